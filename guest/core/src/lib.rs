@@ -1,0 +1,16 @@
+//! The pinger and the echo server as state machines, without I/O.
+//!
+//! Nothing here opens a socket, reads a clock or knows that it may run in WebAssembly: `now` is an argument, datagrams are
+//! byte slices, and what happened comes out as [`pinger::Event`]s. So every rule of the pinger is tested natively, with
+//! time as data.
+
+pub mod duration;
+pub mod echo;
+pub mod in_flight;
+pub mod pinger;
+pub mod report;
+pub mod schedule;
+pub mod seq;
+pub mod stats;
+pub mod time;
+pub mod wire;

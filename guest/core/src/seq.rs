@@ -1,0 +1,36 @@
+//! Sequence numbers.
+
+use std::fmt;
+
+/// The number of a ping. It wraps from 2^32 - 1 to 0 and is compared with wrap-around (RFC 1982, serial number arithmetic).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seq(pub u32);
+
+impl Seq {
+    /// The number after this one.
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+
+    /// How many numbers this one is after `earlier`, modulo 2^32.
+    pub const fn distance_from(self, earlier: Self) -> u32 {
+        self.0.wrapping_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_wrap_at_two_to_the_thirty_second() {
+        assert_eq!(Seq(u32::MAX).next(), Seq(0));
+        assert_eq!(Seq(1).distance_from(Seq(u32::MAX)), 2);
+    }
+}

@@ -1,0 +1,70 @@
+//! Points in time, as the two WASI clocks give them.
+
+use std::fmt;
+use std::ops::Add;
+use std::time::Duration;
+
+/// A point on a monotonic clock whose origin means nothing: nanoseconds, as `wasi:clocks/monotonic-clock.instant`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The instant `nanos` nanoseconds after the clock's origin.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the clock's origin.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero where it is not after it.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Saturates at the clock's end, 584 years from its origin: a deadline that far away never comes.
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Wall-clock time since 1970-01-01T00:00:00Z, as `wasi:clocks/wall-clock.datetime`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixTime {
+    /// Whole seconds.
+    pub seconds: u64,
+    /// Nanoseconds within the second, below 1,000,000,000.
+    pub nanoseconds: u32,
+}
+
+/// Seconds with nine decimals: `1700000000.000000042`.
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}", self.seconds, self.nanoseconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_never_negative_and_a_sum_never_wraps() {
+        let (a, b) = (Instant::from_nanos(5), Instant::from_nanos(9));
+        assert_eq!(b.since(a), Duration::from_nanos(4));
+        assert_eq!(a.since(b), Duration::ZERO);
+        assert_eq!(a + Duration::MAX, Instant::from_nanos(u64::MAX));
+    }
+
+    #[test]
+    fn unix_time_keeps_leading_zeros_of_its_fraction() {
+        let time = UnixTime { seconds: 1_700_000_000, nanoseconds: 42 };
+        assert_eq!(time.to_string(), "1700000000.000000042");
+    }
+}
