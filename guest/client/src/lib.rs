@@ -1,0 +1,18 @@
+//! The pinger as a component: arguments -> [`udping_core::pinger`] <-> one poll loop -> standard output.
+
+mod args;
+mod run;
+
+use udping_net::bindings::exports::wasi::cli::run::Guest;
+
+struct Client;
+
+impl Guest for Client {
+    fn run() -> Result<(), ()> {
+        udping_net::program::run(run::main)
+    }
+}
+
+// Natively, where this crate is only tested, the export's name is none that a linker takes.
+#[cfg(target_arch = "wasm32")]
+udping_net::bindings::export!(Client with_types_in udping_net::bindings);

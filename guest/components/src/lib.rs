@@ -1,0 +1,19 @@
+//! The two components, built from the guests when this crate is built.
+
+/// A component that is part of this build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Its name: `client` or `server`.
+    pub name: &'static str,
+    /// The binary, as `client.wasm` holds it.
+    pub bytes: &'static [u8],
+}
+
+/// The pinger.
+pub const CLIENT: Component = Component { name: "client", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/client.wasm")) };
+
+/// The echo server.
+pub const SERVER: Component = Component { name: "server", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/server.wasm")) };
+
+/// Every component there is.
+pub const ALL: [Component; 2] = [CLIENT, SERVER];

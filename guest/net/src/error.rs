@@ -1,0 +1,47 @@
+//! Errors of `wasi:sockets`, in words.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::bindings::wasi::sockets::network::ErrorCode;
+
+/// What a socket or the name lookup answered.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub struct NetError(pub ErrorCode);
+
+impl From<ErrorCode> for NetError {
+    fn from(code: ErrorCode) -> Self {
+        Self(code)
+    }
+}
+
+impl fmt::Display for NetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            ErrorCode::AccessDenied => "the host does not allow it",
+            ErrorCode::NotSupported => "the host does not support it",
+            ErrorCode::InvalidArgument => "not a valid address for this",
+            ErrorCode::OutOfMemory => "no buffer space or memory left",
+            ErrorCode::Timeout => "timed out",
+            ErrorCode::WouldBlock => "the send buffer is full",
+            ErrorCode::NewSocketLimit => "no more sockets",
+            ErrorCode::AddressNotBindable => "this machine does not have that address",
+            ErrorCode::AddressInUse => "another program uses that address and port",
+            ErrorCode::RemoteUnreachable => "no route to it",
+            ErrorCode::ConnectionRefused => "connection refused: nothing listens on that port",
+            ErrorCode::DatagramTooLarge => "the datagram is too large",
+            ErrorCode::NameUnresolvable => "no such name, or it has no address",
+            ErrorCode::TemporaryResolverFailure => "the name server does not answer; try again",
+            ErrorCode::PermanentResolverFailure => "the name server failed",
+            other => return f.write_str(other.name()),
+        })
+    }
+}
+
+impl NetError {
+    /// Whether the host refused, rather than the network.
+    pub fn is_refusal(self) -> bool {
+        self.0 == ErrorCode::AccessDenied
+    }
+}

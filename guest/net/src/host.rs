@@ -1,0 +1,49 @@
+//! What udping-host tells its guests, and other runtimes don't.
+
+use crate::bindings::wasi::cli::{environment, stdin};
+use crate::bindings::wasi::io::streams::{InputStream, StreamError};
+use crate::poll::Pollable;
+
+/// Set by udping-host: it says refusals itself, and closes standard input to say "stop".
+///
+/// WASI 0.2 has no signals. Elsewhere the end of standard input means nothing: it may be /dev/null.
+const UNDER_UDPING_HOST: &str = "UDPING_HOST";
+
+/// Whether udping-host runs this component.
+pub fn is_udping_host() -> bool {
+    environment::get_environment().iter().any(|(name, _)| name == UNDER_UDPING_HOST)
+}
+
+/// The wish of the host that the component end in good order.
+#[derive(Debug)]
+pub struct StopSignal {
+    // Dropped before the stream whose child it is.
+    readable: Pollable,
+    stdin: InputStream,
+}
+
+impl StopSignal {
+    /// `None` under a host that gives no such signal.
+    pub fn from_host() -> Option<Self> {
+        is_udping_host().then(|| {
+            let stdin = stdin::get_stdin();
+            Self { readable: stdin.subscribe(), stdin }
+        })
+    }
+
+    /// Ready when [`Self::is_raised`] is worth asking.
+    pub fn pollable(&self) -> &Pollable {
+        &self.readable
+    }
+
+    /// Whether standard input has ended. What stands in it before its end is not looked at.
+    pub fn is_raised(&self) -> bool {
+        loop {
+            match self.stdin.read(64) {
+                Ok(bytes) if bytes.is_empty() => return false,
+                Ok(_) => {}
+                Err(StreamError::Closed | StreamError::LastOperationFailed(_)) => return true,
+            }
+        }
+    }
+}

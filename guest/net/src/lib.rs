@@ -1,0 +1,24 @@
+//! WASI 0.2 for the guests: the one place where bindings are generated, and small blocking helpers over them.
+//!
+//! Everything goes through these bindings and nothing through `std`: on `wasm32-unknown-unknown` the standard library's
+//! arguments, clocks and output lead nowhere, and so a component imports nothing but what its world names.
+
+pub mod clock;
+pub mod console;
+pub mod error;
+pub mod host;
+pub mod poll;
+pub mod program;
+pub mod random;
+pub mod resolve;
+pub mod udp;
+
+#[allow(missing_docs, clippy::all)]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "guest",
+        generate_all,
+        pub_export_macro: true,
+    });
+}

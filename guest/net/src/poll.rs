@@ -1,0 +1,3 @@
+//! Waiting: `wasi:io/poll`.
+
+pub use crate::bindings::wasi::io::poll::{Pollable, poll};

@@ -1,0 +1,80 @@
+//! What a component does before and after its own work: arguments in, a result out, panics made visible.
+
+use thiserror::Error;
+
+use crate::bindings::wasi::cli::{environment, exit};
+use crate::console::{Closed, Console};
+use crate::error::NetError;
+use crate::host;
+
+/// How a program ends when it does not end well.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// It ran, and did not get what it ran for; it has said so itself.
+    #[error("the run failed")]
+    Ran,
+    /// It could not run, or not go on; the message says why and what to do.
+    #[error("{0}")]
+    Message(String),
+    /// The network or the host stood in the way of `.0`.
+    #[error("{0}: {1}")]
+    Net(String, NetError),
+    /// Nobody reads its output any more. There is nobody to tell.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// Runs `main` with the arguments, the program's name first, and gives `wasi:cli/run` its result.
+///
+/// A run that failed ends by returning an error, one that could not take place by `wasi:cli/exit`: that is how
+/// udping-host gives the two different exit codes, while for other runtimes both are 1.
+pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()> {
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = Console::stderr().line(panic);
+    }));
+    let arguments = environment::get_arguments();
+    let failure = match main(&arguments) {
+        Ok(()) => return Ok(()),
+        Err(Failure::Ran | Failure::Closed(_)) => return Err(()),
+        Err(failure) => failure,
+    };
+    let said_by_host = matches!(failure, Failure::Net(_, error) if error.is_refusal()) && host::is_udping_host();
+    if !said_by_host {
+        let name = arguments.first().map_or("udping", String::as_str);
+        // Where standard error is closed too, only the exit code is left.
+        let _ = Console::stderr().line(format_args!("{name}: {failure}"));
+    }
+    exit::exit(Err(()));
+    Err(())
+}
+
+/// Reads the arguments. `None` where they asked for help or the version, which is then on standard output.
+pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, Failure> {
+    match Args::try_parse_from(arguments) {
+        Ok(args) => Ok(Some(args)),
+        Err(error) if error.use_stderr() => Err(Failure::Message(one_line(&error.to_string()))),
+        Err(help) => {
+            Console::stdout().write(&help.to_string())?;
+            Ok(None)
+        }
+    }
+}
+
+/// What a usage error says, on one line: clap's first paragraph.
+fn one_line(message: &str) -> String {
+    let paragraph = message.split("\n\n").next().unwrap_or(message);
+    let words: Vec<_> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
+    format!("{} (see --help)", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usage_error_is_one_line() {
+        let clap =
+            "error: the following required arguments were not provided:\n  <HOST>\n  <PORT>\n\nUsage: client <HOST>\n";
+        assert_eq!(one_line(clap), "the following required arguments were not provided: <HOST> <PORT> (see --help)");
+    }
+}

@@ -1,0 +1,142 @@
+//! A UDP socket with its two streams: `wasi:sockets/udp`.
+
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use crate::bindings::wasi::sockets::instance_network::instance_network;
+use crate::bindings::wasi::sockets::network::{
+    ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
+};
+use crate::bindings::wasi::sockets::udp::{IncomingDatagramStream, OutgoingDatagramStream, UdpSocket};
+use crate::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
+use crate::error::NetError;
+use crate::poll::Pollable;
+
+pub use crate::bindings::wasi::sockets::udp::{IncomingDatagram, OutgoingDatagram};
+
+/// A bound socket that has no streams yet.
+#[derive(Debug)]
+pub struct Bound(UdpSocket);
+
+impl Bound {
+    /// Binds a new socket to `local`. An IPv6 socket never takes IPv4 traffic (`wasi:sockets/udp-create-socket`).
+    pub fn new(local: SocketAddr) -> Result<Self, NetError> {
+        let family = if local.is_ipv4() { IpAddressFamily::Ipv4 } else { IpAddressFamily::Ipv6 };
+        let socket = create_udp_socket(family)?;
+        socket.start_bind(&instance_network(), local.into())?;
+        loop {
+            match socket.finish_bind() {
+                Ok(()) => return Ok(Self(socket)),
+                Err(ErrorCode::WouldBlock) => socket.subscribe().block(),
+                Err(code) => return Err(code.into()),
+            }
+        }
+    }
+
+    /// Sets the TTL, or hop limit, of the datagrams it sends.
+    pub fn set_hop_limit(&self, hops: u8) -> Result<(), NetError> {
+        Ok(self.0.set_unicast_hop_limit(hops)?)
+    }
+
+    /// Opens its streams: for `peer` alone, or for everybody.
+    pub fn open(self, peer: Option<SocketAddr>) -> Result<Channel, NetError> {
+        let (incoming, outgoing) = self.0.stream(peer.map(Into::into))?;
+        let local = self.0.local_address()?.into();
+        Ok(Channel { readable: incoming.subscribe(), incoming, outgoing, local, _socket: self.0 })
+    }
+}
+
+/// A socket with its streams. Fields are in the order in which they must be dropped: children first.
+#[derive(Debug)]
+pub struct Channel {
+    readable: Pollable,
+    incoming: IncomingDatagramStream,
+    outgoing: OutgoingDatagramStream,
+    local: SocketAddr,
+    _socket: UdpSocket,
+}
+
+impl Channel {
+    /// The address it is bound to.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Ready when [`Self::receive`] has something, be it an error.
+    pub fn readable(&self) -> &Pollable {
+        &self.readable
+    }
+
+    /// Up to `max` datagrams, or none where none is there. An error, such as an ICMP message, leaves the socket usable.
+    pub fn receive(&self, max: u64) -> Result<Vec<IncomingDatagram>, NetError> {
+        Ok(self.incoming.receive(max)?)
+    }
+
+    /// Sends `data` to the peer the channel was opened for, without waiting for room.
+    ///
+    /// An ICMP error that came back for an earlier datagram is reported by the next send, which then sends nothing
+    /// (Linux: `SO_ERROR`); it is not this datagram's, so there is a second try.
+    pub fn send_to_peer(&self, data: &[u8]) -> Result<(), NetError> {
+        let datagram = [OutgoingDatagram { data: data.to_vec(), remote_address: None }];
+        match self.send_now(&datagram) {
+            Err(NetError(ErrorCode::ConnectionRefused)) => self.send_now(&datagram),
+            other => other,
+        }
+        .map(|_| ())
+    }
+
+    /// Sends all of `datagrams`, waiting for room where there is none, and calls `done` with each in turn and what came of
+    /// it. One that the socket does not accept does not hold up those after it.
+    pub fn send_all(&self, datagrams: &[OutgoingDatagram], mut done: impl FnMut(&OutgoingDatagram, Result<(), NetError>)) {
+        let mut rest = datagrams;
+        while let [first, after_first @ ..] = rest {
+            match self.send_now(rest) {
+                Ok(count) => {
+                    rest[..count].iter().for_each(|datagram| done(datagram, Ok(())));
+                    rest = &rest[count..];
+                }
+                Err(NetError(ErrorCode::WouldBlock)) => self.outgoing.subscribe().block(),
+                Err(error) => {
+                    done(first, Err(error));
+                    rest = after_first;
+                }
+            }
+        }
+    }
+
+    /// Sends as many of `datagrams` as the socket takes now, at least one. Sending more than `check-send` permits traps.
+    fn send_now(&self, datagrams: &[OutgoingDatagram]) -> Result<usize, NetError> {
+        let permitted = usize::try_from(self.outgoing.check_send()?).unwrap_or(usize::MAX);
+        if permitted == 0 {
+            return Err(ErrorCode::WouldBlock.into());
+        }
+        match self.outgoing.send(&datagrams[..permitted.min(datagrams.len())])? {
+            0 => Err(ErrorCode::WouldBlock.into()),
+            count => Ok(count as usize),
+        }
+    }
+}
+
+impl From<SocketAddr> for IpSocketAddress {
+    fn from(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(v4) => Self::Ipv4(Ipv4SocketAddress { port: v4.port(), address: v4.ip().octets().into() }),
+            SocketAddr::V6(v6) => Self::Ipv6(Ipv6SocketAddress {
+                port: v6.port(),
+                flow_info: v6.flowinfo(),
+                address: v6.ip().segments().into(),
+                scope_id: v6.scope_id(),
+            }),
+        }
+    }
+}
+
+impl From<IpSocketAddress> for SocketAddr {
+    fn from(address: IpSocketAddress) -> Self {
+        match address {
+            IpSocketAddress::Ipv4(v4) => SocketAddrV4::new(<[u8; 4]>::from(v4.address).into(), v4.port).into(),
+            IpSocketAddress::Ipv6(v6) => {
+                SocketAddrV6::new(<[u16; 8]>::from(v6.address).into(), v6.port, v6.flow_info, v6.scope_id).into()
+            }
+        }
+    }
+}

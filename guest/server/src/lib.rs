@@ -1,0 +1,18 @@
+//! The echo server as a component: arguments -> [`udping_core::echo`] <-> one poll loop.
+
+mod args;
+mod run;
+
+use udping_net::bindings::exports::wasi::cli::run::Guest;
+
+struct Server;
+
+impl Guest for Server {
+    fn run() -> Result<(), ()> {
+        udping_net::program::run(run::main)
+    }
+}
+
+// Natively, where this crate is only tested, the export's name is none that a linker takes.
+#[cfg(target_arch = "wasm32")]
+udping_net::bindings::export!(Server with_types_in udping_net::bindings);

@@ -1,0 +1,117 @@
+//! The server's life: listen, answer until told to stop, say what was done.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use udping_core::echo::{Config, Echo, Verdict};
+use udping_core::report::{Listening, Logged};
+use udping_net::bindings::wasi::sockets::network::ErrorCode;
+use udping_net::console::Console;
+use udping_net::error::NetError;
+use udping_net::host::StopSignal;
+use udping_net::program::{self, Failure};
+use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
+use udping_net::{poll, random};
+
+use crate::args::Args;
+
+/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
+const BATCH: u64 = 64;
+
+/// Batches taken from one socket before the others, and the stop signal, are looked at.
+const ROUNDS: usize = 64;
+
+pub fn main(arguments: &[String]) -> Result<(), Failure> {
+    let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
+    let channels = listen(&args)?;
+    let out = Console::stdout();
+    let addresses: Vec<_> = channels.iter().map(Channel::local_address).collect();
+    out.line(Listening(&addresses))?;
+
+    let seed = args.seed.unwrap_or_else(random::seed);
+    let echo = Echo::new(Config { drop_rate: args.drop_rate, seed, uppercase: args.uppercase });
+    let mut service = Service { echo, log: args.verbose.then_some(out) };
+    let stop = StopSignal::from_host();
+    let mut waited_for: Vec<_> = channels.iter().map(Channel::readable).collect();
+    waited_for.extend(stop.as_ref().map(StopSignal::pollable));
+    while !stop.as_ref().is_some_and(StopSignal::is_raised) {
+        for ready in poll::poll(&waited_for) {
+            if let Some(channel) = channels.get(ready as usize) {
+                service.serve(channel);
+            }
+        }
+    }
+    Ok(Console::stdout().line(service.echo.counts())?)
+}
+
+/// One socket for each family that is asked for and that the machine has: a WASI socket is never both.
+fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
+    let open = |ip: IpAddr| {
+        let local = SocketAddr::new(ip, args.port);
+        Bound::new(local)
+            .and_then(|socket| socket.open(None))
+            .map_err(|error| Failure::Net(format!("cannot listen on {local}"), error))
+    };
+    if let Some(ip) = args.bind {
+        return Ok(vec![open(ip)?]);
+    }
+    let v6 = match open(Ipv6Addr::UNSPECIFIED.into()) {
+        Err(Failure::Net(_, NetError(ErrorCode::NotSupported | ErrorCode::AddressNotBindable))) => None,
+        other => Some(other?),
+    };
+    let v4 = open(Ipv4Addr::UNSPECIFIED.into())?;
+    Ok(v6.into_iter().chain([v4]).collect())
+}
+
+/// The echo, and where it is logged.
+struct Service {
+    echo: Echo,
+    log: Option<Console>,
+}
+
+impl Service {
+    /// Answers what is waiting on `channel`. No error ends the service: each belongs to one datagram.
+    fn serve(&mut self, channel: &Channel) {
+        for _ in 0..ROUNDS {
+            match channel.receive(BATCH) {
+                Ok(batch) if batch.is_empty() => return,
+                Ok(batch) => self.answer(channel, batch),
+                Err(error) => self.log(format_args!("cannot receive: {error}")),
+            }
+        }
+    }
+
+    fn answer(&mut self, channel: &Channel, batch: Vec<IncomingDatagram>) {
+        let mut answers = Vec::with_capacity(batch.len());
+        for IncomingDatagram { mut data, remote_address } in batch {
+            self.log_datagram("received", remote_address.into(), &data);
+            match self.echo.receive(&mut data) {
+                Verdict::Answer => answers.push(OutgoingDatagram { data, remote_address: Some(remote_address) }),
+                Verdict::Drop => self.log_datagram("dropped", remote_address.into(), &data),
+            }
+        }
+        channel.send_all(&answers, |answer, result| {
+            let Some(peer) = answer.remote_address.map(SocketAddr::from) else { return };
+            match result {
+                Ok(()) => {
+                    self.echo.answered(1);
+                    self.log_datagram("sent", peer, &answer.data);
+                }
+                Err(error) => {
+                    self.echo.failed();
+                    self.log(format_args!("cannot send to {peer}: {error}"));
+                }
+            }
+        });
+    }
+
+    fn log_datagram(&self, verb: &str, peer: SocketAddr, datagram: &[u8]) {
+        self.log(Logged { verb, peer, datagram });
+    }
+
+    /// Where nobody reads the log any more, the service goes on without.
+    fn log(&self, line: impl std::fmt::Display) {
+        if let Some(out) = &self.log {
+            let _ = out.line(line);
+        }
+    }
+}
