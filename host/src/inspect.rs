@@ -1,0 +1,88 @@
+//! What a component imports and exports, and what it would need to be granted.
+
+use std::fmt;
+use std::io::Write;
+
+use anyhow::Result;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::artifact::Source;
+use crate::exit::Exit;
+use crate::run::{self, say};
+use crate::sandbox::Sandbox;
+
+/// What the network interfaces need, by the start of their names.
+const NEEDS: [(&str, &str); 3] = [
+    ("wasi:sockets/udp@", "--allow-to HOST:PORT to send, --allow-listen [ADDR:]PORT to listen and answer"),
+    ("wasi:sockets/ip-name-lookup@", "--allow-resolve NAME to look names up (--allow-to NAME:PORT grants that too)"),
+    ("wasi:sockets/tcp@", "nothing helps: TCP is never granted"),
+];
+
+/// Writes the interface of the component at `source` to `out`, and on standard error what of it cannot be served.
+pub fn inspect(source: &Source, out: &mut impl Write) -> Result<Exit> {
+    let sandbox = Sandbox::new()?;
+    match run::compile(&sandbox, source) {
+        Ok(component) => {
+            write!(out, "{}", Interface::of(&component, sandbox.engine()))?;
+            match sandbox.link(&component) {
+                Ok(_) => Ok(Exit::Success),
+                Err(error) => {
+                    say(format_args!("{source}: {error}"));
+                    Ok(Exit::NotAComponent)
+                }
+            }
+        }
+        Err(error) => {
+            say(format_args!("{error:#}"));
+            Ok(Exit::NotAComponent)
+        }
+    }
+}
+
+/// A component from outside.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Interface {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Interface {
+    /// That of a compiled component.
+    pub fn of(component: &Component, engine: &Engine) -> Self {
+        let outside = component.component_type();
+        Self {
+            imports: outside.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            exports: outside.exports(engine).map(|(name, _)| name.to_owned()).collect(),
+        }
+    }
+
+    /// The names of what it imports, in the component's order.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// The names of what it exports, in the component's order.
+    pub fn exports(&self) -> &[String] {
+        &self.exports
+    }
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (title, names) in [("imports", &self.imports), ("exports", &self.exports)] {
+            writeln!(f, "{title}:")?;
+            names.iter().try_for_each(|name| writeln!(f, "  {name}"))?;
+        }
+        writeln!(f, "to be granted:")?;
+        let needed: Vec<_> = NEEDS
+            .iter()
+            .filter(|(interface, _)| self.imports.iter().any(|import| import.starts_with(interface)))
+            .map(|(_, need)| need)
+            .collect();
+        if needed.is_empty() {
+            writeln!(f, "  nothing: it does not import the network")?;
+        }
+        needed.iter().try_for_each(|need| writeln!(f, "  {need}"))
+    }
+}

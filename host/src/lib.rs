@@ -1,0 +1,19 @@
+//! udping-host: runs WASI 0.2 components with exactly the network they were granted.
+//!
+//! Data flows one way: command line ([`cli`]) -> what to run, and what its arguments grant ([`plan`], [`grants`]) -> a
+//! component ([`artifact`]) in a [`sandbox`] whose every use of the network passes a [`guard`] -> how it ended ([`exit`]).
+
+pub mod artifact;
+pub mod cli;
+pub mod demo;
+pub mod exit;
+pub mod grants;
+pub mod guard;
+pub mod inspect;
+pub mod lookup;
+pub mod names;
+pub mod plan;
+pub mod run;
+pub mod sandbox;
+pub mod served;
+pub mod signals;

@@ -1,0 +1,78 @@
+//! The command `udping-host`: parse, resolve, run.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use clap::error::ErrorKind as UsageError;
+use udping_host::artifact::Source;
+use udping_host::cli::{self, Cli, Command, NetworkFlags};
+use udping_host::exit::Exit;
+use udping_host::plan::Plan;
+use udping_host::{demo, inspect, run};
+
+fn main() -> ExitCode {
+    let result = match Cli::try_parse() {
+        Ok(cli) => execute(cli),
+        Err(error) if !error.use_stderr() || error.kind() == UsageError::DisplayHelpOnMissingArgumentOrSubcommand => {
+            error.exit()
+        }
+        Err(error) => Err(anyhow::Error::msg(cli::one_line(&error))),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) if is_broken_pipe(&error) => Exit::Success.into(),
+        Err(error) => {
+            run::say(format_args!("{error:#}"));
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn execute(Cli { network, command }: Cli) -> Result<Exit> {
+    match command {
+        Command::Client(given) => run_component(&network, "client".into(), given.arguments),
+        Command::Server(given) => run_component(&network, "server".into(), given.arguments),
+        Command::Run(run) => run_component(&network.and(run.network), run.component, run.arguments.arguments),
+        Command::Path(words) => {
+            let mut words = words.into_iter();
+            run_component(&network, words.next().unwrap_or_default().into(), words.collect())
+        }
+        other => {
+            ensure!(network.grants().is_none(), "grants are for a component that runs, and this command runs none");
+            without_component(other)
+        }
+    }
+}
+
+fn run_component(network: &NetworkFlags, component: PathBuf, arguments: Vec<OsString>) -> Result<Exit> {
+    let plan = Plan::new(network, Source::new(component), arguments)?;
+    block_on(run::run(&plan))
+}
+
+fn without_component(command: Command) -> Result<Exit> {
+    let mut out = io::stdout().lock();
+    match command {
+        Command::Demo => return block_on(demo::demo()),
+        Command::Inspect { component } => return inspect::inspect(&Source::new(component), &mut out),
+        Command::Emit { component } => out.write_all(component.component().bytes)?,
+        Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
+        Command::Man => out.write_all(&cli::manual()?)?,
+        Command::Client(_) | Command::Server(_) | Command::Run(_) | Command::Path(_) => {}
+    }
+    out.flush()?;
+    Ok(Exit::Success)
+}
+
+/// One thread: the guest runs on it, and what it waits for.
+fn block_on(future: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
+
+/// Whoever reads the output has enough of it: no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}

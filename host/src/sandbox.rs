@@ -1,0 +1,187 @@
+//! Where a component runs: wasmtime, what it is served, and the state of one instance.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::io::duplex;
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::cli::{AsyncStdinStream, StdoutStream};
+use wasmtime_wasi::p2::bindings::{Command, CommandPre};
+use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+
+use crate::guard::{Guard, Use};
+use crate::lookup::LookupView;
+use crate::names::Names;
+use crate::served;
+
+/// The variable that tells a guest that it runs here: refusals are said by the host, and standard input ends when it should
+/// stop.
+const UNDER_UDPING_HOST: (&str, &str) = ("UDPING_HOST", env!("CARGO_PKG_VERSION"));
+
+/// Why something that starts as a component cannot be run.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// It does not validate, or does not compile.
+    #[error("is not a valid component: {0}")]
+    Invalid(String),
+    /// It wants something that this host does not have.
+    #[error("cannot be run here: {0}")]
+    Import(String),
+    /// It does not export `wasi:cli/run`.
+    #[error("is not a program: it does not export wasi:cli/run")]
+    NoProgram,
+}
+
+/// wasmtime with everything that a component can import.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<State>,
+}
+
+impl Sandbox {
+    /// A sandbox for any number of components and instances.
+    pub fn new() -> wasmtime::Result<Self> {
+        let engine = Engine::new(&Config::new())?;
+        let mut linker = Linker::new(&engine);
+        served::add_to_linker(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Compiles a component.
+    pub fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        Component::from_binary(&self.engine, bytes).map_err(|error| LoadError::Invalid(first_line(&error)))
+    }
+
+    /// Finds everything that a component imports, and its entry.
+    pub fn link(&self, component: &Component) -> Result<Program, LoadError> {
+        let pre = self.linker.instantiate_pre(component).map_err(|error| LoadError::Import(first_line(&error)))?;
+        CommandPre::new(pre).map(Program).map_err(|_| LoadError::NoProgram)
+    }
+}
+
+/// A component that is ready to be started, any number of times.
+pub struct Program(CommandPre<State>);
+
+/// What one instance gets.
+pub struct Instance<Out, Err> {
+    /// Its arguments, its own name first.
+    pub arguments: Vec<String>,
+    /// Its standard output.
+    pub stdout: Out,
+    /// Its standard error.
+    pub stderr: Err,
+    /// What decides about its use of the network.
+    pub guard: Arc<Guard>,
+    /// The names in its grants.
+    pub names: Arc<Names>,
+}
+
+/// How an instance ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It succeeded.
+    Succeeded,
+    /// It ran, and reports failure.
+    Failed,
+    /// It left by `wasi:cli/exit` with an error: it could not run.
+    GaveUp,
+    /// It did what a component may not, for the reason given.
+    Trapped(String),
+}
+
+impl Program {
+    /// Runs an instance to its end. When `stop` resolves, its standard input ends, by which it should too.
+    pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: impl Future<Output = ()>) -> Ended
+    where
+        Out: StdoutStream + 'static,
+        Err: StdoutStream + 'static,
+    {
+        // Nothing is ever written: dropping the other end is the message.
+        let (stdin, stdin_open) = duplex(1);
+        let guard = instance.guard.clone();
+        let wasi = WasiCtx::builder()
+            .args(&instance.arguments)
+            .env(UNDER_UDPING_HOST.0, UNDER_UDPING_HOST.1)
+            .stdin(AsyncStdinStream::new(stdin))
+            .stdout(instance.stdout)
+            .stderr(instance.stderr)
+            .allow_tcp(false)
+            .allow_udp(true)
+            .socket_addr_check(move |address, usage| Box::pin(ready(allows(&guard, usage, address))))
+            .build();
+        let state = State { wasi, table: ResourceTable::new(), guard: instance.guard, names: instance.names };
+        let mut store = Store::new(self.0.engine(), state);
+        let run = async {
+            let command: Command = self.0.instantiate_async(&mut store).await?;
+            command.wasi_cli_run().call_run(&mut store).await
+        };
+        let end_stdin = async {
+            stop.await;
+            drop(stdin_open);
+            std::future::pending().await
+        };
+        tokio::select! {
+            result = run => Ended::from(result),
+            never = end_stdin => never,
+        }
+    }
+}
+
+impl From<wasmtime::Result<Result<(), ()>>> for Ended {
+    fn from(result: wasmtime::Result<Result<(), ()>>) -> Self {
+        match result {
+            Ok(Ok(())) => Self::Succeeded,
+            Ok(Err(())) => Self::Failed,
+            Err(error) => match error.downcast_ref::<I32Exit>() {
+                Some(I32Exit(0)) => Self::Succeeded,
+                Some(_) => Self::GaveUp,
+                None => Self::Trapped(error.root_cause().to_string()),
+            },
+        }
+    }
+}
+
+fn allows(guard: &Guard, usage: SocketAddrUse, address: std::net::SocketAddr) -> bool {
+    match usage {
+        SocketAddrUse::UdpBind => guard.allows(Use::Bind, address),
+        SocketAddrUse::UdpSend => guard.allows(Use::Send, address),
+        SocketAddrUse::UdpReceive => guard.allows(Use::Receive, address),
+        // TCP is never granted: no grant speaks of it.
+        _ => false,
+    }
+}
+
+/// wasmtime's errors explain themselves over many lines; the first says what is wrong.
+fn first_line(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The store's state: one for each instance.
+pub struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    guard: Arc<Guard>,
+    names: Arc<Names>,
+}
+
+impl State {
+    /// What a name lookup needs.
+    pub fn lookup(&mut self) -> LookupView<'_> {
+        LookupView { table: &mut self.table, guard: &self.guard, names: &self.names }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
