@@ -1,11 +1,12 @@
 //! The pinger as a component: arguments -> [`udping_core::pinger`] <-> one poll loop -> standard output.
 
-mod args;
-mod run;
+pub mod args;
+pub mod run;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
 
-struct Client;
+/// What the component exports.
+pub struct Client;
 
 impl Guest for Client {
     fn run() -> Result<(), ()> {

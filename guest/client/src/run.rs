@@ -6,8 +6,10 @@ use udping_core::pinger::{Config, FIRST, Pinger};
 use udping_core::report::{Closing, Header, Line, Target};
 use udping_core::time::UnixTime;
 use udping_core::wire::Ping;
+use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::console::{Closed, Console};
-use udping_net::host::StopSignal;
+use udping_net::error::NetError;
+use udping_net::host::{self, StopSignal};
 use udping_net::program::{self, Failure};
 use udping_net::udp::{Bound, Channel};
 use udping_net::{clock, poll, resolve};
@@ -17,6 +19,7 @@ use crate::args::Args;
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
 const BATCH: u64 = 64;
 
+/// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let target = Target { address: choose_address(&args)?, host: args.host.clone() };
@@ -101,7 +104,12 @@ fn choose_address(args: &Args) -> Result<SocketAddr, Failure> {
         None => match resolve::lookup(&args.host, fits) {
             Ok(ip) => Ok(SocketAddr::new(ip, port)),
             Err(error) => {
-                let hint = if error.is_refusal() { " (wasmtime allows it with -S allow-ip-name-lookup)" } else { "" };
+                // That is what wasmtime answers where it does not allow lookups.
+                let hint = if error == NetError(ErrorCode::PermanentResolverFailure) && !host::is_udping_host() {
+                    " (wasmtime allows lookups with -S allow-ip-name-lookup)"
+                } else {
+                    ""
+                };
                 Err(Failure::Net(format!("cannot resolve {}{hint}", args.host), error))
             }
         },

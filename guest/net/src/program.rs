@@ -28,6 +28,11 @@ pub enum Failure {
 ///
 /// A run that failed ends by returning an error, one that could not take place by `wasi:cli/exit`: that is how
 /// udping-host gives the two different exit codes, while for other runtimes both are 1.
+///
+/// # Errors
+///
+/// Where `main` fails. What went wrong has then been said on standard error.
+#[expect(clippy::result_unit_err, reason = "wasi:cli/run defines it so")]
 pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()> {
     std::panic::set_hook(Box::new(|panic| {
         let _ = Console::stderr().line(panic);

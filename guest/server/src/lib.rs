@@ -1,11 +1,12 @@
 //! The echo server as a component: arguments -> [`udping_core::echo`] <-> one poll loop.
 
-mod args;
-mod run;
+pub mod args;
+pub mod run;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
 
-struct Server;
+/// What the component exports.
+pub struct Server;
 
 impl Guest for Server {
     fn run() -> Result<(), ()> {

@@ -20,6 +20,7 @@ const BATCH: u64 = 64;
 /// Batches taken from one socket before the others, and the stop signal, are looked at.
 const ROUNDS: usize = 64;
 
+/// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let channels = listen(&args)?;

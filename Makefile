@@ -1,0 +1,37 @@
+# `make demo` and `make test` are all that a new machine needs: both get the wasm toolchain first, where it is missing.
+# Everything is built in the release profile, so that wasmtime is built once.
+
+CARGO_FLAGS := --release --locked
+HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
+COMPONENTS := target/components
+
+.PHONY: help setup build demo test lint components clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+setup: ## Get what the build needs: the wasm32 standard library; and python3, for the tests' peers
+	@scripts/setup
+
+build: setup ## Build udping-host with both components in it
+	@cargo build --quiet $(CARGO_FLAGS)
+
+demo: build ## Run the echo server and the client against each other over loopback
+	@$(HOST) demo
+
+test: setup ## Run every test
+	cargo test $(CARGO_FLAGS)
+
+lint: setup ## Check the format, clippy's warnings, and the dependencies' licences and advisories
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	scripts/deny
+
+components: build ## Leave client.wasm and server.wasm in target/components/
+	@mkdir -p $(COMPONENTS)
+	@$(HOST) emit client > $(COMPONENTS)/client.wasm
+	@$(HOST) emit server > $(COMPONENTS)/server.wasm
+	@ls $(COMPONENTS)/*.wasm
+
+clean: ## Remove everything that was built
+	cargo clean

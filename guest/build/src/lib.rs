@@ -1,0 +1,131 @@
+//! For build scripts: builds guests for `wasm32-unknown-unknown` and makes components of them.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use wit_component::ComponentEncoder;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The sources of all guests, from the workspace's root.
+const SOURCES: [&str; 7] = ["Cargo.toml", "Cargo.lock", "wit", "guest/core", "guest/net", "guest/client", "guest/server"];
+
+/// Guests that are built together.
+#[derive(Clone, Copy, Debug)]
+pub struct Guests<'a> {
+    /// Where they are, from the workspace's root, beyond the sources that all have.
+    pub sources: &'a [&'a str],
+    /// What cargo is told to build.
+    pub selection: &'a [&'a str],
+    /// The modules that come of it, from the folder that cargo puts them in.
+    pub modules: &'a [&'a str],
+}
+
+impl Guests<'_> {
+    /// Builds them and puts the component of each module into `OUT_DIR`, as `MODULE.wasm`.
+    ///
+    /// To be called by a build script. Guests of all build scripts share one target directory.
+    pub fn build(&self) -> Result<()> {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        for input in SOURCES.iter().chain(self.sources) {
+            println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+        }
+        let out = PathBuf::from(env::var("OUT_DIR").context("OUT_DIR is set for build scripts only")?);
+        // OUT_DIR is TARGET_DIR/PROFILE/build/PACKAGE/out.
+        let target_dir = out.ancestors().nth(3).context("OUT_DIR is not where cargo puts it")?.join("guests");
+
+        let status = Toolchain::find()?
+            .cargo()
+            .args(["build", "--locked", "--profile", "guest", "--target", TARGET, "--target-dir"])
+            .arg(&target_dir)
+            .args(self.selection)
+            .current_dir(&workspace)
+            .status()
+            .context("cannot start cargo for the guests")?;
+        ensure!(status.success(), "the guests do not build for {TARGET}");
+
+        for module in self.modules {
+            let name = Path::new(module).file_stem().context("a module has a name")?;
+            let module = target_dir.join(TARGET).join("guest").join(module);
+            let component =
+                component(&module).with_context(|| format!("cannot make a component of {}", module.display()))?;
+            fs::write(out.join(name).with_extension("wasm"), component)?;
+        }
+        Ok(())
+    }
+}
+
+fn component(module: &Path) -> Result<Vec<u8>> {
+    ComponentEncoder::default().validate(true).module(&fs::read(module)?)?.encode()
+}
+
+/// Who builds for wasm32.
+enum Toolchain {
+    /// The one that builds the host: it has the target's standard library.
+    Installed { cargo: PathBuf },
+    /// Debian's, which has the standard library's source and builds it along: for machines that rustup's servers do not
+    /// reach.
+    Debian { linker: PathBuf },
+}
+
+impl Toolchain {
+    fn find() -> Result<Self> {
+        if has_target(env::var_os("RUSTC").as_deref().unwrap_or(OsStr::new("rustc"))) {
+            return Ok(Self::Installed { cargo: env::var_os("CARGO").unwrap_or("cargo".into()).into() });
+        }
+        let linker = Path::new("/usr/bin/wasm-ld-19");
+        if ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/lib/rustlib/src/rust/library/std"]
+            .iter()
+            .all(|p| Path::new(p).exists())
+            && linker.exists()
+        {
+            return Ok(Self::Debian { linker: linker.to_owned() });
+        }
+        bail!(
+            "no Rust toolchain for {TARGET}: get one with `rustup target add {TARGET}`, or, on Debian, with \
+             `apt-get install --no-install-recommends rustc-web cargo-web rust-web-src lld-19` (`make setup` does what works)"
+        )
+    }
+
+    fn cargo(&self) -> Command {
+        let mut command = match self {
+            Self::Installed { cargo } => Command::new(cargo),
+            Self::Debian { linker } => {
+                let mut command = Command::new("/usr/bin/cargo");
+                command
+                    .env("RUSTC", "/usr/bin/rustc")
+                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
+                    // -Zbuild-std asks for it; the guests themselves use no unstable feature.
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .arg("-Zbuild-std=std,panic_abort");
+                command
+            }
+        };
+        // What the build of the host was told is not meant for the guests.
+        for variable in
+            ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"]
+        {
+            command.env_remove(variable);
+        }
+        command
+    }
+}
+
+fn has_target(rustc: &OsStr) -> bool {
+    let Ok(output) = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output() else {
+        return false;
+    };
+    output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+}
+
+/// Ends the build script with `result`'s error on a line of its own, which cargo shows as it is.
+pub fn exit_on_error(result: Result<()>) {
+    if let Err(error) = result {
+        println!("cargo::error={error:#}");
+        std::process::exit(1);
+    }
+}

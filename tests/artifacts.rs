@@ -1,0 +1,110 @@
+//! The components as files: what they import, and the WIT that they were built from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use udping_tests::{CLIENT, SERVER, run, udping_host};
+
+const BOTH: [&str; 12] = [
+    "wasi:cli/environment@0.2.0",
+    "wasi:cli/exit@0.2.0",
+    "wasi:cli/stderr@0.2.0",
+    "wasi:cli/stdin@0.2.0",
+    "wasi:cli/stdout@0.2.0",
+    "wasi:io/error@0.2.0",
+    "wasi:io/poll@0.2.0",
+    "wasi:io/streams@0.2.0",
+    "wasi:sockets/instance-network@0.2.0",
+    "wasi:sockets/network@0.2.0",
+    "wasi:sockets/udp-create-socket@0.2.0",
+    "wasi:sockets/udp@0.2.0",
+];
+
+/// The names under `title` in what `inspect` prints.
+fn inspected(component: &str, title: &str) -> Vec<String> {
+    let outcome = run(udping_host().args(["inspect", component]));
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    let under = outcome.stdout.lines().skip_while(|line| *line != title).skip(1);
+    let mut names: Vec<_> = under.map_while(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+fn with_both(more: &[&str]) -> Vec<String> {
+    let mut names: Vec<_> = BOTH.iter().chain(more).map(ToString::to_string).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_client_imports_what_its_world_names_and_nothing_else() {
+    let own = ["wasi:clocks/monotonic-clock@0.2.0", "wasi:clocks/wall-clock@0.2.0", "wasi:sockets/ip-name-lookup@0.2.0"];
+    assert_eq!(inspected("client", "imports:"), with_both(&own));
+    assert_eq!(inspected("client", "exports:"), ["wasi:cli/run@0.2.0"]);
+}
+
+#[test]
+fn the_server_imports_what_its_world_names_and_nothing_else() {
+    assert_eq!(inspected("server", "imports:"), with_both(&["wasi:random/insecure-seed@0.2.0"]));
+    assert_eq!(inspected("server", "exports:"), ["wasi:cli/run@0.2.0"]);
+}
+
+#[test]
+fn emit_writes_the_component_that_is_built_in() {
+    for component in [CLIENT, SERVER] {
+        let output = udping_host().args(["emit", component.name]).output().unwrap();
+        assert!(output.status.success() && output.stdout == component.bytes, "{}", component.name);
+    }
+}
+
+/// The files below `root`, by their path from there.
+fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn the_vendored_wit_is_the_published_packages() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--format-version", "1", "--manifest-path", manifest])
+        .output()
+        .unwrap();
+    let metadata = String::from_utf8(metadata.stdout).unwrap();
+    let published = metadata
+        .split('"')
+        .find(|text| text.ends_with("/Cargo.toml") && text.contains("/wasi-0.12.1+wasi-0.2.0/"))
+        .map(|text| Path::new(text).parent().unwrap().to_owned())
+        .expect("the wasi crate is a dependency of these tests");
+
+    let vendored = tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/deps"));
+    let mut compared = 0;
+    for (path, content) in &vendored {
+        let original = if path.ends_with("LICENSE") {
+            published.join("LICENSE-Apache-2.0_WITH_LLVM-exception")
+        } else {
+            published.join("wit/deps").join(path)
+        };
+        assert!(fs::read(&original).unwrap() == *content, "{} differs from {}", path.display(), original.display());
+        compared += 1;
+    }
+    for package in ["cli", "clocks", "filesystem", "io", "random", "sockets"] {
+        for path in tree(&published.join("wit/deps").join(package)).keys() {
+            assert!(vendored.contains_key(&Path::new(package).join(path)), "{package}/{} is missing", path.display());
+        }
+    }
+    assert!(compared > 20, "only {compared} files were compared");
+}

@@ -1,0 +1,169 @@
+//! What cannot be run, and what is refused: one line on standard error, an exit code of its own, bounded memory.
+
+use std::fs::File;
+use std::process::Command;
+
+use udping_tests::{Outcome, SERVER, file, guests, run, udping_host, wat, with_address_space};
+
+/// Runs `command` with less memory than the largest of these files has, and more than the host needs.
+#[track_caller]
+fn bounded(command: &mut Command) -> Outcome {
+    run(&mut with_address_space(700, command))
+}
+
+#[track_caller]
+fn assert_no_component(path: &str, problem: &str) {
+    for subcommand in [&[][..], &["run"], &["inspect"]] {
+        let outcome = bounded(udping_host().args(subcommand).arg(path));
+        assert_eq!(outcome.code(), 5, "{subcommand:?}: {outcome:?}");
+        assert_eq!(outcome.only_error(), format!("udping-host: {path}: {problem}"), "{subcommand:?}");
+    }
+}
+
+#[test]
+fn a_missing_file() {
+    assert_no_component("./no-such.wasm", "no such file; the built-in components are called client and server");
+}
+
+#[test]
+fn a_directory() {
+    assert_no_component("/tmp", "is a directory, not a component");
+}
+
+#[test]
+fn an_empty_file() {
+    assert_no_component(file("empty.wasm", b"").to_str().unwrap(), "is empty, not a component");
+}
+
+#[test]
+fn a_text_file() {
+    assert_no_component(file("text.wasm", b"(component)").to_str().unwrap(), "is not WebAssembly");
+}
+
+#[test]
+fn a_gigabyte_of_zeros() {
+    let path = file("zeros.wasm", b"");
+    File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
+    assert_no_component(path.to_str().unwrap(), "is not WebAssembly");
+}
+
+#[test]
+fn a_gigabyte_that_starts_as_a_component_does() {
+    let path = file("large.wasm", b"\0asm\x0d\0\x01\0");
+    File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
+    assert_no_component(path.to_str().unwrap(), "is larger than 64 MiB");
+}
+
+#[test]
+fn an_endless_device() {
+    assert_no_component("/dev/zero", "is not WebAssembly");
+}
+
+#[test]
+fn a_core_module() {
+    let path = wat("core.wasm", "(module)");
+    assert_no_component(
+        path.to_str().unwrap(),
+        "is a core module, not a component; `wasm-tools component new` makes one of it",
+    );
+}
+
+#[test]
+fn a_component_cut_short() {
+    let path = file("short.wasm", &SERVER.bytes[..SERVER.bytes.len() / 2]);
+    let outcome = bounded(udping_host().arg(&path).arg("12000"));
+    assert_eq!(outcome.code(), 5);
+    assert!(outcome.only_error().contains("short.wasm: is not a valid component: "), "{outcome:?}");
+}
+
+#[test]
+fn a_component_with_an_import_that_the_host_does_not_serve() {
+    let path = wat("import.wasm", r#"(component (import "acme:rockets/launch@1.0.0" (instance (export "now" (func)))))"#);
+    let outcome = bounded(udping_host().arg(&path));
+    assert_eq!(outcome.code(), 5);
+    assert!(outcome.only_error().contains("import.wasm: cannot be run here: "), "{outcome:?}");
+    assert!(outcome.only_error().contains("acme:rockets/launch@1.0.0"), "{outcome:?}");
+    let inspected = bounded(udping_host().arg("inspect").arg(&path));
+    assert_eq!(inspected.code(), 5);
+    assert!(inspected.stdout.contains("  acme:rockets/launch@1.0.0\n"), "{inspected:?}");
+}
+
+#[test]
+fn a_component_that_is_no_program() {
+    let outcome = bounded(udping_host().arg(wat("library.wasm", "(component)")));
+    assert_eq!(outcome.code(), 5);
+    assert!(
+        outcome.only_error().ends_with("library.wasm: is not a program: it does not export wasi:cli/run"),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_panic_shows_its_message() {
+    let outcome = run(udping_host().arg(file("panics.wasm", guests::PANICS)));
+    assert_eq!(outcome.code(), 4);
+    assert!(outcome.stderr.contains("the guest says why"), "{outcome:?}");
+    let trap = "udping-host: panics.wasm: trapped: wasm trap: wasm `unreachable` instruction executed";
+    assert_eq!(outcome.stderr.lines().last(), Some(trap), "{outcome:?}");
+}
+
+#[track_caller]
+fn assert_refused(arguments: &str, asked: &str, granted: &str, flags: &str) {
+    let outcome = run(udping_host().args(arguments.split(' ')));
+    assert_eq!(outcome.code(), 3, "{outcome:?}");
+    let expected = format!("udping-host: refused: {asked}; granted: {granted}; to allow it: {flags}");
+    assert_eq!(outcome.only_error(), expected);
+}
+
+#[test]
+fn an_address_that_is_not_granted() {
+    assert_refused(
+        "--allow-to 127.0.0.1:9 client 127.0.0.2 9",
+        "client asked to send to 127.0.0.2:9",
+        "send to 127.0.0.1:9",
+        "--allow-to 127.0.0.1:9 --allow-to 127.0.0.2:9",
+    );
+}
+
+#[test]
+fn a_name_that_is_not_granted() {
+    assert_refused(
+        "--allow-to 127.0.0.1:9 client localhost 9",
+        "client asked to resolve localhost",
+        "send to 127.0.0.1:9",
+        "--allow-to 127.0.0.1:9 --allow-resolve localhost",
+    );
+}
+
+#[test]
+fn a_port_that_is_not_granted() {
+    assert_refused(
+        "--allow-listen 127.0.0.1:9 server 10 --bind 127.0.0.1",
+        "server asked to listen on 127.0.0.1:10",
+        "listen on 127.0.0.1:9",
+        "--allow-listen 127.0.0.1:9 --allow-listen 127.0.0.1:10",
+    );
+}
+
+#[test]
+fn arguments_that_do_not_come_first_grant_nothing() {
+    assert_refused("client -c 1 127.0.0.1 9", "client asked to listen on 0.0.0.0:0", "nothing", "--allow-listen 0");
+}
+
+#[test]
+fn wrong_usage_of_the_host_is_one_line() {
+    for (arguments, complaint) in [
+        (&["--allow-to", "nowhere", "client"][..], "invalid value 'nowhere' for '--allow-to <HOST:PORT>': write HOST:PORT"),
+        (&["--allow-listen", "x", "server"], "invalid value 'x' for '--allow-listen <[ADDR:]PORT>': write [ADDR:]PORT"),
+        (&["--allow-resolve", "a b", "client"], "not a host name"),
+        (&["-S", "tcp", "client"], "invalid value 'tcp' for '-S <OPTION>'"),
+        (&["--nonsense", "client"], "unexpected argument '--nonsense' found"),
+        (&["emit", "pong"], "invalid value 'pong' for '<COMPONENT>'"),
+        (&["--allow-listen", "1", "inspect", "client"], "grants are for a component that runs"),
+    ] {
+        let outcome = run(udping_host().args(arguments));
+        assert_eq!(outcome.code(), 2, "{outcome:?}");
+        assert!(outcome.only_error().starts_with("udping-host: "), "{outcome:?}");
+        assert!(outcome.only_error().contains(complaint), "{arguments:?}: {outcome:?}");
+    }
+}

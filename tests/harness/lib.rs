@@ -1,0 +1,292 @@
+//! What the suites share: the two runtimes, servers and clients as processes, and limits on how long anything may take.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
+use std::{env, fs, process, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
+use udping_components::Component;
+
+pub use udping_components::{CLIENT, SERVER};
+
+/// How long a process may take before the test that started it fails. Nothing here should come near it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Guests that do what a component should not, one behaviour each.
+pub mod guests {
+    /// Panics with the message "the guest says why".
+    pub const PANICS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/panics.wasm"));
+    /// Never ends, and never calls the host.
+    pub const SPINS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/spins.wasm"));
+}
+
+/// A program that runs components.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// Ours.
+    UdpingHost,
+    /// The stock CLI, of the same version of wasmtime.
+    Wasmtime,
+}
+
+/// Makes of each case, a function of a [`Runtime`], a test for each runtime.
+#[macro_export]
+macro_rules! under_both_runtimes {
+    ($($case:ident),* $(,)?) => {
+        mod under_udping_host {
+            $(#[test] fn $case() { super::$case($crate::Runtime::UdpingHost) })*
+        }
+        mod under_wasmtime {
+            $(#[test] fn $case() { super::$case($crate::Runtime::Wasmtime) })*
+        }
+    };
+}
+
+impl Runtime {
+    /// The command that runs `component` with `arguments`: under udping-host these are also the grant.
+    pub fn command(self, component: Component, arguments: &[&str]) -> Command {
+        let file = file(&format!("{}.wasm", component.name), component.bytes);
+        let mut command = match self {
+            Self::UdpingHost => udping_host(),
+            Self::Wasmtime => {
+                let mut command = Command::new(program("wasmtime"));
+                command.args(["run", "-S", "inherit-network"]);
+                command
+            }
+        };
+        command.arg(file).args(arguments);
+        command
+    }
+}
+
+/// `udping-host`, with nothing said yet.
+pub fn udping_host() -> Command {
+    Command::new(program("udping-host"))
+}
+
+/// Where cargo puts what it builds in the profile of this test.
+fn build_dir() -> PathBuf {
+    let test = env::current_exe().expect("a test has a path");
+    test.ancestors().nth(2).expect("a test is TARGET/PROFILE/deps/TEST").to_owned()
+}
+
+/// A program of this workspace.
+fn program(name: &str) -> PathBuf {
+    let path = build_dir().join(name);
+    assert!(path.exists(), "{} is not built: run `cargo build` before this suite alone", path.display());
+    path
+}
+
+/// A file of that name with that content, for all tests that ask for it.
+pub fn file(name: &str, content: &[u8]) -> PathBuf {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = build_dir().join("test-files").join(process::id().to_string()).join(name);
+    if !path.exists() {
+        fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder for the test's files");
+        fs::write(&path, content).expect("the test's file");
+    }
+    path
+}
+
+/// A file of that name with the component or module that `text` describes.
+pub fn wat(name: &str, text: &str) -> PathBuf {
+    file(name, &wat::parse_str(text).expect("valid WebAssembly text"))
+}
+
+/// A peer written in Python, from `tests/peers`.
+pub fn peer(script: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script)).args(arguments);
+    command
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// What it wrote on standard output.
+    pub stdout: String,
+    /// What it wrote on standard error.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Its exit code; a signal is a failure of the test.
+    #[track_caller]
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
+    }
+
+    /// The lines of standard output that hold `text`.
+    pub fn lines_with(&self, text: &str) -> Vec<&str> {
+        self.stdout.lines().filter(|line| line.contains(text)).collect()
+    }
+
+    /// The numbers of the pings whose lines hold `text`.
+    pub fn seqs(&self, text: &str) -> Vec<u32> {
+        let number = |line: &&str| {
+            let digits = line.split("seq=").nth(1)?.split(' ').next()?;
+            digits.parse().ok()
+        };
+        self.lines_with(text).iter().filter_map(number).collect()
+    }
+
+    /// The one line of standard error; anything else is a failure of the test.
+    #[track_caller]
+    pub fn only_error(&self) -> &str {
+        let lines: Vec<_> = self.stderr.lines().collect();
+        assert_eq!(lines.len(), 1, "one line on stderr: {self:?}");
+        lines[0]
+    }
+}
+
+/// Runs `command` to its end.
+#[track_caller]
+pub fn run(command: &mut Command) -> Outcome {
+    Process::start(command).wait()
+}
+
+/// A process that a test started. It is killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: ChildStderr,
+}
+
+impl Process {
+    /// Starts `command` with nothing on its standard input.
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let stderr = child.stderr.take().expect("it is piped");
+        Self { child, stdout, stderr }
+    }
+
+    /// Its next line of standard output, without the line's end.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        let pid = self.pid();
+        let mut line = String::new();
+        within_patience(pid, || self.stdout.read_line(&mut line)).expect("its output can be read");
+        if line.is_empty() {
+            let mut stderr = String::new();
+            let _ = self.stderr.read_to_string(&mut stderr);
+            panic!("it ended without a line: {stderr}");
+        }
+        line.trim_end().to_owned()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("it is our child, and not waited for yet");
+    }
+
+    /// Lets it run to its end.
+    #[track_caller]
+    pub fn wait(mut self) -> Outcome {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let status = within_patience(self.pid(), || {
+            thread::scope(|scope| {
+                let errors = scope.spawn(|| self.stderr.read_to_end(&mut stderr));
+                self.stdout.read_to_end(&mut stdout)?;
+                errors.join().expect("reading does not panic")?;
+                self.child.wait()
+            })
+        })
+        .expect("its output can be read");
+        let text = |bytes| String::from_utf8(bytes).expect("output is text");
+        Outcome { status, stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Does `work`, and kills `pid`, on which it waits, where that takes too long.
+fn within_patience<T>(pid: Pid, work: impl FnOnce() -> T) -> T {
+    let (done, waiting) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if waiting.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("killed after {PATIENCE:?}");
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
+
+/// An echo server that listens.
+#[derive(Debug)]
+pub struct Server {
+    /// Its process.
+    pub process: Process,
+    /// Where it listens, in the order in which it says so.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// `server.wasm` on a free port of `ip`.
+    #[track_caller]
+    pub fn start(runtime: Runtime, ip: &str, options: &[&str]) -> Self {
+        let arguments = [&["0", "--bind", ip], options].concat();
+        Self::listening(&mut runtime.command(SERVER, &arguments))
+    }
+
+    /// Any program whose first line names the addresses it listens on.
+    #[track_caller]
+    pub fn listening(command: &mut Command) -> Self {
+        let mut process = Process::start(command);
+        let addresses: Vec<_> = process.line().split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        assert!(!addresses.is_empty(), "its first line names no address");
+        Self { process, addresses }
+    }
+
+    /// Where it listens, as arguments for a client.
+    pub fn host_and_port(&self) -> [String; 2] {
+        [self.addresses[0].ip().to_string(), self.addresses[0].port().to_string()]
+    }
+
+    /// Asks it to end, and lets it.
+    #[track_caller]
+    pub fn stop(self) -> Outcome {
+        self.process.signal(Signal::TERM);
+        self.process.wait()
+    }
+}
+
+/// Runs `client.wasm` against `server` to its end.
+#[track_caller]
+pub fn ping(runtime: Runtime, server: &Server, options: &[&str]) -> Outcome {
+    let [host, port] = server.host_and_port();
+    run(&mut runtime.command(CLIENT, &[&[host.as_str(), port.as_str()], options].concat()))
+}
+
+/// `command`'s program and arguments, under a limit of `mebibytes` of address space.
+pub fn with_address_space(mebibytes: u32, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    let words: Vec<OsString> = [command.get_program()].into_iter().chain(command.get_args()).map(OsStr::to_owned).collect();
+    shell.args(["-c", &format!("ulimit -v {}; exec \"$@\"", u64::from(mebibytes) << 10), "sh"]).args(words);
+    shell
+}

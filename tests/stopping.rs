@@ -1,0 +1,68 @@
+//! Ctrl-C and SIGTERM under udping-host, and what they leave alone elsewhere.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use udping_tests::{CLIENT, Process, Runtime, Server, file, guests, ping, udping_host};
+
+#[test]
+fn an_interrupted_client_prints_the_summary_of_what_ran() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let [host, port] = server.host_and_port();
+    let mut client = Process::start(&mut Runtime::UdpingHost.command(CLIENT, &[&host, &port, "-c", "1000000"]));
+    assert!(client.line().starts_with("PING "));
+    assert!(client.line().contains(": seq=1 "));
+    client.signal(Signal::INT);
+    let outcome = client.wait();
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    assert_eq!(outcome.lines_with("0 lost (0.0 %), 0 duplicates, 0 late").len(), 1, "{outcome:?}");
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn an_interrupted_client_says_what_it_still_awaited() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &["--drop-rate", "100"]);
+    let [host, port] = server.host_and_port();
+    let mut command = Runtime::UdpingHost.command(CLIENT, &[&host, &port, "-c", "2", "-i", "1m", "-W", "1m"]);
+    let mut client = Process::start(&mut command);
+    client.line();
+    std::thread::sleep(Duration::from_millis(300));
+    client.signal(Signal::TERM);
+    let outcome = client.wait();
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
+    let summary = "1 sent, 0 received, 0 lost (0.0 %), 0 duplicates, 0 late, 1 still awaited when stopped";
+    assert_eq!(outcome.lines_with("sent,"), [summary]);
+}
+
+#[test]
+fn a_terminated_server_prints_what_it_did() {
+    for (options, counts) in
+        [(&[][..], "3 received, 3 answered, 0 dropped"), (&["--drop-rate", "100"], "3 received, 0 answered, 3 dropped")]
+    {
+        let server = Server::start(Runtime::UdpingHost, "127.0.0.1", options);
+        ping(Runtime::UdpingHost, &server, &["-c", "3", "-i", "20ms", "-W", "200ms"]);
+        let outcome = server.stop();
+        assert_eq!((outcome.code(), outcome.stdout.trim_end()), (0, counts), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_a_component_that_does_not_heed_the_first() {
+    let spins = Process::start(udping_host().arg(file("spins.wasm", guests::SPINS)));
+    // Until it watches for signals, the first would end it already.
+    std::thread::sleep(Duration::from_secs(2));
+    spins.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(500));
+    spins.signal(Signal::INT);
+    let outcome = spins.wait();
+    assert_eq!(outcome.code(), 130, "{outcome:?}");
+}
+
+/// Every process of these suites has /dev/null as its standard input: a client that took its end for "stop" would send
+/// nothing.
+#[test]
+fn the_end_of_standard_input_means_nothing_under_the_wasmtime_cli() {
+    let server = Server::start(Runtime::Wasmtime, "127.0.0.1", &[]);
+    let outcome = ping(Runtime::Wasmtime, &server, &["-c", "3", "-i", "20ms"]);
+    assert_eq!(outcome.lines_with("3 sent, 3 received").len(), 1, "{outcome:?}");
+}
