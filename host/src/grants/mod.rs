@@ -170,6 +170,9 @@ impl fmt::Display for Flags<'_> {
             write!(f, "--allow-resolve {name} ")?;
         }
         match self.request {
+            Request::Bind(local) if local.port() == 0 => {
+                f.write_str("--allow-to HOST:PORT, for whom it is to send to; or --allow-listen 0")
+            }
             Request::Bind(local) if local.ip().is_unspecified() => write!(f, "--allow-listen {}", local.port()),
             Request::Bind(local) => write!(f, "--allow-listen {local}"),
             Request::Send { to, .. } => write!(f, "--allow-to {to}"),
