@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Command;
 
-use udping_tests::{Outcome, SERVER, file, guests, run, udping_host, wat, with_address_space};
+use udping_tests::{CLIENT, Outcome, SERVER, file, guests, run, udping_host, wat, with_address_space};
 
 /// Runs `command` with less memory than the largest of these files has, and more than the host needs.
 #[track_caller]
@@ -135,6 +135,40 @@ fn a_name_that_is_not_granted() {
     );
 }
 
+/// A linker takes the newest patch version of an interface that it has: none of them may lead past the grants.
+#[test]
+fn a_component_for_another_patch_version_of_wasi_is_under_the_same_grants() {
+    for version in ["0.2.3", "0.2.9"] {
+        let bytes = renamed(CLIENT.bytes, b"@0.2.0", format!("@{version}").as_bytes());
+        let path = file(&format!("client-{version}.wasm"), &bytes);
+        let path = path.to_str().unwrap();
+        assert_refused(
+            &format!("--allow-to 127.0.0.1:9 {path} localhost 9"),
+            &format!("client-{version}.wasm asked to resolve localhost"),
+            "send to 127.0.0.1:9",
+            "--allow-to 127.0.0.1:9 --allow-resolve localhost",
+        );
+        assert_refused(
+            &format!("--allow-to 127.0.0.1:9 {path} 127.0.0.2 9"),
+            &format!("client-{version}.wasm asked to send to 127.0.0.2:9"),
+            "send to 127.0.0.1:9",
+            "--allow-to 127.0.0.1:9 --allow-to 127.0.0.2:9",
+        );
+    }
+}
+
+/// `bytes` with every `old` replaced by `new`, which is as long.
+fn renamed(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    assert_eq!(old.len(), new.len());
+    let mut renamed = bytes.to_vec();
+    for start in 0..bytes.len() - old.len() {
+        if bytes[start..].starts_with(old) {
+            renamed[start..start + old.len()].copy_from_slice(new);
+        }
+    }
+    renamed
+}
+
 #[test]
 fn a_port_that_is_not_granted() {
     assert_refused(
@@ -143,6 +177,27 @@ fn a_port_that_is_not_granted() {
         "listen on 127.0.0.1:9",
         "--allow-listen 127.0.0.1:9 --allow-listen 127.0.0.1:10",
     );
+}
+
+#[test]
+fn flags_replace_what_the_arguments_grant() {
+    assert_refused(
+        "--allow-resolve localhost client 127.0.0.1 9",
+        "client asked to listen on 0.0.0.0:0",
+        "resolve localhost",
+        "--allow-resolve localhost --allow-to HOST:PORT, for whom it is to send to; or --allow-listen 0",
+    );
+}
+
+#[test]
+fn the_whole_network_is_granted_as_wasmtime_spells_it() {
+    let outcome = run(udping_host().args("-S inherit-network client 127.0.0.1 9 -c 1 -W 100ms".split(' ')));
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
+    let outcome = run(udping_host().args("-S inherit-network client localhost 9 -c 1".split(' ')));
+    assert_eq!(outcome.code(), 3, "{outcome:?}");
+    let outcome =
+        run(udping_host().args("-S inherit-network,allow-ip-name-lookup client localhost 9 -c 1 -W 100ms".split(' ')));
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
 }
 
 #[test]

@@ -25,6 +25,8 @@ under_both_runtimes![
     wrong_arguments_are_one_line,
     help_and_version_are_there,
     a_source_port_and_a_ttl_can_be_chosen,
+    a_server_outlives_clients_that_vanish_and_clients_that_never_read,
+    a_client_whose_reader_is_gone_ends_quietly,
 ];
 
 fn every_ping_is_answered(runtime: Runtime) {
@@ -227,6 +229,30 @@ fn a_source_port_and_a_ttl_can_be_chosen(runtime: Runtime) {
     }
     assert_eq!(run(&mut command).code(), 0);
     assert!(server.process.line().contains(&format!("from 127.0.0.1:{source}")));
+}
+
+fn a_server_outlives_clients_that_vanish_and_clients_that_never_read(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
+    for _ in 0..50 {
+        // Its answer finds the port closed, and an ICMP error comes back.
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"gone", server.addresses[0]).unwrap();
+    }
+    let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..2_000 {
+        deaf.send_to(&[b'x'; 1_400], server.addresses[0]).unwrap();
+    }
+    let outcome = ping(runtime, &server, &["-c", "3", "-i", "100ms"]);
+    assert_eq!(outcome.lines_with("3 sent, 3 received, 0 lost").len(), 1, "{outcome:?}");
+}
+
+fn a_client_whose_reader_is_gone_ends_quietly(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
+    let [host, port] = server.host_and_port();
+    let client = runtime.command(CLIENT, &[&host, &port, "-c", "1000000", "-i", "20ms"]);
+    let words: Vec<_> = [client.get_program()].into_iter().chain(client.get_args()).collect();
+    let outcome = run(std::process::Command::new("sh").args(["-c", "\"$@\" | head -n 2", "sh"]).args(words));
+    assert_eq!(outcome.stdout.lines().count(), 2, "{outcome:?}");
+    assert_eq!(outcome.stderr, "", "{outcome:?}");
 }
 
 /// The code for a component that could not start its work: `wasi:cli/exit` has no more than failure for the stock CLI.

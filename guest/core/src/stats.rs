@@ -76,8 +76,9 @@ mod tests {
     fn hand_worked_numbers() {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[700]), summary(700, 700, 700, 0));
-        // Mean 5; squared differences 9 1 1 1 0 0 4 16 = 32; 32 / 8 = 4; root 2.
-        assert_eq!(of(&[2, 4, 4, 4, 5, 5, 7, 9]), summary(2, 5, 9, 2));
+        // In thousands: mean 5; squared differences 9 1 1 1 0 0 4 16 = 32; 32 / 8 = 4; root 2. Over 7 it would be 2.138.
+        let thousands = [2, 4, 4, 4, 5, 5, 7, 9].map(|n| n * 1_000);
+        assert_eq!(of(&thousands), summary(2_000, 5_000, 9_000, 2_000));
         // A day's worth of nanoseconds does not cost the small spread its digits: 1 and 3 around it.
         let day = 86_400_000_000_000;
         assert_eq!(of(&[day + 1, day + 3]), summary(day + 1, day + 2, day + 3, 1));
