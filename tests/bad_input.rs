@@ -202,7 +202,12 @@ fn the_whole_network_is_granted_as_wasmtime_spells_it() {
 
 #[test]
 fn arguments_that_do_not_come_first_grant_nothing() {
-    assert_refused("client -c 1 127.0.0.1 9", "client asked to listen on 0.0.0.0:0", "nothing", "--allow-listen 0");
+    assert_refused(
+        "client -c 1 127.0.0.1 9",
+        "client asked to listen on 0.0.0.0:0",
+        "nothing",
+        "--allow-to HOST:PORT, for whom it is to send to; or --allow-listen 0",
+    );
 }
 
 #[test]

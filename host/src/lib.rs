@@ -17,3 +17,4 @@ pub mod run;
 pub mod sandbox;
 pub mod served;
 pub mod signals;
+pub mod state;

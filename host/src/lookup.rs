@@ -12,7 +12,6 @@ use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResul
 
 use crate::guard::Guard;
 use crate::names::{self, Names};
-use crate::sandbox::State;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -32,9 +31,9 @@ mod bindings {
 
 use bindings::wasi::sockets::ip_name_lookup::{self, Host, HostResolveAddressStream};
 
-/// Adds it to what a linker serves.
-pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    ip_name_lookup::add_to_linker::<_, Lookup>(linker, State::lookup)
+/// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
+pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> LookupView<'_>) -> wasmtime::Result<()> {
+    ip_name_lookup::add_to_linker::<_, Lookup>(linker, view)
 }
 
 struct Lookup;

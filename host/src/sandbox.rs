@@ -1,21 +1,22 @@
 //! Where a component runs: wasmtime, what it is served, and the state of one instance.
 
 use std::future::{Future, ready};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::io::duplex;
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::cli::{AsyncStdinStream, StdoutStream};
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::sockets::SocketAddrUse;
-use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{I32Exit, WasiCtx};
 
 use crate::guard::{Guard, Use};
-use crate::lookup::LookupView;
 use crate::names::Names;
 use crate::served;
+use crate::state::State;
 
 /// The variable that tells a guest that it runs here: refusals are said by the host, and standard input ends when it should
 /// stop.
@@ -117,8 +118,7 @@ impl Program {
             .allow_udp(true)
             .socket_addr_check(move |address, usage| Box::pin(ready(allows(&guard, usage, address))))
             .build();
-        let state = State { wasi, table: ResourceTable::new(), guard: instance.guard, names: instance.names };
-        let mut store = Store::new(self.0.engine(), state);
+        let mut store = Store::new(self.0.engine(), State::new(wasi, instance.guard, instance.names));
         let run = async {
             let command: Command = self.0.instantiate_async(&mut store).await?;
             command.wasi_cli_run().call_run(&mut store).await
@@ -149,7 +149,7 @@ impl From<wasmtime::Result<Result<(), ()>>> for Ended {
     }
 }
 
-fn allows(guard: &Guard, usage: SocketAddrUse, address: std::net::SocketAddr) -> bool {
+fn allows(guard: &Guard, usage: SocketAddrUse, address: SocketAddr) -> bool {
     match usage {
         SocketAddrUse::UdpBind => guard.allows(Use::Bind, address),
         SocketAddrUse::UdpSend => guard.allows(Use::Send, address),
@@ -163,25 +163,4 @@ fn allows(guard: &Guard, usage: SocketAddrUse, address: std::net::SocketAddr) ->
 fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     text.lines().next().unwrap_or_default().to_owned()
-}
-
-/// The store's state: one for each instance.
-pub struct State {
-    wasi: WasiCtx,
-    table: ResourceTable,
-    guard: Arc<Guard>,
-    names: Arc<Names>,
-}
-
-impl State {
-    /// What a name lookup needs.
-    pub fn lookup(&mut self) -> LookupView<'_> {
-        LookupView { table: &mut self.table, guard: &self.guard, names: &self.names }
-    }
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
 }

@@ -14,7 +14,7 @@ use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 use crate::lookup;
-use crate::sandbox::State;
+use crate::state::State;
 
 struct Io;
 
@@ -50,7 +50,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    lookup::add_to_linker(l)?;
+    lookup::add_to_linker(l, State::lookup)?;
 
     // What a standard library imports whether its program uses it or not. There are no files, and TCP is never granted.
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;

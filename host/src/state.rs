@@ -1,0 +1,36 @@
+//! The state of one instance, and the parts of it that each interface sees.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::guard::Guard;
+use crate::lookup::LookupView;
+use crate::names::Names;
+
+/// What a store holds.
+pub struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    guard: Arc<Guard>,
+    names: Arc<Names>,
+}
+
+impl State {
+    /// The state of an instance that has not run yet.
+    pub fn new(wasi: WasiCtx, guard: Arc<Guard>, names: Arc<Names>) -> Self {
+        Self { wasi, table: ResourceTable::new(), guard, names }
+    }
+
+    /// What a name lookup sees.
+    pub fn lookup(&mut self) -> LookupView<'_> {
+        LookupView { table: &mut self.table, guard: &self.guard, names: &self.names }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
