@@ -160,6 +160,13 @@ pub struct Flags<'a> {
 
 impl fmt::Display for Flags<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (granted, option) in
+            [(self.grants.inherit_network, "inherit-network"), (self.grants.any_name, "allow-ip-name-lookup")]
+        {
+            if granted {
+                write!(f, "-S {option} ")?;
+            }
+        }
         for address in &self.grants.send {
             write!(f, "--allow-to {address} ")?;
         }

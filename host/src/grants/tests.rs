@@ -190,6 +190,10 @@ fn a_refusal_names_the_flags_that_keep_what_is_granted_and_add_what_was_asked() 
     assert!(flags(bind("0.0.0.0:0")).starts_with(&format!("{kept} --allow-to HOST:PORT, ")));
     assert_eq!(flags(bind("127.0.0.1:7")), format!("{kept} --allow-listen 127.0.0.1:7"));
     assert_eq!(flags(resolve("b.example")), format!("{kept} --allow-resolve b.example"));
+    let whole = Grants { inherit_network: true, ..Grants::default() };
+    let request = resolve("b.example");
+    let all = Flags { grants: &whole, request: &request }.to_string();
+    assert_eq!(all, "-S inherit-network --allow-resolve b.example");
     assert_eq!(granted.to_string(), "send to 192.0.2.7:12000, resolve example.org");
     assert_eq!(Grants::default().to_string(), "nothing");
 }
