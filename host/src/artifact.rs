@@ -1,5 +1,6 @@
 //! A component's bytes, from a file or built in.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,14 +38,21 @@ impl Source {
         }
     }
 
-    /// The bytes of the component: so far it is known only that they start as a component does.
-    pub fn read(&self) -> Result<Vec<u8>, ArtifactError> {
+    /// What can be run of it: so far it is known only that it starts as a component, or machine code, does.
+    pub fn read(&self) -> Result<Artifact, ArtifactError> {
         match self {
-            Self::BuiltIn(component) => Ok(component.bytes.to_vec()),
-            Self::File(path) => {
-                let fail = |problem| ArtifactError { path: path.clone(), problem };
-                let mut file = File::open(path).map_err(|error| fail(error.into()))?;
-                read(&mut file).map_err(fail)
+            Self::BuiltIn(component) => Ok(Artifact::Compiled(MachineCode(udping_compiled::of(*component).into()))),
+            Self::File(path) => read_file(path).map_err(|problem| ArtifactError { path: path.clone(), problem }),
+        }
+    }
+
+    /// The component as it was before anything was compiled.
+    pub fn read_component(&self) -> Result<Vec<u8>, ArtifactError> {
+        match (self, self.read()?) {
+            (Self::BuiltIn(component), _) => Ok(component.bytes.to_vec()),
+            (_, Artifact::Component(bytes)) => Ok(bytes),
+            (Self::File(path), Artifact::Compiled(_)) => {
+                Err(ArtifactError { path: path.clone(), problem: Problem::CompiledAlready })
             }
         }
     }
@@ -56,6 +64,32 @@ impl fmt::Display for Source {
             Self::BuiltIn(component) => f.write_str(component.name),
             Self::File(path) => path.display().fmt(f),
         }
+    }
+}
+
+/// What a source holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Artifact {
+    /// A component, in WebAssembly.
+    Component(Vec<u8>),
+    /// A component that is compiled already (`.cwasm`).
+    Compiled(MachineCode),
+}
+
+/// Machine code that this user may as well run: it is part of this program, or nobody but this user and root could write it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MachineCode(Cow<'static, [u8]>);
+
+impl MachineCode {
+    /// As a compiler wrote it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MachineCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MachineCode({} bytes)", self.0.len())
     }
 }
 
@@ -85,6 +119,12 @@ pub enum Problem {
     /// It is WebAssembly of the older kind.
     #[error("is a core module, not a component; `wasm-tools component new` makes one of it")]
     CoreModule,
+    /// It is machine code that others could have written.
+    #[error("is compiled, and runs as it is, but others than you and root can write it: `chown` it, and `chmod go-w`")]
+    NotYours,
+    /// It is machine code, where a component is needed.
+    #[error("is compiled already")]
+    CompiledAlready,
     /// It is WebAssembly of a kind that came later.
     #[error("is WebAssembly of an unknown version")]
     UnknownVersion,
@@ -106,21 +146,55 @@ impl From<io::Error> for Problem {
     }
 }
 
-/// Reads a component, and no more than its first 8 bytes where those tell that it is none.
-fn read(file: &mut impl Read) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    file.take(8).read_to_end(&mut bytes)?;
-    check_preamble(&bytes)?;
-    file.take(SIZE_LIMIT).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > SIZE_LIMIT { Err(Problem::TooLarge) } else { Ok(bytes) }
+fn read_file(path: &Path) -> Result<Artifact, Problem> {
+    let mut file = File::open(path)?;
+    let (kind, bytes) = read(&mut file)?;
+    match kind {
+        Kind::Component => Ok(Artifact::Component(bytes)),
+        // The file that was read, not one that has its name now.
+        Kind::MachineCode if is_ours(&file.metadata()?) => Ok(Artifact::Compiled(MachineCode(bytes.into()))),
+        Kind::MachineCode => Err(Problem::NotYours),
+    }
 }
 
-/// `\0asm`, a version, and a layer: 0 for core modules, 1 for components (component model, Binary.md).
-fn check_preamble(start: &[u8]) -> Result<(), Problem> {
+/// Whether nobody but this user and root could have written the file.
+#[cfg(unix)]
+fn is_ours(file: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = file.uid();
+    (owner == rustix::process::geteuid().as_raw() || owner == 0) && file.mode() & 0o022 == 0
+}
+
+/// Elsewhere that cannot be told from a file's mode.
+#[cfg(not(unix))]
+fn is_ours(_: &std::fs::Metadata) -> bool {
+    true
+}
+
+/// Reads a component, and no more than its first 8 bytes where those tell that it is none.
+fn read(file: &mut impl Read) -> Result<(Kind, Vec<u8>), Problem> {
+    let mut bytes = Vec::new();
+    file.take(8).read_to_end(&mut bytes)?;
+    let kind = check_preamble(&bytes)?;
+    file.take(SIZE_LIMIT).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SIZE_LIMIT { Err(Problem::TooLarge) } else { Ok((kind, bytes)) }
+}
+
+/// What a file's first bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Component,
+    MachineCode,
+}
+
+/// For WebAssembly `\0asm`, a version, and a layer: 0 for core modules, 1 for components (component model, Binary.md).
+fn check_preamble(start: &[u8]) -> Result<Kind, Problem> {
     match start {
         [] => Err(Problem::Empty),
         [0, b'a', b's', b'm', 1, 0, 0, 0] => Err(Problem::CoreModule),
-        [0, b'a', b's', b'm', 0x0d, 0, 1, 0] => Ok(()),
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0] => Ok(Kind::Component),
+        // wasmtime keeps compiled components in ELF files.
+        [0x7f, b'E', b'L', b'F', ..] => Ok(Kind::MachineCode),
         [0, b'a', b's', b'm', _, _, _, _] => Err(Problem::UnknownVersion),
         _ => Err(Problem::NotWasm),
     }
@@ -141,7 +215,9 @@ mod tests {
         assert_eq!(problem(b"#!/bin/sh"), "is not WebAssembly");
         assert_eq!(problem(b"\0asm\x0e\0\x01\0"), "is WebAssembly of an unknown version");
         assert!(problem(b"\0asm\x01\0\0\0\0\0").starts_with("is a core module"));
-        assert_eq!(read(&mut &b"\0asm\x0d\0\x01\0rest"[..]).unwrap(), b"\0asm\x0d\0\x01\0rest");
+        let component = b"\0asm\x0d\0\x01\0rest";
+        assert_eq!(read(&mut &component[..]).unwrap(), (Kind::Component, component.to_vec()));
+        assert_eq!(read(&mut &b"\x7fELF"[..]).unwrap().0, Kind::MachineCode);
     }
 
     #[test]

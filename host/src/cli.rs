@@ -2,13 +2,17 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::exit::Exit;
 use crate::grants::{Endpoint, GrantSpec, HostName, Listen};
+use crate::udp::Tuning;
 
 /// Runs WASI 0.2 components with exactly the network they were granted.
 ///
@@ -21,6 +25,9 @@ pub struct Cli {
     /// Grants for the component that follows.
     #[command(flatten)]
     pub network: NetworkFlags,
+    /// How fast it is run.
+    #[command(flatten)]
+    pub speed: SpeedFlags,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -43,6 +50,15 @@ pub enum Command {
     Emit {
         /// Which one
         component: BuiltIn,
+    },
+    /// Compile a component: the result starts sooner, and runs where there is no compiler
+    #[cfg(feature = "compiler")]
+    Compile {
+        /// `client`, `server`, or the path of a component
+        component: PathBuf,
+        /// Where to write it, as x.cwasm
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
     },
     /// Show what a component imports and exports, and what it would need to be granted
     Inspect {
@@ -67,6 +83,9 @@ pub struct Run {
     /// Grants, as before the command.
     #[command(flatten)]
     pub network: NetworkFlags,
+    /// How fast it is run, as before the command.
+    #[command(flatten)]
+    pub speed: SpeedFlags,
     /// `client`, `server`, or the path of a component
     pub component: PathBuf,
     /// What the component gets.
@@ -107,6 +126,83 @@ pub enum WasiOption {
     InheritNetwork,
     /// Any name
     AllowIpNameLookup,
+}
+
+/// How fast it is run. Nothing here changes what it may do.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Speed")]
+pub struct SpeedFlags {
+    /// Ask a socket again and again for so long before sleeping: replies are seen sooner, and a core is kept busy [50us]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub busy_poll: Option<Duration>,
+    /// Run this many instances on one port, a thread each, to which flows are split; auto is one a core
+    #[arg(long, value_name = "N|auto")]
+    pub workers: Option<Workers>,
+    /// Take so many datagrams by one system call; 1 is the way of systems without recvmmsg [default: 64]
+    #[arg(long, value_name = "N", value_parser = batch)]
+    pub batch: Option<NonZeroUsize>,
+    /// Let no datagrams of one flow travel the kernel together (UDP_GRO, UDP_SEGMENT)
+    #[arg(long)]
+    pub no_offload: bool,
+}
+
+impl SpeedFlags {
+    /// What sockets are told of it.
+    pub fn tuning(&self) -> Tuning {
+        let default = Tuning::default();
+        Tuning {
+            batch: self.batch.unwrap_or(default.batch),
+            offload: !self.no_offload,
+            busy_poll: self.busy_poll.unwrap_or(default.busy_poll),
+            share_port: default.share_port,
+        }
+    }
+
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            busy_poll: self.busy_poll.or(other.busy_poll),
+            workers: self.workers.or(other.workers),
+            batch: self.batch.or(other.batch),
+            no_offload: self.no_offload || other.no_offload,
+        }
+    }
+}
+
+/// The most instances that `--workers` takes.
+const MOST_WORKERS: usize = 1024;
+
+/// The largest `--batch`: Linux takes no more by one call (`UIO_MAXIOV`).
+const LARGEST_BATCH: usize = 1024;
+
+fn batch(text: &str) -> Result<NonZeroUsize, String> {
+    up_to(LARGEST_BATCH, text).ok_or_else(|| format!("not a number from 1 to {LARGEST_BATCH}"))
+}
+
+fn up_to(most: usize, text: &str) -> Option<NonZeroUsize> {
+    text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= most)
+}
+
+/// `--workers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// One for each core that this process may use.
+    Auto,
+    /// So many.
+    Exactly(NonZeroUsize),
+}
+
+impl FromStr for Workers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            number => up_to(MOST_WORKERS, number)
+                .map(Self::Exactly)
+                .ok_or_else(|| format!("not auto, and not a number from 1 to {MOST_WORKERS}")),
+        }
+    }
 }
 
 /// The built-in components.

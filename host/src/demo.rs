@@ -6,12 +6,12 @@ use udping_components::{CLIENT, SERVER};
 use wasmtime_wasi::cli::{AsyncStdoutStream, stderr, stdout};
 
 use crate::artifact::Source;
-use crate::cli::NetworkFlags;
+use crate::cli::{NetworkFlags, SpeedFlags};
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::run::{instance, load};
+use crate::run::{Shared, load};
 use crate::sandbox::{Program, Sandbox};
-use crate::signals;
+use crate::signals::Stop;
 
 /// What the server's first line may have in bytes, and the room that its standard output has.
 const PIPE: usize = 4096;
@@ -19,10 +19,11 @@ const PIPE: usize = 4096;
 /// Runs both until the client has ended.
 pub async fn demo() -> Result<Exit> {
     let sandbox = Sandbox::new()?;
-    let stop = signals::stop().context("cannot watch for Ctrl-C")?;
+    let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
     let (server_plan, server) = prepare(&sandbox, SERVER, &["0", "--bind", "127.0.0.1"])?;
     let (lines, out) = duplex(PIPE);
-    let server_instance = instance(&server_plan, AsyncStdoutStream::new(PIPE, out), stderr()).await;
+    let shared = Shared::of(&server_plan).await;
+    let server_instance = shared.instance(&server_plan, AsyncStdoutStream::new(PIPE, out), stderr());
     let serve = server.run(server_instance, std::future::pending());
 
     let ping = async {
@@ -33,10 +34,9 @@ pub async fn demo() -> Result<Exit> {
         let port = port.context("the server does not say where it listens")?;
         let (plan, client) = prepare(&sandbox, CLIENT, &["127.0.0.1", port])?;
         println!("$ udping-host {}", command_line(&plan));
-        let instance = instance(&plan, stdout(), stderr()).await;
-        let guard = instance.guard.clone();
-        let ended = client.run(instance, stop).await;
-        anyhow::Ok(Exit::of(&ended, guard.refusals()))
+        let shared = Shared::of(&plan).await;
+        let ended = client.run(shared.instance(&plan, stdout(), stderr()), stop.raised()).await;
+        anyhow::Ok(Exit::of(&ended, shared.guard.refusals()))
     };
     tokio::select! {
         exit = ping => exit,
@@ -47,7 +47,7 @@ pub async fn demo() -> Result<Exit> {
 fn prepare(sandbox: &Sandbox, component: udping_components::Component, arguments: &[&str]) -> Result<(Plan, Program)> {
     let source = Source::BuiltIn(component);
     let program = load(sandbox, &source)?;
-    Ok((Plan::new(&NetworkFlags::default(), source, arguments.iter().map(Into::into))?, program))
+    Ok((Plan::new(&NetworkFlags::default(), &SpeedFlags::default(), source, arguments.iter().map(Into::into))?, program))
 }
 
 fn command_line(plan: &Plan) -> String {

@@ -22,7 +22,7 @@ const NEEDS: [(&str, &str); 3] = [
 /// Writes the interface of the component at `source` to `out`, and on standard error what of it cannot be served.
 pub fn inspect(source: &Source, out: &mut impl Write) -> Result<Exit> {
     let sandbox = Sandbox::new()?;
-    match run::compile(&sandbox, source) {
+    match run::component(&sandbox, source) {
         Ok(component) => {
             write!(out, "{}", Interface::of(&component, sandbox.engine()))?;
             match sandbox.link(&component) {

@@ -1,10 +1,14 @@
 //! udping-host: runs WASI 0.2 components with exactly the network they were granted.
 //!
 //! Data flows one way: command line ([`cli`]) -> what to run, and what its arguments grant ([`plan`], [`grants`]) -> a
-//! component ([`artifact`]) in a [`sandbox`] whose every use of the network passes a [`guard`] -> how it ended ([`exit`]).
+//! component ([`artifact`]) in a [`sandbox`] whose every use of the network, by [`udp`] and [`lookup`], passes a [`guard`] ->
+//! how it ended ([`exit`]).
+
+#![deny(unsafe_code)]
 
 pub mod artifact;
 pub mod cli;
+pub mod compile;
 pub mod demo;
 pub mod exit;
 pub mod grants;
@@ -18,3 +22,5 @@ pub mod sandbox;
 pub mod served;
 pub mod signals;
 pub mod state;
+pub mod udp;
+pub mod workers;

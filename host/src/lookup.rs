@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResul
 use crate::guard::Guard;
 use crate::names::{self, Names};
 
+#[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",

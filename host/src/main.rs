@@ -9,10 +9,10 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use clap::error::ErrorKind as UsageError;
 use udping_host::artifact::Source;
-use udping_host::cli::{self, Cli, Command, NetworkFlags};
+use udping_host::cli::{self, Cli, Command, NetworkFlags, SpeedFlags};
 use udping_host::exit::Exit;
 use udping_host::plan::Plan;
-use udping_host::{demo, inspect, run};
+use udping_host::{demo, inspect, run, workers};
 
 fn main() -> ExitCode {
     let result = match Cli::try_parse() {
@@ -32,14 +32,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(Cli { network, command }: Cli) -> Result<Exit> {
+fn execute(Cli { network, speed, command }: Cli) -> Result<Exit> {
     match command {
-        Command::Client(given) => run_component(&network, "client".into(), given.arguments),
-        Command::Server(given) => run_component(&network, "server".into(), given.arguments),
-        Command::Run(run) => run_component(&network.and(run.network), run.component, run.arguments.arguments),
+        Command::Client(given) => run_component(&network, &speed, "client".into(), given.arguments),
+        Command::Server(given) => run_component(&network, &speed, "server".into(), given.arguments),
+        Command::Run(run) => {
+            run_component(&network.and(run.network), &run.speed.or(speed), run.component, run.arguments.arguments)
+        }
         Command::Path(words) => {
             let mut words = words.into_iter();
-            run_component(&network, words.next().unwrap_or_default().into(), words.collect())
+            run_component(&network, &speed, words.next().unwrap_or_default().into(), words.collect())
         }
         other => {
             ensure!(network.grants().is_none(), "grants are for a component that runs, and this command runs none");
@@ -48,16 +50,18 @@ fn execute(Cli { network, command }: Cli) -> Result<Exit> {
     }
 }
 
-fn run_component(network: &NetworkFlags, component: PathBuf, arguments: Vec<OsString>) -> Result<Exit> {
-    let plan = Plan::new(network, Source::new(component), arguments)?;
-    block_on(run::run(&plan))
+fn run_component(network: &NetworkFlags, speed: &SpeedFlags, component: PathBuf, arguments: Vec<OsString>) -> Result<Exit> {
+    let plan = Plan::new(network, speed, Source::new(component), arguments)?;
+    workers::run(&plan)
 }
 
 fn without_component(command: Command) -> Result<Exit> {
     let mut out = io::stdout().lock();
     match command {
-        Command::Demo => return block_on(demo::demo()),
+        Command::Demo => return workers::block_on(demo::demo()),
         Command::Inspect { component } => return inspect::inspect(&Source::new(component), &mut out),
+        #[cfg(feature = "compiler")]
+        Command::Compile { component, output } => return run::compile(&Source::new(component), &output),
         Command::Emit { component } => out.write_all(component.component().bytes)?,
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man => out.write_all(&cli::manual()?)?,
@@ -65,11 +69,6 @@ fn without_component(command: Command) -> Result<Exit> {
     }
     out.flush()?;
     Ok(Exit::Success)
-}
-
-/// One thread: the guest runs on it, and what it waits for.
-fn block_on(future: impl Future<Output = Result<Exit>>) -> Result<Exit> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
 }
 
 /// Whoever reads the output has enough of it: no error.

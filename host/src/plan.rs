@@ -1,12 +1,15 @@
 //! What to run: the command line, resolved.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::thread;
 
 use thiserror::Error;
 
 use crate::artifact::Source;
-use crate::cli::NetworkFlags;
+use crate::cli::{NetworkFlags, SpeedFlags, Workers};
 use crate::grants::GrantSpec;
+use crate::udp::Tuning;
 
 /// One component to run, with its arguments and what it is granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,24 +20,51 @@ pub struct Plan {
     pub arguments: Vec<String>,
     /// What the operator granted.
     pub grants: GrantSpec,
+    /// How its sockets are driven.
+    pub tuning: Tuning,
+    /// How many instances run, each on a thread of its own.
+    pub workers: NonZeroUsize,
 }
 
-/// WASI arguments are text.
+/// Why something cannot be run as asked.
 #[derive(Debug, Error)]
-#[error("the component's argument {0:?} is not valid Unicode")]
-pub struct NotUnicode(OsString);
+pub enum PlanError {
+    /// WASI arguments are text.
+    #[error("the component's argument {0:?} is not valid Unicode")]
+    NotUnicode(OsString),
+    /// The system would give each worker a port of its own.
+    #[error("several workers share one port, and port 0 is another one for each: name a port, or leave --workers out")]
+    WorkersWithoutPort,
+    /// There is no `SO_REUSEPORT` that splits flows.
+    #[error("--workers needs Linux, which splits the flows of one port among them")]
+    WorkersElsewhere,
+}
 
 impl Plan {
     /// What the operator typed after the component is the grant, unless flags say what is.
     pub fn new(
         flags: &NetworkFlags,
+        speed: &SpeedFlags,
         source: Source,
         arguments: impl IntoIterator<Item = OsString>,
-    ) -> Result<Self, NotUnicode> {
-        let arguments =
-            arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>().map_err(NotUnicode)?;
+    ) -> Result<Self, PlanError> {
+        let arguments = arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>();
+        let arguments = arguments.map_err(PlanError::NotUnicode)?;
         let grants = flags.grants().unwrap_or_else(|| GrantSpec::from_arguments(&arguments));
-        Ok(Self { source, arguments, grants })
+        let workers = match speed.workers {
+            None => NonZeroUsize::MIN,
+            Some(Workers::Exactly(count)) => count,
+            Some(Workers::Auto) => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        };
+        let share_port = workers > NonZeroUsize::MIN;
+        if share_port && !cfg!(target_os = "linux") {
+            return Err(PlanError::WorkersElsewhere);
+        }
+        if share_port && grants.listen.iter().any(|listen| listen.port == 0) {
+            return Err(PlanError::WorkersWithoutPort);
+        }
+        let tuning = Tuning { share_port, ..speed.tuning() };
+        Ok(Self { source, arguments, grants, tuning, workers })
     }
 
     /// The arguments as the component gets them: its own name first, as `wasmtime run` has it.

@@ -1,10 +1,12 @@
-//! Runs one component as planned.
+//! One run of a component, as planned.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use wasmtime::component::Component;
-use wasmtime_wasi::cli::{StdoutStream, stderr, stdout};
+use wasmtime_wasi::cli::StdoutStream;
 
 use crate::artifact::Source;
 use crate::exit::Exit;
@@ -12,46 +14,64 @@ use crate::grants::Grants;
 use crate::guard::{Guard, Refusal};
 use crate::names::Names;
 use crate::plan::Plan;
-use crate::sandbox::{Ended, Instance, Program, Sandbox};
-use crate::signals;
+use crate::sandbox::{Instance, Program, Sandbox};
 
-/// Reads and compiles the component at `source`. The error says which component it is about.
-pub fn compile(sandbox: &Sandbox, source: &Source) -> Result<Component> {
-    sandbox.compile(&source.read()?).with_context(|| source.to_string())
+/// Reads the component at `source`, and compiles it where need be. The error says which component it is about.
+pub fn component(sandbox: &Sandbox, source: &Source) -> Result<Component> {
+    sandbox.load(&source.read()?).with_context(|| source.to_string())
 }
 
 /// The component at `source`, ready to be started. The error says which component it is about.
 pub fn load(sandbox: &Sandbox, source: &Source) -> Result<Program> {
-    let component = compile(sandbox, source)?;
+    let component = component(sandbox, source)?;
     sandbox.link(&component).with_context(|| source.to_string())
 }
 
-/// Runs `plan` with this process's output and signals, and says on standard error what was refused and why it trapped.
-pub async fn run(plan: &Plan) -> Result<Exit> {
+/// Compiles the component at `source` into the file `output`.
+pub fn compile(source: &Source, output: &Path) -> Result<Exit> {
     let sandbox = Sandbox::new()?;
-    let program = match load(&sandbox, &plan.source) {
-        Ok(program) => program,
+    let code = match source
+        .read_component()
+        .map_err(Into::into)
+        .and_then(|bytes| crate::compile::machine_code(sandbox.engine(), &bytes).with_context(|| source.to_string()))
+    {
+        Ok(code) => code,
         Err(error) => {
             say(format_args!("{error:#}"));
             return Ok(Exit::NotAComponent);
         }
     };
-    let stop = signals::stop().context("cannot watch for Ctrl-C")?;
-    let instance = instance(plan, stdout(), stderr()).await;
-    let guard = instance.guard.clone();
-    let ended = program.run(instance, stop).await;
-    if let Ended::Trapped(reason) = &ended {
-        say(format_args!("{}: trapped: {reason}", plan.source.name()));
-    }
-    Ok(Exit::of(&ended, guard.refusals()))
+    fs::write(output, code).with_context(|| format!("cannot write {}", output.display()))?;
+    Ok(Exit::Success)
 }
 
-/// An instance for `plan`: resolves the names in its grants. Refusals go to standard error.
-pub async fn instance<Out: StdoutStream, Err: StdoutStream>(plan: &Plan, stdout: Out, stderr: Err) -> Instance<Out, Err> {
-    let names = Arc::new(Names::resolve(plan.grants.names()).await);
-    let grants: Grants = plan.grants.with_addresses(&names);
-    let guard = Arc::new(Guard::new(plan.source.name(), grants, |refusal: &Refusal<'_>| say(refusal)));
-    Instance { arguments: plan.argv(), stdout, stderr, guard, names }
+/// What all instances of a run share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Decides about their use of the network.
+    pub guard: Arc<Guard>,
+    names: Arc<Names>,
+}
+
+impl Shared {
+    /// Resolves the names in the plan's grants. Refusals go to standard error.
+    pub async fn of(plan: &Plan) -> Self {
+        let names = Arc::new(Names::resolve(plan.grants.names()).await);
+        let grants: Grants = plan.grants.with_addresses(&names);
+        let guard = Arc::new(Guard::new(plan.source.name(), grants, |refusal: &Refusal<'_>| say(refusal)));
+        Self { guard, names }
+    }
+
+    /// An instance for `plan`.
+    pub fn instance<Out: StdoutStream, Err: StdoutStream>(
+        &self,
+        plan: &Plan,
+        stdout: Out,
+        stderr: Err,
+    ) -> Instance<Out, Err> {
+        let Self { guard, names } = self.clone();
+        Instance { arguments: plan.argv(), stdout, stderr, guard, names, tuning: plan.tuning }
+    }
 }
 
 /// A line on standard error.

@@ -1,22 +1,23 @@
 //! Where a component runs: wasmtime, what it is served, and the state of one instance.
 
-use std::future::{Future, ready};
-use std::net::SocketAddr;
+use std::future::Future;
 use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::io::duplex;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, Store};
+use wasmtime::{Engine, Store};
 use wasmtime_wasi::cli::{AsyncStdinStream, StdoutStream};
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
-use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::guard::{Guard, Use};
+use crate::artifact::{Artifact, MachineCode};
+use crate::compile;
+use crate::guard::Guard;
 use crate::names::Names;
 use crate::served;
 use crate::state::State;
+use crate::udp::Tuning;
 
 /// The variable that tells a guest that it runs here: refusals are said by the host, and standard input ends when it should
 /// stop.
@@ -28,6 +29,12 @@ pub enum LoadError {
     /// It does not validate, or does not compile.
     #[error("is not a valid component: {0}")]
     Invalid(String),
+    /// It is machine code that this host cannot run.
+    #[error("was not compiled by and for this host, compile it again: {0}")]
+    Foreign(String),
+    /// It has to be compiled, and this host cannot.
+    #[error("is not compiled, and this udping-host has no compiler: make a .cwasm of it by `udping-host compile` elsewhere")]
+    NoCompiler,
     /// It wants something that this host does not have.
     #[error("cannot be run here: {0}")]
     Import(String),
@@ -45,7 +52,9 @@ pub struct Sandbox {
 impl Sandbox {
     /// A sandbox for any number of components and instances.
     pub fn new() -> wasmtime::Result<Self> {
-        let engine = Engine::new(&Config::new())?;
+        let mut config = udping_compiled::config();
+        compile::prepare(&mut config);
+        let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         served::add_to_linker(&mut linker)?;
         Ok(Self { engine, linker })
@@ -56,9 +65,21 @@ impl Sandbox {
         &self.engine
     }
 
-    /// Compiles a component.
-    pub fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
-        Component::from_binary(&self.engine, bytes).map_err(|error| LoadError::Invalid(first_line(&error)))
+    /// Makes of an artifact what can be linked: compiles it, where that has not been done.
+    pub fn load(&self, artifact: &Artifact) -> Result<Component, LoadError> {
+        match artifact {
+            Artifact::Component(bytes) => compile::compile(&self.engine, bytes),
+            Artifact::Compiled(code) => self.restore(code),
+        }
+    }
+
+    fn restore(&self, code: &MachineCode) -> Result<Component, LoadError> {
+        // SAFETY: a `MachineCode` is what a compiler wrote: it is part of this program, or of a file that only who runs
+        // this program, or root, could write, and who can write such a file can run code as this user anyway. Code for
+        // another version, configuration or processor is found out by wasmtime and refused.
+        #[expect(unsafe_code, reason = "wasmtime runs compiled code as it is")]
+        let component = unsafe { Component::deserialize(&self.engine, code.bytes()) };
+        component.map_err(|error| LoadError::Foreign(first_line(&error)))
     }
 
     /// Finds everything that a component imports, and its entry.
@@ -83,6 +104,8 @@ pub struct Instance<Out, Err> {
     pub guard: Arc<Guard>,
     /// The names in its grants.
     pub names: Arc<Names>,
+    /// How its sockets are driven.
+    pub tuning: Tuning,
 }
 
 /// How an instance ended.
@@ -107,7 +130,6 @@ impl Program {
     {
         // Nothing is ever written: dropping the other end is the message.
         let (stdin, stdin_open) = duplex(1);
-        let guard = instance.guard.clone();
         let wasi = WasiCtx::builder()
             .args(&instance.arguments)
             .env(UNDER_UDPING_HOST.0, UNDER_UDPING_HOST.1)
@@ -115,10 +137,8 @@ impl Program {
             .stdout(instance.stdout)
             .stderr(instance.stderr)
             .allow_tcp(false)
-            .allow_udp(true)
-            .socket_addr_check(move |address, usage| Box::pin(ready(allows(&guard, usage, address))))
             .build();
-        let mut store = Store::new(self.0.engine(), State::new(wasi, instance.guard, instance.names));
+        let mut store = Store::new(self.0.engine(), State::new(wasi, instance.guard, instance.names, instance.tuning));
         let run = async {
             let command: Command = self.0.instantiate_async(&mut store).await?;
             command.wasi_cli_run().call_run(&mut store).await
@@ -149,18 +169,8 @@ impl From<wasmtime::Result<Result<(), ()>>> for Ended {
     }
 }
 
-fn allows(guard: &Guard, usage: SocketAddrUse, address: SocketAddr) -> bool {
-    match usage {
-        SocketAddrUse::UdpBind => guard.allows(Use::Bind, address),
-        SocketAddrUse::UdpSend => guard.allows(Use::Send, address),
-        SocketAddrUse::UdpReceive => guard.allows(Use::Receive, address),
-        // TCP is never granted: no grant speaks of it.
-        _ => false,
-    }
-}
-
 /// wasmtime's errors explain themselves over many lines; the first says what is wrong.
-fn first_line(error: &wasmtime::Error) -> String {
+pub(crate) fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     text.lines().next().unwrap_or_default().to_owned()
 }

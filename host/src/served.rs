@@ -1,4 +1,4 @@
-//! The interfaces that components are served: WASI 0.2's command world, with our own name lookup.
+//! The interfaces that components are served: WASI 0.2's command world, with our own UDP and name lookup.
 //!
 //! Each is listed, rather than all added and some replaced: a linker takes the newest patch version of an interface, so a
 //! replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component that asks for another than 0.2.0.
@@ -15,6 +15,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 use crate::lookup;
 use crate::state::State;
+use crate::udp;
 
 struct Io;
 
@@ -48,8 +49,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
 
     sockets::network::add_to_linker::<_, WasiSockets>(l, &(&LinkOptions::default()).into(), State::sockets)?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    udp::add_to_linker(l, State::udp)?;
     lookup::add_to_linker(l, State::lookup)?;
 
     // What a standard library imports whether its program uses it or not. There are no files, and TCP is never granted.

@@ -8,6 +8,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::guard::Guard;
 use crate::lookup::LookupView;
 use crate::names::Names;
+use crate::udp::{Tuning, UdpView};
 
 /// What a store holds.
 pub struct State {
@@ -15,12 +16,18 @@ pub struct State {
     table: ResourceTable,
     guard: Arc<Guard>,
     names: Arc<Names>,
+    tuning: Tuning,
 }
 
 impl State {
     /// The state of an instance that has not run yet.
-    pub fn new(wasi: WasiCtx, guard: Arc<Guard>, names: Arc<Names>) -> Self {
-        Self { wasi, table: ResourceTable::new(), guard, names }
+    pub fn new(wasi: WasiCtx, guard: Arc<Guard>, names: Arc<Names>, tuning: Tuning) -> Self {
+        Self { wasi, table: ResourceTable::new(), guard, names, tuning }
+    }
+
+    /// What UDP sees.
+    pub fn udp(&mut self) -> UdpView<'_> {
+        UdpView { table: &mut self.table, guard: &self.guard, tuning: self.tuning }
     }
 
     /// What a name lookup sees.

@@ -1,0 +1,25 @@
+//! Compiles the built-in components.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+#[path = "src/config.rs"]
+mod config;
+
+fn main() -> Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/config.rs");
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
+    let mut config = config::config();
+    // For any processor of the target, not for this one: who builds is not always who runs.
+    config.target(&env::var("TARGET")?)?;
+    let engine = wasmtime::Engine::new(&config)?;
+    for component in udping_components::ALL {
+        let compiled = engine.precompile_component(component.bytes)?;
+        fs::write(out.join(component.name).with_extension("cwasm"), compiled)?;
+    }
+    Ok(())
+}

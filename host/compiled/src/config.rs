@@ -1,0 +1,11 @@
+//! How components are compiled. The build script shares this file: what it compiles must be what the host runs.
+
+use wasmtime::Config;
+
+/// The configuration that a component must be compiled with to be run here.
+pub fn config() -> Config {
+    let mut config = Config::new();
+    // Where in the WebAssembly a trap was is never shown.
+    config.generate_address_map(false);
+    config
+}

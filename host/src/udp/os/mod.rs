@@ -1,0 +1,288 @@
+//! Sockets of the operating system: what [`super::socket`] and [`super::streams`] ask of them, in datagrams, addresses and
+//! readiness.
+
+#[cfg(target_os = "linux")]
+mod batched;
+mod portable;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+
+use super::Tuning;
+
+/// The family of a socket's addresses. A WASI socket never has both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6, without IPv4-mapped addresses.
+    V6,
+}
+
+impl Family {
+    /// The address that a socket has before it is bound.
+    pub fn unspecified(self) -> SocketAddr {
+        match self {
+            Self::V4 => (IpAddr::from(Ipv4Addr::UNSPECIFIED), 0).into(),
+            Self::V6 => (IpAddr::from(Ipv6Addr::UNSPECIFIED), 0).into(),
+        }
+    }
+}
+
+/// A UDP socket that never blocks.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    inner: Arc<UdpSocket>,
+    family: Family,
+    tuning: Tuning,
+}
+
+impl Socket {
+    /// A new socket, not yet bound.
+    pub fn new(family: Family, tuning: Tuning) -> io::Result<Self> {
+        let domain = match family {
+            Family::V4 => AddressFamily::INET,
+            Family::V6 => AddressFamily::INET6,
+        };
+        let socket = UdpSocket::from(new_descriptor(domain)?);
+        socket.set_nonblocking(true)?;
+        if family == Family::V6 {
+            // "IPV6_V6ONLY is enabled by default and can't be configured otherwise" (wasi:sockets/udp-create-socket).
+            sockopt::set_ipv6_v6only(&socket, true)?;
+        }
+        #[cfg(unix)]
+        if tuning.share_port {
+            sockopt::set_socket_reuseport(&socket, true)?;
+        }
+        Ok(Self { inner: Arc::new(socket), family, tuning })
+    }
+
+    /// Its family.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Gives it a local address.
+    pub fn bind(&self, local: SocketAddr) -> io::Result<()> {
+        rustix::net::bind(&*self.inner, &local).map_err(|error| match error {
+            // Windows, where no ephemeral port is left.
+            #[cfg(windows)]
+            Errno::NOBUFS => Errno::ADDRINUSE.into(),
+            Errno::AFNOSUPPORT => Errno::INVAL.into(),
+            error => error.into(),
+        })
+    }
+
+    /// Binds it to one peer.
+    pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        match rustix::net::connect(&*self.inner, &peer) {
+            // Linux keeps the local address that the first connect chose, and says EINVAL where the new peer is not
+            // reached from it; without an association it chooses again.
+            #[cfg(target_os = "linux")]
+            Err(Errno::INVAL) => {
+                self.disconnect()?;
+                Ok(rustix::net::connect(&*self.inner, &peer)?)
+            }
+            Err(Errno::AFNOSUPPORT) => Err(Errno::INVAL.into()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Lets it hear everybody again.
+    pub fn disconnect(&self) -> io::Result<()> {
+        match rustix::net::connect_unspec(&*self.inner) {
+            // The BSDs say so although they did it (connect(2)).
+            #[cfg(not(any(target_os = "linux", windows)))]
+            Err(Errno::INVAL | Errno::AFNOSUPPORT) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// The address it is bound to.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    /// The peer it is connected to.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.inner.peer_addr().ok().filter(|peer| *peer != self.family.unspecified())
+    }
+
+    /// `IP_TTL` or `IPV6_UNICAST_HOPS`.
+    pub fn hop_limit(&self) -> io::Result<u8> {
+        match self.family {
+            Family::V4 => Ok(sockopt::ip_ttl(&*self.inner)?.try_into().unwrap_or(u8::MAX)),
+            Family::V6 => Ok(sockopt::ipv6_unicast_hops(&*self.inner)?),
+        }
+    }
+
+    /// Sets what [`Self::hop_limit`] returns.
+    pub fn set_hop_limit(&self, hops: u8) -> io::Result<()> {
+        match self.family {
+            Family::V4 => Ok(sockopt::set_ip_ttl(&*self.inner, hops.into())?),
+            Family::V6 => Ok(sockopt::set_ipv6_unicast_hops(&*self.inner, Some(hops))?),
+        }
+    }
+
+    /// `SO_RCVBUF` in bytes, as it was asked for.
+    pub fn receive_buffer_size(&self) -> io::Result<usize> {
+        Ok(sockopt::socket_recv_buffer_size(&*self.inner)? / BOOKKEEPING)
+    }
+
+    /// Asks for so many bytes. The system may round them.
+    pub fn set_receive_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        a_wish(sockopt::set_socket_recv_buffer_size(&*self.inner, bytes.min(LARGEST_BUFFER)))
+    }
+
+    /// `SO_SNDBUF` in bytes, as it was asked for.
+    pub fn send_buffer_size(&self) -> io::Result<usize> {
+        Ok(sockopt::socket_send_buffer_size(&*self.inner)? / BOOKKEEPING)
+    }
+
+    /// Asks for so many bytes. The system may round them.
+    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        a_wish(sockopt::set_socket_send_buffer_size(&*self.inner, bytes.min(LARGEST_BUFFER)))
+    }
+
+    /// Whether there is room for a datagram to be sent.
+    pub fn is_writable(&self) -> bool {
+        let mut asked = [PollFd::new(&*self.inner, PollFlags::OUT)];
+        // Where it cannot be asked, sending shows what is wrong.
+        poll(&mut asked, Some(&Timespec::default())).map_or(true, |ready| ready > 0)
+    }
+
+    /// The side that receives. There may be one at a time.
+    pub fn receiver(&self) -> io::Result<Receiver> {
+        #[cfg(target_os = "linux")]
+        if self.tuning.batch.get() > 1 {
+            return Ok(Receiver::Batched(batched::Receiver::new(self.inner.clone(), self.tuning)?));
+        }
+        Ok(Receiver::Portable(portable::Receiver::new(self.inner.clone())?))
+    }
+
+    /// The side that sends. There may be one at a time.
+    pub fn sender(&self) -> io::Result<Sender> {
+        #[cfg(target_os = "linux")]
+        if self.tuning.batch.get() > 1 {
+            return Ok(Sender::Batched(batched::Sender::new(self.inner.clone(), self.tuning)));
+        }
+        Ok(Sender::Portable(portable::Sender::new(self.inner.clone())?))
+    }
+}
+
+/// Linux reserves, and reports, twice what is asked for (socket(7)).
+const BOOKKEEPING: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
+
+/// The option's value is an int.
+const LARGEST_BUFFER: usize = i32::MAX as usize;
+
+/// "Any other value will never cause an error" (wasi:sockets/udp): the BSDs have one for what they do not have.
+fn a_wish(result: Result<(), Errno>) -> io::Result<()> {
+    match result {
+        Err(Errno::NOBUFS) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+#[cfg(not(any(windows, target_vendor = "apple")))]
+fn new_descriptor(domain: AddressFamily) -> io::Result<rustix::fd::OwnedFd> {
+    Ok(rustix::net::socket_with(domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?)
+}
+
+#[cfg(target_vendor = "apple")]
+fn new_descriptor(domain: AddressFamily) -> io::Result<rustix::fd::OwnedFd> {
+    let socket = rustix::net::socket_with(domain, SocketType::DGRAM, SocketFlags::empty(), None)?;
+    rustix::io::ioctl_fioclex(&socket)?;
+    Ok(socket)
+}
+
+#[cfg(windows)]
+fn new_descriptor(domain: AddressFamily) -> io::Result<rustix::fd::OwnedFd> {
+    // Winsock is started by the standard library's first socket.
+    static WINSOCK: std::sync::Once = std::sync::Once::new();
+    WINSOCK.call_once(|| drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))));
+    Ok(rustix::net::socket_with(domain, SocketType::DGRAM, SocketFlags::empty(), None)?)
+}
+
+/// A datagram on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing<'a> {
+    /// Its payload.
+    pub data: &'a [u8],
+    /// Whom to; `None` where the socket is connected.
+    pub to: Option<SocketAddr>,
+}
+
+/// The receiving side of a socket, registered with the reactor.
+#[derive(Debug)]
+pub enum Receiver {
+    /// Over `recvmmsg` and `UDP_GRO`.
+    #[cfg(target_os = "linux")]
+    Batched(batched::Receiver),
+    /// One datagram a call.
+    Portable(portable::Receiver),
+}
+
+impl Receiver {
+    /// Hands `take` what is there, and tries for no more than about `limit` datagrams.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` where nothing is there; else an error of an earlier datagram (ICMP), after which more can be received.
+    pub fn try_receive(&mut self, limit: usize, take: &mut dyn FnMut(&[u8], SocketAddr)) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Batched(receiver) => receiver.try_receive(limit, take),
+            Self::Portable(receiver) => receiver.try_receive(limit, take),
+        }
+    }
+
+    /// Waits until [`Self::try_receive`] is worth another try.
+    pub async fn readable(&self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Batched(receiver) => receiver.readable().await,
+            Self::Portable(receiver) => receiver.readable().await,
+        }
+    }
+}
+
+/// The sending side of a socket.
+#[derive(Debug)]
+pub enum Sender {
+    /// Over `sendmmsg` and `UDP_SEGMENT`.
+    #[cfg(target_os = "linux")]
+    Batched(batched::Sender),
+    /// One datagram a call.
+    Portable(portable::Sender),
+}
+
+impl Sender {
+    /// Sends `datagrams` in their order, as many as there is room for, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// That of the first datagram, `WouldBlock` where there is no room for it. An error of a later one comes when that is
+    /// the first.
+    pub fn try_send(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Batched(sender) => sender.try_send(datagrams),
+            Self::Portable(sender) => sender.try_send(datagrams),
+        }
+    }
+
+    /// Waits for room.
+    pub async fn writable(&mut self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Batched(sender) => sender.writable().await,
+            Self::Portable(sender) => sender.writable().await,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `udp-socket`: its states, as wasi:sockets/udp describes them, and what may be done in each.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use wasmtime_wasi::p2::SocketResult;
+use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+
+use super::Tuning;
+use super::os::{self, Family};
+use super::streams::{Incoming, Outgoing};
+use crate::guard::{Guard, Use};
+
+/// A socket of a component's.
+pub struct Socket {
+    os: os::Socket,
+    guard: Arc<Guard>,
+    busy_poll: std::time::Duration,
+    batch: usize,
+    binding: Binding,
+    peer: Option<SocketAddr>,
+}
+
+/// How far the socket has come to its local address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binding {
+    Unbound,
+    /// `start-bind` has done it, and `finish-bind` has not told yet.
+    Started,
+    Bound,
+}
+
+impl Socket {
+    /// A new one, unbound.
+    pub fn new(family: Family, guard: Arc<Guard>, tuning: Tuning) -> SocketResult<Self> {
+        let os = os::Socket::new(family, tuning)?;
+        let (busy_poll, batch) = (tuning.busy_poll, tuning.batch.get());
+        Ok(Self { os, guard, busy_poll, batch, binding: Binding::Unbound, peer: None })
+    }
+
+    /// `start-bind`: binds at once, since nothing asks anybody.
+    pub fn start_bind(&mut self, local: SocketAddr) -> SocketResult<()> {
+        match self.binding {
+            Binding::Unbound => {}
+            Binding::Started => return Err(ErrorCode::ConcurrencyConflict.into()),
+            Binding::Bound => return Err(ErrorCode::InvalidState.into()),
+        }
+        if !has_family(local.ip(), self.os.family()) {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        if !self.guard.allows(Use::Bind, local) {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        self.os.bind(local)?;
+        self.binding = Binding::Started;
+        Ok(())
+    }
+
+    /// `finish-bind`.
+    pub fn finish_bind(&mut self) -> SocketResult<()> {
+        if self.binding != Binding::Started {
+            return Err(ErrorCode::NotInProgress.into());
+        }
+        self.binding = Binding::Bound;
+        Ok(())
+    }
+
+    /// `stream`: both directions, for `peer` alone or for everybody. No stream may be left of an earlier call.
+    pub fn stream(&mut self, peer: Option<SocketAddr>) -> SocketResult<(Incoming, Outgoing)> {
+        if self.binding == Binding::Unbound {
+            return Err(ErrorCode::InvalidState.into());
+        }
+        match peer {
+            Some(peer) => self.connect(peer)?,
+            None if self.peer.is_some() => {
+                self.os.disconnect()?;
+                self.peer = None;
+            }
+            None => {}
+        }
+        let incoming = Incoming::new(self.os.receiver()?, self.guard.clone(), self.peer, self.batch, self.busy_poll);
+        let outgoing = Outgoing::new(self.os.clone(), self.guard.clone(), self.peer, self.batch)?;
+        Ok((incoming, outgoing))
+    }
+
+    fn connect(&mut self, peer: SocketAddr) -> SocketResult<()> {
+        if !is_destination(peer, self.os.family()) {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        if !self.guard.allows(Use::Send, peer) || !self.guard.allows(Use::Receive, peer) {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        let result = self.os.connect(peer);
+        // Also after a failure, which may have dissolved an earlier association.
+        self.peer = self.os.peer();
+        Ok(result?)
+    }
+
+    /// `local-address`.
+    pub fn local_address(&self) -> SocketResult<SocketAddr> {
+        if self.binding == Binding::Unbound {
+            return Err(ErrorCode::InvalidState.into());
+        }
+        Ok(self.os.local_address()?)
+    }
+
+    /// `remote-address`.
+    pub fn peer(&self) -> SocketResult<SocketAddr> {
+        Ok(self.peer.ok_or(ErrorCode::InvalidState)?)
+    }
+
+    /// `address-family`.
+    pub fn family(&self) -> Family {
+        self.os.family()
+    }
+
+    /// `unicast-hop-limit`.
+    pub fn hop_limit(&self) -> SocketResult<u8> {
+        Ok(self.os.hop_limit()?)
+    }
+
+    /// `set-unicast-hop-limit`.
+    pub fn set_hop_limit(&self, hops: u8) -> SocketResult<()> {
+        if hops == 0 {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        Ok(self.os.set_hop_limit(hops)?)
+    }
+
+    /// `receive-buffer-size`.
+    pub fn receive_buffer_size(&self) -> SocketResult<u64> {
+        Ok(self.os.receive_buffer_size()? as u64)
+    }
+
+    /// `set-receive-buffer-size`.
+    pub fn set_receive_buffer_size(&self, bytes: u64) -> SocketResult<()> {
+        Ok(self.os.set_receive_buffer_size(size(bytes)?)?)
+    }
+
+    /// `send-buffer-size`.
+    pub fn send_buffer_size(&self) -> SocketResult<u64> {
+        Ok(self.os.send_buffer_size()? as u64)
+    }
+
+    /// `set-send-buffer-size`.
+    pub fn set_send_buffer_size(&self, bytes: u64) -> SocketResult<()> {
+        Ok(self.os.set_send_buffer_size(size(bytes)?)?)
+    }
+}
+
+fn size(bytes: u64) -> Result<usize, ErrorCode> {
+    if bytes == 0 { Err(ErrorCode::InvalidArgument) } else { Ok(usize::try_from(bytes).unwrap_or(usize::MAX)) }
+}
+
+/// Whether a datagram of a socket of `family` can be sent there.
+pub fn is_destination(address: SocketAddr, family: Family) -> bool {
+    has_family(address.ip(), family) && !address.ip().is_unspecified() && address.port() != 0
+}
+
+/// IPv4-mapped addresses are IPv4's, and IPv4-compatible ones nobody's (RFC 4291, section 2.5.5.1).
+fn has_family(ip: IpAddr, family: Family) -> bool {
+    match (family, ip) {
+        (Family::V4, IpAddr::V4(_)) => true,
+        (Family::V6, IpAddr::V6(v6)) => {
+            let compatible = v6.to_ipv4().is_some() && !v6.is_unspecified() && !v6.is_loopback();
+            !compatible
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,231 @@
+//! `incoming-datagram-stream` and `outgoing-datagram-stream`.
+
+use std::collections::VecDeque;
+use std::hint;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
+
+use super::Datagram;
+use super::os::{self, Receiver, Sender};
+use super::socket::is_destination;
+use crate::guard::{Guard, Use};
+
+/// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
+const BYTES: usize = 1 << 20;
+
+/// Batches of which no datagram was the component's, before others get their turn.
+const FRUITLESS: usize = 64;
+
+/// How long a busy socket is asked before timers and other sockets are looked at.
+const TURN: Duration = Duration::from_micros(5);
+
+/// The receiving stream.
+pub struct Incoming {
+    receiver: Receiver,
+    guard: Arc<Guard>,
+    peer: Option<SocketAddr>,
+    batch: usize,
+    busy_poll: Duration,
+    /// What was received and not handed over yet.
+    waiting: VecDeque<Datagram>,
+    /// What came after that.
+    failed: Option<io::Error>,
+}
+
+impl Incoming {
+    pub(super) fn new(
+        receiver: Receiver,
+        guard: Arc<Guard>,
+        peer: Option<SocketAddr>,
+        batch: usize,
+        busy_poll: Duration,
+    ) -> Self {
+        Self { receiver, guard, peer, batch, busy_poll, waiting: VecDeque::new(), failed: None }
+    }
+
+    /// `receive`: what is there, at most `most` datagrams.
+    pub fn receive(&mut self, most: u64) -> SocketResult<Vec<Datagram>> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.batch);
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        if !self.is_ready() {
+            self.fill(most);
+        }
+        if self.waiting.is_empty()
+            && let Some(error) = self.failed.take()
+        {
+            return Err(error.into());
+        }
+        let mut bytes = 0;
+        let fits = |datagram: &&Datagram| {
+            let room = bytes < BYTES;
+            bytes += datagram.data.len();
+            room
+        };
+        let count = self.waiting.iter().take(most).take_while(fits).count();
+        Ok(self.waiting.drain(..count).collect())
+    }
+
+    /// Whether `receive` has something to hand over, be it an error.
+    fn is_ready(&self) -> bool {
+        !self.waiting.is_empty() || self.failed.is_some()
+    }
+
+    /// Takes what the socket has: says whether it had anything.
+    fn fill(&mut self, most: usize) -> bool {
+        for _ in 0..FRUITLESS {
+            let Self { receiver, guard, peer, waiting, .. } = self;
+            let result = receiver.try_receive(most, &mut |data, from| {
+                // A connected socket may still have what others sent before it was connected (connect(2)).
+                if peer.is_none_or(|peer| peer == from) && guard.allows(Use::Receive, from) {
+                    waiting.push_back(Datagram { data: data.to_vec(), from });
+                }
+            });
+            match result {
+                Ok(()) if self.waiting.is_empty() => {}
+                Ok(()) => return true,
+                Err(error) if is_transient(&error) => return false,
+                Err(error) => {
+                    self.failed = Some(error);
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    /// Asks the socket until it has something or `busy_poll` is over.
+    async fn spin(&mut self) {
+        let start = Instant::now();
+        while !self.is_ready() && start.elapsed() < self.busy_poll {
+            let turn = Instant::now();
+            while !self.fill(self.batch) && turn.elapsed() < TURN {
+                hint::spin_loop();
+            }
+            if !self.is_ready() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Pollable for Incoming {
+    /// Keeps what it receives for the `receive` that follows.
+    async fn ready(&mut self) {
+        if !self.busy_poll.is_zero() {
+            self.spin().await;
+        }
+        while !self.is_ready() {
+            if self.fill(self.batch) {
+                tokio::task::yield_now().await;
+            } else {
+                self.receiver.readable().await;
+            }
+        }
+    }
+}
+
+/// The sending stream.
+pub struct Outgoing {
+    socket: os::Socket,
+    sender: Sender,
+    guard: Arc<Guard>,
+    peer: Option<SocketAddr>,
+    batch: usize,
+    /// How many datagrams `check-send` permitted.
+    permits: usize,
+    /// Whether the last `send` found no room.
+    full: bool,
+}
+
+/// A datagram that a component wants to send.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Its payload.
+    pub data: Vec<u8>,
+    /// Whom to, where the stream does not say.
+    pub to: Option<SocketAddr>,
+}
+
+impl Outgoing {
+    pub(super) fn new(socket: os::Socket, guard: Arc<Guard>, peer: Option<SocketAddr>, batch: usize) -> io::Result<Self> {
+        let sender = socket.sender()?;
+        Ok(Self { socket, sender, guard, peer, batch, permits: 0, full: false })
+    }
+
+    /// `check-send`: how many datagrams the next `send` may have.
+    pub fn check_send(&mut self) -> u64 {
+        self.full = self.full && !self.socket.is_writable();
+        self.permits = if self.full { 0 } else { self.batch };
+        self.permits as u64
+    }
+
+    /// `send`: says how many of `datagrams` are on their way, from the first.
+    pub fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<u64> {
+        if datagrams.is_empty() {
+            return Ok(0);
+        }
+        if datagrams.len() > self.permits {
+            return Err(SocketError::trap(wasmtime::format_err!(
+                "unpermitted: {} datagrams sent where check-send permitted {}",
+                datagrams.len(),
+                self.permits
+            )));
+        }
+        // "Each call to `send` must be permitted by a preceding `check-send`."
+        self.permits = 0;
+        let mut outgoing = Vec::with_capacity(datagrams.len());
+        for datagram in datagrams {
+            match self.address(datagram) {
+                Ok(to) => outgoing.push(os::Outgoing { data: &datagram.data, to }),
+                // "If at least one datagram has been sent successfully, this function never returns an error."
+                Err(code) if outgoing.is_empty() => return Err(code.into()),
+                Err(_) => break,
+            }
+        }
+        match self.sender.try_send(&outgoing) {
+            Ok(sent) => Ok(sent as u64),
+            Err(error) if is_transient(&error) => {
+                self.full = true;
+                Ok(0)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Where a datagram goes, for the system: nowhere but to the peer, where there is one.
+    fn address(&self, datagram: &Wanted) -> Result<Option<SocketAddr>, ErrorCode> {
+        let to = match (datagram.to, self.peer) {
+            (Some(to), _) if !is_destination(to, self.socket.family()) => return Err(ErrorCode::InvalidArgument),
+            (Some(to), Some(peer)) if to != peer => return Err(ErrorCode::InvalidArgument),
+            (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument)?,
+        };
+        if !self.guard.allows(Use::Send, to) {
+            return Err(ErrorCode::AccessDenied);
+        }
+        Ok(if self.peer.is_some() { None } else { Some(to) })
+    }
+}
+
+#[async_trait]
+impl Pollable for Outgoing {
+    async fn ready(&mut self) {
+        while self.full && !self.socket.is_writable() {
+            self.sender.writable().await;
+        }
+        self.full = false;
+    }
+}
+
+/// Whether the call that failed so is merely to be made again later.
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

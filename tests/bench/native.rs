@@ -1,0 +1,112 @@
+//! The native peers: what a C programmer would write, in Rust.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::AsRawFd as _;
+use std::time::{Duration, Instant};
+use std::{hint, thread};
+
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg};
+use rustix::net::addr::SocketAddrArg as _;
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
+
+const BATCH: usize = 64;
+const SLOT: usize = 1 << 16;
+
+fn listen() -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    println!("listening on {}", socket.local_addr()?);
+    Ok(socket)
+}
+
+/// One system call for each datagram received, and one for each sent.
+pub fn echo_single() -> io::Result<()> {
+    let socket = listen()?;
+    let mut buffer = vec![0; SLOT];
+    loop {
+        let (length, from) = socket.recv_from(&mut buffer)?;
+        socket.send_to(&buffer[..length], from)?;
+    }
+}
+
+/// As [`echo_single`], never sleeping.
+pub fn echo_spinning() -> io::Result<()> {
+    let socket = listen()?;
+    socket.set_nonblocking(true)?;
+    let mut buffer = vec![0; SLOT];
+    loop {
+        match socket.recv_from(&mut buffer) {
+            Ok((length, from)) => drop(socket.send_to(&buffer[..length], from)?),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => hint::spin_loop(),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// `recvmmsg` and `sendmmsg`.
+pub fn echo_batched() -> io::Result<()> {
+    let socket = listen()?;
+    let mut buffers = vec![0; BATCH * SLOT];
+    loop {
+        let mut headers = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
+        let mut slices: Vec<_> = buffers.chunks_mut(SLOT).map(|slot| [IoSliceMut::new(slot)]).collect();
+        let received: Vec<_> = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_WAITFORONE, None)?
+            .filter_map(|message| Some((message.bytes, SocketAddr::V4(SocketAddrV4::from(message.address?)).as_any())))
+            .collect();
+        let slices: Vec<_> =
+            received.iter().zip(buffers.chunks(SLOT)).map(|((length, _), slot)| [IoSlice::new(&slot[..*length])]).collect();
+        let mut controls: Vec<_> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
+        let mut headers: Vec<_> = received
+            .iter()
+            .zip(&slices)
+            .zip(&mut controls)
+            .map(|(((_, from), slice), control)| MMsgHdr::new_with_addr(from, slice, control))
+            .collect();
+        let mut sent = 0;
+        while sent < headers.len() {
+            sent += sendmmsg(&socket, &mut headers[sent..], SendFlags::empty())?;
+        }
+    }
+}
+
+/// How a native pinger waits for a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// In the kernel.
+    Blocking,
+    /// Asking again and again.
+    Spinning,
+}
+
+/// The RTTs of `count` pings, one every `interval`.
+pub fn ping(server: SocketAddr, count: usize, interval: Duration, size: usize, waiting: Waiting) -> io::Result<Vec<Duration>> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(server)?;
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    socket.set_nonblocking(waiting == Waiting::Spinning)?;
+    let (sent, mut received) = (vec![0x55; size], vec![0; SLOT]);
+    let start = Instant::now();
+    let mut rtts = Vec::with_capacity(count);
+    for number in 0..count {
+        let due = start + interval * number as u32;
+        while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            match waiting {
+                Waiting::Blocking => thread::sleep(left),
+                Waiting::Spinning => hint::spin_loop(),
+            }
+        }
+        let at = Instant::now();
+        socket.send(&sent)?;
+        let length = loop {
+            match socket.recv(&mut received) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && waiting == Waiting::Spinning => hint::spin_loop(),
+                other => break other?,
+            }
+        };
+        rtts.push(at.elapsed());
+        if received[..length] != sent {
+            return Err(io::Error::other("the reply is not what was sent"));
+        }
+    }
+    Ok(rtts)
+}

@@ -1,0 +1,176 @@
+//! The programs that are compared, each started by this one.
+
+use std::ffi::OsStr;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context as _, Result, ensure};
+use udping_tests::{Process, Runtime, SERVER, Server};
+
+/// A server, or a pair of server and client, that is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Ours, with these options.
+    Udping(&'static [&'static str]),
+    /// Ours, built without a compiler.
+    Lean,
+    /// Native, one system call a datagram.
+    NativeSingle,
+    /// Native, never sleeping.
+    NativeSpinning,
+    /// Native, `recvmmsg` and `sendmmsg`.
+    NativeBatched,
+    /// The stock CLI, with our server.wasm.
+    Wasmtime,
+    /// A Python echo of a few lines.
+    Python,
+    /// sockperf, with its own client.
+    Sockperf,
+    /// irtt, with its own client.
+    Irtt,
+}
+
+impl Peer {
+    /// What tables call it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Udping([]) => "udping-host".to_owned(),
+            Self::Udping(options) => format!("udping-host {}", options.join(" ")),
+            Self::Lean => "udping-host, lean".to_owned(),
+            Self::NativeSingle => "native, one syscall a datagram".to_owned(),
+            Self::NativeSpinning => "native, spinning".to_owned(),
+            Self::NativeBatched => "native, recvmmsg/sendmmsg".to_owned(),
+            Self::Wasmtime => "wasmtime CLI".to_owned(),
+            Self::Python => "Python".to_owned(),
+            Self::Sockperf => "sockperf".to_owned(),
+            Self::Irtt => "irtt".to_owned(),
+        }
+    }
+
+    /// Why it cannot take part, if it can't.
+    pub fn missing(self) -> Option<String> {
+        let needs = |program: &str| (!on_path(program)).then(|| format!("{program} is not installed (make setup)"));
+        match self {
+            Self::Lean if !lean().exists() => Some("not built (make lean)".to_owned()),
+            Self::Python => needs("python3"),
+            Self::Sockperf => needs("sockperf"),
+            Self::Irtt => needs("irtt"),
+            _ => None,
+        }
+    }
+
+    /// Starts the server, which listens when this returns.
+    pub fn start(self) -> Result<Running> {
+        let port = free_port()?;
+        match self {
+            Self::Udping(options) => Ok(listening(&mut udping(&udping_tests::host_program(), options, port))),
+            Self::Lean => Ok(listening(&mut udping(&lean(), &[], port))),
+            Self::NativeSingle => Ok(listening(&mut own("single")?)),
+            Self::NativeSpinning => Ok(listening(&mut own("spinning")?)),
+            Self::NativeBatched => Ok(listening(&mut own("batched")?)),
+            Self::Wasmtime => Ok(listening(&mut Runtime::Wasmtime.command(SERVER, &["0", "--bind", "127.0.0.1"]))),
+            Self::Python => Ok(listening(&mut udping_tests::peer("plain_echo.py", &[]))),
+            Self::Sockperf => {
+                let port_text = port.to_string();
+                let arguments = ["server", "-i", "127.0.0.1", "-p", &port_text, "--nonblocked"];
+                let mut process = Process::start(Command::new("sockperf").args(arguments));
+                while !process.line().contains("using recvfrom") {}
+                Ok(Running { process, address: ([127, 0, 0, 1], port).into() })
+            }
+            Self::Irtt => {
+                let address = SocketAddr::from(([127, 0, 0, 1], port));
+                let process =
+                    Process::start(Command::new("irtt").args(["server", "-i", "0", "-b", &address.to_string()]));
+                // It says nothing that tells when it listens: it is there when the port is taken.
+                for _ in 0..200 {
+                    if UdpSocket::bind(address).is_err() {
+                        return Ok(Running { process, address });
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                anyhow::bail!("irtt's server does not listen")
+            }
+        }
+    }
+}
+
+/// A server that listens.
+pub struct Running {
+    /// Its process, which ends with this.
+    pub process: Process,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Running {
+    /// The CPU time of all its threads so far, in seconds (`/proc/PID/task/TID/schedstat`).
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        cpu_seconds(&self.process)
+    }
+
+    /// What of it is in memory, in bytes (`VmRSS`).
+    pub fn resident(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid().as_raw_nonzero()))?;
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
+        Ok(kibibytes.context("no VmRSS")?.parse::<f64>()? * 1024.0)
+    }
+}
+
+/// The CPU time of all threads of `process` so far, in seconds.
+pub fn cpu_seconds(process: &Process) -> Result<f64> {
+    let mut nanos = 0;
+    for task in fs::read_dir(format!("/proc/{}/task", process.pid().as_raw_nonzero()))? {
+        let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+        nanos += schedstat.split_whitespace().next().context("an empty schedstat")?.parse::<u64>()?;
+    }
+    Ok(nanos as f64 / 1e9)
+}
+
+fn listening(command: &mut Command) -> Running {
+    let server = Server::listening(command);
+    Running { address: server.addresses[0], process: server.process }
+}
+
+/// `program`, serving on `port` of 127.0.0.1.
+pub fn udping(program: &Path, options: &[&str], port: u16) -> Command {
+    let mut command = Command::new(program);
+    command.args(options).args(["server", &port.to_string(), "--bind", "127.0.0.1"]);
+    command
+}
+
+/// Where `make lean` leaves the host without a compiler.
+pub fn lean() -> PathBuf {
+    udping_tests::host_program().with_file_name("udping-host-lean")
+}
+
+/// This program, as a peer.
+fn own(role: &str) -> Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["peer", role]);
+    Ok(command)
+}
+
+/// A port that was free just now: for programs that cannot choose one and say which.
+pub fn free_port() -> Result<u16> {
+    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn on_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// What the first line of `program VERSION_ARGUMENT` says.
+pub fn version(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok()?;
+    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    Some(String::from_utf8_lossy(&text).lines().next()?.trim().to_owned())
+}
+
+/// What a program writes on standard output, when it ends well.
+pub fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program.as_ref()).args(arguments).output()?;
+    ensure!(output.status.success(), "{:?} {arguments:?}: {}", program.as_ref(), String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
