@@ -66,13 +66,20 @@ impl Runtime {
 
 /// `udping-host`, with nothing said yet.
 pub fn udping_host() -> Command {
-    Command::new(program("udping-host"))
+    Command::new(host_program())
+}
+
+/// Where `udping-host` is.
+pub fn host_program() -> PathBuf {
+    program("udping-host")
 }
 
 /// Where cargo puts what it builds in the profile of this test.
 fn build_dir() -> PathBuf {
-    let test = env::current_exe().expect("a test has a path");
-    test.ancestors().nth(2).expect("a test is TARGET/PROFILE/deps/TEST").to_owned()
+    let program = env::current_exe().expect("a program has a path");
+    let folder = program.parent().expect("a program is in a folder");
+    // A test is TARGET/PROFILE/deps/TEST, and a program TARGET/PROFILE/PROGRAM.
+    if folder.ends_with("deps") { folder.parent().expect("deps is in a folder").to_owned() } else { folder.to_owned() }
 }
 
 /// A program of this workspace.

@@ -19,6 +19,10 @@ use crate::args::Args;
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
 const BATCH: u64 = 64;
 
+/// Where `poll` is told of the socket, and of the stop signal.
+const READABLE: u32 = 0;
+const STOP: u32 = 1;
+
 /// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
@@ -54,17 +58,20 @@ fn ping(
     loop {
         pinger.handle_timeout(clock::now());
         send_due(pinger, channel);
-        receive(pinger, channel);
         report(pinger)?;
         if pinger.is_over() {
             return Ok(());
         }
         let timer = pinger.next_wake().map(clock::timer);
         let mut waited_for = vec![channel.readable()];
-        waited_for.extend(timer.as_ref());
         waited_for.extend(stop.as_ref().map(StopSignal::pollable));
-        poll::poll(&waited_for);
-        if stop.as_ref().is_some_and(StopSignal::is_raised) {
+        waited_for.extend(timer.as_ref());
+        channel.prepare();
+        let ready = poll::poll(&waited_for);
+        if ready.contains(&READABLE) {
+            receive(pinger, channel);
+        }
+        if ready.contains(&STOP) && stop.as_ref().is_some_and(StopSignal::is_raised) {
             pinger.stop();
         }
     }
@@ -79,14 +86,18 @@ fn send_due(pinger: &mut Pinger, channel: &Channel) {
     }
 }
 
+/// Takes what has arrived. The clock is read first: a datagram was there when `poll` returned.
 fn receive(pinger: &mut Pinger, channel: &Channel) {
     loop {
+        let now = clock::now();
         match channel.receive(BATCH) {
-            Ok(datagrams) if datagrams.is_empty() => return,
             Ok(datagrams) => {
-                let now = clock::now();
                 for datagram in &datagrams {
                     pinger.handle_datagram(now, datagram.remote_address.into(), &datagram.data);
+                }
+                // More may follow a full hand; after one, or none, `poll` is asked.
+                if datagrams.len() < 2 {
+                    return;
                 }
             }
             // Not the end of the run: the next ping may be answered.

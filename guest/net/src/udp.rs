@@ -1,5 +1,6 @@
 //! A UDP socket with its two streams: `wasi:sockets/udp`.
 
+use std::cell::Cell;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::bindings::wasi::sockets::instance_network::instance_network;
@@ -41,7 +42,8 @@ impl Bound {
     pub fn open(self, peer: Option<SocketAddr>) -> Result<Channel, NetError> {
         let (incoming, outgoing) = self.0.stream(peer.map(Into::into))?;
         let local = self.0.local_address()?.into();
-        Ok(Channel { readable: incoming.subscribe(), incoming, outgoing, local, _socket: self.0 })
+        let permitted = Cell::new(0);
+        Ok(Channel { readable: incoming.subscribe(), incoming, outgoing, permitted, local, _socket: self.0 })
     }
 }
 
@@ -51,6 +53,8 @@ pub struct Channel {
     readable: Pollable,
     incoming: IncomingDatagramStream,
     outgoing: OutgoingDatagramStream,
+    /// What the last `check-send` permitted, until a `send` uses it.
+    permitted: Cell<usize>,
     local: SocketAddr,
     _socket: UdpSocket,
 }
@@ -69,6 +73,20 @@ impl Channel {
     /// Up to `max` datagrams, or none where none is there. An error, such as an ICMP message, leaves the socket usable.
     pub fn receive(&self, max: u64) -> Result<Vec<IncomingDatagram>, NetError> {
         Ok(self.incoming.receive(max)?)
+    }
+
+    /// Asks ahead for what the next send needs: between the time that a ping carries and its departure, nothing should
+    /// happen but the departure.
+    pub fn prepare(&self) {
+        // An error comes back when it is asked for again, by the send.
+        let _ = self.permits();
+    }
+
+    fn permits(&self) -> Result<usize, NetError> {
+        if self.permitted.get() == 0 {
+            self.permitted.set(usize::try_from(self.outgoing.check_send()?).unwrap_or(usize::MAX));
+        }
+        Ok(self.permitted.get())
     }
 
     /// Sends `data` to the peer the channel was opened for, without waiting for room.
@@ -105,10 +123,11 @@ impl Channel {
 
     /// Sends as many of `datagrams` as the socket takes now, at least one. Sending more than `check-send` permits traps.
     fn send_now(&self, datagrams: &[OutgoingDatagram]) -> Result<usize, NetError> {
-        let permitted = usize::try_from(self.outgoing.check_send()?).unwrap_or(usize::MAX);
+        let permitted = self.permits()?;
         if permitted == 0 {
             return Err(ErrorCode::WouldBlock.into());
         }
+        self.permitted.set(0);
         match self.outgoing.send(&datagrams[..permitted.min(datagrams.len())])? {
             0 => Err(ErrorCode::WouldBlock.into()),
             count => Ok(count as usize),

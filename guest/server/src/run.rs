@@ -34,10 +34,12 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let stop = StopSignal::from_host();
     let mut waited_for: Vec<_> = channels.iter().map(Channel::readable).collect();
     waited_for.extend(stop.as_ref().map(StopSignal::pollable));
-    while !stop.as_ref().is_some_and(StopSignal::is_raised) {
+    let mut stopped = false;
+    while !stopped {
         for ready in poll::poll(&waited_for) {
-            if let Some(channel) = channels.get(ready as usize) {
-                service.serve(channel);
+            match channels.get(ready as usize) {
+                Some(channel) => service.serve(channel),
+                None => stopped = stop.as_ref().is_some_and(StopSignal::is_raised),
             }
         }
     }
@@ -74,8 +76,13 @@ impl Service {
     fn serve(&mut self, channel: &Channel) {
         for _ in 0..ROUNDS {
             match channel.receive(BATCH) {
-                Ok(batch) if batch.is_empty() => return,
-                Ok(batch) => self.answer(channel, batch),
+                Ok(batch) => {
+                    let more_may_follow = batch.len() > 1;
+                    self.answer(channel, batch);
+                    if !more_may_follow {
+                        return;
+                    }
+                }
                 Err(error) => self.log(format_args!("cannot receive: {error}")),
             }
         }

@@ -124,10 +124,9 @@ impl Pollable for Incoming {
             self.spin().await;
         }
         while !self.is_ready() {
-            if self.fill(self.batch) {
+            self.receiver.readable().await;
+            if self.fill(self.batch) && !self.is_ready() {
                 tokio::task::yield_now().await;
-            } else {
-                self.receiver.readable().await;
             }
         }
     }

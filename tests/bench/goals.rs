@@ -1,0 +1,73 @@
+//! What the figures are held against.
+
+use crate::measures::CACHED;
+use crate::peers::Peer;
+use crate::report::{Bound, Goal, Measure, Row};
+
+/// The names of the throughput measures, each with that of the CPU time that goes with it.
+pub const THROUGHPUT: [&str; 2] = ["64 B, window 256", "CPU, 64 B"];
+/// With a sender that lets the kernel cut its datagrams.
+pub const SEGMENTED: [&str; 2] = ["64 B, GSO sender, window 512", "CPU, 64 B, GSO sender"];
+/// Larger datagrams.
+pub const BYTES_512: [&str; 2] = ["512 B, window 256", "CPU, 512 B"];
+/// Such as fill an Ethernet frame.
+pub const BYTES_1400: [&str; 2] = ["1400 B, window 256", "CPU, 1400 B"];
+/// No two datagrams in a row from one address.
+pub const SOURCES: [&str; 2] = ["64 B, 1,000 sources, one datagram each", "CPU, 1,000 sources"];
+/// Workers against each other.
+pub const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
+/// With everybody sleeping between pings.
+pub const RTT: &str = "RTT, blocking, a ping every 1 ms";
+/// With nobody sleeping.
+pub const RTT_SPINNING: &str = "RTT, spinning, a ping every 1 ms";
+
+/// Every goal, with what `measures` say of it.
+pub fn of(measures: &[Measure]) -> Vec<Goal> {
+    let row = |measure: &str, peer: &Peer| measures.iter().find(|m| m.name == measure)?.row(&peer.name());
+    let median = |measure, peer: &Peer| row(measure, peer).and_then(Row::median);
+    let ratio = |measure, peer: &Peer, to: &Peer| Some(median(measure, peer)? / median(measure, to)?);
+    let (udping, native, batched) = (&Peer::Udping(&[]), &Peer::NativeSingle, &Peer::NativeBatched);
+    let wasmtime = &Peer::Wasmtime;
+    let goal = |what: &str, bound, measured| Goal { what: what.to_owned(), bound, measured };
+
+    let mut goals = vec![
+        goal("64 B: x native, one syscall", Bound::AtLeast(1.1), ratio(THROUGHPUT[0], udping, native)),
+        goal("64 B: x native, mmsg", Bound::AtLeast(0.9), ratio(THROUGHPUT[0], udping, batched)),
+        goal(
+            "64 B: x wasmtime CLI's best run",
+            Bound::AtLeast(1.8),
+            median(THROUGHPUT[0], udping).zip(row(THROUGHPUT[0], wasmtime).and_then(Row::max)).map(|(ours, best)| ours / best),
+        ),
+        goal("64 B: x wasmtime CLI's median", Bound::AtLeast(5.0), ratio(THROUGHPUT[0], udping, wasmtime)),
+        goal("64 B, GSO sender: x native, one syscall", Bound::AtLeast(3.5), ratio(SEGMENTED[0], udping, native)),
+        goal(
+            "2 workers: x one worker",
+            Bound::AtLeast(1.7),
+            ratio(WORKERS[0], &Peer::Udping(&["--workers", "2"]), &Peer::Udping(&["--workers", "1"])),
+        ),
+        goal("CPU a datagram, us", Bound::AtMost(3.4), median(THROUGHPUT[1], udping)),
+        goal("CPU a datagram with GRO, us", Bound::AtMost(1.0), median(SEGMENTED[1], udping)),
+        goal("RTT, blocking: x native", Bound::AtMost(1.15), ratio(RTT, udping, native)),
+        goal("RTT, blocking: x wasmtime CLI", Bound::AtMost(1.0), ratio(RTT, udping, wasmtime)),
+        goal(
+            "RTT, spinning: x sockperf",
+            Bound::AtMost(1.3),
+            ratio(RTT_SPINNING, &Peer::Udping(&["--busy-poll", "5ms"]), &Peer::Sockperf),
+        ),
+    ];
+    for (what, measure) in [("512 B", BYTES_512), ("1400 B", BYTES_1400), ("1,000 sources", SOURCES)] {
+        let at_64 = ratio(THROUGHPUT[0], udping, native);
+        let here = ratio(measure[0], udping, native);
+        let what = format!("{what}: its ratio to native, x that of 64 B");
+        goals.push(goal(&what, Bound::AtLeast(0.9), here.zip(at_64).map(|(here, at_64)| here / at_64)));
+    }
+    let cached = measures.iter().find(|m| m.name == "start").and_then(|m| m.row(CACHED)?.median());
+    goals.extend([
+        goal("start, cached, ms", Bound::AtMost(6.0), cached),
+        goal("start, lean, ms", Bound::AtMost(3.0), median("start", &Peer::Lean)),
+        goal("idle memory, MB", Bound::AtMost(12.0), median("idle memory", udping)),
+        goal("idle memory, lean, MB", Bound::AtMost(7.0), median("idle memory", &Peer::Lean)),
+        goal("client at 1 ms, % of a core", Bound::AtMost(2.0), median("client, a ping every 1 ms", udping)),
+    ]);
+    goals
+}

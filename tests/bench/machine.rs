@@ -1,0 +1,23 @@
+//! Where a benchmark ran: figures without it mean nothing.
+
+use std::{fs, thread};
+
+use crate::peers::version;
+
+/// Processor, cores, kernel, and the versions of everything that takes part.
+pub fn describe() -> Vec<(&'static str, String)> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = thread::available_parallelism().map_or("?".to_owned(), |cores| cores.to_string());
+    let unknown = || "unknown".to_owned();
+    let python = version("python3", "--version").unwrap_or_else(unknown);
+    vec![
+        ("processor", format!("{}, {cores} cores", model.map_or("unknown", |(_, model)| model))),
+        ("kernel", fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| unknown(), |v| v.trim().to_owned())),
+        ("udping", env!("CARGO_PKG_VERSION").to_owned()),
+        ("wasmtime", "48.0.8 (in udping-host, and as its CLI)".to_owned()),
+        ("sockperf", version("sockperf", "--version").unwrap_or_else(unknown)),
+        ("irtt", version("irtt", "version").unwrap_or_else(unknown)),
+        ("python", python),
+    ]
+}

@@ -1,0 +1,156 @@
+//! `make bench`: udping beside everything that does the same, in one run.
+
+mod goals;
+mod load;
+mod machine;
+mod measures;
+mod native;
+mod peers;
+mod report;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::load::{Load, Until};
+use crate::measures::Effort;
+use crate::peers::Peer;
+use crate::report::{Measure, Report};
+
+/// Measures udping and its peers alternately, over loopback, and prints medians, ranges and ratios.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Once and briefly: shows that everything runs, and no figure to quote
+    #[arg(long)]
+    quick: bool,
+    /// Measure only these
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Write everything that was measured into this file, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Datagrams that must leave a server's memory flat
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    flood: u64,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// Be one of the native peers
+    #[command(hide = true)]
+    Peer { kind: Native },
+    /// Flood one server, and print what came back as JSON
+    Load {
+        /// Where it listens
+        server: SocketAddr,
+        /// For how long
+        seconds: u64,
+        /// Bytes of each datagram
+        #[arg(long, default_value_t = 64)]
+        size: usize,
+        /// Datagrams on their way at a time
+        #[arg(long, default_value_t = 256)]
+        window: usize,
+        /// Sockets that they are sent from
+        #[arg(long, default_value_t = 1)]
+        sources: usize,
+        /// Let the kernel cut them out of larger ones
+        #[arg(long)]
+        segmented: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Native {
+    Single,
+    Spinning,
+    Batched,
+}
+
+/// A group of measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Throughput,
+    Sizes,
+    Workers,
+    Rtt,
+    Start,
+    Memory,
+    Client,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    match args.role {
+        Some(Role::Peer { kind: Native::Single }) => Ok(native::echo_single()?),
+        Some(Role::Peer { kind: Native::Spinning }) => Ok(native::echo_spinning()?),
+        Some(Role::Peer { kind: Native::Batched }) => Ok(native::echo_batched()?),
+        Some(Role::Load { server, seconds, size, window, sources, segmented }) => {
+            let load = Load { size, window, sources, segmented, until: Until::Time(Duration::from_secs(seconds)) };
+            println!("{}", serde_json::to_string(&load::run(server, load)?)?);
+            Ok(())
+        }
+        None => {
+            let measures = measure(&args)?;
+            let report = Report { machine: machine::describe(), goals: goals::of(&measures), measures };
+            print!("{report}");
+            if let Some(path) = &args.json {
+                let json = serde_json::to_string_pretty(&report)?;
+                fs::write(path, json).with_context(|| path.display().to_string())?;
+            }
+            Ok(())
+        }
+    }
+}
+
+const ALL: &[Peer] =
+    &[Peer::NativeSingle, Peer::NativeBatched, Peer::Udping(&[]), Peer::Udping(&["--no-offload"]), Peer::Wasmtime, Peer::Python];
+const FAST: &[Peer] = &[Peer::NativeSingle, Peer::NativeBatched, Peer::Udping(&[]), Peer::Udping(&["--no-offload"])];
+const ONE_OR_TWO: &[Peer] = &[Peer::Udping(&["--workers", "1"]), Peer::Udping(&["--workers", "2"])];
+const BLOCKING: &[Peer] = &[Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime, Peer::Irtt];
+/// Longer than the pause between two pings: nobody sleeps, as with sockperf's `--nonblocked`.
+const SPINNING: &[Peer] = &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
+
+fn measure(args: &Args) -> Result<Vec<Measure>> {
+    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
+    let wanted = |part| args.only.is_empty() || args.only.contains(&part);
+    let base = Load { size: 64, window: 256, sources: 1, segmented: false, until: Until::Time(effort.flood) };
+    let mut measures = Vec::new();
+    if wanted(Part::Throughput) {
+        measures.extend(measures::throughput(goals::THROUGHPUT, ALL, base, effort)?);
+        let segmented = Load { window: 512, segmented: true, ..base };
+        measures.extend(measures::throughput(goals::SEGMENTED, FAST, segmented, effort)?);
+    }
+    if wanted(Part::Sizes) {
+        measures.extend(measures::throughput(goals::BYTES_512, FAST, Load { size: 512, ..base }, effort)?);
+        measures.extend(measures::throughput(goals::BYTES_1400, FAST, Load { size: 1400, ..base }, effort)?);
+        let many = Load { window: 1000, sources: 1000, ..base };
+        measures.extend(measures::throughput(goals::SOURCES, FAST, many, effort)?);
+    }
+    if wanted(Part::Workers) {
+        let flows = Load { sources: 64, window: 512, ..base };
+        measures.extend(measures::throughput(goals::WORKERS, ONE_OR_TWO, flows, effort)?);
+    }
+    if wanted(Part::Rtt) {
+        let interval = Duration::from_millis(1);
+        measures.push(measures::rtt(goals::RTT, BLOCKING, interval, effort)?);
+        measures.push(measures::rtt(goals::RTT_SPINNING, SPINNING, interval, effort)?);
+    }
+    if wanted(Part::Start) {
+        measures.push(measures::start(effort)?);
+    }
+    if wanted(Part::Memory) {
+        measures.push(measures::memory(effort)?);
+        measures.push(measures::flat(if args.quick { 10_000 } else { args.flood })?);
+    }
+    if wanted(Part::Client) {
+        measures.push(measures::client(effort)?);
+    }
+    Ok(measures)
+}

@@ -1,0 +1,236 @@
+//! What is measured. Peers take turns, A B A B, so that a noisy minute is everybody's.
+
+use std::io::{Read as _, Seek as _};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use udping_tests::{CLIENT, Process, Runtime, Server};
+
+use crate::load::{self, Load, Until};
+use crate::native::{self, Waiting};
+use crate::peers::{self, Peer, Running};
+use crate::report::{Measure, Row};
+
+/// How long and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rounds; each peer is measured once in each.
+    pub rounds: usize,
+    /// How long a server is flooded for one value.
+    pub flood: Duration,
+    /// Pings for one value.
+    pub pings: usize,
+    /// Starts for one value.
+    pub starts: usize,
+}
+
+impl Effort {
+    /// What figures are quoted from.
+    pub const FULL: Self = Self { rounds: 5, flood: Duration::from_millis(1500), pings: 1000, starts: 10 };
+    /// Enough to see that everything runs.
+    pub const QUICK: Self = Self { rounds: 1, flood: Duration::from_millis(100), pings: 20, starts: 1 };
+}
+
+/// Measures each peer once a round. A value that can't be had is an error of the benchmark's; a peer that isn't there is
+/// named as missing.
+fn alternate(
+    name: &'static str,
+    unit: &'static str,
+    peers: &[Peer],
+    rounds: usize,
+    mut measure: impl FnMut(Peer, &mut Row) -> Result<()>,
+) -> Result<Measure> {
+    let mut rows: Vec<_> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
+    for round in 1..=rounds {
+        eprintln!("{name}: round {round} of {rounds}");
+        for (peer, row) in peers.iter().zip(&mut rows).filter(|(_, row)| row.missing.is_none()) {
+            measure(*peer, row).with_context(|| format!("{name}: {}", row.peer))?;
+        }
+    }
+    Ok(Measure { name, unit, rows })
+}
+
+/// Datagrams a second that a server answers, and the CPU time that each takes it.
+pub fn throughput(
+    [name, cpu_name]: [&'static str; 2],
+    peers: &[Peer],
+    load: Load,
+    effort: Effort,
+) -> Result<[Measure; 2]> {
+    let mut cpu: Vec<Row> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
+    let load = Load { until: Until::Time(effort.flood), ..load };
+    let rate = alternate(name, "datagrams/s", peers, effort.rounds, |peer, row| {
+        let server = peer.start()?;
+        load::run(server.address, Load { until: Until::Time(effort.flood / 10), ..load })?;
+        let before = server.cpu_seconds()?;
+        let result = load::run(server.address, load)?;
+        let used = server.cpu_seconds()? - before;
+        row.values.push(result.rate());
+        *row.lost.get_or_insert(0) += result.lost + result.wrong;
+        let cpu = cpu.iter_mut().find(|cpu| cpu.peer == row.peer).context("every peer has a row")?;
+        cpu.values.push(used * 1e6 / result.replies as f64);
+        Ok(())
+    })?;
+    Ok([rate, Measure { name: cpu_name, unit: "us of CPU a datagram", rows: cpu }])
+}
+
+const SIZE: usize = 32;
+
+/// The median RTT of pings, one every `interval`, from each peer's own client to its own server.
+pub fn rtt(name: &'static str, peers: &[Peer], interval: Duration, effort: Effort) -> Result<Measure> {
+    alternate(name, "us, p50 of a run", peers, effort.rounds, |peer, row| {
+        let server = peer.start()?;
+        row.values.push(median_rtt(peer, &server, interval, effort.pings)?);
+        Ok(())
+    })
+}
+
+fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) -> Result<f64> {
+    let (ip, port) = (server.address.ip().to_string(), server.address.port().to_string());
+    let (count, millis) = (pings.to_string(), format!("{}ms", interval.as_millis()));
+    let target = [ip.as_str(), port.as_str(), "-c", count.as_str(), "-i", millis.as_str(), "--size", "32"];
+    let mut rtts: Vec<f64> = match peer {
+        Peer::Udping(options) => printed_rtts(Command::new(udping_tests::host_program()).args(options).arg("client").args(target))?,
+        Peer::Lean => printed_rtts(Command::new(peers::lean()).arg("client").args(target))?,
+        Peer::Wasmtime => printed_rtts(&mut Runtime::Wasmtime.command(CLIENT, &target))?,
+        Peer::NativeSpinning => micros(native::ping(server.address, pings, interval, SIZE, Waiting::Spinning)?),
+        Peer::NativeSingle | Peer::NativeBatched | Peer::Python => {
+            micros(native::ping(server.address, pings, interval, SIZE, Waiting::Blocking)?)
+        }
+        Peer::Sockperf => {
+            let seconds = (pings as f64 * interval.as_secs_f64()).ceil().max(1.0).to_string();
+            let rate = (1.0 / interval.as_secs_f64()).to_string();
+            let arguments =
+                ["ping-pong", "-i", &ip, "-p", &port, "--nonblocked", "-t", &seconds, "--mps", &rate, "-m", "32"];
+            let text = peers::output("sockperf", &arguments)?;
+            let half = text.lines().find_map(|line| line.split("percentile 50.000 =").nth(1)).context("no median")?;
+            // sockperf reports half of each RTT.
+            vec![half.trim().parse::<f64>()? * 2.0]
+        }
+        Peer::Irtt => {
+            let length = format!("{}ms", pings as u128 * interval.as_millis());
+            let address = server.address.to_string();
+            let arguments = ["client", "-i", &millis, "-d", &length, "-q", "-o", "-", &address];
+            let json: serde_json::Value = serde_json::from_str(&peers::output("irtt", &arguments)?)?;
+            vec![json["stats"]["rtt"]["median"].as_f64().context("irtt's JSON has no median RTT")? / 1e3]
+        }
+    };
+    rtts.sort_by(f64::total_cmp);
+    rtts.get(rtts.len() / 2).copied().context("no reply")
+}
+
+fn micros(rtts: Vec<Duration>) -> Vec<f64> {
+    rtts.into_iter().map(|rtt| rtt.as_secs_f64() * 1e6).collect()
+}
+
+/// The RTTs that `client.wasm` prints, in microseconds.
+fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
+    // Into a file: through a pipe, each line would wake this process, on a core that the ping needs.
+    let mut output = tempfile::tempfile()?;
+    let status = client.stdin(Stdio::null()).stdout(output.try_clone()?).status()?;
+    ensure!(status.success(), "{client:?}: {status}");
+    let mut text = String::new();
+    output.rewind()?;
+    output.read_to_string(&mut text)?;
+    let rtt = |line: &str| line.split("rtt=").nth(1)?.strip_suffix(" ms")?.parse::<f64>().ok();
+    Ok(text.lines().filter_map(rtt).map(|millis| millis * 1e3).collect())
+}
+
+/// From the start of a process until it says that it listens.
+pub fn start(effort: Effort) -> Result<Measure> {
+    let peers = [Peer::NativeSingle, Peer::Lean, Peer::Udping(&[]), Peer::Wasmtime];
+    let mut measure = alternate("start", "ms from exec to listening", &peers, effort.rounds, |peer, row| {
+        let mut times: Vec<_> = (0..effort.starts)
+            .map(|_| {
+                let start = Instant::now();
+                let server = peer.start()?;
+                let time = start.elapsed();
+                drop(server);
+                Ok(time.as_secs_f64() * 1e3)
+            })
+            .collect::<Result<_>>()?;
+        times.sort_by(f64::total_cmp);
+        row.values.push(times[times.len() / 2]);
+        Ok(())
+    })?;
+    measure.rows.push(cached_start(effort)?);
+    Ok(measure)
+}
+
+/// The row of server.wasm from a file: its first start compiles it, and is not counted.
+pub const CACHED: &str = "udping-host server.wasm, cached";
+
+fn cached_start(effort: Effort) -> Result<Row> {
+    let mut row = Row::new(CACHED.to_owned(), None);
+    let start = || {
+        let before = Instant::now();
+        let server = Server::listening(&mut Runtime::UdpingHost.command(udping_tests::SERVER, &["0", "--bind", "127.0.0.1"]));
+        let time = before.elapsed();
+        drop(server);
+        time.as_secs_f64() * 1e3
+    };
+    start();
+    // The cache is written by a thread of its own, at leisure.
+    thread::sleep(Duration::from_millis(500));
+    for _ in 0..effort.rounds {
+        let mut times: Vec<_> = (0..effort.starts).map(|_| start()).collect();
+        times.sort_by(f64::total_cmp);
+        row.values.push(times[times.len() / 2]);
+    }
+    Ok(row)
+}
+
+/// What an idle server has in memory.
+pub fn memory(effort: Effort) -> Result<Measure> {
+    let peers = [Peer::NativeSingle, Peer::Lean, Peer::Udping(&[]), Peer::Wasmtime];
+    alternate("idle memory", "MB resident", &peers, effort.rounds.min(2), |peer, row| {
+        let server = peer.start()?;
+        thread::sleep(Duration::from_millis(50));
+        row.values.push(server.resident()? / 1e6);
+        Ok(())
+    })
+}
+
+/// The CPU that a client takes which pings every millisecond, in percent of a core.
+pub fn client(effort: Effort) -> Result<Measure> {
+    let server = Peer::NativeSingle.start()?;
+    let target = [server.address.ip().to_string(), server.address.port().to_string()];
+    let arguments = [target[0].as_str(), target[1].as_str(), "-c", "1000000", "-i", "1ms", "-q"];
+    let time = Duration::from_millis(effort.pings as u64);
+    alternate("client, a ping every 1 ms", "% of a core", &[Peer::Udping(&[]), Peer::Wasmtime], effort.rounds, |peer, row| {
+        let mut command = match peer {
+            Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
+            _ => {
+                let mut command = udping_tests::udping_host();
+                command.arg("client").args(arguments);
+                command
+            }
+        };
+        let mut client = Process::start(&mut command);
+        client.line();
+        let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
+        thread::sleep(time);
+        row.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
+        Ok(())
+    })
+}
+
+/// What a server has in memory before a flood and after it.
+pub fn flat(datagrams: u64) -> Result<Measure> {
+    let mut rows = Vec::new();
+    let server = Peer::Udping(&[]).start()?;
+    // The first batches make the buffers resident.
+    let load = Load { size: 64, window: 512, sources: 1, segmented: true, until: Until::Replies(1_000_000.min(datagrams)) };
+    load::run(server.address, load)?;
+    let mut row = |name: &str, lost| -> Result<()> {
+        let values = vec![server.resident()? / 1e6];
+        rows.push(Row { peer: name.to_owned(), values, lost: Some(lost), missing: None });
+        Ok(())
+    };
+    row("after warming up", 0)?;
+    let result = load::run(server.address, Load { until: Until::Replies(datagrams), ..load })?;
+    row("after the flood", result.lost + result.wrong)?;
+    Ok(Measure { name: "memory under load", unit: "MB resident", rows })
+}
