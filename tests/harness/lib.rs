@@ -54,8 +54,8 @@ impl Runtime {
         let mut command = match self {
             Self::UdpingHost => udping_host(),
             Self::Wasmtime => {
-                let mut command = Command::new(program("wasmtime"));
-                command.args(["run", "-S", "inherit-network"]);
+                let mut command = wasmtime();
+                command.args(["-S", "inherit-network"]);
                 command
             }
         };
@@ -67,6 +67,13 @@ impl Runtime {
 /// `udping-host`, with nothing said yet.
 pub fn udping_host() -> Command {
     Command::new(host_program())
+}
+
+/// `wasmtime run`, the stock CLI, with nothing said yet.
+pub fn wasmtime() -> Command {
+    let mut command = Command::new(program("wasmtime"));
+    command.arg("run");
+    command
 }
 
 /// Where `udping-host` is.

@@ -42,6 +42,13 @@ pub struct Tuning {
     pub share_port: bool,
 }
 
+impl Tuning {
+    /// How many datagrams a component is handed at once, and may send at once: as many as wasmtime-wasi lets it, or more.
+    pub fn hand(&self) -> usize {
+        self.batch.get().max(16)
+    }
+}
+
 impl Default for Tuning {
     fn default() -> Self {
         // Under 16, the fixed cost of a call outweighs what is saved; beyond 64, nothing more is (README, "Fast").

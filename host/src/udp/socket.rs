@@ -15,8 +15,7 @@ use crate::guard::{Guard, Use};
 pub struct Socket {
     os: os::Socket,
     guard: Arc<Guard>,
-    busy_poll: std::time::Duration,
-    batch: usize,
+    tuning: Tuning,
     binding: Binding,
     peer: Option<SocketAddr>,
 }
@@ -34,8 +33,7 @@ impl Socket {
     /// A new one, unbound.
     pub fn new(family: Family, guard: Arc<Guard>, tuning: Tuning) -> SocketResult<Self> {
         let os = os::Socket::new(family, tuning)?;
-        let (busy_poll, batch) = (tuning.busy_poll, tuning.batch.get());
-        Ok(Self { os, guard, busy_poll, batch, binding: Binding::Unbound, peer: None })
+        Ok(Self { os, guard, tuning, binding: Binding::Unbound, peer: None })
     }
 
     /// `start-bind`: binds at once, since nothing asks anybody.
@@ -78,8 +76,8 @@ impl Socket {
             }
             None => {}
         }
-        let incoming = Incoming::new(self.os.receiver()?, self.guard.clone(), self.peer, self.batch, self.busy_poll);
-        let outgoing = Outgoing::new(self.os.clone(), self.guard.clone(), self.peer, self.batch)?;
+        let incoming = Incoming::new(self.os.receiver()?, self.guard.clone(), self.peer, self.tuning);
+        let outgoing = Outgoing::new(self.os.clone(), self.guard.clone(), self.peer, self.tuning.hand())?;
         Ok((incoming, outgoing))
     }
 

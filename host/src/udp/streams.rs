@@ -11,7 +11,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
 
-use super::Datagram;
+use super::{Datagram, Tuning};
 use super::os::{self, Receiver, Sender};
 use super::socket::is_destination;
 use crate::guard::{Guard, Use};
@@ -30,7 +30,7 @@ pub struct Incoming {
     receiver: Receiver,
     guard: Arc<Guard>,
     peer: Option<SocketAddr>,
-    batch: usize,
+    hand: usize,
     busy_poll: Duration,
     /// What was received and not handed over yet.
     waiting: VecDeque<Datagram>,
@@ -43,15 +43,15 @@ impl Incoming {
         receiver: Receiver,
         guard: Arc<Guard>,
         peer: Option<SocketAddr>,
-        batch: usize,
-        busy_poll: Duration,
+        tuning: Tuning,
     ) -> Self {
-        Self { receiver, guard, peer, batch, busy_poll, waiting: VecDeque::new(), failed: None }
+        let (hand, busy_poll) = (tuning.hand(), tuning.busy_poll);
+        Self { receiver, guard, peer, hand, busy_poll, waiting: VecDeque::new(), failed: None }
     }
 
     /// `receive`: what is there, at most `most` datagrams.
     pub fn receive(&mut self, most: u64) -> SocketResult<Vec<Datagram>> {
-        let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.batch);
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.hand);
         if most == 0 {
             return Ok(Vec::new());
         }
@@ -106,7 +106,7 @@ impl Incoming {
         let start = Instant::now();
         while !self.is_ready() && start.elapsed() < self.busy_poll {
             let turn = Instant::now();
-            while !self.fill(self.batch) && turn.elapsed() < TURN {
+            while !self.fill(self.hand) && turn.elapsed() < TURN {
                 hint::spin_loop();
             }
             if !self.is_ready() {
@@ -125,7 +125,7 @@ impl Pollable for Incoming {
         }
         while !self.is_ready() {
             self.receiver.readable().await;
-            if self.fill(self.batch) && !self.is_ready() {
+            if self.fill(self.hand) && !self.is_ready() {
                 tokio::task::yield_now().await;
             }
         }
@@ -138,7 +138,7 @@ pub struct Outgoing {
     sender: Sender,
     guard: Arc<Guard>,
     peer: Option<SocketAddr>,
-    batch: usize,
+    hand: usize,
     /// How many datagrams `check-send` permitted.
     permits: usize,
     /// Whether the last `send` found no room.
@@ -155,15 +155,15 @@ pub struct Wanted {
 }
 
 impl Outgoing {
-    pub(super) fn new(socket: os::Socket, guard: Arc<Guard>, peer: Option<SocketAddr>, batch: usize) -> io::Result<Self> {
+    pub(super) fn new(socket: os::Socket, guard: Arc<Guard>, peer: Option<SocketAddr>, hand: usize) -> io::Result<Self> {
         let sender = socket.sender()?;
-        Ok(Self { socket, sender, guard, peer, batch, permits: 0, full: false })
+        Ok(Self { socket, sender, guard, peer, hand, permits: 0, full: false })
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
     pub fn check_send(&mut self) -> u64 {
         self.full = self.full && !self.socket.is_writable();
-        self.permits = if self.full { 0 } else { self.batch };
+        self.permits = if self.full { 0 } else { self.hand };
         self.permits as u64
     }
 

@@ -1,1 +1,110 @@
-//! The guests are in `examples/`: one component each.
+//! What the guests share. Those in `examples/` do what a component should not; those in `conformance/` show one behaviour
+//! each of `wasi:sockets/udp`, and panic where it is another.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use udping_net::bindings::wasi::sockets::instance_network::instance_network;
+use udping_net::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
+
+pub use udping_net;
+pub use udping_net::bindings::wasi::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress};
+pub use udping_net::bindings::wasi::sockets::udp::{
+    IncomingDatagram, IncomingDatagramStream, OutgoingDatagram, OutgoingDatagramStream, UdpSocket,
+};
+
+/// Makes a component of a function without arguments.
+#[macro_export]
+macro_rules! guest {
+    ($main:path) => {
+        /// What the component exports.
+        pub struct Component;
+
+        impl $crate::udping_net::bindings::exports::wasi::cli::run::Guest for Component {
+            fn run() -> Result<(), ()> {
+                $crate::udping_net::program::run(|_| Ok($main()))
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::udping_net::bindings::export!(Component with_types_in $crate::udping_net::bindings);
+    };
+}
+
+/// Both families.
+pub const FAMILIES: [IpAddressFamily; 2] = [IpAddressFamily::Ipv4, IpAddressFamily::Ipv6];
+
+/// Nanoseconds that something which should happen soon may take.
+const PATIENCE: u64 = 5_000_000_000;
+
+/// Nanoseconds after which something which should not happen has not.
+pub const A_WHILE: u64 = 50_000_000;
+
+/// The loopback address of a family.
+pub fn loopback(family: IpAddressFamily, port: u16) -> SocketAddr {
+    match family {
+        IpAddressFamily::Ipv4 => (IpAddr::from(Ipv4Addr::LOCALHOST), port).into(),
+        IpAddressFamily::Ipv6 => (IpAddr::from(Ipv6Addr::LOCALHOST), port).into(),
+    }
+}
+
+/// A new socket.
+pub fn socket(family: IpAddressFamily) -> UdpSocket {
+    create_udp_socket(family).unwrap()
+}
+
+/// Binds, to the end.
+pub fn bind(socket: &UdpSocket, local: SocketAddr) -> Result<(), ErrorCode> {
+    socket.start_bind(&instance_network(), local.into())?;
+    loop {
+        match socket.finish_bind() {
+            Err(ErrorCode::WouldBlock) => socket.subscribe().block(),
+            other => return other,
+        }
+    }
+}
+
+/// A socket on a free port of loopback.
+pub fn bound(family: IpAddressFamily) -> UdpSocket {
+    let socket = socket(family);
+    bind(&socket, loopback(family, 0)).unwrap();
+    socket
+}
+
+/// Where a socket is.
+pub fn address(socket: &UdpSocket) -> SocketAddr {
+    socket.local_address().unwrap().into()
+}
+
+/// Such a datagram.
+pub fn datagram(data: &[u8], to: Option<SocketAddr>) -> OutgoingDatagram {
+    OutgoingDatagram { data: data.to_vec(), remote_address: to.map(Into::into) }
+}
+
+/// Sends one datagram, when there is room.
+pub fn send(stream: &OutgoingDatagramStream, data: &[u8], to: Option<SocketAddr>) -> Result<(), ErrorCode> {
+    loop {
+        if stream.check_send()? > 0 && stream.send(&[datagram(data, to)])? == 1 {
+            return Ok(());
+        }
+        stream.subscribe().block();
+    }
+}
+
+/// What comes next.
+pub fn receive(stream: &IncomingDatagramStream) -> Result<IncomingDatagram, ErrorCode> {
+    let readable = stream.subscribe();
+    let late = subscribe_duration(PATIENCE);
+    loop {
+        if let Some(datagram) = stream.receive(1)?.pop() {
+            return Ok(datagram);
+        }
+        let ready = udping_net::poll::poll(&[&readable, &late]);
+        assert!(ready.contains(&0), "nothing came");
+    }
+}
+
+/// Sleeps.
+pub fn pause(nanoseconds: u64) {
+    subscribe_duration(nanoseconds).block();
+}

@@ -93,14 +93,17 @@ impl Socket {
         }
     }
 
-    /// Lets it hear everybody again.
+    /// Lets it hear everybody again, where it was.
     pub fn disconnect(&self) -> io::Result<()> {
+        let local = self.local_address()?;
         match rustix::net::connect_unspec(&*self.inner) {
             // The BSDs say so although they did it (connect(2)).
             #[cfg(not(any(target_os = "linux", windows)))]
-            Err(Errno::INVAL | Errno::AFNOSUPPORT) => Ok(()),
-            other => Ok(other?),
+            Err(Errno::INVAL | Errno::AFNOSUPPORT) => {}
+            other => other?,
         }
+        // Linux gives a port back that it chose itself.
+        if self.local_address()?.port() == 0 { self.bind(local) } else { Ok(()) }
     }
 
     /// The address it is bound to.

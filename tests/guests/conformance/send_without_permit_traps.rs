@@ -1,0 +1,12 @@
+//! Sending without check-send: a trap.
+
+use udping_test_guests::{IpAddressFamily, bound, datagram, loopback};
+
+fn main() {
+    let socket = bound(IpAddressFamily::Ipv4);
+    let (_incoming, outgoing) = socket.stream(None).unwrap();
+    let _ = outgoing.send(&[datagram(b"x", Some(loopback(IpAddressFamily::Ipv4, 9)))]);
+    unreachable!("it must have trapped");
+}
+
+udping_test_guests::guest!(main);

@@ -1,0 +1,12 @@
+//! A socket that goes before its streams: a trap.
+
+use udping_test_guests::{IpAddressFamily, bound};
+
+fn main() {
+    let socket = bound(IpAddressFamily::Ipv4);
+    let _streams = socket.stream(None).unwrap();
+    drop(socket);
+    unreachable!("it must have trapped");
+}
+
+udping_test_guests::guest!(main);
