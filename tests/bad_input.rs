@@ -219,7 +219,7 @@ fn wrong_usage_of_the_host_is_one_line() {
         (&["-S", "tcp", "client"], "invalid value 'tcp' for '-S <OPTION>'"),
         (&["--nonsense", "client"], "unexpected argument '--nonsense' found"),
         (&["emit", "pong"], "invalid value 'pong' for '<COMPONENT>'"),
-        (&["--allow-listen", "1", "inspect", "client"], "grants are for a component that runs"),
+        (&["--allow-listen", "1", "inspect", "client"], "grants and tuning are for a component that runs"),
     ] {
         let outcome = run(udping_host().args(arguments));
         assert_eq!(outcome.code(), 2, "{outcome:?}");

@@ -52,7 +52,8 @@ fn check(options: &[&str]) {
     let lost: usize = thread::scope(|scope| {
         let sockets: Vec<_> = (0..SOCKETS)
             .map(|number| {
-                let to: SocketAddr = if number % 2 == 0 { ([127, 0, 0, 1], port).into() } else { format!("[::1]:{port}").parse().unwrap() };
+                let to: SocketAddr =
+                    if number % 2 == 0 { ([127, 0, 0, 1], port).into() } else { format!("[::1]:{port}").parse().unwrap() };
                 scope.spawn(move || exchange(to, number as u64))
             })
             .collect();

@@ -12,6 +12,9 @@ use udping_components::Component;
 /// The largest component that is read. The built-in ones have 0.3 MB.
 pub const SIZE_LIMIT: u64 = 64 << 20;
 
+/// What is set aside for one before it is read.
+const LIKELY_SIZE: usize = 1 << 20;
+
 /// Where a component comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -173,7 +176,7 @@ fn is_ours(_: &std::fs::Metadata) -> bool {
 
 /// Reads a component, and no more than its first 8 bytes where those tell that it is none.
 fn read(file: &mut impl Read) -> Result<(Kind, Vec<u8>), Problem> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(LIKELY_SIZE);
     file.take(8).read_to_end(&mut bytes)?;
     let kind = check_preamble(&bytes)?;
     file.take(SIZE_LIMIT).read_to_end(&mut bytes)?;

@@ -129,7 +129,7 @@ pub enum WasiOption {
 }
 
 /// How fast it is run. Nothing here changes what it may do.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Speed")]
 pub struct SpeedFlags {
     /// Ask a socket again and again for so long before sleeping: replies are seen sooner, and a core is kept busy [50us]

@@ -5,12 +5,15 @@ mod with_compiler {
     use wasmtime::component::Component;
     use wasmtime::{Cache, CacheConfig, Config, Engine};
 
-    use crate::sandbox::{LoadError, first_line};
+    use crate::sandbox::{Compiler, LoadError, first_line};
 
-    /// Has compiled components kept in wasmtime's own cache, in this user's cache folder. Without such a folder, each start
-    /// compiles anew.
-    pub fn prepare(config: &mut Config) {
-        config.cache(Cache::new(CacheConfig::new()).ok());
+    /// Where something is to be compiled, has it kept in wasmtime's own cache, in this user's cache folder. Without such a
+    /// folder, each start compiles anew.
+    pub fn prepare(config: &mut Config, compiler: Compiler) {
+        match compiler {
+            Compiler::Needed => config.cache(Cache::new(CacheConfig::new()).ok()),
+            Compiler::Unneeded => config.enable_compiler(false),
+        };
     }
 
     /// Compiles a component, to be run now.
@@ -29,10 +32,10 @@ mod without_compiler {
     use wasmtime::component::Component;
     use wasmtime::{Config, Engine};
 
-    use crate::sandbox::LoadError;
+    use crate::sandbox::{Compiler, LoadError};
 
-    /// Nothing is compiled, so nothing is kept.
-    pub fn prepare(_: &mut Config) {}
+    /// There is nothing to prepare.
+    pub fn prepare(_: &mut Config, _: Compiler) {}
 
     /// Fails.
     pub fn compile(_: &Engine, _: &[u8]) -> Result<Component, LoadError> {

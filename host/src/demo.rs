@@ -10,7 +10,7 @@ use crate::cli::{NetworkFlags, SpeedFlags};
 use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::run::{Shared, load};
-use crate::sandbox::{Program, Sandbox};
+use crate::sandbox::Program;
 use crate::signals::Stop;
 
 /// What the server's first line may have in bytes, and the room that its standard output has.
@@ -18,9 +18,8 @@ const PIPE: usize = 4096;
 
 /// Runs both until the client has ended.
 pub async fn demo() -> Result<Exit> {
-    let sandbox = Sandbox::new()?;
     let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
-    let (server_plan, server) = prepare(&sandbox, SERVER, &["0", "--bind", "127.0.0.1"])?;
+    let (server_plan, server) = prepare(SERVER, &["0", "--bind", "127.0.0.1"])?;
     let (lines, out) = duplex(PIPE);
     let shared = Shared::of(&server_plan).await;
     let server_instance = shared.instance(&server_plan, AsyncStdoutStream::new(PIPE, out), stderr());
@@ -32,7 +31,7 @@ pub async fn demo() -> Result<Exit> {
         println!("$ udping-host {}\n{line}", command_line(&server_plan));
         let port = line.split_whitespace().nth(2).and_then(|address| address.rsplit(':').next());
         let port = port.context("the server does not say where it listens")?;
-        let (plan, client) = prepare(&sandbox, CLIENT, &["127.0.0.1", port])?;
+        let (plan, client) = prepare(CLIENT, &["127.0.0.1", port])?;
         println!("$ udping-host {}", command_line(&plan));
         let shared = Shared::of(&plan).await;
         let ended = client.run(shared.instance(&plan, stdout(), stderr()), stop.raised()).await;
@@ -44,9 +43,9 @@ pub async fn demo() -> Result<Exit> {
     }
 }
 
-fn prepare(sandbox: &Sandbox, component: udping_components::Component, arguments: &[&str]) -> Result<(Plan, Program)> {
+fn prepare(component: udping_components::Component, arguments: &[&str]) -> Result<(Plan, Program)> {
     let source = Source::BuiltIn(component);
-    let program = load(sandbox, &source)?;
+    let program = load(&source)?;
     Ok((Plan::new(&NetworkFlags::default(), &SpeedFlags::default(), source, arguments.iter().map(Into::into))?, program))
 }
 

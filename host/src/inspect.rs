@@ -10,7 +10,6 @@ use wasmtime::component::Component;
 use crate::artifact::Source;
 use crate::exit::Exit;
 use crate::run::{self, say};
-use crate::sandbox::Sandbox;
 
 /// What the network interfaces need, by the start of their names.
 const NEEDS: [(&str, &str); 3] = [
@@ -21,9 +20,8 @@ const NEEDS: [(&str, &str); 3] = [
 
 /// Writes the interface of the component at `source` to `out`, and on standard error what of it cannot be served.
 pub fn inspect(source: &Source, out: &mut impl Write) -> Result<Exit> {
-    let sandbox = Sandbox::new()?;
-    match run::component(&sandbox, source) {
-        Ok(component) => {
+    match run::component(source) {
+        Ok((sandbox, component)) => {
             write!(out, "{}", Interface::of(&component, sandbox.engine()))?;
             match sandbox.link(&component) {
                 Ok(_) => Ok(Exit::Success),

@@ -44,7 +44,8 @@ fn execute(Cli { network, speed, command }: Cli) -> Result<Exit> {
             run_component(&network, &speed, words.next().unwrap_or_default().into(), words.collect())
         }
         other => {
-            ensure!(network.grants().is_none(), "grants are for a component that runs, and this command runs none");
+            let asked = network.grants().is_some() || speed != SpeedFlags::default();
+            ensure!(!asked, "grants and tuning are for a component that runs, and this command runs none");
             without_component(other)
         }
     }

@@ -14,22 +14,25 @@ use crate::grants::Grants;
 use crate::guard::{Guard, Refusal};
 use crate::names::Names;
 use crate::plan::Plan;
-use crate::sandbox::{Instance, Program, Sandbox};
+use crate::sandbox::{Compiler, Instance, Program, Sandbox};
 
 /// Reads the component at `source`, and compiles it where need be. The error says which component it is about.
-pub fn component(sandbox: &Sandbox, source: &Source) -> Result<Component> {
-    sandbox.load(&source.read()?).with_context(|| source.to_string())
+pub fn component(source: &Source) -> Result<(Sandbox, Component)> {
+    let artifact = source.read()?;
+    let sandbox = Sandbox::new(Compiler::of(&artifact))?;
+    let component = sandbox.load(&artifact).with_context(|| source.to_string())?;
+    Ok((sandbox, component))
 }
 
 /// The component at `source`, ready to be started. The error says which component it is about.
-pub fn load(sandbox: &Sandbox, source: &Source) -> Result<Program> {
-    let component = component(sandbox, source)?;
+pub fn load(source: &Source) -> Result<Program> {
+    let (sandbox, component) = component(source)?;
     sandbox.link(&component).with_context(|| source.to_string())
 }
 
 /// Compiles the component at `source` into the file `output`.
 pub fn compile(source: &Source, output: &Path) -> Result<Exit> {
-    let sandbox = Sandbox::new()?;
+    let sandbox = Sandbox::new(Compiler::Needed)?;
     let code = match source
         .read_component()
         .map_err(Into::into)

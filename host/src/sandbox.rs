@@ -43,6 +43,25 @@ pub enum LoadError {
     NoProgram,
 }
 
+/// What a sandbox can do with a component that is not compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compiler {
+    /// Compile it, or find it in the cache.
+    Needed,
+    /// Nothing.
+    Unneeded,
+}
+
+impl Compiler {
+    /// What `artifact` needs.
+    pub fn of(artifact: &Artifact) -> Self {
+        match artifact {
+            Artifact::Component(_) => Self::Needed,
+            Artifact::Compiled(_) => Self::Unneeded,
+        }
+    }
+}
+
 /// wasmtime with everything that a component can import.
 pub struct Sandbox {
     engine: Engine,
@@ -50,10 +69,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox for any number of components and instances.
-    pub fn new() -> wasmtime::Result<Self> {
+    /// A sandbox for any number of components and instances, with a compiler or, which takes less time and memory, for
+    /// compiled components alone.
+    pub fn new(compiler: Compiler) -> wasmtime::Result<Self> {
         let mut config = udping_compiled::config();
-        compile::prepare(&mut config);
+        compile::prepare(&mut config, compiler);
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         served::add_to_linker(&mut linker)?;

@@ -9,15 +9,14 @@ use wasmtime_wasi::cli::{stderr, stdout};
 use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::run::{self, Shared, say};
-use crate::sandbox::{Ended, Program, Sandbox};
+use crate::sandbox::{Ended, Program};
 use crate::signals::Stop;
 
 /// Runs `plan` with this process's output and signals, and says on standard error what was refused and why it trapped.
 ///
 /// Where there are several workers, the first that does not succeed has the others stopped, and its end is the run's.
 pub fn run(plan: &Plan) -> Result<Exit> {
-    let sandbox = Sandbox::new()?;
-    let program = match run::load(&sandbox, &plan.source) {
+    let program = match run::load(&plan.source) {
         Ok(program) => program,
         Err(error) => {
             say(format_args!("{error:#}"));
@@ -42,6 +41,9 @@ pub fn run(plan: &Plan) -> Result<Exit> {
                 thread::Builder::new().name("worker".to_owned()).spawn_scoped(scope, worker)
             })
             .collect();
+        if workers.iter().any(Result::is_err) {
+            stop.raise();
+        }
         let mut first_failure = None;
         for worker in workers {
             let exit = worker.context("cannot start a worker")?.join().map_err(|_| anyhow!("a worker panicked"))??;

@@ -36,7 +36,9 @@ pub fn of(measures: &[Measure]) -> Vec<Goal> {
         goal(
             "64 B: x wasmtime CLI's best run",
             Bound::AtLeast(1.8),
-            median(THROUGHPUT[0], udping).zip(row(THROUGHPUT[0], wasmtime).and_then(Row::max)).map(|(ours, best)| ours / best),
+            median(THROUGHPUT[0], udping)
+                .zip(row(THROUGHPUT[0], wasmtime).and_then(Row::max))
+                .map(|(ours, best)| ours / best),
         ),
         goal("64 B: x wasmtime CLI's median", Bound::AtLeast(5.0), ratio(THROUGHPUT[0], udping, wasmtime)),
         goal("64 B, GSO sender: x native, one syscall", Bound::AtLeast(3.5), ratio(SEGMENTED[0], udping, native)),

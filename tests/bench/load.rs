@@ -80,8 +80,10 @@ struct Source {
 /// Sends `load` to `server` from this thread.
 pub fn run(server: SocketAddr, load: Load) -> io::Result<Result> {
     let share = load.window.div_ceil(load.sources);
-    let mut sources = (0..load.sources).map(|_| Source::new(server, share, load.segmented)).collect::<io::Result<Vec<_>>>()?;
-    let mut flood = Flood { load, share, received: vec![0; BATCH * SLOT], sent: vec![0; BATCH * load.size], result: Result::default() };
+    let mut sources =
+        (0..load.sources).map(|_| Source::new(server, share, load.segmented)).collect::<io::Result<Vec<_>>>()?;
+    let mut flood =
+        Flood { load, share, received: vec![0; BATCH * SLOT], sent: vec![0; BATCH * load.size], result: Result::default() };
     let start = Instant::now();
     let mut last_reply = start;
     loop {
@@ -152,7 +154,11 @@ impl Flood {
                 write(datagram, source.next + i as u64);
             }
             let bytes = &self.sent[..count * size];
-            let sent = if self.load.segmented && count > 1 { send_together(&source.socket, bytes, size, count) } else { send_batch(&source.socket, bytes, size) };
+            let sent = if self.load.segmented && count > 1 {
+                send_together(&source.socket, bytes, size, count)
+            } else {
+                send_batch(&source.socket, bytes, size)
+            };
             match sent {
                 Ok(sent) => source.sent(sent),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -180,7 +186,8 @@ impl Flood {
         let lengths: Vec<_> = messages
             .map(|message| {
                 let together = message.cmsgs().ok().and_then(|mut control| {
-                    control.find_map(|c| if let ControlMessageOwned::UdpGroSegments(n) = c { Some(n as usize) } else { None })
+                    control
+                        .find_map(|c| if let ControlMessageOwned::UdpGroSegments(n) = c { Some(n as usize) } else { None })
                 });
                 (message.bytes, together.unwrap_or(message.bytes))
             })
@@ -267,6 +274,7 @@ fn send_together(socket: &UdpSocket, bytes: &[u8], size: usize, count: usize) ->
 fn send_batch(socket: &UdpSocket, bytes: &[u8], size: usize) -> io::Result<usize> {
     let slices: Vec<_> = bytes.chunks(size).map(|datagram| [IoSlice::new(datagram)]).collect();
     let mut controls: Vec<_> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
-    let mut headers: Vec<_> = slices.iter().zip(&mut controls).map(|(slice, control)| MMsgHdr::new(slice, control)).collect();
+    let mut headers: Vec<_> =
+        slices.iter().zip(&mut controls).map(|(slice, control)| MMsgHdr::new(slice, control)).collect();
     Ok(sendmmsg(socket, &mut headers, SendFlags::DONTWAIT)?)
 }

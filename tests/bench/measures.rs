@@ -53,12 +53,7 @@ fn alternate(
 }
 
 /// Datagrams a second that a server answers, and the CPU time that each takes it.
-pub fn throughput(
-    [name, cpu_name]: [&'static str; 2],
-    peers: &[Peer],
-    load: Load,
-    effort: Effort,
-) -> Result<[Measure; 2]> {
+pub fn throughput([name, cpu_name]: [&'static str; 2], peers: &[Peer], load: Load, effort: Effort) -> Result<[Measure; 2]> {
     let mut cpu: Vec<Row> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
     let load = Load { until: Until::Time(effort.flood), ..load };
     let rate = alternate(name, "datagrams/s", peers, effort.rounds, |peer, row| {
@@ -92,7 +87,9 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
     let (count, millis) = (pings.to_string(), format!("{}ms", interval.as_millis()));
     let target = [ip.as_str(), port.as_str(), "-c", count.as_str(), "-i", millis.as_str(), "--size", "32"];
     let mut rtts: Vec<f64> = match peer {
-        Peer::Udping(options) => printed_rtts(Command::new(udping_tests::host_program()).args(options).arg("client").args(target))?,
+        Peer::Udping(options) => {
+            printed_rtts(Command::new(udping_tests::host_program()).args(options).arg("client").args(target))?
+        }
         Peer::Lean => printed_rtts(Command::new(peers::lean()).arg("client").args(target))?,
         Peer::Wasmtime => printed_rtts(&mut Runtime::Wasmtime.command(CLIENT, &target))?,
         Peer::NativeSpinning => micros(native::ping(server.address, pings, interval, SIZE, Waiting::Spinning)?),
@@ -166,7 +163,8 @@ fn cached_start(effort: Effort) -> Result<Row> {
     let mut row = Row::new(CACHED.to_owned(), None);
     let start = || {
         let before = Instant::now();
-        let server = Server::listening(&mut Runtime::UdpingHost.command(udping_tests::SERVER, &["0", "--bind", "127.0.0.1"]));
+        let server =
+            Server::listening(&mut Runtime::UdpingHost.command(udping_tests::SERVER, &["0", "--bind", "127.0.0.1"]));
         let time = before.elapsed();
         drop(server);
         time.as_secs_f64() * 1e3
@@ -199,22 +197,28 @@ pub fn client(effort: Effort) -> Result<Measure> {
     let target = [server.address.ip().to_string(), server.address.port().to_string()];
     let arguments = [target[0].as_str(), target[1].as_str(), "-c", "1000000", "-i", "1ms", "-q"];
     let time = Duration::from_millis(effort.pings as u64);
-    alternate("client, a ping every 1 ms", "% of a core", &[Peer::Udping(&[]), Peer::Wasmtime], effort.rounds, |peer, row| {
-        let mut command = match peer {
-            Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
-            _ => {
-                let mut command = udping_tests::udping_host();
-                command.arg("client").args(arguments);
-                command
-            }
-        };
-        let mut client = Process::start(&mut command);
-        client.line();
-        let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
-        thread::sleep(time);
-        row.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
-        Ok(())
-    })
+    alternate(
+        "client, a ping every 1 ms",
+        "% of a core",
+        &[Peer::Udping(&[]), Peer::Wasmtime],
+        effort.rounds,
+        |peer, row| {
+            let mut command = match peer {
+                Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
+                _ => {
+                    let mut command = udping_tests::udping_host();
+                    command.arg("client").args(arguments);
+                    command
+                }
+            };
+            let mut client = Process::start(&mut command);
+            client.line();
+            let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
+            thread::sleep(time);
+            row.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
+            Ok(())
+        },
+    )
 }
 
 /// What a server has in memory before a flood and after it.
@@ -222,7 +226,7 @@ pub fn flat(datagrams: u64) -> Result<Measure> {
     let mut rows = Vec::new();
     let server = Peer::Udping(&[]).start()?;
     // The first batches make the buffers resident.
-    let load = Load { size: 64, window: 512, sources: 1, segmented: true, until: Until::Replies(1_000_000.min(datagrams)) };
+    let load = Load { size: 64, window: 256, sources: 1, segmented: true, until: Until::Replies(1_000_000.min(datagrams)) };
     load::run(server.address, load)?;
     let mut row = |name: &str, lost| -> Result<()> {
         let values = vec![server.resident()? / 1e6];

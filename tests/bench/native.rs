@@ -79,7 +79,13 @@ pub enum Waiting {
 }
 
 /// The RTTs of `count` pings, one every `interval`.
-pub fn ping(server: SocketAddr, count: usize, interval: Duration, size: usize, waiting: Waiting) -> io::Result<Vec<Duration>> {
+pub fn ping(
+    server: SocketAddr,
+    count: usize,
+    interval: Duration,
+    size: usize,
+    waiting: Waiting,
+) -> io::Result<Vec<Duration>> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(server)?;
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;

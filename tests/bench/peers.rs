@@ -81,8 +81,7 @@ impl Peer {
             }
             Self::Irtt => {
                 let address = SocketAddr::from(([127, 0, 0, 1], port));
-                let process =
-                    Process::start(Command::new("irtt").args(["server", "-i", "0", "-b", &address.to_string()]));
+                let process = Process::start(Command::new("irtt").args(["server", "-i", "0", "-b", &address.to_string()]));
                 // It says nothing that tells when it listens: it is there when the port is taken.
                 for _ in 0..200 {
                     if UdpSocket::bind(address).is_err() {

@@ -38,6 +38,11 @@ impl Bound {
         Ok(self.0.set_unicast_hop_limit(hops)?)
     }
 
+    /// Asks for room for so many bytes of datagrams that wait to be received. The system may give less.
+    pub fn set_receive_buffer(&self, bytes: u64) -> Result<(), NetError> {
+        Ok(self.0.set_receive_buffer_size(bytes)?)
+    }
+
     /// Opens its streams: for `peer` alone, or for everybody.
     pub fn open(self, peer: Option<SocketAddr>) -> Result<Channel, NetError> {
         let (incoming, outgoing) = self.0.stream(peer.map(Into::into))?;

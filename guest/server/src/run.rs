@@ -17,6 +17,9 @@ use crate::args::Args;
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
 const BATCH: u64 = 64;
 
+/// What may wait in the kernel while a batch is answered: a burst of a thousand datagrams. Linux's 208 KiB hold 166.
+const BUFFER: u64 = 2 << 20;
+
 /// Batches taken from one socket before the others, and the stop signal, are looked at.
 const ROUNDS: usize = 64;
 
@@ -51,7 +54,10 @@ fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
     let open = |ip: IpAddr| {
         let local = SocketAddr::new(ip, args.port);
         Bound::new(local)
-            .and_then(|socket| socket.open(None))
+            .and_then(|socket| {
+                socket.set_receive_buffer(BUFFER)?;
+                socket.open(None)
+            })
             .map_err(|error| Failure::Net(format!("cannot listen on {local}"), error))
     };
     if let Some(ip) = args.bind {

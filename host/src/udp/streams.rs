@@ -11,9 +11,9 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
 
-use super::{Datagram, Tuning};
 use super::os::{self, Receiver, Sender};
 use super::socket::is_destination;
+use super::{Datagram, Tuning};
 use crate::guard::{Guard, Use};
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
@@ -39,12 +39,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(
-        receiver: Receiver,
-        guard: Arc<Guard>,
-        peer: Option<SocketAddr>,
-        tuning: Tuning,
-    ) -> Self {
+    pub(super) fn new(receiver: Receiver, guard: Arc<Guard>, peer: Option<SocketAddr>, tuning: Tuning) -> Self {
         let (hand, busy_poll) = (tuning.hand(), tuning.busy_poll);
         Self { receiver, guard, peer, hand, busy_poll, waiting: VecDeque::new(), failed: None }
     }

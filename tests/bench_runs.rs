@@ -1,0 +1,38 @@
+//! The benchmark runs: once, briefly. No figure of it is looked at, since a test's machine is never quiet.
+
+use std::process::Command;
+use std::{env, fs};
+
+use serde_json::Value;
+use udping_tests::run;
+
+#[test]
+fn every_measure_runs_and_our_servers_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("bench.json");
+    let outcome = run(Command::new(env!("CARGO_BIN_EXE_bench")).args(["--quick", "--json"]).arg(&json));
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+
+    let report: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    let measures = report["measures"].as_array().unwrap();
+    assert!(measures.len() >= 15, "{} measures", measures.len());
+    let mut missing = Vec::new();
+    for (measure, row) in measures.iter().flat_map(|m| m["rows"].as_array().unwrap().iter().map(move |row| (m, row))) {
+        let what = format!("{}: {}", measure["name"], row["peer"]);
+        if let Some(why) = row["missing"].as_str() {
+            missing.push(format!("{what}: {why}"));
+            continue;
+        }
+        let values = row["values"].as_array().unwrap();
+        assert!(!values.is_empty() && values.iter().all(|value| value.as_f64().unwrap() >= 0.0), "{what}: {values:?}");
+        if row["peer"].as_str().unwrap().starts_with("udping-host") && row["lost"].is_number() {
+            assert_eq!(row["lost"], 0, "{what}");
+        }
+        assert!(outcome.stdout.contains(row["peer"].as_str().unwrap()), "{what} is not in the table");
+    }
+    for line in &missing {
+        eprintln!("missing: {line}");
+    }
+    // Where all of them must be there, CI says so.
+    assert!(env::var_os("UDPING_ALL_PEERS").is_none() || missing.is_empty(), "{missing:?}");
+}

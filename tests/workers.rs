@@ -1,0 +1,90 @@
+//! Several instances of a server on one port, and the other ways to tune a run.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use udping_tests::{Server, run, udping_host};
+
+/// A port that was free just now: workers do not take 0.
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn echoes(to: SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.send_to(b"hello", to).unwrap();
+    let mut reply = [0; 16];
+    let (length, from) = socket.recv_from(&mut reply).unwrap();
+    assert_eq!((&reply[..length], from), (&b"hello"[..], to));
+}
+
+#[test]
+fn flows_are_split_among_workers_and_none_is_lost() {
+    let port = free_port().to_string();
+    let arguments = ["--workers", "2", "server", &port, "--bind", "127.0.0.1"];
+    let mut server = Server::listening(udping_host().args(arguments));
+    // The second worker's.
+    assert!(server.process.line().starts_with("listening on"));
+    for _ in 0..64 {
+        echoes(server.addresses[0]);
+    }
+    let outcome = server.stop();
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    let counts = outcome.stdout.lines().map(|line| line.split(' ').next().unwrap().parse::<u32>().unwrap());
+    let counts: Vec<_> = counts.collect();
+    // That one worker gets all of 64 flows by chance: once in 2^63.
+    assert_eq!((counts.len(), counts.iter().sum::<u32>()), (2, 64), "{outcome:?}");
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}
+
+#[test]
+fn workers_refuse_a_port_that_is_not_theirs() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let outcome = run(udping_host().args(["--workers", "2", "server", &port, "--bind", "127.0.0.1"]));
+    assert_eq!(outcome.code(), 2, "{outcome:?}");
+    assert!(outcome.stderr.contains("another program uses that address and port"), "{outcome:?}");
+}
+
+#[test]
+fn without_workers_a_port_is_not_shared() {
+    let port = free_port().to_string();
+    let arguments = ["server", port.as_str(), "--bind", "127.0.0.1"];
+    let _first = Server::listening(udping_host().args(arguments));
+    for options in [&[][..], &["--workers", "2"]] {
+        let second = run(udping_host().args(options).args(arguments));
+        assert_eq!(second.code(), 2, "{second:?}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_said_at_once() {
+    for (arguments, said) in [
+        (&["--workers", "2", "server", "0"][..], "several workers share one port"),
+        (&["--workers", "0", "server", "9"], "not auto, and not a number from 1 to 1024"),
+        (&["--workers", "many", "server", "9"], "not auto, and not a number from 1 to 1024"),
+        (&["--batch", "0", "server", "9"], "not a number from 1 to 1024"),
+        (&["--batch", "1025", "server", "9"], "not a number from 1 to 1024"),
+        (&["--busy-poll", "soon", "server", "9"], "expected number"),
+        (&["--workers", "2", "inspect", "server"], "this command runs none"),
+    ] {
+        let outcome = run(udping_host().args(arguments));
+        assert_eq!(outcome.code(), 2, "{arguments:?}: {outcome:?}");
+        assert!(outcome.only_error().contains(said), "{arguments:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_run_can_be_tuned_before_and_after_the_word_run() {
+    for arguments in [
+        &["--busy-poll", "100us", "run", "server"][..],
+        &["run", "--batch", "1", "server"],
+        &["--batch", "1024", "run", "--no-offload", "--workers", "1", "server"],
+    ] {
+        let server = Server::listening(udping_host().args(arguments).args(["0", "--bind", "127.0.0.1"]));
+        (0..10).for_each(|_| echoes(server.addresses[0]));
+        let outcome = server.stop();
+        assert!(outcome.stdout.starts_with("10 received, 10 answered"), "{outcome:?}");
+    }
+}
