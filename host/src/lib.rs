@@ -8,6 +8,8 @@
 
 pub mod artifact;
 pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod clock;
 pub mod compile;
 pub mod demo;
 pub mod exit;
@@ -17,6 +19,8 @@ pub mod inspect;
 pub mod lookup;
 pub mod names;
 pub mod plan;
+#[cfg(target_os = "linux")]
+mod reactor;
 pub mod run;
 pub mod sandbox;
 pub mod served;

@@ -1,4 +1,5 @@
-//! The interfaces that components are served: WASI 0.2's command world, with our own UDP and name lookup.
+//! The interfaces that components are served: WASI 0.2's command world, with our own UDP, name lookup and, on Linux, monotonic
+//! clock.
 //!
 //! Each is listed, rather than all added and some replaced: a linker takes the newest patch version of an interface, so a
 //! replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component that asks for another than 0.2.0.
@@ -13,6 +14,8 @@ use wasmtime_wasi::p2::bindings::{LinkOptions, cli, clocks, filesystem, io, rand
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
+#[cfg(target_os = "linux")]
+use crate::clock;
 use crate::lookup;
 use crate::state::State;
 use crate::udp;
@@ -31,6 +34,9 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     io::streams::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
 
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)?;
+    #[cfg(target_os = "linux")]
+    clock::add_to_linker(l, State::clock)?;
+    #[cfg(not(target_os = "linux"))]
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)?;
     random::random::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
     random::insecure::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;

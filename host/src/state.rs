@@ -5,6 +5,8 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+#[cfg(target_os = "linux")]
+use crate::clock::{Clock, ClockView};
 use crate::guard::Guard;
 use crate::lookup::LookupView;
 use crate::names::Names;
@@ -17,12 +19,28 @@ pub struct State {
     guard: Arc<Guard>,
     names: Arc<Names>,
     tuning: Tuning,
+    #[cfg(target_os = "linux")]
+    clock: Clock,
 }
 
 impl State {
     /// The state of an instance that has not run yet.
     pub fn new(wasi: WasiCtx, guard: Arc<Guard>, names: Arc<Names>, tuning: Tuning) -> Self {
-        Self { wasi, table: ResourceTable::new(), guard, names, tuning }
+        Self {
+            wasi,
+            table: ResourceTable::new(),
+            guard,
+            names,
+            tuning,
+            #[cfg(target_os = "linux")]
+            clock: Clock::default(),
+        }
+    }
+
+    /// What the monotonic clock sees.
+    #[cfg(target_os = "linux")]
+    pub fn clock(&mut self) -> ClockView<'_> {
+        ClockView { table: &mut self.table, clock: &self.clock }
     }
 
     /// What UDP sees.

@@ -19,7 +19,7 @@ pub const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
 /// With everybody sleeping between pings.
 pub const RTT: &str = "RTT, blocking, a ping every 1 ms";
 /// With nobody sleeping.
-pub const RTT_SPINNING: &str = "RTT, spinning, a ping every 1 ms";
+pub const RTT_SPINNING: &str = "RTT, spinning, a ping every 100 us";
 
 /// Every goal, with what `measures` say of it.
 pub fn of(measures: &[Measure]) -> Vec<Goal> {

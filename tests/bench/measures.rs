@@ -28,7 +28,7 @@ pub struct Effort {
 
 impl Effort {
     /// What figures are quoted from.
-    pub const FULL: Self = Self { rounds: 5, flood: Duration::from_millis(1500), pings: 1000, starts: 10 };
+    pub const FULL: Self = Self { rounds: 5, flood: Duration::from_millis(1500), pings: 500, starts: 10 };
     /// Enough to see that everything runs.
     pub const QUICK: Self = Self { rounds: 1, flood: Duration::from_millis(100), pings: 20, starts: 1 };
 }
@@ -84,8 +84,8 @@ pub fn rtt(name: &'static str, peers: &[Peer], interval: Duration, effort: Effor
 
 fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) -> Result<f64> {
     let (ip, port) = (server.address.ip().to_string(), server.address.port().to_string());
-    let (count, millis) = (pings.to_string(), format!("{}ms", interval.as_millis()));
-    let target = [ip.as_str(), port.as_str(), "-c", count.as_str(), "-i", millis.as_str(), "--size", "32"];
+    let (count, every) = (pings.to_string(), format!("{}us", interval.as_micros()));
+    let target = [ip.as_str(), port.as_str(), "-c", count.as_str(), "-i", every.as_str(), "--size", "32"];
     let mut rtts: Vec<f64> = match peer {
         Peer::Udping(options) => {
             printed_rtts(Command::new(udping_tests::host_program()).args(options).arg("client").args(target))?
@@ -109,7 +109,7 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
         Peer::Irtt => {
             let length = format!("{}ms", pings as u128 * interval.as_millis());
             let address = server.address.to_string();
-            let arguments = ["client", "-i", &millis, "-d", &length, "-q", "-o", "-", &address];
+            let arguments = ["client", "-i", &every, "-d", &length, "-q", "-o", "-", &address];
             let json: serde_json::Value = serde_json::from_str(&peers::output("irtt", &arguments)?)?;
             vec![json["stats"]["rtt"]["median"].as_f64().context("irtt's JSON has no median RTT")? / 1e3]
         }

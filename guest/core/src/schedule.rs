@@ -11,13 +11,15 @@ pub struct Schedule {
     interval: Duration,
     slot: u64,
     missed: u64,
+    /// The last point was skipped, and none taken since.
+    between_points: bool,
 }
 
 impl Schedule {
     /// A grid whose first point is `start`. `interval` must not be zero.
     pub fn new(start: Instant, interval: Duration) -> Self {
         debug_assert!(!interval.is_zero());
-        Self { start, interval, slot: 0, missed: 0 }
+        Self { start, interval, slot: 0, missed: 0, between_points: false }
     }
 
     /// The next grid point.
@@ -29,19 +31,23 @@ impl Schedule {
     /// Takes the grid point that is due at `now`, if one is.
     ///
     /// A point missed by more than half an interval is skipped and counted, so that a sender that was stopped for a while
-    /// goes on with the grid and not with a burst.
+    /// goes on with the grid and not with a burst. After a wake-up that was too late for one point and too early for the
+    /// next, though, a point is taken however late: where each wake-up comes as late, nothing would be sent ever.
     pub fn take_due(&mut self, now: Instant) -> Option<Instant> {
         let behind = now.since(self.next()).as_nanos();
-        let half = self.interval.as_nanos() / 2;
-        if behind > half {
-            let skipped = u64::try_from((behind - half).div_ceil(self.interval.as_nanos())).unwrap_or(u64::MAX);
+        let interval = self.interval.as_nanos();
+        let tolerated = if self.between_points { interval - 1 } else { interval / 2 };
+        if behind > tolerated {
+            let skipped = u64::try_from((behind - tolerated).div_ceil(interval)).unwrap_or(u64::MAX);
             self.slot = self.slot.saturating_add(skipped);
             self.missed = self.missed.saturating_add(skipped);
         }
         let due = self.next();
         if due > now {
+            self.between_points = self.between_points || behind > tolerated;
             return None;
         }
+        self.between_points = false;
         self.slot += 1;
         Some(due)
     }
@@ -78,6 +84,19 @@ mod tests {
         assert_eq!(grid.take_due(at(50)), Some(at(0)));
         assert_eq!(grid.take_due(Instant::from_nanos(150 * MS + 1)), None);
         assert_eq!((grid.missed(), grid.next()), (1, at(200)));
+    }
+
+    #[test]
+    fn where_every_wake_up_is_late_every_other_point_is_taken() {
+        let mut grid = Schedule::new(at(0), Duration::from_millis(100));
+        let mut taken = Vec::new();
+        for _ in 0..6 {
+            // Whoever waits for the next point wakes 80 ms after it.
+            let now = grid.next() + Duration::from_millis(80);
+            taken.extend(grid.take_due(now));
+        }
+        assert_eq!(taken, [at(100), at(300), at(500)]);
+        assert_eq!(grid.missed(), 3);
     }
 
     #[test]

@@ -16,9 +16,9 @@ use nix::sys::socket::{
 use rustix::net::addr::SocketAddrArg as _;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use super::Outgoing;
+use crate::reactor::Watched;
 use crate::udp::Tuning;
 
 /// Room for the largest datagram, and for the most that `UDP_GRO` puts together.
@@ -33,8 +33,9 @@ const STREAK: u32 = 2;
 /// A socket's receiving side.
 #[derive(Debug)]
 pub struct Receiver {
-    // Registered for reading only: registered for writing, each datagram that leaves would wake the reactor.
-    socket: AsyncFd<Arc<UdpSocket>>,
+    socket: Arc<UdpSocket>,
+    // For reading only: where it is watched for writing, too, each datagram that leaves wakes the reactor.
+    readable: Watched,
     slots: Vec<u8>,
     batch: usize,
     offload: Offload,
@@ -60,7 +61,8 @@ impl Receiver {
     pub fn new(socket: Arc<UdpSocket>, tuning: Tuning) -> io::Result<Self> {
         let batch = tuning.batch.get();
         Ok(Self {
-            socket: register(socket, Interest::READABLE)?,
+            readable: Watched::new(socket.try_clone()?.into(), Interest::READABLE)?,
+            socket,
             // Zeroed, thus not resident before a slot is first used.
             slots: vec![0; batch * STRIDE],
             batch,
@@ -70,17 +72,17 @@ impl Receiver {
     }
 
     pub fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
-        let slots = limit.min(self.batch);
-        let batched = slots > 1 && self.streak >= STREAK;
+        let count = limit.min(self.batch);
+        let batched = count > 1 && self.streak >= STREAK;
         if batched && self.offload == Offload::Later {
-            let on = setsockopt(self.socket.get_ref(), sockopt::UdpGroSegment, &true).is_ok();
+            let on = setsockopt(&self.socket, sockopt::UdpGroSegment, &true).is_ok();
             self.offload = if on { Offload::On { together: false } } else { Offload::Off };
         }
-        let (buffers, offload) = (&mut self.slots, &mut self.offload);
-        let result = call(&self.socket, |socket| match offload {
+        let Self { socket, readable, slots: buffers, offload, .. } = self;
+        let result = readable.call(|| match offload {
             Offload::On { together } if !batched || *together => receive_together(socket, buffers, together, take),
-            Offload::On { together } => receive_batch(socket, slots, buffers, Some(together), take),
-            Offload::Off if batched => receive_batch(socket, slots, buffers, None, take),
+            Offload::On { together } => receive_batch(socket, count, buffers, Some(together), take),
+            Offload::Off if batched => receive_batch(socket, count, buffers, None, take),
             Offload::Off | Offload::Later => receive_one(socket, buffers, take),
         });
         match &result {
@@ -92,28 +94,8 @@ impl Receiver {
     }
 
     pub async fn readable(&self) {
-        // An error of the reactor's is one that the next call shows.
-        let _ = self.socket.readable().await.map(|mut guard| guard.retain_ready());
+        self.readable.ready().await;
     }
-}
-
-fn register(socket: Arc<UdpSocket>, interest: Interest) -> io::Result<AsyncFd<Arc<UdpSocket>>> {
-    // SAFETY: the descriptor must stay open, and the same, until it is deregistered. `AsyncFd` holds the socket until then;
-    // a shared `UdpSocket` always has the same descriptor, and closes it when the last owner lets it go.
-    #[expect(unsafe_code, reason = "tokio cannot know this of every type that has a descriptor")]
-    let registered = unsafe { AsyncFd::register_with_interest(socket, interest) };
-    Ok(registered?)
-}
-
-/// One call, which tells the reactor where it would have blocked.
-fn call<T>(socket: &AsyncFd<Arc<UdpSocket>>, mut call: impl FnMut(&UdpSocket) -> io::Result<T>) -> io::Result<T> {
-    let mut called = false;
-    let result = socket.try_io(Interest::READABLE, |socket| {
-        called = true;
-        call(socket)
-    });
-    // Where the reactor has not looked yet, it says "not ready" of a socket that is.
-    if called { result } else { call(socket.get_ref()) }
 }
 
 fn receive_one(socket: &UdpSocket, buffer: &mut [u8], take: &mut Take<'_>) -> io::Result<()> {
@@ -206,7 +188,7 @@ pub struct Sender {
     socket: Arc<UdpSocket>,
     /// Segments of this length and beyond go alone: the path does not take them together, or nothing does.
     too_long: usize,
-    waiting: Option<AsyncFd<Arc<UdpSocket>>>,
+    waiting: Option<Watched>,
 }
 
 impl Sender {
@@ -264,12 +246,10 @@ impl Sender {
     pub async fn writable(&mut self) {
         if self.waiting.is_none() {
             // A descriptor of its own: the reactor knows the other one as one to read from.
-            self.waiting = self.socket.try_clone().and_then(|socket| register(Arc::new(socket), Interest::WRITABLE)).ok();
+            self.waiting = self.socket.try_clone().and_then(|socket| Watched::new(socket.into(), Interest::WRITABLE)).ok();
         }
-        if let Some(waiting) = &self.waiting
-            && let Ok(mut guard) = waiting.writable().await
-        {
-            guard.clear_ready();
+        if let Some(waiting) = &self.waiting {
+            waiting.becomes_ready().await;
         }
     }
 }
