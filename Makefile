@@ -5,22 +5,29 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup build demo test lint components clean
+.PHONY: help setup build lean demo test bench lint components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-setup: ## Get what the build needs: the wasm32 standard library; and python3, for the tests' peers
+setup: ## Get what the build needs: the wasm32 standard library; and the programs that tests and bench compare with
 	@scripts/setup
 
 build: setup ## Build udping-host with both components in it
 	@cargo build --quiet $(CARGO_FLAGS)
+
+lean: setup ## Build udping-host-lean, for servers: without a compiler, it runs the built-in components and .cwasm files
+	@cargo build --quiet --locked --profile lean --package udping-host --no-default-features
+	@mkdir -p $(dir $(HOST)) && cp $(dir $(HOST))../lean/udping-host $(HOST)-lean
 
 demo: build ## Run the echo server and the client against each other over loopback
 	@$(HOST) demo
 
 test: setup ## Run every test
 	cargo test $(CARGO_FLAGS)
+
+bench: build lean ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
+	@$(dir $(HOST))bench $(BENCH)
 
 lint: setup ## Check the format, clippy's warnings, and the dependencies' licences and advisories
 	cargo fmt --all --check

@@ -6,12 +6,12 @@ use std::{env, fs};
 
 use udping_guest_build::Guests;
 
-/// Guests that do what a component should not.
-const MISBEHAVING: [&str; 2] = ["panics", "spins"];
+/// Guests for one test each.
+const OTHERS: [&str; 3] = ["fills", "panics", "spins"];
 
 fn main() {
     let conforming = conforming();
-    let names = MISBEHAVING.into_iter().chain(conforming.iter().map(String::as_str));
+    let names = OTHERS.into_iter().chain(conforming.iter().map(String::as_str));
     let modules: Vec<_> = names.map(|name| format!("examples/{name}.wasm")).collect();
     let guests = Guests {
         sources: &["tests/guests"],

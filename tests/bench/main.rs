@@ -150,7 +150,12 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
         let interval = Duration::from_millis(1);
         measures.push(measures::rtt(goals::RTT, BLOCKING, interval, effort)?);
         let interval = Duration::from_micros(100);
-        measures.push(measures::rtt(goals::RTT_SPINNING, SPINNING, interval, Effort { pings: 10 * effort.pings, ..effort })?);
+        measures.push(measures::rtt(
+            goals::RTT_SPINNING,
+            SPINNING,
+            interval,
+            Effort { pings: 10 * effort.pings, ..effort },
+        )?);
     }
     if wanted(Part::Start) {
         measures.push(measures::start(effort)?);

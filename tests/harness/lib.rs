@@ -19,6 +19,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Guests that do what a component should not, one behaviour each.
 pub mod guests {
+    /// Sends to 10.9.0.2 until there is no room, waits for some, and goes on.
+    pub const FILLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fills.wasm"));
     /// Panics with the message "the guest says why".
     pub const PANICS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/panics.wasm"));
     /// Never ends, and never calls the host.

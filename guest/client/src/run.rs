@@ -80,8 +80,10 @@ fn ping(
 fn send_due(pinger: &mut Pinger, channel: &Channel) {
     let wall = clock::unix_now();
     while let Some((seq, datagram)) = pinger.poll_send(clock::now(), wall) {
-        if let Err(error) = channel.send_to_peer(datagram) {
-            pinger.not_sent(seq, error.to_string());
+        let departure = clock::now();
+        match channel.send_to_peer(datagram) {
+            Ok(()) => pinger.departed(seq, departure),
+            Err(error) => pinger.not_sent(seq, error.to_string()),
         }
     }
 }

@@ -96,6 +96,14 @@ impl InFlight {
         Some(verdict)
     }
 
+    /// Ping `seq`, the newest, was sent at `now` and not when it was entered.
+    pub fn departed(&mut self, seq: Seq, now: Instant) {
+        let index = self.index(seq);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.sent = now;
+        }
+    }
+
     /// Takes back that `seq` was sent: the socket did not accept it.
     pub fn not_sent(&mut self, seq: Seq) {
         let index = self.index(seq);
@@ -155,6 +163,14 @@ mod tests {
             table.enter(at(ms), WALL);
         }
         table
+    }
+
+    #[test]
+    fn time_runs_from_the_departure() {
+        let mut table = table(1, &[0]);
+        table.departed(Seq(1), at(5));
+        assert_eq!(table.sent(Seq(1)).unwrap().0, at(5));
+        assert_eq!(table.reply(Seq(1), at(104)), Some(Verdict::Reply));
     }
 
     #[test]

@@ -166,6 +166,12 @@ impl Pinger {
         Some((seq, &self.datagram))
     }
 
+    /// Ping `seq` left at `now`: what its RTT is counted from. Between [`Self::poll_send`] and the socket, its text was
+    /// made.
+    pub fn departed(&mut self, seq: Seq, now: Instant) {
+        self.in_flight.departed(seq, now);
+    }
+
     /// The socket did not accept ping `seq`, for the `reason` given.
     pub fn not_sent(&mut self, seq: Seq, reason: String) {
         self.in_flight.not_sent(seq);

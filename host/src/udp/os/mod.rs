@@ -39,6 +39,7 @@ impl Family {
 pub struct Socket {
     inner: Arc<UdpSocket>,
     family: Family,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux's calls can be tuned"))]
     tuning: Tuning,
 }
 
