@@ -50,7 +50,8 @@ impl Incoming {
         if most == 0 {
             return Ok(Vec::new());
         }
-        if !self.is_ready() {
+        // One alone may be what `ready` took: more may have come with it.
+        if self.failed.is_none() && self.waiting.len() < most.min(2) {
             self.fill(most);
         }
         if self.waiting.is_empty()
