@@ -132,7 +132,7 @@ pub enum WasiOption {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Speed")]
 pub struct SpeedFlags {
-    /// Ask a socket again and again for so long before sleeping: replies are seen sooner, and a core is kept busy [50us]
+    /// Ask a socket again and again for so long before sleeping: datagrams are seen sooner, and a core is kept busy
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub busy_poll: Option<Duration>,
     /// Run this many instances on one port, a thread each, to which flows are split; auto is one a core

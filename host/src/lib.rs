@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod allocator;
 pub mod artifact;
 pub mod cli;
 #[cfg(target_os = "linux")]

@@ -12,9 +12,10 @@ use udping_host::artifact::Source;
 use udping_host::cli::{self, Cli, Command, NetworkFlags, SpeedFlags};
 use udping_host::exit::Exit;
 use udping_host::plan::Plan;
-use udping_host::{demo, inspect, run, workers};
+use udping_host::{allocator, demo, inspect, run, workers};
 
 fn main() -> ExitCode {
+    allocator::keep_memory();
     let result = match Cli::try_parse() {
         Ok(cli) => execute(cli),
         Err(error) if !error.use_stderr() || error.kind() == UsageError::DisplayHelpOnMissingArgumentOrSubcommand => {

@@ -45,6 +45,9 @@ enum Role {
     /// Be one of the native peers
     #[command(hide = true)]
     Peer { kind: Native },
+    /// Ping one server every millisecond, natively, until killed
+    #[command(hide = true)]
+    Ping { server: SocketAddr },
     /// Flood one server, and print what came back as JSON
     Load {
         /// Where it listens
@@ -91,6 +94,11 @@ fn main() -> Result<()> {
         Some(Role::Peer { kind: Native::Single }) => Ok(native::echo_single()?),
         Some(Role::Peer { kind: Native::Spinning }) => Ok(native::echo_spinning()?),
         Some(Role::Peer { kind: Native::Batched }) => Ok(native::echo_batched()?),
+        Some(Role::Ping { server }) => {
+            println!("pinging {server}");
+            native::ping(server, usize::MAX, Duration::from_millis(1), 32, native::Waiting::Blocking)?;
+            Ok(())
+        }
         Some(Role::Load { server, seconds, size, window, sources, segmented }) => {
             let load = Load { size, window, sources, segmented, until: Until::Time(Duration::from_secs(seconds)) };
             println!("{}", serde_json::to_string(&load::run(server, load)?)?);

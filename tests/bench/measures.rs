@@ -197,28 +197,24 @@ pub fn client(effort: Effort) -> Result<Measure> {
     let target = [server.address.ip().to_string(), server.address.port().to_string()];
     let arguments = [target[0].as_str(), target[1].as_str(), "-c", "1000000", "-i", "1ms", "-q"];
     let time = Duration::from_millis(effort.pings as u64);
-    alternate(
-        "client, a ping every 1 ms",
-        "% of a core",
-        &[Peer::Udping(&[]), Peer::Wasmtime],
-        effort.rounds,
-        |peer, row| {
-            let mut command = match peer {
-                Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
-                _ => {
-                    let mut command = udping_tests::udping_host();
-                    command.arg("client").args(arguments);
-                    command
-                }
-            };
-            let mut client = Process::start(&mut command);
-            client.line();
-            let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
-            thread::sleep(time);
-            row.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
-            Ok(())
-        },
-    )
+    let peers = [Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime];
+    alternate("client, a ping every 1 ms", "% of a core", &peers, effort.rounds, |peer, row| {
+        let mut command = match peer {
+            Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
+            Peer::NativeSingle => peers::native_client(server.address)?,
+            _ => {
+                let mut command = udping_tests::udping_host();
+                command.arg("client").args(arguments);
+                command
+            }
+        };
+        let mut client = Process::start(&mut command);
+        client.line();
+        let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
+        thread::sleep(time);
+        row.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
+        Ok(())
+    })
 }
 
 /// What a server has in memory before a flood and after it.

@@ -92,9 +92,9 @@ pub fn ping(
     socket.set_nonblocking(waiting == Waiting::Spinning)?;
     let (sent, mut received) = (vec![0x55; size], vec![0; SLOT]);
     let start = Instant::now();
-    let mut rtts = Vec::with_capacity(count);
+    let mut rtts = Vec::new();
     for number in 0..count {
-        let due = start + interval * number as u32;
+        let due = start + interval.saturating_mul(number as u32);
         while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             match waiting {
                 Waiting::Blocking => thread::sleep(left),

@@ -151,6 +151,13 @@ fn own(role: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// This program, as a client that pings every millisecond.
+pub fn native_client(server: SocketAddr) -> Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["ping", &server.to_string()]);
+    Ok(command)
+}
+
 /// A port that was free just now: for programs that cannot choose one and say which.
 pub fn free_port() -> Result<u16> {
     Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
