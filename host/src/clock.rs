@@ -143,3 +143,51 @@ impl ClockView<'_> {
         subscribe(self.table, deadline)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deadline(clock: &Clock, after: Duration) -> Deadline {
+        Deadline { at: Some(clock.start + after), timer: None, timers: clock.timers.clone() }
+    }
+
+    fn idle(clock: &Clock) -> usize {
+        clock.timers.0.lock().unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn a_deadline_is_never_early() {
+        let clock = Clock::default();
+        for after in [0, 1, 100, 5_000, 20_000].map(Duration::from_micros) {
+            deadline(&clock, after).ready().await;
+            assert!(clock.start.elapsed() >= after);
+        }
+    }
+
+    #[tokio::test]
+    async fn timers_are_used_again_and_what_they_said_before_is_forgotten() {
+        let clock = Clock::default();
+        let mut first = deadline(&clock, Duration::from_millis(5));
+        first.ready().await;
+        drop(first);
+        assert_eq!(idle(&clock), 1);
+        // Given back while it runs, and while what it said is not read yet.
+        let mut abandoned = deadline(&clock, Duration::from_millis(15));
+        let waits = tokio::time::timeout(Duration::from_millis(1), abandoned.ready()).await;
+        assert!(waits.is_err());
+        drop(abandoned);
+        std::thread::sleep(Duration::from_millis(20));
+        let after = clock.start.elapsed() + Duration::from_millis(10);
+        deadline(&clock, after).ready().await;
+        assert!(clock.start.elapsed() >= after);
+        assert_eq!(idle(&clock), 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_later_than_there_is_time_never_comes() {
+        let clock = Clock::default();
+        let mut never = Deadline { at: None, timer: None, timers: clock.timers.clone() };
+        assert!(tokio::time::timeout(Duration::from_millis(5), never.ready()).await.is_err());
+    }
+}

@@ -290,3 +290,6 @@ impl Sender {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Sockets of this machine, over loopback.
+
+use std::num::NonZeroUsize;
+
+use super::*;
+
+const PATHS: [Tuning; 2] = [
+    Tuning { batch: NonZeroUsize::new(64).unwrap(), offload: true, busy_poll: std::time::Duration::ZERO, share_port: false },
+    Tuning { batch: NonZeroUsize::MIN, offload: false, busy_poll: std::time::Duration::ZERO, share_port: false },
+];
+
+fn loopback(family: Family) -> SocketAddr {
+    match family {
+        Family::V4 => (Ipv4Addr::LOCALHOST, 0).into(),
+        Family::V6 => (Ipv6Addr::LOCALHOST, 0).into(),
+    }
+}
+
+fn bound(family: Family, tuning: Tuning) -> Socket {
+    let socket = Socket::new(family, tuning).unwrap();
+    socket.bind(loopback(family)).unwrap();
+    socket
+}
+
+#[test]
+fn a_port_that_the_system_chose_outlives_the_peer() {
+    for family in [Family::V4, Family::V6] {
+        let socket = bound(family, PATHS[0]);
+        let (local, peer) = (socket.local_address().unwrap(), bound(family, PATHS[0]).local_address().unwrap());
+        socket.connect(peer).unwrap();
+        assert_eq!(socket.peer(), Some(peer));
+        socket.disconnect().unwrap();
+        assert_eq!((socket.local_address().unwrap(), socket.peer()), (local, None));
+    }
+}
+
+#[tokio::test]
+async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
+    for tuning in PATHS {
+        let from = bound(Family::V4, tuning);
+        let to = [bound(Family::V4, tuning), bound(Family::V4, tuning)];
+        let addresses = to.each_ref().map(|socket| socket.local_address().unwrap());
+        // Runs of equal length, a shorter end, a longer one, empty ones, and a change of peer within a run.
+        let lengths = [
+            (0, 9),
+            (0, 9),
+            (0, 9),
+            (0, 4),
+            (0, 4),
+            (0, 20),
+            (0, 0),
+            (0, 0),
+            (1, 9),
+            (0, 9),
+            (1, 9),
+            (1, 9),
+            (1, 10),
+            (0, 1),
+        ];
+        let data: Vec<Vec<u8>> = (1_u8..).zip(&lengths).map(|(number, (_, length))| vec![number; *length]).collect();
+        let list: Vec<_> =
+            data.iter().zip(&lengths).map(|(data, (peer, _))| Outgoing { data, to: Some(addresses[*peer]) }).collect();
+        assert_eq!(from.sender().unwrap().try_send(&list).unwrap(), list.len());
+        for (peer, socket) in to.iter().enumerate() {
+            let expected: Vec<_> =
+                data.iter().zip(&lengths).filter(|(_, (to, _))| *to == peer).map(|(data, _)| data).collect();
+            let (mut receiver, mut received) = (socket.receiver().unwrap(), Vec::new());
+            while received.len() < expected.len() {
+                receiver.readable().await;
+                let mut take = |data: &[u8], sender| {
+                    assert_eq!(sender, from.local_address().unwrap());
+                    received.push(data.to_vec());
+                };
+                match receiver.try_receive(3, &mut take) {
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => panic!("{error}"),
+                    _ => {}
+                }
+            }
+            assert_eq!(received.iter().collect::<Vec<_>>(), expected);
+        }
+    }
+}
