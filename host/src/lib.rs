@@ -19,6 +19,7 @@ pub mod guard;
 pub mod inspect;
 pub mod lookup;
 pub mod names;
+pub mod network;
 pub mod plan;
 #[cfg(target_os = "linux")]
 mod reactor;

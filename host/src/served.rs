@@ -16,9 +16,8 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 #[cfg(target_os = "linux")]
 use crate::clock;
-use crate::lookup;
+use crate::network;
 use crate::state::State;
-use crate::udp;
 
 struct Io;
 
@@ -55,8 +54,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
 
     sockets::network::add_to_linker::<_, WasiSockets>(l, &(&LinkOptions::default()).into(), State::sockets)?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    udp::add_to_linker(l, State::udp)?;
-    lookup::add_to_linker(l, State::lookup)?;
+    network::add_to_linker(l, State::network)?;
 
     // What a standard library imports whether its program uses it or not. There are no files, and TCP is never granted.
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;

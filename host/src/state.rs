@@ -8,9 +8,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 #[cfg(target_os = "linux")]
 use crate::clock::{Clock, ClockView};
 use crate::guard::Guard;
-use crate::lookup::LookupView;
 use crate::names::Names;
-use crate::udp::{Tuning, UdpView};
+use crate::network::NetworkView;
+use crate::udp::Tuning;
 
 /// What a store holds.
 pub struct State {
@@ -43,14 +43,9 @@ impl State {
         ClockView { table: &mut self.table, clock: &self.clock }
     }
 
-    /// What UDP sees.
-    pub fn udp(&mut self) -> UdpView<'_> {
-        UdpView { table: &mut self.table, guard: &self.guard, tuning: self.tuning }
-    }
-
-    /// What a name lookup sees.
-    pub fn lookup(&mut self) -> LookupView<'_> {
-        LookupView { table: &mut self.table, guard: &self.guard, names: &self.names }
+    /// What the network sees.
+    pub fn network(&mut self) -> NetworkView<'_> {
+        NetworkView { table: &mut self.table, guard: &self.guard, names: &self.names, tuning: self.tuning }
     }
 }
 

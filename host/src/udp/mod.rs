@@ -10,24 +10,10 @@ mod streams;
 mod wit;
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::ResourceTable;
-
-use crate::guard::Guard;
-
-pub use wit::add_to_linker;
-
-/// What UDP needs of the store's state.
-pub struct UdpView<'a> {
-    /// The store's resources.
-    pub table: &'a mut ResourceTable,
-    /// Decides about every address.
-    pub guard: &'a Arc<Guard>,
-    /// How sockets are driven.
-    pub tuning: Tuning,
-}
+pub use socket::Socket;
+pub use streams::{Incoming, Outgoing};
 
 /// How sockets are driven. Nothing of it changes what a component sees, but for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,69 +2,17 @@
 
 use std::net::SocketAddr;
 
-use wasmtime::component::{HasData, Linker, Resource};
+use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
-use wasmtime_wasi::p2::bindings::sockets::network::{self, ErrorCode, HostNetwork, IpAddressFamily, IpSocketAddress};
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResult, subscribe};
 
+use super::Datagram;
 use super::os::Family;
-pub use super::socket::Socket;
-use super::streams::Wanted;
-pub use super::streams::{Incoming, Outgoing};
-use super::{Datagram, UdpView};
+use super::socket::Socket;
+use super::streams::{Incoming, Outgoing, Wanted};
+use crate::network::{IpAddressFamily, IpSocketAddress, NetworkView, udp, udp_create_socket};
 
-#[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        interfaces: "import wasi:sockets/udp@0.2.0; import wasi:sockets/udp-create-socket@0.2.0;",
-        imports: { default: trappable },
-        trappable_error_type: {
-            "wasi:sockets/network.error-code" => wasmtime_wasi::p2::SocketError,
-        },
-        with: {
-            "wasi:io": wasmtime_wasi::p2::bindings::io,
-            "wasi:sockets/network": wasmtime_wasi::p2::bindings::sockets::network,
-            "wasi:sockets/udp.udp-socket": super::Socket,
-            "wasi:sockets/udp.incoming-datagram-stream": super::Incoming,
-            "wasi:sockets/udp.outgoing-datagram-stream": super::Outgoing,
-        },
-    });
-}
-
-use bindings::wasi::sockets::{udp, udp_create_socket};
-
-/// Adds both interfaces to what a linker serves, where `view` gives what they need of a store's state.
-pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> UdpView<'_>) -> wasmtime::Result<()> {
-    udp::add_to_linker::<_, Udp>(linker, view)?;
-    udp_create_socket::add_to_linker::<_, Udp>(linker, view)
-}
-
-struct Udp;
-
-impl HasData for Udp {
-    type Data<'a> = UdpView<'a>;
-}
-
-// What bindgen asks for so that SocketError can be lowered; the linker serves wasmtime-wasi's own network interface.
-impl network::Host for UdpView<'_> {
-    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
-        error.downcast()
-    }
-
-    fn network_error_code(&mut self, error: Resource<wasmtime::Error>) -> wasmtime::Result<Option<ErrorCode>> {
-        Ok(self.table.get(&error)?.downcast_ref::<std::io::Error>().map(ErrorCode::from))
-    }
-}
-
-impl HostNetwork for UdpView<'_> {
-    fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
-        self.table.delete(network)?;
-        Ok(())
-    }
-}
-
-impl udp_create_socket::Host for UdpView<'_> {
+impl udp_create_socket::Host for NetworkView<'_> {
     fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<Socket>> {
         let family = match family {
             IpAddressFamily::Ipv4 => Family::V4,
@@ -74,9 +22,9 @@ impl udp_create_socket::Host for UdpView<'_> {
     }
 }
 
-impl udp::Host for UdpView<'_> {}
+impl udp::Host for NetworkView<'_> {}
 
-impl udp::HostUdpSocket for UdpView<'_> {
+impl udp::HostUdpSocket for NetworkView<'_> {
     fn start_bind(
         &mut self,
         socket: Resource<Socket>,
@@ -161,7 +109,7 @@ impl Pollable for Socket {
     }
 }
 
-impl udp::HostIncomingDatagramStream for UdpView<'_> {
+impl udp::HostIncomingDatagramStream for NetworkView<'_> {
     fn receive(&mut self, stream: Resource<Incoming>, most: u64) -> SocketResult<Vec<udp::IncomingDatagram>> {
         Ok(self.table.get_mut(&stream)?.receive(most)?.into_iter().map(Into::into).collect())
     }
@@ -176,7 +124,7 @@ impl udp::HostIncomingDatagramStream for UdpView<'_> {
     }
 }
 
-impl udp::HostOutgoingDatagramStream for UdpView<'_> {
+impl udp::HostOutgoingDatagramStream for NetworkView<'_> {
     fn check_send(&mut self, stream: Resource<Outgoing>) -> SocketResult<u64> {
         Ok(self.table.get_mut(&stream)?.check_send())
     }

@@ -1,0 +1,84 @@
+//! `wasi:sockets` as this host has it: the bindings, and what [`crate::udp`] and [`crate::lookup`], which implement them, see of
+//! a store's state.
+
+use std::sync::Arc;
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::p2::bindings::sockets::network::{Host, HostNetwork};
+use wasmtime_wasi::p2::{Network, SocketError};
+
+pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
+
+use crate::guard::Guard;
+use crate::names::Names;
+use crate::udp::Tuning;
+
+#[allow(missing_docs)]
+#[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        interfaces: "
+            import wasi:sockets/ip-name-lookup@0.2.0;
+            import wasi:sockets/udp@0.2.0;
+            import wasi:sockets/udp-create-socket@0.2.0;
+        ",
+        imports: { default: trappable },
+        trappable_error_type: {
+            "wasi:sockets/network.error-code" => wasmtime_wasi::p2::SocketError,
+        },
+        with: {
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:sockets/network": wasmtime_wasi::p2::bindings::sockets::network,
+            "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::lookup::Addresses,
+            "wasi:sockets/udp.udp-socket": crate::udp::Socket,
+            "wasi:sockets/udp.incoming-datagram-stream": crate::udp::Incoming,
+            "wasi:sockets/udp.outgoing-datagram-stream": crate::udp::Outgoing,
+        },
+    });
+}
+
+pub use bindings::wasi::sockets::{ip_name_lookup, udp, udp_create_socket};
+
+/// What the network needs of the store's state.
+pub struct NetworkView<'a> {
+    /// The store's resources.
+    pub table: &'a mut ResourceTable,
+    /// Decides about every address and name.
+    pub guard: &'a Arc<Guard>,
+    /// The names that were resolved when the run started.
+    pub names: &'a Arc<Names>,
+    /// How sockets are driven.
+    pub tuning: Tuning,
+}
+
+/// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's state.
+pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> NetworkView<'_>) -> wasmtime::Result<()> {
+    ip_name_lookup::add_to_linker::<_, InState>(linker, view)?;
+    udp::add_to_linker::<_, InState>(linker, view)?;
+    udp_create_socket::add_to_linker::<_, InState>(linker, view)
+}
+
+struct InState;
+
+impl HasData for InState {
+    type Data<'a> = NetworkView<'a>;
+}
+
+// What bindgen asks for so that SocketError can be lowered; the linker serves wasmtime-wasi's own network interface.
+impl Host for NetworkView<'_> {
+    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
+        error.downcast()
+    }
+
+    fn network_error_code(&mut self, error: Resource<wasmtime::Error>) -> wasmtime::Result<Option<ErrorCode>> {
+        Ok(self.table.get(&error)?.downcast_ref::<std::io::Error>().map(ErrorCode::from))
+    }
+}
+
+impl HostNetwork for NetworkView<'_> {
+    fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
+        self.table.delete(network)?;
+        Ok(())
+    }
+}
