@@ -32,10 +32,9 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         let workers: Vec<_> = (0..plan.workers.get())
             .map(|_| {
                 let worker = || {
+                    let mut others = StopOthers { stop: &stop, needless: false };
                     let exit = block_on(async { Ok(work(plan, &program, &shared, &stop).await) });
-                    if !matches!(exit, Ok(Exit::Success)) {
-                        stop.raise();
-                    }
+                    others.needless = matches!(exit, Ok(Exit::Success));
                     exit
                 };
                 thread::Builder::new().name("worker".to_owned()).spawn_scoped(scope, worker)
@@ -51,6 +50,20 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         }
         Ok(first_failure.unwrap_or(Exit::Success))
     })
+}
+
+/// Stops the other workers when one goes without success, be it by a panic.
+struct StopOthers<'a> {
+    stop: &'a Stop,
+    needless: bool,
+}
+
+impl Drop for StopOthers<'_> {
+    fn drop(&mut self) {
+        if !self.needless {
+            self.stop.raise();
+        }
+    }
 }
 
 /// One instance, from its start to its end.
