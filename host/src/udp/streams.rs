@@ -120,8 +120,10 @@ impl Pollable for Incoming {
             self.spin().await;
         }
         while !self.is_ready() {
-            self.receiver.readable().await;
-            if self.fill(self.hand) && !self.is_ready() {
+            // First of all: an ICMP error that waits is not what the reactor calls readable.
+            if !self.fill(self.hand) {
+                self.receiver.readable().await;
+            } else if !self.is_ready() {
                 tokio::task::yield_now().await;
             }
         }

@@ -1,0 +1,25 @@
+//! An error that came back for a datagram makes the stream ready, and is what it then receives.
+
+use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use udping_net::poll::poll;
+use udping_test_guests::{ErrorCode, FAMILIES, address, bound, send};
+
+fn main() {
+    for family in FAMILIES {
+        let here = bound(family);
+        let gone = bound(family);
+        let peer = address(&gone);
+        drop(gone);
+        let (incoming, outgoing) = here.stream(Some(peer.into())).unwrap();
+        let readable = incoming.subscribe();
+        for _ in 0..3 {
+            send(&outgoing, b"to nobody", None).unwrap();
+            let late = subscribe_duration(5_000_000_000);
+            assert_eq!(poll(&[&readable, &late]), [0]);
+            assert_eq!(incoming.receive(1).unwrap_err(), ErrorCode::ConnectionRefused);
+            assert!(!readable.ready());
+        }
+    }
+}
+
+udping_test_guests::guest!(main);
