@@ -2,14 +2,12 @@
 
 use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use udping_net::poll::poll;
-use udping_test_guests::{ErrorCode, FAMILIES, address, bound, send};
+use udping_test_guests::{ErrorCode, FAMILIES, bound, deserted, send};
 
 fn main() {
     for family in FAMILIES {
         let here = bound(family);
-        let gone = bound(family);
-        let peer = address(&gone);
-        drop(gone);
+        let peer = deserted(family);
         let (incoming, outgoing) = here.stream(Some(peer.into())).unwrap();
         let readable = incoming.subscribe();
         for _ in 0..3 {

@@ -1,13 +1,11 @@
 //! Nobody at the peer: an error that passes, on receive or send, and never the end of the socket.
 
-use udping_test_guests::{A_WHILE, ErrorCode, FAMILIES, address, bind, bound, pause, receive, send, socket};
+use udping_test_guests::{A_WHILE, ErrorCode, FAMILIES, address, bind, bound, deserted, pause, receive, send, socket};
 
 fn main() {
     for family in FAMILIES {
         let here = bound(family);
-        let gone = bound(family);
-        let peer = address(&gone);
-        drop(gone);
+        let peer = deserted(family);
         let (incoming, outgoing) = here.stream(Some(peer.into())).unwrap();
         for _ in 0..2 {
             // The error of an earlier datagram may come back from the send of a later one.

@@ -76,6 +76,11 @@ pub fn address(socket: &UdpSocket) -> SocketAddr {
     socket.local_address().unwrap().into()
 }
 
+/// An address at which nothing listens any more.
+pub fn deserted(family: IpAddressFamily) -> SocketAddr {
+    address(&bound(family))
+}
+
 /// Such a datagram.
 pub fn datagram(data: &[u8], to: Option<SocketAddr>) -> OutgoingDatagram {
     OutgoingDatagram { data: data.to_vec(), remote_address: to.map(Into::into) }
