@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use udping_tests::{Process, Server, file, guests, host_program, run};
+use udping_tests::{Process, Runtime, Server, file, guests, host_program, run};
 
 /// A network namespace, which goes with the process that holds it.
 struct Namespace(Process);
@@ -126,5 +126,32 @@ fn a_queue_that_drops_is_one_datagrams_error() {
         here.tool("tc", "qdisc del dev wire root");
         let small = run(here.command(host_program()).args(path).args(arguments).arg("100"));
         assert_eq!((small.code(), small.seqs("rtt=").len()), (0, 5), "{small:?}");
+    }
+}
+
+/// The kernel has no memory for a datagram: too rare to wait for, so strace puts the error in place of the third send.
+#[test]
+fn a_lack_of_buffers_is_one_datagrams_error() {
+    let lacking = |path: &[&str], arguments: &[&str]| {
+        let mut command = Command::new("strace");
+        // -D: the program, and not strace, is our child.
+        command.args(["-D", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=sendto,sendmsg,sendmmsg"]);
+        command.args(["-e", "inject=sendto,sendmsg,sendmmsg:error=ENOBUFS:when=3"]);
+        command.arg(host_program()).args(path).args(arguments);
+        command
+    };
+    let pings = ["-c", "10", "-i", "20ms", "-W", "200ms"];
+    for path in PATHS {
+        let server = Server::listening(&mut lacking(path, &["server", "0", "--bind", "127.0.0.1"]));
+        let [host, port] = server.host_and_port();
+        let client = run(Command::new(host_program()).args(["client", &host, &port]).args(pings));
+        assert_eq!((client.seqs("lost"), client.seqs("rtt=").len()), (vec![3], 9), "{path:?}: {client:?}");
+        let outcome = server.stop();
+        assert!(outcome.stdout.ends_with("10 received, 9 answered, 0 dropped, 1 not sent\n"), "{path:?}: {outcome:?}");
+
+        let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+        let [host, port] = server.host_and_port();
+        let client = run(lacking(path, &["client", &host, &port]).args(pings));
+        assert_eq!((client.seqs("not sent"), client.seqs("rtt=").len()), (vec![3], 9), "{path:?}: {client:?}");
     }
 }
