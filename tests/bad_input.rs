@@ -119,7 +119,7 @@ fn assert_refused(arguments: &str, asked: &str, granted: &str, flags: &str) {
 fn an_address_that_is_not_granted() {
     assert_refused(
         "--allow-to 127.0.0.1:9 client 127.0.0.2 9",
-        "client asked to send to 127.0.0.2:9",
+        "client asked to connect to 127.0.0.2:9",
         "send to 127.0.0.1:9",
         "--allow-to 127.0.0.1:9 --allow-to 127.0.0.2:9",
     );
@@ -150,7 +150,7 @@ fn a_component_for_another_patch_version_of_wasi_is_under_the_same_grants() {
         );
         assert_refused(
             &format!("--allow-to 127.0.0.1:9 {path} 127.0.0.2 9"),
-            &format!("client-{version}.wasm asked to send to 127.0.0.2:9"),
+            &format!("client-{version}.wasm asked to connect to 127.0.0.2:9"),
             "send to 127.0.0.1:9",
             "--allow-to 127.0.0.1:9 --allow-to 127.0.0.2:9",
         );
@@ -213,13 +213,16 @@ fn arguments_that_do_not_come_first_grant_nothing() {
 #[test]
 fn wrong_usage_of_the_host_is_one_line() {
     for (arguments, complaint) in [
-        (&["--allow-to", "nowhere", "client"][..], "invalid value 'nowhere' for '--allow-to <HOST:PORT>': write HOST:PORT"),
+        (
+            &["--allow-to", "nowhere", "client"][..],
+            "invalid value 'nowhere' for '--allow-to <HOST[/PREFIX]:PORT[-PORT]>': write HOST[/PREFIX]:PORT[-PORT]",
+        ),
         (&["--allow-listen", "x", "server"], "invalid value 'x' for '--allow-listen <[ADDR:]PORT>': write [ADDR:]PORT"),
         (&["--allow-resolve", "a b", "client"], "not a host name"),
         (&["-S", "tcp", "client"], "invalid value 'tcp' for '-S <OPTION>'"),
         (&["--nonsense", "client"], "unexpected argument '--nonsense' found"),
         (&["emit", "pong"], "invalid value 'pong' for '<COMPONENT>'"),
-        (&["--allow-listen", "1", "inspect", "client"], "grants and tuning are for a component that runs"),
+        (&["--allow-listen", "1", "inspect", "client"], "grants, limits and tuning are for a component that runs"),
     ] {
         let outcome = run(udping_host().args(arguments));
         assert_eq!(outcome.code(), 2, "{outcome:?}");

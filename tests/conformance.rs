@@ -67,5 +67,5 @@ macro_rules! tests {
     };
 }
 
-include!(concat!(env!("OUT_DIR"), "/for_each_guest.rs"));
+include!(concat!(env!("OUT_DIR"), "/conformance.rs"));
 for_each_guest!(tests);

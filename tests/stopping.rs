@@ -48,7 +48,7 @@ fn a_terminated_server_prints_what_it_did() {
 
 #[test]
 fn a_second_ctrl_c_ends_a_component_that_does_not_heed_the_first() {
-    let spins = Process::start(udping_host().arg(file("spins.wasm", guests::SPINS)));
+    let spins = Process::start(udping_host().args(["--limit-compute", "1h"]).arg(file("spins.wasm", guests::SPINS)));
     // Until it watches for signals, the first would end it already.
     std::thread::sleep(Duration::from_secs(2));
     spins.signal(Signal::INT);

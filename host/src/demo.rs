@@ -6,7 +6,7 @@ use udping_components::{CLIENT, SERVER};
 use wasmtime_wasi::cli::{AsyncStdoutStream, stderr, stdout};
 
 use crate::artifact::Source;
-use crate::cli::{NetworkFlags, SpeedFlags};
+use crate::cli::RunFlags;
 use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::run::{Shared, load};
@@ -21,8 +21,10 @@ pub async fn demo() -> Result<Exit> {
     let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
     let (server_plan, server) = prepare(SERVER, &["0", "--bind", "127.0.0.1"])?;
     let (lines, out) = duplex(PIPE);
-    let shared = Shared::of(&server_plan).await;
-    let server_instance = shared.instance(&server_plan, AsyncStdoutStream::new(PIPE, out), stderr());
+    let _server_watchdog = server.watched()?;
+    let shared = Shared::of(&server_plan).await?;
+    let guard = shared.guard(&server_plan);
+    let server_instance = shared.instance(&server_plan, guard, AsyncStdoutStream::new(PIPE, out), stderr());
     let serve = server.run(server_instance, std::future::pending());
 
     let ping = async {
@@ -33,9 +35,11 @@ pub async fn demo() -> Result<Exit> {
         let port = port.context("the server does not say where it listens")?;
         let (plan, client) = prepare(CLIENT, &["127.0.0.1", port])?;
         println!("$ udping-host {}", command_line(&plan));
-        let shared = Shared::of(&plan).await;
-        let ended = client.run(shared.instance(&plan, stdout(), stderr()), stop.raised()).await;
-        anyhow::Ok(Exit::of(&ended, shared.guard.refusals()))
+        let _client_watchdog = client.watched()?;
+        let shared = Shared::of(&plan).await?;
+        let instance = shared.instance(&plan, shared.guard(&plan), stdout(), stderr());
+        let ended = client.run(instance, stop.raised()).await;
+        anyhow::Ok(Exit::of(&ended, shared.ledger.refusals()))
     };
     tokio::select! {
         exit = ping => exit,
@@ -46,7 +50,7 @@ pub async fn demo() -> Result<Exit> {
 fn prepare(component: udping_components::Component, arguments: &[&str]) -> Result<(Plan, Program)> {
     let source = Source::BuiltIn(component);
     let program = load(&source)?;
-    Ok((Plan::new(&NetworkFlags::default(), &SpeedFlags::default(), source, arguments.iter().map(Into::into))?, program))
+    Ok((Plan::new(&RunFlags::default(), source, arguments.iter().map(Into::into))?, program))
 }
 
 fn command_line(plan: &Plan) -> String {

@@ -19,14 +19,24 @@ pub enum Exit {
     Trapped,
     /// There is nothing that could be run.
     NotAComponent,
+    /// The component reached a limit.
+    Limited,
     /// Stopped at once, by a second signal.
     Interrupted,
 }
 
 impl Exit {
     /// Every one, in the order of their codes.
-    pub const ALL: [Self; 7] =
-        [Self::Success, Self::Failed, Self::Usage, Self::Refused, Self::Trapped, Self::NotAComponent, Self::Interrupted];
+    pub const ALL: [Self; 8] = [
+        Self::Success,
+        Self::Failed,
+        Self::Usage,
+        Self::Refused,
+        Self::Trapped,
+        Self::NotAComponent,
+        Self::Limited,
+        Self::Interrupted,
+    ];
 
     /// Its number.
     pub const fn code(self) -> u8 {
@@ -37,6 +47,7 @@ impl Exit {
             Self::Refused => 3,
             Self::Trapped => 4,
             Self::NotAComponent => 5,
+            Self::Limited => 6,
             Self::Interrupted => 130,
         }
     }
@@ -50,6 +61,7 @@ impl Exit {
             Self::Refused => "the component failed because something was not granted to it",
             Self::Trapped => "the component trapped",
             Self::NotAComponent => "no component, or one that this host cannot run",
+            Self::Limited => "the component was stopped at a limit, which the message names",
             Self::Interrupted => "stopped at once by a second Ctrl-C",
         }
     }
@@ -59,6 +71,7 @@ impl Exit {
         match ended {
             Ended::Succeeded => Self::Success,
             Ended::Trapped(_) => Self::Trapped,
+            Ended::Limited(_) => Self::Limited,
             Ended::Failed | Ended::GaveUp if refusals > 0 => Self::Refused,
             Ended::Failed => Self::Failed,
             Ended::GaveUp => Self::Usage,
@@ -75,10 +88,11 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Struck;
 
     #[test]
     fn codes_are_distinct_and_do_not_change() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 130]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 130]);
     }
 
     #[test]
@@ -92,6 +106,7 @@ mod tests {
             (Ended::GaveUp, 1, Exit::Refused),
             (Ended::Trapped(String::new()), 0, Exit::Trapped),
             (Ended::Trapped(String::new()), 1, Exit::Trapped),
+            (Ended::Limited(Struck::Sockets(1)), 1, Exit::Limited),
         ] {
             assert_eq!(Exit::of(&ended, refusals), exit, "{ended:?} after {refusals}");
         }

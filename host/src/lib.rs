@@ -17,10 +17,14 @@ pub mod exit;
 pub mod grants;
 pub mod guard;
 pub mod inspect;
+pub mod limits;
 pub mod lookup;
 pub mod names;
 pub mod network;
+pub mod overview;
 pub mod plan;
+pub mod policy;
+pub mod rate;
 #[cfg(target_os = "linux")]
 mod reactor;
 pub mod run;

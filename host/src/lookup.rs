@@ -6,7 +6,7 @@ use std::vec;
 use tokio::task::JoinHandle;
 use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
-use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketResult, subscribe};
+use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResult, subscribe};
 
 use crate::names;
 use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
@@ -46,7 +46,8 @@ impl Host for NetworkView<'_> {
             return Ok(self.table.push(Addresses::Ready(Addresses::of(vec![ip])))?);
         }
         let name = name.parse().map_err(|_| ErrorCode::InvalidArgument)?;
-        if !self.guard.allows_lookup(&name) {
+        self.usage.look_up().map_err(SocketError::trap)?;
+        if !self.guard.looks_up(&name) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let addresses = if self.names.contains(&name) {

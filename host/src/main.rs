@@ -9,10 +9,10 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use clap::error::ErrorKind as UsageError;
 use udping_host::artifact::Source;
-use udping_host::cli::{self, Cli, Command, NetworkFlags, SpeedFlags};
+use udping_host::cli::{self, Cli, Command, RunFlags};
 use udping_host::exit::Exit;
 use udping_host::plan::Plan;
-use udping_host::{allocator, demo, inspect, run, workers};
+use udping_host::{allocator, demo, inspect, overview, run, workers};
 
 fn main() -> ExitCode {
     allocator::keep_memory();
@@ -33,28 +33,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(Cli { network, speed, command }: Cli) -> Result<Exit> {
+fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
     match command {
-        Command::Client(given) => run_component(&network, &speed, "client".into(), given.arguments),
-        Command::Server(given) => run_component(&network, &speed, "server".into(), given.arguments),
-        Command::Run(run) => {
-            run_component(&network.and(run.network), &run.speed.or(speed), run.component, run.arguments.arguments)
-        }
+        Command::Client(given) => workers::run(&plan(&flags, "client".into(), given.arguments)?),
+        Command::Server(given) => workers::run(&plan(&flags, "server".into(), given.arguments)?),
+        Command::Run(run) => workers::run(&plan(&run.flags.or(flags), run.component, run.arguments.arguments)?),
         Command::Path(words) => {
             let mut words = words.into_iter();
-            run_component(&network, &speed, words.next().unwrap_or_default().into(), words.collect())
+            workers::run(&plan(&flags, words.next().unwrap_or_default().into(), words.collect())?)
+        }
+        Command::Grants(run) => {
+            let plan = plan(&run.flags.or(flags), run.component, run.arguments.arguments)?;
+            workers::block_on(overview::show(&plan, &mut io::stdout().lock()))
         }
         other => {
-            let asked = network.grants().is_some() || speed != SpeedFlags::default();
-            ensure!(!asked, "grants and tuning are for a component that runs, and this command runs none");
+            let asked = flags != RunFlags::default();
+            ensure!(!asked, "grants, limits and tuning are for a component that runs, and this command runs none");
             without_component(other)
         }
     }
 }
 
-fn run_component(network: &NetworkFlags, speed: &SpeedFlags, component: PathBuf, arguments: Vec<OsString>) -> Result<Exit> {
-    let plan = Plan::new(network, speed, Source::new(component), arguments)?;
-    workers::run(&plan)
+fn plan(flags: &RunFlags, component: PathBuf, arguments: Vec<OsString>) -> Result<Plan> {
+    Ok(Plan::new(flags, Source::new(component), arguments)?)
 }
 
 fn without_component(command: Command) -> Result<Exit> {
@@ -67,7 +68,7 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Emit { component } => out.write_all(component.component().bytes)?,
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man => out.write_all(&cli::manual()?)?,
-        Command::Client(_) | Command::Server(_) | Command::Run(_) | Command::Path(_) => {}
+        Command::Client(_) | Command::Server(_) | Command::Run(_) | Command::Path(_) | Command::Grants(_) => {}
     }
     out.flush()?;
     Ok(Exit::Success)

@@ -10,6 +10,7 @@ use wasmtime_wasi::p2::{Network, SocketError};
 pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
 
 use crate::guard::Guard;
+use crate::limits::{Activity, Usage};
 use crate::names::Names;
 use crate::udp::Tuning;
 
@@ -50,6 +51,10 @@ pub struct NetworkView<'a> {
     pub names: &'a Arc<Names>,
     /// How sockets are driven.
     pub tuning: Tuning,
+    /// What the instance has open.
+    pub usage: &'a mut Usage,
+    /// Where its use of the network is noted.
+    pub activity: &'a Activity,
 }
 
 /// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's state.

@@ -7,12 +7,15 @@ use std::thread;
 use thiserror::Error;
 
 use crate::artifact::Source;
-use crate::cli::{NetworkFlags, SpeedFlags, Workers};
+use crate::cli::{RunFlags, Workers};
 use crate::grants::GrantSpec;
+use crate::guard::Rates;
+use crate::limits::Limits;
+use crate::policy::{Policy, PolicyError};
 use crate::udp::Tuning;
 
 /// One component to run, with its arguments and what it is granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The component.
     pub source: Source,
@@ -20,6 +23,10 @@ pub struct Plan {
     pub arguments: Vec<String>,
     /// What the operator granted.
     pub grants: GrantSpec,
+    /// What each instance may use.
+    pub limits: Limits,
+    /// What each instance may send and receive.
+    pub rates: Rates,
     /// How its sockets are driven.
     pub tuning: Tuning,
     /// How many instances run, each on a thread of its own.
@@ -32,6 +39,9 @@ pub enum PlanError {
     /// WASI arguments are text.
     #[error("the component's argument {0:?} is not valid Unicode")]
     NotUnicode(OsString),
+    /// There is no such policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The system would give each worker a port of its own.
     #[error("several workers share one port, and port 0 is another one for each: name a port, or leave --workers out")]
     WorkersWithoutPort,
@@ -42,15 +52,17 @@ pub enum PlanError {
 
 impl Plan {
     /// What the operator typed after the component is the grant, unless flags say what is.
-    pub fn new(
-        flags: &NetworkFlags,
-        speed: &SpeedFlags,
-        source: Source,
-        arguments: impl IntoIterator<Item = OsString>,
-    ) -> Result<Self, PlanError> {
+    pub fn new(flags: &RunFlags, source: Source, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, PlanError> {
         let arguments = arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>();
         let arguments = arguments.map_err(PlanError::NotUnicode)?;
-        let grants = flags.grants().unwrap_or_else(|| GrantSpec::from_arguments(&arguments));
+        let policy = flags.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
+        let (allowed, limited) = (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
+        let grants = GrantSpec {
+            deny: allowed.deny_to.clone(),
+            answer: allowed.answer(),
+            ..allowed.spec().unwrap_or_else(|| GrantSpec::from_arguments(&arguments))
+        };
+        let speed = &flags.speed;
         let workers = match speed.workers {
             None => NonZeroUsize::MIN,
             Some(Workers::Exactly(count)) => count,
@@ -64,7 +76,8 @@ impl Plan {
             return Err(PlanError::WorkersWithoutPort);
         }
         let tuning = Tuning { share_port, ..speed.tuning() };
-        Ok(Self { source, arguments, grants, tuning, workers })
+        let (limits, rates) = (limited.limits(), limited.rates());
+        Ok(Self { source, arguments, grants, limits, rates, tuning, workers })
     }
 
     /// The arguments as the component gets them: its own name first, as `wasmtime run` has it.

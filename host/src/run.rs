@@ -4,14 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use wasmtime::component::Component;
 use wasmtime_wasi::cli::StdoutStream;
 
 use crate::artifact::Source;
 use crate::exit::Exit;
 use crate::grants::Grants;
-use crate::guard::{Guard, Refusal};
+use crate::guard::{Denial, Guard, Ledger};
+use crate::limits::Output;
 use crate::names::Names;
 use crate::plan::Plan;
 use crate::sandbox::{Compiler, Instance, Program, Sandbox};
@@ -51,29 +52,60 @@ pub fn compile(source: &Source, output: &Path) -> Result<Exit> {
 /// What all instances of a run share.
 #[derive(Clone)]
 pub struct Shared {
-    /// Decides about their use of the network.
-    pub guard: Arc<Guard>,
+    /// What they may do.
+    pub grants: Arc<Grants>,
     names: Arc<Names>,
+    output: Output,
+    /// What did not pass.
+    pub ledger: Arc<Ledger>,
 }
 
 impl Shared {
-    /// Resolves the names in the plan's grants. Refusals go to standard error.
-    pub async fn of(plan: &Plan) -> Self {
+    /// Resolves the names in the plan's grants. What does not pass goes to standard error.
+    ///
+    /// # Errors
+    ///
+    /// Where a name that is to be denied has no address: then it is not known what to deny.
+    pub async fn of(plan: &Plan) -> Result<Self> {
         let names = Arc::new(Names::resolve(plan.grants.names()).await);
-        let grants: Grants = plan.grants.with_addresses(&names);
-        let guard = Arc::new(Guard::new(plan.source.name(), grants, |refusal: &Refusal<'_>| say(refusal)));
-        Self { guard, names }
+        if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
+            bail!("--deny-to {name}: the name has no address, so what it forbids is not known");
+        }
+        let ledger = Ledger::new(|denial: &Denial<'_>, untold| match untold {
+            0 => say(denial),
+            more => say(format_args!("{denial} ({more} more since the last such line)")),
+        });
+        Ok(Self {
+            grants: Arc::new(plan.grants.with_addresses(&names)),
+            names,
+            output: Output::new(plan.limits.output),
+            ledger: Arc::new(ledger),
+        })
+    }
+
+    /// The gate of an instance, or of those that follow one another in one place.
+    pub fn guard(&self, plan: &Plan) -> Arc<Guard> {
+        Arc::new(Guard::new(plan.source.name(), self.grants.clone(), plan.rates, self.ledger.clone()))
     }
 
     /// An instance for `plan`.
     pub fn instance<Out: StdoutStream, Err: StdoutStream>(
         &self,
         plan: &Plan,
+        guard: Arc<Guard>,
         stdout: Out,
         stderr: Err,
     ) -> Instance<Out, Err> {
-        let Self { guard, names } = self.clone();
-        Instance { arguments: plan.argv(), stdout, stderr, guard, names, tuning: plan.tuning }
+        Instance {
+            arguments: plan.argv(),
+            stdout,
+            stderr,
+            output: self.output.clone(),
+            guard,
+            names: self.names.clone(),
+            tuning: plan.tuning,
+            limits: plan.limits,
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Where a component runs: wasmtime, what it is served, and the state of one instance.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::io::duplex;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::cli::{AsyncStdinStream, StdoutStream};
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::{I32Exit, WasiCtx};
@@ -14,6 +15,7 @@ use wasmtime_wasi::{I32Exit, WasiCtx};
 use crate::artifact::{Artifact, MachineCode};
 use crate::compile;
 use crate::guard::Guard;
+use crate::limits::{Limits, Output, Struck, Watchdog};
 use crate::names::Names;
 use crate::served;
 use crate::state::State;
@@ -126,6 +128,10 @@ pub struct Instance<Out, Err> {
     pub names: Arc<Names>,
     /// How its sockets are driven.
     pub tuning: Tuning,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may write.
+    pub output: Output,
 }
 
 /// How an instance ended.
@@ -139,9 +145,20 @@ pub enum Ended {
     GaveUp,
     /// It did what a component may not, for the reason given.
     Trapped(String),
+    /// It was stopped at a limit.
+    Limited(Struck),
 }
 
 impl Program {
+    /// Has its instances interrupted from time to time, as their limits ask for.
+    ///
+    /// # Errors
+    ///
+    /// Where no thread can be started.
+    pub fn watched(&self) -> io::Result<Watchdog> {
+        Watchdog::start(self.0.engine())
+    }
+
     /// Runs an instance to its end. When `stop` resolves, its standard input ends, by which it should too.
     pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: impl Future<Output = ()>) -> Ended
     where
@@ -154,11 +171,21 @@ impl Program {
             .args(&instance.arguments)
             .env(UNDER_UDPING_HOST.0, UNDER_UDPING_HOST.1)
             .stdin(AsyncStdinStream::new(stdin))
-            .stdout(instance.stdout)
-            .stderr(instance.stderr)
+            .stdout(instance.output.metered(instance.stdout))
+            .stderr(instance.output.metered(instance.stderr))
             .allow_tcp(false)
             .build();
-        let mut store = Store::new(self.0.engine(), State::new(wasi, instance.guard, instance.names, instance.tuning));
+        let limits = instance.limits;
+        let state = State::new(wasi, instance.guard, instance.names, instance.tuning, limits);
+        let mut store = Store::new(self.0.engine(), state);
+        store.limiter(|state| state.memory());
+        store.set_hostcall_fuel(usize::try_from(limits.call.as_u64()).unwrap_or(usize::MAX));
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| {
+            store.data_mut().compute().check()?;
+            Ok(UpdateDeadline::Yield(1))
+        });
         let run = async {
             let command: Command = self.0.instantiate_async(&mut store).await?;
             command.wasi_cli_run().call_run(&mut store).await
@@ -168,22 +195,30 @@ impl Program {
             drop(stdin_open);
             std::future::pending().await
         };
+        let out_of_time = async {
+            match limits.time {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            result = run => Ended::from(result),
+            result = run => Ended::of(result, &limits),
+            () = out_of_time => Ended::Limited(Struck::Time(limits.time.unwrap_or_default())),
             never = end_stdin => never,
         }
     }
 }
 
-impl From<wasmtime::Result<Result<(), ()>>> for Ended {
-    fn from(result: wasmtime::Result<Result<(), ()>>) -> Self {
+impl Ended {
+    fn of(result: wasmtime::Result<Result<(), ()>>, limits: &Limits) -> Self {
         match result {
             Ok(Ok(())) => Self::Succeeded,
             Ok(Err(())) => Self::Failed,
-            Err(error) => match error.downcast_ref::<I32Exit>() {
-                Some(I32Exit(0)) => Self::Succeeded,
-                Some(_) => Self::GaveUp,
-                None => Self::Trapped(error.root_cause().to_string()),
+            Err(error) => match (error.downcast_ref::<I32Exit>(), Struck::of(&error, limits)) {
+                (Some(I32Exit(0)), _) => Self::Succeeded,
+                (Some(_), _) => Self::GaveUp,
+                (None, Some(struck)) => Self::Limited(struck),
+                (None, None) => Self::Trapped(error.root_cause().to_string()),
             },
         }
     }

@@ -8,6 +8,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 #[cfg(target_os = "linux")]
 use crate::clock::{Clock, ClockView};
 use crate::guard::Guard;
+use crate::limits::{Activity, Compute, Limits, Memory, Usage};
 use crate::names::Names;
 use crate::network::NetworkView;
 use crate::udp::Tuning;
@@ -19,19 +20,30 @@ pub struct State {
     guard: Arc<Guard>,
     names: Arc<Names>,
     tuning: Tuning,
+    usage: Usage,
+    activity: Activity,
+    memory: Memory,
+    compute: Compute,
     #[cfg(target_os = "linux")]
     clock: Clock,
 }
 
 impl State {
     /// The state of an instance that has not run yet.
-    pub fn new(wasi: WasiCtx, guard: Arc<Guard>, names: Arc<Names>, tuning: Tuning) -> Self {
+    pub fn new(wasi: WasiCtx, guard: Arc<Guard>, names: Arc<Names>, tuning: Tuning, limits: Limits) -> Self {
+        let activity = Activity::default();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
         Self {
             wasi,
-            table: ResourceTable::new(),
+            table,
             guard,
             names,
             tuning,
+            usage: Usage::new(limits),
+            memory: Memory::new(limits.memory),
+            compute: Compute::new(limits.compute, activity.clone()),
+            activity,
             #[cfg(target_os = "linux")]
             clock: Clock::default(),
         }
@@ -43,9 +55,27 @@ impl State {
         ClockView { table: &mut self.table, clock: &self.clock }
     }
 
-    /// What the network sees.
+    /// What the network sees. To ask for it is to use the network.
     pub fn network(&mut self) -> NetworkView<'_> {
-        NetworkView { table: &mut self.table, guard: &self.guard, names: &self.names, tuning: self.tuning }
+        self.activity.note();
+        NetworkView {
+            table: &mut self.table,
+            guard: &self.guard,
+            names: &self.names,
+            tuning: self.tuning,
+            usage: &mut self.usage,
+            activity: &self.activity,
+        }
+    }
+
+    /// What holds its memory to the limit.
+    pub fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    /// What holds its computing to the limit.
+    pub fn compute(&mut self) -> &mut Compute {
+        &mut self.compute
     }
 }
 

@@ -24,10 +24,11 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         }
     };
     let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
+    let _watchdog = program.watched().context("cannot start the watchdog")?;
     if plan.workers == NonZeroUsize::MIN {
-        return block_on(async { Ok(work(plan, &program, &Shared::of(plan).await, &stop).await) });
+        return block_on(async { Ok(work(plan, &program, &Shared::of(plan).await?, &stop).await) });
     }
-    let shared = block_on(async { Ok(Shared::of(plan).await) })?;
+    let shared = block_on(Shared::of(plan))?;
     thread::scope(|scope| {
         let workers: Vec<_> = (0..plan.workers.get())
             .map(|_| {
@@ -68,11 +69,14 @@ impl Drop for StopOthers<'_> {
 
 /// One instance, from its start to its end.
 async fn work(plan: &Plan, program: &Program, shared: &Shared, stop: &Stop) -> Exit {
-    let ended = program.run(shared.instance(plan, stdout(), stderr()), stop.raised()).await;
-    if let Ended::Trapped(reason) = &ended {
-        say(format_args!("{}: trapped: {reason}", plan.source.name()));
+    let instance = shared.instance(plan, shared.guard(plan), stdout(), stderr());
+    let ended = program.run(instance, stop.raised()).await;
+    match &ended {
+        Ended::Trapped(reason) => say(format_args!("{}: trapped: {reason}", plan.source.name())),
+        Ended::Limited(limit) => say(format_args!("stopped: {} {limit}", plan.source.name())),
+        Ended::Succeeded | Ended::Failed | Ended::GaveUp => {}
     }
-    Exit::of(&ended, shared.guard.refusals())
+    Exit::of(&ended, shared.ledger.refusals())
 }
 
 /// A guest and what it waits for share one thread.

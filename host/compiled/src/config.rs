@@ -7,5 +7,7 @@ pub fn config() -> Config {
     let mut config = Config::new();
     // Where in the WebAssembly a trap was is never shown.
     config.generate_address_map(false);
+    // A guest that computes without end can be stopped.
+    config.epoch_interruption(true);
     config
 }

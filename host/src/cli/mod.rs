@@ -1,18 +1,22 @@
 //! The command line, as typed.
 
+mod from_text;
+mod grants;
+mod limits;
+mod speed;
+
 use std::ffi::OsString;
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use grants::{GrantFlags, WasiOption};
+pub use limits::LimitFlags;
+pub use speed::{SpeedFlags, Workers};
+
 use crate::exit::Exit;
-use crate::grants::{Endpoint, GrantSpec, HostName, Listen};
-use crate::udp::Tuning;
 
 /// Runs WASI 0.2 components with exactly the network they were granted.
 ///
@@ -22,12 +26,9 @@ use crate::udp::Tuning;
 #[command(name = "udping-host", version, after_help = after_help(), subcommand_value_name = "COMPONENT|COMMAND")]
 #[command(arg_required_else_help = true, subcommand_help_heading = "Components and commands")]
 pub struct Cli {
-    /// Grants for the component that follows.
+    /// For the component that follows.
     #[command(flatten)]
-    pub network: NetworkFlags,
-    /// How fast it is run.
-    #[command(flatten)]
-    pub speed: SpeedFlags,
+    pub flags: RunFlags,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -44,6 +45,8 @@ pub enum Command {
     Server(ComponentArguments),
     /// Run a component: what happens where no command is named
     Run(Run),
+    /// Show what a component would be granted, and its limits, without running it
+    Grants(Run),
     /// Run the built-in server and client against each other over loopback
     Demo,
     /// Write a built-in component to standard output
@@ -77,20 +80,46 @@ pub enum Command {
     Path(Vec<OsString>),
 }
 
-/// `run`.
+/// `run`, and `grants`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Grants, as before the command.
+    /// As before the command.
     #[command(flatten)]
-    pub network: NetworkFlags,
-    /// How fast it is run, as before the command.
-    #[command(flatten)]
-    pub speed: SpeedFlags,
+    pub flags: RunFlags,
     /// `client`, `server`, or the path of a component
     pub component: PathBuf,
     /// What the component gets.
     #[command(flatten)]
     pub arguments: ComponentArguments,
+}
+
+/// How a component is run.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub struct RunFlags {
+    /// What it may do.
+    #[command(flatten)]
+    pub grants: GrantFlags,
+    /// What it may use.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    /// How fast it is.
+    #[command(flatten)]
+    pub speed: SpeedFlags,
+    /// Read grants and limits from this file, in TOML, too: flags add to its lists and go before its values
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+}
+
+impl RunFlags {
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            grants: self.grants.or(other.grants),
+            limits: self.limits.or(other.limits),
+            speed: self.speed.or(other.speed),
+            policy: self.policy.or(other.policy),
+        }
+    }
 }
 
 /// What stands after a component is the component's.
@@ -99,110 +128,6 @@ pub struct ComponentArguments {
     /// The component's arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     pub arguments: Vec<OsString>,
-}
-
-/// Grants. Where there is any, the component's arguments grant nothing.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Network grants (instead of what the component's arguments grant)")]
-pub struct NetworkFlags {
-    /// Let it send to this address or name, and hear from there
-    #[arg(long, value_name = "HOST:PORT")]
-    pub allow_to: Vec<Endpoint>,
-    /// Let it listen there, and answer whom it has heard from
-    #[arg(long, value_name = "[ADDR:]PORT")]
-    pub allow_listen: Vec<Listen>,
-    /// Let it look this name up
-    #[arg(long, value_name = "NAME")]
-    pub allow_resolve: Vec<HostName>,
-    /// Grants as wasmtime spells them
-    #[arg(short = 'S', value_name = "OPTION", value_delimiter = ',', value_enum)]
-    pub wasi: Vec<WasiOption>,
-}
-
-/// The options of `wasmtime run -S` that this host shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum WasiOption {
-    /// Any address, for listening and for sending
-    InheritNetwork,
-    /// Any name
-    AllowIpNameLookup,
-}
-
-/// How fast it is run. Nothing here changes what it may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Speed")]
-pub struct SpeedFlags {
-    /// Ask a socket again and again for so long before sleeping: datagrams are seen sooner, and a core is kept busy
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub busy_poll: Option<Duration>,
-    /// Run this many instances on one port, a thread each, to which flows are split; auto is one a core
-    #[arg(long, value_name = "N|auto")]
-    pub workers: Option<Workers>,
-    /// Take so many datagrams by one system call; 1 is the way of systems without recvmmsg [default: 64]
-    #[arg(long, value_name = "N", value_parser = batch)]
-    pub batch: Option<NonZeroUsize>,
-    /// Let no datagrams of one flow travel the kernel together (UDP_GRO, UDP_SEGMENT)
-    #[arg(long)]
-    pub no_offload: bool,
-}
-
-impl SpeedFlags {
-    /// What sockets are told of it.
-    pub fn tuning(&self) -> Tuning {
-        let default = Tuning::default();
-        Tuning {
-            batch: self.batch.unwrap_or(default.batch),
-            offload: !self.no_offload,
-            busy_poll: self.busy_poll.unwrap_or(default.busy_poll),
-            share_port: default.share_port,
-        }
-    }
-
-    /// These, and where they say nothing, those.
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            busy_poll: self.busy_poll.or(other.busy_poll),
-            workers: self.workers.or(other.workers),
-            batch: self.batch.or(other.batch),
-            no_offload: self.no_offload || other.no_offload,
-        }
-    }
-}
-
-/// The most instances that `--workers` takes.
-const MOST_WORKERS: usize = 1024;
-
-/// The largest `--batch`: Linux takes no more by one call (`UIO_MAXIOV`).
-const LARGEST_BATCH: usize = 1024;
-
-fn batch(text: &str) -> Result<NonZeroUsize, String> {
-    up_to(LARGEST_BATCH, text).ok_or_else(|| format!("not a number from 1 to {LARGEST_BATCH}"))
-}
-
-fn up_to(most: usize, text: &str) -> Option<NonZeroUsize> {
-    text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= most)
-}
-
-/// `--workers`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workers {
-    /// One for each core that this process may use.
-    Auto,
-    /// So many.
-    Exactly(NonZeroUsize),
-}
-
-impl FromStr for Workers {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            number => up_to(MOST_WORKERS, number)
-                .map(Self::Exactly)
-                .ok_or_else(|| format!("not auto, and not a number from 1 to {MOST_WORKERS}")),
-        }
-    }
 }
 
 /// The built-in components.
@@ -221,29 +146,6 @@ impl BuiltIn {
             Self::Client => udping_components::CLIENT,
             Self::Server => udping_components::SERVER,
         }
-    }
-}
-
-impl NetworkFlags {
-    /// `None` where no flag was given.
-    pub fn grants(&self) -> Option<GrantSpec> {
-        let spec = GrantSpec {
-            to: self.allow_to.clone(),
-            listen: self.allow_listen.clone(),
-            resolve: self.allow_resolve.clone(),
-            inherit_network: self.wasi.contains(&WasiOption::InheritNetwork),
-            any_name: self.wasi.contains(&WasiOption::AllowIpNameLookup),
-        };
-        (spec != GrantSpec::default()).then_some(spec)
-    }
-
-    /// These, and those.
-    pub fn and(mut self, other: Self) -> Self {
-        self.allow_to.extend(other.allow_to);
-        self.allow_listen.extend(other.allow_listen);
-        self.allow_resolve.extend(other.allow_resolve);
-        self.wasi.extend(other.wasi);
-        self
     }
 }
 
@@ -283,6 +185,7 @@ Examples:
   udping-host client 192.0.2.7 12000 -c 3           three pings
   udping-host --allow-to 192.0.2.7:12000 x.wasm     a component of your own
   udping-host ./client 192.0.2.7 12000              a file that is called client
+  udping-host grants server 12000                   what the server would be granted
 
 Ctrl-C or SIGTERM asks the component to end, and a second one ends it at once.
 

@@ -1,13 +1,17 @@
 //! What a component may do with the network, and the one function that decides it.
 
+mod destination;
 mod parse;
+mod show;
 mod spec;
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
+pub use destination::{Destination, Ports};
 pub use parse::GrantError;
-pub use spec::{Endpoint, GrantSpec, HostName};
+pub use show::{Flags, Refusal};
+pub use spec::{Denied, Endpoint, GrantSpec, HostName, NamePattern};
 
 /// Listening on a port, on one address or on all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +22,51 @@ pub struct Listen {
     pub port: u16,
 }
 
+/// How far a listening component may answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AnswerRule {
+    /// How long after its last datagram a peer may be answered.
+    pub window: Duration,
+    /// How many datagrams, and bytes, may go to a peer for each that came from there.
+    pub amplification: f64,
+}
+
+impl Default for AnswerRule {
+    fn default() -> Self {
+        Self { window: Duration::from_secs(30), amplification: 1.0 }
+    }
+}
+
 /// Everything one component may do. The default is nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grants {
     /// Addresses it may send to, and hear from.
-    pub send: Vec<SocketAddr>,
+    pub send: Vec<Destination>,
+    /// Addresses it may neither send to nor hear from, whatever else is granted.
+    pub deny: Vec<Destination>,
     /// Where it may listen to everybody, and answer whom it has heard from.
     pub listen: Vec<Listen>,
+    /// How far.
+    pub answer: AnswerRule,
     /// Names it may look up.
-    pub resolve: Vec<HostName>,
+    pub resolve: Vec<NamePattern>,
     /// It may use every address (`-S inherit-network`).
     pub inherit_network: bool,
     /// It may look up every name (`-S allow-ip-name-lookup`).
     pub any_name: bool,
+}
+
+/// How a listening component stands with a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Nothing came from there, or not on a listening socket.
+    Unheard,
+    /// Nothing came from there within the answer window.
+    Silent,
+    /// As much went there as came from there.
+    Answered,
+    /// Something came from there that can be answered with what is to be sent.
+    Owed,
 }
 
 /// What a component asks for.
@@ -38,154 +74,130 @@ pub struct Grants {
 pub enum Request {
     /// To bind a socket.
     Bind(SocketAddr),
-    /// To send a datagram, or to connect a socket.
+    /// To connect a socket.
+    Connect {
+        /// Whom to.
+        to: SocketAddr,
+        /// How they stand.
+        standing: Standing,
+    },
+    /// To send a datagram.
     Send {
         /// Whom to.
         to: SocketAddr,
-        /// Whether a datagram from there came in before.
-        heard: bool,
+        /// How they stand.
+        standing: Standing,
     },
-    /// To be handed a datagram from this address.
-    Receive(SocketAddr),
+    /// To be handed a datagram.
+    Receive {
+        /// Who sent it.
+        from: SocketAddr,
+        /// Whether the socket it came to is bound to what a listen grant is for.
+        listening: bool,
+    },
     /// To look a name up.
     Resolve(HostName),
 }
 
-/// What it gets.
+/// What a request was granted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It may.
-    Granted,
-    /// It may not.
-    Refused,
+pub enum By {
+    /// A grant that names what is asked for.
+    Grant,
+    /// A listen grant, which lets a component answer: what it sends is charged.
+    Answer,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No grant covers it.
+    NotGranted,
+    /// `--deny-to` covers it.
+    Denied,
+    /// It is for nobody's address, or for port 0.
+    Nowhere,
+    /// It would answer a multicast or broadcast address.
+    Many,
+    /// The peer has been silent for longer than the answer window.
+    Silent,
+    /// The peer was sent as much as came from it.
+    Answered,
 }
 
 impl Grants {
     /// Decides every use of the network: bind, connect, each datagram sent or received, and each lookup.
     ///
-    /// In this order, and the first that holds grants; where none does, the request is refused:
+    /// In this order, and the first rule that applies decides:
     ///
-    /// 1. `-S inherit-network` grants every bind, send and receive; `-S allow-ip-name-lookup` every lookup.
-    /// 2. A bind is granted by a listen grant for its address and port. Port 0, which the system fills in, is also granted
+    /// 1. Nobody can be reached at an unspecified address or at port 0: refused.
+    /// 2. What `--deny-to` covers is refused: to connect to it, to send to it and to receive from it.
+    /// 3. `-S inherit-network` grants every bind, connect, send and receive; `-S allow-ip-name-lookup` every lookup.
+    /// 4. A bind is granted by a listen grant for its address and port. Port 0, which the system fills in, is also granted
     ///    by any send grant: who may send needs a socket, and what that hears is decided datagram by datagram.
-    /// 3. A send is granted by a send grant for the address and port; or, as an answer, by any listen grant, where the
-    ///    component has heard from there.
-    /// 4. A receive is granted by a send grant for the address and port, or by any listen grant.
-    /// 5. A lookup is granted for the very name.
+    /// 5. A connect, send or receive is granted by a send grant for the address and port. Loopback, link-local, multicast
+    ///    and broadcast addresses are covered only by a grant that lies within their range: 0.0.0.0/0 covers none of them.
+    /// 6. On a socket that a listen grant is for, a receive is granted from everybody; a send or connect as an answer, to
+    ///    whom the component has heard from within the answer window, as far as more came from there than went there. It is
+    ///    never an answer to multicast or broadcast.
+    /// 7. A lookup is granted for the very name, or under a wildcard.
+    /// 8. Everything else is refused.
     ///
     /// IPv4-mapped IPv6 addresses count as the IPv4 addresses they stand for. A grant without a zone holds in every zone.
-    pub fn decide(&self, request: &Request) -> Decision {
-        let granted = match request {
-            Request::Bind(local) => {
-                self.inherit_network
-                    || self.listen.iter().any(|grant| grant.covers(*local))
-                    || (local.port() == 0 && !self.send.is_empty())
-            }
-            Request::Send { to, heard } => self.inherit_network || self.sends_to(*to) || (*heard && self.is_answering()),
-            Request::Receive(from) => self.inherit_network || self.sends_to(*from) || self.is_answering(),
-            Request::Resolve(name) => self.any_name || self.resolve.contains(name),
-        };
-        if granted { Decision::Granted } else { Decision::Refused }
+    pub fn decide(&self, request: &Request) -> Result<By, Reason> {
+        let grant = |granted| if granted { Ok(By::Grant) } else { Err(Reason::NotGranted) };
+        match request {
+            Request::Bind(local) => grant(self.inherit_network || self.binds(*local)),
+            Request::Connect { to: peer, standing } | Request::Send { to: peer, standing } => match self.by_address(*peer) {
+                Err(Reason::NotGranted) => answer(*peer, *standing),
+                decided => decided,
+            },
+            Request::Receive { from, listening } => match self.by_address(*from) {
+                Err(Reason::NotGranted) if *listening => Ok(By::Answer),
+                decided => decided,
+            },
+            Request::Resolve(name) => grant(self.any_name || self.resolve.iter().any(|pattern| pattern.covers(name))),
+        }
     }
 
-    /// Whether whom the component has heard from matters to any decision.
-    pub fn is_answering(&self) -> bool {
-        !self.listen.is_empty()
+    /// Rules 1, 2, 3 and 5.
+    fn by_address(&self, peer: SocketAddr) -> Result<By, Reason> {
+        if destination::is_nowhere(peer) {
+            Err(Reason::Nowhere)
+        } else if self.deny.iter().any(|denied| denied.contains(peer)) {
+            Err(Reason::Denied)
+        } else if self.inherit_network || self.send.iter().any(|grant| grant.covers(peer)) {
+            Ok(By::Grant)
+        } else {
+            Err(Reason::NotGranted)
+        }
     }
 
-    fn sends_to(&self, address: SocketAddr) -> bool {
-        self.send.iter().any(|grant| same_endpoint(*grant, address))
+    /// Rule 4.
+    fn binds(&self, local: SocketAddr) -> bool {
+        self.listens(local) || (local.port() == 0 && !self.send.is_empty())
+    }
+
+    /// Whether a listen grant is for this address and port, as they were asked for.
+    pub fn listens(&self, local: SocketAddr) -> bool {
+        self.listen.iter().any(|grant| grant.covers(local))
+    }
+}
+
+/// Rule 6, for what is sent.
+fn answer(peer: SocketAddr, standing: Standing) -> Result<By, Reason> {
+    match standing {
+        Standing::Unheard => Err(Reason::NotGranted),
+        _ if destination::is_many(peer) => Err(Reason::Many),
+        Standing::Silent => Err(Reason::Silent),
+        Standing::Answered => Err(Reason::Answered),
+        Standing::Owed => Ok(By::Answer),
     }
 }
 
 impl Listen {
     fn covers(self, local: SocketAddr) -> bool {
         self.port == local.port() && self.address.is_none_or(|ip| ip.to_canonical() == local.ip().to_canonical())
-    }
-}
-
-fn same_endpoint(grant: SocketAddr, asked: SocketAddr) -> bool {
-    let zone = |address| if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
-    grant.ip().to_canonical() == asked.ip().to_canonical()
-        && grant.port() == asked.port()
-        && (zone(grant) == 0 || zone(grant) == zone(asked))
-}
-
-/// As a sentence goes on after "asked to".
-impl fmt::Display for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bind(local) => write!(f, "listen on {local}"),
-            Self::Send { to, .. } => write!(f, "send to {to}"),
-            Self::Receive(from) => write!(f, "receive from {from}"),
-            Self::Resolve(name) => write!(f, "resolve {name}"),
-        }
-    }
-}
-
-/// As a sentence goes on after "granted:".
-impl fmt::Display for Grants {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut items = Vec::new();
-        items.extend(self.inherit_network.then(|| "the whole network".to_owned()));
-        items.extend(self.any_name.then(|| "resolve any name".to_owned()));
-        items.extend(self.send.iter().map(|address| format!("send to {address}")));
-        items.extend(self.listen.iter().map(|listen| format!("listen on {listen}")));
-        items.extend(self.resolve.iter().map(|name| format!("resolve {name}")));
-        f.write_str(if items.is_empty() { "nothing" } else { "" })?;
-        f.write_str(&items.join(", "))
-    }
-}
-
-/// As `--allow-listen` takes it.
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address {
-            Some(ip) => SocketAddr::new(ip, self.port).fmt(f),
-            None => self.port.fmt(f),
-        }
-    }
-}
-
-/// The flags that would grant `request` in addition to what `grants` holds already.
-///
-/// Flags replace what a component's arguments grant, so they have to say all of it.
-#[derive(Debug)]
-pub struct Flags<'a> {
-    /// What is granted.
-    pub grants: &'a Grants,
-    /// What was refused.
-    pub request: &'a Request,
-}
-
-impl fmt::Display for Flags<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (granted, option) in
-            [(self.grants.inherit_network, "inherit-network"), (self.grants.any_name, "allow-ip-name-lookup")]
-        {
-            if granted {
-                write!(f, "-S {option} ")?;
-            }
-        }
-        for address in &self.grants.send {
-            write!(f, "--allow-to {address} ")?;
-        }
-        for listen in &self.grants.listen {
-            write!(f, "--allow-listen {listen} ")?;
-        }
-        for name in &self.grants.resolve {
-            write!(f, "--allow-resolve {name} ")?;
-        }
-        match self.request {
-            Request::Bind(local) if local.port() == 0 => {
-                f.write_str("--allow-to HOST:PORT, for whom it is to send to; or --allow-listen 0")
-            }
-            Request::Bind(local) if local.ip().is_unspecified() => write!(f, "--allow-listen {}", local.port()),
-            Request::Bind(local) => write!(f, "--allow-listen {local}"),
-            Request::Send { to, .. } => write!(f, "--allow-to {to}"),
-            Request::Receive(from) => write!(f, "--allow-to {from}"),
-            Request::Resolve(name) => write!(f, "--allow-resolve {name}"),
-        }
     }
 }
 

@@ -1,39 +1,69 @@
 //! Grants from text.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::num::NonZeroU16;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use thiserror::Error;
 
-use super::Listen;
-use super::spec::{Endpoint, HostName};
+use super::spec::{Denied, Endpoint, HostName, NamePattern};
+use super::{Destination, Listen, Ports};
 
 /// Why a text is no grant.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum GrantError {
     /// For `--allow-to`.
-    #[error("write HOST:PORT, with an IPv6 address in brackets: 192.0.2.7:12000, [2001:db8::7]:12000 or example.org:12000")]
+    #[error(
+        "write HOST[/PREFIX]:PORT[-PORT], with IPv6 in brackets: 192.0.2.7:12000, [2001:db8::]/32:12000-12010, example.org:12000"
+    )]
     Endpoint,
+    /// For `--deny-to`.
+    #[error("write HOST[/PREFIX][:PORT[-PORT]], with IPv6 in brackets: 192.0.2.0/24, [2001:db8::7]:12000 or example.org")]
+    Denied,
     /// For `--allow-listen`.
     #[error("write [ADDR:]PORT: 12000, 127.0.0.1:12000 or [::1]:12000")]
     Listen,
     /// For `--allow-resolve`.
-    #[error("not a host name")]
+    #[error("not a host name, nor *. and a domain")]
     Name,
 }
 
 impl Endpoint {
-    /// `host` is an IPv4 address, an IPv6 address with or without brackets and a numeric zone, or a name.
-    pub fn new(host: &str, port: NonZeroU16) -> Result<Self, GrantError> {
-        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        if let Ok(v6) = format!("[{bare}]:{port}").parse::<SocketAddrV6>() {
-            return Ok(Self::Address(v6.into()));
+    /// `host` is an IPv4 address, an IPv6 address with or without brackets and a numeric zone, or a name; an address may have
+    /// a prefix length, inside its brackets or after them.
+    pub fn new(host: &str, ports: Ports) -> Result<Self, GrantError> {
+        let (host, inside) = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
+            Some((bare, outside)) if outside.is_empty() || outside.starts_with('/') => (format!("{bare}{outside}"), true),
+            Some(_) => return Err(GrantError::Endpoint),
+            None => (host.to_owned(), false),
+        };
+        let (address, length) = match host.split_once('/') {
+            Some((address, length)) => (address, Some(length.parse().map_err(|_| GrantError::Endpoint)?)),
+            None => (&*host, None),
+        };
+        // The standard library knows zones only together with a port.
+        let (ip, zone) = match format!("[{address}]:0").parse::<SocketAddrV6>() {
+            Ok(v6) => (IpAddr::from(*v6.ip()), v6.scope_id()),
+            Err(_) => match address.parse::<Ipv4Addr>() {
+                Ok(v4) if !inside => (v4.into(), 0),
+                _ if length.is_some() || inside => return Err(GrantError::Endpoint),
+                _ => return Ok(Self::Name(host.parse()?, ports)),
+            },
+        };
+        let net = length.map_or(Ok(ip.into()), |length| IpNet::new(ip, length)).map_err(|_| GrantError::Endpoint)?;
+        Ok(Self::Address(Destination::new(net, zone, ports)))
+    }
+}
+
+impl FromStr for Ports {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        match (first.parse(), last.parse()) {
+            (Ok(first), Ok(last)) => Self::new(first..=last).ok_or(GrantError::Endpoint),
+            _ => Err(GrantError::Endpoint),
         }
-        if let Ok(ip) = host.parse::<IpAddr>() {
-            return Ok(Self::Address(SocketAddr::new(ip, port.get())));
-        }
-        host.parse().map(|name| Self::Name(name, port))
     }
 }
 
@@ -41,12 +71,31 @@ impl FromStr for Endpoint {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        let (host, port) = text.rsplit_once(':').ok_or(GrantError::Endpoint)?;
+        let (host, ports) = text.rsplit_once(':').ok_or(GrantError::Endpoint)?;
         if host.contains(':') && !host.starts_with('[') {
             return Err(GrantError::Endpoint);
         }
-        let port = port.parse().map_err(|_| GrantError::Endpoint)?;
-        Self::new(host, port).map_err(|_| GrantError::Endpoint)
+        Self::new(host, ports.parse()?).map_err(|_| GrantError::Endpoint)
+    }
+}
+
+impl FromStr for Denied {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let with_ports = text.parse().map(Self);
+        with_ports.or_else(|_| Endpoint::new(text, Ports::ALL).map(Self)).map_err(|_| GrantError::Denied)
+    }
+}
+
+impl FromStr for NamePattern {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        match text.strip_prefix("*.") {
+            Some(domain) => domain.parse().map(Self::Under),
+            None => text.parse().map(Self::Exactly),
+        }
     }
 }
 

@@ -1,10 +1,8 @@
 //! Grants as the operator wrote them, before names are resolved.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::num::NonZeroU16;
 
-use super::{Grants, Listen};
+use super::{AnswerRule, Destination, Grants, Listen, Ports};
 use crate::names::Names;
 
 /// A DNS name in lower case, without a final dot.
@@ -24,24 +22,67 @@ impl fmt::Display for HostName {
     }
 }
 
+/// Names that may be looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamePattern {
+    /// This one.
+    Exactly(HostName),
+    /// Every name that ends in a dot and this one, at any depth.
+    Under(HostName),
+}
+
+impl NamePattern {
+    /// Whether `name` is one of them.
+    pub fn covers(&self, name: &HostName) -> bool {
+        match self {
+            Self::Exactly(exactly) => name == exactly,
+            Self::Under(domain) => name.0.strip_suffix(&domain.0).is_some_and(|front| front.ends_with('.')),
+        }
+    }
+}
+
 /// Somewhere to send to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// An address.
-    Address(SocketAddr),
+    /// An address, or a network.
+    Address(Destination),
     /// Whatever the name stands for when the run starts.
-    Name(HostName, NonZeroU16),
+    Name(HostName, Ports),
 }
 
+impl Endpoint {
+    fn name(&self) -> Option<&HostName> {
+        match self {
+            Self::Address(_) => None,
+            Self::Name(name, _) => Some(name),
+        }
+    }
+
+    fn destinations(&self, names: &Names) -> Vec<Destination> {
+        match self {
+            Self::Address(destination) => vec![*destination],
+            Self::Name(name, ports) => names.addresses(name).iter().map(|ip| Destination::host(*ip, 0, *ports)).collect(),
+        }
+    }
+}
+
+/// Somewhere not to send to, on every port where none is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied(pub Endpoint);
+
 /// What flags, or a component's arguments, ask to have granted. The default is nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GrantSpec {
     /// `--allow-to`.
     pub to: Vec<Endpoint>,
+    /// `--deny-to`.
+    pub deny: Vec<Denied>,
     /// `--allow-listen`.
     pub listen: Vec<Listen>,
+    /// `--answer-window` and `--amplification`.
+    pub answer: AnswerRule,
     /// `--allow-resolve`.
-    pub resolve: Vec<HostName>,
+    pub resolve: Vec<NamePattern>,
     /// `-S inherit-network`.
     pub inherit_network: bool,
     /// `-S allow-ip-name-lookup`.
@@ -59,7 +100,12 @@ impl GrantSpec {
         if let Ok(port) = first.parse() {
             return Self { listen: vec![Listen { address: None, port }], ..Self::default() };
         }
-        match second.parse().ok().and_then(|port| Endpoint::new(first, port).ok()) {
+        // A network can be granted by a flag, where it was meant to be one.
+        let host = (!first.contains('/')).then_some(first);
+        match host
+            .zip(second.parse().ok())
+            .and_then(|(host, port): (_, u16)| Endpoint::new(host, Ports::new(port..=port)?).ok())
+        {
             Some(endpoint) => Self { to: vec![endpoint], ..Self::default() },
             None => Self::default(),
         }
@@ -67,23 +113,30 @@ impl GrantSpec {
 
     /// Every name that is to be resolved.
     pub fn names(&self) -> impl Iterator<Item = &HostName> {
-        let targets = self.to.iter().filter_map(|endpoint| match endpoint {
-            Endpoint::Address(_) => None,
-            Endpoint::Name(name, _) => Some(name),
-        });
-        targets.chain(&self.resolve)
+        self.to.iter().filter_map(Endpoint::name).chain(self.denied_names()).chain(self.exact_lookups())
+    }
+
+    /// The names among what is denied.
+    pub fn denied_names(&self) -> impl Iterator<Item = &HostName> {
+        self.deny.iter().filter_map(|denied| denied.0.name())
+    }
+
+    fn exact_lookups(&self) -> impl Iterator<Item = &HostName> {
+        self.resolve.iter().filter_map(|pattern| match pattern {
+            NamePattern::Exactly(name) => Some(name),
+            NamePattern::Under(_) => None,
+        })
     }
 
     /// Puts addresses for names. A name without any address grants its lookup, which will then say so, and no address.
     pub fn with_addresses(&self, names: &Names) -> Grants {
-        let send = self.to.iter().flat_map(|endpoint| match endpoint {
-            Endpoint::Address(address) => vec![*address],
-            Endpoint::Name(name, port) => names.addresses(name).iter().map(|ip| SocketAddr::new(*ip, port.get())).collect(),
-        });
+        let targets = self.to.iter().filter_map(Endpoint::name).cloned().map(NamePattern::Exactly);
         Grants {
-            send: send.collect(),
+            send: self.to.iter().flat_map(|endpoint| endpoint.destinations(names)).collect(),
+            deny: self.deny.iter().flat_map(|denied| denied.0.destinations(names)).collect(),
             listen: self.listen.clone(),
-            resolve: self.names().cloned().collect(),
+            answer: self.answer,
+            resolve: targets.chain(self.resolve.iter().cloned()).collect(),
             inherit_network: self.inherit_network,
             any_name: self.any_name,
         }

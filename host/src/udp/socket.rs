@@ -1,5 +1,6 @@
 //! `udp-socket`: its states, as wasi:sockets/udp describes them, and what may be done in each.
 
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,83 +10,95 @@ use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use super::Tuning;
 use super::os::{self, Family};
 use super::streams::{Incoming, Outgoing};
-use crate::guard::{Guard, Use};
+use crate::guard::{Gate, Guard};
+use crate::limits::Activity;
 
 /// A socket of a component's.
 pub struct Socket {
     os: os::Socket,
     guard: Arc<Guard>,
+    activity: Activity,
     tuning: Tuning,
     binding: Binding,
     peer: Option<SocketAddr>,
 }
 
-/// How far the socket has come to its local address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far the socket has come to its local address, and the gate that goes with it.
 enum Binding {
     Unbound,
     /// `start-bind` has done it, and `finish-bind` has not told yet.
-    Started,
-    Bound,
+    Started(Gate),
+    Bound(Gate),
 }
 
 impl Socket {
     /// A new one, unbound.
-    pub fn new(family: Family, guard: Arc<Guard>, tuning: Tuning) -> SocketResult<Self> {
+    pub fn new(family: Family, guard: Arc<Guard>, activity: Activity, tuning: Tuning) -> SocketResult<Self> {
         let os = os::Socket::new(family, tuning)?;
-        Ok(Self { os, guard, tuning, binding: Binding::Unbound, peer: None })
+        Ok(Self { os, guard, activity, tuning, binding: Binding::Unbound, peer: None })
     }
 
     /// `start-bind`: binds at once, since nothing asks anybody.
     pub fn start_bind(&mut self, local: SocketAddr) -> SocketResult<()> {
         match self.binding {
             Binding::Unbound => {}
-            Binding::Started => return Err(ErrorCode::ConcurrencyConflict.into()),
-            Binding::Bound => return Err(ErrorCode::InvalidState.into()),
+            Binding::Started(_) => return Err(ErrorCode::ConcurrencyConflict.into()),
+            Binding::Bound(_) => return Err(ErrorCode::InvalidState.into()),
         }
         if !has_family(local.ip(), self.os.family()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        if !self.guard.allows(Use::Bind, local) {
+        if !self.guard.binds(local) {
             return Err(ErrorCode::AccessDenied.into());
         }
         self.os.bind(local)?;
-        self.binding = Binding::Started;
+        self.binding = Binding::Started(Gate::new(self.guard.clone(), local));
         Ok(())
     }
 
     /// `finish-bind`.
     pub fn finish_bind(&mut self) -> SocketResult<()> {
-        if self.binding != Binding::Started {
-            return Err(ErrorCode::NotInProgress.into());
+        match mem::replace(&mut self.binding, Binding::Unbound) {
+            Binding::Started(gate) => {
+                self.binding = Binding::Bound(gate);
+                Ok(())
+            }
+            other => {
+                self.binding = other;
+                Err(ErrorCode::NotInProgress.into())
+            }
         }
-        self.binding = Binding::Bound;
-        Ok(())
     }
 
     /// `stream`: both directions, for `peer` alone or for everybody. No stream may be left of an earlier call.
     pub fn stream(&mut self, peer: Option<SocketAddr>) -> SocketResult<(Incoming, Outgoing)> {
-        if self.binding == Binding::Unbound {
-            return Err(ErrorCode::InvalidState.into());
-        }
+        let gate = self.gate()?.clone();
         match peer {
-            Some(peer) => self.connect(peer)?,
+            Some(peer) => self.connect(peer, &gate)?,
             None if self.peer.is_some() => {
                 self.os.disconnect()?;
                 self.peer = None;
             }
             None => {}
         }
-        let incoming = Incoming::new(self.os.receiver()?, self.guard.clone(), self.peer, self.tuning);
-        let outgoing = Outgoing::new(self.os.clone(), self.guard.clone(), self.peer, self.tuning.hand())?;
+        let incoming = Incoming::new(self.os.receiver()?, gate.clone(), self.peer, self.activity.clone(), self.tuning);
+        let outgoing = Outgoing::new(self.os.clone(), gate, self.peer, self.tuning.hand())?;
         Ok((incoming, outgoing))
     }
 
-    fn connect(&mut self, peer: SocketAddr) -> SocketResult<()> {
+    /// What a socket has from when it is bound.
+    fn gate(&self) -> Result<&Gate, ErrorCode> {
+        match &self.binding {
+            Binding::Unbound => Err(ErrorCode::InvalidState),
+            Binding::Started(gate) | Binding::Bound(gate) => Ok(gate),
+        }
+    }
+
+    fn connect(&mut self, peer: SocketAddr, gate: &Gate) -> SocketResult<()> {
         if !is_destination(peer, self.os.family()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        if !self.guard.allows(Use::Send, peer) || !self.guard.allows(Use::Receive, peer) {
+        if !gate.connects(peer) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let result = self.os.connect(peer);
@@ -96,9 +109,7 @@ impl Socket {
 
     /// `local-address`.
     pub fn local_address(&self) -> SocketResult<SocketAddr> {
-        if self.binding == Binding::Unbound {
-            return Err(ErrorCode::InvalidState.into());
-        }
+        self.gate()?;
         Ok(self.os.local_address()?)
     }
 

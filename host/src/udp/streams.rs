@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::hint;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime_wasi::async_trait;
@@ -14,7 +13,8 @@ use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
 use super::os::{self, Receiver, Sender};
 use super::socket::is_destination;
 use super::{Datagram, Tuning};
-use crate::guard::{Guard, Use};
+use crate::guard::{Gate, Passage};
+use crate::limits::Activity;
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
 const BYTES: usize = 1 << 20;
@@ -28,8 +28,9 @@ const TURN: Duration = Duration::from_micros(5);
 /// The receiving stream.
 pub struct Incoming {
     receiver: Receiver,
-    guard: Arc<Guard>,
+    gate: Gate,
     peer: Option<SocketAddr>,
+    activity: Activity,
     hand: usize,
     busy_poll: Duration,
     /// What was received and not handed over yet.
@@ -39,9 +40,9 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(receiver: Receiver, guard: Arc<Guard>, peer: Option<SocketAddr>, tuning: Tuning) -> Self {
+    pub(super) fn new(receiver: Receiver, gate: Gate, peer: Option<SocketAddr>, activity: Activity, tuning: Tuning) -> Self {
         let (hand, busy_poll) = (tuning.hand(), tuning.busy_poll);
-        Self { receiver, guard, peer, hand, busy_poll, waiting: VecDeque::new(), failed: None }
+        Self { receiver, gate, peer, activity, hand, busy_poll, waiting: VecDeque::new(), failed: None }
     }
 
     /// `receive`: what is there, at most `most` datagrams.
@@ -76,11 +77,12 @@ impl Incoming {
 
     /// Takes what the socket has: says whether it had anything.
     fn fill(&mut self, most: usize) -> bool {
+        let now = Instant::now();
         for _ in 0..FRUITLESS {
-            let Self { receiver, guard, peer, waiting, .. } = self;
+            let Self { receiver, gate, peer, waiting, .. } = self;
             let result = receiver.try_receive(most, &mut |data, from| {
                 // A connected socket may still have what others sent before it was connected (connect(2)).
-                if peer.is_none_or(|peer| peer == from) && guard.allows(Use::Receive, from) {
+                if peer.is_none_or(|peer| peer == from) && gate.hears(from, data.len(), now) {
                     waiting.push_back(Datagram { data: data.to_vec(), from });
                 }
             });
@@ -109,6 +111,8 @@ impl Incoming {
                 tokio::task::yield_now().await;
             }
         }
+        // What was computed here is not the component's doing.
+        self.activity.note();
     }
 }
 
@@ -134,13 +138,15 @@ impl Pollable for Incoming {
 pub struct Outgoing {
     socket: os::Socket,
     sender: Sender,
-    guard: Arc<Guard>,
+    gate: Gate,
     peer: Option<SocketAddr>,
     hand: usize,
     /// How many datagrams `check-send` permitted.
     permits: usize,
     /// Whether the last `send` found no room.
     full: bool,
+    /// Until when a rate lets nothing pass.
+    held: Option<Instant>,
 }
 
 /// A datagram that a component wants to send.
@@ -153,15 +159,16 @@ pub struct Wanted {
 }
 
 impl Outgoing {
-    pub(super) fn new(socket: os::Socket, guard: Arc<Guard>, peer: Option<SocketAddr>, hand: usize) -> io::Result<Self> {
+    pub(super) fn new(socket: os::Socket, gate: Gate, peer: Option<SocketAddr>, hand: usize) -> io::Result<Self> {
         let sender = socket.sender()?;
-        Ok(Self { socket, sender, guard, peer, hand, permits: 0, full: false })
+        Ok(Self { socket, sender, gate, peer, hand, permits: 0, full: false, held: None })
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
     pub fn check_send(&mut self) -> u64 {
         self.full = self.full && !self.socket.is_writable();
-        self.permits = if self.full { 0 } else { self.hand };
+        self.held = self.held.filter(|until| *until > Instant::now());
+        self.permits = if self.full || self.held.is_some() { 0 } else { self.hand };
         self.permits as u64
     }
 
@@ -179,16 +186,27 @@ impl Outgoing {
         }
         // "Each call to `send` must be permitted by a preceding `check-send`."
         self.permits = 0;
+        let now = Instant::now();
         let mut outgoing = Vec::with_capacity(datagrams.len());
         for datagram in datagrams {
-            match self.address(datagram) {
-                Ok(to) => outgoing.push(os::Outgoing { data: &datagram.data, to }),
+            let to = self.destination(datagram);
+            match to.map(|to| (to, self.gate.sends(to, datagram.data.len(), now))) {
+                Ok((to, Passage::Open)) => outgoing.push((to, datagram)),
+                Ok((_, Passage::Later(until))) => {
+                    self.held = Some(until);
+                    break;
+                }
                 // "If at least one datagram has been sent successfully, this function never returns an error."
+                Ok((_, Passage::Refused)) if outgoing.is_empty() => return Err(ErrorCode::AccessDenied.into()),
                 Err(code) if outgoing.is_empty() => return Err(code.into()),
-                Err(_) => break,
+                Ok((_, Passage::Refused)) | Err(_) => break,
             }
         }
-        match self.sender.try_send(&outgoing) {
+        let sent = self.try_send(&outgoing);
+        for (to, datagram) in &outgoing[*sent.as_ref().unwrap_or(&0)..] {
+            self.gate.not_sent(*to, datagram.data.len());
+        }
+        match sent {
             Ok(sent) => Ok(sent as u64),
             Err(error) if is_transient(&error) => {
                 self.full = true;
@@ -198,23 +216,33 @@ impl Outgoing {
         }
     }
 
-    /// Where a datagram goes, for the system: nowhere but to the peer, where there is one.
-    fn address(&self, datagram: &Wanted) -> Result<Option<SocketAddr>, ErrorCode> {
-        let to = match (datagram.to, self.peer) {
-            (Some(to), _) if !is_destination(to, self.socket.family()) => return Err(ErrorCode::InvalidArgument),
-            (Some(to), Some(peer)) if to != peer => return Err(ErrorCode::InvalidArgument),
-            (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument)?,
-        };
-        if !self.guard.allows(Use::Send, to) {
-            return Err(ErrorCode::AccessDenied);
+    fn try_send(&mut self, datagrams: &[(SocketAddr, &Wanted)]) -> io::Result<usize> {
+        if datagrams.is_empty() {
+            return Ok(0);
         }
-        Ok(if self.peer.is_some() { None } else { Some(to) })
+        let connected = self.peer.is_some();
+        let outgoing =
+            datagrams.iter().map(|(to, datagram)| os::Outgoing { data: &datagram.data, to: (!connected).then_some(*to) });
+        self.sender.try_send(&outgoing.collect::<Vec<_>>())
+    }
+
+    /// Where a datagram goes: nowhere but to the peer, where there is one.
+    fn destination(&self, datagram: &Wanted) -> Result<SocketAddr, ErrorCode> {
+        match (datagram.to, self.peer) {
+            (Some(to), _) if !is_destination(to, self.socket.family()) => Err(ErrorCode::InvalidArgument),
+            (Some(to), Some(peer)) if to != peer => Err(ErrorCode::InvalidArgument),
+            (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument),
+        }
     }
 }
 
 #[async_trait]
 impl Pollable for Outgoing {
     async fn ready(&mut self) {
+        if let Some(until) = self.held {
+            tokio::time::sleep_until(until.into()).await;
+            self.held = None;
+        }
         while self.full && !self.socket.is_writable() {
             self.sender.writable().await;
         }

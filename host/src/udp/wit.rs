@@ -18,7 +18,8 @@ impl udp_create_socket::Host for NetworkView<'_> {
             IpAddressFamily::Ipv4 => Family::V4,
             IpAddressFamily::Ipv6 => Family::V6,
         };
-        Ok(self.table.push(Socket::new(family, self.guard.clone(), self.tuning)?)?)
+        self.usage.open_socket().map_err(SocketError::trap)?;
+        Ok(self.table.push(Socket::new(family, self.guard.clone(), self.activity.clone(), self.tuning)?)?)
     }
 }
 
@@ -98,6 +99,7 @@ impl udp::HostUdpSocket for NetworkView<'_> {
 
     fn drop(&mut self, socket: Resource<Socket>) -> wasmtime::Result<()> {
         self.table.delete(socket)?;
+        self.usage.close_socket();
         Ok(())
     }
 }

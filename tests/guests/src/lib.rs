@@ -1,5 +1,5 @@
-//! What the guests share. Those in `examples/` do what a component should not; those in `conformance/` show one behaviour
-//! each of `wasi:sockets/udp`, and panic where it is another.
+//! What the guests share. Those in `conformance/` show one behaviour each of `wasi:sockets/udp`, and panic where it is another;
+//! those in `hostile/` attempt one abuse each, and panic where they get away with it; those in `examples/` serve one test each.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -1,0 +1,45 @@
+//! Values that stand in a policy as they stand on the command line: as text.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+/// A list of them.
+pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    Vec::<Text>::deserialize(deserializer)?.iter().map(|text| text.parse()).collect()
+}
+
+/// One of them.
+pub fn option<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    Text::deserialize(deserializer)?.parse().map(Some)
+}
+
+/// Ports and factors may also stand as the numbers that they are.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Text(String),
+    Integer(i64),
+    Number(f64),
+}
+
+impl Text {
+    fn parse<T: FromStr<Err: Display>, E: Error>(&self) -> Result<T, E> {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Integer(number) => &number.to_string(),
+            Self::Number(number) => &number.to_string(),
+        };
+        text.parse().map_err(|error| E::custom(format_args!("invalid value '{text}': {error}")))
+    }
+}

@@ -1,0 +1,105 @@
+//! What a component may do.
+
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::from_text;
+use crate::grants::{AnswerRule, Denied, Endpoint, GrantSpec, Listen, NamePattern};
+
+/// Grants. Where there is any, the component's arguments grant nothing.
+#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Network grants (instead of what the component's arguments grant)")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GrantFlags {
+    /// Let it send there, and hear from there: an address, a network (/PREFIX) or a name
+    #[arg(long, value_name = "HOST[/PREFIX]:PORT[-PORT]")]
+    #[serde(deserialize_with = "from_text::list")]
+    pub allow_to: Vec<Endpoint>,
+    /// Let it listen there, and answer whom it has heard from
+    #[arg(long, value_name = "[ADDR:]PORT")]
+    #[serde(deserialize_with = "from_text::list")]
+    pub allow_listen: Vec<Listen>,
+    /// Let it look this name up, or every name under a domain (*.example.org)
+    #[arg(long, value_name = "NAME")]
+    #[serde(deserialize_with = "from_text::list")]
+    pub allow_resolve: Vec<NamePattern>,
+    /// Never let it send there nor hear from there, whatever else is granted
+    #[arg(long, value_name = "HOST[/PREFIX][:PORT[-PORT]]")]
+    #[serde(deserialize_with = "from_text::list")]
+    pub deny_to: Vec<Denied>,
+    /// How long after a peer's last datagram it may be answered [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub answer_window: Option<humantime::Duration>,
+    /// How many datagrams and bytes it may answer for each that came [default: 1]
+    #[arg(long, value_name = "FACTOR")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub amplification: Option<Amplification>,
+    /// Grants as wasmtime spells them
+    #[arg(short = 'S', value_name = "OPTION", value_delimiter = ',', value_enum)]
+    #[serde(rename = "wasi")]
+    pub wasi: Vec<WasiOption>,
+}
+
+/// The options of `wasmtime run -S` that this host shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WasiOption {
+    /// Any address, for listening and for sending
+    InheritNetwork,
+    /// Any name
+    AllowIpNameLookup,
+}
+
+/// A factor that is not negative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Amplification(f64);
+
+impl FromStr for Amplification {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor >= 0.0);
+        factor.map(Self).ok_or("not a number from 0 upwards")
+    }
+}
+
+impl GrantFlags {
+    /// What they grant. `None` where they grant nothing, be it that they deny something.
+    pub fn spec(&self) -> Option<GrantSpec> {
+        let spec = GrantSpec {
+            to: self.allow_to.clone(),
+            listen: self.allow_listen.clone(),
+            resolve: self.allow_resolve.clone(),
+            inherit_network: self.wasi.contains(&WasiOption::InheritNetwork),
+            any_name: self.wasi.contains(&WasiOption::AllowIpNameLookup),
+            ..GrantSpec::default()
+        };
+        (spec != GrantSpec::default()).then_some(spec)
+    }
+
+    /// How far answers may go.
+    pub fn answer(&self) -> AnswerRule {
+        let default = AnswerRule::default();
+        AnswerRule {
+            window: self.answer_window.map_or(default.window, Into::into),
+            amplification: self.amplification.map_or(default.amplification, |factor| factor.0),
+        }
+    }
+
+    /// These, and those.
+    pub fn or(mut self, other: Self) -> Self {
+        self.allow_to.extend(other.allow_to);
+        self.allow_listen.extend(other.allow_listen);
+        self.allow_resolve.extend(other.allow_resolve);
+        self.deny_to.extend(other.deny_to);
+        self.wasi.extend(other.wasi);
+        Self {
+            answer_window: self.answer_window.or(other.answer_window),
+            amplification: self.amplification.or(other.amplification),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a component may use.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde::Deserialize;
+
+use super::from_text;
+use crate::guard::Rates;
+use crate::limits::Limits;
+use crate::rate::Rate;
+
+/// Limits. The component is stopped at the first eight; datagrams beyond the rest are held back, or dropped.
+#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Limits")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LimitFlags {
+    /// Stop it at so much memory [default: 64 MiB]
+    #[arg(long = "limit-memory", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub memory: Option<ByteSize>,
+    /// Stop it after so long [default: never]
+    #[arg(long = "limit-time", value_name = "DURATION")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub time: Option<humantime::Duration>,
+    /// Stop it after so much computing without any use of the network [default: 500ms]
+    #[arg(long = "limit-compute", value_name = "DURATION")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub compute: Option<humantime::Duration>,
+    /// Stop it at so many sockets at a time [default: 256]
+    #[arg(long = "limit-sockets", value_name = "N")]
+    pub sockets: Option<NonZeroUsize>,
+    /// Stop it at so many handles at a time: of sockets, streams, pollables and what else there is [default: 16384]
+    #[arg(long = "limit-handles", value_name = "N")]
+    pub handles: Option<NonZeroUsize>,
+    /// Stop it where one call carries so much to the host [default: 16 MiB]
+    #[arg(long = "limit-call", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub call: Option<ByteSize>,
+    /// Stop it at so many lookups of names [default: 64]
+    #[arg(long = "limit-lookups", value_name = "N")]
+    pub lookups: Option<usize>,
+    /// Stop it where it writes so much in a second to standard output and standard error [default: 64 MiB]
+    #[arg(long = "limit-output", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub output: Option<ByteSize>,
+    /// Let it send so many datagrams a second, and hold the rest back [default: any number]
+    #[arg(long = "limit-send", value_name = "N")]
+    pub send: Option<NonZeroU64>,
+    /// Let it send so many bytes a second, and hold the rest back [default: any number]
+    #[arg(long = "limit-send-bytes", value_name = "SIZE", value_parser = bytes_a_second)]
+    #[serde(deserialize_with = "from_text::option")]
+    pub send_bytes: Option<ByteSize>,
+    /// Let it receive so many datagrams a second, and drop the rest [default: any number]
+    #[arg(long = "limit-receive", value_name = "N")]
+    pub receive: Option<NonZeroU64>,
+    /// Let it receive so many bytes a second, and drop the rest [default: any number]
+    #[arg(long = "limit-receive-bytes", value_name = "SIZE", value_parser = bytes_a_second)]
+    #[serde(deserialize_with = "from_text::option")]
+    pub receive_bytes: Option<ByteSize>,
+    /// Let it receive so many datagrams a second from one source, and drop the rest [default: any number]
+    #[arg(long = "limit-source", value_name = "N")]
+    pub source: Option<NonZeroU64>,
+}
+
+fn bytes_a_second(text: &str) -> Result<ByteSize, String> {
+    match text.parse()? {
+        ByteSize(0) => Err("must not be 0".to_owned()),
+        size => Ok(size),
+    }
+}
+
+impl LimitFlags {
+    /// At which a component is stopped.
+    pub fn limits(&self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            memory: self.memory.unwrap_or(default.memory),
+            time: self.time.map_or(default.time, |time| Some(time.into())),
+            compute: self.compute.map_or(default.compute, Into::into),
+            sockets: self.sockets.map_or(default.sockets, NonZeroUsize::get),
+            handles: self.handles.map_or(default.handles, NonZeroUsize::get),
+            call: self.call.unwrap_or(default.call),
+            lookups: self.lookups.unwrap_or(default.lookups),
+            output: self.output.unwrap_or(default.output),
+        }
+    }
+
+    /// Beyond which datagrams do not pass.
+    pub fn rates(&self) -> Rates {
+        let bytes = |size: Option<ByteSize>| size.and_then(|size| NonZeroU64::new(size.as_u64())).map(Rate);
+        Rates {
+            send: self.send.map(Rate),
+            send_bytes: bytes(self.send_bytes),
+            receive: self.receive.map(Rate),
+            receive_bytes: bytes(self.receive_bytes),
+            source: self.source.map(Rate),
+        }
+    }
+
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            memory: self.memory.or(other.memory),
+            time: self.time.or(other.time),
+            compute: self.compute.or(other.compute),
+            sockets: self.sockets.or(other.sockets),
+            handles: self.handles.or(other.handles),
+            call: self.call.or(other.call),
+            lookups: self.lookups.or(other.lookups),
+            output: self.output.or(other.output),
+            send: self.send.or(other.send),
+            send_bytes: self.send_bytes.or(other.send_bytes),
+            receive: self.receive.or(other.receive),
+            receive_bytes: self.receive_bytes.or(other.receive_bytes),
+            source: self.source.or(other.source),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! How fast a component is run.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::udp::Tuning;
+
+/// How fast a component is run. Nothing here changes what it may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Speed")]
+pub struct SpeedFlags {
+    /// Ask a socket again and again for so long before sleeping: datagrams are seen sooner, and a core is kept busy
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub busy_poll: Option<Duration>,
+    /// Run this many instances on one port, a thread each, to which flows are split; auto is one a core
+    #[arg(long, value_name = "N|auto")]
+    pub workers: Option<Workers>,
+    /// Take so many datagrams by one system call; 1 is the way of systems without recvmmsg [default: 64]
+    #[arg(long, value_name = "N", value_parser = batch)]
+    pub batch: Option<NonZeroUsize>,
+    /// Let no datagrams of one flow travel the kernel together (UDP_GRO, UDP_SEGMENT)
+    #[arg(long)]
+    pub no_offload: bool,
+}
+
+impl SpeedFlags {
+    /// What sockets are told of it.
+    pub fn tuning(&self) -> Tuning {
+        let default = Tuning::default();
+        Tuning {
+            batch: self.batch.unwrap_or(default.batch),
+            offload: !self.no_offload,
+            busy_poll: self.busy_poll.unwrap_or(default.busy_poll),
+            share_port: default.share_port,
+        }
+    }
+
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            busy_poll: self.busy_poll.or(other.busy_poll),
+            workers: self.workers.or(other.workers),
+            batch: self.batch.or(other.batch),
+            no_offload: self.no_offload || other.no_offload,
+        }
+    }
+}
+
+/// The most instances that `--workers` takes.
+const MOST_WORKERS: usize = 1024;
+
+/// The largest `--batch`: Linux takes no more by one call (`UIO_MAXIOV`).
+const LARGEST_BATCH: usize = 1024;
+
+fn batch(text: &str) -> Result<NonZeroUsize, String> {
+    up_to(LARGEST_BATCH, text).ok_or_else(|| format!("not a number from 1 to {LARGEST_BATCH}"))
+}
+
+fn up_to(most: usize, text: &str) -> Option<NonZeroUsize> {
+    text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= most)
+}
+
+/// `--workers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// One for each core that this process may use.
+    Auto,
+    /// So many.
+    Exactly(NonZeroUsize),
+}
+
+impl FromStr for Workers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            number => up_to(MOST_WORKERS, number)
+                .map(Self::Exactly)
+                .ok_or_else(|| format!("not auto, and not a number from 1 to {MOST_WORKERS}")),
+        }
+    }
+}

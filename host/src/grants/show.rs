@@ -1,0 +1,156 @@
+//! Grants, requests and refusals as people read them.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::{AnswerRule, Denied, Endpoint, Grants, Listen, NamePattern, Reason, Request};
+
+/// As a sentence goes on after "asked to".
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(local) => write!(f, "listen on {local}"),
+            Self::Connect { to, .. } => write!(f, "connect to {to}"),
+            Self::Send { to, .. } => write!(f, "send to {to}"),
+            Self::Receive { from, .. } => write!(f, "receive from {from}"),
+            Self::Resolve(name) => write!(f, "resolve {name}"),
+        }
+    }
+}
+
+/// As a sentence goes on after "granted:".
+impl fmt::Display for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut items = Vec::new();
+        items.extend(self.inherit_network.then(|| "the whole network".to_owned()));
+        items.extend(self.any_name.then(|| "resolve any name".to_owned()));
+        items.extend(self.send.iter().map(|destination| format!("send to {destination}")));
+        items.extend(self.listen.iter().map(|listen| format!("listen on {listen}")));
+        items.extend(self.resolve.iter().map(|name| format!("resolve {name}")));
+        f.write_str(if items.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&items.join(", "))?;
+        self.deny.iter().try_for_each(|denied| write!(f, ", never {denied}"))
+    }
+}
+
+/// As `--allow-listen` takes it.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(ip) => SocketAddr::new(ip, self.port).fmt(f),
+            None => self.port.fmt(f),
+        }
+    }
+}
+
+/// As `--allow-resolve` takes it.
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(name) => name.fmt(f),
+            Self::Under(name) => write!(f, "*.{name}"),
+        }
+    }
+}
+
+/// As `--allow-to` takes it.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(destination) => destination.fmt(f),
+            Self::Name(name, ports) => write!(f, "{name}:{ports}"),
+        }
+    }
+}
+
+/// As `--deny-to` takes it.
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The flags that grant what `self` holds: every one of them, since flags replace what a component's arguments grant.
+impl Grants {
+    pub(crate) fn as_flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        flags.extend(self.inherit_network.then(|| "-S inherit-network".to_owned()));
+        flags.extend(self.any_name.then(|| "-S allow-ip-name-lookup".to_owned()));
+        flags.extend(self.send.iter().map(|destination| format!("--allow-to {destination}")));
+        flags.extend(self.listen.iter().map(|listen| format!("--allow-listen {listen}")));
+        flags.extend(self.resolve.iter().map(|name| format!("--allow-resolve {name}")));
+        flags.extend(self.deny.iter().map(|denied| format!("--deny-to {denied}")));
+        let AnswerRule { window, amplification } = self.answer;
+        let default = AnswerRule::default();
+        flags.extend((window != default.window).then(|| format!("--answer-window {}", humantime::format_duration(window))));
+        flags.extend((amplification != default.amplification).then(|| format!("--amplification {amplification}")));
+        flags
+    }
+}
+
+/// The flags that would grant `request` in addition to what `grants` holds already.
+#[derive(Debug)]
+pub struct Flags<'a> {
+    /// What is granted.
+    pub grants: &'a Grants,
+    /// What was refused.
+    pub request: &'a Request,
+}
+
+impl fmt::Display for Flags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for flag in self.grants.as_flags() {
+            write!(f, "{flag} ")?;
+        }
+        match self.request {
+            Request::Bind(local) if local.port() == 0 => {
+                f.write_str("--allow-to HOST:PORT, for whom it is to send to; or --allow-listen 0")
+            }
+            Request::Bind(local) if local.ip().is_unspecified() => write!(f, "--allow-listen {}", local.port()),
+            Request::Bind(local) => write!(f, "--allow-listen {local}"),
+            Request::Connect { to: peer, .. } | Request::Send { to: peer, .. } | Request::Receive { from: peer, .. } => {
+                write!(f, "--allow-to {peer}")
+            }
+            Request::Resolve(name) => write!(f, "--allow-resolve {name}"),
+        }
+    }
+}
+
+/// One use of the network that was refused.
+#[derive(Debug)]
+pub struct Refusal<'a> {
+    /// Who asked.
+    pub component: &'a str,
+    /// What for.
+    pub request: &'a Request,
+    /// Why not.
+    pub reason: Reason,
+    /// What it may do.
+    pub grants: &'a Grants,
+}
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { component, request, reason, grants } = *self;
+        match request {
+            // The component has not asked for anything: somebody sent it something.
+            Request::Receive { from, .. } => write!(f, "dropped: a datagram to {component} from {from}")?,
+            _ => write!(f, "refused: {component} asked to {request}")?,
+        }
+        let AnswerRule { window, amplification } = grants.answer;
+        match reason {
+            Reason::NotGranted => {
+                write!(f, "; granted: {grants}; to allow it: {}", Flags { grants, request })
+            }
+            Reason::Denied => f.write_str(", which --deny-to forbids"),
+            Reason::Nowhere => f.write_str(", where nobody can be reached"),
+            Reason::Many => f.write_str(", which stands for many: it is never answered"),
+            Reason::Silent => {
+                write!(f, ", which it has not heard from for {} (--answer-window)", humantime::format_duration(window))
+            }
+            Reason::Answered => {
+                write!(f, ", where as much went as came from there (--amplification {amplification})")
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What was refused, dropped or held back: counted each time, told once and then at most once a second.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::grants::{Reason, Refusal, Request};
+use crate::rate::Rate;
+
+/// How soon something of the same kind is told again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What did not pass.
+#[derive(Debug)]
+pub enum Denial<'a> {
+    /// By the grants.
+    Refused(Refusal<'a>),
+    /// By a rate.
+    OverRate {
+        /// Whose.
+        component: &'a str,
+        /// Where it came from, or was to go.
+        peer: SocketAddr,
+        /// Which rate it is, and what it is.
+        flow: Flow,
+        /// In datagrams or bytes a second.
+        rate: Rate,
+    },
+}
+
+/// What a rate is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Flow {
+    /// Datagrams from one source.
+    Source,
+    /// Datagrams received.
+    Received,
+    /// Bytes received.
+    ReceivedBytes,
+    /// Datagrams sent.
+    Sent,
+    /// Bytes sent.
+    SentBytes,
+}
+
+impl Flow {
+    /// The flag that sets it, and its unit.
+    fn flag(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Source => ("--limit-source", "datagrams/s from one source"),
+            Self::Received => ("--limit-receive", "datagrams/s received"),
+            Self::ReceivedBytes => ("--limit-receive-bytes", "bytes/s received"),
+            Self::Sent => ("--limit-send", "datagrams/s sent"),
+            Self::SentBytes => ("--limit-send-bytes", "bytes/s sent"),
+        }
+    }
+
+    fn is_outward(self) -> bool {
+        matches!(self, Self::Sent | Self::SentBytes)
+    }
+}
+
+impl fmt::Display for Denial<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::OverRate { component, peer, flow, rate } => {
+                let (flag, unit) = flow.flag();
+                if flow.is_outward() {
+                    write!(f, "held back: a datagram of {component} to {peer}")?;
+                } else {
+                    write!(f, "dropped: a datagram to {component} from {peer}")?;
+                }
+                write!(f, ": more than {} {unit} ({flag})", rate.0)
+            }
+        }
+    }
+}
+
+/// What is told and counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    /// What was asked for.
+    pub what: &'static str,
+    /// Why it did not pass.
+    pub why: &'static str,
+}
+
+impl Denial<'_> {
+    /// Which kind it is of.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Refused(Refusal { request, reason, .. }) => {
+                let what = match request {
+                    Request::Bind(_) => "listen",
+                    Request::Connect { .. } => "connect",
+                    Request::Send { .. } => "send",
+                    Request::Receive { .. } => "receive",
+                    Request::Resolve(_) => "resolve",
+                };
+                let why = match reason {
+                    Reason::NotGranted => "not granted",
+                    Reason::Denied => "denied",
+                    Reason::Nowhere => "nowhere",
+                    Reason::Many => "multicast or broadcast",
+                    Reason::Silent => "silent for too long",
+                    Reason::Answered => "answered already",
+                };
+                Kind { what, why }
+            }
+            Self::OverRate { flow, .. } => Kind {
+                what: if flow.is_outward() { "send" } else { "receive" },
+                why: flow.flag().0.trim_start_matches("--"),
+            },
+        }
+    }
+
+    /// Whether the component asked for something that it may not have; a stranger's datagram is not its doing.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if !matches!(refusal.request, Request::Receive { .. }))
+    }
+}
+
+/// Tells of a denial, and how many of its kind were not told since the last.
+type Tell = dyn Fn(&Denial<'_>, u64) + Send + Sync;
+
+/// The counts of one run, for all of its instances.
+pub struct Ledger {
+    kinds: Mutex<BTreeMap<Kind, Entry>>,
+    tell: Box<Tell>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    count: u64,
+    is_refusal: bool,
+    told: Instant,
+    untold: u64,
+}
+
+impl Ledger {
+    /// `tell` is called with the first denial of each kind, and then at most once a second, with the number of those of its
+    /// kind that were not told in between.
+    pub fn new(tell: impl Fn(&Denial<'_>, u64) + Send + Sync + 'static) -> Self {
+        Self { kinds: Mutex::default(), tell: Box::new(tell) }
+    }
+
+    pub(super) fn note(&self, denial: &Denial<'_>, now: Instant) {
+        let mut kinds = self.kinds();
+        let mut is_first = false;
+        let entry = kinds.entry(denial.kind()).or_insert_with(|| {
+            is_first = true;
+            Entry { count: 0, is_refusal: denial.is_refusal(), told: now, untold: 0 }
+        });
+        entry.count += 1;
+        if is_first || now.duration_since(entry.told) >= PAUSE {
+            (self.tell)(denial, entry.untold);
+            (entry.told, entry.untold) = (now, 0);
+        } else {
+            entry.untold += 1;
+        }
+    }
+
+    /// How often something that the component asked for was refused.
+    pub fn refusals(&self) -> u64 {
+        self.kinds().values().filter(|entry| entry.is_refusal).map(|entry| entry.count).sum()
+    }
+
+    /// How often each kind came up, and how many of those were not told.
+    pub fn totals(&self) -> Vec<(Kind, u64, u64)> {
+        self.kinds().iter().map(|(kind, entry)| (*kind, entry.count, entry.untold)).collect()
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, BTreeMap<Kind, Entry>> {
+        // No code that holds the lock leaves the map half changed.
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

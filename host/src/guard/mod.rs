@@ -1,0 +1,176 @@
+//! The gate between one instance of a component and the network: decides by the grants and the rates, remembers who was
+//! heard, and tells what did not pass.
+
+mod ledger;
+mod meter;
+mod sources;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+pub use ledger::{Denial, Flow, Kind, Ledger};
+
+use crate::grants::{By, Grants, HostName, Refusal, Request, Standing};
+use crate::rate::Rate;
+use meter::Meter;
+use sources::Sources;
+
+/// What an instance may send and receive a second, and what a source may send it. `None` is as much as there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Datagrams sent.
+    pub send: Option<Rate>,
+    /// Bytes sent.
+    pub send_bytes: Option<Rate>,
+    /// Datagrams received.
+    pub receive: Option<Rate>,
+    /// Bytes received.
+    pub receive_bytes: Option<Rate>,
+    /// Datagrams received from one source.
+    pub source: Option<Rate>,
+}
+
+/// What becomes of a datagram that a component wants to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It goes.
+    Open,
+    /// It may not go.
+    Refused,
+    /// It may go then.
+    Later(Instant),
+}
+
+/// Decides for one instance of a component, whose sockets each have a [`Gate`].
+pub struct Guard {
+    component: String,
+    grants: Arc<Grants>,
+    rates: Rates,
+    ledger: Arc<Ledger>,
+    state: Mutex<State>,
+}
+
+struct State {
+    sources: Sources,
+    received: Meter,
+    sent: Meter,
+}
+
+impl Guard {
+    /// A gate that has let nothing pass yet. What does not pass is noted in `ledger`.
+    pub fn new(component: String, grants: Arc<Grants>, rates: Rates, ledger: Arc<Ledger>) -> Self {
+        let state = State {
+            sources: Sources::new(grants.answer, rates.source),
+            received: Meter::new((Flow::Received, rates.receive), (Flow::ReceivedBytes, rates.receive_bytes)),
+            sent: Meter::new((Flow::Sent, rates.send), (Flow::SentBytes, rates.send_bytes)),
+        };
+        Self { component, grants, rates, ledger, state: Mutex::new(state) }
+    }
+
+    /// Decides about binding a socket.
+    pub fn binds(&self, local: SocketAddr) -> bool {
+        self.decide(&Request::Bind(local)).is_some()
+    }
+
+    /// Decides about looking a name up.
+    pub fn looks_up(&self, name: &HostName) -> bool {
+        self.decide(&Request::Resolve(name.clone())).is_some()
+    }
+
+    fn decide(&self, request: &Request) -> Option<By> {
+        let reason = match self.grants.decide(request) {
+            Ok(by) => return Some(by),
+            Err(reason) => reason,
+        };
+        let refusal = Refusal { component: &self.component, request, reason, grants: &self.grants };
+        self.ledger.note(&Denial::Refused(refusal), Instant::now());
+        None
+    }
+
+    fn over_rate(&self, peer: SocketAddr, flow: Flow, rate: Rate, now: Instant) {
+        self.ledger.note(&Denial::OverRate { component: &self.component, peer, flow, rate }, now);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code that holds the lock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the datagrams of one socket pass.
+#[derive(Clone)]
+pub struct Gate {
+    guard: Arc<Guard>,
+    /// Whether the socket is bound to what a listen grant is for.
+    listening: bool,
+}
+
+impl Gate {
+    /// That of a socket which is bound to `local`, as the component asked for it.
+    pub fn new(guard: Arc<Guard>, local: SocketAddr) -> Self {
+        let listening = guard.grants.listens(local);
+        Self { guard, listening }
+    }
+
+    /// Decides about connecting the socket.
+    pub fn connects(&self, to: SocketAddr) -> bool {
+        let standing = match self.standing(to, 0, Instant::now()) {
+            // Each datagram is decided about again, when it is sent.
+            Standing::Answered => Standing::Owed,
+            standing => standing,
+        };
+        self.guard.decide(&Request::Connect { to, standing }).is_some()
+    }
+
+    /// Decides about sending a datagram, which counts as sent until [`Self::not_sent`] says otherwise.
+    pub fn sends(&self, to: SocketAddr, bytes: usize, now: Instant) -> Passage {
+        let standing = self.standing(to, bytes, now);
+        let Some(by) = self.guard.decide(&Request::Send { to, standing }) else { return Passage::Refused };
+        let mut state = self.guard.state();
+        if let Err(over) = state.sent.take(bytes, now) {
+            drop(state);
+            self.guard.over_rate(to, over.flow, over.rate, now);
+            return Passage::Later(over.until);
+        }
+        if by == By::Answer {
+            state.sources.charge(to, bytes);
+        }
+        Passage::Open
+    }
+
+    /// A datagram that [`Self::sends`] let pass did not go.
+    pub fn not_sent(&self, to: SocketAddr, bytes: usize) {
+        let mut state = self.guard.state();
+        state.sent.put_back(bytes);
+        if self.listening {
+            state.sources.refund(to, bytes);
+        }
+    }
+
+    /// Decides about handing over a datagram.
+    ///
+    /// A source's own rate comes first, so that one which exceeds it does not use up what all have together.
+    pub fn hears(&self, from: SocketAddr, bytes: usize, now: Instant) -> bool {
+        let Some(by) = self.guard.decide(&Request::Receive { from, listening: self.listening }) else { return false };
+        let mut state = self.guard.state();
+        let of_source = self.guard.rates.source;
+        let over = if (by == By::Answer || of_source.is_some()) && !state.sources.hear(from, bytes, now) {
+            of_source.map(|rate| (Flow::Source, rate))
+        } else {
+            state.received.take(bytes, now).err().map(|over| (over.flow, over.rate))
+        };
+        drop(state);
+        if let Some((flow, rate)) = over {
+            self.guard.over_rate(from, flow, rate, now);
+        }
+        over.is_none()
+    }
+
+    fn standing(&self, peer: SocketAddr, bytes: usize, now: Instant) -> Standing {
+        if self.listening { self.guard.state().sources.standing(peer, bytes, now) } else { Standing::Unheard }
+    }
+}
+
+#[cfg(test)]
+mod tests;

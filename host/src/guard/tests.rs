@@ -1,0 +1,145 @@
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::*;
+
+type Told = Arc<Mutex<Vec<(String, u64)>>>;
+
+fn guard(grants: Grants, rates: Rates) -> (Arc<Guard>, Arc<Ledger>, Told) {
+    let told = Told::default();
+    let log = told.clone();
+    let ledger = Arc::new(Ledger::new(move |denial, untold| log.lock().unwrap().push((denial.to_string(), untold))));
+    (Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants), rates, ledger.clone())), ledger, told)
+}
+
+fn listener() -> Grants {
+    Grants { listen: vec!["12000".parse().unwrap()], ..Grants::default() }
+}
+
+fn sender() -> Grants {
+    Grants { send: vec!["192.0.2.7:12000".parse().map(destination).unwrap()], ..Grants::default() }
+}
+
+fn destination(endpoint: crate::grants::Endpoint) -> crate::grants::Destination {
+    match endpoint {
+        crate::grants::Endpoint::Address(destination) => destination,
+        crate::grants::Endpoint::Name(..) => unreachable!("it is an address"),
+    }
+}
+
+fn gate(guard: &Arc<Guard>, local: &str) -> Gate {
+    Gate::new(guard.clone(), local.parse().unwrap())
+}
+
+fn peer(port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 7], port))
+}
+
+fn rate(per_second: u64) -> Option<Rate> {
+    NonZeroU64::new(per_second).map(Rate)
+}
+
+#[test]
+fn a_listener_answers_what_it_has_heard_and_no_more() {
+    let (guard, ledger, _) = guard(listener(), Rates::default());
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    assert_eq!(gate.sends(peer(5), 1, now), Passage::Refused);
+    assert!(gate.hears(peer(5), 10, now));
+    assert!(gate.connects(peer(5)));
+    assert_eq!(gate.sends(peer(5), 11, now), Passage::Refused);
+    assert_eq!(gate.sends(peer(5), 10, now), Passage::Open);
+    assert_eq!(gate.sends(peer(5), 0, now), Passage::Refused);
+    assert_eq!(gate.sends(peer(6), 1, now), Passage::Refused);
+    assert_eq!(ledger.refusals(), 4);
+}
+
+#[test]
+fn what_did_not_go_may_go_again() {
+    let (guard, ..) = guard(listener(), Rates { send: rate(1), ..Rates::default() });
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    gate.hears(peer(5), 10, now);
+    for _ in 0..3 {
+        assert_eq!(gate.sends(peer(5), 10, now), Passage::Open);
+        gate.not_sent(peer(5), 10);
+    }
+}
+
+#[test]
+fn a_socket_that_does_not_listen_neither_hears_nor_answers_for_one_that_does() {
+    let (guard, ..) = guard(Grants { listen: listener().listen, ..sender() }, Rates::default());
+    let (listening, other, now) = (gate(&guard, "0.0.0.0:12000"), gate(&guard, "0.0.0.0:0"), Instant::now());
+    assert!(!other.hears(peer(5), 10, now));
+    assert!(listening.hears(peer(5), 10, now));
+    assert_eq!(other.sends(peer(5), 10, now), Passage::Refused);
+    assert!(!other.connects(peer(5)));
+    assert_eq!(listening.sends(peer(5), 10, now), Passage::Open);
+}
+
+#[test]
+fn a_refusal_is_told_once_on_one_line_and_counted_each_time() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    let (gate, now) = (gate(&guard, "0.0.0.0:0"), Instant::now());
+    assert_eq!(gate.sends(peer(1), 1, now), Passage::Refused);
+    assert_eq!(gate.sends(peer(2), 1, now), Passage::Refused);
+    assert_eq!(ledger.refusals(), 2);
+    let line = "refused: x.wasm asked to send to 192.0.2.7:1; granted: send to 192.0.2.7:12000; \
+                to allow it: --allow-to 192.0.2.7:12000 --allow-to 192.0.2.7:1";
+    assert_eq!(*told.lock().unwrap(), [(line.to_owned(), 0)]);
+}
+
+#[test]
+fn each_kind_is_told_by_itself() {
+    let (guard, ledger, told) = guard(Grants::default(), Rates::default());
+    assert!(!guard.binds(peer(1)));
+    assert!(!guard.binds(peer(2)));
+    assert!(!guard.looks_up(&"example.org".parse().unwrap()));
+    assert!(!gate(&guard, "0.0.0.0:0").connects(peer(1)));
+    assert_eq!((told.lock().unwrap().len(), ledger.refusals()), (3, 4));
+}
+
+#[test]
+fn after_a_second_a_kind_is_told_again_with_how_many_were_not() {
+    let (_, ledger, told) = guard(Grants::default(), Rates::default());
+    let start = Instant::now();
+    let over = |port| Denial::OverRate { component: "x.wasm", peer: peer(port), flow: Flow::Source, rate: rate(9).unwrap() };
+    for millis in [0, 1, 999, 1_000, 1_001] {
+        ledger.note(&over(7), start + Duration::from_millis(millis));
+    }
+    let line = "dropped: a datagram to x.wasm from 192.0.2.7:7: more than 9 datagrams/s from one source (--limit-source)";
+    assert_eq!(*told.lock().unwrap(), [(line.to_owned(), 0), (line.to_owned(), 2)]);
+    let [(kind, count, untold)] = ledger.totals()[..] else { panic!("{:?}", ledger.totals()) };
+    assert_eq!((kind.what, kind.why, count, untold), ("receive", "limit-source", 5, 1));
+}
+
+#[test]
+fn a_strangers_datagram_is_dropped_and_is_not_the_components_doing() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    assert!(!gate(&guard, "0.0.0.0:0").hears(peer(5), 1, Instant::now()));
+    assert_eq!(ledger.refusals(), 0);
+    assert!(told.lock().unwrap()[0].0.starts_with("dropped: a datagram to x.wasm from 192.0.2.7:5; granted: "));
+}
+
+#[test]
+fn rates_hold_back_what_is_sent_and_drop_what_is_received() {
+    let rates = Rates { send: rate(3), receive: rate(5), source: rate(4), ..Rates::default() };
+    let (guard, _, told) = guard(listener(), rates);
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    let heard = |port| (0..10).filter(|_| gate.hears(peer(port), 1, now)).count();
+    // The first source is cut by its own rate, the second by what is left of that for all.
+    assert_eq!((heard(1), heard(2)), (4, 1));
+    let passages: Vec<_> = (0..4).map(|_| gate.sends(peer(1), 1, now)).collect();
+    assert_eq!(passages[..3], [Passage::Open; 3]);
+    let Passage::Later(until) = passages[3] else { panic!("{passages:?}") };
+    assert!(until > now);
+    assert_eq!(gate.sends(peer(1), 1, until), Passage::Open);
+    assert_eq!(told.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn bytes_are_limited_as_datagrams_are() {
+    let (guard, ..) = guard(listener(), Rates { receive_bytes: rate(1_000), ..Rates::default() });
+    let gate = gate(&guard, "0.0.0.0:12000");
+    let now = Instant::now();
+    assert_eq!((0..10).filter(|_| gate.hears(peer(1), 300, now)).count(), 3);
+    assert!(gate.hears(peer(1), 100, now));
+}

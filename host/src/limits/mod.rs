@@ -1,0 +1,129 @@
+//! How much of the machine one instance may use, beside the network.
+
+mod compute;
+mod memory;
+mod output;
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use thiserror::Error;
+
+pub use compute::{Activity, Compute, Watchdog};
+pub use memory::Memory;
+pub use output::{Metered, Output};
+
+/// What an instance may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memories and tables, in all.
+    pub memory: ByteSize,
+    /// From start to end.
+    pub time: Option<Duration>,
+    /// Processor time without any use of the network.
+    pub compute: Duration,
+    /// Sockets at a time.
+    pub sockets: usize,
+    /// Handles of all kinds at a time.
+    pub handles: usize,
+    /// What one call may carry to the host.
+    pub call: ByteSize,
+    /// Names that are looked up.
+    pub lookups: usize,
+    /// Standard output and standard error, together, in a second.
+    pub output: ByteSize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(64),
+            time: None,
+            compute: Duration::from_millis(500),
+            sockets: 256,
+            handles: 16_384,
+            // 64 datagrams of the largest size are 4 MiB.
+            call: ByteSize::mib(16),
+            lookups: 64,
+            output: ByteSize::mib(64),
+        }
+    }
+}
+
+/// A limit that an instance was stopped by: as a sentence goes on after the component's name.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Struck {
+    /// [`Limits::memory`].
+    #[error("asked for more than {0} of memory (--limit-memory)")]
+    Memory(ByteSize),
+    /// [`Limits::time`].
+    #[error("ran for {} (--limit-time)", humantime::format_duration(*.0))]
+    Time(Duration),
+    /// [`Limits::compute`].
+    #[error("computed for {} without using the network (--limit-compute)", humantime::format_duration(*.0))]
+    Compute(Duration),
+    /// [`Limits::sockets`].
+    #[error("opened more than {0} sockets (--limit-sockets)")]
+    Sockets(usize),
+    /// [`Limits::handles`].
+    #[error("held more than {0} handles (--limit-handles)")]
+    Handles(usize),
+    /// [`Limits::call`].
+    #[error("passed more than {0} to the host at once (--limit-call)")]
+    Call(ByteSize),
+    /// [`Limits::lookups`].
+    #[error("looked up more than {0} names (--limit-lookups)")]
+    Lookups(usize),
+    /// [`Limits::output`].
+    #[error("wrote more than {0} in a second (--limit-output)")]
+    Output(ByteSize),
+}
+
+impl Struck {
+    /// The limit that ended a run with `error`, where it was one.
+    pub fn of(error: &wasmtime::Error, limits: &Limits) -> Option<Self> {
+        if let Some(struck) = error.downcast_ref::<Self>() {
+            return Some(*struck);
+        }
+        // wasmtime's own counts have no public error types; tests with guests that strike them hold these texts.
+        match error.root_cause().to_string() {
+            text if text.contains("store handle limit exceeded") || text == "resource table has no free keys" => {
+                Some(Self::Handles(limits.handles))
+            }
+            text if text.contains("fuel allocated for hostcalls has been exhausted") => Some(Self::Call(limits.call)),
+            _ => None,
+        }
+    }
+}
+
+/// Counts of what an instance has.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    limits: Limits,
+    sockets: usize,
+    lookups: usize,
+}
+
+impl Usage {
+    /// None yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, sockets: 0, lookups: 0 }
+    }
+
+    /// A socket more.
+    pub fn open_socket(&mut self) -> Result<(), Struck> {
+        self.sockets += 1;
+        if self.sockets > self.limits.sockets { Err(Struck::Sockets(self.limits.sockets)) } else { Ok(()) }
+    }
+
+    /// A socket less.
+    pub fn close_socket(&mut self) {
+        self.sockets -= 1;
+    }
+
+    /// A lookup more.
+    pub fn look_up(&mut self) -> Result<(), Struck> {
+        self.lookups += 1;
+        if self.lookups > self.limits.lookups { Err(Struck::Lookups(self.limits.lookups)) } else { Ok(()) }
+    }
+}

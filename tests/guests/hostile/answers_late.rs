@@ -1,0 +1,18 @@
+//! Keeps a datagram for a second before it answers.
+
+use udping_net::bindings::wasi::cli::exit::exit;
+use udping_net::console::Console;
+use udping_test_guests::{ErrorCode, IpAddressFamily, address, bound, pause, receive, send};
+
+fn main() {
+    let socket = bound(IpAddressFamily::Ipv4);
+    let (incoming, outgoing) = socket.stream(None).unwrap();
+    Console::stdout().line(format_args!("listening on {}", address(&socket))).unwrap();
+    let datagram = receive(&incoming).unwrap();
+    pause(1_000_000_000);
+    let answered = send(&outgoing, &datagram.data, Some(datagram.remote_address.into()));
+    assert_eq!(answered, Err(ErrorCode::AccessDenied));
+    exit(Err(()));
+}
+
+udping_test_guests::guest!(main);

@@ -1,0 +1,14 @@
+//! Asks for the time, and for nothing else, without end.
+
+use udping_net::bindings::wasi::clocks::monotonic_clock::now;
+
+fn main() {
+    let mut last = now();
+    loop {
+        let time = now();
+        assert!(time >= last);
+        last = time;
+    }
+}
+
+udping_test_guests::guest!(main);

@@ -1,0 +1,13 @@
+//! Asks for pollables, and gives none back.
+
+use udping_test_guests::{IpAddressFamily, bound};
+
+fn main() {
+    let socket = bound(IpAddressFamily::Ipv4);
+    let mut held = Vec::new();
+    loop {
+        held.push(socket.subscribe());
+    }
+}
+
+udping_test_guests::guest!(main);

@@ -1,0 +1,12 @@
+//! Looks for what it was not given.
+
+use udping_net::bindings::wasi::cli::environment::{get_arguments, get_environment, initial_cwd};
+
+fn main() {
+    assert_eq!(get_arguments(), ["looks_around.wasm"]);
+    let names: Vec<_> = get_environment().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["UDPING_HOST"]);
+    assert_eq!(initial_cwd(), None);
+}
+
+udping_test_guests::guest!(main);

@@ -1,0 +1,12 @@
+//! Opens sockets, and closes none.
+
+use udping_test_guests::{IpAddressFamily, socket};
+
+fn main() {
+    let mut open = Vec::new();
+    loop {
+        open.push(socket(IpAddressFamily::Ipv4));
+    }
+}
+
+udping_test_guests::guest!(main);

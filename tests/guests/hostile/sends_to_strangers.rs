@@ -1,0 +1,18 @@
+//! Listens, as it may, and sends to whoever it likes.
+
+use udping_net::bindings::wasi::cli::exit::exit;
+use udping_test_guests::{ErrorCode, IpAddressFamily, bound, send};
+
+fn main() {
+    let socket = bound(IpAddressFamily::Ipv4);
+    let (_incoming, outgoing) = socket.stream(None).unwrap();
+    for stranger in [([127, 0, 0, 1], 9), ([192, 0, 2, 7], 53), ([224, 0, 0, 251], 5353), ([255, 255, 255, 255], 9)] {
+        assert_eq!(send(&outgoing, b"x", Some(stranger.into())), Err(ErrorCode::AccessDenied));
+    }
+    drop((_incoming, outgoing));
+    let connected = socket.stream(Some(std::net::SocketAddr::from(([192, 0, 2, 7], 53)).into()));
+    assert_eq!(connected.err(), Some(ErrorCode::AccessDenied));
+    exit(Err(()));
+}
+
+udping_test_guests::guest!(main);

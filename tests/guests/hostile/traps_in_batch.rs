@@ -1,0 +1,26 @@
+//! Echoes, and traps where a datagram says so, with those of its batch in hand.
+
+use udping_net::console::Console;
+use udping_net::poll::poll;
+use udping_test_guests::{IpAddressFamily, OutgoingDatagram, address, bound};
+
+fn main() {
+    let socket = bound(IpAddressFamily::Ipv4);
+    let (incoming, outgoing) = socket.stream(None).unwrap();
+    Console::stdout().line(format_args!("listening on {}", address(&socket))).unwrap();
+    let readable = incoming.subscribe();
+    loop {
+        poll(&[&readable]);
+        let batch = incoming.receive(64).unwrap();
+        assert!(batch.iter().all(|datagram| datagram.data != b"trap"), "it says so");
+        for datagram in batch {
+            while outgoing.check_send().unwrap() == 0 {
+                outgoing.subscribe().block();
+            }
+            let answer = OutgoingDatagram { data: datagram.data, remote_address: Some(datagram.remote_address) };
+            let _ = outgoing.send(&[answer]);
+        }
+    }
+}
+
+udping_test_guests::guest!(main);

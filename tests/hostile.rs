@@ -1,0 +1,237 @@
+//! Components that attempt what they may not: each is refused or stopped, with a message that names why and an exit code of
+//! its own. Each guest in `guests/hostile/` has its case here, or this does not compile.
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use udping_tests::{Outcome, Server, file, run, udping_host, wat};
+
+/// How soon a component is stopped at a limit: the issue is a second, and a machine that tests run on is busy.
+const SOON: Duration = Duration::from_secs(3);
+
+macro_rules! tests {
+    ($($name:ident = $component:expr;)*) => {
+        $(#[test] fn $name() { cases::$name(file(concat!(stringify!($name), ".wasm"), $component).to_str().unwrap()) })*
+    };
+}
+
+include!(concat!(env!("OUT_DIR"), "/hostile.rs"));
+for_each_guest!(tests);
+
+/// Runs a component that a limit is to stop, and that has no business going on for longer.
+#[track_caller]
+fn assert_stopped(flags: &[&str], component: &str, limit: &str) -> Outcome {
+    let start = Instant::now();
+    let outcome = run(udping_host().args(flags).arg(component));
+    assert!(start.elapsed() < SOON, "it ran for {:?}: {outcome:?}", start.elapsed());
+    assert_eq!(outcome.code(), 6, "{outcome:?}");
+    let name = component.rsplit('/').next().unwrap();
+    let line = format!("udping-host: stopped: {name} {limit}");
+    assert_eq!(outcome.stderr.lines().last().unwrap(), line);
+    outcome
+}
+
+/// Runs a component to which something is to be refused.
+#[track_caller]
+fn assert_refused(outcome: &Outcome, refusal: &str) {
+    assert_eq!(outcome.code(), 3, "{outcome:?}");
+    assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+    let line = format!("udping-host: refused: {refusal}");
+    assert!(outcome.stderr.lines().any(|said| said.starts_with(&line)), "no {line:?} in {outcome:?}");
+}
+
+/// A component that listens, and a datagram for it.
+fn with_a_datagram(flags: &[&str], component: &str) -> (Outcome, Vec<Vec<u8>>) {
+    let server = Server::listening(udping_host().args(["--allow-listen", "127.0.0.1:0"]).args(flags).arg(component));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(&[7; 100], server.addresses[0]).unwrap();
+    let outcome = server.process.wait();
+    socket.set_nonblocking(true).unwrap();
+    let answers = std::iter::from_fn(|| {
+        let mut buffer = [0; 2048];
+        let length = socket.recv(&mut buffer).ok()?;
+        Some(buffer[..length].to_vec())
+    });
+    (outcome, answers.collect())
+}
+
+mod cases {
+    use super::*;
+
+    const NETWORK: &[&str] = &["-S", "inherit-network"];
+
+    pub fn spins(guest: &str) {
+        let limit = "computed for 500ms without using the network (--limit-compute)";
+        assert_stopped(&[], guest, limit);
+    }
+
+    pub fn asks_the_time(guest: &str) {
+        let limit = "computed for 100ms without using the network (--limit-compute)";
+        assert_stopped(&["--limit-compute", "100ms"], guest, limit);
+    }
+
+    pub fn blocks(guest: &str) {
+        assert_stopped(&["--limit-time", "300ms", "-S", "inherit-network"], guest, "ran for 300ms (--limit-time)");
+    }
+
+    pub fn grows(guest: &str) {
+        assert_stopped(&[], guest, "asked for more than 64.0 MiB of memory (--limit-memory)");
+        let limit = "asked for more than 5.0 MiB of memory (--limit-memory)";
+        assert_stopped(&["--limit-memory", "5MiB"], guest, limit);
+    }
+
+    pub fn floods_stdout(guest: &str) {
+        let flags = ["-S", "inherit-network", "--limit-output", "1MiB"];
+        let outcome = assert_stopped(&flags, guest, "wrote more than 1.0 MiB in a second (--limit-output)");
+        // What comes back in the time that it writes is little beside it.
+        assert!((1_000_000..2 << 20).contains(&outcome.stdout.len()), "{}", outcome.stdout.len());
+    }
+
+    pub fn floods_stderr(guest: &str) {
+        let flags = ["-S", "inherit-network", "--limit-output", "1MiB"];
+        assert_stopped(&flags, guest, "wrote more than 1.0 MiB in a second (--limit-output)");
+    }
+
+    pub fn opens_sockets(guest: &str) {
+        assert_stopped(&[], guest, "opened more than 256 sockets (--limit-sockets)");
+        assert_stopped(&["--limit-sockets", "3"], guest, "opened more than 3 sockets (--limit-sockets)");
+    }
+
+    pub fn holds_handles(guest: &str) {
+        assert_stopped(NETWORK, guest, "held more than 16384 handles (--limit-handles)");
+    }
+
+    pub fn passes_much(guest: &str) {
+        assert_stopped(NETWORK, guest, "passed more than 16.0 MiB to the host at once (--limit-call)");
+    }
+
+    pub fn looks_up_names(guest: &str) {
+        let outcome = assert_stopped(&[], guest, "looked up more than 64 names (--limit-lookups)");
+        let refusal = "udping-host: refused: looks_up_names.wasm asked to resolve secret-0.example.invalid";
+        assert!(outcome.stderr.starts_with(refusal), "{outcome:?}");
+        assert!(!outcome.stderr.contains("secret-1.example"), "{outcome:?}");
+    }
+
+    pub fn sends_to_strangers(guest: &str) {
+        let outcome = run(udping_host().args(["--allow-listen", "127.0.0.1:0"]).arg(guest));
+        assert_refused(&outcome, "sends_to_strangers.wasm asked to send to 127.0.0.1:9; granted: listen on 127.0.0.1:0; ");
+        assert_refused(&outcome, "sends_to_strangers.wasm asked to connect to 192.0.2.7:53; granted: listen on");
+    }
+
+    pub fn amplifies(guest: &str) {
+        let (outcome, answers) = with_a_datagram(&[], guest);
+        assert_refused(&outcome, "amplifies.wasm asked to send to 127.0.0.1:");
+        assert!(outcome.stderr.contains(", where as much went as came from there (--amplification 1)"), "{outcome:?}");
+        assert_eq!(answers, [[7; 100]]);
+        // Were it let, it would: else this guest would show nothing.
+        let (let_do, _) = with_a_datagram(&["--amplification", "1.5"], guest);
+        assert!(let_do.stderr.contains("panicked"), "{let_do:?}");
+    }
+
+    pub fn answers_late(guest: &str) {
+        let (outcome, answers) = with_a_datagram(&["--answer-window", "500ms"], guest);
+        assert_refused(&outcome, "answers_late.wasm asked to send to 127.0.0.1:");
+        assert!(outcome.stderr.contains(", which it has not heard from for 500ms (--answer-window)"), "{outcome:?}");
+        assert!(answers.is_empty(), "{answers:?}");
+        let (in_time, _) = with_a_datagram(&["--answer-window", "10s"], guest);
+        assert!(in_time.stderr.contains("panicked"), "{in_time:?}");
+    }
+
+    pub fn binds_elsewhere(guest: &str) {
+        let outcome = run(udping_host().args(["--allow-listen", "12000"]).arg(guest));
+        assert_refused(&outcome, "binds_elsewhere.wasm asked to listen on 127.0.0.1:0; granted: listen on 12000; ");
+    }
+
+    pub fn sends_fast(guest: &str) {
+        let sent = |flags: &[&str]| -> u64 {
+            let outcome = run(udping_host().args(["--allow-to", "127.0.0.1:9"]).args(flags).arg(guest));
+            assert_eq!(outcome.code(), 0, "{outcome:?}");
+            assert_eq!(
+                outcome.stderr.contains("held back: a datagram of sends_fast.wasm"),
+                !flags.is_empty(),
+                "{outcome:?}"
+            );
+            outcome.stdout.trim().strip_prefix("sent ").unwrap().parse().unwrap()
+        };
+        // The first second's worth may go at once.
+        let limited = sent(&["--limit-send", "1000"]);
+        assert!((2_000..=3_000).contains(&limited), "{limited}");
+        let limited = sent(&["--limit-send-bytes", "100kB"]);
+        assert!((2_000..=3_000).contains(&limited), "{limited}");
+        assert!(sent(&[]) > 10_000);
+    }
+
+    pub fn traps_in_batch(guest: &str) {
+        let flags = ["--allow-listen", "127.0.0.1:0"];
+        let server = Server::listening(udping_host().args(flags).arg(guest));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for datagram in [&b"one"[..], b"trap", b"two"] {
+            socket.send_to(datagram, server.addresses[0]).unwrap();
+        }
+        let outcome = server.process.wait();
+        assert_eq!(outcome.code(), 4, "{outcome:?}");
+        assert!(outcome.stderr.ends_with("trapped: wasm trap: wasm `unreachable` instruction executed\n"), "{outcome:?}");
+    }
+
+    pub fn looks_around(guest: &str) {
+        let outcome = run(udping_host().arg(guest));
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+    }
+}
+
+/// Handles of a resource that is the component's own: the host never sees them, and has to keep them.
+#[test]
+fn handles_of_its_own() {
+    let path = wat(
+        "own_handles.wasm",
+        r#"(component
+            (type $thing (resource (rep i32)))
+            (core func $new (canon resource.new $thing))
+            (core module $m
+                (import "" "new" (func $new (param i32) (result i32)))
+                (func (export "run") (result i32) (loop $again (drop (call $new (i32.const 0))) (br $again)) (i32.const 0)))
+            (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (instance $command (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $command)))"#,
+    );
+    assert_stopped(&[], path.to_str().unwrap(), "held more than 16384 handles (--limit-handles)");
+}
+
+/// What a component asks for before it runs counts, too.
+#[test]
+fn a_memory_that_is_too_large_from_the_start() {
+    let path = wat(
+        "large_memory.wasm",
+        r#"(component
+            (core module $m (memory 2000) (func (export "run") (result i32) (i32.const 0)))
+            (core instance $i (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (instance $command (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $command)))"#,
+    );
+    assert_stopped(&[], path.to_str().unwrap(), "asked for more than 64.0 MiB of memory (--limit-memory)");
+}
+
+#[test]
+fn a_table_that_is_too_large() {
+    let path = wat(
+        "large_table.wasm",
+        r#"(component
+            (core module $m (table 5000000 funcref) (func (export "run") (result i32) (i32.const 0)))
+            (core instance $i (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (instance $command (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $command)))"#,
+    );
+    assert_stopped(&[], path.to_str().unwrap(), "asked for more than 64.0 MiB of memory (--limit-memory)");
+}
+
+/// TCP is served so that programs which import it run, and does nothing.
+#[test]
+fn tcp_is_never_granted() {
+    let outcome = run(udping_host()
+        .args(["inspect"])
+        .arg(wat("tcp.wasm", r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#)));
+    assert!(outcome.stdout.contains("nothing helps: TCP is never granted"), "{outcome:?}");
+}
