@@ -138,6 +138,17 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_of_a_tag_counts() {
+        let right = sealed(&key(), Request, b"Ping");
+        for i in 0..right.len() {
+            let mut wrong = right.clone();
+            wrong[i] ^= 1;
+            assert_eq!(key().open(Request, &wrong), None, "{i}");
+            assert_eq!(key().open(Request, &right[..i]), None, "{i}");
+        }
+    }
+
+    #[test]
     fn a_key_does_not_show_when_it_is_printed() {
         let text = format!("{:?}", Key::from_hex(&"5a".repeat(16)).unwrap());
         assert!(!text.contains("5a") && !text.contains("90"), "{text}");
