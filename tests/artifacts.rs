@@ -47,7 +47,8 @@ fn the_client_imports_what_its_world_names_and_nothing_else() {
 
 #[test]
 fn the_server_imports_what_its_world_names_and_nothing_else() {
-    assert_eq!(inspected("server", "imports:"), with_both(&["wasi:random/insecure-seed@0.2.0"]));
+    let own = ["wasi:clocks/monotonic-clock@0.2.0", "wasi:clocks/wall-clock@0.2.0", "wasi:random/insecure-seed@0.2.0"];
+    assert_eq!(inspected("server", "imports:"), with_both(&own));
     assert_eq!(inspected("server", "exports:"), ["wasi:cli/run@0.2.0"]);
 }
 

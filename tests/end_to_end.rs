@@ -3,7 +3,8 @@
 use std::net::UdpSocket;
 use std::thread;
 
-use udping_core::echo::{Config, DropRate, Echo, Verdict};
+use udping_core::echo::{Arrival, Config, DropRate, Echo, Verdict};
+use udping_core::time::{Instant, UnixTime};
 use udping_tests::{CLIENT, PATIENCE, Runtime, SERVER, Server, ping, run, under_both_runtimes};
 
 under_both_runtimes![
@@ -51,8 +52,12 @@ fn just_the_share_asked_for_is_dropped(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &["--drop-rate", "30", "--seed", "7"]);
     let outcome = ping(runtime, &server, &["-c", "40", "-i", "5ms", "-W", "500ms"]);
 
-    let mut echo = Echo::new(Config { drop_rate: DropRate::from_percent(30.0).unwrap(), seed: 7, uppercase: false });
-    let dropped: Vec<u32> = (1..=40).filter(|_| echo.receive(&mut []) == Verdict::Drop).collect();
+    let drop_rate = DropRate::from_percent(30.0).unwrap();
+    let mut echo = Echo::new(Config { drop_rate, seed: 7, ..Config::default() });
+    let wall = UnixTime { seconds: 0, nanoseconds: 0 };
+    let arrival = Arrival { from: ([127, 0, 0, 1], 5_000).into(), port: 12_000, now: Instant::from_nanos(0), wall };
+    let dropped = |seq: &u32| echo.receive(arrival, &mut seq.to_be_bytes()) == Verdict::Drop;
+    let dropped: Vec<u32> = (1..=40).filter(dropped).collect();
     assert_eq!(outcome.seqs("lost: no reply within 500 ms"), dropped);
     assert_eq!(outcome.seqs(" rtt=").len(), 40 - dropped.len());
     assert_eq!(outcome.code(), 0);
@@ -238,8 +243,8 @@ fn a_server_outlives_clients_that_vanish_and_clients_that_never_read(runtime: Ru
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"gone", server.addresses[0]).unwrap();
     }
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
-    for _ in 0..2_000 {
-        deaf.send_to(&[b'x'; 1_400], server.addresses[0]).unwrap();
+    for number in 0..2_000_u32 {
+        deaf.send_to(&number.to_be_bytes().repeat(350), server.addresses[0]).unwrap();
     }
     let outcome = ping(runtime, &server, &["-c", "3", "-i", "100ms"]);
     assert_eq!(outcome.lines_with("3 sent, 3 received, 0 lost").len(), 1, "{outcome:?}");

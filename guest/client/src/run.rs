@@ -26,18 +26,25 @@ const STOP: u32 = 1;
 /// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
+    let key = program::key()?;
     let target = Target { address: choose_address(&args)?, host: args.host.clone() };
     let channel = connect(&args, target.address)?;
-    let config =
-        Config { peer: target.address, count: args.count, interval: args.interval, timeout: args.timeout, size: args.size };
+    let config = Config {
+        peer: target.address,
+        count: args.count,
+        interval: args.interval,
+        timeout: args.timeout,
+        size: args.size,
+        key,
+    };
     let out = Console::stdout();
-    out.line(Header { target: &target, size: first_datagram_length(config.size) })?;
+    out.line(Header { target: &target, size: first_datagram_length(&config) })?;
 
     let mut pinger = Pinger::new(config, clock::now());
     ping(&mut pinger, &channel, |pinger| {
         while let Some(event) = pinger.poll_event() {
             if !args.quiet {
-                out.line(Line { event: &event, peer: config.peer, timeout: config.timeout })?;
+                out.line(Line { event: &event, peer: target.address, timeout: args.timeout })?;
             }
         }
         Ok(())
@@ -140,8 +147,8 @@ fn connect(args: &Args, peer: SocketAddr) -> Result<Channel, Failure> {
 }
 
 /// The text has the same length whatever the time is, for 10-digit seconds: until 2286.
-fn first_datagram_length(size: usize) -> usize {
+fn first_datagram_length(config: &Config) -> usize {
     let mut datagram = Vec::new();
-    Ping { seq: FIRST, sent_at: UnixTime { seconds: 1_000_000_000, nanoseconds: 0 } }.encode(size, &mut datagram);
+    config.encode(Ping { seq: FIRST, sent_at: UnixTime { seconds: 1_000_000_000, nanoseconds: 0 } }, &mut datagram);
     datagram.len()
 }

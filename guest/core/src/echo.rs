@@ -1,9 +1,24 @@
 //! The server: what becomes of each datagram that arrives.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use fastrand::Rng;
 
+use crate::auth::{Direction, Key, TAG};
+use crate::loops::{self, Repeats};
+use crate::time::{Instant, UnixTime};
+use crate::wire::Ping;
+
+/// Ports below this one are those of services, not of clients (RFC 6335, section 6): many of them answer whatever comes.
+const FIRST_CLIENT_PORT: u16 = 1_024;
+
+/// A source that repeats a datagram gets answers again when it has paused for longer than this: no loop over a network takes
+/// so long for a round.
+const PAUSE: Duration = Duration::from_secs(10);
+
 /// A share of datagrams to drop on purpose: 0 to 100 percent.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DropRate(f64);
 
 impl DropRate {
@@ -13,8 +28,8 @@ impl DropRate {
     }
 }
 
-/// How the server answers.
-#[derive(Clone, Copy, Debug)]
+/// How the server answers. By default it drops nothing on purpose, changes nothing, and has no key.
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The share to leave unanswered.
     pub drop_rate: DropRate,
@@ -22,6 +37,83 @@ pub struct Config {
     pub seed: u64,
     /// Answer in upper case, as the classic lab's server does.
     pub uppercase: bool,
+    /// Answer ports below 1024, too.
+    pub low_ports: bool,
+    /// Answer nothing but pings.
+    pub pings_only: bool,
+    /// Answer those alone who have a key.
+    pub keyed: Option<Keyed>,
+    /// Something that senders do not know: see [`Repeats::new`].
+    pub salt: u64,
+}
+
+/// A key, and what it is good for.
+#[derive(Clone, Debug)]
+pub struct Keyed {
+    /// The key.
+    pub key: Key,
+    /// How far from this server's clock a ping's time may be: for as long, one that was recorded can be sent again.
+    pub replay_window: Duration,
+}
+
+/// What is known of a datagram besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Where it says that it comes from.
+    pub from: SocketAddr,
+    /// The port that it came to.
+    pub port: u16,
+    /// When, by the clock that never jumps.
+    pub now: Instant,
+    /// When, by the clock that pings are stamped with.
+    pub wall: UnixTime,
+}
+
+/// Why a datagram gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It comes from the port that the server itself listens on, here or elsewhere: two of these servers on one port, which is
+    /// what people run, would answer each other.
+    OwnPort,
+    /// It comes from a port below 1024.
+    LowPort,
+    /// Its source is a group of hosts, or none.
+    NoHost,
+    /// It has no tag, or one that was not made with the key.
+    Unauthentic,
+    /// It is not a ping.
+    NoPing,
+    /// Its time is too far from the server's.
+    Stale,
+    /// It came too often.
+    Repeated,
+}
+
+impl Refusal {
+    /// All there are, in the order of the checks.
+    pub const ALL: [Self; 7] =
+        [Self::OwnPort, Self::LowPort, Self::NoHost, Self::Unauthentic, Self::NoPing, Self::Stale, Self::Repeated];
+}
+
+/// How many datagrams were refused, for each reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refusals([u64; Refusal::ALL.len()]);
+
+impl Refusals {
+    /// Counts one.
+    pub fn count(&mut self, refusal: Refusal) {
+        self.0[refusal as usize] += 1;
+    }
+
+    /// Those for one reason.
+    pub fn of(&self, refusal: Refusal) -> u64 {
+        self.0[refusal as usize]
+    }
+
+    /// Those for any reason.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
 }
 
 /// What was done since the start, in datagrams.
@@ -35,6 +127,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Whose answer the socket did not accept.
     pub failed: u64,
+    /// That are not to be answered.
+    pub refused: Refusals,
 }
 
 /// What to do with a datagram.
@@ -42,35 +136,92 @@ pub struct Counts {
 pub enum Verdict {
     /// Send it back as it now is.
     Answer,
-    /// Leave it.
+    /// Leave it: it is one of the share that is lost on purpose.
     Drop,
+    /// Leave it, for this reason.
+    Refuse(Refusal),
 }
 
-/// The server's state: no more than a random sequence and the counts.
+/// The server's state: a random sequence, what came repeatedly, and the counts. None of it grows.
 #[derive(Debug)]
 pub struct Echo {
     config: Config,
     rng: Rng,
+    repeats: Repeats,
     counts: Counts,
 }
 
 impl Echo {
     /// A server that has seen nothing yet.
     pub fn new(config: Config) -> Self {
-        Self { config, rng: Rng::with_seed(config.seed), counts: Counts::default() }
+        // With a key, what is repeated is remembered until its time alone refuses it: the window lies on both sides of now.
+        let memory = config.keyed.as_ref().map_or(PAUSE, |keyed| keyed.replay_window.saturating_mul(2));
+        let (rng, repeats) = (Rng::with_seed(config.seed), Repeats::new(config.salt, memory));
+        Self { config, rng, repeats, counts: Counts::default() }
     }
 
-    /// A datagram arrived: makes it the answer, in place, or says to drop it.
-    pub fn receive(&mut self, datagram: &mut [u8]) -> Verdict {
+    /// A datagram arrived: makes it the answer, in place, or says why there is none.
+    pub fn receive(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Verdict {
         self.counts.received += 1;
+        if let Some(refusal) = self.refusal(arrival, datagram) {
+            self.counts.refused.count(refusal);
+            return Verdict::Refuse(refusal);
+        }
         if self.config.drop_rate.0 > 0.0 && self.rng.f64() * 100.0 < self.config.drop_rate.0 {
             self.counts.dropped += 1;
             return Verdict::Drop;
         }
+        let text = self.text_length(datagram);
+        let (text, tag) = datagram.split_at_mut(text);
         if self.config.uppercase {
-            datagram.make_ascii_uppercase();
+            text.make_ascii_uppercase();
+        }
+        if let Some(keyed) = &self.config.keyed {
+            tag.copy_from_slice(&keyed.key.tag(Direction::Reply, text));
         }
         Verdict::Answer
+    }
+
+    /// Whether and why a datagram is not to be answered: the first reason that holds.
+    ///
+    /// First its source, which takes no time and keeps everything else from those that must get nothing whatever they send.
+    /// Then, with a key, the tag: so what follows, and the table of repeats above all, is only for those who have the key.
+    /// Then the ping and its time, which leave no trace; repeats come last, because they do.
+    fn refusal(&mut self, Arrival { from, port, now, wall }: Arrival, datagram: &[u8]) -> Option<Refusal> {
+        if from.port() == port {
+            return Some(Refusal::OwnPort);
+        }
+        // Nothing can be sent to port 0.
+        if from.port() == 0 || (from.port() < FIRST_CLIENT_PORT && !self.config.low_ports) {
+            return Some(Refusal::LowPort);
+        }
+        if !loops::is_host(from.ip()) {
+            return Some(Refusal::NoHost);
+        }
+        let excessive = if let Some(Keyed { key, replay_window }) = &self.config.keyed {
+            let Some(message) = key.open(Direction::Request, datagram) else { return Some(Refusal::Unauthentic) };
+            let Ok(ping) = Ping::decode(message) else { return Some(Refusal::NoPing) };
+            if ping.sent_at.distance(wall) > *replay_window {
+                return Some(Refusal::Stale);
+            }
+            // From wherever: who has recorded it can send it from anywhere.
+            self.repeats.is_excessive(datagram, now)
+        } else {
+            if self.config.pings_only && Ping::decode(datagram).is_err() {
+                return Some(Refusal::NoPing);
+            }
+            self.repeats.is_excessive((from.ip(), from.port(), datagram), now)
+        };
+        excessive.then_some(Refusal::Repeated)
+    }
+
+    /// A datagram without the tag that it has where there is a key.
+    pub fn text<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
+        &datagram[..self.text_length(datagram)]
+    }
+
+    fn text_length(&self, datagram: &[u8]) -> usize {
+        datagram.len().saturating_sub(if self.config.keyed.is_some() { TAG } else { 0 })
     }
 
     /// The socket accepted `count` answers.
@@ -90,58 +241,5 @@ impl Echo {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn echo(percent: f64, seed: u64, uppercase: bool) -> Echo {
-        Echo::new(Config { drop_rate: DropRate::from_percent(percent).unwrap(), seed, uppercase })
-    }
-
-    fn verdicts(percent: f64, seed: u64) -> Vec<Verdict> {
-        let mut echo = echo(percent, seed, false);
-        (0..10_000).map(|_| echo.receive(&mut [])).collect()
-    }
-
-    #[test]
-    fn a_rate_is_a_percentage() {
-        for percent in [-0.1, 100.1, f64::NAN, f64::INFINITY] {
-            assert_eq!(DropRate::from_percent(percent), None, "{percent}");
-        }
-    }
-
-    #[test]
-    fn none_and_all_are_exact() {
-        assert!(verdicts(0.0, 1).iter().all(|&v| v == Verdict::Answer));
-        assert!(verdicts(100.0, 1).iter().all(|&v| v == Verdict::Drop));
-    }
-
-    #[test]
-    fn a_share_is_near_its_rate_and_the_same_for_the_same_seed() {
-        let dropped = verdicts(30.0, 7).iter().filter(|&&v| v == Verdict::Drop).count();
-        // 10,000 draws at 0.3 have a standard deviation of 46: 250 is more than five of them.
-        assert!(dropped.abs_diff(3_000) < 250, "{dropped}");
-        assert_eq!(verdicts(30.0, 7), verdicts(30.0, 7));
-        assert_ne!(verdicts(30.0, 7), verdicts(30.0, 8));
-    }
-
-    #[test]
-    fn an_answer_is_the_same_bytes_or_the_same_upper_cased() {
-        let mut datagram = *b"Ping 1 2.0 \xff";
-        assert_eq!(echo(0.0, 1, false).receive(&mut datagram), Verdict::Answer);
-        assert_eq!(datagram, *b"Ping 1 2.0 \xff");
-        assert_eq!(echo(0.0, 1, true).receive(&mut datagram), Verdict::Answer);
-        assert_eq!(datagram, *b"PING 1 2.0 \xff");
-    }
-
-    #[test]
-    fn every_datagram_is_counted_once_on_each_side() {
-        let mut echo = echo(100.0, 1, false);
-        echo.receive(&mut []);
-        echo.config.drop_rate = DropRate(0.0);
-        echo.receive(&mut []);
-        echo.receive(&mut []);
-        echo.answered(1);
-        echo.failed();
-        assert_eq!(echo.counts(), Counts { received: 3, answered: 1, dropped: 1, failed: 1 });
-    }
-}
+#[path = "echo_tests.rs"]
+mod tests;

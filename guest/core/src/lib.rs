@@ -4,9 +4,11 @@
 //! byte slices, and what happened comes out as [`pinger::Event`]s. So every rule of the pinger is tested natively, with
 //! time as data.
 
+pub mod auth;
 pub mod duration;
 pub mod echo;
 pub mod in_flight;
+pub mod loops;
 pub mod pinger;
 pub mod report;
 pub mod schedule;

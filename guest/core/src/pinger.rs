@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::auth::{Direction, Key, TAG};
 use crate::in_flight::{InFlight, Verdict};
 use crate::schedule::Schedule;
 use crate::seq::Seq;
@@ -16,7 +17,7 @@ use crate::wire::Ping;
 pub const FIRST: Seq = Seq(1);
 
 /// What one run does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Where to send to, and the only address whose replies count.
     pub peer: SocketAddr,
@@ -26,8 +27,27 @@ pub struct Config {
     pub interval: Duration,
     /// How long each ping is awaited.
     pub timeout: Duration,
-    /// Bytes in a datagram: the text is padded up to it, and longer text is sent as it is.
+    /// Bytes in a datagram, tag and all: the text is padded up to it, and longer text is sent as it is.
     pub size: usize,
+    /// What pings are tagged with, and what replies must be tagged with.
+    pub key: Option<Key>,
+}
+
+impl Config {
+    /// Replaces what is in `datagram` with `ping` as it is sent.
+    pub fn encode(&self, ping: Ping, datagram: &mut Vec<u8>) {
+        self.encode_text(ping, datagram);
+        if let Some(key) = &self.key {
+            let tag = key.tag(Direction::Request, datagram);
+            datagram.extend(tag);
+        }
+    }
+
+    /// The same without its tag.
+    fn encode_text(&self, ping: Ping, text: &mut Vec<u8>) {
+        let tag = if self.key.is_some() { TAG } else { 0 };
+        ping.encode(self.size.saturating_sub(tag), text);
+    }
 }
 
 /// Something that a reader of the run wants to know as it happens.
@@ -50,7 +70,7 @@ pub enum Event {
     NotSent(Seq, String),
     /// The network reported an error that belongs to no ping in particular, such as an ICMP port unreachable.
     NetworkError(String),
-    /// A datagram from another address, or with content that was not sent.
+    /// A datagram from another address, with content that was not sent, or without the tag that it should have.
     Foreign {
         /// Who sent it.
         from: SocketAddr,
@@ -135,9 +155,9 @@ impl Pinger {
     /// A run whose first ping is due at `start`.
     pub fn new(config: Config, start: Instant) -> Self {
         Self {
-            config,
             schedule: Schedule::new(start, config.interval),
             in_flight: InFlight::new(FIRST, config.timeout),
+            config,
             attempts: 0,
             stopped: false,
             rtts: RttStats::default(),
@@ -162,7 +182,7 @@ impl Pinger {
         self.schedule.take_due(now)?;
         self.attempts += 1;
         let seq = self.in_flight.enter(now, wall);
-        Ping { seq, sent_at: wall }.encode(self.config.size, &mut self.datagram);
+        self.config.encode(Ping { seq, sent_at: wall }, &mut self.datagram);
         Some((seq, &self.datagram))
     }
 
@@ -260,15 +280,19 @@ impl Pinger {
     }
 
     /// The ping that `datagram` is a reply to, and when that was sent: it came from the peer, and it is what was sent to the
-    /// letter, or that upper-cased, as the classic lab's server answers.
+    /// letter, or that upper-cased, as the classic lab's server answers; with a reply's tag, where there is a key.
     fn answered_ping(&mut self, from: SocketAddr, datagram: &[u8]) -> Option<(Seq, Instant)> {
         if from != self.config.peer {
             return None;
         }
-        let seq = Ping::decode(datagram).ok()?.seq;
+        let text = match &self.config.key {
+            Some(key) => key.open(Direction::Reply, datagram)?,
+            None => datagram,
+        };
+        let seq = Ping::decode(text).ok()?.seq;
         let (sent, wall) = self.in_flight.sent(seq)?;
-        Ping { seq, sent_at: wall }.encode(self.config.size, &mut self.expected);
-        datagram.eq_ignore_ascii_case(&self.expected).then_some((seq, sent))
+        self.config.encode_text(Ping { seq, sent_at: wall }, &mut self.expected);
+        text.eq_ignore_ascii_case(&self.expected).then_some((seq, sent))
     }
 }
 

@@ -23,6 +23,7 @@ fn config(count: u32) -> Config {
         interval: Duration::from_millis(100),
         timeout: Duration::from_millis(250),
         size: 32,
+        key: None,
     }
 }
 
@@ -155,4 +156,43 @@ fn grid_points_missed_take_no_sequence_number() {
     assert_eq!(pinger.poll_send(at(0), wall(0)).unwrap().0, Seq(1));
     assert_eq!(pinger.poll_send(at(520), wall(0)).unwrap().0, Seq(2));
     assert_eq!(pinger.summary().missed_slots, 4);
+}
+
+const KEY: &str = "000102030405060708090a0b0c0d0e0f";
+
+fn keyed(size: usize) -> Pinger {
+    Pinger::new(Config { size, key: Key::from_hex(KEY).ok(), ..config(1) }, at(0))
+}
+
+#[test]
+fn with_a_key_the_size_is_still_the_whole_datagrams() {
+    for (size, length) in [(0, 27 + 32), (58, 59), (59, 59), (60, 60), (65_507, 65_507)] {
+        let mut pinger = keyed(size);
+        let datagram = pinger.poll_send(at(0), wall(0)).unwrap().1.to_vec();
+        assert_eq!(datagram.len(), length, "{size}");
+        let text = Key::from_hex(KEY).unwrap().open(Direction::Request, &datagram).unwrap().to_vec();
+        assert_eq!(text.trim_ascii_end(), b"Ping 1 1700000000.000000000");
+    }
+}
+
+#[test]
+fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
+    let (key, stranger) = (Key::from_hex(KEY).unwrap(), Key::from_hex(&"5a".repeat(16)).unwrap());
+    let mut pinger = keyed(80);
+    let request = pinger.poll_send(at(0), wall(0)).unwrap().1.to_vec();
+    let text = &request[..48];
+    let sealed = |key: &Key, direction, text: &[u8]| [text, &key.tag(direction, text)].concat();
+    for foreign in [
+        request.clone(),
+        text.to_vec(),
+        [text, &[0; 32]].concat(),
+        sealed(&stranger, Direction::Reply, text),
+        sealed(&key, Direction::Reply, b"Ping 1 1700000000.000000000"),
+        sealed(&key, Direction::Reply, text).to_ascii_uppercase(),
+    ] {
+        pinger.handle_datagram(at(1), peer(), &foreign);
+    }
+    assert_eq!((pinger.summary().received, pinger.summary().foreign), (0, 6));
+    pinger.handle_datagram(at(1), peer(), &sealed(&key, Direction::Reply, &text.to_ascii_uppercase()));
+    assert_eq!(pinger.summary().received, 1);
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::duration::{Millis, Plain};
-use crate::echo::Counts;
+use crate::echo::{Counts, Refusal};
 use crate::pinger::{Event, ReplyKind, Summary};
 use crate::wire::Ping;
 
@@ -115,25 +115,63 @@ impl fmt::Display for Listening<'_> {
     }
 }
 
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate {
+    /// It arrived.
+    Received,
+    /// It left.
+    Sent,
+    /// It was left unanswered on purpose.
+    Dropped,
+    /// It is not to be answered.
+    Refused(Refusal),
+}
+
 /// The server's line for a datagram under `-v`.
 #[derive(Debug)]
 pub struct Logged<'a> {
-    /// `received`, `sent` or `dropped`.
-    pub verb: &'a str,
+    /// What became of it.
+    pub fate: Fate,
     /// The other side.
     pub peer: SocketAddr,
-    /// What it holds.
-    pub datagram: &'a [u8],
+    /// Its length.
+    pub bytes: usize,
+    /// What it holds, without a tag.
+    pub text: &'a [u8],
 }
 
 impl fmt::Display for Logged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let preposition = if self.verb == "sent" { "to" } else { "from" };
-        write!(f, "{} {} bytes {preposition} {}", self.verb, self.datagram.len(), self.peer)?;
-        match Ping::decode(self.datagram) {
-            Ok(ping) => write!(f, ": seq={}", ping.seq),
-            Err(_) => Ok(()),
+        let (verb, preposition) = match self.fate {
+            Fate::Received => ("received", "from"),
+            Fate::Sent => ("sent", "to"),
+            Fate::Dropped => ("dropped", "from"),
+            Fate::Refused(_) => ("refused", "from"),
+        };
+        write!(f, "{verb} {} bytes {preposition} {}", self.bytes, self.peer)?;
+        if let Ok(ping) = Ping::decode(self.text) {
+            write!(f, ": seq={}", ping.seq)?;
         }
+        match self.fate {
+            Fate::Refused(refusal) => write!(f, " ({refusal})"),
+            Fate::Received | Fate::Sent | Fate::Dropped => Ok(()),
+        }
+    }
+}
+
+/// What a datagram was that was refused; one, or several.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OwnPort => "from this server's own port",
+            Self::LowPort => "from a port below 1024",
+            Self::NoHost => "from no single host",
+            Self::Unauthentic => "without a valid tag",
+            Self::NoPing => "other than a ping",
+            Self::Stale => "outside the replay window",
+            Self::Repeated => "repeated",
+        })
     }
 }
 
@@ -144,7 +182,15 @@ impl fmt::Display for Counts {
         if self.failed > 0 {
             write!(f, ", {} not sent", self.failed)?;
         }
-        Ok(())
+        if self.refused.total() == 0 {
+            return Ok(());
+        }
+        write!(f, ", {} refused (", self.refused.total())?;
+        let reasons = Refusal::ALL.into_iter().map(|refusal| (self.refused.of(refusal), refusal));
+        for (i, (count, refusal)) in reasons.filter(|(count, _)| *count > 0).enumerate() {
+            write!(f, "{}{count} {refusal}", if i == 0 { "" } else { ", " })?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -206,16 +252,36 @@ mod tests {
     #[test]
     fn a_server_says_where_it_listens_what_passes_and_what_it_did() {
         let both = ["[::]:12000".parse().unwrap(), "0.0.0.0:12000".parse().unwrap()];
-        let log = |verb, datagram| Logged { verb, peer: both[0], datagram };
-        let counts = Counts { received: 4, answered: 2, dropped: 1, failed: 1 };
-        insta::assert_snapshot!(format!(
-            "{}\n{}\n{}\n{}\n{}\n{}\n{counts}",
-            Listening(&both[1..]),
-            Listening(&both),
-            log("received", b"Ping 7 1.5"),
-            log("sent", b"Ping 7 1.5"),
-            log("dropped", b"\x00\x1b[2J"),
-            Counts { failed: 0, ..counts },
-        ));
+        let log = |fate, text: &'static [u8]| Logged { fate, peer: both[0], bytes: text.len(), text };
+        let counts = Counts { received: 4, answered: 2, dropped: 1, ..Counts::default() };
+        let failed = Counts { failed: 1, ..counts };
+        let mut refused = failed;
+        (0..5).for_each(|_| refused.refused.count(Refusal::Repeated));
+        refused.refused.count(Refusal::LowPort);
+        let lines = [
+            Listening(&both[1..]).to_string(),
+            Listening(&both).to_string(),
+            log(Fate::Received, b"Ping 7 1.5").to_string(),
+            log(Fate::Sent, b"Ping 7 1.5").to_string(),
+            log(Fate::Dropped, b"\x00\x1b[2J").to_string(),
+            log(Fate::Refused(Refusal::Repeated), b"Ping 7 1.5").to_string(),
+            log(Fate::Refused(Refusal::NoPing), b"\x00\x1b[2J").to_string(),
+            Logged { bytes: 42, ..log(Fate::Received, b"Ping 7 1.5") }.to_string(),
+            counts.to_string(),
+            failed.to_string(),
+            refused.to_string(),
+        ];
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn every_reason_is_named_in_the_last_line() {
+        let mut counts = Counts::default();
+        Refusal::ALL.into_iter().for_each(|refusal| counts.refused.count(refusal));
+        assert_eq!(
+            counts.to_string(),
+            "0 received, 0 answered, 0 dropped, 7 refused (1 from this server's own port, 1 from a port below 1024, \
+             1 from no single host, 1 without a valid tag, 1 other than a ping, 1 outside the replay window, 1 repeated)"
+        );
     }
 }

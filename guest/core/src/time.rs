@@ -43,6 +43,14 @@ pub struct UnixTime {
     pub nanoseconds: u32,
 }
 
+impl UnixTime {
+    /// How far apart two times are, whichever is earlier.
+    pub fn distance(self, other: Self) -> Duration {
+        let since_epoch = |time: Self| Duration::new(time.seconds, time.nanoseconds);
+        since_epoch(self).abs_diff(since_epoch(other))
+    }
+}
+
 /// Seconds with nine decimals: `1700000000.000000042`.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,6 +68,15 @@ mod tests {
         assert_eq!(b.since(a), Duration::from_nanos(4));
         assert_eq!(a.since(b), Duration::ZERO);
         assert_eq!(a + Duration::MAX, Instant::from_nanos(u64::MAX));
+    }
+
+    #[test]
+    fn unix_times_are_as_far_apart_seen_from_either() {
+        let time = |seconds, nanoseconds| UnixTime { seconds, nanoseconds };
+        let (a, b) = (time(7, 999_999_999), time(9, 1));
+        assert_eq!(a.distance(b), Duration::new(1, 2));
+        assert_eq!(b.distance(a), Duration::new(1, 2));
+        assert_eq!(time(0, 0).distance(time(u64::MAX, 999_999_999)), Duration::MAX);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What udping-host tells its guests, and other runtimes don't.
+//! What a host tells its guests: the environment; and the signal to stop, which only udping-host gives.
 
 use crate::bindings::wasi::cli::{environment, stdin};
 use crate::bindings::wasi::io::streams::{InputStream, StreamError};
@@ -9,9 +9,14 @@ use crate::poll::Pollable;
 /// WASI 0.2 has no signals. Elsewhere the end of standard input means nothing: it may be /dev/null.
 const UNDER_UDPING_HOST: &str = "UDPING_HOST";
 
+/// A variable of the environment.
+pub fn variable(wanted: &str) -> Option<String> {
+    environment::get_environment().into_iter().find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
 /// Whether udping-host runs this component.
 pub fn is_udping_host() -> bool {
-    environment::get_environment().iter().any(|(name, _)| name == UNDER_UDPING_HOST)
+    variable(UNDER_UDPING_HOST).is_some()
 }
 
 /// The wish of the host that the component end in good order.

@@ -1,11 +1,15 @@
-//! What a component does before and after its own work: arguments in, a result out, panics made visible.
+//! What a component does before and after its own work: arguments and key in, a result out, panics made visible.
 
 use thiserror::Error;
+use udping_core::auth::Key;
 
 use crate::bindings::wasi::cli::{environment, exit};
 use crate::console::{Closed, Console};
 use crate::error::NetError;
 use crate::host;
+
+/// The variable that holds the key. A key is no argument: those are for every user of the machine to read.
+const KEY: &str = "UDPING_KEY";
 
 /// How a program ends when it does not end well.
 #[derive(Debug, Error)]
@@ -63,6 +67,12 @@ pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, F
             Ok(None)
         }
     }
+}
+
+/// The key in the environment, where there is one. What is there and is no key is an error, and not no key.
+pub fn key() -> Result<Option<Key>, Failure> {
+    let key = host::variable(KEY).map(|digits| Key::from_hex(&digits)).transpose();
+    key.map_err(|error| Failure::Message(format!("{KEY}: {error}")))
 }
 
 /// What a usage error says, on one line: clap's first paragraph.

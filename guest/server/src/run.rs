@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use udping_core::echo::{Config, Echo, Verdict};
-use udping_core::report::{Listening, Logged};
+use udping_core::echo::{Arrival, Config, Echo, Keyed, Verdict};
+use udping_core::report::{Fate, Listening, Logged};
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::console::Console;
 use udping_net::error::NetError;
 use udping_net::host::StopSignal;
 use udping_net::program::{self, Failure};
 use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
-use udping_net::{poll, random};
+use udping_net::{clock, poll, random};
 
 use crate::args::Args;
 
@@ -26,14 +26,13 @@ const ROUNDS: usize = 64;
 /// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
+    let config = config(&args)?;
     let channels = listen(&args)?;
     let out = Console::stdout();
     let addresses: Vec<_> = channels.iter().map(Channel::local_address).collect();
     out.line(Listening(&addresses))?;
 
-    let seed = args.seed.unwrap_or_else(random::seed);
-    let echo = Echo::new(Config { drop_rate: args.drop_rate, seed, uppercase: args.uppercase });
-    let mut service = Service { echo, log: args.verbose.then_some(out) };
+    let mut service = Service { echo: Echo::new(config), log: args.verbose.then_some(out) };
     let stop = StopSignal::from_host();
     let mut waited_for: Vec<_> = channels.iter().map(Channel::readable).collect();
     waited_for.extend(stop.as_ref().map(StopSignal::pollable));
@@ -47,6 +46,19 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
         }
     }
     Ok(Console::stdout().line(service.echo.counts())?)
+}
+
+fn config(args: &Args) -> Result<Config, Failure> {
+    let random = random::seed();
+    Ok(Config {
+        drop_rate: args.drop_rate,
+        seed: args.seed.unwrap_or(random),
+        uppercase: args.uppercase,
+        low_ports: args.allow_low_ports,
+        pings_only: args.pings_only,
+        keyed: program::key()?.map(|key| Keyed { key, replay_window: args.replay_window }),
+        salt: random,
+    })
 }
 
 /// One socket for each family that is asked for and that the machine has: a WASI socket is never both.
@@ -95,12 +107,15 @@ impl Service {
     }
 
     fn answer(&mut self, channel: &Channel, batch: Vec<IncomingDatagram>) {
+        let (port, now, wall) = (channel.local_address().port(), clock::now(), clock::unix_now());
         let mut answers = Vec::with_capacity(batch.len());
         for IncomingDatagram { mut data, remote_address } in batch {
-            self.log_datagram("received", remote_address.into(), &data);
-            match self.echo.receive(&mut data) {
+            let from = remote_address.into();
+            self.log_datagram(Fate::Received, from, &data);
+            match self.echo.receive(Arrival { from, port, now, wall }, &mut data) {
                 Verdict::Answer => answers.push(OutgoingDatagram { data, remote_address: Some(remote_address) }),
-                Verdict::Drop => self.log_datagram("dropped", remote_address.into(), &data),
+                Verdict::Drop => self.log_datagram(Fate::Dropped, from, &data),
+                Verdict::Refuse(refusal) => self.log_datagram(Fate::Refused(refusal), from, &data),
             }
         }
         channel.send_all(&answers, |answer, result| {
@@ -108,7 +123,7 @@ impl Service {
             match result {
                 Ok(()) => {
                     self.echo.answered(1);
-                    self.log_datagram("sent", peer, &answer.data);
+                    self.log_datagram(Fate::Sent, peer, &answer.data);
                 }
                 Err(error) => {
                     self.echo.failed();
@@ -118,8 +133,8 @@ impl Service {
         });
     }
 
-    fn log_datagram(&self, verb: &str, peer: SocketAddr, datagram: &[u8]) {
-        self.log(Logged { verb, peer, datagram });
+    fn log_datagram(&self, fate: Fate, peer: SocketAddr, datagram: &[u8]) {
+        self.log(Logged { fate, peer, bytes: datagram.len(), text: self.echo.text(datagram) });
     }
 
     /// Where nobody reads the log any more, the service goes on without.

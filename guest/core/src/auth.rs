@@ -1,0 +1,179 @@
+//! The key that a client and a server share: who has it can make a tag for a message (HMAC-SHA-256, RFC 2104), and nobody
+//! else can.
+
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use thiserror::Error;
+
+/// Bytes of a tag.
+pub const TAG: usize = 32;
+
+/// How long a key may be, in bytes: not guessable, and not longer than the block of SHA-256, which RFC 2104 would hash.
+const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
+
+/// What a message is for. A tag for one is none for the other: what a server has said cannot be sent to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From client to server.
+    Request,
+    /// Back.
+    Reply,
+}
+
+impl Direction {
+    /// What is authenticated before the message. None starts with another.
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::Request => b"udping request\n",
+            Self::Reply => b"udping reply\n",
+        }
+    }
+}
+
+/// A key, as what it makes of the start of each message: that is the same for all.
+#[derive(Clone, Debug)]
+pub struct Key {
+    request: Hmac<Sha256>,
+    reply: Hmac<Sha256>,
+}
+
+/// Why a text is no key. It does not say what the text is.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum BadKey {
+    /// There is something other than digits, or half a byte.
+    #[error("not a key: write its bytes as hexadecimal digits, two for each")]
+    NotHexadecimal,
+    /// It is too short to be safe, or too long to be used as it is.
+    #[error("not a key: it has {0} bytes; a key has from {first} to {last}", first = LENGTHS.start(), last = LENGTHS.end())]
+    Length(usize),
+}
+
+impl Key {
+    /// Reads a key's hexadecimal digits, of either case.
+    pub fn from_hex(digits: &str) -> Result<Self, BadKey> {
+        let bytes = base16ct::mixed::decode_vec(digits).map_err(|_| BadKey::NotHexadecimal)?;
+        if !LENGTHS.contains(&bytes.len()) {
+            return Err(BadKey::Length(bytes.len()));
+        }
+        let start = |direction: Direction| {
+            let start = Hmac::<Sha256>::new_from_slice(&bytes).map_err(|_| BadKey::Length(bytes.len()))?;
+            Ok(start.chain_update(direction.label()))
+        };
+        Ok(Self { request: start(Direction::Request)?, reply: start(Direction::Reply)? })
+    }
+
+    /// The tag of a message.
+    pub fn tag(&self, direction: Direction, message: &[u8]) -> [u8; TAG] {
+        self.start(direction).clone().chain_update(message).finalize().into_bytes().into()
+    }
+
+    /// The message in a datagram that ends with its tag; `None` where the tag is wrong, or missing.
+    pub fn open<'a>(&self, direction: Direction, datagram: &'a [u8]) -> Option<&'a [u8]> {
+        let (message, tag) = datagram.split_last_chunk::<TAG>()?;
+        // In constant time: how much of a guess is right must not show.
+        self.start(direction).clone().chain_update(message).verify_slice(tag).ok()?;
+        Some(message)
+    }
+
+    fn start(&self, direction: Direction) -> &Hmac<Sha256> {
+        match direction {
+            Direction::Request => &self.request,
+            Direction::Reply => &self.reply,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Direction::{Reply, Request};
+    use super::*;
+    use proptest::prelude::*;
+
+    const DIGITS: &str = "000102030405060708090a0b0c0d0e0f";
+
+    fn key() -> Key {
+        Key::from_hex(DIGITS).unwrap()
+    }
+
+    fn sealed(key: &Key, direction: Direction, message: &[u8]) -> Vec<u8> {
+        [message, &key.tag(direction, message)].concat()
+    }
+
+    /// From Python, which has it from OpenSSL: `hmac.digest(bytes(range(16)), b"udping request\nPing 1 2.5", "sha256")`.
+    #[test]
+    fn a_tag_is_the_hmac_of_label_and_message() {
+        let hex = |direction, message| base16ct::lower::encode_string(&key().tag(direction, message));
+        assert_eq!(hex(Request, b"Ping 1 2.5"), "29c49bb83fe10a0a0f4e3517b1a8d0ec0d50f43aeb4bd26cb216108cc09820fb");
+        assert_eq!(hex(Reply, b"Ping 1 2.5"), "e2c071719ae68b31801e638b6b047cdd7ec927e9c315a4ca0426d8322e0782e7");
+        assert_eq!(hex(Request, b""), "6e0febbfe888c683af9c531e95c6bde16358136415cb8c8421909da496dda270");
+    }
+
+    #[test]
+    fn a_key_is_16_to_64_bytes_in_hexadecimal() {
+        for digits in [DIGITS.to_owned(), DIGITS.to_uppercase(), "5a".repeat(64)] {
+            assert!(Key::from_hex(&digits).is_ok(), "{digits}");
+        }
+        for (digits, complaint) in [
+            (String::new(), BadKey::Length(0)),
+            ("00".repeat(15), BadKey::Length(15)),
+            ("00".repeat(65), BadKey::Length(65)),
+            (DIGITS[1..].to_owned(), BadKey::NotHexadecimal),
+            (format!("{DIGITS}\n"), BadKey::NotHexadecimal),
+            (format!("0x{DIGITS}"), BadKey::NotHexadecimal),
+            ("key".repeat(16), BadKey::NotHexadecimal),
+        ] {
+            assert_eq!(Key::from_hex(&digits).map(|_| ()), Err(complaint), "{digits:?}");
+        }
+        assert_eq!(BadKey::Length(15).to_string(), "not a key: it has 15 bytes; a key has from 16 to 64");
+    }
+
+    #[test]
+    fn a_tag_is_good_for_one_key_and_one_direction() {
+        let other = Key::from_hex(&DIGITS.replace('f', "e")).unwrap();
+        let request = sealed(&key(), Request, b"Ping");
+        assert_eq!(key().open(Request, &request), Some(&b"Ping"[..]));
+        assert_eq!(key().open(Reply, &request), None);
+        assert_eq!(other.open(Request, &request), None);
+        assert_eq!(key().open(Request, &sealed(&key(), Reply, b"Ping")), None);
+    }
+
+    #[test]
+    fn every_byte_of_a_tag_counts() {
+        let right = sealed(&key(), Request, b"Ping");
+        for i in 0..right.len() {
+            let mut wrong = right.clone();
+            wrong[i] ^= 1;
+            assert_eq!(key().open(Request, &wrong), None, "{i}");
+            assert_eq!(key().open(Request, &right[..i]), None, "{i}");
+        }
+    }
+
+    #[test]
+    fn a_key_does_not_show_when_it_is_printed() {
+        let text = format!("{:?}", Key::from_hex(&"5a".repeat(16)).unwrap());
+        assert!(!text.contains("5a") && !text.contains("90"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_tagged_is_opened_and_one_bit_spoils_it(message: Vec<u8>, bit: prop::sample::Index) {
+            let mut datagram = sealed(&key(), Request, &message);
+            prop_assert_eq!(key().open(Request, &datagram), Some(&message[..]));
+            let bit = bit.index(datagram.len() * 8);
+            datagram[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(key().open(Request, &datagram), None);
+        }
+
+        #[test]
+        fn no_bytes_are_opened_that_were_not_tagged(datagram: Vec<u8>) {
+            prop_assert_eq!(key().open(Request, &datagram), None);
+            prop_assert_eq!(key().open(Reply, &datagram), None);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_of_keys_panic(text: String, digits in "[0-9a-fA-F]{0,140}") {
+            let _ = Key::from_hex(&text);
+            prop_assert_eq!(Key::from_hex(&digits).is_ok(), digits.len() % 2 == 0 && LENGTHS.contains(&(digits.len() / 2)));
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! A server, and simulated others that it is set on, with time as data.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::seq::Seq;
+use proptest::prelude::*;
+
+const PORT: u16 = 12_000;
+const SOURCE: &str = "192.0.2.7:5000";
+const WALL: UnixTime = UnixTime { seconds: 1_700_000_000, nanoseconds: 0 };
+
+fn at(ms: u64) -> Instant {
+    Instant::from_nanos(ms * 1_000_000)
+}
+
+fn arrival(from: &str) -> Arrival {
+    Arrival { from: from.parse().unwrap(), port: PORT, now: at(0), wall: WALL }
+}
+
+fn dropping(percent: f64, seed: u64) -> Echo {
+    Echo::new(Config { drop_rate: DropRate::from_percent(percent).unwrap(), seed, ..Config::default() })
+}
+
+fn verdicts(percent: f64, seed: u64) -> Vec<Verdict> {
+    let mut echo = dropping(percent, seed);
+    (0..10_000_u32).map(|i| echo.receive(arrival(SOURCE), &mut i.to_be_bytes())).collect()
+}
+
+/// What `echo` makes of one datagram that it has not seen before.
+fn first(config: &Config, from: &str, datagram: &[u8]) -> Verdict {
+    Echo::new(config.clone()).receive(arrival(from), &mut datagram.to_vec())
+}
+
+#[test]
+fn a_rate_is_a_percentage() {
+    for percent in [-0.1, 100.1, f64::NAN, f64::INFINITY] {
+        assert_eq!(DropRate::from_percent(percent), None, "{percent}");
+    }
+}
+
+#[test]
+fn none_and_all_are_exact() {
+    assert!(verdicts(0.0, 1).iter().all(|&v| v == Verdict::Answer));
+    assert!(verdicts(100.0, 1).iter().all(|&v| v == Verdict::Drop));
+}
+
+#[test]
+fn a_share_is_near_its_rate_and_the_same_for_the_same_seed() {
+    let dropped = verdicts(30.0, 7).iter().filter(|&&v| v == Verdict::Drop).count();
+    // 10,000 draws at 0.3 have a standard deviation of 46: 250 is more than five of them.
+    assert!(dropped.abs_diff(3_000) < 250, "{dropped}");
+    assert_eq!(verdicts(30.0, 7), verdicts(30.0, 7));
+    assert_ne!(verdicts(30.0, 7), verdicts(30.0, 8));
+}
+
+#[test]
+fn what_is_refused_does_not_change_which_others_are_dropped() {
+    let mut echo = dropping(30.0, 7);
+    let mut verdict = |i: u32| {
+        echo.receive(arrival("192.0.2.7:53"), &mut i.to_be_bytes());
+        echo.receive(arrival(SOURCE), &mut i.to_be_bytes())
+    };
+    assert_eq!((0..10_000).map(&mut verdict).collect::<Vec<_>>(), verdicts(30.0, 7));
+}
+
+#[test]
+fn an_answer_is_the_same_bytes_or_the_same_upper_cased() {
+    for (uppercase, answer) in [(false, b"Ping 1 2.0 \xff"), (true, b"PING 1 2.0 \xff")] {
+        let mut datagram = *b"Ping 1 2.0 \xff";
+        let mut echo = Echo::new(Config { uppercase, ..Config::default() });
+        assert_eq!(echo.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
+        assert_eq!(&datagram, answer);
+    }
+}
+
+#[test]
+fn every_datagram_is_counted_once_on_each_side() {
+    let mut echo = dropping(100.0, 1);
+    echo.receive(arrival(SOURCE), &mut [1]);
+    echo.config.drop_rate = DropRate(0.0);
+    echo.receive(arrival(SOURCE), &mut [2]);
+    echo.receive(arrival(SOURCE), &mut [3]);
+    echo.receive(arrival("192.0.2.7:53"), &mut [4]);
+    echo.answered(1);
+    echo.failed();
+    let mut refused = Refusals::default();
+    refused.count(Refusal::LowPort);
+    assert_eq!(echo.counts(), Counts { received: 4, answered: 1, dropped: 1, failed: 1, refused });
+    assert_eq!((refused.of(Refusal::LowPort), refused.total()), (1, 1));
+}
+
+#[test]
+fn every_reason_has_its_own_count() {
+    for (index, refusal) in Refusal::ALL.into_iter().enumerate() {
+        assert_eq!(refusal as usize, index);
+    }
+}
+
+#[test]
+fn it_answers_any_bytes_from_any_host_and_client_port() {
+    for source in ["192.0.2.7:1024", "192.0.2.7:65535", "[::1]:5000", "[::ffff:192.0.2.7]:5000", "192.0.2.7:12001"] {
+        for datagram in [&b""[..], b"\0", b"Ping 1 2.5", &[0xff; 1_400]] {
+            assert_eq!(first(&Config::default(), source, datagram), Verdict::Answer, "{source}");
+        }
+    }
+}
+
+#[test]
+fn its_own_port_gets_no_answer_at_any_address() {
+    for low_ports in [false, true] {
+        let config = Config { low_ports, ..Config::default() };
+        for source in ["192.0.2.7:12000", "127.0.0.1:12000", "[::1]:12000"] {
+            assert_eq!(first(&config, source, b"Ping 1 2.5"), Verdict::Refuse(Refusal::OwnPort), "{source}");
+        }
+    }
+}
+
+#[test]
+fn ports_of_services_get_an_answer_only_on_request_and_port_0_never() {
+    let permitted = Config { low_ports: true, ..Config::default() };
+    for source in ["192.0.2.7:1", "192.0.2.7:7", "192.0.2.7:53", "[::1]:1023"] {
+        assert_eq!(first(&Config::default(), source, b""), Verdict::Refuse(Refusal::LowPort), "{source}");
+        assert_eq!(first(&permitted, source, b""), Verdict::Answer, "{source}");
+    }
+    assert_eq!(first(&permitted, "192.0.2.7:0", b""), Verdict::Refuse(Refusal::LowPort));
+}
+
+#[test]
+fn groups_of_hosts_get_no_answer() {
+    for source in ["255.255.255.255:5000", "224.0.0.1:5000", "0.0.0.0:5000", "[ff02::1]:5000", "[::]:5000"] {
+        assert_eq!(first(&Config::default(), source, b""), Verdict::Refuse(Refusal::NoHost), "{source}");
+    }
+    assert_eq!(first(&Config::default(), "[::ffff:224.0.0.1]:5000", b""), Verdict::Refuse(Refusal::NoHost));
+}
+
+#[test]
+fn with_pings_only_nothing_else_is_answered() {
+    let config = Config { pings_only: true, ..Config::default() };
+    for datagram in [&b"Ping 1 2.5"[..], b"PING 1 2.5  ", b"ping 4294967295 0 and more"] {
+        assert_eq!(first(&config, SOURCE, datagram), Verdict::Answer);
+    }
+    for datagram in [&b""[..], b"Ping", b"Pong 1 2.5", b"Ping x 2.5", b"Ping 1", b"hello"] {
+        assert_eq!(first(&config, SOURCE, datagram), Verdict::Refuse(Refusal::NoPing));
+        assert_eq!(first(&Config::default(), SOURCE, datagram), Verdict::Answer);
+    }
+}
+
+#[test]
+fn the_same_from_one_port_is_answered_five_times_and_from_others_or_otherwise_still() {
+    let mut echo = Echo::new(Config::default());
+    for i in 0..5 {
+        assert_eq!(echo.receive(Arrival { now: at(i * 9_000), ..arrival(SOURCE) }, &mut [7]), Verdict::Answer);
+    }
+    let now = at(45_000);
+    let mut receive = |from, byte| echo.receive(Arrival { now, ..arrival(from) }, &mut [byte]);
+    assert_eq!(receive(SOURCE, 7), Verdict::Refuse(Refusal::Repeated));
+    assert_eq!(receive(SOURCE, 8), Verdict::Answer);
+    assert_eq!(receive("192.0.2.7:5001", 7), Verdict::Answer);
+    assert_eq!(receive("192.0.2.8:5000", 7), Verdict::Answer);
+    assert_eq!(receive(SOURCE, 7), Verdict::Refuse(Refusal::Repeated));
+    let after_silence = Arrival { now: now + Duration::from_millis(10_001), ..arrival(SOURCE) };
+    assert_eq!(echo.receive(after_silence, &mut [7]), Verdict::Answer);
+}
+
+/// A host of a simulated network: what it answers, if it does.
+type Host<'a> = &'a mut dyn FnMut(SocketAddr, &mut Vec<u8>) -> bool;
+
+/// One of ours.
+fn ours(config: Config, port: u16) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
+    let mut echo = Echo::new(config);
+    let mut now = at(0);
+    move |from, datagram| {
+        now = now + Duration::from_millis(1);
+        echo.receive(Arrival { from, port, now, wall: WALL }, datagram) == Verdict::Answer
+    }
+}
+
+/// Any other echo server.
+fn foreign(_: SocketAddr, _: &mut Vec<u8>) -> bool {
+    true
+}
+
+/// Sends `forged` to `a` as if `b` had sent them, and says how many datagrams there are until all is silent.
+fn datagrams_until_silence(a: (SocketAddr, Host<'_>), b: (SocketAddr, Host<'_>), forged: &[&[u8]]) -> usize {
+    let mut under_way: VecDeque<_> = forged.iter().map(|datagram| (true, datagram.to_vec())).collect();
+    let mut count = 0;
+    while let Some((to_a, mut datagram)) = under_way.pop_front() {
+        count += 1;
+        assert!(count < 1_000_000, "a loop");
+        let answers = if to_a { (a.1)(b.0, &mut datagram) } else { (b.1)(a.0, &mut datagram) };
+        if answers {
+            under_way.push_back((!to_a, datagram));
+        }
+    }
+    count
+}
+
+fn host(last: u8, port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, last], port))
+}
+
+#[test]
+fn two_of_ours_are_soon_silent() {
+    let (mut a, mut b) = (ours(Config::default(), 12_000), ours(Config::default(), 12_001));
+    // The forged one, and five answers of each.
+    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[b"Ping 1 2.5"]), 11);
+}
+
+#[test]
+fn two_of_ours_on_the_same_port_never_begin() {
+    let (mut a, mut b) = (ours(Config::default(), 12_000), ours(Config::default(), 12_000));
+    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_000), &mut b), &[b"Ping 1 2.5"]), 1);
+}
+
+#[test]
+fn ours_and_a_foreign_echo_are_soon_silent() {
+    let mut a = ours(Config::default(), 12_000);
+    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &[b"Ping 1 2.5"]), 11);
+    // Its answers do not even start at the port that such a service has.
+    let mut a = ours(Config::default(), 12_000);
+    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7), &mut foreign), &[b"Ping 1 2.5"]), 1);
+}
+
+#[test]
+fn one_that_upper_cases_and_one_that_does_not_are_soon_silent() {
+    let upper = Config { uppercase: true, ..Config::default() };
+    for (a, b) in [(upper.clone(), Config::default()), (Config::default(), upper)] {
+        let (mut a, mut b) = (ours(a, 12_000), ours(b, 12_001));
+        let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[b"Ping 1 2.5"]);
+        assert!(count <= 16, "{count}");
+    }
+}
+
+#[test]
+fn many_different_datagrams_at_a_time_are_soon_silent_too() {
+    let mut a = ours(Config::default(), 12_000);
+    let forged: Vec<_> = (0..1_000).map(|i: i32| i.to_be_bytes()).collect();
+    let forged: Vec<_> = forged.iter().map(|datagram| &datagram[..]).collect();
+    let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &forged);
+    // Eleven each, and some more for those that found their slot in use.
+    assert!((11_000..20_000).contains(&count), "{count}");
+}
+
+const DIGITS: &str = "000102030405060708090a0b0c0d0e0f";
+
+fn key() -> Key {
+    Key::from_hex(DIGITS).unwrap()
+}
+
+fn keyed() -> Config {
+    let keyed = Keyed { key: key(), replay_window: Duration::from_secs(60) };
+    Config { keyed: Some(keyed), ..Config::default() }
+}
+
+/// A ping of that time, with a request's tag.
+fn tagged(seq: u32, sent_at: UnixTime) -> Vec<u8> {
+    let mut message = Vec::new();
+    Ping { seq: Seq(seq), sent_at }.encode(32, &mut message);
+    sealed(&key(), Direction::Request, &message)
+}
+
+fn sealed(key: &Key, direction: Direction, message: &[u8]) -> Vec<u8> {
+    [message, &key.tag(direction, message)].concat()
+}
+
+#[test]
+fn with_a_key_the_answer_is_the_message_with_a_replys_tag() {
+    for (uppercase, text) in [(false, &b"Ping 7 1700000000.000000000     "[..]), (true, b"PING 7 1700000000.000000000     ")]
+    {
+        let mut datagram = tagged(7, WALL);
+        let mut echo = Echo::new(Config { uppercase, ..keyed() });
+        assert_eq!(echo.text(&datagram), b"Ping 7 1700000000.000000000     ");
+        assert_eq!(echo.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
+        assert_eq!(key().open(Direction::Reply, &datagram), Some(text));
+    }
+}
+
+#[test]
+fn with_a_key_strangers_get_no_answer() {
+    let stranger = Key::from_hex(&"5a".repeat(16)).unwrap();
+    let message = b"Ping 7 1700000000.0";
+    for datagram in [
+        b"".to_vec(),
+        message.to_vec(),
+        vec![b'x'; 32],
+        sealed(&stranger, Direction::Request, message),
+        sealed(&key(), Direction::Reply, message),
+    ] {
+        assert_eq!(first(&keyed(), SOURCE, &datagram), Verdict::Refuse(Refusal::Unauthentic), "{datagram:?}");
+    }
+}
+
+#[test]
+fn with_a_key_what_carries_no_time_is_refused() {
+    for message in [&b""[..], b"hello", b"Ping 7"] {
+        let datagram = sealed(&key(), Direction::Request, message);
+        assert_eq!(first(&keyed(), SOURCE, &datagram), Verdict::Refuse(Refusal::NoPing));
+    }
+}
+
+#[test]
+fn a_ping_is_good_for_the_window_before_and_after_its_time() {
+    let time = |seconds, nanoseconds| UnixTime { seconds: WALL.seconds - 100 + seconds, nanoseconds };
+    for (sent_at, verdict) in [
+        (time(40, 0), Verdict::Answer),
+        (time(160, 0), Verdict::Answer),
+        (time(39, 999_999_999), Verdict::Refuse(Refusal::Stale)),
+        (time(160, 1), Verdict::Refuse(Refusal::Stale)),
+        (UnixTime { seconds: 0, nanoseconds: 0 }, Verdict::Refuse(Refusal::Stale)),
+        (UnixTime { seconds: u64::MAX, nanoseconds: 999_999_999 }, Verdict::Refuse(Refusal::Stale)),
+    ] {
+        assert_eq!(first(&keyed(), SOURCE, &tagged(7, sent_at)), verdict, "{sent_at}");
+    }
+}
+
+#[test]
+fn a_recorded_ping_is_answered_five_times_from_wherever_it_comes_and_however_slowly() {
+    let mut echo = Echo::new(keyed());
+    // In seconds; the ping's own time is 60, so its window is from 0 to 120.
+    let mut verdict = |second: u64| {
+        let from = host(second as u8 + 1, 5_000 + second as u16);
+        let wall = UnixTime { seconds: WALL.seconds - 60 + second, ..WALL };
+        echo.receive(Arrival { from, now: at(second * 1_000), wall, port: PORT }, &mut tagged(7, WALL))
+    };
+    for second in 0..5 {
+        assert_eq!(verdict(second), Verdict::Answer);
+    }
+    assert_eq!(verdict(119), Verdict::Refuse(Refusal::Repeated));
+    assert_eq!(verdict(120), Verdict::Refuse(Refusal::Repeated));
+    assert_eq!(verdict(121), Verdict::Refuse(Refusal::Stale));
+    assert_eq!(echo.receive(arrival(SOURCE), &mut tagged(8, WALL)), Verdict::Answer);
+}
+
+#[test]
+fn strangers_leave_no_trace_in_the_table() {
+    let mut echo = Echo::new(keyed());
+    let stranger = vec![b'x'; 64];
+    for _ in 0..100 {
+        assert_eq!(echo.receive(arrival(SOURCE), &mut stranger.clone()), Verdict::Refuse(Refusal::Unauthentic));
+    }
+}
+
+#[test]
+fn with_a_key_a_loop_does_not_begin() {
+    let forged = tagged(7, WALL);
+    let mut a = ours(keyed(), 12_000);
+    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &[&forged]), 3);
+    let (mut a, mut b) = (ours(keyed(), 12_000), ours(keyed(), 12_001));
+    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[&forged]), 2);
+}
+
+#[test]
+fn of_several_reasons_the_first_in_the_order_of_the_checks_counts() {
+    // Each case has one reason less than the one before.
+    for (from, direction, message, refusal) in [
+        ("224.0.0.1:1000", Direction::Reply, &b"Pong"[..], Refusal::OwnPort),
+        ("224.0.0.1:999", Direction::Reply, b"Pong", Refusal::LowPort),
+        ("224.0.0.1:5000", Direction::Reply, b"Pong", Refusal::NoHost),
+        (SOURCE, Direction::Reply, b"Pong", Refusal::Unauthentic),
+        (SOURCE, Direction::Request, b"Pong", Refusal::NoPing),
+    ] {
+        let arrival = Arrival { port: 1_000, ..arrival(from) };
+        let verdict = Echo::new(keyed()).receive(arrival, &mut sealed(&key(), direction, message));
+        assert_eq!(verdict, Verdict::Refuse(refusal), "{from}");
+    }
+    let stale = tagged(7, UnixTime { seconds: 0, nanoseconds: 0 });
+    let mut echo = Echo::new(keyed());
+    assert!((0..9).all(|_| echo.receive(arrival(SOURCE), &mut stale.clone()) == Verdict::Refuse(Refusal::Stale)));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_from_anywhere_make_it_panic_or_change_their_length(
+        datagrams: Vec<Vec<u8>>, ip: u128, port: u16, with_key: bool, pings_only: bool, uppercase: bool,
+    ) {
+        let config = if with_key { keyed() } else { Config::default() };
+        let mut echo = Echo::new(Config { pings_only, uppercase, ..config });
+        let from = SocketAddr::from((std::net::Ipv6Addr::from_bits(ip), port));
+        for datagram in datagrams {
+            let mut answer = datagram.clone();
+            let verdict = echo.receive(Arrival { from, ..arrival(SOURCE) }, &mut answer);
+            prop_assert_eq!(answer.len(), datagram.len());
+            prop_assert!(verdict == Verdict::Answer || answer == datagram);
+        }
+    }
+}
