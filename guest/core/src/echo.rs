@@ -205,12 +205,12 @@ impl Echo {
                 return Some(Refusal::Stale);
             }
             // From wherever: who has recorded it can send it from anywhere.
-            self.repeats.is_excessive(datagram, now)
+            self.repeats.is_excessive(None, datagram, now)
         } else {
             if self.config.pings_only && Ping::decode(datagram).is_err() {
                 return Some(Refusal::NoPing);
             }
-            self.repeats.is_excessive((from.ip(), from.port(), datagram), now)
+            self.repeats.is_excessive(Some(from), datagram, now)
         };
         excessive.then_some(Refusal::Repeated)
     }

@@ -1,23 +1,30 @@
 //! What keeps this server out of loops, in which two servers answer each other's answers for ever (CVE-2024-2169): one
 //! datagram with a forged source starts one.
 
-use std::hash::{BuildHasher as _, Hash};
-use std::net::{IpAddr, Ipv4Addr};
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use fastrand::Rng;
-use foldhash::quality::FixedState;
+use foldhash::fast::{FixedState, FoldHasher};
 
 use crate::time::Instant;
 
 /// How often the same datagram is answered: a network may duplicate one, and people try things out by hand.
 pub const ANSWERS: u8 = 5;
 
+/// Of a datagram longer than two ends, these are looked at first: a digest of 60,000 bytes takes as long as half of all else
+/// that is done with them.
+const END: usize = 16;
+
+/// How often ends may be the same before the whole is looked at. Of datagrams that differ only between their ends, each is
+/// then answered [`ANSWERS`] less this often.
+const ENDS: u8 = 2;
+
 /// Datagrams that are remembered. The table takes 96 KiB.
 const SLOTS: usize = 4_096;
 
-/// Of so many datagrams that find their slot taken, one gets it.
-const TAKEOVER: u8 = 4;
+/// Who has a slot loses it to the last of so many others that came since it last came itself.
+const CLAIMS: u8 = 16;
 
 /// Whether `ip` can be one host's: neither multicast, nor the limited broadcast address, nor the unspecified one. The
 /// broadcast address of a subnet cannot be told from a host's; the system refuses to send there.
@@ -26,27 +33,28 @@ pub fn is_host(ip: IpAddr) -> bool {
     !(ip.is_multicast() || ip.is_unspecified() || ip == Ipv4Addr::BROADCAST)
 }
 
-/// A datagram of which more came than are answered, told from others by a digest of 64 bits.
+/// A datagram that came, told from others by a digest of 64 bits.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     digest: u64,
     last: Instant,
     /// 0 where the slot is empty.
     times: u8,
+    /// How many others wanted the slot since then.
+    claims: u8,
 }
 
 /// Counts how often the same comes again, in O(1) and in a table that never grows.
 ///
-/// Datagrams that share a slot must not keep each other's count down: else a loop would be kept alive by a second one, and
-/// the two by nobody. So a slot in use changes hands by lot. A loop that has it is cut when it keeps it for as many rounds
-/// as there are answers; against nine others in the same slot it still does once in 400,000 tries. A loop that is cut is
-/// over: nothing of it is under way any more. What can keep loops alive is traffic that is always new and takes each slot
-/// more often than the loop comes round: 4,096 slots outlast 16,000 such datagrams; and only while it lasts.
+/// What shares a slot must not keep each other's count down: else a loop would be kept alive by a second one, and the two by
+/// nobody. So a slot changes hands only when its holder was away while [`CLAIMS`] others came; of up to that many loops in
+/// one slot the holder comes round in time, until it is cut, and then the next one has the slot. A loop that is cut is over:
+/// nothing of it is under way any more. What can keep a loop alive is 65,000 datagrams that are all new from one of its
+/// rounds to the next; and only as long as they keep coming.
 #[derive(Debug)]
 pub struct Repeats {
     memory: Duration,
     hasher: FixedState,
-    lot: Rng,
     /// Empty until the first datagram: an idle server needs no table.
     slots: Vec<Slot>,
 }
@@ -55,27 +63,54 @@ impl Repeats {
     /// An empty table that forgets what did not come for longer than `memory`. From `salt` follows which datagrams share a
     /// slot: what their senders must not know.
     pub fn new(salt: u64, memory: Duration) -> Self {
-        Self { memory, hasher: FixedState::with_seed(salt), lot: Rng::with_seed(salt), slots: Vec::new() }
+        Self { memory, hasher: FixedState::with_seed(salt), slots: Vec::new() }
     }
 
-    /// Enters that `this` came at `now`, and says whether it came more often than [`ANSWERS`], with pauses that the table's
-    /// memory outlasts. It counts on while it is refused: who goes on without a pause gets no more answers.
-    pub fn is_excessive(&mut self, this: impl Hash, now: Instant) -> bool {
+    /// Enters that `datagram` came at `now`, and says whether it came more often than [`ANSWERS`], with pauses that the
+    /// table's memory outlasts; from `source`, or, without one, from wherever. It counts on while it is refused: who goes on
+    /// without a pause gets no more answers.
+    pub fn is_excessive(&mut self, source: Option<SocketAddr>, datagram: &[u8], now: Instant) -> bool {
+        let mut hasher = self.hasher.build_hasher();
+        let mut outside = datagram.len() as u128;
+        if let Some(source) = source {
+            outside |= u128::from(source.port()) << 32;
+            match source.ip() {
+                IpAddr::V4(ip) => outside |= u128::from(ip.to_bits()) << 64,
+                IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
+            }
+        }
+        hasher.write_u128(outside);
+        let whole = |mut hasher: FoldHasher<'_>| {
+            hasher.write(datagram);
+            hasher.finish()
+        };
+        match (datagram.first_chunk::<END>(), datagram.last_chunk::<END>()) {
+            (Some(start), Some(end)) if datagram.len() > 2 * END => {
+                let mut ends = hasher.clone();
+                ends.write_u128(u128::from_ne_bytes(*start));
+                ends.write_u128(u128::from_ne_bytes(*end));
+                self.times(ends.finish(), now) > ENDS && self.times(whole(hasher), now) > ANSWERS - ENDS
+            }
+            _ => self.times(whole(hasher), now) > ANSWERS,
+        }
+    }
+
+    /// Enters a digest, and says how often it came.
+    fn times(&mut self, digest: u64, now: Instant) -> u8 {
         if self.slots.is_empty() {
-            self.slots = vec![Slot { digest: 0, last: now, times: 0 }; SLOTS];
+            self.slots = vec![Slot { digest: 0, last: now, times: 0, claims: 0 }; SLOTS];
         }
-        let digest = self.hasher.hash_one(this);
         let slot = &mut self.slots[digest as usize % SLOTS];
-        let in_use = slot.times > 0 && now.since(slot.last) <= self.memory;
-        if in_use && slot.digest == digest {
-            slot.last = now;
-            slot.times = slot.times.saturating_add(1);
-            return slot.times > ANSWERS;
+        let held = slot.times > 0 && now.since(slot.last) <= self.memory;
+        if held && slot.digest == digest {
+            *slot = Slot { last: now, times: slot.times.saturating_add(1), claims: 0, ..*slot };
+            return slot.times;
         }
-        if !in_use || self.lot.u8(..TAKEOVER) == 0 {
-            *slot = Slot { digest, last: now, times: 1 };
+        slot.claims += 1;
+        if !held || slot.claims == CLAIMS {
+            *slot = Slot { digest, last: now, times: 1, claims: 0 };
         }
-        false
+        1
     }
 }
 
@@ -94,6 +129,13 @@ mod tests {
         Repeats::new(1, MEMORY)
     }
 
+    impl Repeats {
+        /// Enters a datagram that tells itself from others by `number`.
+        fn number(&mut self, number: u64, now: Instant) -> bool {
+            self.is_excessive(None, &number.to_ne_bytes(), now)
+        }
+    }
+
     #[test]
     fn hosts_are_told_from_what_is_many_or_none() {
         for ip in ["192.0.2.1", "127.0.0.1", "255.255.255.254", "::1", "fe80::1", "::ffff:192.0.2.1"] {
@@ -109,67 +151,97 @@ mod tests {
 
     #[test]
     fn the_sixth_of_the_same_is_one_too_many_and_so_are_all_after_it() {
+        for length in [0, 1, 31, 32, 33, 64, 65_507] {
+            let (mut table, datagram) = (table(), vec![b'x'; length]);
+            let excessive: Vec<_> = (0..300).map(|i| table.is_excessive(None, &datagram, at(i))).collect();
+            assert_eq!(excessive.iter().position(|&excessive| excessive), Some(5), "{length}");
+            assert!(excessive[5..].iter().all(|&excessive| excessive), "also past the 255th");
+        }
+    }
+
+    #[test]
+    fn what_differs_in_any_byte_or_in_its_length_is_not_the_same() {
+        for length in [1_usize, 31, 33, 200] {
+            let mut table = table();
+            for i in 0..length {
+                let mut datagram = vec![0; length];
+                datagram[i] = 1;
+                assert!((0..3).all(|_| !table.is_excessive(None, &datagram, at(0))), "byte {i} of {length}");
+            }
+        }
         let mut table = table();
-        let excessive: Vec<_> = (0..300).map(|i| table.is_excessive("a", at(i))).collect();
-        assert_eq!(excessive.iter().position(|&excessive| excessive), Some(5));
-        assert!(excessive[5..].iter().all(|&excessive| excessive), "also past the 255th");
+        assert!((0..1_000).all(|length| !table.is_excessive(None, &vec![0; length], at(0))));
+    }
+
+    #[test]
+    fn another_address_or_port_is_another_source() {
+        let mut table = table();
+        for source in ["192.0.2.7:5000", "192.0.2.7:5001", "192.0.2.8:5000", "[::1]:5000", "[::2]:5000", "[::2]:5001"] {
+            let source = Some(source.parse().unwrap());
+            assert!((0..5).all(|_| !table.is_excessive(source, b"hello", at(0))));
+            assert!(table.is_excessive(source, b"hello", at(0)));
+        }
     }
 
     #[test]
     fn a_pause_longer_than_the_memory_starts_anew_and_one_as_long_does_not() {
         let mut table = table();
         for i in 0..5 {
-            assert!(!table.is_excessive("a", at(i)));
+            assert!(!table.number(0, at(i)));
         }
-        assert!(table.is_excessive("a", at(4 + 10_000)));
-        assert!(table.is_excessive("a", at(4 + 20_000)), "the refused one counted");
+        assert!(table.number(0, at(4 + 10_000)));
+        assert!(table.number(0, at(4 + 20_000)), "the refused one counted");
         for i in 0..5 {
-            assert!(!table.is_excessive("a", at(4 + 30_001 + i)));
+            assert!(!table.number(0, at(4 + 30_001 + i)));
         }
-        assert!(table.is_excessive("a", at(4 + 30_006)));
+        assert!(table.number(0, at(4 + 30_006)));
     }
 
     #[test]
     fn other_datagrams_in_between_do_not_help() {
         let mut table = table();
-        let excessive = (0..60).filter(|i| table.is_excessive(i % 10, at(*i))).count();
+        let excessive = (0..60).filter(|i| table.number(i % 10, at(*i))).count();
         assert_eq!(excessive, 10);
     }
 
-    /// `count` numbers that share a slot.
+    /// `count` numbers whose datagrams share a slot.
     fn colliding(count: usize) -> Vec<u64> {
-        let hasher = table().hasher;
-        let slot = |n: &u64| hasher.hash_one(n) as usize % SLOTS;
-        (0..).filter(|n| slot(n) == slot(&0)).take(count).collect()
+        let slot = |number| {
+            let mut table = table();
+            table.number(number, at(0));
+            table.slots.iter().position(|slot| slot.times > 0)
+        };
+        let wanted = slot(0);
+        (0..).filter(|number| slot(*number) == wanted).take(count).collect()
     }
 
     #[test]
-    fn loops_in_one_slot_do_not_keep_each_other_alive() {
+    fn as_many_loops_in_one_slot_as_there_are_claims_are_cut_one_after_another() {
         let mut table = table();
-        let mut alive = colliding(10);
+        let mut alive = colliding(usize::from(CLAIMS));
         let mut rounds = 0;
         while !alive.is_empty() {
+            alive.retain(|number| !table.number(*number, at(0)));
             rounds += 1;
-            alive.retain(|n| !table.is_excessive(n, at(0)));
-            assert!(rounds < 10_000_000, "{} loops still alive", alive.len());
+            assert!(rounds < 200, "{} are still alive", alive.len());
         }
     }
 
     #[test]
-    fn a_slot_that_is_left_alone_is_taken_at_once() {
-        let mut table = table();
+    fn a_slot_that_is_left_alone_is_taken_at_once_and_one_in_use_after_its_claims() {
         let [first, second] = colliding(2)[..] else { panic!() };
-        table.is_excessive(first, at(0));
-        for i in 0..5 {
-            assert!(!table.is_excessive(second, at(10_001 + i)));
+        for (start, claims) in [(10_001, 0), (10_000, u64::from(CLAIMS) - 1)] {
+            let mut table = table();
+            table.number(first, at(0));
+            let answered = (0..).take_while(|_| !table.number(second, at(start))).count();
+            assert_eq!(answered as u64, claims + 5);
         }
-        assert!(table.is_excessive(second, at(10_006)));
     }
 
     #[test]
     fn the_table_does_not_grow() {
         let mut table = table();
-        (0..100_000).for_each(|n| assert!(!table.is_excessive(n, at(n))));
+        (0..100_000).for_each(|number| assert!(!table.number(number, at(number))));
         assert_eq!((table.slots.len(), size_of::<Slot>()), (SLOTS, 24));
     }
 
@@ -182,7 +254,8 @@ mod tests {
             for (what, pause) in comings {
                 now += pause;
                 times[usize::from(what)] += 1;
-                prop_assert!(!table.is_excessive(what, at(now)) || times[usize::from(what)] > 5);
+                let excessive = table.is_excessive(None, &[what; 100], at(now));
+                prop_assert!(!excessive || times[usize::from(what)] > 5);
             }
         }
     }
