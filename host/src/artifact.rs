@@ -79,6 +79,16 @@ pub enum Artifact {
     Compiled(MachineCode),
 }
 
+impl Artifact {
+    /// The bytes of either.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Component(bytes) => bytes,
+            Self::Compiled(code) => code.bytes(),
+        }
+    }
+}
+
 /// Machine code that this user may as well run: it is part of this program, or nobody but this user and root could write it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MachineCode(Cow<'static, [u8]>);

@@ -23,8 +23,8 @@ pub async fn demo() -> Result<Exit> {
     let (lines, out) = duplex(PIPE);
     let _server_watchdog = server.watched()?;
     let shared = Shared::of(&server_plan).await?;
-    let guard = shared.guard(&server_plan);
-    let server_instance = shared.instance(&server_plan, guard, AsyncStdoutStream::new(PIPE, out), stderr());
+    let place = shared.place(&server_plan, Vec::new())?;
+    let server_instance = shared.instance(&server_plan, &place, AsyncStdoutStream::new(PIPE, out), stderr());
     let serve = server.run(server_instance, std::future::pending());
 
     let ping = async {
@@ -37,7 +37,7 @@ pub async fn demo() -> Result<Exit> {
         println!("$ udping-host {}", command_line(&plan));
         let _client_watchdog = client.watched()?;
         let shared = Shared::of(&plan).await?;
-        let instance = shared.instance(&plan, shared.guard(&plan), stdout(), stderr());
+        let instance = shared.instance(&plan, &shared.place(&plan, Vec::new())?, stdout(), stderr());
         let ended = client.run(instance, stop.raised()).await;
         anyhow::Ok(Exit::of(&ended, shared.ledger.refusals()))
     };
@@ -49,7 +49,7 @@ pub async fn demo() -> Result<Exit> {
 
 fn prepare(component: udping_components::Component, arguments: &[&str]) -> Result<(Plan, Program)> {
     let source = Source::BuiltIn(component);
-    let program = load(&source)?;
+    let program = load(&source, &source.read()?)?;
     Ok((Plan::new(&RunFlags::default(), source, arguments.iter().map(Into::into))?, program))
 }
 

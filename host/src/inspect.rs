@@ -9,7 +9,8 @@ use wasmtime::component::Component;
 
 use crate::artifact::Source;
 use crate::exit::Exit;
-use crate::run::{self, say};
+use crate::log::say;
+use crate::run;
 
 /// What the network interfaces need, by the start of their names.
 const NEEDS: [(&str, &str); 3] = [
@@ -20,7 +21,7 @@ const NEEDS: [(&str, &str); 3] = [
 
 /// Writes the interface of the component at `source` to `out`, and on standard error what of it cannot be served.
 pub fn inspect(source: &Source, out: &mut impl Write) -> Result<Exit> {
-    match run::component(source) {
+    match run::read(source) {
         Ok((sandbox, component)) => {
             write!(out, "{}", Interface::of(&component, sandbox.engine()))?;
             match sandbox.link(&component) {

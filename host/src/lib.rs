@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod activation;
 pub mod allocator;
 pub mod artifact;
 pub mod cli;
@@ -16,8 +17,11 @@ pub mod demo;
 pub mod exit;
 pub mod grants;
 pub mod guard;
+pub mod harden;
 pub mod inspect;
+pub mod key;
 pub mod limits;
+pub mod log;
 pub mod lookup;
 pub mod names;
 pub mod network;

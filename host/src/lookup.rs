@@ -47,7 +47,7 @@ impl Host for NetworkView<'_> {
         }
         let name = name.parse().map_err(|_| ErrorCode::InvalidArgument)?;
         self.usage.look_up().map_err(SocketError::trap)?;
-        if !self.guard.looks_up(&name) {
+        if !self.setting.guard.looks_up(&name) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let addresses = if self.names.contains(&name) {

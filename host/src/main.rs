@@ -12,12 +12,15 @@ use udping_host::artifact::Source;
 use udping_host::cli::{self, Cli, Command, RunFlags};
 use udping_host::exit::Exit;
 use udping_host::plan::Plan;
-use udping_host::{allocator, demo, inspect, overview, run, workers};
+use udping_host::{allocator, demo, inspect, log, overview, run, workers};
 
 fn main() -> ExitCode {
     allocator::keep_memory();
     let result = match Cli::try_parse() {
-        Ok(cli) => execute(cli),
+        Ok(cli) => {
+            log::start(cli.log());
+            execute(cli)
+        }
         Err(error) if !error.use_stderr() || error.kind() == UsageError::DisplayHelpOnMissingArgumentOrSubcommand => {
             error.exit()
         }
@@ -27,7 +30,9 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if is_broken_pipe(&error) => Exit::Success.into(),
         Err(error) => {
-            run::say(format_args!("{error:#}"));
+            // Where the command line was understood, it was started with what that says.
+            log::start(None);
+            log::say(format_args!("{error:#}"));
             Exit::Usage.into()
         }
     }

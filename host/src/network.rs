@@ -9,10 +9,9 @@ use wasmtime_wasi::p2::{Network, SocketError};
 
 pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
 
-use crate::guard::Guard;
-use crate::limits::{Activity, Usage};
+use crate::limits::Usage;
 use crate::names::Names;
-use crate::udp::Tuning;
+use crate::udp::Setting;
 
 #[allow(missing_docs)]
 #[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
@@ -45,16 +44,12 @@ pub use bindings::wasi::sockets::{ip_name_lookup, udp, udp_create_socket};
 pub struct NetworkView<'a> {
     /// The store's resources.
     pub table: &'a mut ResourceTable,
-    /// Decides about every address and name.
-    pub guard: &'a Arc<Guard>,
     /// The names that were resolved when the run started.
     pub names: &'a Arc<Names>,
-    /// How sockets are driven.
-    pub tuning: Tuning,
+    /// What sockets share.
+    pub setting: &'a Setting,
     /// What the instance has open.
     pub usage: &'a mut Usage,
-    /// Where its use of the network is noted.
-    pub activity: &'a Activity,
 }
 
 /// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's state.

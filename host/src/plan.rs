@@ -7,9 +7,10 @@ use std::thread;
 use thiserror::Error;
 
 use crate::artifact::Source;
-use crate::cli::{RunFlags, Workers};
+use crate::cli::{Restart, RunFlags, Workers};
 use crate::grants::GrantSpec;
 use crate::guard::Rates;
+use crate::key::{Key, KeyError};
 use crate::limits::Limits;
 use crate::policy::{Policy, PolicyError};
 use crate::udp::Tuning;
@@ -29,6 +30,12 @@ pub struct Plan {
     pub rates: Rates,
     /// How its sockets are driven.
     pub tuning: Tuning,
+    /// When an instance is followed by another.
+    pub restart: Option<Restart>,
+    /// What it is to share with others.
+    pub key: Option<Key>,
+    /// Whether the process gives up what a run does not need.
+    pub harden: bool,
     /// How many instances run, each on a thread of its own.
     pub workers: NonZeroUsize,
 }
@@ -42,6 +49,9 @@ pub enum PlanError {
     /// There is no such policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// There is no such key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The system would give each worker a port of its own.
     #[error("several workers share one port, and port 0 is another one for each: name a port, or leave --workers out")]
     WorkersWithoutPort,
@@ -55,7 +65,9 @@ impl Plan {
     pub fn new(flags: &RunFlags, source: Source, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, PlanError> {
         let arguments = arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>();
         let arguments = arguments.map_err(PlanError::NotUnicode)?;
-        let policy = flags.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
+        let service = &flags.service;
+        let key = service.key_file.as_deref().map(Key::read).transpose()?;
+        let policy = service.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
         let (allowed, limited) = (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
         let grants = GrantSpec {
             deny: allowed.deny_to.clone(),
@@ -77,7 +89,8 @@ impl Plan {
         }
         let tuning = Tuning { share_port, ..speed.tuning() };
         let (limits, rates) = (limited.limits(), limited.rates());
-        Ok(Self { source, arguments, grants, limits, rates, tuning, workers })
+        let (restart, harden) = (service.restart, !service.no_harden);
+        Ok(Self { source, arguments, grants, limits, rates, tuning, restart, key, harden, workers })
     }
 
     /// The arguments as the component gets them: its own name first, as `wasmtime run` has it.

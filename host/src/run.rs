@@ -1,33 +1,42 @@
 //! One run of a component, as planned.
 
-use std::fs;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use anyhow::{Context as _, Result, bail};
 use wasmtime::component::Component;
 use wasmtime_wasi::cli::StdoutStream;
 
-use crate::artifact::Source;
+use crate::artifact::{Artifact, Source};
 use crate::exit::Exit;
 use crate::grants::Grants;
-use crate::guard::{Denial, Guard, Ledger};
-use crate::limits::Output;
+use crate::guard::{Guard, Ledger};
+use crate::harden::LowPorts;
+use crate::key;
+use crate::limits::{Activity, Output};
+use crate::log::{self, say};
 use crate::names::Names;
 use crate::plan::Plan;
 use crate::sandbox::{Compiler, Instance, Program, Sandbox};
+use crate::udp::{Kept, Setting};
 
-/// Reads the component at `source`, and compiles it where need be. The error says which component it is about.
-pub fn component(source: &Source) -> Result<(Sandbox, Component)> {
-    let artifact = source.read()?;
-    let sandbox = Sandbox::new(Compiler::of(&artifact))?;
-    let component = sandbox.load(&artifact).with_context(|| source.to_string())?;
+/// What `artifact` holds, compiled where need be, and with what it runs in.
+fn component(artifact: &Artifact) -> Result<(Sandbox, Component)> {
+    let sandbox = Sandbox::new(Compiler::of(artifact))?;
+    let component = sandbox.load(artifact)?;
     Ok((sandbox, component))
 }
 
-/// The component at `source`, ready to be started. The error says which component it is about.
-pub fn load(source: &Source) -> Result<Program> {
-    let (sandbox, component) = component(source)?;
+/// Reads the component at `source`, and compiles it where need be. The error says which component it is about.
+pub fn read(source: &Source) -> Result<(Sandbox, Component)> {
+    component(&source.read()?).with_context(|| source.to_string())
+}
+
+/// What `source` held, ready to be started. The error says which component it is about.
+pub fn load(source: &Source, artifact: &Artifact) -> Result<Program> {
+    let (sandbox, component) = component(artifact).with_context(|| source.to_string())?;
     sandbox.link(&component).with_context(|| source.to_string())
 }
 
@@ -61,7 +70,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Resolves the names in the plan's grants. What does not pass goes to standard error.
+    /// Resolves the names in the plan's grants. What does not pass is told.
     ///
     /// # Errors
     ///
@@ -71,45 +80,49 @@ impl Shared {
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
             bail!("--deny-to {name}: the name has no address, so what it forbids is not known");
         }
-        let ledger = Ledger::new(|denial: &Denial<'_>, untold| match untold {
-            0 => say(denial),
-            more => say(format_args!("{denial} ({more} more since the last such line)")),
-        });
         Ok(Self {
             grants: Arc::new(plan.grants.with_addresses(&names)),
             names,
             output: Output::new(plan.limits.output),
-            ledger: Arc::new(ledger),
+            ledger: Arc::new(Ledger::new(log::denial)),
         })
     }
 
-    /// The gate of an instance, or of those that follow one another in one place.
-    pub fn guard(&self, plan: &Plan) -> Arc<Guard> {
-        Arc::new(Guard::new(plan.source.name(), self.grants.clone(), plan.rates, self.ledger.clone()))
+    /// A place for instances. Where `given` are sockets that are bound already, they are its own.
+    pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
+        let guard = Guard::new(plan.source.name(), self.grants.clone(), plan.rates, self.ledger.clone());
+        let kept = Kept::new(given, plan.restart.is_some())?;
+        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::default() })
     }
 
-    /// An instance for `plan`.
+    /// An instance for `plan`, in `place`.
     pub fn instance<Out: StdoutStream, Err: StdoutStream>(
         &self,
         plan: &Plan,
-        guard: Arc<Guard>,
+        place: &Place,
         stdout: Out,
         stderr: Err,
     ) -> Instance<Out, Err> {
+        let Place { guard, kept, low_ports } = place.clone();
+        let key = plan.key.as_ref().map(|key| (key::VARIABLE.to_owned(), key.digits().to_owned()));
         Instance {
             arguments: plan.argv(),
+            environment: key.into_iter().collect(),
             stdout,
             stderr,
             output: self.output.clone(),
-            guard,
             names: self.names.clone(),
-            tuning: plan.tuning,
+            setting: Setting { guard, activity: Activity::default(), tuning: plan.tuning, kept, low_ports },
             limits: plan.limits,
         }
     }
 }
 
-/// A line on standard error.
-pub fn say(message: impl std::fmt::Display) {
-    eprintln!("udping-host: {message}");
+/// What instances have in common that follow one another.
+#[derive(Clone)]
+pub struct Place {
+    /// Knows whom they have heard from.
+    pub guard: Arc<Guard>,
+    kept: Arc<Kept>,
+    low_ports: Arc<LowPorts>,
 }

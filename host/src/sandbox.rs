@@ -14,12 +14,11 @@ use wasmtime_wasi::{I32Exit, WasiCtx};
 
 use crate::artifact::{Artifact, MachineCode};
 use crate::compile;
-use crate::guard::Guard;
 use crate::limits::{Limits, Output, Struck, Watchdog};
 use crate::names::Names;
 use crate::served;
 use crate::state::State;
-use crate::udp::Tuning;
+use crate::udp::Setting;
 
 /// The variable that tells a guest that it runs here: refusals are said by the host, and standard input ends when it should
 /// stop.
@@ -122,12 +121,12 @@ pub struct Instance<Out, Err> {
     pub stdout: Out,
     /// Its standard error.
     pub stderr: Err,
-    /// What decides about its use of the network.
-    pub guard: Arc<Guard>,
+    /// Its variables, besides that which names this host.
+    pub environment: Vec<(String, String)>,
     /// The names in its grants.
     pub names: Arc<Names>,
-    /// How its sockets are driven.
-    pub tuning: Tuning,
+    /// What its sockets share.
+    pub setting: Setting,
     /// What it may use.
     pub limits: Limits,
     /// What it may write.
@@ -170,13 +169,14 @@ impl Program {
         let wasi = WasiCtx::builder()
             .args(&instance.arguments)
             .env(UNDER_UDPING_HOST.0, UNDER_UDPING_HOST.1)
+            .envs(&instance.environment)
             .stdin(AsyncStdinStream::new(stdin))
             .stdout(instance.output.metered(instance.stdout))
             .stderr(instance.output.metered(instance.stderr))
             .allow_tcp(false)
             .build();
         let limits = instance.limits;
-        let state = State::new(wasi, instance.guard, instance.names, instance.tuning, limits);
+        let state = State::new(wasi, instance.names, instance.setting, limits);
         let mut store = Store::new(self.0.engine(), state);
         store.limiter(|state| state.memory());
         store.set_hostcall_fuel(usize::try_from(limits.call.as_u64()).unwrap_or(usize::MAX));

@@ -33,6 +33,11 @@ impl Stop {
         self.0.send_replace(true);
     }
 
+    /// Whether it is raised.
+    pub fn is_raised(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Resolves when it is raised.
     pub async fn raised(&self) {
         // The sender is part of `self`, so the channel is open.

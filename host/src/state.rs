@@ -7,21 +7,18 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 #[cfg(target_os = "linux")]
 use crate::clock::{Clock, ClockView};
-use crate::guard::Guard;
-use crate::limits::{Activity, Compute, Limits, Memory, Usage};
+use crate::limits::{Compute, Limits, Memory, Usage};
 use crate::names::Names;
 use crate::network::NetworkView;
-use crate::udp::Tuning;
+use crate::udp::Setting;
 
 /// What a store holds.
 pub struct State {
     wasi: WasiCtx,
     table: ResourceTable,
-    guard: Arc<Guard>,
     names: Arc<Names>,
-    tuning: Tuning,
+    setting: Setting,
     usage: Usage,
-    activity: Activity,
     memory: Memory,
     compute: Compute,
     #[cfg(target_os = "linux")]
@@ -30,20 +27,17 @@ pub struct State {
 
 impl State {
     /// The state of an instance that has not run yet.
-    pub fn new(wasi: WasiCtx, guard: Arc<Guard>, names: Arc<Names>, tuning: Tuning, limits: Limits) -> Self {
-        let activity = Activity::default();
+    pub fn new(wasi: WasiCtx, names: Arc<Names>, setting: Setting, limits: Limits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
             wasi,
             table,
-            guard,
             names,
-            tuning,
             usage: Usage::new(limits),
             memory: Memory::new(limits.memory),
-            compute: Compute::new(limits.compute, activity.clone()),
-            activity,
+            compute: Compute::new(limits.compute, setting.activity.clone()),
+            setting,
             #[cfg(target_os = "linux")]
             clock: Clock::default(),
         }
@@ -57,15 +51,8 @@ impl State {
 
     /// What the network sees. To ask for it is to use the network.
     pub fn network(&mut self) -> NetworkView<'_> {
-        self.activity.note();
-        NetworkView {
-            table: &mut self.table,
-            guard: &self.guard,
-            names: &self.names,
-            tuning: self.tuning,
-            usage: &mut self.usage,
-            activity: &self.activity,
-        }
+        self.setting.activity.note();
+        NetworkView { table: &mut self.table, names: &self.names, setting: &self.setting, usage: &mut self.usage }
     }
 
     /// What holds its memory to the limit.

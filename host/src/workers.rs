@@ -1,40 +1,84 @@
 //! Instances of one component, a thread each.
 
+use std::net::UdpSocket;
 use std::num::NonZeroUsize;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use wasmtime_wasi::cli::{stderr, stdout};
 
+use crate::activation;
 use crate::exit::Exit;
+use crate::harden::{self, Needs};
+use crate::log::{self, say};
 use crate::plan::Plan;
-use crate::run::{self, Shared, say};
+use crate::run::{self, Place, Shared};
 use crate::sandbox::{Ended, Program};
 use crate::signals::Stop;
+
+/// The first pause before an instance is followed by another, which doubles each time, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
 
 /// Runs `plan` with this process's output and signals, and says on standard error what was refused and why it trapped.
 ///
 /// Where there are several workers, the first that does not succeed has the others stopped, and its end is the run's.
 pub fn run(plan: &Plan) -> Result<Exit> {
-    let program = match run::load(&plan.source) {
+    let given = activation::sockets()?;
+    ensure!(
+        given.is_empty() || plan.workers == NonZeroUsize::MIN,
+        "each worker has sockets of its own: those of LISTEN_FDS serve one; leave --workers out"
+    );
+    let shared = block_on(Shared::of(plan))?;
+    let loaded = plan.source.read().map_err(Into::into).and_then(|artifact| {
+        log::started(plan, &shared.grants, &artifact);
+        if plan.harden {
+            harden::drop_privileges(needs(plan)).iter().for_each(say);
+        }
+        run::load(&plan.source, &artifact)
+    });
+    let program = match loaded {
         Ok(program) => program,
         Err(error) => {
             say(format_args!("{error:#}"));
             return Ok(Exit::NotAComponent);
         }
     };
-    let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
-    let _watchdog = program.watched().context("cannot start the watchdog")?;
-    if plan.workers == NonZeroUsize::MIN {
-        return block_on(async { Ok(work(plan, &program, &Shared::of(plan).await?, &stop).await) });
+    activation::ready();
+    if plan.harden {
+        harden::shut(needs(plan)).iter().for_each(say);
     }
-    let shared = block_on(Shared::of(plan))?;
+    let exit = instances(plan, &program, &shared, given)?;
+    log::ended(plan, &shared.ledger, exit);
+    Ok(exit)
+}
+
+fn needs(plan: &Plan) -> Needs {
+    Needs {
+        low_ports: plan.grants.inherit_network || plan.grants.listen.iter().any(|listen| (1..1024).contains(&listen.port)),
+        lookups: plan.grants.looks_up_at_any_time(),
+    }
+}
+
+fn instances(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>) -> Result<Exit> {
+    // Threads start without the capability that this one may still have.
+    let (stop, _watchdog) = thread::scope(|scope| {
+        let start = || {
+            harden::LowPorts::default().are_bound();
+            let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
+            anyhow::Ok((stop, program.watched().context("cannot start the watchdog")?))
+        };
+        scope.spawn(start).join().map_err(|_| anyhow!("a thread panicked"))?
+    })?;
+    if plan.workers == NonZeroUsize::MIN {
+        return work(plan, program, shared, given, &stop);
+    }
     thread::scope(|scope| {
         let workers: Vec<_> = (0..plan.workers.get())
             .map(|_| {
                 let worker = || {
                     let mut others = StopOthers { stop: &stop, needless: false };
-                    let exit = block_on(async { Ok(work(plan, &program, &shared, &stop).await) });
+                    let exit = work(plan, program, shared, Vec::new(), &stop);
                     others.needless = matches!(exit, Ok(Exit::Success));
                     exit
                 };
@@ -67,16 +111,39 @@ impl Drop for StopOthers<'_> {
     }
 }
 
+/// Instances that follow one another, as `plan` has it, on this thread.
+fn work(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>, stop: &Stop) -> Result<Exit> {
+    block_on(async {
+        let place = shared.place(plan, given)?;
+        let mut pause = PAUSES.0;
+        loop {
+            let start = Instant::now();
+            let ended = instance(plan, program, shared, &place, stop).await;
+            if !matches!(ended, Ended::Trapped(_)) || plan.restart.is_none() || stop.is_raised() {
+                return Ok(Exit::of(&ended, shared.ledger.refusals()));
+            }
+            // One that ran for long has not trapped because it was started anew.
+            if start.elapsed() > PAUSES.1 {
+                pause = PAUSES.0;
+            }
+            say(format_args!("{} is started anew in {}", plan.source.name(), humantime::format_duration(pause)));
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
+                () = stop.raised() => return Ok(Exit::Trapped),
+            }
+        }
+    })
+}
+
 /// One instance, from its start to its end.
-async fn work(plan: &Plan, program: &Program, shared: &Shared, stop: &Stop) -> Exit {
-    let instance = shared.instance(plan, shared.guard(plan), stdout(), stderr());
-    let ended = program.run(instance, stop.raised()).await;
+async fn instance(plan: &Plan, program: &Program, shared: &Shared, place: &Place, stop: &Stop) -> Ended {
+    let ended = program.run(shared.instance(plan, place, stdout(), stderr()), stop.raised()).await;
     match &ended {
-        Ended::Trapped(reason) => say(format_args!("{}: trapped: {reason}", plan.source.name())),
-        Ended::Limited(limit) => say(format_args!("stopped: {} {limit}", plan.source.name())),
+        Ended::Trapped(reason) => log::trapped(&plan.source.name(), reason),
+        Ended::Limited(limit) => log::limited(&plan.source.name(), limit),
         Ended::Succeeded | Ended::Failed | Ended::GaveUp => {}
     }
-    Exit::of(&ended, shared.ledger.refusals())
+    ended
 }
 
 /// A guest and what it waits for share one thread.

@@ -3,6 +3,7 @@
 mod from_text;
 mod grants;
 mod limits;
+mod service;
 mod speed;
 
 use std::ffi::OsString;
@@ -14,9 +15,11 @@ use clap_complete::Shell;
 
 pub use grants::{GrantFlags, WasiOption};
 pub use limits::LimitFlags;
+pub use service::{Restart, ServiceFlags};
 pub use speed::{SpeedFlags, Workers};
 
 use crate::exit::Exit;
+use crate::log::LogFormat;
 
 /// Runs WASI 0.2 components with exactly the network they were granted.
 ///
@@ -32,6 +35,16 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// `--log`, before or after the command.
+    pub fn log(&self) -> Option<LogFormat> {
+        match &self.command {
+            Command::Run(run) => run.flags.service.log.or(self.flags.service.log),
+            _ => self.flags.service.log,
+        }
+    }
 }
 
 /// The component to run, or another thing to do. Any word that is none of these is the path of a component.
@@ -105,9 +118,9 @@ pub struct RunFlags {
     /// How fast it is.
     #[command(flatten)]
     pub speed: SpeedFlags,
-    /// Read grants and limits from this file, in TOML, too: flags add to its lists and go before its values
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
+    /// How it is kept up.
+    #[command(flatten)]
+    pub service: ServiceFlags,
 }
 
 impl RunFlags {
@@ -117,7 +130,7 @@ impl RunFlags {
             grants: self.grants.or(other.grants),
             limits: self.limits.or(other.limits),
             speed: self.speed.or(other.speed),
-            policy: self.policy.or(other.policy),
+            service: self.service.or(other.service),
         }
     }
 }

@@ -116,6 +116,11 @@ impl GrantSpec {
         self.to.iter().filter_map(Endpoint::name).chain(self.denied_names()).chain(self.exact_lookups())
     }
 
+    /// Whether a name may have to be resolved while the component runs.
+    pub fn looks_up_at_any_time(&self) -> bool {
+        self.any_name || self.resolve.iter().any(|pattern| matches!(pattern, NamePattern::Under(_)))
+    }
+
     /// The names among what is denied.
     pub fn denied_names(&self) -> impl Iterator<Item = &HostName> {
         self.deny.iter().filter_map(|denied| denied.0.name())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::AddAssign;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -126,9 +127,32 @@ impl Denial<'_> {
 /// Tells of a denial, and how many of its kind were not told since the last.
 type Tell = dyn Fn(&Denial<'_>, u64) + Send + Sync;
 
+/// What passed, in datagrams and in bytes of payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Datagrams that the component was handed.
+    pub received: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Datagrams that the component sent.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, more: Self) {
+        self.received += more.received;
+        self.received_bytes += more.received_bytes;
+        self.sent += more.sent;
+        self.sent_bytes += more.sent_bytes;
+    }
+}
+
 /// The counts of one run, for all of its instances.
 pub struct Ledger {
     kinds: Mutex<BTreeMap<Kind, Entry>>,
+    traffic: Mutex<Traffic>,
     tell: Box<Tell>,
 }
 
@@ -144,7 +168,7 @@ impl Ledger {
     /// `tell` is called with the first denial of each kind, and then at most once a second, with the number of those of its
     /// kind that were not told in between.
     pub fn new(tell: impl Fn(&Denial<'_>, u64) + Send + Sync + 'static) -> Self {
-        Self { kinds: Mutex::default(), tell: Box::new(tell) }
+        Self { kinds: Mutex::default(), traffic: Mutex::default(), tell: Box::new(tell) }
     }
 
     pub(super) fn note(&self, denial: &Denial<'_>, now: Instant) {
@@ -166,6 +190,15 @@ impl Ledger {
     /// How often something that the component asked for was refused.
     pub fn refusals(&self) -> u64 {
         self.kinds().values().filter(|entry| entry.is_refusal).map(|entry| entry.count).sum()
+    }
+
+    pub(super) fn passed(&self, traffic: Traffic) {
+        *self.traffic.lock().unwrap_or_else(PoisonError::into_inner) += traffic;
+    }
+
+    /// What passed the gates that are gone by now.
+    pub fn traffic(&self) -> Traffic {
+        *self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often each kind came up, and how many of those were not told.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub use ledger::{Denial, Flow, Kind, Ledger};
+pub use ledger::{Denial, Flow, Kind, Ledger, Traffic};
 
 use crate::grants::{By, Grants, HostName, Refusal, Request, Standing};
 use crate::rate::Rate;
@@ -55,6 +55,7 @@ struct State {
     sources: Sources,
     received: Meter,
     sent: Meter,
+    traffic: Traffic,
 }
 
 impl Guard {
@@ -64,6 +65,7 @@ impl Guard {
             sources: Sources::new(grants.answer, rates.source),
             received: Meter::new((Flow::Received, rates.receive), (Flow::ReceivedBytes, rates.receive_bytes)),
             sent: Meter::new((Flow::Sent, rates.send), (Flow::SentBytes, rates.send_bytes)),
+            traffic: Traffic::default(),
         };
         Self { component, grants, rates, ledger, state: Mutex::new(state) }
     }
@@ -95,6 +97,14 @@ impl Guard {
     fn state(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What passed it is known when it is gone.
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let traffic = self.state().traffic;
+        self.ledger.passed(traffic);
     }
 }
 
@@ -136,6 +146,8 @@ impl Gate {
         if by == By::Answer {
             state.sources.charge(to, bytes);
         }
+        state.traffic.sent += 1;
+        state.traffic.sent_bytes += bytes as u64;
         Passage::Open
     }
 
@@ -143,6 +155,8 @@ impl Gate {
     pub fn not_sent(&self, to: SocketAddr, bytes: usize) {
         let mut state = self.guard.state();
         state.sent.put_back(bytes);
+        state.traffic.sent -= 1;
+        state.traffic.sent_bytes -= bytes as u64;
         if self.listening {
             state.sources.refund(to, bytes);
         }
@@ -160,6 +174,10 @@ impl Gate {
         } else {
             state.received.take(bytes, now).err().map(|over| (over.flow, over.rate))
         };
+        if over.is_none() {
+            state.traffic.received += 1;
+            state.traffic.received_bytes += bytes as u64;
+        }
         drop(state);
         if let Some((flow, rate)) = over {
             self.guard.over_rate(from, flow, rate, now);

@@ -4,16 +4,38 @@
 //! Four rooms, outermost first: [`wit`] is the glue to the bindings; [`socket`] and [`streams`] are the state that the WIT
 //! describes, and ask the guard about every address; [`os`] makes the system calls and knows neither WIT nor grants.
 
+mod kept;
 mod os;
 mod socket;
 mod streams;
 mod wit;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use kept::Kept;
 pub use socket::Socket;
 pub use streams::{Incoming, Outgoing};
+
+use crate::guard::Guard;
+use crate::harden::LowPorts;
+use crate::limits::Activity;
+
+/// What the sockets of an instance share.
+#[derive(Clone)]
+pub struct Setting {
+    /// Decides about every address.
+    pub guard: Arc<Guard>,
+    /// Where use of the network is noted.
+    pub activity: Activity,
+    /// How they are driven.
+    pub tuning: Tuning,
+    /// Those that are there already.
+    pub kept: Arc<Kept>,
+    /// Told when the first datagrams are about to pass.
+    pub low_ports: Arc<LowPorts>,
+}
 
 /// How sockets are driven. Nothing of it changes what a component sees, but for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

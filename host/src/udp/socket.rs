@@ -2,23 +2,19 @@
 
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use wasmtime_wasi::p2::SocketResult;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
-use super::Tuning;
+use super::Setting;
 use super::os::{self, Family};
 use super::streams::{Incoming, Outgoing};
-use crate::guard::{Gate, Guard};
-use crate::limits::Activity;
+use crate::guard::Gate;
 
 /// A socket of a component's.
 pub struct Socket {
     os: os::Socket,
-    guard: Arc<Guard>,
-    activity: Activity,
-    tuning: Tuning,
+    setting: Setting,
     binding: Binding,
     peer: Option<SocketAddr>,
 }
@@ -33,9 +29,9 @@ enum Binding {
 
 impl Socket {
     /// A new one, unbound.
-    pub fn new(family: Family, guard: Arc<Guard>, activity: Activity, tuning: Tuning) -> SocketResult<Self> {
-        let os = os::Socket::new(family, tuning)?;
-        Ok(Self { os, guard, activity, tuning, binding: Binding::Unbound, peer: None })
+    pub fn new(family: Family, setting: Setting) -> SocketResult<Self> {
+        let os = os::Socket::new(family, setting.tuning)?;
+        Ok(Self { os, setting, binding: Binding::Unbound, peer: None })
     }
 
     /// `start-bind`: binds at once, since nothing asks anybody.
@@ -48,11 +44,17 @@ impl Socket {
         if !has_family(local.ip(), self.os.family()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        if !self.guard.binds(local) {
+        if !self.setting.guard.binds(local) {
             return Err(ErrorCode::AccessDenied.into());
         }
-        self.os.bind(local)?;
-        self.binding = Binding::Started(Gate::new(self.guard.clone(), local));
+        match self.setting.kept.take(local) {
+            Some(bound) => self.os.adopt(bound)?,
+            None => {
+                self.os.bind(local)?;
+                self.setting.kept.keep(local, self.os.shared());
+            }
+        }
+        self.binding = Binding::Started(Gate::new(self.setting.guard.clone(), local));
         Ok(())
     }
 
@@ -81,8 +83,8 @@ impl Socket {
             }
             None => {}
         }
-        let incoming = Incoming::new(self.os.receiver()?, gate.clone(), self.peer, self.activity.clone(), self.tuning);
-        let outgoing = Outgoing::new(self.os.clone(), gate, self.peer, self.tuning.hand())?;
+        let incoming = Incoming::new(self.os.receiver()?, gate.clone(), self.peer, &self.setting);
+        let outgoing = Outgoing::new(self.os.clone(), gate, self.peer, &self.setting)?;
         Ok((incoming, outgoing))
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::hint;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime_wasi::async_trait;
@@ -12,8 +13,9 @@ use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
 
 use super::os::{self, Receiver, Sender};
 use super::socket::is_destination;
-use super::{Datagram, Tuning};
+use super::{Datagram, Setting};
 use crate::guard::{Gate, Passage};
+use crate::harden::LowPorts;
 use crate::limits::Activity;
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
@@ -31,6 +33,7 @@ pub struct Incoming {
     gate: Gate,
     peer: Option<SocketAddr>,
     activity: Activity,
+    low_ports: Arc<LowPorts>,
     hand: usize,
     busy_poll: Duration,
     /// What was received and not handed over yet.
@@ -40,9 +43,18 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(receiver: Receiver, gate: Gate, peer: Option<SocketAddr>, activity: Activity, tuning: Tuning) -> Self {
-        let (hand, busy_poll) = (tuning.hand(), tuning.busy_poll);
-        Self { receiver, gate, peer, activity, hand, busy_poll, waiting: VecDeque::new(), failed: None }
+    pub(super) fn new(receiver: Receiver, gate: Gate, peer: Option<SocketAddr>, setting: &Setting) -> Self {
+        Self {
+            receiver,
+            gate,
+            peer,
+            activity: setting.activity.clone(),
+            low_ports: setting.low_ports.clone(),
+            hand: setting.tuning.hand(),
+            busy_poll: setting.tuning.busy_poll,
+            waiting: VecDeque::new(),
+            failed: None,
+        }
     }
 
     /// `receive`: what is there, at most `most` datagrams.
@@ -77,6 +89,7 @@ impl Incoming {
 
     /// Takes what the socket has: says whether it had anything.
     fn fill(&mut self, most: usize) -> bool {
+        self.low_ports.are_bound();
         let now = Instant::now();
         for _ in 0..FRUITLESS {
             let Self { receiver, gate, peer, waiting, .. } = self;
@@ -140,6 +153,7 @@ pub struct Outgoing {
     sender: Sender,
     gate: Gate,
     peer: Option<SocketAddr>,
+    low_ports: Arc<LowPorts>,
     hand: usize,
     /// How many datagrams `check-send` permitted.
     permits: usize,
@@ -159,9 +173,9 @@ pub struct Wanted {
 }
 
 impl Outgoing {
-    pub(super) fn new(socket: os::Socket, gate: Gate, peer: Option<SocketAddr>, hand: usize) -> io::Result<Self> {
-        let sender = socket.sender()?;
-        Ok(Self { socket, sender, gate, peer, hand, permits: 0, full: false, held: None })
+    pub(super) fn new(socket: os::Socket, gate: Gate, peer: Option<SocketAddr>, setting: &Setting) -> io::Result<Self> {
+        let (sender, low_ports, hand) = (socket.sender()?, setting.low_ports.clone(), setting.tuning.hand());
+        Ok(Self { socket, sender, gate, peer, low_ports, hand, permits: 0, full: false, held: None })
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
@@ -186,6 +200,7 @@ impl Outgoing {
         }
         // "Each call to `send` must be permitted by a preceding `check-send`."
         self.permits = 0;
+        self.low_ports.are_bound();
         let now = Instant::now();
         let mut outgoing = Vec::with_capacity(datagrams.len());
         for datagram in datagrams {

@@ -19,7 +19,7 @@ impl udp_create_socket::Host for NetworkView<'_> {
             IpAddressFamily::Ipv6 => Family::V6,
         };
         self.usage.open_socket().map_err(SocketError::trap)?;
-        Ok(self.table.push(Socket::new(family, self.guard.clone(), self.activity.clone(), self.tuning)?)?)
+        Ok(self.table.push(Socket::new(family, self.setting.clone())?)?)
     }
 }
 

@@ -10,8 +10,8 @@ use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, recvmsg, sendmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, getsockopt, recvmmsg, recvmsg,
+    sendmsg, setsockopt, sockopt,
 };
 use rustix::net::addr::SocketAddrArg as _;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
@@ -60,13 +60,21 @@ type Take<'a> = dyn FnMut(&[u8], SocketAddr) + 'a;
 impl Receiver {
     pub fn new(socket: Arc<UdpSocket>, tuning: Tuning) -> io::Result<Self> {
         let batch = tuning.batch.get();
+        let offload = if getsockopt(&socket, sockopt::UdpGroSegment).unwrap_or(false) {
+            // By an earlier receiver: what waits in the socket may be several together.
+            Offload::On { together: true }
+        } else if tuning.offload {
+            Offload::Later
+        } else {
+            Offload::Off
+        };
         Ok(Self {
             readable: Watched::new(socket.try_clone()?.into(), Interest::READABLE)?,
             socket,
             // Zeroed, thus not resident before a slot is first used.
             slots: vec![0; batch * STRIDE],
             batch,
-            offload: if tuning.offload { Offload::Later } else { Offload::Off },
+            offload,
             streak: 0,
         })
     }

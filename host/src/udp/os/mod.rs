@@ -5,7 +5,7 @@
 mod batched;
 mod portable;
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -77,6 +77,28 @@ impl Socket {
             Errno::AFNOSUPPORT => Errno::INVAL.into(),
             error => error.into(),
         })
+    }
+
+    /// Becomes `bound`, which another socket of this family was, with what was set of this one's options.
+    pub fn adopt(&mut self, bound: Arc<UdpSocket>) -> io::Result<()> {
+        bound.set_nonblocking(true)?;
+        let adopted = Self { inner: bound, ..*self };
+        if adopted.family == Family::V6 && !sockopt::ipv6_v6only(&*adopted.inner)? {
+            return Err(io::Error::new(ErrorKind::AddrInUse, "it takes IPv4, too"));
+        }
+        if adopted.peer().is_some() {
+            adopted.disconnect()?;
+        }
+        adopted.set_hop_limit(self.hop_limit()?)?;
+        adopted.set_receive_buffer_size(self.receive_buffer_size()?)?;
+        adopted.set_send_buffer_size(self.send_buffer_size()?)?;
+        *self = adopted;
+        Ok(())
+    }
+
+    /// The socket, to be adopted later.
+    pub fn shared(&self) -> &Arc<UdpSocket> {
+        &self.inner
     }
 
     /// Binds it to one peer.

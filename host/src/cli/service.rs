@@ -1,0 +1,48 @@
+//! How a component's run is kept up, and what is told of it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::log::LogFormat;
+
+/// Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Service")]
+pub struct ServiceFlags {
+    /// Read grants and limits from this file, in TOML, too: flags add to its lists and go before its values
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Read the key from this file that client and server share: who does not have it gets no answer
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Start it anew, on the same open sockets, when it has trapped
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub restart: Option<Restart>,
+    /// Write a trail of what is done and what is refused to standard error
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub log: Option<LogFormat>,
+    /// Keep privileges, files and system calls that the run does not need
+    #[arg(long)]
+    pub no_harden: bool,
+}
+
+/// When a component is started anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Restart {
+    /// When it has trapped; sooner at first, later if it goes on
+    OnTrap,
+}
+
+impl ServiceFlags {
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            policy: self.policy.or(other.policy),
+            key_file: self.key_file.or(other.key_file),
+            restart: self.restart.or(other.restart),
+            log: self.log.or(other.log),
+            no_harden: self.no_harden || other.no_harden,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Capabilities (capabilities(7)) and `no_new_privs`.
+
+use std::sync::Once;
+
+use rustix::io::Errno;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
+    set_capabilities, set_no_new_privs,
+};
+
+use super::Needs;
+
+/// Neither this process nor what it starts gains privileges by executing a file.
+pub fn gain_none() -> Result<(), String> {
+    set_no_new_privs(true).map_err(|error| error.to_string())
+}
+
+/// This thread's capabilities go, and with it those of all threads that it starts. Where low ports are needed, and the
+/// capability to bind them is there, it stays until they are bound: see [`LowPorts`].
+pub fn drop_all(needs: Needs) -> Result<(), String> {
+    let dropped = || -> Result<(), Errno> {
+        let kept = match needs.low_ports {
+            true => capabilities(None)?.permitted & CapabilitySet::NET_BIND_SERVICE,
+            false => CapabilitySet::empty(),
+        };
+        for capability in CapabilitySet::all().iter() {
+            match remove_capability_from_bounding_set(capability) {
+                // Only who has the capability to (CAP_SETPCAP) can shrink the set that nothing can be gained from any more.
+                Err(Errno::PERM) => break,
+                // Older kernels know fewer.
+                Err(Errno::INVAL) => {}
+                other => other?,
+            }
+        }
+        match clear_ambient_capability_set() {
+            Err(Errno::INVAL) => {}
+            other => other?,
+        }
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: none })
+    };
+    dropped().map_err(|error| error.to_string())
+}
+
+/// Gives the last capability up, too, when an instance has bound its ports: at its first datagram. It is the thread's.
+#[derive(Debug)]
+pub struct LowPorts(Once);
+
+impl Default for LowPorts {
+    fn default() -> Self {
+        Self(Once::new())
+    }
+}
+
+impl LowPorts {
+    /// To be called on the thread that the instance runs on. It costs a look at a flag from the second time on.
+    pub fn are_bound(&self) {
+        self.0.call_once(|| {
+            let none = CapabilitySet::empty();
+            // To give something up that one does not have fails nowhere.
+            let _ = set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none });
+        });
+    }
+}
