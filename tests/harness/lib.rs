@@ -23,6 +23,12 @@ pub mod guests {
     pub const FILLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fills.wasm"));
     /// Panics with the message "the guest says why".
     pub const PANICS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/panics.wasm"));
+    /// Opens sockets, and closes none.
+    pub const OPENS_SOCKETS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/opens_sockets.wasm"));
+    /// Listens, as it may, and sends to whoever it likes.
+    pub const SENDS_TO_STRANGERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sends_to_strangers.wasm"));
+    /// Echoes, and traps where a datagram is "trap".
+    pub const TRAPS_IN_BATCH: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/traps_in_batch.wasm"));
     /// Never ends, and never calls the host.
     pub const SPINS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/spins.wasm"));
 }
