@@ -1,10 +1,12 @@
 //! Components that attempt what they may not: each is refused or stopped, with a message that names why and an exit code of
 //! its own. Each guest in `guests/hostile/` has its case here, or this does not compile.
 
+use std::fs;
 use std::net::UdpSocket;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use udping_tests::{Outcome, Server, file, run, udping_host, wat};
+use udping_tests::{Outcome, Process, Server, file, run, udping_host, wat};
 
 /// How soon a component is stopped at a limit: the issue is a second, and a machine that tests run on is busy.
 const SOON: Duration = Duration::from_secs(3);
@@ -103,6 +105,33 @@ mod cases {
 
     pub fn passes_much(guest: &str) {
         assert_stopped(NETWORK, guest, "passed more than 16.0 MiB to the host at once (--limit-call)");
+    }
+
+    pub fn looks_up_again(guest: &str) {
+        // The system's hosts file, where only this process sees it.
+        let hosts = file("hosts", b"192.0.2.7 service.example other.service.example\n");
+        let with_hosts = |flags: &[&str]| {
+            let mut command = Command::new("unshare");
+            let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+            command
+                .args(["--mount", "sh", "-c", script])
+                .arg(&hosts)
+                .arg(udping_tests::host_program())
+                .args(flags)
+                .arg(guest);
+            command
+        };
+        let mut bound = Process::start(&mut with_hosts(&["--allow-to", "service.example:9"]));
+        assert_eq!(bound.line(), "192.0.2.7");
+        fs::write(&hosts, "127.0.0.1 service.example\n").unwrap();
+        assert_eq!(bound.line(), "192.0.2.7", "what was granted is what it stood for at the start");
+        // Under a wildcard, it is asked when the component asks.
+        let mut wild = Process::start(&mut with_hosts(&["--allow-resolve", "*.example"]));
+        assert_eq!(wild.line(), "127.0.0.1");
+        fs::write(&hosts, "127.0.0.2 service.example\n").unwrap();
+        assert_eq!(wild.line(), "127.0.0.1", "once, and no more");
+        let outcome = run(&mut with_hosts(&["--allow-resolve", "*.service.example"]));
+        assert!(outcome.stderr.contains("asked to resolve service.example; granted: "), "{outcome:?}");
     }
 
     pub fn looks_up_names(guest: &str) {

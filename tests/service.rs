@@ -57,7 +57,9 @@ fn a_trap_costs_one_batch_and_the_socket_stays_open() {
         assert!((sent - 4 * 64..=sent - 4).contains(&answered), "{path:?}: {answered}");
         let address = server.addresses[0];
         assert_eq!(server.process.line(), format!("listening on {address}"), "the same socket");
+        // It does not heed the first.
         server.process.signal(Signal::TERM);
+        std::thread::sleep(Duration::from_millis(300));
         server.process.signal(Signal::TERM);
         let stderr = server.process.wait().stderr;
         assert_eq!(stderr.matches("trapped: wasm trap: wasm `unreachable`").count(), 4, "{stderr}");
@@ -200,10 +202,9 @@ fn the_trail_has_the_start_each_kind_of_denial_and_the_end_with_totals() {
 
 #[test]
 fn the_trail_has_the_limit_that_struck_and_the_traffic() {
-    let outcome = run(udping_host().args(["--log", "json", "--limit-sockets", "2"]).arg(file(
-        "opens_sockets.wasm",
-        guests::OPENS_SOCKETS,
-    )));
+    let outcome = run(udping_host()
+        .args(["--log", "json", "--limit-sockets", "2"])
+        .arg(file("opens_sockets.wasm", guests::OPENS_SOCKETS)));
     let events = trail(&outcome.stderr);
     assert_eq!(events[1]["event"], "limited");
     assert_eq!(events[1]["message"], "stopped: opens_sockets.wasm opened more than 2 sockets (--limit-sockets)");
@@ -238,4 +239,33 @@ fn a_flood_of_refusals_is_a_line_a_second() {
     let lines = outcome.stderr.lines().filter(|line| line.contains("more than 10 datagrams/s from one source")).count();
     assert!((2..=4).contains(&lines), "{outcome:?}");
     assert!(outcome.stderr.contains(" more since the last such line)"), "{outcome:?}");
+}
+
+/// The units are what people copy: they must be right where systemd can say whether they are.
+#[test]
+fn the_units_pass_systemds_own_checks() {
+    let systemd = |arguments: &[&str]| Command::new("systemd-analyze").args(arguments).output();
+    if systemd(&["--version"]).is_err() {
+        eprintln!("not tested: there is no systemd-analyze here");
+        return;
+    }
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist");
+    let folder = TempDir::new().unwrap();
+    for unit in ["udping.service", "udping.socket"] {
+        let text = fs::read_to_string(units.join(unit)).unwrap();
+        let host = udping_tests::host_program();
+        fs::write(folder.path().join(unit), text.replace("/usr/local/bin/udping-host", host.to_str().unwrap())).unwrap();
+    }
+    let unit = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let verified = systemd(&["verify", &unit("udping.service"), &unit("udping.socket")]).unwrap();
+    let complaints = String::from_utf8(verified.stderr).unwrap();
+    assert!(verified.status.success() && !complaints.contains("udping"), "{complaints}");
+    // From 0, safe, to 10: what is left is that it may use the network.
+    let security = systemd(&["security", "--offline=yes", "--threshold=20", &unit("udping.service")]).unwrap();
+    assert!(security.status.success(), "{}", String::from_utf8_lossy(&security.stdout));
+
+    let service = fs::read_to_string(units.join("udping.service")).unwrap();
+    let command = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/udping-host ")).unwrap();
+    let outcome = run(udping_host().args(command.replace(" server ", " grants server ").split(' ')));
+    assert_eq!((outcome.code(), outcome.lines_with("  listen on 12000").len()), (0, 1), "{outcome:?}");
 }

@@ -8,7 +8,6 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResult, subscribe};
 
-use crate::names;
 use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
 use crate::network::{ErrorCode, IpAddress, NetworkView};
 
@@ -53,8 +52,9 @@ impl Host for NetworkView<'_> {
         let addresses = if self.names.contains(&name) {
             Addresses::Ready(Addresses::of(self.names.addresses(&name).to_vec()))
         } else {
+            let names = self.names.clone();
             Addresses::Asked(tokio::spawn(async move {
-                Addresses::of(names::resolve(&name).await.map_err(|_| ErrorCode::NameUnresolvable)?)
+                Addresses::of(names.ask(&name).await.map_err(|_| ErrorCode::NameUnresolvable)?)
             }))
         };
         Ok(self.table.push(addresses)?)

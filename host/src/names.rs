@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::net::lookup_host;
 
@@ -11,8 +12,12 @@ use crate::grants::HostName;
 /// The addresses of every name in the grants, resolved when the run starts.
 ///
 /// The component's lookup of such a name gets these same addresses: a name that changes in between gains it nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Names(HashMap<HostName, Vec<IpAddr>>);
+#[derive(Debug, Default)]
+pub struct Names {
+    granted: HashMap<HostName, Vec<IpAddr>>,
+    /// Those that were asked for later, as wildcards let them be.
+    asked: Mutex<HashMap<HostName, Vec<IpAddr>>>,
+}
 
 impl Names {
     /// Resolves each name through the system's resolver. One that has no address is kept, with none.
@@ -23,21 +28,39 @@ impl Names {
                 resolved.insert(name.clone(), resolve(name).await.unwrap_or_default());
             }
         }
-        Self(resolved)
+        Self { granted: resolved, asked: Mutex::default() }
     }
 
     /// What `name` stands for; nothing where it has no address or is not in the grants.
     pub fn addresses(&self, name: &HostName) -> &[IpAddr] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
+        self.granted.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Whether `name` is in the grants.
     pub fn contains(&self, name: &HostName) -> bool {
-        self.0.contains_key(name)
+        self.granted.contains_key(name)
+    }
+
+    /// What a name stands for that is not in the grants by itself: what it stood for when it was first asked for and had an
+    /// address. How many are kept is up to the limit of lookups.
+    pub async fn ask(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
+        let known = self.asked().get(name).cloned();
+        match known {
+            Some(addresses) => Ok(addresses),
+            None => {
+                let addresses = resolve(name).await?;
+                Ok(self.asked().entry(name.clone()).or_insert(addresses).clone())
+            }
+        }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, HashMap<HostName, Vec<IpAddr>>> {
+        // No code that holds the lock leaves the map half changed.
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Asks the system's resolver, now.
-pub async fn resolve(name: &HostName) -> io::Result<Vec<IpAddr>> {
+async fn resolve(name: &HostName) -> io::Result<Vec<IpAddr>> {
     Ok(lookup_host((name.as_str(), 0)).await?.map(|address| address.ip().to_canonical()).collect())
 }

@@ -52,3 +52,55 @@ impl Policy {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../docs/policy.toml");
+    const SCHEMA: &str = include_str!("../../docs/policy.schema.json");
+
+    #[test]
+    fn the_example_says_what_flags_would() {
+        let policy = Policy::parse(EXAMPLE).unwrap();
+        let granted = policy.grants.spec().unwrap();
+        assert_eq!(granted.listen, ["12000".parse().unwrap()]);
+        assert_eq!(policy.grants.deny_to, ["10.0.0.0/8".parse().unwrap(), "192.0.2.7:53".parse().unwrap()]);
+        assert_eq!(policy.grants.answer().window.as_secs(), 10);
+        assert_eq!(policy.limits.limits().memory.as_u64(), 32 << 20);
+        assert_eq!(policy.limits.rates().source.unwrap().0.get(), 1_000);
+    }
+
+    /// The names that one of the two tables may have, as its parser lists them when it is given another.
+    fn parsed(table: &str) -> Vec<String> {
+        let error = Policy::parse(&format!("[{table}]\nnonsense = 1")).unwrap_err();
+        error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_schema_lists_what_the_parser_takes() {
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        for table in ["grants", "limits"] {
+            let listed = schema["properties"][table]["properties"].as_object().unwrap();
+            let mut parsed = parsed(table);
+            parsed.sort();
+            assert!(parsed.len() > 5, "{parsed:?}");
+            assert_eq!(listed.keys().cloned().collect::<Vec<_>>(), parsed);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_line_with_its_place() {
+        for (text, complaint) in [
+            ("x = 1", "line 1: unknown field `x`, expected `grants` or `limits`"),
+            ("[grants]\n\nallow-to = [\"nowhere\"]", "line 3: invalid value 'nowhere': write HOST"),
+            ("[grants]\nallow-to = 7", "line 2: invalid type: integer `7`, expected a sequence"),
+            ("[limits]\nsockets = 0", "line 2: invalid value: integer `0`, expected a nonzero"),
+            ("[limits]\nmemory = \"lots\"", "line 2: invalid value 'lots': "),
+            ("[limits", "line 1: "),
+        ] {
+            let error = Policy::parse(text).unwrap_err();
+            assert!(error.starts_with(complaint) && error.lines().count() == 1, "{text:?}: {error:?}");
+        }
+    }
+}

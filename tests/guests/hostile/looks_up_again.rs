@@ -1,0 +1,15 @@
+//! Looks a name up, and once more when whoever answers has had the time to change the answer.
+
+use udping_net::console::Console;
+use udping_net::resolve::lookup;
+use udping_test_guests::pause;
+
+fn main() {
+    let look_up = || lookup("service.example", |_| true).map(|ip| ip.to_string()).unwrap_or_else(|error| error.to_string());
+    for _ in 0..2 {
+        Console::stdout().line(look_up()).unwrap();
+        pause(1_000_000_000);
+    }
+}
+
+udping_test_guests::guest!(main);
