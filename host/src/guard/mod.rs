@@ -133,60 +133,80 @@ impl Gate {
         self.guard.decide(&Request::Connect { to, standing }).is_some()
     }
 
+    /// For the datagrams of one batch. There is one turn at a time.
+    pub fn turn(&self) -> Turn<'_> {
+        Turn { guard: &self.guard, listening: self.listening, now: Instant::now(), state: self.guard.state() }
+    }
+
+    fn standing(&self, peer: SocketAddr, bytes: usize, now: Instant) -> Standing {
+        if self.listening { self.guard.state().sources.standing(peer, bytes, now) } else { Standing::Unheard }
+    }
+}
+
+/// A gate in use: the clock is read, and the state locked, once for a batch.
+pub struct Turn<'a> {
+    guard: &'a Guard,
+    listening: bool,
+    now: Instant,
+    state: MutexGuard<'a, State>,
+}
+
+impl Turn<'_> {
     /// Decides about sending a datagram, which counts as sent until [`Self::not_sent`] says otherwise.
-    pub fn sends(&self, to: SocketAddr, bytes: usize, now: Instant) -> Passage {
-        let standing = self.standing(to, bytes, now);
+    pub fn sends(&mut self, to: SocketAddr, bytes: usize) -> Passage {
+        let standing = match self.listening {
+            true => self.state.sources.standing(to, bytes, self.now),
+            false => Standing::Unheard,
+        };
         let Some(by) = self.guard.decide(&Request::Send { to, standing }) else { return Passage::Refused };
-        let mut state = self.guard.state();
-        if let Err(over) = state.sent.take(bytes, now) {
-            drop(state);
-            self.guard.over_rate(to, over.flow, over.rate, now);
+        if let Err(over) = self.state.sent.take(bytes, self.now) {
+            self.guard.over_rate(to, over.flow, over.rate, self.now);
             return Passage::Later(over.until);
         }
         if by == By::Answer {
-            state.sources.charge(to, bytes);
+            self.state.sources.charge(to, bytes);
         }
-        state.traffic.sent += 1;
-        state.traffic.sent_bytes += bytes as u64;
+        self.state.traffic.sent += 1;
+        self.state.traffic.sent_bytes += bytes as u64;
         Passage::Open
     }
 
     /// A datagram that [`Self::sends`] let pass did not go.
-    pub fn not_sent(&self, to: SocketAddr, bytes: usize) {
-        let mut state = self.guard.state();
-        state.sent.put_back(bytes);
-        state.traffic.sent -= 1;
-        state.traffic.sent_bytes -= bytes as u64;
+    pub fn not_sent(&mut self, to: SocketAddr, bytes: usize) {
+        self.state.sent.put_back(bytes);
+        self.state.traffic.sent -= 1;
+        self.state.traffic.sent_bytes -= bytes as u64;
         if self.listening {
-            state.sources.refund(to, bytes);
+            self.state.sources.refund(to, bytes);
         }
     }
 
     /// Decides about handing over a datagram.
     ///
     /// A source's own rate comes first, so that one which exceeds it does not use up what all have together.
-    pub fn hears(&self, from: SocketAddr, bytes: usize, now: Instant) -> bool {
+    pub fn hears(&mut self, from: SocketAddr, bytes: usize) -> bool {
         let Some(by) = self.guard.decide(&Request::Receive { from, listening: self.listening }) else { return false };
-        let mut state = self.guard.state();
-        let of_source = self.guard.rates.source;
+        let (state, now, of_source) = (&mut *self.state, self.now, self.guard.rates.source);
         let over = if (by == By::Answer || of_source.is_some()) && !state.sources.hear(from, bytes, now) {
             of_source.map(|rate| (Flow::Source, rate))
         } else {
             state.received.take(bytes, now).err().map(|over| (over.flow, over.rate))
         };
-        if over.is_none() {
-            state.traffic.received += 1;
-            state.traffic.received_bytes += bytes as u64;
-        }
-        drop(state);
         if let Some((flow, rate)) = over {
             self.guard.over_rate(from, flow, rate, now);
+            return false;
         }
-        over.is_none()
+        state.traffic.received += 1;
+        state.traffic.received_bytes += bytes as u64;
+        true
     }
+}
 
-    fn standing(&self, peer: SocketAddr, bytes: usize, now: Instant) -> Standing {
-        if self.listening { self.guard.state().sources.standing(peer, bytes, now) } else { Standing::Unheard }
+#[cfg(test)]
+impl Turn<'_> {
+    /// At another time.
+    fn at(self, now: Instant) -> Self {
+        Self { now, ..self }
     }
 }
 

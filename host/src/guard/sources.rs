@@ -12,13 +12,16 @@ use crate::rate::{Bucket, Rate};
 /// How many sources are known at a time; the one that was silent longest is forgotten first. Each takes about 130 bytes.
 pub const MOST: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not 0");
 
-/// The sources, each found in constant time.
+/// The sources, each found in constant time; the one in use, which mostly is the next one, too, in no time.
 pub struct Sources {
     table: LruCache<SocketAddr, Source>,
+    /// Its entry in the table is as it was before.
+    in_use: Option<(SocketAddr, Source)>,
     rule: AnswerRule,
     rate: Option<Rate>,
 }
 
+#[derive(Clone, Copy)]
 struct Source {
     heard: Instant,
     /// What may still go there. Fractions come of the amplification.
@@ -31,37 +34,31 @@ impl Sources {
     /// None yet. Each may send `rate` datagrams.
     pub fn new(rule: AnswerRule, rate: Option<Rate>) -> Self {
         // Not with room for all from the start: most servers have few.
-        Self { table: LruCache::unbounded(), rule, rate }
+        Self { table: LruCache::unbounded(), in_use: None, rule, rate }
     }
 
     /// A datagram of so many bytes came from there: says whether it is within the source's rate, and notes it where it is.
     pub fn hear(&mut self, from: SocketAddr, bytes: usize, now: Instant) -> bool {
-        if self.table.len() >= MOST.get() && !self.table.contains(&key(from)) {
-            self.table.pop_lru();
-        }
-        let source = self.table.get_or_insert_mut(key(from), || Source {
-            heard: now,
-            datagrams: 0.0,
-            bytes: 0.0,
-            bucket: self.rate.map(|rate| Bucket::new(rate, now)),
-        });
+        let (window, amplification) = (self.rule.window, self.rule.amplification);
+        let source = self.known_or_new(from, now);
         if source.bucket.as_mut().is_some_and(|bucket| bucket.take(1, now).is_err()) {
             return false;
         }
-        if now.duration_since(source.heard) > self.rule.window {
+        if now.duration_since(source.heard) > window {
             (source.datagrams, source.bytes) = (0.0, 0.0);
         }
         source.heard = now;
-        source.datagrams += self.rule.amplification;
-        source.bytes += bytes as f64 * self.rule.amplification;
+        source.datagrams += amplification;
+        source.bytes += bytes as f64 * amplification;
         true
     }
 
-    /// How the component stands with `peer`, for a datagram of so many bytes. It does not count as use of the table.
-    pub fn standing(&self, peer: SocketAddr, bytes: usize, now: Instant) -> Standing {
-        match self.table.peek(&key(peer)) {
+    /// How the component stands with `peer`, for a datagram of so many bytes.
+    pub fn standing(&mut self, peer: SocketAddr, bytes: usize, now: Instant) -> Standing {
+        let window = self.rule.window;
+        match self.known(peer) {
             None => Standing::Unheard,
-            Some(source) if now.duration_since(source.heard) > self.rule.window => Standing::Silent,
+            Some(source) if now.duration_since(source.heard) > window => Standing::Silent,
             Some(source) if source.datagrams < 1.0 || source.bytes < bytes as f64 => Standing::Answered,
             Some(_) => Standing::Owed,
         }
@@ -78,9 +75,46 @@ impl Sources {
     }
 
     fn owe(&mut self, peer: SocketAddr, datagrams: f64, bytes: f64) {
-        if let Some(source) = self.table.peek_mut(&key(peer)) {
+        if let Some(source) = self.known(peer) {
             source.datagrams += datagrams;
             source.bytes += bytes;
+        }
+    }
+
+    fn known(&mut self, peer: SocketAddr) -> Option<&mut Source> {
+        let key = key(peer);
+        let known = match self.in_use {
+            Some((in_use, source)) if in_use == key => source,
+            _ => {
+                let source = *self.table.peek(&key)?;
+                self.put_back();
+                source
+            }
+        };
+        Some(&mut self.in_use.insert((key, known)).1)
+    }
+
+    fn known_or_new(&mut self, peer: SocketAddr, now: Instant) -> &mut Source {
+        let key = key(peer);
+        let known = match self.in_use {
+            Some((in_use, source)) if in_use == key => source,
+            _ => {
+                self.put_back();
+                if self.table.len() >= MOST.get() && !self.table.contains(&key) {
+                    self.table.pop_lru();
+                }
+                let bucket = self.rate.map(|rate| Bucket::new(rate, now));
+                *self.table.get_or_insert(key, || Source { heard: now, datagrams: 0.0, bytes: 0.0, bucket })
+            }
+        };
+        &mut self.in_use.insert((key, known)).1
+    }
+
+    fn put_back(&mut self) {
+        if let Some((key, source)) = self.in_use.take()
+            && let Some(kept) = self.table.get_mut(&key)
+        {
+            *kept = source;
         }
     }
 

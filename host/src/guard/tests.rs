@@ -31,6 +31,20 @@ fn gate(guard: &Arc<Guard>, local: &str) -> Gate {
     Gate::new(guard.clone(), local.parse().unwrap())
 }
 
+impl Gate {
+    fn sends(&self, to: SocketAddr, bytes: usize, now: Instant) -> Passage {
+        self.turn().at(now).sends(to, bytes)
+    }
+
+    fn not_sent(&self, to: SocketAddr, bytes: usize) {
+        self.turn().not_sent(to, bytes);
+    }
+
+    fn hears(&self, from: SocketAddr, bytes: usize, now: Instant) -> bool {
+        self.turn().at(now).hears(from, bytes)
+    }
+}
+
 fn peer(port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 7], port))
 }

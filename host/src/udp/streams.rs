@@ -90,21 +90,21 @@ impl Incoming {
     /// Takes what the socket has: says whether it had anything.
     fn fill(&mut self, most: usize) -> bool {
         self.low_ports.are_bound();
-        let now = Instant::now();
+        let Self { receiver, gate, peer, waiting, failed, .. } = self;
+        let mut turn = gate.turn();
         for _ in 0..FRUITLESS {
-            let Self { receiver, gate, peer, waiting, .. } = self;
             let result = receiver.try_receive(most, &mut |data, from| {
                 // A connected socket may still have what others sent before it was connected (connect(2)).
-                if peer.is_none_or(|peer| peer == from) && gate.hears(from, data.len(), now) {
+                if peer.is_none_or(|peer| peer == from) && turn.hears(from, data.len()) {
                     waiting.push_back(Datagram { data: data.to_vec(), from });
                 }
             });
             match result {
-                Ok(()) if self.waiting.is_empty() => {}
+                Ok(()) if waiting.is_empty() => {}
                 Ok(()) => return true,
                 Err(error) if is_transient(&error) => return false,
                 Err(error) => {
-                    self.failed = Some(error);
+                    *failed = Some(error);
                     return true;
                 }
             }
@@ -201,11 +201,11 @@ impl Outgoing {
         // "Each call to `send` must be permitted by a preceding `check-send`."
         self.permits = 0;
         self.low_ports.are_bound();
-        let now = Instant::now();
+        let mut turn = self.gate.turn();
         let mut outgoing = Vec::with_capacity(datagrams.len());
         for datagram in datagrams {
             let to = self.destination(datagram);
-            match to.map(|to| (to, self.gate.sends(to, datagram.data.len(), now))) {
+            match to.map(|to| (to, turn.sends(to, datagram.data.len()))) {
                 Ok((to, Passage::Open)) => outgoing.push((to, datagram)),
                 Ok((_, Passage::Later(until))) => {
                     self.held = Some(until);
@@ -217,9 +217,9 @@ impl Outgoing {
                 Ok((_, Passage::Refused)) | Err(_) => break,
             }
         }
-        let sent = self.try_send(&outgoing);
+        let sent = try_send(&mut self.sender, self.peer, &outgoing);
         for (to, datagram) in &outgoing[*sent.as_ref().unwrap_or(&0)..] {
-            self.gate.not_sent(*to, datagram.data.len());
+            turn.not_sent(*to, datagram.data.len());
         }
         match sent {
             Ok(sent) => Ok(sent as u64),
@@ -231,16 +231,6 @@ impl Outgoing {
         }
     }
 
-    fn try_send(&mut self, datagrams: &[(SocketAddr, &Wanted)]) -> io::Result<usize> {
-        if datagrams.is_empty() {
-            return Ok(0);
-        }
-        let connected = self.peer.is_some();
-        let outgoing =
-            datagrams.iter().map(|(to, datagram)| os::Outgoing { data: &datagram.data, to: (!connected).then_some(*to) });
-        self.sender.try_send(&outgoing.collect::<Vec<_>>())
-    }
-
     /// Where a datagram goes: nowhere but to the peer, where there is one.
     fn destination(&self, datagram: &Wanted) -> Result<SocketAddr, ErrorCode> {
         match (datagram.to, self.peer) {
@@ -249,6 +239,16 @@ impl Outgoing {
             (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument),
         }
     }
+}
+
+/// Addresses are for sockets that are not connected to `peer`.
+fn try_send(sender: &mut Sender, peer: Option<SocketAddr>, datagrams: &[(SocketAddr, &Wanted)]) -> io::Result<usize> {
+    if datagrams.is_empty() {
+        return Ok(0);
+    }
+    let outgoing =
+        datagrams.iter().map(|(to, datagram)| os::Outgoing { data: &datagram.data, to: peer.is_none().then_some(*to) });
+    sender.try_send(&outgoing.collect::<Vec<_>>())
 }
 
 #[async_trait]
