@@ -193,7 +193,7 @@ fn the_trail_has_the_start_each_kind_of_denial_and_the_end_with_totals() {
     let digest = run(Command::new("sha256sum").arg(&guest)).stdout;
     assert_eq!(trail[0]["sha256"], digest.split(' ').next().unwrap());
     assert_eq!(trail[0]["grants"], "listen on 127.0.0.1:0");
-    assert!(trail[0]["limits"].as_str().unwrap().contains("sockets: 256"), "{}", trail[0]);
+    assert!(trail[0]["limits"].as_str().unwrap().contains(", 256 sockets, "), "{}", trail[0]);
     assert_eq!((&trail[1]["what"], &trail[1]["why"]), (&"send".into(), &"not granted".into()));
     let in_all = trail[3..5].iter().map(|event| event["count"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(in_all, 5, "{outcome:?}");

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Source};
 use crate::exit::Exit;
 use crate::grants::Grants;
 use crate::guard::{Denial, Kind, Ledger, Traffic};
@@ -52,9 +52,11 @@ pub fn denial(denial: &Denial<'_>, untold: u64) {
 /// A component is about to run.
 pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
     if tracing::enabled!(Level::INFO) {
-        let digest = Sha256::digest(artifact.bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        // Of a built-in component, that of what `emit` writes.
+        let bytes = if let Source::BuiltIn(component) = &plan.source { component.bytes } else { artifact.bytes() };
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let (component, limits, rates) = (plan.source.name(), plan.limits, plan.rates);
-        tracing::info!(event = "started", component, sha256 = digest, %grants, ?limits, ?rates, "{component} starts");
+        tracing::info!(event = "started", component, sha256 = digest, %grants, %limits, %rates, "{component} starts");
     }
 }
 

@@ -6,8 +6,6 @@ use anyhow::Result;
 
 use crate::exit::Exit;
 use crate::grants::AnswerRule;
-use crate::guard::Rates;
-use crate::limits::Limits;
 use crate::plan::Plan;
 use crate::run::Shared;
 
@@ -49,34 +47,11 @@ pub async fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     }
     writeln!(out, "as flags\n  {}", grants.as_flags().join(" "))?;
     writeln!(out, "within")?;
-    write_limits(&plan.limits, out)?;
-    write_rates(&plan.rates, out)?;
+    for limit in plan.limits.to_string().split(", ") {
+        writeln!(out, "  {limit}")?;
+    }
+    for rate in plan.rates.to_string().split(", ").filter(|rate| !rate.is_empty()) {
+        writeln!(out, "  {rate}")?;
+    }
     Ok(Exit::Success)
-}
-
-fn write_limits(limits: &Limits, out: &mut impl Write) -> Result<()> {
-    let Limits { memory, time, compute, sockets, handles, call, lookups, output } = limits;
-    writeln!(out, "  {memory} of memory, {sockets} sockets, {handles} handles, {lookups} lookups, {call} a call")?;
-    writeln!(out, "  {output} of output a second")?;
-    writeln!(out, "  {} of computing without use of the network", humantime::format_duration(*compute))?;
-    if let Some(time) = time {
-        writeln!(out, "  {} from start to end", humantime::format_duration(*time))?;
-    }
-    Ok(())
-}
-
-fn write_rates(rates: &Rates, out: &mut impl Write) -> Result<()> {
-    let Rates { send, send_bytes, receive, receive_bytes, source } = rates;
-    for (rate, what) in [
-        (send, "datagrams sent"),
-        (send_bytes, "bytes sent"),
-        (receive, "datagrams received"),
-        (receive_bytes, "bytes received"),
-        (source, "datagrams received from one source"),
-    ] {
-        if let Some(rate) = rate {
-            writeln!(out, "  {} {what} a second", rate.0)?;
-        }
-    }
-    Ok(())
 }

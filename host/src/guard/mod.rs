@@ -5,6 +5,7 @@ mod ledger;
 mod meter;
 mod sources;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -29,6 +30,22 @@ pub struct Rates {
     pub receive_bytes: Option<Rate>,
     /// Datagrams received from one source.
     pub source: Option<Rate>,
+}
+
+/// As a list goes on after "within"; empty where there are none.
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { send, send_bytes, receive, receive_bytes, source } = self;
+        let rates = [
+            (send, "datagrams sent"),
+            (send_bytes, "bytes sent"),
+            (receive, "datagrams received"),
+            (receive_bytes, "bytes received"),
+            (source, "datagrams received from one source"),
+        ];
+        let given = rates.iter().filter_map(|(rate, what)| rate.map(|rate| format!("{} {what} a second", rate.0)));
+        f.write_str(&given.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// What becomes of a datagram that a component wants to send.

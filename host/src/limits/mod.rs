@@ -4,9 +4,11 @@ mod compute;
 mod memory;
 mod output;
 
+use std::fmt;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use humantime::format_duration;
 use thiserror::Error;
 
 pub use compute::{Activity, Compute, Watchdog};
@@ -50,6 +52,16 @@ impl Default for Limits {
     }
 }
 
+/// As a list goes on after "within".
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { memory, time, compute, sockets, handles, call, lookups, output } = self;
+        write!(f, "{memory} of memory, {} of computing without use of the network, ", format_duration(*compute))?;
+        write!(f, "{sockets} sockets, {handles} handles, {lookups} lookups, {call} a call, {output} of output a second")?;
+        time.map_or(Ok(()), |time| write!(f, ", {} from start to end", format_duration(time)))
+    }
+}
+
 /// A limit that an instance was stopped by: as a sentence goes on after the component's name.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Struck {
@@ -57,10 +69,10 @@ pub enum Struck {
     #[error("asked for more than {0} of memory (--limit-memory)")]
     Memory(ByteSize),
     /// [`Limits::time`].
-    #[error("ran for {} (--limit-time)", humantime::format_duration(*.0))]
+    #[error("ran for {} (--limit-time)", format_duration(*.0))]
     Time(Duration),
     /// [`Limits::compute`].
-    #[error("computed for {} without using the network (--limit-compute)", humantime::format_duration(*.0))]
+    #[error("computed for {} without using the network (--limit-compute)", format_duration(*.0))]
     Compute(Duration),
     /// [`Limits::sockets`].
     #[error("opened more than {0} sockets (--limit-sockets)")]
