@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup build lean demo test bench memcheck lint components clean
+.PHONY: help setup build lean demo test bench soak memcheck lint components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: setup ## Run every test
 
 bench: build lean ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
 	@$(dir $(HOST))bench $(BENCH)
+
+soak: build ## Run servers for 10 minutes with load, faults and restarts, and account for it all; SOAK="--minutes 60"
+	@$(dir $(HOST))soak $(SOAK)
 
 memcheck: build ## Flood the host under valgrind, on each path that datagrams take
 	@scripts/memcheck

@@ -76,6 +76,35 @@ fn a_client_outlives_its_interface() {
 }
 
 #[test]
+fn an_address_that_goes_away_costs_the_pings_of_that_time() {
+    for path in PATHS {
+        for end in ["10.9.0.1", "10.9.0.2"] {
+            let [here, there] = Namespace::pair();
+            let arguments = ["server", "12000", "--bind", "10.9.0.2"];
+            let server = Server::listening(there.command(host_program()).args(path).args(arguments));
+            let arguments = ["client", "10.9.0.2", "12000", "-c", "30", "-i", "50ms", "-W", "300ms"];
+            let mut client = Process::start(here.command(host_program()).args(path).args(arguments));
+            while !client.line().contains("seq=3 rtt=") {}
+            let side = if end == "10.9.0.1" { &here } else { &there };
+            side.ip(&format!("addr del {end}/24 dev wire"));
+            thread::sleep(Duration::from_millis(500));
+            side.ip(&format!("addr add {end}/24 dev wire"));
+            let outcome = client.wait();
+            assert_eq!(outcome.code(), 0, "{outcome:?}");
+            let failed = [outcome.seqs("not sent"), outcome.seqs("lost")].concat();
+            assert!(failed.len() >= 3, "{path:?}, {end}: {outcome:?}");
+            let answered = outcome.seqs("rtt=");
+            let mut told = [failed.as_slice(), answered.as_slice()].concat();
+            told.sort_unstable();
+            told.dedup();
+            assert_eq!(told, (4..=30).collect::<Vec<_>>(), "{path:?}, {end}: {outcome:?}");
+            assert!(answered.iter().any(|seq| seq > failed.iter().max().unwrap()), "{path:?}, {end}: {outcome:?}");
+            assert_eq!(server.stop().code(), 0);
+        }
+    }
+}
+
+#[test]
 fn a_server_that_cannot_answer_one_client_answers_the_next() {
     for path in PATHS {
         let [here, there] = Namespace::pair();

@@ -16,6 +16,8 @@ pub const BYTES_1400: [&str; 2] = ["1400 B, window 256", "CPU, 1400 B"];
 pub const SOURCES: [&str; 2] = ["64 B, 1,000 sources, one datagram each", "CPU, 1,000 sources"];
 /// Workers against each other.
 pub const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
+/// What a source gets beside one that floods, with how much of a flood that was.
+pub const FLOOD: [&str; 2] = ["pings answered beside a flood from another source", "that flood, 64 B"];
 /// With everybody sleeping between pings.
 pub const RTT: &str = "RTT, blocking, a ping every 1 ms";
 /// With nobody sleeping.
@@ -62,6 +64,12 @@ pub fn of(measures: &[Measure]) -> Vec<Goal> {
         let here = ratio(measure[0], udping, native);
         let what = format!("{what}: its ratio to native, x that of 64 B");
         goals.push(goal(&what, Bound::AtLeast(0.9), here.zip(at_64).map(|(here, at_64)| here / at_64)));
+    }
+    for (what, options) in [
+        ("beside a flood: % of pings answered", &[][..]),
+        ("beside a flood, --limit-source 1000: % of pings answered", &["--limit-source", "1000"]),
+    ] {
+        goals.push(goal(what, Bound::AtLeast(95.0), median(FLOOD[0], &Peer::Udping(options))));
     }
     let cached = measures.iter().find(|m| m.name == "start").and_then(|m| m.row(CACHED)?.median());
     goals.extend([

@@ -252,7 +252,8 @@ fn filling(number: u64) -> u8 {
     (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 
-fn write(datagram: &mut [u8], number: u64) {
+/// Makes `datagram` number `number` of its source, told from all others.
+pub fn write(datagram: &mut [u8], number: u64) {
     let (header, rest) = datagram.split_at_mut(HEADER);
     header.copy_from_slice(&number.to_le_bytes());
     rest.fill(filling(number));
@@ -271,7 +272,8 @@ fn send_together(socket: &UdpSocket, bytes: &[u8], size: usize, count: usize) ->
     Ok(count)
 }
 
-fn send_batch(socket: &UdpSocket, bytes: &[u8], size: usize) -> io::Result<usize> {
+/// Sends the datagrams of `size` bytes in `bytes`, and says how many the socket took.
+pub fn send_batch(socket: &UdpSocket, bytes: &[u8], size: usize) -> io::Result<usize> {
     let slices: Vec<_> = bytes.chunks(size).map(|datagram| [IoSlice::new(datagram)]).collect();
     let mut controls: Vec<_> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
     let mut headers: Vec<_> =

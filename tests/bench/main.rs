@@ -1,5 +1,6 @@
 //! `make bench`: udping beside everything that does the same, in one run.
 
+mod flood;
 mod goals;
 mod load;
 mod machine;
@@ -82,6 +83,7 @@ enum Part {
     Throughput,
     Sizes,
     Workers,
+    Flood,
     Rtt,
     Start,
     Memory,
@@ -127,6 +129,7 @@ const ALL: &[Peer] = &[
 ];
 const FAST: &[Peer] = &[Peer::NativeSingle, Peer::NativeBatched, Peer::Udping(&[]), Peer::Udping(&["--no-offload"])];
 const ONE_OR_TWO: &[Peer] = &[Peer::Udping(&["--workers", "1"]), Peer::Udping(&["--workers", "2"])];
+const FLOODED: &[Peer] = &[Peer::NativeSingle, Peer::Udping(&[]), Peer::Udping(&["--limit-source", "1000"])];
 const BLOCKING: &[Peer] = &[Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime, Peer::Irtt];
 /// Longer than the pause between two pings: nobody sleeps, as with sockperf's `--nonblocked`.
 const SPINNING: &[Peer] = &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
@@ -153,6 +156,9 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
     if wanted(Part::Workers) {
         let flows = Load { sources: 64, window: 2 * window, ..base };
         measures.extend(measures::throughput(goals::WORKERS, ONE_OR_TWO, flows, effort)?);
+    }
+    if wanted(Part::Flood) {
+        measures.extend(flood::beside(FLOODED, effort)?);
     }
     if wanted(Part::Rtt) {
         let interval = Duration::from_millis(1);

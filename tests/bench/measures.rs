@@ -35,7 +35,7 @@ impl Effort {
 
 /// Measures each peer once a round. A value that can't be had is an error of the benchmark's; a peer that isn't there is
 /// named as missing.
-fn alternate(
+pub fn alternate(
     name: &'static str,
     unit: &'static str,
     peers: &[Peer],

@@ -109,11 +109,9 @@ impl Running {
         cpu_seconds(&self.process)
     }
 
-    /// What of it is in memory, in bytes (`VmRSS`).
+    /// What of it is in memory, in bytes.
     pub fn resident(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid().as_raw_nonzero()))?;
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
-        Ok(kibibytes.context("no VmRSS")?.parse::<f64>()? * 1024.0)
+        Ok(self.process.resident()? as f64)
     }
 }
 

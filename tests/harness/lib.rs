@@ -1,7 +1,7 @@
 //! What the suites share: the two runtimes, servers and clients as processes, and limits on how long anything may take.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -233,6 +233,23 @@ impl Process {
     /// Its process id.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// What of it is in memory, in bytes (`VmRSS`).
+    pub fn resident(&self) -> io::Result<u64> {
+        let status = fs::read_to_string(self.proc("status"))?;
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        let kibibytes: u64 = kibibytes.ok_or_else(|| io::Error::other("no VmRSS: it has ended"))?;
+        Ok(kibibytes * 1024)
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> io::Result<usize> {
+        Ok(fs::read_dir(self.proc("fd"))?.count())
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        Path::new("/proc").join(self.pid().as_raw_nonzero().to_string()).join(file)
     }
 }
 

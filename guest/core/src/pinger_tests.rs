@@ -158,6 +158,22 @@ fn grid_points_missed_take_no_sequence_number() {
     assert_eq!(pinger.summary().missed_slots, 4);
 }
 
+/// The wall clock is set while a ping is under way: a ping carries its time, and nothing is computed from it.
+#[test]
+fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
+    let mut pinger = Pinger::new(config(3), at(0));
+    let at_second = |seconds| UnixTime { seconds, nanoseconds: 0 };
+    let walls = [at_second(1_700_000_000), at_second(1_700_086_400), at_second(1_000_000_000)];
+    let sent = [0, 1, 2].map(|i| pinger.poll_send(at(i as u64 * 100), walls[i]).unwrap().1.to_vec());
+    pinger.handle_datagram(at(210), peer(), &sent[0]);
+    pinger.handle_datagram(at(220), peer(), &sent[1]);
+    pinger.handle_timeout(at(450));
+    assert_eq!(pinger.next_wake(), Some(Instant::from_nanos(450_000_001)));
+    pinger.handle_timeout(at(451));
+    let expected = [reply(1, 210, ReplyKind::InTime), reply(2, 120, ReplyKind::InTime), Event::Lost(Seq(3))];
+    assert_eq!(events(&mut pinger), expected);
+}
+
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn keyed(size: usize) -> Pinger {

@@ -1,0 +1,191 @@
+//! What befalls processes and their outputs: they are stopped for a while, or killed; a disk is full, a reader goes.
+
+use std::net::UdpSocket;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use udping_tests::{Outcome, Process, Runtime, Server, host_program, ping, run, udping_host};
+
+fn server(options: &[&str]) -> Server {
+    Server::start(Runtime::UdpingHost, "127.0.0.1", options)
+}
+
+fn client(server: &Server, options: &[&str]) -> Command {
+    let mut command = udping_host();
+    command.arg("client").args(server.host_and_port()).args(options);
+    command
+}
+
+/// The RTTs of the lines that hold `text`, in milliseconds.
+fn rtts(outcome: &Outcome, text: &str) -> Vec<f64> {
+    let rtt = |line: &&str| line.split("rtt=").nth(1)?.split(' ').next()?.parse().ok();
+    outcome.lines_with(text).iter().filter_map(rtt).collect()
+}
+
+/// The summary's count of `what`, 0 where it has none.
+fn counted(outcome: &Outcome, what: &str) -> usize {
+    let summary = outcome.lines_with(" sent, ").concat();
+    let count = summary.split(", ").find_map(|part| part.split_once(' ').filter(|(_, is)| is.starts_with(what)));
+    count.map_or(0, |(count, _)| count.parse().unwrap())
+}
+
+#[test]
+fn a_server_that_was_stopped_for_two_seconds_answers_what_waited_and_the_client_tells_late_from_in_time() {
+    for path in [&[][..], &["--no-offload"], &["--batch", "1"]] {
+        let server = Server::listening(udping_host().args(path).args(["server", "0", "--bind", "127.0.0.1"]));
+        let mut client = Process::start(&mut client(&server, &["-c", "40", "-i", "100ms", "-W", "1s"]));
+        while !client.line().contains("seq=3 rtt=") {}
+        server.process.signal(Signal::STOP);
+        thread::sleep(Duration::from_secs(2));
+        server.process.signal(Signal::CONT);
+        let outcome = client.wait();
+        assert_eq!(outcome.code(), 0, "{path:?}: {outcome:?}");
+        let (late, lost) = (rtts(&outcome, "(late)"), outcome.seqs("lost: "));
+        // Those of the first of the two seconds.
+        assert!(late.len() >= 5 && late.len() == lost.len(), "{path:?}: {outcome:?}");
+        assert!(late.iter().all(|rtt| (1_000.0..3_000.0).contains(rtt)), "{path:?}: {late:?}");
+        let all = rtts(&outcome, "rtt=");
+        assert_eq!(all.iter().filter(|rtt| **rtt > 1_000.0).count(), late.len(), "{path:?}: {outcome:?}");
+        let counts = ["sent", "received", "late", "lost"].map(|what| counted(&outcome, what));
+        assert_eq!(counts, [counts[0], counts[0] - late.len(), late.len(), 0], "{path:?}: {outcome:?}");
+        assert!(server.stop().stdout.ends_with(&format!("{0} received, {0} answered, 0 dropped\n", counts[0])));
+    }
+}
+
+#[test]
+fn a_client_that_was_stopped_for_two_seconds_counts_the_slots_it_missed_and_takes_no_old_reply_for_one_in_time() {
+    let server = server(&[]);
+    let mut process = Process::start(&mut client(&server, &["-c", "20", "-i", "50ms", "-W", "500ms"]));
+    while !process.line().contains("seq=3 rtt=") {}
+    // So that replies come while the client is stopped.
+    server.process.signal(Signal::STOP);
+    thread::sleep(Duration::from_millis(200));
+    process.signal(Signal::STOP);
+    server.process.signal(Signal::CONT);
+    thread::sleep(Duration::from_secs(2));
+    process.signal(Signal::CONT);
+    let outcome = process.wait();
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    assert!((30..=41).contains(&counted(&outcome, "slots missed")), "{outcome:?}");
+    let late = rtts(&outcome, "(late)");
+    assert!(late.len() >= 2 && late.iter().all(|rtt| *rtt > 1_900.0), "{outcome:?}");
+    assert_eq!(rtts(&outcome, "rtt=").iter().filter(|rtt| **rtt > 500.0).count(), late.len(), "{outcome:?}");
+    let counts = ["sent", "received", "late", "lost"].map(|what| counted(&outcome, what));
+    assert_eq!(counts, [20, 20 - late.len(), late.len(), 0], "{outcome:?}");
+}
+
+#[test]
+fn a_server_killed_in_a_flood_is_followed_by_another_on_the_same_port_and_the_client_goes_on() {
+    let first = server(&[]);
+    let address = first.addresses[0];
+    let port = address.port().to_string();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let mut number = 0_u64;
+            while !over.load(Ordering::Relaxed) {
+                number += 1;
+                let _ = socket.send_to(&number.to_be_bytes(), address);
+                if number % 64 == 0 {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        let mut process = Process::start(&mut client(&first, &["-c", "40", "-i", "50ms", "-W", "300ms"]));
+        while !process.line().contains("seq=5 rtt=") {}
+        first.process.signal(Signal::KILL);
+        assert!(!first.process.wait().status.success());
+        while !process.line().contains(" lost: ") {}
+        let second = Server::listening(udping_host().args(["server", &port, "--bind", "127.0.0.1"]));
+        let outcome = process.wait();
+        over.store(true, Ordering::Relaxed);
+        flood.join().unwrap();
+        assert_eq!((second.addresses[0], outcome.code()), (address, 0), "{outcome:?}");
+        let (answered, lost) = (counted(&outcome, "received"), counted(&outcome, "lost"));
+        assert_eq!((answered + lost, counted(&outcome, "sent")), (40, 40), "{outcome:?}");
+        assert!((1..30).contains(&lost), "{outcome:?}");
+        assert!(outcome.seqs("rtt=").contains(&40), "{outcome:?}");
+    });
+}
+
+/// `udping-host` with its standard output elsewhere, as a shell has it.
+fn with_stdout(redirection: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("bash");
+    command.args(["-c", &format!("exec \"$@\" {redirection}"), "bash"]).arg(host_program()).args(arguments);
+    command
+}
+
+#[test]
+fn on_a_full_disk_a_program_fails_and_does_not_panic() {
+    let server = server(&[]);
+    let [_, port] = server.host_and_port();
+    for (arguments, code, said) in [
+        (&["client", "127.0.0.1", &port, "-c", "3", "-i", "50ms"][..], 1, ""),
+        (&["server", "0", "--bind", "127.0.0.1"], 1, ""),
+        (&["grants", "server", "12000"], 2, "udping-host: No space left on device (os error 28)\n"),
+        (&["inspect", "server"], 2, "udping-host: No space left on device (os error 28)\n"),
+        (&["emit", "client"], 2, "udping-host: No space left on device (os error 28)\n"),
+        (&["man"], 2, "udping-host: No space left on device (os error 28)\n"),
+    ] {
+        let outcome = run(&mut with_stdout(">/dev/full", arguments));
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (code, said), "{arguments:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_costs_the_servers_log_and_no_answer() {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    // Goes with the namespace, thus with the server.
+    let disk = "mount -t tmpfs -o size=8k none /mnt && exec \"$@\" >/mnt/log";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", disk, "sh"]).arg(host_program()).args([
+        "server",
+        &port,
+        "--bind",
+        "127.0.0.1",
+        "-v",
+    ]);
+    let process = Process::start(&mut command);
+    let pings = |count| {
+        let options = ["-c", count, "-i", "5ms", "-W", "1s"];
+        run(udping_host().args(["client", "127.0.0.1", &port]).args(options))
+    };
+    // Where it listens, it says on the disk.
+    while pings("1").code() != 0 {}
+    // Two lines of log each.
+    let outcome = pings("300");
+    assert_eq!(counted(&outcome, "received"), 300, "{outcome:?}");
+    process.signal(Signal::TERM);
+    let outcome = process.wait();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (1, ""), "its last line is missing: {outcome:?}");
+}
+
+#[test]
+fn without_standard_output_a_program_works_and_is_quiet() {
+    let server = server(&[]);
+    let [_, port] = server.host_and_port();
+    let outcome = run(&mut with_stdout(">&-", &["client", "127.0.0.1", &port, "-c", "3", "-i", "20ms"]));
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    assert!(server.stop().stdout.ends_with("3 received, 3 answered, 0 dropped\n"));
+}
+
+#[test]
+fn when_its_reader_goes_a_client_ends_quietly_and_a_server_goes_on() {
+    let arguments = ["server", "0", "--bind", "127.0.0.1", "-v"];
+    let server = Server::listening(&mut with_stdout("> >(head -n 1)", &arguments));
+    let outcome = ping(Runtime::UdpingHost, &server, &["-c", "10", "-i", "20ms"]);
+    assert_eq!(counted(&outcome, "received"), 10, "{outcome:?}");
+
+    let [host, port] = server.host_and_port();
+    let arguments = ["client", &host, &port, "-c", "1000", "-i", "20ms"];
+    let outcome = run(&mut with_stdout("> >(head -n 3)", &arguments));
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (1, ""), "{outcome:?}");
+    assert_eq!(outcome.seqs("rtt="), [1, 2], "{outcome:?}");
+
+    let outcome = server.stop();
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (1, ""), "its last line was not read: {outcome:?}");
+}

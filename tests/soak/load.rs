@@ -1,0 +1,230 @@
+//! The load: sources that behave, sources that do not, and pings by the real client.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use fastrand::Rng;
+use udping_tests::{run, udping_host};
+
+use crate::services::SOURCE_LIMIT;
+
+/// A number that tells a datagram from all others of its source.
+const HEADER: usize = 8;
+
+/// No datagram is larger.
+const LARGEST: usize = 9_000;
+
+/// What was not sent for so long is not made up for.
+const LONGEST_BURST: f64 = 0.1;
+
+/// What comes where, how large and how often.
+struct Source {
+    socket: UdpSocket,
+    to: SocketAddr,
+    sizes: RangeInclusive<usize>,
+    per_second: f64,
+    /// How many are to be sent now.
+    due: f64,
+    next: u64,
+    /// The lengths of those that are awaited, by their numbers.
+    out: HashMap<u64, usize>,
+}
+
+/// All sources, and what came of what they sent.
+pub struct Load {
+    sources: Vec<Source>,
+    poison_to: SocketAddr,
+    rng: Rng,
+    buffer: Vec<u8>,
+    now: Instant,
+    sent: u64,
+    replies: u64,
+    wrong: u64,
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+impl Load {
+    /// Sources for each of the three servers, by their ports.
+    pub fn new(steady: u16, restarted: u16, trapping: u16) -> io::Result<Self> {
+        let behaved = f64::from(SOURCE_LIMIT) * 0.8;
+        let mut sources = Vec::new();
+        for (to, low_port) in [(steady, 1_001), (restarted, 1_002)] {
+            for _ in 0..4 {
+                sources.push(Source::new(0, to, HEADER..=LARGEST, behaved)?);
+                sources.push(Source::new(0, to, HEADER..=64, behaved)?);
+            }
+            // Over the host's limit; from where the server answers nobody; and empty, thus all the same.
+            sources.push(Source::new(0, to, HEADER..=64, 2.0 * f64::from(SOURCE_LIMIT))?);
+            sources.push(Source::new(low_port, to, HEADER..=LARGEST, 20.0)?);
+            sources.push(Source::new(0, to, 0..=0, 20.0)?);
+        }
+        for _ in 0..4 {
+            sources.push(Source::new(0, trapping, HEADER..=LARGEST, behaved)?);
+        }
+        let (poison_to, now) = (local(trapping), Instant::now());
+        Ok(Self { sources, poison_to, rng: Rng::new(), buffer: vec![0; 1 << 16], now, sent: 0, replies: 0, wrong: 0 })
+    }
+
+    /// What was not sent up to now is not due any more.
+    pub fn resume(&mut self) {
+        self.now = Instant::now();
+    }
+
+    /// Sends what is due, the sources in turn.
+    pub fn send(&mut self) -> io::Result<()> {
+        let passed = self.now.elapsed().as_secs_f64().min(LONGEST_BURST);
+        self.now = Instant::now();
+        self.sources.iter_mut().for_each(|source| source.due += source.per_second * passed);
+        let mut any = true;
+        while any {
+            any = false;
+            for source in self.sources.iter_mut().filter(|source| source.due >= 1.0) {
+                source.due -= 1.0;
+                self.sent += u64::from(source.send(&mut self.rng, &mut self.buffer)?);
+                any = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the guest that traps to do so.
+    pub fn poison(&mut self) -> io::Result<()> {
+        UdpSocket::bind(local(0))?.send_to(b"trap", self.poison_to)?;
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// Takes what came.
+    pub fn receive(&mut self) -> io::Result<()> {
+        for source in &mut self.sources {
+            loop {
+                match source.socket.recv_from(&mut self.buffer) {
+                    Ok((length, from)) => {
+                        self.replies += 1;
+                        self.wrong += u64::from(from != source.to || !source.is_awaited(&self.buffer[..length]));
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Awaits nothing any more.
+    pub fn forget(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.out.clear());
+    }
+
+    /// Datagrams that the sockets took.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Datagrams that came back.
+    pub fn replies(&self) -> u64 {
+        self.replies
+    }
+
+    /// Those of them that were not awaited: other bytes, from elsewhere, or a second time.
+    pub fn wrong(&self) -> u64 {
+        self.wrong
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sent, {} answered", self.sent, self.replies)
+    }
+}
+
+impl Source {
+    fn new(from: u16, to: u16, sizes: RangeInclusive<usize>, per_second: f64) -> io::Result<Self> {
+        let socket = UdpSocket::bind(local(from))?;
+        socket.set_nonblocking(true)?;
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4 << 20)?;
+        Ok(Self { socket, to: local(to), sizes, per_second, due: 0.0, next: 0, out: HashMap::new() })
+    }
+
+    /// Whether the socket took the next datagram.
+    fn send(&mut self, rng: &mut Rng, buffer: &mut [u8]) -> io::Result<bool> {
+        let datagram = &mut buffer[..rng.usize(self.sizes.clone())];
+        if let Some((header, rest)) = datagram.split_first_chunk_mut::<HEADER>() {
+            *header = self.next.to_le_bytes();
+            rest.fill(filling(self.next));
+        }
+        match self.socket.send_to(datagram, self.to) {
+            Ok(length) => {
+                self.out.insert(self.next, length);
+                self.next += 1;
+                Ok(true)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NetworkUnreachable) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether `reply` is what was sent, for the first time. Empty ones are all the same.
+    fn is_awaited(&mut self, reply: &[u8]) -> bool {
+        match reply.split_first_chunk::<HEADER>() {
+            Some((header, rest)) => {
+                let number = u64::from_le_bytes(*header);
+                self.out.remove(&number) == Some(reply.len()) && rest.iter().all(|byte| *byte == filling(number))
+            }
+            None => reply.is_empty() && *self.sizes.end() == 0,
+        }
+    }
+}
+
+/// What fills datagram `number`: a byte that differs from one datagram to the next.
+fn filling(number: u64) -> u8 {
+    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+}
+
+/// What clients say of their pings.
+#[derive(Debug, Default)]
+pub struct Pings {
+    /// Pings that the sockets took.
+    pub sent: u64,
+    /// Pings that were answered, in time or late.
+    pub answered: u64,
+    /// Replies that were none, and further ones.
+    pub wrong: u64,
+}
+
+impl Pings {
+    /// Clients one after the other, until it is `over`.
+    pub fn until(over: &AtomicBool, port: u16) -> Self {
+        let mut pings = Self::default();
+        let port = port.to_string();
+        for size in ["32", "1400", "9000"].into_iter().cycle() {
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            // Longer than any server is stopped.
+            let options = ["-q", "-c", "20", "-i", "50ms", "-W", "3s", "--size", size];
+            let outcome = run(udping_host().args(["client", "127.0.0.1", &port]).args(options));
+            let summary = outcome.lines_with(" sent, ").concat();
+            assert!(!summary.is_empty(), "{outcome:?}");
+            for part in summary.split(", ") {
+                let (count, what) = part.split_once(' ').expect("a count of something");
+                let count: u64 = count.parse().expect("a number");
+                match what {
+                    "sent" => pings.sent += count,
+                    "received" | "late" => pings.answered += count,
+                    "duplicates" | "foreign" => pings.wrong += count,
+                    _ => {}
+                }
+            }
+        }
+        pings
+    }
+}

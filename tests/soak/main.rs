@@ -1,0 +1,264 @@
+//! `make soak`: servers under mixed load, with faults and restarts, for as long as one likes. In the end memory was flat, no
+//! descriptor leaked, and every datagram was answered or dropped for a reason that has a name; or this fails.
+
+mod account;
+mod kernel;
+mod load;
+mod services;
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use anyhow::{Result, anyhow, bail, ensure};
+use clap::Parser;
+use rustix::process::{Signal, getuid};
+
+use crate::account::Account;
+use crate::load::{Load, Pings};
+use crate::services::{Service, Watched};
+
+/// Keeps servers under load, with faults and restarts, and accounts for every datagram.
+#[derive(Debug, Parser)]
+struct Args {
+    /// For how long
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// The network is one of its own already
+    #[arg(long, hide = true)]
+    apart: bool,
+}
+
+/// All faults are made once in so long. A trap must come more than 10 s after the last, or restarts are put off longer and
+/// longer.
+const ROUND: Duration = Duration::from_secs(12);
+
+/// In less than so many rounds, memory has no time to show where it goes.
+const ROUNDS_THAT_TELL: u32 = 5;
+
+/// How long nothing must move before nothing is under way any more.
+const STILL: Duration = Duration::from_millis(200);
+
+/// What may take longer has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is done to the servers.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Stop,
+    Continue,
+    LinkDown,
+    LinkUp,
+    Trap,
+    Restart,
+}
+
+/// The faults of a round, and after which part of it each comes.
+const FAULTS: [(f64, Fault); 6] = [
+    (0.15, Fault::Stop),
+    (0.22, Fault::Continue),
+    (0.40, Fault::LinkDown),
+    (0.44, Fault::LinkUp),
+    (0.60, Fault::Trap),
+    (0.80, Fault::Restart),
+];
+
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    ensure!(args.minutes.is_finite() && args.minutes > 0.0, "--minutes {}: must be more than 0", args.minutes);
+    if !args.apart {
+        return Err(apart(&args));
+    }
+    ip("link set lo up")?;
+    let time = Duration::from_secs_f64(args.minutes * 60.0);
+    let rounds = u32::try_from(time.as_nanos().div_ceil(ROUND.as_nanos()))?;
+    let over = &AtomicBool::new(false);
+    let (soak, pings) = thread::scope(|scope| -> Result<(Soak, Pings)> {
+        // Ends the pings also where this fails.
+        let end = End(over);
+        let mut soak = Soak::start()?;
+        let port = soak.steady.service.port();
+        let pings = scope.spawn(move || Pings::until(over, port));
+        for round in 1..=rounds {
+            soak.round(time / rounds)?;
+            eprintln!("soak: round {round} of {rounds}: {}", soak.load);
+        }
+        drop(end);
+        let pings = pings.join().map_err(|_| anyhow!("the pings panicked"))?;
+        Ok((soak, pings))
+    })?;
+    let verdict = soak.end(&pings, rounds >= ROUNDS_THAT_TELL)?;
+    Ok(if verdict { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// This program once more, in a network namespace of its own: its interface can be taken down, and all of its counters count
+/// nothing else.
+fn apart(args: &Args) -> anyhow::Error {
+    let program = match env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error.into(),
+    };
+    let mut command = Command::new("unshare");
+    command.arg("--net");
+    if !getuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    anyhow!(command.arg("--").arg(program).args(["--apart", "--minutes", &args.minutes.to_string()]).exec())
+}
+
+fn ip(arguments: &str) -> Result<()> {
+    let status = Command::new("ip").args(arguments.split(' ')).status()?;
+    ensure!(status.success(), "ip {arguments}: {status}");
+    Ok(())
+}
+
+/// Everything that runs.
+struct Soak {
+    /// Runs from start to end.
+    steady: Watched,
+    /// Its guest traps and is started anew; the process runs from start to end.
+    trapping: Watched,
+    /// A new process each round, each on another path that datagrams take.
+    restarted: Service,
+    restarts: usize,
+    traps: u64,
+    load: Load,
+    account: Account,
+    sampled: Instant,
+}
+
+impl Soak {
+    fn start() -> Result<Self> {
+        let steady = Watched::new("server", Service::echo(12_001, &[])?);
+        let trapping = Watched::new("server that traps", Service::trapping()?);
+        let restarted = Service::echo(12_002, services::path(0))?;
+        let load = Load::new(steady.service.port(), restarted.port(), trapping.service.port())?;
+        let (account, sampled) = (Account::default(), Instant::now());
+        Ok(Self { steady, trapping, restarted, restarts: 0, traps: 0, load, account, sampled })
+    }
+
+    fn round(&mut self, length: Duration) -> Result<()> {
+        let start = Instant::now();
+        for (part, fault) in FAULTS {
+            self.run_until(start + length.mul_f64(part))?;
+            self.make(fault)?;
+        }
+        self.run_until(start + length)
+    }
+
+    fn run_until(&mut self, end: Instant) -> Result<()> {
+        self.load.resume();
+        while Instant::now() < end {
+            self.load.send()?;
+            self.pause()?;
+        }
+        Ok(())
+    }
+
+    /// A moment in which only replies are taken.
+    fn pause(&mut self) -> Result<()> {
+        thread::sleep(Duration::from_millis(1));
+        self.load.receive()?;
+        if self.sampled.elapsed() > Duration::from_secs(1) {
+            self.sampled = Instant::now();
+            self.steady.sample()?;
+            self.trapping.sample()?;
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, fault: Fault) -> Result<()> {
+        match fault {
+            Fault::Stop => self.signal_all(Signal::STOP),
+            Fault::Continue => self.signal_all(Signal::CONT),
+            Fault::LinkDown => {
+                // An interface counts the pieces that it drops: several answers that travel together would be one.
+                self.settle()?;
+                ip("link set lo down")?;
+            }
+            Fault::LinkUp => ip("link set lo up")?,
+            Fault::Trap => {
+                self.load.poison()?;
+                self.traps += 1;
+            }
+            Fault::Restart => {
+                // What waits in a socket that is closed is counted nowhere.
+                self.settle()?;
+                self.steady.count_descriptors()?;
+                self.trapping.count_descriptors()?;
+                self.restarts += 1;
+                self.restarted.stop()?.enter(&mut self.account)?;
+                // Datagrams come while nobody is there.
+                self.run_until(Instant::now() + Duration::from_millis(50))?;
+                self.restarted = Service::echo(self.restarted.port(), services::path(self.restarts))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        for service in [&self.steady.service, &self.trapping.service, &self.restarted] {
+            service.signal(signal);
+        }
+    }
+
+    /// Sends nothing until everything that was sent is where it ends.
+    fn settle(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let (mut still_since, mut replies) = (start, self.load.replies());
+        while still_since.elapsed() < STILL {
+            self.pause()?;
+            if kernel::waiting()? > 0 || self.load.replies() > replies {
+                (still_since, replies) = (Instant::now(), self.load.replies());
+            }
+            ensure!(start.elapsed() < PATIENCE, "datagrams wait, and nobody takes them");
+        }
+        self.load.forget();
+        Ok(())
+    }
+
+    /// Stops everything, prints the account, and says whether all is well.
+    fn end(mut self, pings: &Pings, tells: bool) -> Result<bool> {
+        self.settle()?;
+        for watched in [&mut self.steady, &mut self.trapping] {
+            watched.count_descriptors()?;
+        }
+        self.restarted.stop()?.enter(&mut self.account)?;
+        self.steady.service.stop()?.enter(&mut self.account)?;
+        // Its guest heeds no signal, but is not started anew after one; which a thread has to see first.
+        self.trapping.service.signal(Signal::TERM);
+        thread::sleep(Duration::from_millis(500));
+        self.make(Fault::Trap)?;
+        let trapped = self.trapping.service.ended()?;
+        if trapped.traps != self.traps {
+            bail!("{} traps, where {} were asked for", trapped.traps, self.traps);
+        }
+        self.account.enter_trapped(&trapped);
+        self.account.enter_kernel(&kernel::drops()?);
+        self.account.enter_load(&self.load, pings);
+        println!("load average at the end: {}", fs::read_to_string("/proc/loadavg")?.trim());
+        print!("{}", self.account);
+        let mut is_well = self.account.is_balanced();
+        println!("\n| process | MB, 2nd quarter | 4th quarter | descriptors, first | last | |\n|---|---|---|---|---|---|");
+        for watched in [&self.steady, &self.trapping] {
+            println!("{watched}");
+            is_well &= watched.leaks_no_descriptor() && (!tells || watched.is_flat());
+        }
+        println!("\n{} restarts, {} traps; {}", self.restarts, self.traps, if is_well { "all is well" } else { "FAILED" });
+        if !tells {
+            println!("too short to tell whether memory is flat");
+        }
+        Ok(is_well)
+    }
+}

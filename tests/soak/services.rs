@@ -1,0 +1,223 @@
+//! The servers, each a `udping-host` with a trail; what it says that it did, and what it holds.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::NamedTempFile;
+use udping_tests::{Server, file, guests, host_program};
+
+use crate::account::Account;
+
+/// What each source may send a second.
+pub const SOURCE_LIMIT: u32 = 500;
+
+/// Options that choose the path that datagrams take through the host, in turn.
+pub fn path(turn: usize) -> &'static [&'static str] {
+    const PATHS: [&[&str]; 4] = [&[], &["--no-offload"], &["--batch", "1"], &["--workers", "2"]];
+    PATHS[turn % PATHS.len()]
+}
+
+/// A server that runs.
+pub struct Service {
+    server: Option<Server>,
+    port: u16,
+    trail: NamedTempFile,
+}
+
+impl Service {
+    /// The built-in server, which leaves one in a hundred unanswered on purpose.
+    pub fn echo(port: u16, options: &[&str]) -> Result<Self> {
+        let (limit, port) = (SOURCE_LIMIT.to_string(), port.to_string());
+        let server = ["--limit-source", &limit, "server", &port, "--bind", "127.0.0.1", "--drop-rate", "1"];
+        Self::start(&[options, &server].concat())
+    }
+
+    /// The guest that traps when it is told to, and is started anew.
+    pub fn trapping() -> Result<Self> {
+        let guest = file("traps_in_batch.wasm", guests::TRAPS_IN_BATCH);
+        let guest = guest.to_str().context("a path that is text")?;
+        Self::start(&["--allow-listen", "127.0.0.1:0", "--restart", "on-trap", guest])
+    }
+
+    fn start(arguments: &[&str]) -> Result<Self> {
+        let trail = NamedTempFile::new()?;
+        let mut command = Command::new("sh");
+        // Into a file: a pipe that nobody reads would be full some time.
+        command.args(["-c", "trail=$1; shift; exec \"$@\" 2>\"$trail\"", "sh"]).arg(trail.path());
+        let server = Server::listening(command.arg(host_program()).args(["--log", "json"]).args(arguments));
+        Ok(Self { port: server.addresses[0].port(), server: Some(server), trail })
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("it has not ended")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.server().process.signal(signal);
+    }
+
+    /// Asks it to end.
+    pub fn stop(&mut self) -> Result<Said> {
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// What it says that it did, when it has ended.
+    pub fn ended(&mut self) -> Result<Said> {
+        let outcome = self.server.take().context("it has ended already")?.process.wait();
+        let mut said = Said { guest: None, ..Said::of_host(&mut BufReader::new(self.trail.reopen()?))? };
+        for line in outcome.stdout.lines().filter(|line| line.contains(" received, ")) {
+            said.guest.get_or_insert_default().extend(counts(line)?);
+        }
+        if said.guest.is_some() {
+            ensure!(outcome.status.success(), "{outcome:?}");
+        }
+        Ok(said)
+    }
+}
+
+/// `3 received, 1 answered, 0 dropped, 2 refused (1 repeated, 1 from a port below 1024)`.
+fn counts(line: &str) -> Result<Vec<(String, u64)>> {
+    let parts = line.split([',', '(']).map(|part| part.trim_end_matches(')').trim());
+    parts
+        .map(|part| {
+            let (count, what) = part.split_once(' ').with_context(|| format!("not a count: {line}"))?;
+            Ok((what.to_owned(), count.parse()?))
+        })
+        .collect()
+}
+
+/// What a server did, by its own account.
+#[derive(Debug, Default)]
+pub struct Said {
+    received: u64,
+    sent: u64,
+    /// Datagrams that the host did not hand over, by why.
+    denied: Vec<(String, u64)>,
+    /// How often its guest trapped.
+    pub traps: u64,
+    /// What the guest counted, where it does.
+    guest: Option<Vec<(String, u64)>>,
+}
+
+impl Said {
+    fn of_host(trail: &mut BufReader<File>) -> Result<Self> {
+        let mut said = Self::default();
+        let mut has_ended = false;
+        for line in trail.lines() {
+            // What a guest says when it panics is on standard error, too.
+            let Ok(event) = serde_json::from_str::<Value>(&line?) else { continue };
+            let count = |key| event[key].as_u64().with_context(|| format!("no {key}: {event}"));
+            match event["event"].as_str() {
+                Some("denied in all") if event["what"] == "receive" => {
+                    said.denied.push((event["why"].as_str().unwrap_or_default().to_owned(), count("count")?));
+                }
+                Some("trapped") => said.traps += 1,
+                Some("ended") => {
+                    (said.received, said.sent) = (count("received")?, count("sent")?);
+                    has_ended = true;
+                }
+                _ => {}
+            }
+        }
+        ensure!(has_ended, "the trail does not say that it ended");
+        Ok(said)
+    }
+
+    /// Enters what became of the datagrams of a server that counts them itself.
+    pub fn enter(&self, account: &mut Account) -> Result<()> {
+        let counts = self.guest.as_ref().context("the server did not say what it did")?;
+        let of = |wanted: &str| counts.iter().filter(|(what, _)| what == wanted).map(|(_, count)| count).sum::<u64>();
+        if (of("received"), of("answered")) != (self.received, self.sent) {
+            bail!("the host and its guest do not agree: {self:?}");
+        }
+        for (what, count) in counts.iter().filter(|(what, _)| !["received", "answered", "refused"].contains(&what.as_str()))
+        {
+            account.enter(format!("server: {what}"), *count);
+        }
+        self.enter_denied(account);
+        Ok(())
+    }
+
+    /// Enters what the host did not hand over.
+    pub fn enter_denied(&self, account: &mut Account) {
+        for (why, count) in &self.denied {
+            account.enter(format!("host: {why}"), *count);
+        }
+    }
+
+    /// Datagrams that the host handed over, and that no answer followed.
+    pub fn in_hand(&self) -> u64 {
+        self.received - self.sent
+    }
+}
+
+/// A server that runs from start to end, with samples of what it holds.
+pub struct Watched {
+    name: &'static str,
+    /// The server.
+    pub service: Service,
+    resident: Vec<u64>,
+    descriptors: Vec<usize>,
+}
+
+impl Watched {
+    /// Nothing sampled yet.
+    pub fn new(name: &'static str, service: Service) -> Self {
+        Self { name, service, resident: Vec::new(), descriptors: Vec::new() }
+    }
+
+    /// Notes what is in memory.
+    pub fn sample(&mut self) -> Result<()> {
+        self.resident.push(self.service.server().process.resident()?);
+        Ok(())
+    }
+
+    /// Notes how many descriptors are open. To be called when it has nothing to do: what it does may need some.
+    pub fn count_descriptors(&mut self) -> Result<()> {
+        self.descriptors.push(self.service.server().process.descriptors()?);
+        Ok(())
+    }
+
+    /// What was in memory in that quarter of the run, counted from 0: the median.
+    fn quarter(&self, number: usize) -> u64 {
+        let length = self.resident.len();
+        let mut samples = self.resident[length * number / 4..length * (number + 1) / 4].to_vec();
+        samples.sort_unstable();
+        samples.get(samples.len() / 2).copied().unwrap_or(0)
+    }
+
+    /// Whether the last quarter of the run needed at most 5 % more memory than the second.
+    pub fn is_flat(&self) -> bool {
+        self.quarter(3) * 100 <= self.quarter(1) * 105
+    }
+
+    /// Whether as many descriptors are open at the end as after the first faults.
+    pub fn leaks_no_descriptor(&self) -> bool {
+        self.descriptors.first() == self.descriptors.last()
+    }
+}
+
+impl fmt::Display for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [second, fourth] = [1, 3].map(|quarter| self.quarter(quarter) as f64 / 1e6);
+        let [first, last] = [self.descriptors.first(), self.descriptors.last()].map(|count| count.copied().unwrap_or(0));
+        let verdict = match (self.is_flat(), self.leaks_no_descriptor()) {
+            (true, true) => "flat",
+            (false, true) => "GREW",
+            (_, false) => "LEAKED",
+        };
+        write!(f, "| {} | {second:.1} | {fourth:.1} | {first} | {last} | {verdict} |", self.name)
+    }
+}
