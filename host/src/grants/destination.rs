@@ -48,7 +48,9 @@ pub struct Destination {
 impl Destination {
     /// IPv4-mapped IPv6 networks become the IPv4 networks that they stand for.
     pub fn new(net: IpNet, zone: u32, ports: Ports) -> Self {
-        Self { net: canonical(net.trunc()), zone, ports }
+        let net = canonical(net.trunc());
+        // IPv4 has no zones: a denial for one would cover nothing.
+        Self { net, zone: if matches!(net, IpNet::V6(_)) { zone } else { 0 }, ports }
     }
 
     /// One address.
@@ -82,7 +84,7 @@ impl fmt::Display for Destination {
         if self.net.prefix_len() < self.net.max_prefix_len() {
             write!(f, "/{}", self.net.prefix_len())?;
         }
-        if self.ports == Ports::ALL { Ok(()) } else { write!(f, ":{}", self.ports) }
+        write!(f, ":{}", self.ports)
     }
 }
 

@@ -119,13 +119,14 @@ impl FromStr for HostName {
     /// Takes what resolvers take: labels of 1 to 63 letters, digits, hyphens and underscores, 253 in all (RFC 1035,
     /// section 2.3.4), and not all digits and dots, which would be an address.
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        let name = text.strip_suffix('.').unwrap_or(text);
+        // First of all: the lower case of a letter may be more than a letter.
+        let name = text.strip_suffix('.').unwrap_or(text).to_lowercase();
         let label = |label: &str| {
             (1..=63).contains(&label.len()) && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
         };
         let numeric = name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         if name.len() <= 253 && !numeric && !name.starts_with('-') && name.split('.').all(label) {
-            Ok(Self(name.to_lowercase()))
+            Ok(Self(name))
         } else {
             Err(GrantError::Name)
         }

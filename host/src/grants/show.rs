@@ -82,7 +82,9 @@ impl Grants {
         flags.extend(self.deny.iter().map(|denied| format!("--deny-to {denied}")));
         let AnswerRule { window, amplification } = self.answer;
         let default = AnswerRule::default();
-        flags.extend((window != default.window).then(|| format!("--answer-window {}", humantime::format_duration(window))));
+        // In one word, as a shell takes it.
+        let window_typed = || humantime::format_duration(window).to_string().replace(' ', "");
+        flags.extend((window != default.window).then(|| format!("--answer-window {}", window_typed())));
         flags.extend((amplification != default.amplification).then(|| format!("--amplification {amplification}")));
         flags
     }

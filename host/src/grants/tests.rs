@@ -330,7 +330,8 @@ fn grants_read_as_documented() {
     for text in ["", "localhost:12000", "65536", "::1:12000", "127.0.0.1", "127.0.0.1:"] {
         assert_eq!(text.parse::<Listen>(), Err(GrantError::Listen), "{text:?}");
     }
-    for text in ["", ".", "a..b", "192.0.2.7", "a b", "-a", "a:1", &"a".repeat(64), &"a.".repeat(128)] {
+    // The lower case of the last but one is a letter and a dot above it.
+    for text in ["", ".", "a..b", "192.0.2.7", "a b", "-a", "a:1", &"a".repeat(64), "\u{130}", &"a.".repeat(128)] {
         assert_eq!(text.parse::<HostName>(), Err(GrantError::Name), "{text:?}");
         assert_eq!(format!("*.{text}").parse::<NamePattern>(), Err(GrantError::Name), "{text:?}");
     }
@@ -344,6 +345,8 @@ fn grants_read_as_documented() {
         ("[fe80::%2]/64:9", "[fe80::%2]/64:9"),
         ("[::ffff:192.0.2.0]/120:9", "192.0.2.0/24:9"),
         ("Example.org.:9-9", "example.org:9"),
+        ("192.0.2.0/24:1-65535", "192.0.2.0/24:1-65535"),
+        ("[::ffff:192.0.2.7%5]:9", "192.0.2.7:9"),
     ] {
         assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), shown);
         assert_eq!(shown.parse::<Endpoint>().unwrap().to_string(), shown);
@@ -366,6 +369,21 @@ fn a_refusal_names_the_flags_that_keep_what_is_granted_and_add_what_was_asked() 
     assert_eq!(all, "-S inherit-network --allow-resolve b.example");
     assert_eq!(granted.to_string(), "send to 192.0.2.7:12000, resolve example.org");
     assert_eq!(Grants::default().to_string(), "nothing");
+}
+
+#[test]
+fn a_flag_that_is_named_is_one_word_and_its_value_another() {
+    let answer = AnswerRule { window: Duration::from_millis(90_500), amplification: 2.0 };
+    let granted = Grants { answer, ..spec(&["192.0.2.7:1-65535"], &["192.0.2.0/24"]).with_addresses(&Names::default()) };
+    let flags = Flags { grants: &granted, request: &resolve("b.example") }.to_string();
+    let kept = "--allow-to 192.0.2.7:1-65535 --deny-to 192.0.2.0/24:1-65535 --answer-window 1m30s500ms --amplification 2";
+    assert_eq!(flags, format!("{kept} --allow-resolve b.example"));
+}
+
+#[test]
+fn a_denial_of_a_mapped_address_covers_it_whatever_zone_it_names() {
+    let denied = spec(&[], &["[::ffff:192.0.2.7%5]"]).with_addresses(&Names::default()).deny;
+    refuses_as(Reason::Denied, &Grants { deny: denied, ..everything() }, &[send("192.0.2.7:9")]);
 }
 
 proptest! {
