@@ -97,6 +97,8 @@ mod tests {
             ("[grants]\nallow-to = 7", "line 2: invalid type: integer `7`, expected a sequence"),
             ("[limits]\nsockets = 0", "line 2: invalid value: integer `0`, expected a nonzero"),
             ("[limits]\nmemory = \"lots\"", "line 2: invalid value 'lots': "),
+            ("[limits]\nsend-bytes = 0", "line 2: invalid value '0': must not be 0"),
+            ("[limits]\nreceive-bytes = \"0 B\"", "line 2: invalid value '0 B': must not be 0"),
             ("[limits", "line 1: "),
         ] {
             let error = Policy::parse(text).unwrap_err();

@@ -1,6 +1,7 @@
 //! What a component may use.
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::str::FromStr;
 
 use bytesize::ByteSize;
 use clap::Args;
@@ -49,25 +50,31 @@ pub struct LimitFlags {
     #[arg(long = "limit-send", value_name = "N")]
     pub send: Option<NonZeroU64>,
     /// Let it send so many bytes a second, and hold the rest back [default: any number]
-    #[arg(long = "limit-send-bytes", value_name = "SIZE", value_parser = bytes_a_second)]
+    #[arg(long = "limit-send-bytes", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
-    pub send_bytes: Option<ByteSize>,
+    pub send_bytes: Option<ByteRate>,
     /// Let it receive so many datagrams a second, and drop the rest [default: any number]
     #[arg(long = "limit-receive", value_name = "N")]
     pub receive: Option<NonZeroU64>,
     /// Let it receive so many bytes a second, and drop the rest [default: any number]
-    #[arg(long = "limit-receive-bytes", value_name = "SIZE", value_parser = bytes_a_second)]
+    #[arg(long = "limit-receive-bytes", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
-    pub receive_bytes: Option<ByteSize>,
+    pub receive_bytes: Option<ByteRate>,
     /// Let it receive so many datagrams a second from one source, and drop the rest [default: any number]
     #[arg(long = "limit-source", value_name = "N")]
     pub source: Option<NonZeroU64>,
 }
 
-fn bytes_a_second(text: &str) -> Result<ByteSize, String> {
-    match text.parse()? {
-        ByteSize(0) => Err("must not be 0".to_owned()),
-        size => Ok(size),
+/// Bytes a second, but for 0, which would hold everything back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRate(Rate);
+
+impl FromStr for ByteRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size: ByteSize = text.parse()?;
+        NonZeroU64::new(size.as_u64()).map(|bytes| Self(Rate(bytes))).ok_or_else(|| "must not be 0".to_owned())
     }
 }
 
@@ -89,12 +96,11 @@ impl LimitFlags {
 
     /// Beyond which datagrams do not pass.
     pub fn rates(&self) -> Rates {
-        let bytes = |size: Option<ByteSize>| size.and_then(|size| NonZeroU64::new(size.as_u64())).map(Rate);
         Rates {
             send: self.send.map(Rate),
-            send_bytes: bytes(self.send_bytes),
+            send_bytes: self.send_bytes.map(|rate| rate.0),
             receive: self.receive.map(Rate),
-            receive_bytes: bytes(self.receive_bytes),
+            receive_bytes: self.receive_bytes.map(|rate| rate.0),
             source: self.source.map(Rate),
         }
     }

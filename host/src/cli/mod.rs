@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use grants::{GrantFlags, WasiOption};
-pub use limits::LimitFlags;
+pub use limits::{ByteRate, LimitFlags};
 pub use service::{Restart, ServiceFlags};
 pub use speed::{SpeedFlags, Workers};
 
