@@ -10,7 +10,7 @@ use udping_guest_build::Guests;
 const FOLDERS: [&str; 2] = ["conformance", "hostile"];
 
 /// Guests for one test each.
-const OTHERS: [&str; 2] = ["fills", "panics"];
+const OTHERS: [&str; 3] = ["fills", "obeys", "panics"];
 
 fn main() {
     let folders = FOLDERS.map(|folder| (folder, guests_in(folder)));
@@ -18,7 +18,7 @@ fn main() {
     let names = OTHERS.into_iter().chain(in_folders);
     let modules: Vec<_> = names.map(|name| format!("examples/{name}.wasm")).collect();
     let guests = Guests {
-        sources: &["tests/guests"],
+        sources: &["tests/guests", "tests/model"],
         selection: &["-p", "udping-test-guests", "--examples"],
         modules: &modules.iter().map(String::as_str).collect::<Vec<_>>(),
     };

@@ -21,6 +21,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub mod guests {
     /// Sends to 10.9.0.2 until there is no room, waits for some, and goes on.
     pub const FILLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fills.wasm"));
+    /// Runs its arguments as programs, and says what came of each step.
+    pub const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));
     /// Panics with the message "the guest says why".
     pub const PANICS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/panics.wasm"));
     /// Opens sockets, and closes none.

@@ -1,0 +1,285 @@
+//! Runs each of its arguments as a program (`udping_model`), and says of each step in a word what came of it: a line a program.
+
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use udping_model::{Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, steps, unhex};
+use udping_net::bindings::wasi::cli::environment::get_arguments;
+use udping_net::bindings::wasi::sockets::instance_network::instance_network;
+use udping_net::console::Console;
+use udping_net::poll::Pollable;
+use udping_test_guests::{
+    ErrorCode, IncomingDatagram, IncomingDatagramStream, IpAddressFamily, OutgoingDatagram, OutgoingDatagramStream,
+    UdpSocket, address, loopback, socket,
+};
+
+fn main() {
+    let console = Console::stdout();
+    for program in get_arguments().into_iter().skip(1) {
+        let mut run = Run::default();
+        for step in steps(&unhex(&program)) {
+            console.write(&format!("{} ", run.step(step))).unwrap();
+        }
+        console.line("").unwrap();
+    }
+}
+
+/// What a program has of one socket. Fields are in the order in which they must be dropped: children first.
+#[derive(Default)]
+struct Slot {
+    pollable: Option<Pollable>,
+    incoming: Option<IncomingDatagramStream>,
+    outgoing: Option<OutgoingDatagramStream>,
+    socket: Option<UdpSocket>,
+    /// Where it was when it was bound.
+    local: Option<SocketAddr>,
+    /// Whom it was connected to.
+    peer: Option<SocketAddr>,
+}
+
+#[derive(Default)]
+struct Run {
+    slots: [Slot; SOCKETS],
+    /// Who sent each datagram so far: its number is its place here.
+    senders: Vec<SocketAddr>,
+}
+
+impl Run {
+    fn step(&mut self, Step { socket: index, action }: Step) -> String {
+        let next = self.slots[(index + 1) % SOCKETS].local;
+        let slot = &mut self.slots[index];
+        let has = match action.handle() {
+            Handle::NoSocket => slot.socket.is_none(),
+            Handle::Socket => slot.socket.is_some(),
+            Handle::Incoming => slot.incoming.is_some(),
+            Handle::Outgoing => slot.outgoing.is_some(),
+            Handle::Pollable => slot.pollable.is_some(),
+            Handle::NoPollable => slot.incoming.is_some() && slot.pollable.is_none(),
+        };
+        if !has || (action.needs_next() && next.is_none()) {
+            return SKIPPED.to_owned();
+        }
+        match action {
+            Action::Create(family) => {
+                slot.socket = Some(socket(match family {
+                    Family::V4 => IpAddressFamily::Ipv4,
+                    Family::V6 => IpAddressFamily::Ipv6,
+                }));
+                "ok".to_owned()
+            }
+            Action::StartBind(local) => slot.start_bind(local, next),
+            Action::FinishBind => word(slot.socket().finish_bind()),
+            Action::Stream(remote) => slot.stream(remote, next),
+            Action::Restream(remote) => {
+                slot.drop_streams();
+                slot.stream(remote, next)
+            }
+            Action::LocalAddress => named(slot.socket().local_address(), slot.local, "self"),
+            Action::RemoteAddress => named(slot.socket().remote_address(), slot.peer, "peer"),
+            Action::AddressFamily => family_name(slot.socket().address_family()).to_owned(),
+            Action::HopLimit => number(slot.socket().unicast_hop_limit()),
+            Action::SetHopLimit(hops) => word(slot.socket().set_unicast_hop_limit(hops)),
+            Action::BufferSize(Buffer::Receive) => number(slot.socket().receive_buffer_size()),
+            Action::BufferSize(Buffer::Send) => number(slot.socket().send_buffer_size()),
+            Action::SetBufferSize(Buffer::Receive, bytes) => word(slot.socket().set_receive_buffer_size(bytes)),
+            Action::SetBufferSize(Buffer::Send, bytes) => word(slot.socket().set_send_buffer_size(bytes)),
+            Action::CheckSend => number(slot.outgoing().check_send()),
+            Action::Send(datagrams) => {
+                let list = self.list(index, datagrams);
+                number(self.slots[index].outgoing().send(&list))
+            }
+            Action::CheckAndSend(datagrams) => {
+                let list = self.list(index, datagrams);
+                let outgoing = self.slots[index].outgoing();
+                number(outgoing.check_send().and_then(|_| outgoing.send(&list)))
+            }
+            Action::SendTooMany => {
+                let permitted = slot.outgoing().check_send().unwrap_or(0);
+                let list: Vec<_> =
+                    (0..=permitted).map(|_| OutgoingDatagram { data: vec![], remote_address: None }).collect();
+                number(slot.outgoing().send(&list))
+            }
+            Action::Receive(most) => match slot.incoming().receive(most) {
+                Ok(list) => self.numbers(index, &list),
+                Err(error) => error.name().to_owned(),
+            },
+            Action::IsWritable => slot.outgoing().subscribe().ready().to_string(),
+            Action::IsReadable => slot.incoming().subscribe().ready().to_string(),
+            Action::Subscribe => {
+                slot.pollable = Some(slot.incoming().subscribe());
+                "ok".to_owned()
+            }
+            Action::Unsubscribe => dropped(slot.pollable.take()),
+            Action::DropIncoming => dropped(slot.incoming.take()),
+            Action::DropOutgoing => dropped(slot.outgoing.take()),
+            Action::DropSocket => {
+                let word = dropped(slot.socket.take());
+                *slot = Slot::default();
+                word
+            }
+            Action::Close => dropped(std::mem::take(slot)),
+        }
+    }
+
+    /// The datagrams, each with its number: they count as sent by whoever is at `index` now.
+    fn list(&mut self, index: usize, datagrams: Datagrams) -> Vec<OutgoingDatagram> {
+        let next = self.slots[(index + 1) % SOCKETS].local;
+        let slot = &self.slots[index];
+        let local = slot.local.unwrap();
+        let home = if slot.peer.is_some() { None } else { slot.local };
+        let targets = match datagrams {
+            Datagrams::None => Vec::new(),
+            Datagrams::One(remote) => vec![slot.remote(remote, next)],
+            Datagrams::Amid(remote) => vec![home, slot.remote(remote, next), home],
+            Datagrams::TooLarge => vec![home],
+        };
+        let list = targets.into_iter().map(|to| {
+            self.senders.push(local);
+            let data = if datagrams == Datagrams::TooLarge { vec![0; TOO_LARGE] } else { payload(self.senders.len() - 1) };
+            OutgoingDatagram { data, remote_address: to.map(Into::into) }
+        });
+        list.collect()
+    }
+
+    /// The numbers of what was received. Anybody may send to a port of ours: what is no datagram of ours is passed over,
+    /// unless it should not have been received at all.
+    fn numbers(&self, index: usize, list: &[IncomingDatagram]) -> String {
+        let mut numbers = Vec::new();
+        for IncomingDatagram { data, remote_address } in list {
+            let from = SocketAddr::from(*remote_address);
+            let is_ours = |(number, sender): &(usize, &SocketAddr)| **sender == from && payload(*number) == *data;
+            match self.senders.iter().enumerate().find(is_ours) {
+                _ if self.slots[index].peer.is_some_and(|peer| peer != from) => return "stranger".to_owned(),
+                Some((number, _)) => numbers.push(number.to_string()),
+                None if self.senders.contains(&from) => return "spoilt".to_owned(),
+                None => {}
+            }
+        }
+        if numbers.is_empty() { "none".to_owned() } else { numbers.join(",") }
+    }
+}
+
+impl Slot {
+    fn socket(&self) -> &UdpSocket {
+        self.socket.as_ref().unwrap()
+    }
+
+    fn incoming(&self) -> &IncomingDatagramStream {
+        self.incoming.as_ref().unwrap()
+    }
+
+    fn outgoing(&self) -> &OutgoingDatagramStream {
+        self.outgoing.as_ref().unwrap()
+    }
+
+    fn drop_streams(&mut self) {
+        self.pollable = None;
+        self.incoming = None;
+        self.outgoing = None;
+    }
+
+    fn start_bind(&mut self, local: Local, next: Option<SocketAddr>) -> String {
+        let family = self.socket().address_family();
+        let local = match local {
+            Local::Free => loopback(family, 0),
+            Local::Taken => next.unwrap(),
+            Local::OtherFamily => loopback(other(family), 0),
+            Local::Mapped => mapped(0),
+            Local::Elsewhere => (elsewhere(family), 0).into(),
+        };
+        let result = self.socket().start_bind(&instance_network(), local.into());
+        if result.is_ok() {
+            let bound = address(self.socket());
+            if bound.ip() != local.ip() || bound.port() == 0 {
+                return bound.to_string();
+            }
+            self.local = Some(bound);
+        }
+        word(result)
+    }
+
+    fn stream(&mut self, remote: Remote, next: Option<SocketAddr>) -> String {
+        let peer = self.remote(remote, next);
+        match self.socket().stream(peer.map(Into::into)) {
+            Ok((incoming, outgoing)) => {
+                (self.incoming, self.outgoing, self.peer) = (Some(incoming), Some(outgoing), peer);
+                "ok".to_owned()
+            }
+            Err(error) => error.name().to_owned(),
+        }
+    }
+
+    fn remote(&self, remote: Remote, next: Option<SocketAddr>) -> Option<SocketAddr> {
+        let family = self.socket().address_family();
+        match remote {
+            Remote::Unsaid => None,
+            Remote::Next => next,
+            Remote::Deserted => Some(loopback(family, DISCARD)),
+            Remote::OtherFamily => Some(loopback(other(family), DISCARD)),
+            Remote::PortZero => Some(loopback(family, 0)),
+            Remote::Unspecified if family == IpAddressFamily::Ipv4 => Some(([0, 0, 0, 0], DISCARD).into()),
+            Remote::Unspecified => Some((Ipv6Addr::UNSPECIFIED, DISCARD).into()),
+            Remote::Mapped => Some(mapped(DISCARD)),
+        }
+    }
+}
+
+/// The port of the discard service, which no machine has any more.
+const DISCARD: u16 = 9;
+
+/// One byte more than IPv6 can carry behind UDP's header.
+const TOO_LARGE: usize = 65_528;
+
+/// What is in a datagram: some in a row are equally long, as those are that can travel together.
+fn payload(number: usize) -> Vec<u8> {
+    let mut data = (number as u32).to_le_bytes().to_vec();
+    data.resize(data.len() + number / 4 % 4 * 100, number as u8);
+    data
+}
+
+fn other(family: IpAddressFamily) -> IpAddressFamily {
+    if family == IpAddressFamily::Ipv4 { IpAddressFamily::Ipv6 } else { IpAddressFamily::Ipv4 }
+}
+
+fn mapped(port: u16) -> SocketAddr {
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x7f00, 1), port).into()
+}
+
+/// An address for documentation, which no machine has.
+fn elsewhere(family: IpAddressFamily) -> IpAddr {
+    match family {
+        IpAddressFamily::Ipv4 => [192, 0, 2, 1].into(),
+        IpAddressFamily::Ipv6 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    }
+}
+
+fn family_name(family: IpAddressFamily) -> &'static str {
+    if family == IpAddressFamily::Ipv4 { "ipv4" } else { "ipv6" }
+}
+
+fn word(result: Result<(), ErrorCode>) -> String {
+    result.map_or_else(|error| error.name(), |()| "ok").to_owned()
+}
+
+fn number(result: Result<impl Display, ErrorCode>) -> String {
+    result.map_or_else(|error| error.name().to_owned(), |number| number.to_string())
+}
+
+/// An address by what it is to the socket, where it is what it should be.
+fn named(
+    result: Result<udping_test_guests::IpSocketAddress, ErrorCode>,
+    expected: Option<SocketAddr>,
+    name: &str,
+) -> String {
+    match result.map(SocketAddr::from) {
+        Ok(address) if Some(address) == expected => name.to_owned(),
+        Ok(address) => address.to_string(),
+        Err(error) => error.name().to_owned(),
+    }
+}
+
+fn dropped<T>(_: T) -> String {
+    "ok".to_owned()
+}
+
+udping_test_guests::guest!(main);

@@ -1,0 +1,317 @@
+//! Programs: what a guest is told to do.
+
+/// How many sockets a program has at a time, at most.
+pub const SOCKETS: usize = 3;
+
+/// What is said of a step that lacks what it is about, such as a stream that is not there: no call is made.
+pub const SKIPPED: &str = "-";
+
+/// A step: an action on one of the sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Which socket, below [`SOCKETS`].
+    pub socket: usize,
+    /// What to do with it.
+    pub action: Action,
+}
+
+/// The family of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// Where a socket is to be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// A port of loopback that the system chooses.
+    Free,
+    /// Where the next socket is bound.
+    Taken,
+    /// Loopback of the other family.
+    OtherFamily,
+    /// An IPv4-mapped IPv6 address.
+    Mapped,
+    /// An address that is not the machine's.
+    Elsewhere,
+}
+
+/// Whom a stream, or a datagram, is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// It is not said.
+    Unsaid,
+    /// Where the next socket is bound.
+    Next,
+    /// A port of loopback at which nobody listens.
+    Deserted,
+    /// Loopback of the other family.
+    OtherFamily,
+    /// Port 0 of loopback.
+    PortZero,
+    /// The unspecified address.
+    Unspecified,
+    /// An IPv4-mapped IPv6 address.
+    Mapped,
+}
+
+/// Room in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffer {
+    /// For what is to be received.
+    Receive,
+    /// For what is sent.
+    Send,
+}
+
+/// A list of datagrams to send. One that is sent home goes to the peer of the stream or, without one, to the socket itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Datagrams {
+    /// None.
+    None,
+    /// One.
+    One(Remote),
+    /// One between two that are sent home.
+    Amid(Remote),
+    /// One that no datagram can be as large as, home.
+    TooLarge,
+}
+
+/// What to do. Where it has no "safely", it may trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `create-udp-socket`.
+    Create(Family),
+    /// `start-bind`.
+    StartBind(Local),
+    /// `finish-bind`.
+    FinishBind,
+    /// `stream`.
+    Stream(Remote),
+    /// `stream`, safely: the streams of before are dropped first.
+    Restream(Remote),
+    /// `local-address`.
+    LocalAddress,
+    /// `remote-address`.
+    RemoteAddress,
+    /// `address-family`.
+    AddressFamily,
+    /// `unicast-hop-limit`.
+    HopLimit,
+    /// `set-unicast-hop-limit`.
+    SetHopLimit(u8),
+    /// `receive-buffer-size` or `send-buffer-size`.
+    BufferSize(Buffer),
+    /// `set-receive-buffer-size` or `set-send-buffer-size`.
+    SetBufferSize(Buffer, u64),
+    /// `check-send`.
+    CheckSend,
+    /// `send`.
+    Send(Datagrams),
+    /// `send`, safely: after a `check-send`.
+    CheckAndSend(Datagrams),
+    /// `send` of one datagram more than a `check-send` before it permits.
+    SendTooMany,
+    /// `receive`.
+    Receive(u64),
+    /// `outgoing-datagram-stream.subscribe`, to ask whether it is ready.
+    IsWritable,
+    /// `incoming-datagram-stream.subscribe`, to ask whether it is ready.
+    IsReadable,
+    /// `incoming-datagram-stream.subscribe`, to be kept.
+    Subscribe,
+    /// Drops what `Subscribe` made.
+    Unsubscribe,
+    /// Drops the stream.
+    DropIncoming,
+    /// Drops the stream.
+    DropOutgoing,
+    /// Drops the socket.
+    DropSocket,
+    /// Drops everything safely: what was made last first.
+    Close,
+}
+
+/// What an action is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handle {
+    /// A socket that is to be made, where there is none.
+    NoSocket,
+    /// The socket.
+    Socket,
+    /// Its receiving stream.
+    Incoming,
+    /// Its sending stream.
+    Outgoing,
+    /// The pollable that is kept.
+    Pollable,
+    /// A pollable that is to be made of the receiving stream, where none is kept.
+    NoPollable,
+}
+
+impl Action {
+    /// What must be there, or must not.
+    pub fn handle(self) -> Handle {
+        match self {
+            Self::Create(_) => Handle::NoSocket,
+            Self::CheckSend
+            | Self::Send(_)
+            | Self::CheckAndSend(_)
+            | Self::SendTooMany
+            | Self::IsWritable
+            | Self::DropOutgoing => Handle::Outgoing,
+            Self::Receive(_) | Self::IsReadable | Self::DropIncoming => Handle::Incoming,
+            Self::Subscribe => Handle::NoPollable,
+            Self::Unsubscribe => Handle::Pollable,
+            Self::StartBind(_)
+            | Self::FinishBind
+            | Self::Stream(_)
+            | Self::Restream(_)
+            | Self::LocalAddress
+            | Self::RemoteAddress
+            | Self::AddressFamily
+            | Self::HopLimit
+            | Self::SetHopLimit(_)
+            | Self::BufferSize(_)
+            | Self::SetBufferSize(..)
+            | Self::DropSocket
+            | Self::Close => Handle::Socket,
+        }
+    }
+
+    /// Whether it needs the next socket to be bound.
+    pub fn needs_next(self) -> bool {
+        use Datagrams::{Amid, One};
+        matches!(
+            self,
+            Self::StartBind(Local::Taken)
+                | Self::Stream(Remote::Next)
+                | Self::Restream(Remote::Next)
+                | Self::Send(One(Remote::Next) | Amid(Remote::Next))
+                | Self::CheckAndSend(One(Remote::Next) | Amid(Remote::Next))
+        )
+    }
+}
+
+/// How often each action is chosen, of 85 times: a third of the bytes there are. Most lead on to where there is most to do.
+const ACTIONS: [(usize, Action); 61] = {
+    use Action::*;
+    use Datagrams::{Amid, One, TooLarge};
+    [
+        (3, Create(Family::V4)),
+        (3, Create(Family::V6)),
+        (5, StartBind(Local::Free)),
+        (1, StartBind(Local::Taken)),
+        (1, StartBind(Local::OtherFamily)),
+        (1, StartBind(Local::Mapped)),
+        (1, StartBind(Local::Elsewhere)),
+        (3, FinishBind),
+        (1, Stream(Remote::Unsaid)),
+        (1, Stream(Remote::Next)),
+        (3, Restream(Remote::Unsaid)),
+        (4, Restream(Remote::Next)),
+        (2, Restream(Remote::Deserted)),
+        (1, Restream(Remote::OtherFamily)),
+        (1, Restream(Remote::PortZero)),
+        (1, Restream(Remote::Unspecified)),
+        (1, Restream(Remote::Mapped)),
+        (1, LocalAddress),
+        (2, RemoteAddress),
+        (1, AddressFamily),
+        (1, HopLimit),
+        (1, SetHopLimit(0)),
+        (1, SetHopLimit(1)),
+        (1, SetHopLimit(255)),
+        (1, BufferSize(Buffer::Receive)),
+        (1, BufferSize(Buffer::Send)),
+        (1, SetBufferSize(Buffer::Receive, 0)),
+        (1, SetBufferSize(Buffer::Receive, 1)),
+        (1, SetBufferSize(Buffer::Receive, 100_000)),
+        (1, SetBufferSize(Buffer::Send, 0)),
+        (1, SetBufferSize(Buffer::Send, 100_000)),
+        (1, SetBufferSize(Buffer::Send, u64::MAX)),
+        (1, CheckSend),
+        (1, Send(Datagrams::None)),
+        (1, Send(One(Remote::Unsaid))),
+        (1, Send(Amid(Remote::Next))),
+        (3, CheckAndSend(One(Remote::Unsaid))),
+        (4, CheckAndSend(One(Remote::Next))),
+        (1, CheckAndSend(One(Remote::Deserted))),
+        (1, CheckAndSend(One(Remote::OtherFamily))),
+        (1, CheckAndSend(One(Remote::PortZero))),
+        (1, CheckAndSend(One(Remote::Unspecified))),
+        (1, CheckAndSend(One(Remote::Mapped))),
+        (1, CheckAndSend(Amid(Remote::Unsaid))),
+        (2, CheckAndSend(Amid(Remote::Next))),
+        (1, CheckAndSend(Amid(Remote::Deserted))),
+        (1, CheckAndSend(Amid(Remote::PortZero))),
+        (1, CheckAndSend(TooLarge)),
+        (1, SendTooMany),
+        (1, Receive(0)),
+        (1, Receive(1)),
+        (2, Receive(2)),
+        (1, Receive(u64::MAX)),
+        (1, IsWritable),
+        (1, IsReadable),
+        (1, Subscribe),
+        (1, Unsubscribe),
+        (1, DropIncoming),
+        (1, DropOutgoing),
+        (1, DropSocket),
+        (1, Close),
+    ]
+};
+
+/// The steps of a program.
+pub fn steps(program: &[u8]) -> impl Iterator<Item = Step> {
+    program.iter().map(|byte| Step { socket: usize::from(*byte) % SOCKETS, action: action(usize::from(*byte) / SOCKETS) })
+}
+
+/// The `index`th action, where each stands as often as it is to be chosen.
+fn action(index: usize) -> Action {
+    let all = ACTIONS.iter().map(|(often, _)| often).sum::<usize>();
+    let mut left = index % all;
+    for (often, action) in ACTIONS {
+        match left.checked_sub(often) {
+            Some(rest) => left = rest,
+            None => return action,
+        }
+    }
+    // Not reached: what is left is below the sum.
+    Action::Close
+}
+
+/// A program as an argument.
+pub fn hex(program: &[u8]) -> String {
+    program.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A program from an argument; what is no hexadecimal number is no step.
+pub fn unhex(digits: &str) -> Vec<u8> {
+    let pairs = (0..digits.len() / 2).filter_map(|index| digits.get(2 * index..2 * index + 2));
+    pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_a_step_of_some_byte() {
+        let bytes: Vec<_> = (0..=u8::MAX).collect();
+        for (_, action) in ACTIONS {
+            for socket in 0..SOCKETS {
+                assert!(steps(&bytes).any(|step| step == Step { socket, action }), "{socket}: {action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_is_the_same_after_it_was_an_argument() {
+        let bytes: Vec<_> = (0..=u8::MAX).collect();
+        assert_eq!(unhex(&hex(&bytes)), bytes);
+    }
+}

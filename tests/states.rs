@@ -1,0 +1,112 @@
+//! Random programs of calls on sockets: what comes of each step is what the model (`udping_model`) says, under udping-host on
+//! each path that its datagrams can take, and under the stock backend as far as that does what the WIT says.
+
+use std::process::Command;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use udping_model::{Backend, Traffic, hex, judge, unhex};
+use udping_tests::{file, guests, run, udping_host, wasmtime};
+
+/// Programs that one process runs, up to the first that traps.
+const BATCH: usize = 20;
+
+/// The most steps of a program.
+const STEPS: usize = 200;
+
+/// What served the programs, and how a trap ends it.
+struct Path {
+    backend: Backend,
+    command: fn() -> Command,
+    trapped: i32,
+}
+
+fn ours() -> Command {
+    udping_host()
+}
+
+fn ours_without_offload() -> Command {
+    let mut command = udping_host();
+    command.arg("--no-offload");
+    command
+}
+
+fn ours_portable() -> Command {
+    let mut command = udping_host();
+    command.args(["--batch", "1"]);
+    command
+}
+
+#[test]
+fn programs_go_as_the_model_says() {
+    check(10, &Path { backend: Backend::Exact, command: ours, trapped: 4 });
+}
+
+#[test]
+fn programs_go_as_the_model_says_without_offload() {
+    check(10, &Path { backend: Backend::Exact, command: ours_without_offload, trapped: 4 });
+}
+
+#[test]
+fn programs_go_as_the_model_says_a_datagram_at_a_time() {
+    check(10, &Path { backend: Backend::Exact, command: ours_portable, trapped: 4 });
+}
+
+#[test]
+fn programs_go_as_the_model_says_under_the_stock_backend() {
+    check(3, &Path { backend: Backend::Stock, command: wasmtime, trapped: 1 });
+}
+
+#[track_caller]
+fn check(cases: u32, path: &Path) {
+    let program = prop::collection::vec(any::<u8>(), 0..=STEPS).prop_map(|bytes| hex(&bytes));
+    let programs = prop::collection::vec(program, BATCH);
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases,
+        max_shrink_iters: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let traffic = std::cell::Cell::new(Traffic::default());
+    let result = runner.run(&programs, |programs| {
+        let seen = go(path, &programs).map_err(TestCaseError::fail)?;
+        let before = traffic.get();
+        traffic.set(Traffic { sent: before.sent + seen.sent, received: before.received + seen.received });
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let Traffic { sent, received } = traffic.get();
+    // The model lets every datagram be lost; not all are.
+    assert!(sent > 0 && (path.backend == Backend::Stock || received > 0), "{sent} sent and {received} received");
+}
+
+/// Runs the programs, in as many processes as there are traps, and judges them.
+fn go(path: &Path, programs: &[String]) -> Result<Traffic, String> {
+    let mut seen = Traffic::default();
+    let mut rest = programs;
+    while !rest.is_empty() {
+        let obeys = file("obeys.wasm", guests::OBEYS);
+        let outcome = run((path.command)().args(["-S", "inherit-network"]).arg(obeys).args(rest));
+        let trapped = outcome.code() == path.trapped;
+        if (!trapped && outcome.code() != 0) || outcome.stderr.contains("panicked") {
+            return Err(format!("{outcome:?}"));
+        }
+        // A line for each program that went to its end, and words after them for one that trapped.
+        let lines: Vec<_> = outcome.stdout.split('\n').collect();
+        let ended = lines.len() - 1;
+        if !trapped && ended != rest.len() {
+            return Err(format!("{ended} lines for {} programs: {outcome:?}", rest.len()));
+        }
+        for (index, (program, line)) in rest.iter().zip(&lines).enumerate() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            if index < ended || trapped {
+                let judged = judge(path.backend, &unhex(program), &words, index == ended)?;
+                seen = Traffic { sent: seen.sent + judged.sent, received: seen.received + judged.received };
+            }
+        }
+        rest = rest.get(ended + 1..).unwrap_or_default();
+    }
+    Ok(seen)
+}
