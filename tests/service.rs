@@ -223,6 +223,50 @@ fn a_trail_as_text_is_a_line_an_event() {
     assert!(lines[0].contains(" INFO client starts event=\"started\" component=\"client\" sha256=\""), "{outcome:?}");
 }
 
+/// What the kernel says of each thread of a process: `CapEff`, `NoNewPrivs` or `Seccomp`.
+fn of_each_thread(process: &Process, field: &str) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", process.pid().as_raw_nonzero())).unwrap();
+    tasks
+        .map(|task| {
+            let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t")).unwrap();
+            line.to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn no_thread_of_a_server_has_privileges_when_it_serves_unless_they_are_to_be_kept() {
+    let mine = fs::read_to_string("/proc/self/status").unwrap();
+    let mine = mine.lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
+    let root = mine != "0000000000000000";
+    for (options, low) in [(&[][..], false), (&[], true), (&["--workers", "2"], true)] {
+        if low && !root {
+            eprintln!("not tested: who runs this test may not bind low ports");
+            continue;
+        }
+        let mut command = udping_host();
+        command.args(options).args(["server", if low { "1" } else { "0" }, "--bind", "127.0.0.1"]);
+        let mut server = Server::listening(&mut command);
+        if !options.is_empty() {
+            server.process.line();
+        }
+        let seen = ping(udping_tests::Runtime::UdpingHost, &server, &["-c", "1"]);
+        assert_eq!(seen.code(), 0, "{seen:?}");
+        // A worker that has not had a datagram has asked for one.
+        for (field, value) in [("CapEff", "0000000000000000"), ("NoNewPrivs", "1"), ("Seccomp", "2")] {
+            let threads = of_each_thread(&server.process, field);
+            assert!(threads.len() >= 3 && threads.iter().all(|one| one == value), "{field}: {threads:?}");
+        }
+    }
+    let server = Server::listening(udping_host().args(["--no-harden", "server", "0", "--bind", "127.0.0.1"]));
+    ping(udping_tests::Runtime::UdpingHost, &server, &["-c", "1"]);
+    for (field, value) in [("CapEff", mine), ("Seccomp", "0")] {
+        let threads = of_each_thread(&server.process, field);
+        assert!(threads.iter().all(|one| one == value), "{field}: {threads:?}");
+    }
+}
+
 /// The test's own limit: an operator who watches notices within a second.
 #[test]
 fn a_flood_of_refusals_is_a_line_a_second() {

@@ -92,7 +92,8 @@ impl Shared {
     pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
         let guard = Guard::new(plan.source.name(), self.grants.clone(), plan.rates, self.ledger.clone());
         let kept = Kept::new(given, plan.restart.is_some())?;
-        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::default() })
+        let low_ports = LowPorts::new(plan.harden && plan.grants.binds_low_ports());
+        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports) })
     }
 
     /// An instance for `plan`, in `place`.

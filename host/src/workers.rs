@@ -10,7 +10,7 @@ use wasmtime_wasi::cli::{stderr, stdout};
 
 use crate::activation;
 use crate::exit::Exit;
-use crate::harden::{self, Needs};
+use crate::harden::{self, LowPorts, Needs};
 use crate::log::{self, say};
 use crate::plan::Plan;
 use crate::run::{self, Place, Shared};
@@ -54,17 +54,14 @@ pub fn run(plan: &Plan) -> Result<Exit> {
 }
 
 fn needs(plan: &Plan) -> Needs {
-    Needs {
-        low_ports: plan.grants.inherit_network || plan.grants.listen.iter().any(|listen| (1..1024).contains(&listen.port)),
-        lookups: plan.grants.looks_up_at_any_time(),
-    }
+    Needs { low_ports: plan.grants.binds_low_ports(), lookups: plan.grants.looks_up_at_any_time() }
 }
 
 fn instances(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>) -> Result<Exit> {
     // Threads start without the capability that this one may still have.
     let (stop, _watchdog) = thread::scope(|scope| {
         let start = || {
-            harden::LowPorts::default().are_bound();
+            LowPorts::new(plan.harden).are_bound();
             let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
             anyhow::Ok((stop, program.watched().context("cannot start the watchdog")?))
         };
@@ -85,6 +82,7 @@ fn instances(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSock
                 thread::Builder::new().name("worker".to_owned()).spawn_scoped(scope, worker)
             })
             .collect();
+        LowPorts::new(plan.harden).are_bound();
         if workers.iter().any(Result::is_err) {
             stop.raise();
         }

@@ -116,6 +116,11 @@ impl GrantSpec {
         self.to.iter().filter_map(Endpoint::name).chain(self.denied_names()).chain(self.exact_lookups())
     }
 
+    /// Whether a port below 1024 may have to be bound.
+    pub fn binds_low_ports(&self) -> bool {
+        self.inherit_network || self.listen.iter().any(|listen| (1..1024).contains(&listen.port))
+    }
+
     /// Whether a name may have to be resolved while the component runs.
     pub fn looks_up_at_any_time(&self) -> bool {
         self.any_name || self.resolve.iter().any(|pattern| matches!(pattern, NamePattern::Under(_)))

@@ -69,11 +69,16 @@ pub fn shut(_needs: Needs) -> Vec<Unhardened> {
 
 /// Nothing, where low ports need no capability.
 #[cfg(not(target_os = "linux"))]
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LowPorts;
 
 #[cfg(not(target_os = "linux"))]
 impl LowPorts {
+    /// Nothing is kept.
+    pub fn new(_kept: bool) -> Self {
+        Self
+    }
+
     /// Does nothing.
     pub fn are_bound(&self) {}
 }

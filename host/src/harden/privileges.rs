@@ -44,18 +44,23 @@ pub fn drop_all(needs: Needs) -> Result<(), String> {
 
 /// Gives the last capability up, too, when an instance has bound its ports: at its first datagram. It is the thread's.
 #[derive(Debug)]
-pub struct LowPorts(Once);
-
-impl Default for LowPorts {
-    fn default() -> Self {
-        Self(Once::new())
-    }
+pub struct LowPorts {
+    kept: bool,
+    bound: Once,
 }
 
 impl LowPorts {
+    /// Whether the capability was `kept`: else there is nothing to give up.
+    pub fn new(kept: bool) -> Self {
+        Self { kept, bound: Once::new() }
+    }
+
     /// To be called on the thread that the instance runs on. It costs a look at a flag from the second time on.
     pub fn are_bound(&self) {
-        self.0.call_once(|| {
+        if !self.kept {
+            return;
+        }
+        self.bound.call_once(|| {
             let none = CapabilitySet::empty();
             // To give something up that one does not have fails nowhere.
             let _ = set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none });
