@@ -200,10 +200,9 @@ fn the_trail_has_the_start_each_kind_of_denial_and_the_end_with_totals() {
 
 #[test]
 fn the_trail_has_the_limit_that_struck_and_the_traffic() {
-    let outcome = run(udping_host().args(["--log", "json", "--limit-sockets", "2"]).arg(file(
-        "opens_sockets.wasm",
-        guests::OPENS_SOCKETS,
-    )));
+    let outcome = run(udping_host()
+        .args(["--log", "json", "--limit-sockets", "2"])
+        .arg(file("opens_sockets.wasm", guests::OPENS_SOCKETS)));
     let events = trail(&outcome.stderr);
     assert_eq!(events[1]["event"], "limited");
     assert_eq!(events[1]["message"], "stopped: opens_sockets.wasm opened more than 2 sockets (--limit-sockets)");
