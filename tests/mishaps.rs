@@ -1,8 +1,8 @@
 //! What befalls processes and their outputs: they are stopped for a while, or killed; a disk is full, a reader goes.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -77,39 +77,43 @@ fn a_client_that_was_stopped_for_two_seconds_counts_the_slots_it_missed_and_take
     assert_eq!(counts, [20, 20 - late.len(), late.len(), 0], "{outcome:?}");
 }
 
+/// Floods `server` for as long as what this returns is kept.
+fn flood(server: SocketAddr) -> Arc<()> {
+    let kept = Arc::new(());
+    let still_kept = Arc::downgrade(&kept);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    thread::spawn(move || {
+        for number in 0_u64.. {
+            let _ = socket.send_to(&number.to_be_bytes(), server);
+            if number % 64 == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+            if still_kept.strong_count() == 0 {
+                return;
+            }
+        }
+    });
+    kept
+}
+
 #[test]
 fn a_server_killed_in_a_flood_is_followed_by_another_on_the_same_port_and_the_client_goes_on() {
     let first = server(&[]);
     let address = first.addresses[0];
     let port = address.port().to_string();
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let flood = scope.spawn(|| {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let mut number = 0_u64;
-            while !over.load(Ordering::Relaxed) {
-                number += 1;
-                let _ = socket.send_to(&number.to_be_bytes(), address);
-                if number % 64 == 0 {
-                    thread::sleep(Duration::from_millis(1));
-                }
-            }
-        });
-        let mut process = Process::start(&mut client(&first, &["-c", "40", "-i", "50ms", "-W", "300ms"]));
-        while !process.line().contains("seq=5 rtt=") {}
-        first.process.signal(Signal::KILL);
-        assert!(!first.process.wait().status.success());
-        while !process.line().contains(" lost: ") {}
-        let second = Server::listening(udping_host().args(["server", &port, "--bind", "127.0.0.1"]));
-        let outcome = process.wait();
-        over.store(true, Ordering::Relaxed);
-        flood.join().unwrap();
-        assert_eq!((second.addresses[0], outcome.code()), (address, 0), "{outcome:?}");
-        let (answered, lost) = (counted(&outcome, "received"), counted(&outcome, "lost"));
-        assert_eq!((answered + lost, counted(&outcome, "sent")), (40, 40), "{outcome:?}");
-        assert!((1..30).contains(&lost), "{outcome:?}");
-        assert!(outcome.seqs("rtt=").contains(&40), "{outcome:?}");
-    });
+    let _flood = flood(address);
+    let mut process = Process::start(&mut client(&first, &["-c", "40", "-i", "50ms", "-W", "300ms"]));
+    while !process.line().contains("seq=5 rtt=") {}
+    first.process.signal(Signal::KILL);
+    assert!(!first.process.wait().status.success());
+    while !process.line().contains(" lost: ") {}
+    let second = Server::listening(udping_host().args(["server", &port, "--bind", "127.0.0.1"]));
+    let outcome = process.wait();
+    assert_eq!((second.addresses[0], outcome.code()), (address, 0), "{outcome:?}");
+    let (answered, lost) = (counted(&outcome, "received"), counted(&outcome, "lost"));
+    assert_eq!((answered + lost, counted(&outcome, "sent")), (40, 40), "{outcome:?}");
+    assert!((1..30).contains(&lost), "{outcome:?}");
+    assert!(outcome.seqs("rtt=").contains(&40), "{outcome:?}");
 }
 
 /// `udping-host` with its standard output elsewhere, as a shell has it.

@@ -140,8 +140,8 @@ struct Soak {
 
 impl Soak {
     fn start() -> Result<Self> {
-        let steady = Watched::new("server", Service::echo(12_001, &[])?);
-        let trapping = Watched::new("server that traps", Service::trapping()?);
+        let steady = Watched::new("server", Service::echo(12_001, &[])?)?;
+        let trapping = Watched::new("server that traps", Service::trapping()?)?;
         let restarted = Service::echo(12_002, services::path(0))?;
         let load = Load::new(steady.service.port(), restarted.port(), trapping.service.port())?;
         let (account, sampled) = (Account::default(), Instant::now());
@@ -195,8 +195,6 @@ impl Soak {
             Fault::Restart => {
                 // What waits in a socket that is closed is counted nowhere.
                 self.settle()?;
-                self.steady.count_descriptors()?;
-                self.trapping.count_descriptors()?;
                 self.restarts += 1;
                 self.restarted.stop()?.enter(&mut self.account)?;
                 // Datagrams come while nobody is there.
@@ -231,9 +229,7 @@ impl Soak {
     /// Stops everything, prints the account, and says whether all is well.
     fn end(mut self, pings: &Pings, tells: bool) -> Result<bool> {
         self.settle()?;
-        for watched in [&mut self.steady, &mut self.trapping] {
-            watched.count_descriptors()?;
-        }
+        let descriptors = [self.steady.descriptors()?, self.trapping.descriptors()?];
         self.restarted.stop()?.enter(&mut self.account)?;
         self.steady.service.stop()?.enter(&mut self.account)?;
         // Its guest heeds no signal, but is not started anew after one; which a thread has to see first.
@@ -250,10 +246,12 @@ impl Soak {
         println!("load average at the end: {}", fs::read_to_string("/proc/loadavg")?.trim());
         print!("{}", self.account);
         let mut is_well = self.account.is_balanced();
-        println!("\n| process | MB, 2nd quarter | 4th quarter | descriptors, first | last | |\n|---|---|---|---|---|---|");
-        for watched in [&self.steady, &self.trapping] {
-            println!("{watched}");
-            is_well &= watched.leaks_no_descriptor() && (!tells || watched.is_flat());
+        println!(
+            "\n| process | MB, 2nd quarter | 4th quarter | descriptors at the start | at the end | |\n|---|---|---|---|---|---|"
+        );
+        for (watched, last) in [&self.steady, &self.trapping].into_iter().zip(descriptors) {
+            println!("{}", watched.row(last));
+            is_well &= watched.first_descriptors == last && (!tells || watched.is_flat());
         }
         println!("\n{} restarts, {} traps; {}", self.restarts, self.traps, if is_well { "all is well" } else { "FAILED" });
         if !tells {

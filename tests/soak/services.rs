@@ -1,6 +1,5 @@
 //! The servers, each a `udping-host` with a trail; what it says that it did, and what it holds.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::process::Command;
@@ -168,14 +167,16 @@ pub struct Watched {
     name: &'static str,
     /// The server.
     pub service: Service,
+    /// How many descriptors it had open before it had anything to do.
+    pub first_descriptors: usize,
     resident: Vec<u64>,
-    descriptors: Vec<usize>,
 }
 
 impl Watched {
-    /// Nothing sampled yet.
-    pub fn new(name: &'static str, service: Service) -> Self {
-        Self { name, service, resident: Vec::new(), descriptors: Vec::new() }
+    /// To be called before it has anything to do.
+    pub fn new(name: &'static str, service: Service) -> Result<Self> {
+        let first_descriptors = service.server().process.descriptors()?;
+        Ok(Self { name, service, first_descriptors, resident: Vec::new() })
     }
 
     /// Notes what is in memory.
@@ -184,10 +185,9 @@ impl Watched {
         Ok(())
     }
 
-    /// Notes how many descriptors are open. To be called when it has nothing to do: what it does may need some.
-    pub fn count_descriptors(&mut self) -> Result<()> {
-        self.descriptors.push(self.service.server().process.descriptors()?);
-        Ok(())
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(self.service.server().process.descriptors()?)
     }
 
     /// What was in memory in that quarter of the run, counted from 0: the median.
@@ -203,21 +203,12 @@ impl Watched {
         self.quarter(3) * 100 <= self.quarter(1) * 105
     }
 
-    /// Whether as many descriptors are open at the end as after the first faults.
-    pub fn leaks_no_descriptor(&self) -> bool {
-        self.descriptors.first() == self.descriptors.last()
-    }
-}
-
-impl fmt::Display for Watched {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Its row of the table, with the descriptors that it has open in the end.
+    pub fn row(&self, last_descriptors: usize) -> String {
+        let Self { name, first_descriptors, .. } = self;
         let [second, fourth] = [1, 3].map(|quarter| self.quarter(quarter) as f64 / 1e6);
-        let [first, last] = [self.descriptors.first(), self.descriptors.last()].map(|count| count.copied().unwrap_or(0));
-        let verdict = match (self.is_flat(), self.leaks_no_descriptor()) {
-            (true, true) => "flat",
-            (false, true) => "GREW",
-            (_, false) => "LEAKED",
-        };
-        write!(f, "| {} | {second:.1} | {fourth:.1} | {first} | {last} | {verdict} |", self.name)
+        let memory = if self.is_flat() { "flat" } else { "GREW" };
+        let descriptors = if *first_descriptors == last_descriptors { "" } else { ", LEAKED" };
+        format!("| {name} | {second:.1} | {fourth:.1} | {first_descriptors} | {last_descriptors} | {memory}{descriptors} |")
     }
 }
