@@ -10,17 +10,16 @@ fn in_a_short_soak_every_datagram_is_accounted_for() {
     assert_eq!(outcome.code(), 0, "{outcome:?}");
     assert_eq!(outcome.lines_with("| unaccounted for | 0 |").len(), 1, "{outcome:?}");
     // Each fault leaves its trace.
-    for (reason, at_least) in [
-        ("host: in the hand of an instance that trapped", 1),
-        ("host: limit-source", 100),
-        ("kernel: nobody listened", 1),
-        ("kernel: the interface was down", 100),
-        ("server: dropped", 1),
-        ("server: from a port below 1024", 10),
-        ("server: repeated", 10),
+    for reason in [
+        "host: in the hand of an instance that trapped",
+        "host: limit-source",
+        "kernel: nobody listened",
+        "kernel: the interface was down",
+        "server: dropped",
+        "server: from a port below 1024",
+        "server: repeated",
     ] {
         let rows = outcome.lines_with(&format!("| {reason} | "));
-        let count = rows[0].split('|').nth(2).unwrap().trim().parse::<u64>().unwrap();
-        assert!(count >= at_least, "{reason}: {outcome:?}");
+        assert!(rows.len() == 1 && !rows[0].ends_with(" | 0 |"), "{reason}: {outcome:?}");
     }
 }

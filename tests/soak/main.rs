@@ -39,6 +39,9 @@ const ROUND: Duration = Duration::from_secs(12);
 /// In less than so many rounds, memory has no time to show where it goes.
 const ROUNDS_THAT_TELL: u32 = 5;
 
+/// How long the interface is down.
+const NO_LINK: Duration = Duration::from_millis(300);
+
 /// How long nothing must move before nothing is under way any more.
 const STILL: Duration = Duration::from_millis(200);
 
@@ -51,20 +54,13 @@ enum Fault {
     Stop,
     Continue,
     LinkDown,
-    LinkUp,
     Trap,
     Restart,
 }
 
 /// The faults of a round, and after which part of it each comes.
-const FAULTS: [(f64, Fault); 6] = [
-    (0.15, Fault::Stop),
-    (0.22, Fault::Continue),
-    (0.40, Fault::LinkDown),
-    (0.44, Fault::LinkUp),
-    (0.60, Fault::Trap),
-    (0.80, Fault::Restart),
-];
+const FAULTS: [(f64, Fault); 5] =
+    [(0.15, Fault::Stop), (0.22, Fault::Continue), (0.40, Fault::LinkDown), (0.60, Fault::Trap), (0.80, Fault::Restart)];
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
@@ -186,8 +182,9 @@ impl Soak {
                 // An interface counts the pieces that it drops: several answers that travel together would be one.
                 self.settle()?;
                 ip("link set lo down")?;
+                self.run_until(Instant::now() + NO_LINK)?;
+                ip("link set lo up")?;
             }
-            Fault::LinkUp => ip("link set lo up")?,
             Fault::Trap => {
                 self.load.poison()?;
                 self.traps += 1;
