@@ -12,7 +12,7 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,
 {
-    Vec::<Text>::deserialize(deserializer)?.iter().map(|text| text.parse()).collect()
+    Vec::<Scalar>::deserialize(deserializer)?.iter().map(|text| text.parse()).collect()
 }
 
 /// One of them.
@@ -21,19 +21,19 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,
 {
-    Text::deserialize(deserializer)?.parse().map(Some)
+    Scalar::deserialize(deserializer)?.parse().map(Some)
 }
 
 /// Ports and factors may also stand as the numbers that they are.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Text {
+enum Scalar {
     Text(String),
     Integer(i64),
     Number(f64),
 }
 
-impl Text {
+impl Scalar {
     fn parse<T: FromStr<Err: Display>, E: Error>(&self) -> Result<T, E> {
         let text = match self {
             Self::Text(text) => text,
