@@ -12,7 +12,7 @@ use udping_host::artifact::Source;
 use udping_host::cli::{self, Cli, Command, RunFlags};
 use udping_host::exit::Exit;
 use udping_host::plan::Plan;
-use udping_host::{allocator, demo, inspect, log, overview, run, workers};
+use udping_host::{allocator, demo, inspect, log, overview, workers};
 
 fn main() -> ExitCode {
     allocator::keep_memory();
@@ -69,7 +69,7 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Demo => return workers::block_on(demo::demo()),
         Command::Inspect { component } => return inspect::inspect(&Source::new(component), &mut out),
         #[cfg(feature = "compiler")]
-        Command::Compile { component, output } => return run::compile(&Source::new(component), &output),
+        Command::Compile { component, output } => return udping_host::run::compile(&Source::new(component), &output),
         Command::Emit { component } => out.write_all(component.component().bytes)?,
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man => out.write_all(&cli::manual()?)?,
