@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup build lean demo test bench soak memcheck lint components clean
+.PHONY: help setup build lean demo test fuzz bench soak memcheck lint components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: build ## Run the echo server and the client against each other over loopba
 
 test: setup ## Run every test
 	cargo test $(CARGO_FLAGS)
+
+fuzz: setup ## Fuzz each target for FUZZ_SECONDS, 600 where not set; needs cargo-fuzz
+	@scripts/fuzz
 
 bench: build lean ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
 	@$(dir $(HOST))bench $(BENCH)

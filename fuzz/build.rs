@@ -1,0 +1,12 @@
+//! Builds the guest that runs programs.
+
+use udping_guest_build::Guests;
+
+fn main() {
+    let guests = Guests {
+        sources: &["tests/guests", "tests/model"],
+        selection: &["-p", "udping-test-guests", "--example", "obeys"],
+        modules: &["examples/obeys.wasm"],
+    };
+    udping_guest_build::exit_on_error(guests.build());
+}

@@ -1,0 +1,271 @@
+//! Grants: from text, as text, and what they decide.
+
+#![no_main]
+
+use std::fmt::{Debug, Display};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Parser as _;
+use ipnet::IpNet;
+use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use udping_host::cli::Cli;
+use udping_host::grants::{
+    AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Ports, Reason,
+    Refusal, Request, Standing,
+};
+use udping_host::names::Names;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(text) = str::from_utf8(data) {
+        reads_what_it_shows::<Endpoint>(text);
+        reads_what_it_shows::<Denied>(text);
+        reads_what_it_shows::<Listen>(text);
+        reads_what_it_shows::<NamePattern>(text);
+        reads_what_it_shows::<HostName>(text);
+        arguments_grant_at_most_one_thing(text);
+    }
+    if let Ok(case) = Case::arbitrary(&mut Unstructured::new(data)) {
+        case.check();
+    }
+});
+
+fn reads_what_it_shows<T: FromStr<Err: Display> + Display + Debug + PartialEq>(text: &str) {
+    match text.parse::<T>() {
+        Ok(value) => {
+            let shown = value.to_string();
+            assert_eq!(shown.parse::<T>().ok(), Some(value), "{text:?} is shown as {shown:?}");
+        }
+        Err(error) => assert_eq!(error.to_string().lines().count(), 1),
+    }
+}
+
+fn arguments_grant_at_most_one_thing(text: &str) {
+    let arguments: Vec<_> = text.split(' ').map(str::to_owned).collect();
+    let spec = GrantSpec::from_arguments(&arguments);
+    assert!(spec.to.len() + spec.listen.len() <= 1, "{spec:?}");
+    let GrantSpec { to, listen, .. } = spec.clone();
+    assert_eq!(spec, GrantSpec { to, listen, ..GrantSpec::default() });
+}
+
+/// Grants, a request, and more that could be granted or denied.
+#[derive(Debug)]
+struct Case {
+    grants: Grants,
+    request: Request,
+    more: Grants,
+}
+
+impl<'a> Arbitrary<'a> for Case {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(Self { grants: grants(input)?, request: request(input)?, more: grants(input)? })
+    }
+}
+
+fn grants(input: &mut Unstructured<'_>) -> arbitrary::Result<Grants> {
+    Ok(Grants {
+        send: few(input, destination)?,
+        deny: few(input, destination)?,
+        listen: few(input, |input| {
+            let address = if input.arbitrary()? { Some(address(input)?.ip()) } else { None };
+            Ok(Listen { address, port: input.arbitrary()? })
+        })?,
+        answer: AnswerRule {
+            window: Duration::from_millis(input.arbitrary::<u32>()?.into()),
+            amplification: f64::from(input.arbitrary::<u16>()?) / 16.0,
+        },
+        resolve: few(input, |input| {
+            let name = name(input)?;
+            Ok(if input.arbitrary()? { NamePattern::Exactly(name) } else { NamePattern::Under(name) })
+        })?,
+        inherit_network: input.ratio(1, 8)?,
+        any_name: input.ratio(1, 8)?,
+    })
+}
+
+fn few<'a, T>(
+    input: &mut Unstructured<'a>,
+    one: impl Fn(&mut Unstructured<'a>) -> arbitrary::Result<T>,
+) -> arbitrary::Result<Vec<T>> {
+    (0..input.int_in_range(0..=2)?).map(|_| one(input)).collect()
+}
+
+fn destination(input: &mut Unstructured<'_>) -> arbitrary::Result<Destination> {
+    let address = address(input)?;
+    let (ip, zone) = (address.ip(), if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 });
+    let most = if ip.is_ipv4() { 32 } else { 128 };
+    let net = if input.arbitrary()? { ip.into() } else { IpNet::new(ip, input.int_in_range(0..=most)?).expect("a length") };
+    let (first, last) = (input.arbitrary()?, input.arbitrary()?);
+    let ports = Ports::new(first..=first).filter(|_| last % 2 == 0).or(Ports::new(first..=last)).unwrap_or(Ports::ALL);
+    Ok(Destination::new(net, zone, ports))
+}
+
+/// An address out of few, so that grants and requests meet; and now and then any.
+fn address(input: &mut Unstructured<'_>) -> arbitrary::Result<SocketAddr> {
+    let low = input.int_in_range(0..=3_u8)?;
+    let port = if input.arbitrary()? { u16::from(input.arbitrary::<u8>()? % 4) } else { input.arbitrary()? };
+    let v4 = match input.int_in_range(0..=6_u8)? {
+        0 => Ipv4Addr::new(192, 0, 2, low),
+        1 => Ipv4Addr::new(127, 0, 0, low),
+        2 => Ipv4Addr::new(224, 0, 0, low),
+        3 => Ipv4Addr::new(169, 254, 0, low),
+        4 => Ipv4Addr::BROADCAST,
+        5 => Ipv4Addr::UNSPECIFIED,
+        _ => input.arbitrary()?,
+    };
+    let v6 = |start| Ipv6Addr::new(start, 0, 0, 0, 0, 0, 0, low.into());
+    Ok(match input.int_in_range(0..=7_u8)? {
+        0..=2 => (v4, port).into(),
+        kind => {
+            let ip = match kind {
+                3 | 4 => v4.to_ipv6_mapped(),
+                5 => v6(0x2001),
+                6 => v6(*input.choose(&[0xfe80, 0xff02, 0])?),
+                _ => input.arbitrary()?,
+            };
+            let zone = if ip.is_unicast_link_local() || input.ratio(1, 8)? { low.into() } else { 0 };
+            SocketAddrV6::new(ip, port, 0, zone).into()
+        }
+    })
+}
+
+fn name(input: &mut Unstructured<'_>) -> arbitrary::Result<HostName> {
+    let names = ["example.org", "a.example.org", "b.a.example.org", "badexample.org", "org", "localhost"];
+    Ok(input.choose(&names)?.parse().expect("a name"))
+}
+
+fn request(input: &mut Unstructured<'_>) -> arbitrary::Result<Request> {
+    let standings = [Standing::Unheard, Standing::Silent, Standing::Answered, Standing::Owed];
+    let standing = *input.choose(&standings)?;
+    let peer = address(input)?;
+    Ok(match input.int_in_range(0..=4_u8)? {
+        0 => Request::Bind(peer),
+        1 => Request::Connect { to: peer, standing },
+        2 => Request::Send { to: peer, standing },
+        3 => Request::Receive { from: peer, listening: input.arbitrary()? },
+        _ => Request::Resolve(name(input)?),
+    })
+}
+
+impl Case {
+    fn check(&self) {
+        let Self { grants, request, more } = self;
+        let decided = grants.decide(request);
+        self.nothing_is_granted_by_default();
+        self.nobody_is_reached_who_is_denied_or_nowhere(decided);
+        self.answers_are_owed(decided);
+        self.a_mapped_address_is_the_one_it_stands_for(decided);
+        self.the_order_of_grants_means_nothing(decided);
+
+        let wider = Grants { deny: grants.deny.clone(), ..both(grants, more) };
+        assert!(decided.is_err() || wider.decide(request).is_ok(), "more grants refuse what fewer granted: {self:?}");
+        let narrower = Grants { deny: both(grants, more).deny, ..grants.clone() };
+        assert!(decided.is_ok() || narrower.decide(request).is_err(), "a denial grants something: {self:?}");
+
+        if let Err(reason) = decided {
+            self.a_refusal_is_one_line_and_its_flags_grant_what_was_asked(reason);
+        }
+    }
+
+    /// Whom it is about, where it is about reaching somebody.
+    fn peer(&self) -> Option<SocketAddr> {
+        match self.request {
+            Request::Connect { to: peer, .. } | Request::Send { to: peer, .. } | Request::Receive { from: peer, .. } => {
+                Some(peer)
+            }
+            Request::Bind(_) | Request::Resolve(_) => None,
+        }
+    }
+
+    fn nothing_is_granted_by_default(&self) {
+        let decided = Grants::default().decide(&self.request);
+        assert!(matches!(decided, Err(_) | Ok(By::Answer)), "{self:?}");
+    }
+
+    fn nobody_is_reached_who_is_denied_or_nowhere(&self, decided: Result<By, Reason>) {
+        let Some(peer) = self.peer() else { return };
+        let nowhere = peer.port() == 0 || peer.ip().to_canonical().is_unspecified();
+        let denied = self.grants.deny.iter().any(|denied| denied.contains(peer));
+        assert_eq!(decided == Err(Reason::Nowhere), nowhere, "{self:?}");
+        assert_eq!(decided == Err(Reason::Denied), denied && !nowhere, "{self:?}");
+    }
+
+    fn answers_are_owed(&self, decided: Result<By, Reason>) {
+        if decided == Ok(By::Answer) {
+            match self.request {
+                Request::Connect { to, standing } | Request::Send { to, standing } => {
+                    assert_eq!(standing, Standing::Owed, "{self:?}");
+                    assert!(!to.ip().to_canonical().is_multicast(), "{self:?}");
+                }
+                Request::Receive { listening, .. } => assert!(listening, "{self:?}"),
+                Request::Bind(_) | Request::Resolve(_) => panic!("this is no answer: {self:?}"),
+            }
+        }
+    }
+
+    fn a_mapped_address_is_the_one_it_stands_for(&self, decided: Result<By, Reason>) {
+        let other = |address: SocketAddr| match address {
+            SocketAddr::V4(v4) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
+            SocketAddr::V6(v6) => match v6.ip().to_canonical() {
+                IpAddr::V4(v4) => (v4, v6.port()).into(),
+                IpAddr::V6(_) => address,
+            },
+        };
+        let request = match self.request.clone() {
+            Request::Bind(local) => Request::Bind(other(local)),
+            Request::Connect { to, standing } => Request::Connect { to: other(to), standing },
+            Request::Send { to, standing } => Request::Send { to: other(to), standing },
+            Request::Receive { from, listening } => Request::Receive { from: other(from), listening },
+            Request::Resolve(name) => Request::Resolve(name),
+        };
+        assert_eq!(self.grants.decide(&request), decided, "{request:?} is not decided as {self:?}");
+    }
+
+    fn the_order_of_grants_means_nothing(&self, decided: Result<By, Reason>) {
+        let mut turned = self.grants.clone();
+        turned.send.reverse();
+        turned.deny.reverse();
+        turned.listen.reverse();
+        turned.resolve.reverse();
+        assert_eq!(turned.decide(&self.request), decided, "{self:?}");
+    }
+
+    fn a_refusal_is_one_line_and_its_flags_grant_what_was_asked(&self, reason: Reason) {
+        let Self { grants, request, .. } = self;
+        let refusal = Refusal { component: "x", request, reason, grants }.to_string();
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
+        let flags = Flags { grants, request }.to_string();
+        if reason != Reason::NotGranted || flags.contains("HOST:PORT") {
+            return;
+        }
+        let line = ["udping-host"].into_iter().chain(flags.split(' ')).chain(["run", "x"]);
+        let cli = Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{flags}: {error}"));
+        let typed = cli.flags.grants;
+        let spec = GrantSpec {
+            deny: typed.deny_to.clone(),
+            answer: typed.answer(),
+            ..typed.spec().unwrap_or_else(|| panic!("{flags} grants nothing"))
+        };
+        let granted = spec.with_addresses(&Names::default());
+        assert!(granted.decide(request).is_ok(), "{flags} does not grant {request:?}");
+        let kept = Grants { send: grants.send.clone(), listen: grants.listen.clone(), ..granted.clone() };
+        assert_eq!(granted.deny, grants.deny, "{flags}");
+        assert_eq!(granted.answer, grants.answer, "{flags}");
+        assert!(granted.send.starts_with(&kept.send) && granted.listen.starts_with(&kept.listen), "{flags}");
+        assert!(granted.resolve.starts_with(&grants.resolve), "{flags}");
+    }
+}
+
+fn both(these: &Grants, those: &Grants) -> Grants {
+    Grants {
+        send: [&*these.send, &*those.send].concat(),
+        deny: [&*these.deny, &*those.deny].concat(),
+        listen: [&*these.listen, &*those.listen].concat(),
+        answer: these.answer,
+        resolve: [&*these.resolve, &*those.resolve].concat(),
+        inherit_network: these.inherit_network || those.inherit_network,
+        any_name: these.any_name || those.any_name,
+    }
+}

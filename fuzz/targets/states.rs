@@ -1,0 +1,81 @@
+//! Programs of calls on sockets (`udping_model`), on each path that datagrams can take: what comes of them is what the model
+//! says.
+
+#![no_main]
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, LazyLock};
+
+use libfuzzer_sys::fuzz_target;
+use tokio::runtime::{Builder, Runtime};
+use udping_host::artifact::Artifact;
+use udping_host::grants::Grants;
+use udping_host::guard::{Guard, Ledger, Rates};
+use udping_host::limits::{Activity, Limits, Output};
+use udping_host::sandbox::{Compiler, Ended, Instance, Program, Sandbox};
+use udping_host::udp::{Setting, Tuning};
+use udping_model::{Backend, hex, judge};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+
+const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));
+
+/// More than any program says.
+const OUTPUT: usize = 1 << 20;
+
+static HOST: LazyLock<(Program, Runtime)> = LazyLock::new(|| {
+    let sandbox = Sandbox::new(Compiler::Needed).expect("a sandbox");
+    let component = sandbox.load(&Artifact::Component(OBEYS.to_vec())).expect("a component");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    (sandbox.link(&component).expect("a program"), runtime)
+});
+
+fuzz_target!(|program: &[u8]| {
+    let default = Tuning::default();
+    for tuning in [default, Tuning { offload: false, ..default }, Tuning { batch: NonZeroUsize::MIN, ..default }] {
+        let (said, ended) = run(program, tuning);
+        let words: Vec<_> = said.split_whitespace().collect();
+        let trapped = match ended {
+            Ended::Succeeded => false,
+            Ended::Trapped(_) => true,
+            other => panic!("{other:?}: {said}"),
+        };
+        if let Err(wrong) = judge(Backend::Exact, program, &words, trapped) {
+            panic!("{tuning:?}: {wrong}");
+        }
+    }
+});
+
+/// Runs a program: what it said, and how it ended.
+fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
+    let (host, runtime) = &*HOST;
+    let grants = Arc::new(Grants { inherit_network: true, ..Grants::default() });
+    let ledger = Arc::new(Ledger::new(|denial, _| panic!("{denial}")));
+    let stdout = MemoryOutputPipe::new(OUTPUT);
+    let stderr = MemoryOutputPipe::new(OUTPUT);
+    let limits = Limits::default();
+    let instance = Instance {
+        arguments: vec!["obeys".to_owned(), hex(program)],
+        stdout: stdout.clone(),
+        stderr: stderr.clone(),
+        environment: Vec::new(),
+        names: Arc::default(),
+        setting: Setting {
+            guard: Arc::new(Guard::new("obeys".to_owned(), grants, Rates::default(), ledger)),
+            activity: Activity::default(),
+            tuning,
+            kept: Arc::default(),
+            low_ports: Arc::default(),
+        },
+        limits,
+        output: Output::new(limits.output),
+    };
+    let ended = runtime.block_on(async {
+        let ended = host.run(instance, std::future::pending()).await;
+        // What an instance leaves to the runtime ends when that has its turn.
+        tokio::task::yield_now().await;
+        ended
+    });
+    let text = |pipe: MemoryOutputPipe| String::from_utf8_lossy(&pipe.contents()).into_owned();
+    assert_eq!(text(stderr), "", "the guest panicked");
+    (text(stdout), ended)
+}

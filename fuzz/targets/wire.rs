@@ -1,0 +1,263 @@
+//! What comes from the network: the text of a ping, tags, and what server and client make of datagrams.
+
+#![no_main]
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use udping_core::auth::{Direction, Key, TAG};
+use udping_core::echo::{Arrival, Config, DropRate, Echo, Keyed, Refusal, Verdict};
+use udping_core::pinger::{self, Event, Pinger};
+use udping_core::time::{Instant, UnixTime};
+use udping_core::wire::Ping;
+
+fuzz_target!(|data: &[u8]| {
+    decode(data);
+    open(data);
+    let mut input = Unstructured::new(data);
+    if let Ok(session) = ServerSession::arbitrary(&mut input) {
+        session.check();
+    }
+    if let Ok(session) = ClientSession::arbitrary(&mut Unstructured::new(data)) {
+        session.check();
+    }
+});
+
+/// What is understood can be said again, and is understood as the same.
+fn decode(datagram: &[u8]) {
+    let Ok(ping) = Ping::decode(datagram) else { return };
+    assert!(ping.sent_at.nanoseconds < 1_000_000_000, "{ping:?}");
+    let mut again = Vec::new();
+    ping.encode(datagram.len(), &mut again);
+    assert_eq!(Ping::decode(&again), Ok(ping));
+    again.make_ascii_uppercase();
+    assert_eq!(Ping::decode(&again), Ok(ping));
+}
+
+/// Nothing opens that was not tagged; what was tagged does, for its direction alone.
+fn open(datagram: &[u8]) {
+    let key = key();
+    for direction in [Direction::Request, Direction::Reply] {
+        assert_eq!(key.open(direction, datagram), None);
+        let sealed = seal(direction, datagram);
+        assert_eq!(key.open(direction, &sealed), Some(datagram));
+        assert_eq!(key.open(direction, &sealed[1..]), None);
+        let other = if direction == Direction::Request { Direction::Reply } else { Direction::Request };
+        assert_eq!(key.open(other, &sealed), None);
+    }
+    if let Ok(text) = str::from_utf8(datagram) {
+        assert!(Key::from_hex(text).is_err() || (32..=128).contains(&text.len()));
+    }
+}
+
+fn key() -> Key {
+    Key::from_hex("000102030405060708090a0b0c0d0e0f").expect("a key")
+}
+
+fn seal(direction: Direction, message: &[u8]) -> Vec<u8> {
+    [message, &key().tag(direction, message)].concat()
+}
+
+/// A datagram, mostly near to what is expected: wholly random bytes would all be refused for the same reason.
+#[derive(Arbitrary, Clone, Debug)]
+enum Payload {
+    Bytes(Vec<u8>),
+    Ping {
+        seq: u32,
+        seconds: u64,
+        nanoseconds: u32,
+        size: u8,
+        tail: Vec<u8>,
+    },
+    /// With the tag that its text should have.
+    Tagged {
+        reply: bool,
+        text: Box<Payload>,
+    },
+}
+
+impl Payload {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes.clone(),
+            Self::Ping { seq, seconds, nanoseconds, size, tail } => {
+                let sent_at = UnixTime { seconds: *seconds, nanoseconds: nanoseconds % 1_000_000_000 };
+                let mut datagram = Vec::new();
+                Ping { seq: udping_core::seq::Seq(*seq), sent_at }.encode((*size).into(), &mut datagram);
+                datagram.extend(tail);
+                datagram
+            }
+            Self::Tagged { reply: true, text } => seal(Direction::Reply, &text.bytes()),
+            Self::Tagged { reply: false, text } => seal(Direction::Request, &text.bytes()),
+        }
+    }
+}
+
+#[derive(Arbitrary, Debug)]
+struct ServerSession {
+    drop_percent: u8,
+    seed: u64,
+    salt: u64,
+    uppercase: bool,
+    low_ports: bool,
+    pings_only: bool,
+    replay_window: Option<Duration>,
+    port: u16,
+    datagrams: Vec<(SocketAddr, u64, u64, Payload)>,
+}
+
+impl ServerSession {
+    fn check(self) {
+        let Self { uppercase, low_ports, pings_only, replay_window, port, .. } = self;
+        let mut server = Echo::new(Config {
+            drop_rate: DropRate::from_percent((self.drop_percent % 101).into()).expect("a percentage"),
+            seed: self.seed,
+            salt: self.salt,
+            uppercase,
+            low_ports,
+            pings_only,
+            keyed: replay_window.map(|replay_window| Keyed { key: key(), replay_window }),
+        });
+        let (mut answers, mut now) = (0, Instant::from_nanos(0));
+        for (from, pause, seconds, payload) in self.datagrams {
+            now = now + Duration::from_nanos(pause);
+            let wall = UnixTime { seconds, nanoseconds: 0 };
+            let came = payload.bytes();
+            let mut datagram = came.clone();
+            match server.receive(Arrival { from, port, now, wall }, &mut datagram) {
+                Verdict::Answer => {
+                    answers += 1;
+                    assert!(from.port() != port && from.port() != 0 && (low_ports || from.port() >= 1_024), "{from}");
+                    assert!(!from.ip().to_canonical().is_unspecified() && !from.ip().to_canonical().is_multicast());
+                    let text = server.text(&datagram);
+                    assert!(text.eq_ignore_ascii_case(server.text(&came)), "an answer says what was asked");
+                    assert!(uppercase || text == server.text(&came));
+                    assert!(!uppercase || !text.iter().any(u8::is_ascii_lowercase));
+                    assert!(!pings_only || Ping::decode(text).is_ok());
+                    if let Some(window) = replay_window {
+                        assert_eq!(key().open(Direction::Reply, &datagram), Some(text));
+                        let asked = key().open(Direction::Request, &came).expect("only what is tagged is answered");
+                        assert!(Ping::decode(asked).expect("only pings are").sent_at.distance(wall) <= window);
+                        assert_eq!(datagram.len(), text.len() + TAG);
+                    }
+                }
+                Verdict::Drop => assert_ne!(self.drop_percent % 101, 0),
+                Verdict::Refuse(_) => assert_eq!(datagram, came, "what is refused is left as it is"),
+            }
+        }
+        let counts = server.counts();
+        assert_eq!(counts.received, answers + counts.dropped + counts.refused.total());
+        assert_eq!(counts.refused.total(), Refusal::ALL.iter().map(|refusal| counts.refused.of(*refusal)).sum::<u64>());
+    }
+}
+
+#[derive(Arbitrary, Debug)]
+struct ClientSession {
+    count: NonZeroU32,
+    interval: Duration,
+    timeout: Duration,
+    size: u8,
+    keyed: bool,
+    wall: u64,
+    steps: Vec<ClientStep>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum ClientStep {
+    Wait(u32),
+    Send,
+    SendInVain,
+    /// A reply to one of the pings sent, spoilt where a byte is to be.
+    Reply {
+        which: u8,
+        upper: bool,
+        spoilt: Option<(u8, u8)>,
+    },
+    Datagram {
+        from_peer: bool,
+        payload: Payload,
+    },
+    Stop,
+}
+
+impl ClientSession {
+    fn check(self) {
+        let peer: SocketAddr = "192.0.2.7:12000".parse().expect("an address");
+        let stranger: SocketAddr = "192.0.2.8:12000".parse().expect("an address");
+        let interval = self.interval.max(Duration::from_nanos(1));
+        let config = pinger::Config {
+            peer,
+            count: self.count,
+            interval,
+            timeout: self.timeout,
+            size: self.size.into(),
+            key: self.keyed.then(key),
+        };
+        let mut now = Instant::from_nanos(0);
+        let mut pinger = Pinger::new(config, now);
+        let (mut sent, mut attempts, mut arrived) = (Vec::new(), 0, 0);
+        for step in self.steps {
+            let wall = UnixTime { seconds: self.wall, nanoseconds: 0 };
+            match step {
+                ClientStep::Wait(span) => {
+                    now = now + interval.saturating_mul(span % 8).max(Duration::from_nanos(span.into()))
+                }
+                ClientStep::Send => {
+                    if let Some((_, datagram)) = pinger.poll_send(now, wall) {
+                        attempts += 1;
+                        sent.push(datagram.to_vec());
+                    }
+                }
+                ClientStep::SendInVain => {
+                    if let Some((seq, _)) = pinger.poll_send(now, wall) {
+                        attempts += 1;
+                        pinger.not_sent(seq, String::new());
+                    }
+                }
+                ClientStep::Reply { which, upper, spoilt } => {
+                    let Some(request) = sent.get(usize::from(which)) else { continue };
+                    let mut reply = request.clone();
+                    reply.truncate(request.len() - if self.keyed { TAG } else { 0 });
+                    if upper {
+                        reply.make_ascii_uppercase();
+                    }
+                    if self.keyed {
+                        reply = seal(Direction::Reply, &reply);
+                    }
+                    let spoils = |(at, bits): (u8, u8)| {
+                        let at = usize::from(at) % reply.len();
+                        reply[at] ^= bits;
+                        // Case is all that may differ from something that was sent, and under a tag not even that.
+                        bits != 0 && (self.keyed || !sent.iter().any(|sent| reply.eq_ignore_ascii_case(sent)))
+                    };
+                    let is_spoilt = spoilt.is_some_and(spoils);
+                    let before = pinger.summary();
+                    pinger.handle_datagram(now, peer, &reply);
+                    arrived += 1;
+                    assert_eq!(pinger.summary().foreign - before.foreign, u64::from(is_spoilt), "{reply:?}");
+                }
+                ClientStep::Datagram { from_peer, payload } => {
+                    let before = pinger.summary().foreign;
+                    pinger.handle_datagram(now, if from_peer { peer } else { stranger }, &payload.bytes());
+                    arrived += 1;
+                    assert!(from_peer || pinger.summary().foreign == before + 1, "a stranger is not heard");
+                }
+                ClientStep::Stop => pinger.stop(),
+            }
+            pinger.handle_timeout(now);
+            let summary = pinger.summary();
+            assert_eq!(summary.sent + summary.send_errors, attempts);
+            assert_eq!(summary.sent, summary.received + summary.late + summary.lost + summary.awaited, "{summary:?}");
+            assert_eq!(arrived, summary.received + summary.late + summary.duplicates + summary.foreign, "{summary:?}");
+            assert!((0.0..=100.0).contains(&summary.loss_percent()));
+        }
+        let mut told = 0;
+        while let Some(event) = pinger.poll_event() {
+            told += u64::from(matches!(event, Event::Reply { .. } | Event::Foreign { .. }));
+        }
+        assert_eq!(told, arrived);
+    }
+}
