@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use udping_host::artifact::Artifact;
 use udping_host::grants::Grants;
 use udping_host::guard::{Guard, Ledger, Rates};
+use udping_host::harden::LowPorts;
 use udping_host::limits::{Activity, Limits, Output};
 use udping_host::sandbox::{Compiler, Ended, Instance, Program, Sandbox};
 use udping_host::udp::{Setting, Tuning};
@@ -64,7 +65,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
             activity: Activity::default(),
             tuning,
             kept: Arc::default(),
-            low_ports: Arc::default(),
+            low_ports: Arc::new(LowPorts::new(false)),
         },
         limits,
         output: Output::new(limits.output),
