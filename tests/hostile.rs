@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use udping_tests::{Outcome, Process, Server, file, run, udping_host, wat};
 
-/// How soon a component is stopped at a limit: the issue is a second, and a machine that tests run on is busy.
+/// How soon a component is stopped at a limit: it takes less than a second, and a machine that tests run on is busy.
 const SOON: Duration = Duration::from_secs(3);
 
 macro_rules! tests {
@@ -246,28 +246,24 @@ fn handles_of_its_own() {
 /// What a component asks for before it runs counts, too.
 #[test]
 fn a_memory_that_is_too_large_from_the_start() {
-    let path = wat(
-        "large_memory.wasm",
-        r#"(component
-            (core module $m (memory 2000) (func (export "run") (result i32) (i32.const 0)))
-            (core instance $i (instantiate $m))
-            (func $run (result (result)) (canon lift (core func $i "run")))
-            (instance $command (export "run" (func $run)))
-            (export "wasi:cli/run@0.2.0" (instance $command)))"#,
-    );
-    assert_stopped(&[], path.to_str().unwrap(), "asked for more than 64.0 MiB of memory (--limit-memory)");
+    assert_too_large("large_memory.wasm", "(memory 2000)");
 }
 
 #[test]
 fn a_table_that_is_too_large() {
-    let path = wat(
-        "large_table.wasm",
+    assert_too_large("large_table.wasm", "(table 5000000 funcref)");
+}
+
+#[track_caller]
+fn assert_too_large(name: &str, definition: &str) {
+    let text = format!(
         r#"(component
-            (core module $m (table 5000000 funcref) (func (export "run") (result i32) (i32.const 0)))
+            (core module $m {definition} (func (export "run") (result i32) (i32.const 0)))
             (core instance $i (instantiate $m))
             (func $run (result (result)) (canon lift (core func $i "run")))
             (instance $command (export "run" (func $run)))
-            (export "wasi:cli/run@0.2.0" (instance $command)))"#,
+            (export "wasi:cli/run@0.2.0" (instance $command)))"#
     );
-    assert_stopped(&[], path.to_str().unwrap(), "asked for more than 64.0 MiB of memory (--limit-memory)");
+    let limit = "asked for more than 64.0 MiB of memory (--limit-memory)";
+    assert_stopped(&[], wat(name, &text).to_str().unwrap(), limit);
 }

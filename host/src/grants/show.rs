@@ -70,8 +70,8 @@ impl fmt::Display for Denied {
     }
 }
 
-/// The flags that grant what `self` holds: every one of them, since flags replace what a component's arguments grant.
 impl Grants {
+    /// The flags that grant all of it: every one, since flags replace what a component's arguments grant.
     pub(crate) fn as_flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         flags.extend(self.inherit_network.then(|| "-S inherit-network".to_owned()));
