@@ -38,9 +38,10 @@ soak: build ## Run servers for 10 minutes with load, faults and restarts, and ac
 memcheck: build ## Flood the host under valgrind, on each path that datagrams take
 	@scripts/memcheck
 
-lint: setup ## Check the format, clippy's warnings, and the dependencies' licences and advisories
+lint: setup ## Check the format, clippy's warnings, that fuzz targets compile, and the dependencies' licences and advisories
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target)/fuzz
 	scripts/deny
 
 components: build ## Leave client.wasm and server.wasm in target/components/
