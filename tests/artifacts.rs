@@ -40,7 +40,14 @@ fn with_both(more: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_client_imports_what_its_world_names_and_nothing_else() {
-    let own = ["wasi:clocks/monotonic-clock@0.2.0", "wasi:clocks/wall-clock@0.2.0", "wasi:sockets/ip-name-lookup@0.2.0"];
+    let own = [
+        "wasi:cli/terminal-output@0.2.0",
+        "wasi:cli/terminal-stdout@0.2.0",
+        "wasi:clocks/monotonic-clock@0.2.0",
+        "wasi:clocks/wall-clock@0.2.0",
+        "wasi:random/insecure-seed@0.2.0",
+        "wasi:sockets/ip-name-lookup@0.2.0",
+    ];
     assert_eq!(inspected("client", "imports:"), with_both(&own));
     assert_eq!(inspected("client", "exports:"), ["wasi:cli/run@0.2.0"]);
 }

@@ -41,6 +41,6 @@ fn every_oddity_of_a_server_is_reported_as_what_it_is(runtime: Runtime) {
     let order: Vec<_> = in_time.iter().filter_map(|line| line.split("seq=").nth(1)?.split(' ').next()).collect();
     assert_eq!(order, ["1", "4", "3", "8", "9", "10"], "{outcome:?}");
     // The reply from another port never reaches a connected socket.
-    let summary = "10 sent, 6 received, 3 lost (30.0 %), 1 duplicates, 1 late, 1 foreign";
+    let summary = "10 sent, 6 received, 3 lost (30.0 %), 1 duplicates, 1 late, 2 reordered, 1 foreign";
     assert_eq!(outcome.lines_with("sent,"), [summary], "{outcome:?}");
 }

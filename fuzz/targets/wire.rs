@@ -3,14 +3,17 @@
 #![no_main]
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use udping_core::auth::{Direction, Key, TAG};
 use udping_core::echo::{Arrival, Config, DropRate, Echo, Keyed, Refusal, Verdict};
-use udping_core::pinger::{self, Event, Pinger};
+use udping_core::flow::Measured;
+use udping_core::pinger::{self, Departure, Event, Pinger};
+use udping_core::protocol::Codec;
+use udping_core::schedule::Pace;
 use udping_core::time::{Instant, UnixTime};
 use udping_core::wire::Ping;
 
@@ -189,13 +192,18 @@ impl ClientSession {
         let stranger: SocketAddr = "192.0.2.8:12000".parse().expect("an address");
         let interval = self.interval.max(Duration::from_nanos(1));
         let config = pinger::Config {
-            peer,
-            count: self.count,
+            targets: vec![peer],
+            source_ports: NonZeroUsize::MIN,
+            codec: Codec { size: self.size.into(), key: self.keyed.then(key) },
+            measured: Measured::default(),
+            count: Some(self.count.into()),
             interval,
+            pace: Pace::Fixed,
+            burst: NonZeroU32::MIN,
             timeout: self.timeout,
-            size: self.size.into(),
-            key: self.keyed.then(key),
+            deadline: None,
         };
+        let arrival = |now, from| pinger::Arrival { now, wall: UnixTime { seconds: 0, nanoseconds: 0 }, source_port: 0, from };
         let mut now = Instant::from_nanos(0);
         let mut pinger = Pinger::new(config, now);
         let (mut sent, mut attempts, mut arrived) = (Vec::new(), 0, 0);
@@ -206,15 +214,15 @@ impl ClientSession {
                     now = now + interval.saturating_mul(span % 8).max(Duration::from_nanos(span.into()))
                 }
                 ClientStep::Send => {
-                    if let Some((_, datagram)) = pinger.poll_send(now, wall) {
+                    if let Some(departure) = pinger.poll_send(now, wall) {
                         attempts += 1;
-                        sent.push(datagram.to_vec());
+                        sent.push(departure.datagram.to_vec());
                     }
                 }
                 ClientStep::SendInVain => {
-                    if let Some((seq, _)) = pinger.poll_send(now, wall) {
+                    if let Some(Departure { flow, seq, .. }) = pinger.poll_send(now, wall) {
                         attempts += 1;
-                        pinger.not_sent(seq, String::new());
+                        pinger.not_sent(flow, seq, now, String::new());
                     }
                 }
                 ClientStep::Reply { which, upper, spoilt } => {
@@ -234,29 +242,29 @@ impl ClientSession {
                         bits != 0 && (self.keyed || !sent.iter().any(|sent| reply.eq_ignore_ascii_case(sent)))
                     };
                     let is_spoilt = spoilt.is_some_and(spoils);
-                    let before = pinger.summary();
-                    pinger.handle_datagram(now, peer, &reply);
+                    let before = pinger.results().total;
+                    pinger.handle_datagram(arrival(now, peer), &reply);
                     arrived += 1;
-                    assert_eq!(pinger.summary().foreign - before.foreign, u64::from(is_spoilt), "{reply:?}");
+                    assert_eq!(pinger.results().total.foreign - before.foreign, u64::from(is_spoilt), "{reply:?}");
                 }
                 ClientStep::Datagram { from_peer, payload } => {
-                    let before = pinger.summary().foreign;
-                    pinger.handle_datagram(now, if from_peer { peer } else { stranger }, &payload.bytes());
+                    let before = pinger.results().total.foreign;
+                    pinger.handle_datagram(arrival(now, if from_peer { peer } else { stranger }), &payload.bytes());
                     arrived += 1;
-                    assert!(from_peer || pinger.summary().foreign == before + 1, "a stranger is not heard");
+                    assert!(from_peer || pinger.results().total.foreign == before + 1, "a stranger is not heard");
                 }
                 ClientStep::Stop => pinger.stop(),
             }
             pinger.handle_timeout(now);
-            let summary = pinger.summary();
+            let summary = pinger.results().total;
             assert_eq!(summary.sent + summary.send_errors, attempts);
             assert_eq!(summary.sent, summary.received + summary.late + summary.lost + summary.awaited, "{summary:?}");
             assert_eq!(arrived, summary.received + summary.late + summary.duplicates + summary.foreign, "{summary:?}");
-            assert!((0.0..=100.0).contains(&summary.loss_percent()));
+            assert!((0.0..=1.0).contains(&summary.loss_ratio()));
         }
         let mut told = 0;
-        while let Some(event) = pinger.poll_event() {
-            told += u64::from(matches!(event, Event::Reply { .. } | Event::Foreign { .. }));
+        while let Some(happened) = pinger.poll_event() {
+            told += u64::from(matches!(happened.event, Event::Reply { .. } | Event::Foreign { .. }));
         }
         assert_eq!(told, arrived);
     }

@@ -1,154 +1,256 @@
 //! One run of the client.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU64;
+use std::time::Duration;
 
-use udping_core::pinger::{Config, FIRST, Pinger};
-use udping_core::report::{Closing, Header, Line, Target};
-use udping_core::time::UnixTime;
-use udping_core::wire::Ping;
-use udping_net::bindings::wasi::sockets::network::ErrorCode;
+use udping_core::flow::Measured;
+use udping_core::pinger::{Config, FlowId, Happened, Pinger};
+use udping_core::protocol::Codec;
+use udping_core::schedule::Pace;
+use udping_core::summary::Summary;
+use udping_core::time::{Instant, UnixTime};
 use udping_net::console::{Closed, Console};
-use udping_net::error::NetError;
-use udping_net::host::{self, StopSignal};
+use udping_net::host::StopSignal;
 use udping_net::program::{self, Failure};
-use udping_net::udp::{Bound, Channel};
-use udping_net::{clock, poll, resolve};
+use udping_net::{clock, poll, random};
+use udping_report::csv::Csv;
+use udping_report::json::Json;
+use udping_report::jsonl::JsonLines;
+use udping_report::live::{self, Live};
+use udping_report::openmetrics::OpenMetrics;
+use udping_report::text::Text;
+use udping_report::{Exporter, FlowName, Run, Settings, Target};
 
-use crate::args::Args;
+use crate::args::{Args, Format, Schedule};
+use crate::sockets::Sockets;
+use crate::targets;
 
-/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
-const BATCH: u64 = 64;
+/// The most pings that may be awaited at a time: what is known of them takes some 25 MiB.
+const MOST_AWAITED: u128 = 1 << 18;
 
-/// Where `poll` is told of the socket, and of the stop signal.
-const READABLE: u32 = 0;
-const STOP: u32 = 1;
+/// With `--precise`, how long before a send it begins to spin: what a timer may be late on a machine that is busy otherwise.
+const SPIN: Duration = Duration::from_micros(200);
+
+/// How often a live line is written anew.
+const REFRESH: Duration = Duration::from_millis(100);
 
 /// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let key = program::key()?;
-    let target = Target { address: choose_address(&args)?, host: args.host.clone() };
-    let channel = connect(&args, target.address)?;
-    let config = Config {
-        peer: target.address,
-        count: args.count,
-        interval: args.interval,
-        timeout: args.timeout,
-        size: args.size,
-        key,
+    let named = targets::named(&args)?;
+    let targets = targets::resolve(named, &args)?;
+    let codec = Codec { size: args.size, key };
+    let config = config(&args, codec, &targets)?;
+    let sockets = Sockets::open(&args, &config.targets)?;
+
+    let (start, started) = (clock::now(), clock::unix_now());
+    let mut pinger = Pinger::new(config, start);
+    let run = run(&args, targets, &pinger, &sockets, start, started);
+    let is_live = args.live && args.format == Format::Text && Console::stdout_is_terminal();
+    let mut output = Output {
+        out: Console::stdout(),
+        exporter: exporter(args.format),
+        live: is_live.then(|| (Live::default(), start)),
+        text: String::new(),
+        run: Run { settings: Settings { quiet: run.settings.quiet || is_live, ..run.settings }, ..run },
     };
-    let out = Console::stdout();
-    out.line(Header { target: &target, size: first_datagram_length(&config) })?;
-
-    let mut pinger = Pinger::new(config, clock::now());
-    ping(&mut pinger, &channel, |pinger| {
-        while let Some(event) = pinger.poll_event() {
-            if !args.quiet {
-                out.line(Line { event: &event, peer: target.address, timeout: args.timeout })?;
-            }
-        }
-        Ok(())
-    })?;
-
-    let summary = pinger.summary();
-    out.line(Closing { target: &target, summary: &summary })?;
-    if summary.answered() { Ok(()) } else { Err(Failure::Ran) }
+    output.start()?;
+    ping(&mut pinger, &sockets, args.precise, &mut output)?;
+    output.finish(&mut pinger)?;
+    let results = pinger.results();
+    let all_pinged = output.run.targets.iter().all(|target| target.address.is_ok());
+    let answered = |target: usize| {
+        let of_target = output.run.flows.iter().zip(&results.flows).filter(|(flow, _)| flow.target == target);
+        of_target.map(|(_, summary)| summary).any(Summary::answered)
+    };
+    if all_pinged && (0..output.run.targets.len()).all(answered) { Ok(()) } else { Err(Failure::Ran) }
 }
 
-/// The poll loop: lets `pinger` send and receive until its run is over, and has `report` take its events.
-fn ping(
-    pinger: &mut Pinger,
-    channel: &Channel,
-    mut report: impl FnMut(&mut Pinger) -> Result<(), Closed>,
-) -> Result<(), Closed> {
+fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failure> {
+    let addresses: Vec<_> = targets.iter().filter_map(|target| target.address.as_ref().ok().copied()).collect();
+    let pace = match (args.flood, args.adaptive, args.schedule) {
+        (true, ..) => Pace::Flood,
+        (_, true, _) => Pace::Adaptive,
+        (.., Schedule::Poisson) => Pace::Poisson { seed: args.seed.unwrap_or_else(random::seed) },
+        (.., Schedule::Fixed) => Pace::Fixed,
+    };
+    let a_timeout = args.timeout.as_nanos() / args.interval.as_nanos().max(1) + 1;
+    let awaited = a_timeout * addresses.len() as u128 * u128::from(args.burst.get());
+    let in_all = if args.count == 0 { u128::MAX } else { u128::from(args.count) * addresses.len() as u128 };
+    if awaited.min(in_all) > MOST_AWAITED {
+        return Err(Failure::Message(format!(
+            "up to {} pings would be awaited at a time, and {MOST_AWAITED} can be: shorten --timeout, or lengthen --interval",
+            awaited.min(in_all)
+        )));
+    }
+    Ok(Config {
+        targets: addresses,
+        source_ports: args.source_ports.into(),
+        codec,
+        measured: Measured::default(),
+        count: NonZeroU64::new(args.count.into()),
+        interval: args.interval,
+        pace,
+        burst: args.burst,
+        timeout: args.timeout,
+        deadline: args.deadline,
+    })
+}
+
+fn run(args: &Args, targets: Vec<Target>, pinger: &Pinger, sockets: &Sockets, start: Instant, started: UnixTime) -> Run {
+    let config = pinger.config().clone();
+    let pinged: Vec<_> = (0..targets.len()).filter(|index| targets[*index].address.is_ok()).collect();
+    let name = |flow: usize| {
+        let (target, port) = pinger.target_and_port(FlowId(flow));
+        let address = config.targets[target];
+        FlowName { target: pinged[target], address, source_port: sockets.local_port(port, address) }
+    };
+    let flows = (0..config.targets.len() * config.source_ports.get()).map(name).collect();
+    let settings = Settings {
+        precise: args.precise,
+        records: args.records,
+        timestamps: args.timestamps,
+        quiet: args.quiet || args.flood,
+    };
+    let datagram = first_datagram_length(&config.codec);
+    Run { targets, flows, settings, datagram, start, started, config }
+}
+
+fn exporter(format: Format) -> Box<dyn Exporter> {
+    match format {
+        Format::Text => Box::new(Text),
+        Format::Json => Box::new(Json::default()),
+        Format::Jsonl => Box::new(JsonLines),
+        Format::Csv => Box::new(Csv),
+        Format::Openmetrics => Box::new(OpenMetrics),
+    }
+}
+
+/// Where a run is printed.
+struct Output {
+    out: Console,
+    exporter: Box<dyn Exporter>,
+    /// The line that rewrites itself, and when it is due again.
+    live: Option<(Live, Instant)>,
+    text: String,
+    run: Run,
+}
+
+impl Output {
+    fn start(&mut self) -> Result<(), Closed> {
+        self.exporter.start(&self.run, &mut self.text);
+        self.flush()
+    }
+
+    fn tell(&mut self, happened: &Happened) {
+        self.exporter.event(&self.run, happened, &mut self.text);
+        if let Some((live, _)) = &mut self.live {
+            live.event(happened);
+        }
+    }
+
+    /// Prints what has happened.
+    fn report(&mut self, pinger: &mut Pinger) -> Result<(), Closed> {
+        while let Some(happened) = pinger.poll_event() {
+            self.tell(&happened);
+        }
+        if let Some((live, due)) = &mut self.live
+            && *due <= clock::now()
+        {
+            self.text += &live.line(&pinger.results());
+            *due = clock::now() + REFRESH;
+        }
+        self.flush()
+    }
+
+    /// When there is something to print, whatever happens.
+    fn next_wake(&self) -> Option<Instant> {
+        self.live.as_ref().map(|(_, due)| *due)
+    }
+
+    fn finish(&mut self, pinger: &mut Pinger) -> Result<(), Closed> {
+        while pinger.finish(clock::now()) {
+            self.report(pinger)?;
+        }
+        if self.live.take().is_some() {
+            self.text += live::CLEAR;
+        }
+        self.exporter.finish(&self.run, &pinger.results(), &mut self.text);
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), Closed> {
+        if !self.text.is_empty() {
+            self.out.write(&self.text)?;
+            self.text.clear();
+        }
+        Ok(())
+    }
+}
+
+/// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its events.
+fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Output) -> Result<(), Closed> {
     let stop = StopSignal::from_host();
     loop {
         pinger.handle_timeout(clock::now());
-        send_due(pinger, channel);
-        report(pinger)?;
+        send_due(pinger, sockets);
+        output.report(pinger)?;
         if pinger.is_over() {
             return Ok(());
         }
-        let timer = pinger.next_wake().map(clock::timer);
-        let mut waited_for = vec![channel.readable()];
+        let mut wake = [pinger.next_wake(), output.next_wake()].into_iter().flatten().min();
+        if let (true, Some(send)) = (precise, pinger.next_send()) {
+            let early = send.before(SPIN);
+            if early <= clock::now() {
+                spin_until(send, pinger, sockets);
+                continue;
+            }
+            wake = wake.min(Some(early));
+        }
+        let timer = wake.map(clock::timer);
+        let mut waited_for: Vec<_> = sockets.readable().collect();
         waited_for.extend(stop.as_ref().map(StopSignal::pollable));
         waited_for.extend(timer.as_ref());
-        channel.prepare();
-        let ready = poll::poll(&waited_for);
-        if ready.contains(&READABLE) {
-            receive(pinger, channel);
-        }
-        if ready.contains(&STOP) && stop.as_ref().is_some_and(StopSignal::is_raised) {
-            pinger.stop();
-        }
-    }
-}
-
-fn send_due(pinger: &mut Pinger, channel: &Channel) {
-    let wall = clock::unix_now();
-    while let Some((seq, datagram)) = pinger.poll_send(clock::now(), wall) {
-        let departure = clock::now();
-        match channel.send_to_peer(datagram) {
-            Ok(()) => pinger.departed(seq, departure),
-            Err(error) => pinger.not_sent(seq, error.to_string()),
-        }
-    }
-}
-
-/// Takes what has arrived. The clock is read first: a datagram was there when `poll` returned.
-fn receive(pinger: &mut Pinger, channel: &Channel) {
-    loop {
-        let now = clock::now();
-        match channel.receive(BATCH) {
-            Ok(datagrams) => {
-                for datagram in &datagrams {
-                    pinger.handle_datagram(now, datagram.remote_address.into(), &datagram.data);
-                }
-                // More may follow a full hand; after one, or none, `poll` is asked.
-                if datagrams.len() < 2 {
-                    return;
-                }
+        sockets.prepare();
+        for ready in poll::poll(&waited_for) {
+            let ready = ready as usize;
+            if ready < sockets.count() {
+                sockets.receive(ready, pinger);
+            } else if let Some(stop) = stop.as_ref().filter(|_| ready == sockets.count())
+                && stop.is_raised()
+            {
+                pinger.stop();
             }
-            // Not the end of the run: the next ping may be answered.
-            Err(error) => return pinger.network_error(error.to_string()),
         }
     }
 }
 
-fn choose_address(args: &Args) -> Result<SocketAddr, Failure> {
-    let port = args.port.get();
-    let fits = |ip: &IpAddr| !(args.ipv4 && ip.is_ipv6() || args.ipv6 && ip.is_ipv4());
-    match resolve::literal(&args.host, port) {
-        Some(address) if fits(&address.ip()) => Ok(address),
-        Some(_) => Err(Failure::Message(format!("{} is not an address of the family asked for with -4 or -6", args.host))),
-        None => match resolve::lookup(&args.host, fits) {
-            Ok(ip) => Ok(SocketAddr::new(ip, port)),
-            Err(error) => {
-                // That is what wasmtime answers where it does not allow lookups.
-                let hint = if error == NetError(ErrorCode::PermanentResolverFailure) && !host::is_udping_host() {
-                    " (wasmtime allows lookups with -S allow-ip-name-lookup)"
-                } else {
-                    ""
-                };
-                Err(Failure::Net(format!("cannot resolve {}{hint}", args.host), error))
+/// Takes what arrives until `send`, without sleeping.
+fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
+    sockets.prepare();
+    while clock::now() < send {
+        for (index, readable) in sockets.readable().enumerate() {
+            if readable.ready() {
+                sockets.receive(index, pinger);
             }
-        },
+        }
     }
 }
 
-fn connect(args: &Args, peer: SocketAddr) -> Result<Channel, Failure> {
-    let any = if peer.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
-    let local = SocketAddr::new(any, args.source_port.map_or(0, Into::into));
-    let socket = Bound::new(local).map_err(|error| Failure::Net(format!("cannot bind to {local}"), error))?;
-    if let Some(ttl) = args.ttl {
-        socket.set_hop_limit(ttl.get()).map_err(|error| Failure::Net(format!("cannot set the TTL to {ttl}"), error))?;
+fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
+    while let Some(departure) = pinger.poll_send(clock::now(), clock::unix_now()) {
+        let (flow, seq, before) = (departure.flow, departure.seq, clock::now());
+        match sockets.send(&departure) {
+            Ok(()) => pinger.departed(flow, seq, before, clock::now()),
+            Err(error) => pinger.not_sent(flow, seq, before, error.to_string()),
+        }
     }
-    socket.open(Some(peer)).map_err(|error| Failure::Net(format!("cannot send to {peer}"), error))
 }
 
 /// The text has the same length whatever the time is, for 10-digit seconds: until 2286.
-fn first_datagram_length(config: &Config) -> usize {
+fn first_datagram_length(codec: &Codec) -> usize {
     let mut datagram = Vec::new();
-    config.encode(Ping { seq: FIRST, sent_at: UnixTime { seconds: 1_000_000_000, nanoseconds: 0 } }, &mut datagram);
+    codec.encode(codec.first(), UnixTime { seconds: 1_000_000_000, nanoseconds: 0 }, &mut datagram);
     datagram.len()
 }

@@ -1,149 +1,112 @@
-//! The table of pings sent: which are awaited, answered or lost, in O(1) for each datagram.
+//! The table of pings sent in one flow: which are awaited, answered or lost, in O(1) for each datagram.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::one_way::Reflected;
 use crate::seq::Seq;
 use crate::time::{Instant, UnixTime};
 
-/// How many settled pings are remembered, so that a late reply or a duplicate is told from a foreign datagram.
-pub const HISTORY: usize = 65_536;
-
+/// What became of a ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub enum Fate {
+    /// Neither answered nor timed out yet.
     Awaited,
-    Answered,
+    /// Its first reply came within the timeout.
+    Received,
+    /// Its first reply came after the timeout.
+    Late,
+    /// No reply came within the timeout, nor after it so far.
     Lost,
+    /// The socket did not accept it.
     NotSent,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    sent: Instant,
-    wall: UnixTime,
-    state: State,
+/// One ping of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// When it was due.
+    pub scheduled: Instant,
+    /// When it was sent.
+    pub at: Instant,
+    /// When it says that it was sent.
+    pub wall: UnixTime,
+    /// What became of it.
+    pub fate: Fate,
+    /// From send to first reply; zero where there is none.
+    pub rtt: Duration,
+    /// Further replies.
+    pub duplicates: u32,
+    /// What a STAMP reflector said in its first reply.
+    pub reflected: Option<Reflected>,
 }
 
-/// What a reply is to the ping it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The first reply, within the timeout.
-    Reply,
-    /// The first reply, after the timeout.
-    Late,
-    /// A further reply.
-    Duplicate,
-    /// A reply to a ping that the socket never accepted.
-    Unsent,
+impl Sent {
+    /// From send to first reply, in time or late.
+    pub fn round_trip(&self) -> Option<Duration> {
+        matches!(self.fate, Fate::Received | Fate::Late).then_some(self.rtt)
+    }
 }
 
 /// Pings by consecutive sequence number, oldest first.
 #[derive(Debug)]
 pub struct InFlight {
-    timeout: Duration,
+    history: usize,
     oldest: Seq,
-    slots: VecDeque<Slot>,
-    /// No slot before this index is awaited. All have the same timeout, so they expire in the order they were sent.
-    settled: usize,
-    awaited: usize,
+    slots: VecDeque<Sent>,
 }
 
 impl InFlight {
-    /// An empty table, whose first ping will be number `first`. A ping is lost `timeout` after it was sent.
-    pub fn new(first: Seq, timeout: Duration) -> Self {
-        Self { timeout, oldest: first, slots: VecDeque::new(), settled: 0, awaited: 0 }
+    /// An empty table, whose first ping will be number `first`. It holds those awaited, and of the others the last `history`,
+    /// so that a late reply or a duplicate is told from a foreign datagram.
+    pub fn new(first: Seq, history: usize) -> Self {
+        Self { history, oldest: first, slots: VecDeque::new() }
     }
 
-    /// Enters the ping sent at `sent`, which says of itself that it was sent at `wall`, and gives its number.
-    pub fn enter(&mut self, sent: Instant, wall: UnixTime) -> Seq {
-        while self.slots.len() >= HISTORY && self.settled > 0 {
-            self.slots.pop_front();
-            self.oldest = self.oldest.next();
-            self.settled -= 1;
-        }
+    /// Enters a ping that was due at `scheduled` and is sent at `at`, which says of itself that it was sent at `wall`; gives its
+    /// number.
+    pub fn enter(&mut self, scheduled: Instant, at: Instant, wall: UnixTime) -> Seq {
         let seq = self.next_seq();
-        self.slots.push_back(Slot { sent, wall, state: State::Awaited });
-        self.awaited += 1;
+        let (fate, rtt) = (Fate::Awaited, Duration::ZERO);
+        self.slots.push_back(Sent { scheduled, at, wall, fate, rtt, duplicates: 0, reflected: None });
         seq
     }
 
     /// The number that the next ping gets.
     pub fn next_seq(&self) -> Seq {
-        // Longer than 2^32 slots it cannot be: numbers are told apart only up to there, and it would be 128 GiB.
+        // Longer than 2^32 slots it cannot be: numbers are told apart only up to there, and it would be 400 GiB.
         Seq(self.oldest.0.wrapping_add(self.slots.len() as u32))
     }
 
-    /// When ping `seq` was sent, by the monotonic clock and by its own text; `None` where the table does not know it.
-    pub fn sent(&self, seq: Seq) -> Option<(Instant, UnixTime)> {
-        self.slots.get(self.index(seq)).map(|slot| (slot.sent, slot.wall))
+    /// Ping `seq`; `None` where the table does not know it.
+    pub fn get(&self, seq: Seq) -> Option<&Sent> {
+        self.slots.get(self.index(seq))
     }
 
-    /// Settles a reply to `seq` that came at `now`. `None` where the table does not know it.
-    pub fn reply(&mut self, seq: Seq, now: Instant) -> Option<Verdict> {
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, seq: Seq) -> Option<&mut Sent> {
         let index = self.index(seq);
-        let slot = self.slots.get_mut(index)?;
-        let verdict = match slot.state {
-            State::Awaited if now.since(slot.sent) <= self.timeout => Verdict::Reply,
-            State::Awaited | State::Lost => Verdict::Late,
-            State::Answered => Verdict::Duplicate,
-            State::NotSent => Verdict::Unsent,
-        };
-        match slot.state {
-            State::Awaited => self.settle(index, State::Answered),
-            State::Lost => slot.state = State::Answered,
-            State::Answered | State::NotSent => {}
-        }
-        Some(verdict)
+        self.slots.get_mut(index)
     }
 
-    /// Ping `seq`, the newest, was sent at `now` and not when it was entered.
-    pub fn departed(&mut self, seq: Seq, now: Instant) {
-        let index = self.index(seq);
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.sent = now;
-        }
+    /// Forgets the oldest ping where the table holds more than its history and nothing more is expected of that ping: neither
+    /// is it awaited, nor the next, which may be compared with it.
+    pub fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
+        let settled = |slot: &Sent| slot.fate != Fate::Awaited;
+        let forgettable = self.slots.len() > self.history && self.slots.iter().take(2).all(settled);
+        if forgettable { self.take_oldest() } else { None }
     }
 
-    /// Takes back that `seq` was sent: the socket did not accept it.
-    pub fn not_sent(&mut self, seq: Seq) {
-        let index = self.index(seq);
-        if self.slots.get(index).is_some_and(|slot| slot.state == State::Awaited) {
-            self.settle(index, State::NotSent);
-        }
-    }
-
-    /// The next ping whose time is up at `now`; it is lost from here on. To be called until it gives `None`.
-    pub fn expire(&mut self, now: Instant) -> Option<Seq> {
-        if self.next_expiry()? > now {
-            return None;
-        }
-        let index = self.settled;
-        self.settle(index, State::Lost);
-        Some(Seq(self.oldest.0.wrapping_add(index as u32)))
-    }
-
-    /// When the next awaited ping's time is up: the first instant at which a reply would be late.
-    pub fn next_expiry(&self) -> Option<Instant> {
-        let oldest_awaited = self.slots.get(self.settled)?;
-        Some(oldest_awaited.sent + self.timeout + Duration::from_nanos(1))
-    }
-
-    /// How many pings are neither answered nor lost yet.
-    pub fn awaited(&self) -> usize {
-        self.awaited
+    /// Forgets the oldest ping, whatever became of it.
+    pub fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
+        let sent = self.slots.pop_front()?;
+        let seq = self.oldest;
+        self.oldest = seq.next();
+        Some((seq, sent))
     }
 
     fn index(&self, seq: Seq) -> usize {
         seq.distance_from(self.oldest) as usize
-    }
-
-    /// Gives an awaited slot its end, and moves `settled` past all that have one.
-    fn settle(&mut self, index: usize, end: State) {
-        self.slots[index].state = end;
-        self.awaited -= 1;
-        while self.slots.get(self.settled).is_some_and(|slot| slot.state != State::Awaited) {
-            self.settled += 1;
-        }
     }
 }
 
@@ -157,89 +120,41 @@ mod tests {
         Instant::from_nanos(ms * 1_000_000)
     }
 
-    fn table(first: u32, sent_at_ms: &[u64]) -> InFlight {
-        let mut table = InFlight::new(Seq(first), Duration::from_millis(100));
-        for &ms in sent_at_ms {
-            table.enter(at(ms), WALL);
+    fn table(first: u32, history: usize, count: u64) -> InFlight {
+        let mut table = InFlight::new(Seq(first), history);
+        for ms in 0..count {
+            table.enter(at(ms), at(ms), WALL);
         }
         table
     }
 
     #[test]
-    fn time_runs_from_the_departure() {
-        let mut table = table(1, &[0]);
-        table.departed(Seq(1), at(5));
-        assert_eq!(table.sent(Seq(1)).unwrap().0, at(5));
-        assert_eq!(table.reply(Seq(1), at(104)), Some(Verdict::Reply));
-    }
-
-    #[test]
-    fn replies_are_matched_in_any_order_and_the_second_is_a_duplicate() {
-        let mut table = table(1, &[0, 10, 20]);
-        assert_eq!(table.reply(Seq(3), at(30)), Some(Verdict::Reply));
-        assert_eq!(table.reply(Seq(1), at(31)), Some(Verdict::Reply));
-        assert_eq!(table.reply(Seq(3), at(32)), Some(Verdict::Duplicate));
-        assert_eq!(table.awaited(), 1);
-        assert_eq!(table.expire(at(111)), Some(Seq(2)));
-        assert_eq!((table.expire(at(500)), table.next_expiry()), (None, None));
-    }
-
-    #[test]
-    fn a_reply_at_the_timeout_counts_and_a_nanosecond_later_is_late() {
-        let mut table = table(1, &[0, 0]);
-        assert_eq!(table.expire(at(100)), None);
-        assert_eq!(table.reply(Seq(1), at(100)), Some(Verdict::Reply));
-        assert_eq!(table.reply(Seq(2), Instant::from_nanos(100_000_001)), Some(Verdict::Late));
-        assert_eq!(table.awaited(), 0);
-    }
-
-    #[test]
-    fn a_lost_ping_can_still_be_answered_late_once() {
-        let mut table = table(1, &[0]);
-        assert_eq!(table.expire(at(101)), Some(Seq(1)));
-        assert_eq!(table.reply(Seq(1), at(150)), Some(Verdict::Late));
-        assert_eq!(table.reply(Seq(1), at(151)), Some(Verdict::Duplicate));
-    }
-
-    #[test]
-    fn numbers_never_given_out_are_unknown() {
-        let mut table = table(1, &[0]);
-        assert_eq!(table.reply(Seq(0), at(1)), None);
-        assert_eq!(table.reply(Seq(2), at(1)), None);
-    }
-
-    #[test]
-    fn a_ping_that_the_socket_refused_is_neither_awaited_nor_lost() {
-        let mut table = table(1, &[0, 1]);
-        table.not_sent(Seq(1));
-        assert_eq!(table.reply(Seq(1), at(2)), Some(Verdict::Unsent));
-        assert_eq!(table.expire(at(500)), Some(Seq(2)));
-        assert_eq!(table.expire(at(500)), None);
+    fn pings_are_found_by_their_numbers_and_others_are_not() {
+        let table = table(1, 10, 3);
+        assert_eq!(table.next_seq(), Seq(4));
+        assert_eq!(table.get(Seq(2)).map(|sent| sent.at), Some(at(1)));
+        assert_eq!((table.get(Seq(0)), table.get(Seq(4))), (None, None));
     }
 
     #[test]
     fn numbers_wrap_without_a_gap() {
-        let mut table = table(u32::MAX - 1, &[0, 1, 2, 3]);
+        let mut table = table(u32::MAX - 1, 0, 4);
         assert_eq!(table.next_seq(), Seq(2));
-        assert_eq!(table.reply(Seq(1), at(4)), Some(Verdict::Reply));
-        assert_eq!(table.reply(Seq(u32::MAX), at(4)), Some(Verdict::Reply));
-        assert_eq!(table.expire(at(200)), Some(Seq(u32::MAX - 1)));
-        assert_eq!(table.expire(at(200)), Some(Seq(0)));
+        assert_eq!(table.get(Seq(1)).map(|sent| sent.at), Some(at(3)));
+        let taken: Vec<_> = std::iter::from_fn(|| table.take_oldest()).map(|(seq, _)| seq.0).collect();
+        assert_eq!(taken, [u32::MAX - 1, u32::MAX, 0, 1]);
     }
 
     #[test]
-    fn settled_pings_are_forgotten_beyond_the_history_and_awaited_ones_never() {
-        let mut table = InFlight::new(Seq(0), Duration::from_millis(100));
-        for _ in 0..HISTORY + 10 {
-            table.enter(at(0), WALL);
-        }
-        assert_eq!(table.slots.len(), HISTORY + 10);
-        for n in 0..HISTORY as u32 + 10 {
-            assert_eq!(table.reply(Seq(n), at(1)), Some(Verdict::Reply));
-        }
-        table.enter(at(2), WALL);
-        assert_eq!(table.slots.len(), HISTORY);
-        assert_eq!(table.reply(Seq(10), at(2)), None);
-        assert_eq!(table.reply(Seq(11), at(2)), Some(Verdict::Duplicate));
+    fn beyond_the_history_the_oldest_is_forgotten_when_neither_it_nor_the_next_is_awaited() {
+        let mut table = table(1, 2, 4);
+        assert_eq!(table.forget_oldest(), None, "ping 1 is awaited");
+        table.get_mut(Seq(1)).unwrap().fate = Fate::Lost;
+        assert_eq!(table.forget_oldest(), None, "ping 2 may be compared with ping 1");
+        table.get_mut(Seq(2)).unwrap().fate = Fate::Received;
+        assert_eq!(table.forget_oldest().map(|(seq, _)| seq), Some(Seq(1)));
+        table.get_mut(Seq(3)).unwrap().fate = Fate::Received;
+        assert_eq!(table.forget_oldest().map(|(seq, _)| seq), Some(Seq(2)));
+        assert_eq!(table.forget_oldest(), None, "two are its history");
     }
 }

@@ -7,12 +7,16 @@
 pub mod auth;
 pub mod duration;
 pub mod echo;
+pub mod flow;
 pub mod in_flight;
 pub mod loops;
+pub mod one_way;
 pub mod pinger;
+pub mod protocol;
 pub mod report;
 pub mod schedule;
 pub mod seq;
 pub mod stats;
+pub mod summary;
 pub mod time;
 pub mod wire;

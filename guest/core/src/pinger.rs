@@ -1,60 +1,69 @@
-//! The client: what to send when, what each datagram that arrives means, and when it is over.
+//! The client: what to send when and where, what each datagram that arrives means, and when it is over.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use crate::auth::{Direction, Key, TAG};
-use crate::in_flight::{InFlight, Verdict};
-use crate::schedule::Schedule;
+use crate::flow::{Delays, Flow, Measured};
+use crate::in_flight::{Fate, InFlight, Sent};
+use crate::protocol::Codec;
+use crate::schedule::{Pace, Schedule};
 use crate::seq::Seq;
-use crate::stats::{RttStats, RttSummary};
+use crate::stats::Distribution;
+use crate::summary::{Punctuality, Summary};
 use crate::time::{Instant, UnixTime};
-use crate::wire::Ping;
 
-/// The number of the first ping, as in the classic lab.
-pub const FIRST: Seq = Seq(1);
+pub use crate::flow::ReplyKind;
+
+/// How many settled pings are remembered, by all flows together, so that a late reply or a duplicate is told from a foreign
+/// datagram.
+const HISTORY: usize = 65_536;
+
+/// The fewest that each flow remembers.
+const LEAST_HISTORY: usize = 4;
+
+/// Up to so many flows each have percentiles of their own. They take up to 1 MiB a flow; and nobody reads more.
+const FLOWS_WITH_PERCENTILES: usize = 16;
 
 /// What one run does.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to send to, and the only address whose replies count.
-    pub peer: SocketAddr,
-    /// How many pings to send.
-    pub count: NonZeroU32,
-    /// Time from one send to the next; not zero.
+    /// Where to send to. Each address stands here once.
+    pub targets: Vec<SocketAddr>,
+    /// From how many ports each target is pinged, in turn. Each target and port is a flow.
+    pub source_ports: NonZeroUsize,
+    /// How pings are written.
+    pub codec: Codec,
+    /// What replies tell besides RTTs.
+    pub measured: Measured,
+    /// How many pings each target gets; without it, the run ends when it is stopped.
+    pub count: Option<NonZeroU64>,
+    /// Time from one send to a target to the next; not zero.
     pub interval: Duration,
+    /// How sends follow one another.
+    pub pace: Pace,
+    /// How many pings go out each time, back to back.
+    pub burst: NonZeroU32,
     /// How long each ping is awaited.
     pub timeout: Duration,
-    /// Bytes in a datagram, tag and all: the text is padded up to it, and longer text is sent as it is.
-    pub size: usize,
-    /// What pings are tagged with, and what replies must be tagged with.
-    pub key: Option<Key>,
+    /// When the run ends, whatever is awaited.
+    pub deadline: Option<Duration>,
 }
 
-impl Config {
-    /// Replaces what is in `datagram` with `ping` as it is sent.
-    pub fn encode(&self, ping: Ping, datagram: &mut Vec<u8>) {
-        self.encode_text(ping, datagram);
-        if let Some(key) = &self.key {
-            let tag = key.tag(Direction::Request, datagram);
-            datagram.extend(tag);
-        }
-    }
-
-    /// The same without its tag.
-    fn encode_text(&self, ping: Ping, text: &mut Vec<u8>) {
-        let tag = if self.key.is_some() { TAG } else { 0 };
-        ping.encode(self.size.saturating_sub(tag), text);
-    }
-}
+/// A flow: a target and a source port. They are numbered from 0, by port and then by target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowId(pub usize);
 
 /// Something that a reader of the run wants to know as it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// The socket accepted a ping.
+    Sent(FlowId, Seq),
     /// The first reply to a ping, within the timeout; or, by `kind`, one that does not count as such.
     Reply {
+        /// Whose.
+        flow: FlowId,
         /// The ping it answers.
         seq: Seq,
         /// Length of the reply.
@@ -65,9 +74,9 @@ pub enum Event {
         kind: ReplyKind,
     },
     /// The timeout passed without a reply.
-    Lost(Seq),
+    Lost(FlowId, Seq),
     /// The socket did not accept the datagram.
-    NotSent(Seq, String),
+    NotSent(FlowId, Seq, String),
     /// The network reported an error that belongs to no ping in particular, such as an ICMP port unreachable.
     NetworkError(String),
     /// A datagram from another address, with content that was not sent, or without the tag that it should have.
@@ -77,175 +86,274 @@ pub enum Event {
         /// Its length.
         bytes: usize,
     },
+    /// Nothing more will become of a ping. Of each flow, they come in the order of their numbers.
+    Settled(FlowId, Seq, Sent),
 }
 
-/// How a reply counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyKind {
-    /// As received.
-    InTime,
-    /// As late: its ping was lost before.
-    Late,
-    /// As duplicate: its ping was answered before.
-    Duplicate,
-}
-
-/// The run so far, in numbers.
+/// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Datagrams that the socket accepted.
-    pub sent: u64,
-    /// Pings whose first reply came within the timeout.
-    pub received: u64,
-    /// Pings whose first reply came after the timeout, before the end of the run. Neither received nor lost.
-    pub late: u64,
-    /// Pings whose timeout passed, less those answered late.
-    pub lost: u64,
-    /// Pings neither answered nor timed out: not zero only where the run was stopped.
-    pub awaited: u64,
-    /// Replies to pings already answered.
-    pub duplicates: u64,
-    /// Datagrams from another address, or with content that was not sent.
-    pub foreign: u64,
-    /// Datagrams that the socket did not accept.
-    pub send_errors: u64,
-    /// Grid points skipped because the sender was more than half an interval late.
-    pub missed_slots: u64,
-    /// Over the pings received; `None` where there are none.
-    pub rtt: Option<RttSummary>,
+pub struct Happened {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub event: Event,
 }
 
-impl Summary {
-    /// Whether any reply came at all, in time or late.
-    pub fn answered(&self) -> bool {
-        self.received + self.late > 0
-    }
+/// A datagram that is due.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Departure<'a> {
+    /// The flow that it belongs to.
+    pub flow: FlowId,
+    /// The ping in it.
+    pub seq: Seq,
+    /// Which source port it is to be sent from, from 0.
+    pub source_port: usize,
+    /// Where to.
+    pub to: SocketAddr,
+    /// Its bytes.
+    pub datagram: &'a [u8],
+}
 
-    /// Share of the pings whose fate is known that were lost, in percent.
-    pub fn loss_percent(&self) -> f64 {
-        let known = self.sent - self.awaited;
-        if known == 0 { 0.0 } else { 100.0 * self.lost as f64 / known as f64 }
-    }
+/// What is known of a datagram besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// When, by the clock that never jumps.
+    pub now: Instant,
+    /// When, by the clock that pings are stamped with.
+    pub wall: UnixTime,
+    /// The source port that it came to, from 0.
+    pub source_port: usize,
+    /// Where it came from.
+    pub from: SocketAddr,
+}
+
+/// The run so far, at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Results {
+    /// What came of each flow.
+    pub flows: Vec<Summary>,
+    /// What came of all.
+    pub total: Summary,
+    /// How well the schedule was kept.
+    pub punctuality: Punctuality,
 }
 
 /// One run.
 ///
 /// The caller's loop: [`Self::handle_timeout`], [`Self::poll_send`] until `None`, feed what arrived to
 /// [`Self::handle_datagram`], take [`Self::poll_event`] until `None`, and wait until [`Self::next_wake`] or until a datagram
-/// comes; as long as [`Self::is_over`] says no.
+/// comes; as long as [`Self::is_over`] says no. Then [`Self::finish`].
 #[derive(Debug)]
 pub struct Pinger {
     config: Config,
+    start: Instant,
     schedule: Schedule,
-    in_flight: InFlight,
-    attempts: u32,
+    flows: Vec<Flow>,
+    by_address: HashMap<(usize, SocketAddr), FlowId, foldhash::fast::RandomState>,
+    /// Pings in the order in which they were sent, and so in which they time out, from the oldest that is awaited.
+    expiries: VecDeque<(FlowId, Seq)>,
+    /// What is left of a burst: whose, when it was due, and how many.
+    burst: Option<(FlowId, Instant, u32)>,
+    attempts: u64,
     stopped: bool,
-    rtts: RttStats,
-    timed_out: u64,
-    late: u64,
-    duplicates: u64,
-    foreign: u64,
-    send_errors: u64,
-    events: VecDeque<Event>,
+    /// Over all flows, where there are several.
+    total: Option<Delays>,
+    /// From addresses that belong to no flow.
+    strangers: u64,
+    timer_error: Distribution,
+    send_call: Distribution,
+    events: VecDeque<Happened>,
     datagram: Vec<u8>,
-    expected: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
 impl Pinger {
     /// A run whose first ping is due at `start`.
     pub fn new(config: Config, start: Instant) -> Self {
+        let (targets, ports) = (config.targets.len(), config.source_ports.get());
+        let count = targets * ports;
+        let kind = if count <= FLOWS_WITH_PERCENTILES { Distribution::with_percentiles } else { Distribution::of_moments };
+        let history = (HISTORY / count.max(1)).max(LEAST_HISTORY);
+        let flow = |index: usize| {
+            let in_flight = InFlight::new(config.codec.first(), history);
+            let peer = config.targets[index % targets];
+            Flow::new(peer, in_flight, Delays::new(config.measured, kind), config.measured)
+        };
+        let flows: Vec<_> = (0..count).map(flow).collect();
+        let address = |(index, flow): (usize, &Flow)| ((index / targets, flow.peer()), FlowId(index));
         Self {
-            schedule: Schedule::new(start, config.interval),
-            in_flight: InFlight::new(FIRST, config.timeout),
-            config,
+            schedule: Schedule::new(start, config.interval, targets.max(1) as u64, config.pace),
+            start,
+            by_address: flows.iter().enumerate().map(address).collect(),
+            flows,
+            expiries: VecDeque::new(),
+            burst: None,
             attempts: 0,
             stopped: false,
-            rtts: RttStats::default(),
-            timed_out: 0,
-            late: 0,
-            duplicates: 0,
-            foreign: 0,
-            send_errors: 0,
+            total: (count > 1).then(|| Delays::new(config.measured, Distribution::with_percentiles)),
+            strangers: 0,
+            timer_error: Distribution::with_percentiles(),
+            send_call: Distribution::with_percentiles(),
             events: VecDeque::new(),
             datagram: Vec::new(),
-            expected: Vec::new(),
+            scratch: Vec::new(),
+            config,
         }
+    }
+
+    /// What is done.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The target of a flow, as the index of its address, and its source port, from 0.
+    pub fn target_and_port(&self, flow: FlowId) -> (usize, usize) {
+        let targets = self.config.targets.len();
+        (flow.0 % targets, flow.0 / targets)
     }
 
     /// The datagram that is due at `now`, if one is; `wall` is the time it carries.
     ///
-    /// It counts as sent at `now`, unless [`Self::not_sent`] takes that back.
-    pub fn poll_send(&mut self, now: Instant, wall: UnixTime) -> Option<(Seq, &[u8])> {
+    /// It counts as sent at `now`, unless [`Self::departed`] says when, or [`Self::not_sent`] takes it back.
+    pub fn poll_send(&mut self, now: Instant, wall: UnixTime) -> Option<Departure<'_>> {
+        let (id, due) = self.due(now)?;
+        self.attempts += 1;
+        let flow = &mut self.flows[id.0];
+        let seq = flow.send(due, now, wall);
+        let to = flow.peer();
+        if let Some((settled, sent)) = flow.forget_oldest() {
+            self.tell(now, Event::Settled(id, settled, sent));
+        }
+        self.expiries.push_back((id, seq));
+        self.config.codec.encode(seq, wall, &mut self.datagram);
+        let source_port = self.target_and_port(id).1;
+        Some(Departure { flow: id, seq, source_port, to, datagram: &self.datagram })
+    }
+
+    /// Whose turn it is at `now`, and when it was.
+    fn due(&mut self, now: Instant) -> Option<(FlowId, Instant)> {
         if self.has_sent_all() {
             return None;
         }
-        self.schedule.take_due(now)?;
-        self.attempts += 1;
-        let seq = self.in_flight.enter(now, wall);
-        self.config.encode(Ping { seq, sent_at: wall }, &mut self.datagram);
-        Some((seq, &self.datagram))
-    }
-
-    /// Ping `seq` left at `now`: what its RTT is counted from. Between [`Self::poll_send`] and the socket, its text was
-    /// made.
-    pub fn departed(&mut self, seq: Seq, now: Instant) {
-        self.in_flight.departed(seq, now);
-    }
-
-    /// The socket did not accept ping `seq`, for the `reason` given.
-    pub fn not_sent(&mut self, seq: Seq, reason: String) {
-        self.in_flight.not_sent(seq);
-        self.send_errors += 1;
-        self.events.push_back(Event::NotSent(seq, reason));
-    }
-
-    /// The network reported an error that belongs to no ping in particular.
-    pub fn network_error(&mut self, reason: String) {
-        self.events.push_back(Event::NetworkError(reason));
-    }
-
-    /// A datagram arrived at `now`.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.handle_timeout(now);
-        let settled = self.answered_ping(from, datagram).and_then(|(seq, sent)| {
-            let kind = match self.in_flight.reply(seq, now)? {
-                Verdict::Reply => ReplyKind::InTime,
-                Verdict::Late => ReplyKind::Late,
-                Verdict::Duplicate => ReplyKind::Duplicate,
-                Verdict::Unsent => return None,
-            };
-            Some((seq, now.since(sent), kind))
-        });
-        let bytes = datagram.len();
-        let Some((seq, rtt, kind)) = settled else {
-            self.foreign += 1;
-            self.events.push_back(Event::Foreign { from, bytes });
-            return;
-        };
-        match kind {
-            ReplyKind::InTime => self.rtts.record(rtt),
-            ReplyKind::Late => self.late += 1,
-            ReplyKind::Duplicate => self.duplicates += 1,
+        loop {
+            if let Some((flow, due, left)) = self.burst.take() {
+                self.burst = (left > 1).then_some((flow, due, left - 1));
+                return Some((flow, due));
+            }
+            let slot = self.schedule.take_due(now)?;
+            let flow = FlowId((slot.index % self.flows.len() as u64) as usize);
+            // Whoever had all of its pings lets those catch up whose turns were missed.
+            let left = self.quota(flow).saturating_sub(self.flows[flow.0].attempts());
+            let burst = self.config.burst.get().min(u32::try_from(left).unwrap_or(u32::MAX));
+            self.burst = (burst > 0).then_some((flow, slot.at, burst));
         }
-        self.events.push_back(Event::Reply { seq, bytes, rtt, kind });
     }
 
-    /// Declares lost whatever has timed out at `now`.
+    /// How many pings a flow sends: its share of those to its target.
+    fn quota(&self, flow: FlowId) -> u64 {
+        let (ports, port) = (self.config.source_ports.get() as u64, self.target_and_port(flow).1 as u64);
+        let burst = u64::from(self.config.burst.get());
+        self.config.count.map_or(u64::MAX, |count| {
+            // Whole bursts from port to port, and what is left from the next.
+            let (rounds, rest) = (count.get() / (burst * ports), count.get() % (burst * ports));
+            rounds * burst + rest.saturating_sub(port * burst).min(burst)
+        })
+    }
+
+    /// Ping `seq` left by a call that began at `before`, from which its RTT is counted, and ended at `after`.
+    pub fn departed(&mut self, flow: FlowId, seq: Seq, before: Instant, after: Instant) {
+        let Some(scheduled) = self.flows[flow.0].departed(seq, before) else { return };
+        self.timer_error.record(before.since(scheduled));
+        self.send_call.record(after.since(before));
+        self.tell(before, Event::Sent(flow, seq));
+    }
+
+    /// The socket did not accept ping `seq` at `now`, for the `reason` given.
+    pub fn not_sent(&mut self, flow: FlowId, seq: Seq, now: Instant, reason: String) {
+        if self.flows[flow.0].not_sent(seq) {
+            self.tell(now, Event::NotSent(flow, seq, reason));
+        }
+    }
+
+    /// The network reported an error at `now` that belongs to no ping in particular.
+    pub fn network_error(&mut self, now: Instant, reason: String) {
+        self.tell(now, Event::NetworkError(reason));
+    }
+
+    /// A datagram arrived.
+    pub fn handle_datagram(&mut self, arrival: Arrival, datagram: &[u8]) {
+        let Arrival { now, from, .. } = arrival;
+        self.handle_timeout(now);
+        let bytes = datagram.len();
+        if self.settle_reply(arrival, datagram).is_none() {
+            match self.by_address.get(&(arrival.source_port, from)) {
+                Some(flow) => self.flows[flow.0].foreign(),
+                None => self.strangers += 1,
+            }
+            self.tell(now, Event::Foreign { from, bytes });
+        }
+    }
+
+    /// `None` where the datagram came from elsewhere than the ping went, or holds what was not sent.
+    fn settle_reply(&mut self, Arrival { now, wall, source_port, from }: Arrival, datagram: &[u8]) -> Option<()> {
+        let id = *self.by_address.get(&(source_port, from))?;
+        let flow = &mut self.flows[id.0];
+        let answer = self.config.codec.read(datagram)?;
+        let seq = answer.seq;
+        let sent = *flow.get(seq)?;
+        let reflected = self.config.codec.check(&answer, sent.wall, wall, &mut self.scratch)?;
+        let rtt = now.since(sent.at);
+        let kind = flow.reply(seq, rtt, reflected, self.total.as_mut())?;
+        self.schedule.replied(now, rtt);
+        self.tell(now, Event::Reply { flow: id, seq, bytes: datagram.len(), rtt, kind });
+        Some(())
+    }
+
+    /// Declares lost whatever has timed out at `now`, and the run over when its deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(seq) = self.in_flight.expire(now) {
-            self.timed_out += 1;
-            self.events.push_back(Event::Lost(seq));
+        while let Some((flow, seq)) = self.next_awaited() {
+            let Some(expiry) = self.expiry(flow, seq).filter(|expiry| *expiry <= now) else { break };
+            self.expiries.pop_front();
+            if self.flows[flow.0].timed_out(seq) {
+                self.tell(expiry.max(now), Event::Lost(flow, seq));
+            }
+        }
+        if self.config.deadline.is_some_and(|deadline| now >= self.start + deadline) {
+            self.stop();
         }
     }
 
     /// When [`Self::poll_send`] or [`Self::handle_timeout`] next has something to do; `None` where it never will.
-    pub fn next_wake(&self) -> Option<Instant> {
+    pub fn next_wake(&mut self) -> Option<Instant> {
         let send = (!self.has_sent_all()).then(|| self.schedule.next());
-        [send, self.in_flight.next_expiry()].into_iter().flatten().min()
+        let expiry = self.next_awaited().and_then(|(flow, seq)| self.expiry(flow, seq));
+        let deadline = self.config.deadline.map(|deadline| self.start + deadline);
+        [send, expiry, deadline].into_iter().flatten().min()
+    }
+
+    /// When the next ping is to be sent; `None` where none is.
+    pub fn next_send(&self) -> Option<Instant> {
+        (!self.has_sent_all()).then(|| self.schedule.next())
+    }
+
+    /// The oldest ping that is awaited. Those before it that were answered are passed over for good.
+    fn next_awaited(&mut self) -> Option<(FlowId, Seq)> {
+        while let Some(&(flow, seq)) = self.expiries.front() {
+            if self.flows[flow.0].get(seq).is_some_and(|sent| sent.fate == Fate::Awaited) {
+                return Some((flow, seq));
+            }
+            self.expiries.pop_front();
+        }
+        None
+    }
+
+    /// The first instant at which a reply to ping `seq` would be late.
+    fn expiry(&self, flow: FlowId, seq: Seq) -> Option<Instant> {
+        Some(self.flows[flow.0].get(seq)?.at + self.config.timeout + Duration::from_nanos(1))
     }
 
     /// The next event, oldest first.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_event(&mut self) -> Option<Happened> {
         self.events.pop_front()
     }
 
@@ -255,44 +363,56 @@ impl Pinger {
     }
 
     /// Whether every ping was sent and answered or timed out, or the run was stopped.
-    pub fn is_over(&self) -> bool {
-        self.stopped || (self.has_sent_all() && self.in_flight.awaited() == 0)
+    pub fn is_over(&mut self) -> bool {
+        self.stopped || (self.has_sent_all() && self.next_awaited().is_none())
+    }
+
+    /// Settles everything at `now`, when the run is over: the last events follow. Afterwards, [`Self::results`] are final.
+    ///
+    /// Flow by flow, and as many events at a time as the history is long: to be called, and its events taken, until it says
+    /// that nothing was left.
+    pub fn finish(&mut self, now: Instant) -> bool {
+        let mut settled = None;
+        for (index, flow) in self.flows.iter_mut().enumerate() {
+            while let Some((seq, sent)) = flow.take_oldest() {
+                self.events.push_back(Happened { at: now, event: Event::Settled(FlowId(index), seq, sent) });
+                settled = Some(());
+            }
+            if settled.is_some() {
+                return true;
+            }
+        }
+        false
     }
 
     /// The run so far.
-    pub fn summary(&self) -> Summary {
-        Summary {
-            sent: u64::from(self.attempts) - self.send_errors,
-            received: self.rtts.count(),
-            late: self.late,
-            lost: self.timed_out - self.late,
-            awaited: self.in_flight.awaited() as u64,
-            duplicates: self.duplicates,
-            foreign: self.foreign,
-            send_errors: self.send_errors,
+    pub fn results(&self) -> Results {
+        let flows: Vec<_> = self.flows.iter().map(Flow::summary).collect();
+        let mut total = match (&self.total, flows.as_slice()) {
+            (Some(delays), _) => {
+                let mut total = Summary::of_delays(delays);
+                flows.iter().for_each(|flow| total.add_counts(flow));
+                total
+            }
+            (None, [only]) => only.clone(),
+            (None, _) => Summary::default(),
+        };
+        total.foreign += self.strangers;
+        let punctuality = Punctuality {
             missed_slots: self.schedule.missed(),
-            rtt: self.rtts.summary(),
-        }
+            timer_error: self.timer_error.spread(),
+            send_call: self.send_call.spread(),
+        };
+        Results { flows, total, punctuality }
+    }
+
+    fn tell(&mut self, at: Instant, event: Event) {
+        self.events.push_back(Happened { at, event });
     }
 
     fn has_sent_all(&self) -> bool {
-        self.stopped || self.attempts >= self.config.count.get()
-    }
-
-    /// The ping that `datagram` is a reply to, and when that was sent: it came from the peer, and it is what was sent to the
-    /// letter, or that upper-cased, as the classic lab's server answers; with a reply's tag, where there is a key.
-    fn answered_ping(&mut self, from: SocketAddr, datagram: &[u8]) -> Option<(Seq, Instant)> {
-        if from != self.config.peer {
-            return None;
-        }
-        let text = match &self.config.key {
-            Some(key) => key.open(Direction::Reply, datagram)?,
-            None => datagram,
-        };
-        let seq = Ping::decode(text).ok()?.seq;
-        let (sent, wall) = self.in_flight.sent(seq)?;
-        self.config.encode_text(Ping { seq, sent_at: wall }, &mut self.expected);
-        text.eq_ignore_ascii_case(&self.expected).then_some((seq, sent))
+        let all = self.config.count.map(|count| count.get().saturating_mul(self.config.targets.len() as u64));
+        self.stopped || self.flows.is_empty() || all.is_some_and(|all| self.attempts >= all)
     }
 }
 

@@ -1,6 +1,8 @@
 //! A pinger and a scripted network, with time as data.
 
 use super::*;
+use crate::auth::{Direction, Key};
+use crate::stats::Spread;
 
 const PEER: &str = "192.0.2.7:12000";
 
@@ -16,50 +18,69 @@ fn peer() -> SocketAddr {
     PEER.parse().unwrap()
 }
 
-fn config(count: u32) -> Config {
+fn codec(size: usize) -> Codec {
+    Codec { size, key: None }
+}
+
+fn config(count: u64) -> Config {
     Config {
-        peer: peer(),
-        count: NonZeroU32::new(count).unwrap(),
+        targets: vec![peer()],
+        source_ports: NonZeroUsize::MIN,
+        codec: codec(32),
+        measured: Measured::default(),
+        count: NonZeroU64::new(count),
         interval: Duration::from_millis(100),
+        pace: Pace::Fixed,
+        burst: NonZeroU32::MIN,
         timeout: Duration::from_millis(250),
-        size: 32,
-        key: None,
+        deadline: None,
     }
 }
 
+fn arrival(ms: u64, from: SocketAddr) -> Arrival {
+    Arrival { now: at(ms), wall: wall(ms), source_port: 0, from }
+}
+
+const ONLY: FlowId = FlowId(0);
+
 /// A pinger that has sent all its pings on the grid, and the datagrams it sent.
-fn after_sending(count: u32) -> (Pinger, Vec<Vec<u8>>) {
+fn after_sending(count: u64) -> (Pinger, Vec<Vec<u8>>) {
     let mut pinger = Pinger::new(config(count), at(0));
-    let sent = (0..u64::from(count)).map(|i| pinger.poll_send(at(i * 100), wall(i)).unwrap().1.to_vec()).collect();
+    let sent = (0..count).map(|i| pinger.poll_send(at(i * 100), wall(i)).unwrap().datagram.to_vec()).collect();
     (pinger, sent)
 }
 
 fn events(pinger: &mut Pinger) -> Vec<Event> {
-    std::iter::from_fn(|| pinger.poll_event()).collect()
+    std::iter::from_fn(|| pinger.poll_event()).map(|happened| happened.event).collect()
 }
 
 fn reply(seq: u32, rtt_ms: u64, kind: ReplyKind) -> Event {
-    Event::Reply { seq: Seq(seq), bytes: 32, rtt: Duration::from_millis(rtt_ms), kind }
+    Event::Reply { flow: ONLY, seq: Seq(seq), bytes: 32, rtt: Duration::from_millis(rtt_ms), kind }
+}
+
+fn total(pinger: &Pinger) -> Summary {
+    pinger.results().total
 }
 
 #[test]
 fn pings_are_numbered_from_one_and_sent_on_the_grid_whether_or_not_replies_come() {
     let mut pinger = Pinger::new(config(2), at(0));
     assert_eq!(pinger.next_wake(), Some(at(0)));
-    let (seq, datagram) = pinger.poll_send(at(0), wall(3)).unwrap();
-    assert_eq!((seq, datagram), (Seq(1), &b"Ping 1 1700000000.000003000     "[..]));
+    let departure = pinger.poll_send(at(0), wall(3)).unwrap();
+    assert_eq!((departure.flow, departure.seq, departure.to, departure.source_port), (ONLY, Seq(1), peer(), 0));
+    assert_eq!(departure.datagram, &b"Ping 1 1700000000.000003000     "[..]);
     assert_eq!(pinger.poll_send(at(99), wall(0)), None);
     assert_eq!(pinger.next_wake(), Some(at(100)));
-    assert_eq!(pinger.poll_send(at(103), wall(0)).unwrap().0, Seq(2));
+    assert_eq!(pinger.poll_send(at(103), wall(0)).unwrap().seq, Seq(2));
     assert_eq!(pinger.poll_send(at(200), wall(0)), None);
 }
 
 #[test]
 fn the_run_is_over_as_soon_as_every_ping_is_answered() {
     let (mut pinger, sent) = after_sending(2);
-    pinger.handle_datagram(at(110), peer(), &sent[1]);
+    pinger.handle_datagram(arrival(110, peer()), &sent[1]);
     assert!(!pinger.is_over());
-    pinger.handle_datagram(at(120), peer(), &sent[0]);
+    pinger.handle_datagram(arrival(120, peer()), &sent[0]);
     assert!(pinger.is_over());
     assert_eq!(events(&mut pinger), [reply(2, 10, ReplyKind::InTime), reply(1, 120, ReplyKind::InTime)]);
 }
@@ -67,95 +88,282 @@ fn the_run_is_over_as_soon_as_every_ping_is_answered() {
 #[test]
 fn lost_late_and_duplicate_are_counted_apart() {
     let (mut pinger, sent) = after_sending(3);
-    pinger.handle_datagram(at(210), peer(), &sent[2]);
-    pinger.handle_datagram(at(215), peer(), &sent[2]);
+    pinger.handle_datagram(arrival(210, peer()), &sent[2]);
+    pinger.handle_datagram(arrival(215, peer()), &sent[2]);
     // Pings 1 and 2 time out just after 250 and 350 ms; 1 is answered at 360 all the same.
     assert_eq!(pinger.next_wake(), Some(Instant::from_nanos(250_000_001)));
-    pinger.handle_datagram(at(360), peer(), &sent[0]);
+    pinger.handle_datagram(arrival(360, peer()), &sent[0]);
     assert!(pinger.is_over());
     assert_eq!(
         events(&mut pinger),
         [
             reply(3, 10, ReplyKind::InTime),
             reply(3, 15, ReplyKind::Duplicate),
-            Event::Lost(Seq(1)),
-            Event::Lost(Seq(2)),
+            Event::Lost(ONLY, Seq(1)),
+            Event::Lost(ONLY, Seq(2)),
             reply(1, 360, ReplyKind::Late),
         ]
     );
+    let summary = total(&pinger);
+    assert_eq!((summary.sent, summary.received, summary.late, summary.lost, summary.awaited), (3, 1, 1, 1, 0));
+    assert_eq!((summary.duplicates, summary.reordered, summary.foreign, summary.send_errors), (1, 1, 0, 0));
     let ten = Duration::from_millis(10);
-    assert_eq!(
-        pinger.summary(),
-        Summary {
-            sent: 3,
-            received: 1,
-            late: 1,
-            lost: 1,
-            awaited: 0,
-            duplicates: 1,
-            foreign: 0,
-            send_errors: 0,
-            missed_slots: 0,
-            rtt: Some(RttSummary { min: ten, avg: ten, max: ten, mdev: Duration::ZERO }),
-        }
-    );
+    let Spread { count, min, mean, max, stddev, .. } = summary.rtt.unwrap();
+    assert_eq!((count, min, mean, max, stddev), (1, ten, ten, ten, Duration::ZERO), "neither late nor duplicate is in it");
+}
+
+#[test]
+fn a_reply_at_the_timeout_counts_and_a_nanosecond_later_is_late() {
+    for (nanos, kind) in [(250_000_000, ReplyKind::InTime), (250_000_001, ReplyKind::Late)] {
+        let (mut pinger, sent) = after_sending(1);
+        let now = Instant::from_nanos(nanos);
+        pinger.handle_datagram(Arrival { now, ..arrival(0, peer()) }, &sent[0]);
+        let rtt = Duration::from_nanos(nanos);
+        let answer = Event::Reply { flow: ONLY, seq: Seq(1), bytes: 32, rtt, kind };
+        assert_eq!(events(&mut pinger).last(), Some(&answer));
+    }
+}
+
+#[test]
+fn a_late_reply_counts_once_and_then_as_duplicate() {
+    let (mut pinger, sent) = after_sending(1);
+    for ms in [300, 301] {
+        pinger.handle_datagram(arrival(ms, peer()), &sent[0]);
+    }
+    let summary = total(&pinger);
+    assert_eq!((summary.received, summary.late, summary.lost, summary.duplicates), (0, 1, 0, 1));
 }
 
 #[test]
 fn a_reply_may_be_upper_cased_and_nothing_else() {
     let (mut pinger, sent) = after_sending(4);
-    pinger.handle_datagram(at(301), peer(), &sent[0].to_ascii_uppercase());
+    pinger.handle_datagram(arrival(301, peer()), &sent[0].to_ascii_uppercase());
     let mut tampered = sent[1].clone();
     tampered[20] ^= 1;
     let mut longer = sent[2].clone();
     longer.push(b' ');
     for foreign in [&tampered[..], &longer, &sent[3][..31], b"", b"Ping 9 1700000000.0"] {
-        pinger.handle_datagram(at(301), peer(), foreign);
+        pinger.handle_datagram(arrival(301, peer()), foreign);
     }
-    assert_eq!(pinger.summary().received, 0, "ping 1 was sent 301 ms before");
-    assert_eq!((pinger.summary().late, pinger.summary().foreign), (1, 5));
+    let summary = total(&pinger);
+    assert_eq!(summary.received, 0, "ping 1 was sent 301 ms before");
+    assert_eq!((summary.late, summary.foreign), (1, 5));
 }
 
 #[test]
-fn a_reply_from_another_address_or_port_is_foreign() {
+fn a_reply_from_another_address_or_port_or_to_another_port_is_foreign() {
     let (mut pinger, sent) = after_sending(1);
-    for from in ["192.0.2.8:12000", "192.0.2.7:12001"] {
+    for (from, source_port) in [("192.0.2.8:12000", 0), ("192.0.2.7:12001", 0), (PEER, 1)] {
         let from = from.parse().unwrap();
-        pinger.handle_datagram(at(1), from, &sent[0]);
+        pinger.handle_datagram(Arrival { source_port, ..arrival(1, from) }, &sent[0]);
         assert_eq!(events(&mut pinger), [Event::Foreign { from, bytes: 32 }]);
     }
-    pinger.handle_datagram(at(2), peer(), &sent[0]);
+    pinger.handle_datagram(arrival(2, peer()), &sent[0]);
     assert_eq!(events(&mut pinger), [reply(1, 2, ReplyKind::InTime)]);
+    assert_eq!(total(&pinger).foreign, 3);
 }
 
 #[test]
 fn a_datagram_that_the_socket_refused_is_not_sent_not_lost_and_not_awaited() {
     let (mut pinger, sent) = after_sending(2);
-    pinger.not_sent(Seq(2), "no buffer".to_owned());
-    pinger.handle_datagram(at(101), peer(), &sent[0]);
+    pinger.not_sent(ONLY, Seq(2), at(100), "no buffer".to_owned());
+    pinger.handle_datagram(arrival(101, peer()), &sent[0]);
     assert!(pinger.is_over());
-    let summary = pinger.summary();
+    let summary = total(&pinger);
     assert_eq!((summary.sent, summary.received, summary.lost, summary.send_errors), (1, 1, 0, 1));
+    pinger.handle_datagram(arrival(102, peer()), &sent[1]);
+    assert_eq!(total(&pinger).foreign, 1, "it answers what was never sent");
 }
 
 #[test]
 fn a_stopped_run_is_over_and_says_what_was_still_awaited() {
     let (mut pinger, sent) = after_sending(3);
-    pinger.handle_datagram(at(201), peer(), &sent[1]);
+    pinger.handle_datagram(arrival(201, peer()), &sent[1]);
     pinger.stop();
     assert!(pinger.is_over());
     assert_eq!(pinger.poll_send(at(300), wall(0)), None);
-    let summary = pinger.summary();
+    let summary = total(&pinger);
     assert_eq!((summary.sent, summary.received, summary.lost, summary.awaited), (3, 1, 0, 2));
-    assert_eq!(summary.loss_percent(), 0.0);
+    assert_eq!(summary.loss_ratio(), 0.0);
+}
+
+#[test]
+fn a_run_ends_at_its_deadline_whatever_is_awaited() {
+    let mut pinger = Pinger::new(Config { deadline: Some(Duration::from_millis(150)), ..config(10) }, at(0));
+    for ms in [0, 100] {
+        assert!(pinger.poll_send(at(ms), wall(0)).is_some());
+    }
+    assert_eq!(pinger.next_wake(), Some(at(150)));
+    pinger.handle_timeout(at(149));
+    assert!(!pinger.is_over());
+    pinger.handle_timeout(at(150));
+    assert!(pinger.is_over());
+    assert_eq!((total(&pinger).sent, total(&pinger).awaited), (2, 2));
+}
+
+#[test]
+fn without_a_count_a_run_goes_on() {
+    let mut pinger = Pinger::new(Config { count: None, ..config(1) }, at(0));
+    for i in 0..1_000 {
+        let departure = pinger.poll_send(at(i * 100), wall(0)).unwrap();
+        let datagram = departure.datagram.to_vec();
+        pinger.handle_datagram(arrival(i * 100 + 1, peer()), &datagram);
+        assert!(!pinger.is_over());
+    }
+    assert_eq!(total(&pinger).received, 1_000);
 }
 
 #[test]
 fn grid_points_missed_take_no_sequence_number() {
     let mut pinger = Pinger::new(config(2), at(0));
-    assert_eq!(pinger.poll_send(at(0), wall(0)).unwrap().0, Seq(1));
-    assert_eq!(pinger.poll_send(at(520), wall(0)).unwrap().0, Seq(2));
-    assert_eq!(pinger.summary().missed_slots, 4);
+    assert_eq!(pinger.poll_send(at(0), wall(0)).unwrap().seq, Seq(1));
+    assert_eq!(pinger.poll_send(at(520), wall(0)).unwrap().seq, Seq(2));
+    assert_eq!(pinger.results().punctuality.missed_slots, 4);
+}
+
+#[test]
+fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_from_the_schedule() {
+    let mut pinger = Pinger::new(config(2), at(0));
+    let micros = |us: u64| Instant::from_nanos(us * 1_000);
+    // Due at 0: the timer was 30 us late, its text took 5, the call 12. Due at 100 ms: 10 us late, the call took 8.
+    for (late, before, after) in [(30, 35, 47), (100_010, 100_010, 100_018)] {
+        let departure = pinger.poll_send(micros(late), wall(0)).unwrap();
+        let (seq, datagram) = (departure.seq, departure.datagram.to_vec());
+        pinger.departed(ONLY, seq, micros(before), micros(after));
+        pinger.handle_datagram(Arrival { now: micros(before + 200), ..arrival(0, peer()) }, &datagram);
+    }
+    let results = pinger.results();
+    let micros = |span: Option<Spread>| span.map(|span| (span.min.as_micros(), span.max.as_micros()));
+    assert_eq!(micros(results.punctuality.timer_error), Some((10, 35)));
+    assert_eq!(micros(results.punctuality.send_call), Some((8, 12)));
+    assert_eq!(micros(results.total.rtt), Some((200, 200)));
+    assert_eq!(micros(results.total.scheduled_rtt), Some((210, 235)));
+}
+
+#[test]
+fn a_burst_goes_out_back_to_back_and_the_last_one_is_what_is_left() {
+    let mut pinger = Pinger::new(Config { burst: NonZeroU32::new(3).unwrap(), ..config(7) }, at(0));
+    let mut sent_at = |ms| std::iter::from_fn(|| pinger.poll_send(at(ms), wall(0)).map(|d| d.seq.0)).collect::<Vec<_>>();
+    assert_eq!(sent_at(0), [1, 2, 3]);
+    assert_eq!(sent_at(99), []);
+    assert_eq!(sent_at(100), [4, 5, 6]);
+    assert_eq!(sent_at(200), [7]);
+    assert_eq!(sent_at(300), []);
+}
+
+fn three() -> Vec<SocketAddr> {
+    [1, 2, 3].map(|host| SocketAddr::from(([192, 0, 2, host], 12_000))).to_vec()
+}
+
+#[test]
+fn targets_take_turns_within_the_interval_and_each_has_its_own_numbers() {
+    let mut pinger = Pinger::new(Config { targets: three(), interval: Duration::from_millis(90), ..config(2) }, at(0));
+    let mut sent = Vec::new();
+    for ms in (0..180).step_by(30) {
+        let departure = pinger.poll_send(at(ms), wall(ms)).unwrap();
+        sent.push((departure.flow.0, departure.seq.0, departure.to));
+        let (to, datagram) = (departure.to, departure.datagram.to_vec());
+        pinger.handle_datagram(arrival(ms + 1 + departure_delay(to), to), &datagram);
+        assert_eq!(pinger.poll_send(at(ms + 29), wall(ms)), None);
+    }
+    let [a, b, c] = [0, 1, 2].map(|i| three()[i]);
+    assert_eq!(sent, [(0, 1, a), (1, 1, b), (2, 1, c), (0, 2, a), (1, 2, b), (2, 2, c)]);
+    assert!(pinger.is_over());
+    let results = pinger.results();
+    let mean = |summary: &Summary| summary.rtt.unwrap().mean.as_millis();
+    assert_eq!(results.flows.iter().map(mean).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!((mean(&results.total), results.total.received, results.total.reordered), (3, 6, 0));
+    assert_eq!(results.total.jitter, None, "there is none over several flows");
+    assert_eq!(results.total.ipdv.map(|ipdv| ipdv.max), Some(Duration::ZERO), "pings of different targets are not adjacent");
+}
+
+fn departure_delay(to: SocketAddr) -> u64 {
+    three().iter().position(|target| *target == to).unwrap() as u64 + 1
+}
+
+#[test]
+fn a_target_that_is_silent_or_unreachable_stops_no_other() {
+    let mut pinger = Pinger::new(Config { targets: three(), interval: Duration::from_millis(90), ..config(2) }, at(0));
+    for ms in (0..180).step_by(30) {
+        let departure = pinger.poll_send(at(ms), wall(ms)).unwrap();
+        let (flow, seq, to, datagram) = (departure.flow, departure.seq, departure.to, departure.datagram.to_vec());
+        match flow.0 {
+            0 => pinger.not_sent(flow, seq, at(ms), "no route".to_owned()),
+            1 => {}
+            _ => pinger.handle_datagram(arrival(ms + 1, to), &datagram),
+        }
+    }
+    pinger.handle_timeout(at(1_000));
+    assert!(pinger.is_over());
+    let results = pinger.results();
+    let counts = |s: &Summary| (s.sent, s.received, s.lost, s.send_errors);
+    assert_eq!(results.flows.iter().map(counts).collect::<Vec<_>>(), [(0, 0, 0, 2), (2, 0, 2, 0), (2, 2, 0, 0)]);
+    assert_eq!(counts(&results.total), (4, 2, 2, 2));
+}
+
+#[test]
+fn source_ports_take_turns_at_the_targets_and_share_the_count() {
+    let targets = three()[..2].to_vec();
+    let config = Config { targets, source_ports: NonZeroUsize::new(3).unwrap(), ..config(4) };
+    let mut pinger = Pinger::new(config, at(0));
+    let mut sent = Vec::new();
+    for i in 0.. {
+        let Some(departure) = pinger.poll_send(at(i * 50), wall(0)) else { break };
+        sent.push((departure.to.ip().to_string(), departure.source_port, departure.seq.0));
+    }
+    let expected = [(1, 0, 1), (2, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 1), (1, 0, 2), (2, 0, 2)];
+    assert_eq!(sent, expected.map(|(host, port, seq)| (format!("192.0.2.{host}"), port, seq)));
+    assert_eq!(pinger.target_and_port(FlowId(5)), (1, 2));
+}
+
+/// Were a turn missed for good, some target would get fewer pings than asked for.
+#[test]
+fn whose_turns_were_missed_catches_up() {
+    let mut pinger = Pinger::new(Config { targets: three(), interval: Duration::from_millis(90), ..config(3) }, at(0));
+    let mut counts = [0; 3];
+    // The sender sleeps through a round and a half.
+    for ms in [0, 30, 60].into_iter().chain((200..2_000).step_by(5)) {
+        while let Some(departure) = pinger.poll_send(at(ms), wall(0)) {
+            counts[departure.flow.0] += 1;
+        }
+    }
+    assert_eq!(counts, [3, 3, 3]);
+    assert!(pinger.results().punctuality.missed_slots > 0);
+}
+
+#[test]
+fn what_becomes_of_each_ping_is_told_in_the_end_in_the_order_of_numbers() {
+    let (mut pinger, sent) = after_sending(3);
+    pinger.handle_datagram(arrival(210, peer()), &sent[2]);
+    pinger.handle_datagram(arrival(220, peer()), &sent[0]);
+    pinger.handle_timeout(at(500));
+    while pinger.finish(at(500)) {}
+    let settled = |event| match event {
+        Event::Settled(_, seq, sent) => Some((seq.0, sent.fate, sent.rtt.as_millis())),
+        _ => None,
+    };
+    let records: Vec<_> = events(&mut pinger).into_iter().filter_map(settled).collect();
+    assert_eq!(records, [(1, Fate::Received, 220), (2, Fate::Lost, 0), (3, Fate::Received, 10)]);
+    let summary = total(&pinger);
+    assert_eq!((summary.longest_loss_burst, summary.longest_outage), (1, Duration::from_millis(200)));
+}
+
+/// A day at an interval of a millisecond is 86 million pings; what is kept of them is bounded by the history.
+#[test]
+fn memory_does_not_grow_with_the_number_of_pings() {
+    let mut pinger = Pinger::new(Config { count: None, interval: Duration::from_millis(1), ..config(1) }, at(0));
+    let mut settled = 0;
+    for ms in 0..200_000 {
+        let datagram = pinger.poll_send(at(ms), wall(0)).unwrap().datagram.to_vec();
+        if ms % 10 > 0 {
+            pinger.handle_datagram(arrival(ms, peer()), &datagram);
+        }
+        while let Some(happened) = pinger.poll_event() {
+            settled += u64::from(matches!(happened.event, Event::Settled(..)));
+        }
+    }
+    assert!(200_000 - settled <= HISTORY as u64 + 300, "{settled} were forgotten");
+    assert!(pinger.expiries.len() <= 300 && pinger.expiries.capacity() <= 1_024, "{}", pinger.expiries.capacity());
 }
 
 /// The wall clock is set while a ping is under way: a ping carries its time, and nothing is computed from it.
@@ -164,27 +372,27 @@ fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
     let mut pinger = Pinger::new(config(3), at(0));
     let at_second = |seconds| UnixTime { seconds, nanoseconds: 0 };
     let walls = [at_second(1_700_000_000), at_second(1_700_086_400), at_second(1_000_000_000)];
-    let sent = [0, 1, 2].map(|i| pinger.poll_send(at(i as u64 * 100), walls[i]).unwrap().1.to_vec());
-    pinger.handle_datagram(at(210), peer(), &sent[0]);
-    pinger.handle_datagram(at(220), peer(), &sent[1]);
+    let sent = [0, 1, 2].map(|i| pinger.poll_send(at(i as u64 * 100), walls[i]).unwrap().datagram.to_vec());
+    pinger.handle_datagram(arrival(210, peer()), &sent[0]);
+    pinger.handle_datagram(arrival(220, peer()), &sent[1]);
     pinger.handle_timeout(at(450));
     assert_eq!(pinger.next_wake(), Some(Instant::from_nanos(450_000_001)));
     pinger.handle_timeout(at(451));
-    let expected = [reply(1, 210, ReplyKind::InTime), reply(2, 120, ReplyKind::InTime), Event::Lost(Seq(3))];
+    let expected = [reply(1, 210, ReplyKind::InTime), reply(2, 120, ReplyKind::InTime), Event::Lost(ONLY, Seq(3))];
     assert_eq!(events(&mut pinger), expected);
 }
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn keyed(size: usize) -> Pinger {
-    Pinger::new(Config { size, key: Key::from_hex(KEY).ok(), ..config(1) }, at(0))
+    Pinger::new(Config { codec: Codec { size, key: Key::from_hex(KEY).ok() }, ..config(1) }, at(0))
 }
 
 #[test]
 fn with_a_key_the_size_is_still_the_whole_datagrams() {
     for (size, length) in [(0, 27 + 32), (58, 59), (59, 59), (60, 60), (65_507, 65_507)] {
         let mut pinger = keyed(size);
-        let datagram = pinger.poll_send(at(0), wall(0)).unwrap().1.to_vec();
+        let datagram = pinger.poll_send(at(0), wall(0)).unwrap().datagram.to_vec();
         assert_eq!(datagram.len(), length, "{size}");
         let text = Key::from_hex(KEY).unwrap().open(Direction::Request, &datagram).unwrap().to_vec();
         assert_eq!(text.trim_ascii_end(), b"Ping 1 1700000000.000000000");
@@ -195,7 +403,7 @@ fn with_a_key_the_size_is_still_the_whole_datagrams() {
 fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
     let (key, stranger) = (Key::from_hex(KEY).unwrap(), Key::from_hex(&"5a".repeat(16)).unwrap());
     let mut pinger = keyed(80);
-    let request = pinger.poll_send(at(0), wall(0)).unwrap().1.to_vec();
+    let request = pinger.poll_send(at(0), wall(0)).unwrap().datagram.to_vec();
     let text = &request[..48];
     let sealed = |key: &Key, direction, text: &[u8]| [text, &key.tag(direction, text)].concat();
     for foreign in [
@@ -206,9 +414,9 @@ fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
         sealed(&key, Direction::Reply, b"Ping 1 1700000000.000000000"),
         sealed(&key, Direction::Reply, text).to_ascii_uppercase(),
     ] {
-        pinger.handle_datagram(at(1), peer(), &foreign);
+        pinger.handle_datagram(arrival(1, peer()), &foreign);
     }
-    assert_eq!((pinger.summary().received, pinger.summary().foreign), (0, 6));
-    pinger.handle_datagram(at(1), peer(), &sealed(&key, Direction::Reply, &text.to_ascii_uppercase()));
-    assert_eq!(pinger.summary().received, 1);
+    assert_eq!((total(&pinger).received, total(&pinger).foreign), (0, 6));
+    pinger.handle_datagram(arrival(1, peer()), &sealed(&key, Direction::Reply, &text.to_ascii_uppercase()));
+    assert_eq!(total(&pinger).received, 1);
 }

@@ -1,105 +1,10 @@
-//! What client and server print: one fact a line, units always written.
+//! What the server prints: one fact a line.
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use crate::duration::{Millis, Plain};
 use crate::echo::{Counts, Refusal};
-use crate::pinger::{Event, ReplyKind, Summary};
 use crate::wire::Ping;
-
-/// Whom a run pings, as the user said it and as it was resolved.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// The host as the user wrote it.
-    pub host: String,
-    /// The address chosen for it.
-    pub address: SocketAddr,
-}
-
-/// The first line of a run.
-#[derive(Debug)]
-pub struct Header<'a> {
-    /// Who is pinged.
-    pub target: &'a Target,
-    /// Length of the datagrams, in bytes.
-    pub size: usize,
-}
-
-impl fmt::Display for Header<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Target { host, address } = self.target;
-        write!(f, "PING {host} ({}) port {}/udp: {}-byte datagrams", address.ip(), address.port(), self.size)
-    }
-}
-
-/// The line of one event.
-#[derive(Debug)]
-pub struct Line<'a> {
-    /// What happened.
-    pub event: &'a Event,
-    /// Who is pinged.
-    pub peer: SocketAddr,
-    /// How long each ping is awaited.
-    pub timeout: Duration,
-}
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.event {
-            Event::Reply { seq, bytes, rtt, kind } => {
-                write!(f, "{bytes} bytes from {}: seq={seq} rtt={} ms", self.peer, Millis(*rtt))?;
-                match kind {
-                    ReplyKind::InTime => Ok(()),
-                    ReplyKind::Late => f.write_str(" (late)"),
-                    ReplyKind::Duplicate => f.write_str(" (duplicate)"),
-                }
-            }
-            Event::Lost(seq) => write!(f, "seq={seq} lost: no reply within {}", Plain(self.timeout)),
-            Event::NotSent(seq, reason) => write!(f, "seq={seq} not sent: {reason}"),
-            Event::NetworkError(reason) => write!(f, "from {}: {reason}", self.peer),
-            Event::Foreign { from, bytes } => write!(f, "{bytes} bytes from {from}: not a reply to any ping of this run"),
-        }
-    }
-}
-
-/// The lines at the end of a run.
-#[derive(Debug)]
-pub struct Closing<'a> {
-    /// Who was pinged.
-    pub target: &'a Target,
-    /// What came of it.
-    pub summary: &'a Summary,
-}
-
-impl fmt::Display for Closing<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Target { host, address }, s) = (self.target, self.summary);
-        if host.contains(':') {
-            writeln!(f, "\n--- [{host}]:{} ping statistics ---", address.port())?;
-        } else {
-            writeln!(f, "\n--- {host}:{} ping statistics ---", address.port())?;
-        }
-        write!(f, "{} sent, {} received, {} lost ({:.1} %)", s.sent, s.received, s.lost, s.loss_percent())?;
-        write!(f, ", {} duplicates, {} late", s.duplicates, s.late)?;
-        for (count, name) in [
-            (s.awaited, "still awaited when stopped"),
-            (s.foreign, "foreign"),
-            (s.send_errors, "not sent"),
-            (s.missed_slots, "slots missed"),
-        ] {
-            if count > 0 {
-                write!(f, ", {count} {name}")?;
-            }
-        }
-        if let Some(rtt) = &s.rtt {
-            let [min, avg, max, mdev] = [rtt.min, rtt.avg, rtt.max, rtt.mdev].map(Millis);
-            write!(f, "\nrtt min/avg/max/mdev = {min}/{avg}/{max}/{mdev} ms")?;
-        }
-        Ok(())
-    }
-}
 
 /// The server's first line.
 #[derive(Debug)]
@@ -197,57 +102,6 @@ impl fmt::Display for Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seq::Seq;
-    use crate::stats::RttSummary;
-
-    fn target(host: &str, address: &str) -> Target {
-        Target { host: host.to_owned(), address: address.parse().unwrap() }
-    }
-
-    fn summary() -> Summary {
-        let [min, avg, max, mdev] = [98_000, 105_000, 112_000, 7_000].map(Duration::from_nanos);
-        Summary {
-            sent: 3,
-            received: 2,
-            late: 0,
-            lost: 1,
-            awaited: 0,
-            duplicates: 0,
-            foreign: 0,
-            send_errors: 0,
-            missed_slots: 0,
-            rtt: Some(RttSummary { min, avg, max, mdev }),
-        }
-    }
-
-    #[test]
-    fn a_run_prints_as_ping_does() {
-        let target = target("localhost", "127.0.0.1:12000");
-        let rtt = Duration::from_nanos(112_000);
-        let reply = |seq, kind| Event::Reply { seq: Seq(seq), bytes: 32, rtt, kind };
-        let mut out = format!("{}\n", Header { target: &target, size: 32 });
-        for event in [
-            reply(1, ReplyKind::InTime),
-            reply(1, ReplyKind::Duplicate),
-            Event::Lost(Seq(2)),
-            reply(2, ReplyKind::Late),
-            Event::NotSent(Seq(3), "out of memory".to_owned()),
-            Event::NetworkError("connection refused".to_owned()),
-            Event::Foreign { from: "192.0.2.1:7".parse().unwrap(), bytes: 5 },
-        ] {
-            let line = Line { event: &event, peer: target.address, timeout: Duration::from_secs(2) };
-            out += &format!("{line}\n");
-        }
-        out += &format!("{}\n", Closing { target: &target, summary: &summary() });
-        insta::assert_snapshot!(out);
-    }
-
-    #[test]
-    fn a_summary_names_what_went_wrong_and_only_that() {
-        let target = target("::1", "[::1]:12000");
-        let odd = Summary { awaited: 1, foreign: 2, send_errors: 3, missed_slots: 4, rtt: None, ..summary() };
-        insta::assert_snapshot!(Closing { target: &target, summary: &odd });
-    }
 
     #[test]
     fn a_server_says_where_it_listens_what_passes_and_what_it_did() {

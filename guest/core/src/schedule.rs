@@ -1,31 +1,87 @@
-//! When to send: an absolute grid, so that a late send never delays those after it.
+//! When to send: on a grid of points in time that is fixed ahead, so that a late send never delays those after it.
 
 use std::time::Duration;
 
+use fastrand::Rng;
+
 use crate::time::Instant;
 
-/// The grid G(i) = start + i * interval.
+/// The longest that a flood waits for a reply before it sends again, as ping's does.
+const FLOOD_PATIENCE: Duration = Duration::from_millis(10);
+
+/// The shortest interval of an adaptive schedule, as ping grants it to everybody.
+const ADAPTIVE_MINIMUM: Duration = Duration::from_millis(2);
+
+/// Points of a Poisson process that are drawn one by one after a stop. A sender that was stopped for longer counts the rest by
+/// their mean.
+const DRAWN_ONE_BY_ONE: u32 = 100_000;
+
+/// How points follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Evenly.
+    Fixed,
+    /// At random, with exponentially distributed gaps: a Poisson process, which meets a network in all of its states (RFC 2330,
+    /// section 11.1.1). Its points are derived from the seed.
+    Poisson {
+        /// What the gaps are derived from.
+        seed: u64,
+    },
+    /// As soon as a reply comes, or after 10 ms.
+    Flood,
+    /// Evenly, with the smoothed RTT (RFC 6298, section 2) for an interval, so that about one ping is on its way; never faster
+    /// than every 2 ms, nor slower than the interval.
+    Adaptive,
+}
+
+/// A point in time at which something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number, from 0, counting those that were missed.
+    pub index: u64,
+    /// When it is due.
+    pub at: Instant,
+}
+
+/// The grid. Where `turns` take turns, it has `turns` points in an interval, and each has one.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     start: Instant,
     interval: Duration,
-    slot: u64,
+    turns: u64,
+    rhythm: Rhythm,
+    next: Slot,
     missed: u64,
     /// The last point was skipped, and none taken since.
     between_points: bool,
 }
 
+/// What a pace needs to know besides the interval.
+#[derive(Clone, Debug)]
+enum Rhythm {
+    Fixed,
+    Poisson(Rng),
+    Flood,
+    Adaptive { smoothed: Option<Duration> },
+}
+
 impl Schedule {
-    /// A grid whose first point is `start`. `interval` must not be zero.
-    pub fn new(start: Instant, interval: Duration) -> Self {
-        debug_assert!(!interval.is_zero());
-        Self { start, interval, slot: 0, missed: 0, between_points: false }
+    /// A grid whose first point is `start`. Neither `interval` nor `turns` may be zero.
+    pub fn new(start: Instant, interval: Duration, turns: u64, pace: Pace) -> Self {
+        debug_assert!(!interval.is_zero() && turns > 0);
+        let rhythm = match pace {
+            Pace::Fixed => Rhythm::Fixed,
+            Pace::Poisson { seed } => Rhythm::Poisson(Rng::with_seed(seed)),
+            Pace::Flood => Rhythm::Flood,
+            Pace::Adaptive => Rhythm::Adaptive { smoothed: None },
+        };
+        let next = Slot { index: 0, at: start };
+        Self { start, interval, turns, rhythm, next, missed: 0, between_points: false }
     }
 
     /// The next grid point.
     pub fn next(&self) -> Instant {
-        let offset = self.interval.as_nanos().saturating_mul(u128::from(self.slot));
-        self.start + Duration::from_nanos(u64::try_from(offset).unwrap_or(u64::MAX))
+        self.next.at
     }
 
     /// Takes the grid point that is due at `now`, if one is.
@@ -33,28 +89,84 @@ impl Schedule {
     /// A point missed by more than half an interval is skipped and counted, so that a sender that was stopped for a while
     /// goes on with the grid and not with a burst. After a wake-up that was too late for one point and too early for the
     /// next, though, a point is taken however late: where each wake-up comes as late, nothing would be sent ever.
-    pub fn take_due(&mut self, now: Instant) -> Option<Instant> {
-        let behind = now.since(self.next()).as_nanos();
-        let interval = self.interval.as_nanos();
-        let tolerated = if self.between_points { interval - 1 } else { interval / 2 };
-        if behind > tolerated {
-            let skipped = u64::try_from((behind - tolerated).div_ceil(interval)).unwrap_or(u64::MAX);
-            self.slot = self.slot.saturating_add(skipped);
-            self.missed = self.missed.saturating_add(skipped);
+    pub fn take_due(&mut self, now: Instant) -> Option<Slot> {
+        let interval = self.current_interval();
+        let tolerated = if self.between_points { interval - Duration::from_nanos(1) } else { interval / 2 };
+        let was_behind = now.since(self.next.at) > tolerated && !matches!(self.rhythm, Rhythm::Flood);
+        if was_behind {
+            self.skip(now, tolerated);
         }
-        let due = self.next();
-        if due > now {
-            self.between_points = self.between_points || behind > tolerated;
+        if self.next.at > now {
+            self.between_points = self.between_points || was_behind;
             return None;
         }
         self.between_points = false;
-        self.slot += 1;
+        let due = self.next;
+        self.next = Slot { index: due.index + 1, at: self.following(due, now) };
         Some(due)
+    }
+
+    /// A reply came at `now`, after `rtt`.
+    pub fn replied(&mut self, now: Instant, rtt: Duration) {
+        match &mut self.rhythm {
+            Rhythm::Fixed | Rhythm::Poisson(_) => {}
+            Rhythm::Flood => self.next.at = self.next.at.min(now),
+            Rhythm::Adaptive { smoothed } => {
+                // SRTT <- 7/8 SRTT + 1/8 R.
+                *smoothed = Some(smoothed.map_or(rtt, |before| before / 8 * 7 + rtt / 8));
+            }
+        }
     }
 
     /// How many grid points were skipped.
     pub fn missed(&self) -> u64 {
         self.missed
+    }
+
+    fn current_interval(&self) -> Duration {
+        match &self.rhythm {
+            Rhythm::Adaptive { smoothed: Some(rtt) } => (*rtt).max(ADAPTIVE_MINIMUM).min(self.interval),
+            _ => self.interval,
+        }
+    }
+
+    /// The point after `slot`, which was taken or skipped at `now`.
+    fn following(&mut self, slot: Slot, now: Instant) -> Instant {
+        match &mut self.rhythm {
+            Rhythm::Fixed => {
+                // From the start, and not from the point before: a fraction of a nanosecond must not add up.
+                let offset = self.interval.as_nanos() * u128::from(slot.index + 1) / u128::from(self.turns);
+                self.start + Duration::from_nanos(u64::try_from(offset).unwrap_or(u64::MAX))
+            }
+            // By inversion; `f64` is in [0, 1), so the logarithm is of a number in (0, 1].
+            Rhythm::Poisson(rng) => slot.at + self.interval.div_f64(self.turns as f64).mul_f64(-(1.0 - rng.f64()).ln()),
+            Rhythm::Flood => now + FLOOD_PATIENCE,
+            Rhythm::Adaptive { .. } => slot.at + self.current_interval().div_f64(self.turns as f64),
+        }
+    }
+
+    /// Skips every point that is more than `tolerated` before `now`.
+    fn skip(&mut self, now: Instant, tolerated: Duration) {
+        let step = (self.current_interval().as_nanos() / u128::from(self.turns)).max(1);
+        let behind = |schedule: &Self| now.since(schedule.next.at).saturating_sub(tolerated).as_nanos();
+        let (before, mut drawn) = (self.next.index, 0);
+        while behind(self) > 0 {
+            if drawn == DRAWN_ONE_BY_ONE || !matches!(self.rhythm, Rhythm::Poisson(_)) {
+                // As many as bring the next within what is tolerated, at once.
+                let skipped = u64::try_from(behind(self).div_ceil(step)).unwrap_or(u64::MAX);
+                let last = Slot { index: self.next.index.saturating_add(skipped - 1), at: self.at_after(skipped - 1, step) };
+                self.next = Slot { index: last.index.saturating_add(1), at: self.following(last, now) };
+            } else {
+                self.next = Slot { index: self.next.index + 1, at: self.following(self.next, now) };
+                drawn += 1;
+            }
+        }
+        self.missed = self.missed.saturating_add(self.next.index - before);
+    }
+
+    fn at_after(&self, points: u64, step: u128) -> Instant {
+        let span = u64::try_from(step.saturating_mul(u128::from(points))).unwrap_or(u64::MAX);
+        self.next.at + Duration::from_nanos(span)
     }
 }
 
@@ -68,32 +180,40 @@ mod tests {
         Instant::from_nanos(ms * MS)
     }
 
+    fn every_100_ms(start: u64, pace: Pace) -> Schedule {
+        Schedule::new(at(start), Duration::from_millis(100), 1, pace)
+    }
+
+    fn take(grid: &mut Schedule, now: Instant) -> Option<Instant> {
+        grid.take_due(now).map(|slot| slot.at)
+    }
+
     #[test]
     fn the_grid_is_absolute() {
-        let mut grid = Schedule::new(at(7), Duration::from_millis(100));
-        assert_eq!(grid.take_due(at(7)), Some(at(7)));
-        assert_eq!(grid.take_due(at(106)), None);
-        assert_eq!(grid.take_due(at(140)), Some(at(107)));
+        let mut grid = every_100_ms(7, Pace::Fixed);
+        assert_eq!(take(&mut grid, at(7)), Some(at(7)));
+        assert_eq!(take(&mut grid, at(106)), None);
+        assert_eq!(take(&mut grid, at(140)), Some(at(107)));
         assert_eq!(grid.next(), at(207));
         assert_eq!(grid.missed(), 0);
     }
 
     #[test]
     fn a_point_late_by_just_half_an_interval_is_taken_and_by_more_is_skipped() {
-        let mut grid = Schedule::new(at(0), Duration::from_millis(100));
-        assert_eq!(grid.take_due(at(50)), Some(at(0)));
-        assert_eq!(grid.take_due(Instant::from_nanos(150 * MS + 1)), None);
+        let mut grid = every_100_ms(0, Pace::Fixed);
+        assert_eq!(take(&mut grid, at(50)), Some(at(0)));
+        assert_eq!(take(&mut grid, Instant::from_nanos(150 * MS + 1)), None);
         assert_eq!((grid.missed(), grid.next()), (1, at(200)));
     }
 
     #[test]
     fn where_every_wake_up_is_late_every_other_point_is_taken() {
-        let mut grid = Schedule::new(at(0), Duration::from_millis(100));
+        let mut grid = every_100_ms(0, Pace::Fixed);
         let mut taken = Vec::new();
         for _ in 0..6 {
             // Whoever waits for the next point wakes 80 ms after it.
             let now = grid.next() + Duration::from_millis(80);
-            taken.extend(grid.take_due(now));
+            taken.extend(take(&mut grid, now));
         }
         assert_eq!(taken, [at(100), at(300), at(500)]);
         assert_eq!(grid.missed(), 3);
@@ -101,9 +221,95 @@ mod tests {
 
     #[test]
     fn a_long_stop_skips_what_it_missed_and_goes_on_with_the_grid() {
-        let mut grid = Schedule::new(at(0), Duration::from_millis(100));
-        assert_eq!(grid.take_due(at(0)), Some(at(0)));
-        assert_eq!(grid.take_due(at(1_020)), Some(at(1_000)));
+        let mut grid = every_100_ms(0, Pace::Fixed);
+        assert_eq!(take(&mut grid, at(0)), Some(at(0)));
+        assert_eq!(take(&mut grid, at(1_020)), Some(at(1_000)));
         assert_eq!((grid.missed(), grid.next()), (9, at(1_100)));
+    }
+
+    #[test]
+    fn those_who_take_turns_share_the_interval_to_the_nanosecond() {
+        let mut grid = Schedule::new(at(0), Duration::from_nanos(100), 3, Pace::Fixed);
+        let points = [(); 7].map(|()| grid.take_due(grid.next()).unwrap());
+        assert_eq!(points.map(|slot| slot.at), [0, 33, 66, 100, 133, 166, 200].map(Instant::from_nanos));
+        assert_eq!(points.map(|slot| slot.index), [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn those_who_take_turns_catch_up_to_half_an_interval() {
+        let mut grid = Schedule::new(at(0), Duration::from_millis(100), 10, Pace::Fixed);
+        let taken: Vec<_> = std::iter::from_fn(|| grid.take_due(at(73))).map(|slot| (slot.index, slot.at)).collect();
+        assert_eq!(taken, [(3, at(30)), (4, at(40)), (5, at(50)), (6, at(60)), (7, at(70))]);
+        assert_eq!(grid.missed(), 3);
+    }
+
+    #[test]
+    fn a_poisson_process_has_the_mean_of_its_interval_and_the_spread_of_an_exponential() {
+        let mut grid = every_100_ms(0, Pace::Poisson { seed: 7 });
+        let (mut before, mut gaps) = (at(0), Vec::new());
+        for _ in 0..20_000 {
+            let slot = grid.take_due(grid.next()).unwrap();
+            gaps.push(slot.at.since(before).as_secs_f64() * 1_000.0);
+            before = slot.at;
+        }
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        // Mean and standard deviation of an exponential are equal; 20,000 draws are within 3 % of both.
+        assert!((mean - 100.0).abs() < 3.0 && (variance.sqrt() - 100.0).abs() < 3.0, "{mean} {variance}");
+        let below_median = gaps.iter().filter(|&&gap| gap < 69.3).count();
+        assert!((below_median as f64 / 20_000.0 - 0.5).abs() < 0.02, "ln 2 of the mean is the median");
+        assert_eq!(grid.missed(), 0);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_points() {
+        let points = |seed| {
+            let mut grid = every_100_ms(0, Pace::Poisson { seed });
+            [(); 5].map(|()| grid.take_due(grid.next()).unwrap().at)
+        };
+        assert_eq!(points(1), points(1));
+        assert_ne!(points(1), points(2));
+    }
+
+    #[test]
+    fn a_poisson_process_that_was_stopped_skips_about_as_many_points_as_the_stop_had_intervals() {
+        for (stop, expected) in [(100_000, 1_000.0), (100_000_000_000, 1e9)] {
+            let mut grid = every_100_ms(0, Pace::Poisson { seed: 1 });
+            while grid.take_due(at(stop)).is_none() && grid.next() <= at(stop) {}
+            let missed = grid.missed() as f64;
+            assert!((missed / expected - 1.0).abs() < 0.1, "{missed} of {expected}");
+        }
+    }
+
+    #[test]
+    fn a_flood_sends_at_a_reply_or_after_ten_milliseconds_and_misses_nothing() {
+        let mut grid = every_100_ms(0, Pace::Flood);
+        assert_eq!(take(&mut grid, at(0)), Some(at(0)));
+        assert_eq!(grid.next(), at(10));
+        grid.replied(at(3), Duration::from_millis(3));
+        assert_eq!(take(&mut grid, at(3)), Some(at(3)));
+        assert_eq!(grid.next(), at(13));
+        assert_eq!(take(&mut grid, at(500)), Some(at(13)));
+        assert_eq!((grid.next(), grid.missed()), (at(510), 0));
+    }
+
+    #[test]
+    fn an_adaptive_schedule_follows_the_smoothed_round_trip_between_its_bounds() {
+        let mut grid = every_100_ms(0, Pace::Adaptive);
+        assert_eq!(take(&mut grid, at(0)), Some(at(0)));
+        assert_eq!(grid.next(), at(100), "nothing is known yet");
+        grid.replied(at(16), Duration::from_millis(16));
+        assert_eq!(take(&mut grid, at(100)), Some(at(100)));
+        assert_eq!(grid.next(), at(116));
+        // 16 * 7/8 + 80 * 1/8 = 24.
+        grid.replied(at(110), Duration::from_millis(80));
+        assert_eq!(take(&mut grid, at(116)), Some(at(116)));
+        assert_eq!(grid.next(), at(140));
+        (0..100).for_each(|_| grid.replied(at(117), Duration::from_micros(1)));
+        assert_eq!(take(&mut grid, at(140)), Some(at(140)));
+        assert_eq!(grid.next(), at(142));
+        (0..100).for_each(|_| grid.replied(at(141), Duration::from_secs(9)));
+        assert_eq!(take(&mut grid, at(142)), Some(at(142)));
+        assert_eq!(grid.next(), at(242));
     }
 }

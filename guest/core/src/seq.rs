@@ -12,9 +12,20 @@ impl Seq {
         Self(self.0.wrapping_add(1))
     }
 
+    /// The number before this one.
+    pub const fn previous(self) -> Self {
+        Self(self.0.wrapping_sub(1))
+    }
+
     /// How many numbers this one is after `earlier`, modulo 2^32.
     pub const fn distance_from(self, earlier: Self) -> u32 {
         self.0.wrapping_sub(earlier.0)
+    }
+
+    /// Whether this one comes after `other`: within the 2^31 - 1 numbers that follow it (RFC 1982, section 3.2).
+    pub const fn is_after(self, other: Self) -> bool {
+        let distance = self.distance_from(other);
+        distance != 0 && distance < 1 << 31
     }
 }
 
@@ -31,6 +42,16 @@ mod tests {
     #[test]
     fn numbers_wrap_at_two_to_the_thirty_second() {
         assert_eq!(Seq(u32::MAX).next(), Seq(0));
+        assert_eq!(Seq(0).previous(), Seq(u32::MAX));
         assert_eq!(Seq(1).distance_from(Seq(u32::MAX)), 2);
+    }
+
+    #[test]
+    fn a_number_is_after_those_less_than_half_the_circle_before_it() {
+        assert!(Seq(0).is_after(Seq(u32::MAX)));
+        assert!(!Seq(u32::MAX).is_after(Seq(0)));
+        assert!(!Seq(7).is_after(Seq(7)));
+        assert!(Seq((1 << 31) - 1).is_after(Seq(0)));
+        assert!(!Seq(1 << 31).is_after(Seq(0)));
     }
 }

@@ -19,6 +19,12 @@ impl Instant {
         self.0
     }
 
+    /// The instant so long before this one; the clock's origin where there is none.
+    pub const fn before(self, span: Duration) -> Self {
+        let nanos = span.as_nanos();
+        Self(if nanos < self.0 as u128 { self.0 - nanos as u64 } else { 0 })
+    }
+
     /// How long after `earlier` this is; zero where it is not after it.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use thiserror::Error;
 
-use crate::bindings::wasi::cli::{stderr, stdout};
+use crate::bindings::wasi::cli::{stderr, stdout, terminal_stdout};
 use crate::bindings::wasi::io::streams::OutputStream;
 
 /// The most bytes that one `blocking-write-and-flush` takes (`wasi:io/streams`).
@@ -28,6 +28,11 @@ impl Console {
     /// `wasi:cli/stderr`.
     pub fn stderr() -> Self {
         Self(stderr::get_stderr())
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn stdout_is_terminal() -> bool {
+        terminal_stdout::get_terminal_stdout().is_some()
     }
 
     /// Writes `text` and a line's end.

@@ -9,6 +9,9 @@ use crate::poll::Pollable;
 /// WASI 0.2 has no signals. Elsewhere the end of standard input means nothing: it may be /dev/null.
 const UNDER_UDPING_HOST: &str = "UDPING_HOST";
 
+/// Bytes that are asked for at a time.
+const READ: u64 = 65_536;
+
 /// A variable of the environment.
 pub fn variable(wanted: &str) -> Option<String> {
     environment::get_environment().into_iter().find_map(|(name, value)| (name == wanted).then_some(value))
@@ -17,6 +20,22 @@ pub fn variable(wanted: &str) -> Option<String> {
 /// Whether udping-host runs this component.
 pub fn is_udping_host() -> bool {
     variable(UNDER_UDPING_HOST).is_some()
+}
+
+/// Standard input to its end, as text.
+///
+/// # Errors
+///
+/// Where it cannot be read, or is not UTF-8.
+pub fn read_stdin() -> Result<String, &'static str> {
+    let (stdin, mut all) = (stdin::get_stdin(), Vec::new());
+    loop {
+        match stdin.blocking_read(READ) {
+            Ok(bytes) => all.extend(bytes),
+            Err(StreamError::Closed) => return String::from_utf8(all).map_err(|_| "standard input is not UTF-8"),
+            Err(StreamError::LastOperationFailed(_)) => return Err("standard input cannot be read"),
+        }
+    }
 }
 
 /// The wish of the host that the component end in good order.

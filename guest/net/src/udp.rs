@@ -94,12 +94,12 @@ impl Channel {
         Ok(self.permitted.get())
     }
 
-    /// Sends `data` to the peer the channel was opened for, without waiting for room.
+    /// Sends `data` to `peer`, which is the channel's own, if it was opened for one; without waiting for room.
     ///
     /// An ICMP error that came back for an earlier datagram is reported by the next send, which then sends nothing
     /// (Linux: `SO_ERROR`); it is not this datagram's, so there is a second try.
-    pub fn send_to_peer(&self, data: &[u8]) -> Result<(), NetError> {
-        let datagram = [OutgoingDatagram { data: data.to_vec(), remote_address: None }];
+    pub fn send_to(&self, peer: SocketAddr, data: &[u8]) -> Result<(), NetError> {
+        let datagram = [OutgoingDatagram { data: data.to_vec(), remote_address: Some(peer.into()) }];
         match self.send_now(&datagram) {
             Err(NetError(ErrorCode::ConnectionRefused)) => self.send_now(&datagram),
             other => other,

@@ -1,0 +1,127 @@
+//! The sockets of a run: one for each source port and address family.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use udping_core::pinger::{Arrival, Departure, Pinger};
+use udping_net::clock;
+use udping_net::error::NetError;
+use udping_net::poll::Pollable;
+use udping_net::program::Failure;
+use udping_net::udp::{Bound, Channel};
+
+use crate::args::Args;
+
+/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
+const BATCH: u64 = 64;
+
+/// What may wait in the kernel while others are looked at, where several servers answer: a thousand datagrams.
+const BUFFER: u64 = 2 << 20;
+
+/// Sockets by source port and family.
+#[derive(Debug)]
+pub struct Sockets {
+    channels: Vec<Socket>,
+}
+
+#[derive(Debug)]
+struct Socket {
+    channel: Channel,
+    source_port: usize,
+    is_ipv4: bool,
+}
+
+impl Sockets {
+    /// Opens what is needed to reach `peers`. A single one is connected to: then its network's errors come back, too.
+    pub fn open(args: &Args, peers: &[SocketAddr]) -> Result<Self, Failure> {
+        let mut channels = Vec::new();
+        for source_port in 0..usize::from(args.source_ports.get()) {
+            for is_ipv4 in [true, false] {
+                if peers.iter().any(|peer| peer.is_ipv4() == is_ipv4) {
+                    let channel = open(args, source_port, is_ipv4, peers)?;
+                    channels.push(Socket { channel, source_port, is_ipv4 });
+                }
+            }
+        }
+        Ok(Self { channels })
+    }
+
+    /// Ready when the socket at the same index has something.
+    pub fn readable(&self) -> impl Iterator<Item = &Pollable> {
+        self.channels.iter().map(|socket| socket.channel.readable())
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Asks ahead for what the next sends need.
+    pub fn prepare(&self) {
+        self.channels.iter().for_each(|socket| socket.channel.prepare());
+    }
+
+    /// The port that pings to `peer` have as their source, by their number.
+    pub fn local_port(&self, source_port: usize, peer: SocketAddr) -> u16 {
+        self.of(source_port, peer).map_or(0, |channel| channel.local_address().port())
+    }
+
+    /// Sends a ping.
+    pub fn send(&self, departure: &Departure<'_>) -> Result<(), NetError> {
+        let Departure { source_port, to, datagram, .. } = departure;
+        match self.of(*source_port, *to) {
+            Some(channel) => channel.send_to(*to, datagram),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes what has arrived at the socket at `index`. The clocks are read first: a datagram was there when `poll` returned.
+    pub fn receive(&self, index: usize, pinger: &mut Pinger) {
+        let Socket { channel, source_port, .. } = &self.channels[index];
+        loop {
+            let (now, wall) = (clock::now(), clock::unix_now());
+            match channel.receive(BATCH) {
+                Ok(datagrams) => {
+                    for datagram in &datagrams {
+                        let from = datagram.remote_address.into();
+                        pinger.handle_datagram(Arrival { now, wall, source_port: *source_port, from }, &datagram.data);
+                    }
+                    // More may follow a full hand; after one, or none, `poll` is asked.
+                    if datagrams.len() < 2 {
+                        return;
+                    }
+                }
+                // Not the end of the run: the next ping may be answered.
+                Err(error) => return pinger.network_error(now, error.to_string()),
+            }
+        }
+    }
+
+    fn of(&self, source_port: usize, peer: SocketAddr) -> Option<&Channel> {
+        let fits = |socket: &&Socket| socket.source_port == source_port && socket.is_ipv4 == peer.is_ipv4();
+        self.channels.iter().find(fits).map(|socket| &socket.channel)
+    }
+}
+
+fn open(args: &Args, source_port: usize, is_ipv4: bool, peers: &[SocketAddr]) -> Result<Channel, Failure> {
+    let any = if is_ipv4 { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+    let port = match args.source_port {
+        // The last of at most 100 ports may lie beyond the last there is.
+        Some(first) => usize::from(first.get()).checked_add(source_port).and_then(|port| u16::try_from(port).ok()),
+        None => Some(0),
+    };
+    let port =
+        port.ok_or_else(|| Failure::Message("--source-port and --source-ports: there is no port above 65535".into()))?;
+    let local = SocketAddr::new(any, port);
+    let socket = Bound::new(local).map_err(|error| Failure::Net(format!("cannot bind to {local}"), error))?;
+    if let Some(ttl) = args.ttl {
+        socket.set_hop_limit(ttl.get()).map_err(|error| Failure::Net(format!("cannot set the TTL to {ttl}"), error))?;
+    }
+    match peers {
+        [peer] => socket.open(Some(*peer)).map_err(|error| Failure::Net(format!("cannot send to {peer}"), error)),
+        _ => {
+            // Less than is asked for is enough for fewer.
+            let _ = socket.set_receive_buffer(BUFFER);
+            socket.open(None).map_err(|error| Failure::Net(format!("cannot use {local}"), error))
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Pings from one port to one address, with numbers of their own, and what came of them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::in_flight::{Fate, InFlight, Sent};
+use crate::one_way::{LossDirections, OneWayDelays, Reflected};
+use crate::seq::Seq;
+use crate::stats::{Distribution, Jitter, Losses, Reordering};
+use crate::summary::Summary;
+use crate::time::{Instant, UnixTime};
+
+/// How a reply counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyKind {
+    /// As received.
+    InTime,
+    /// As late: its ping was lost before.
+    Late,
+    /// As duplicate: its ping was answered before.
+    Duplicate,
+}
+
+/// What is known beforehand of what will be measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Replies tell the reflector's times and counts.
+    pub one_way: bool,
+    /// Its clock and this one are declared to agree.
+    pub clock_synced: bool,
+    /// It is declared to count by itself.
+    pub stateful: bool,
+}
+
+/// Spans of time that pings took.
+#[derive(Clone, Debug)]
+pub struct Delays {
+    /// From send to receipt: RTT.
+    pub rtt: Distribution,
+    /// From the time at which the ping was due to receipt: what a caller on the schedule would have felt.
+    pub scheduled_rtt: Distribution,
+    /// Of pings with adjacent numbers, both received, how much their RTTs differ: IPDV (RFC 3393, section 1).
+    pub ipdv: Distribution,
+    /// Where a reflector tells its times.
+    pub one_way: Option<OneWayDelays>,
+}
+
+impl Delays {
+    /// Nothing yet, in distributions made by `new`.
+    pub fn new(measured: Measured, new: fn() -> Distribution) -> Self {
+        let one_way = measured.one_way.then(|| OneWayDelays::new(measured.clock_synced, new));
+        Self { rtt: new(), scheduled_rtt: new(), ipdv: new(), one_way }
+    }
+
+    /// `sent` was received, and `neighbours`, whose numbers are adjacent, before it.
+    fn record(&mut self, sent: &Sent, neighbours: [Option<Sent>; 2]) {
+        self.rtt.record(sent.rtt);
+        self.scheduled_rtt.record((sent.at + sent.rtt).since(sent.scheduled));
+        for other in neighbours.into_iter().flatten() {
+            self.ipdv.record(sent.rtt.abs_diff(other.rtt));
+            if let (Some(delays), Some(one), Some(other)) = (&mut self.one_way, sent.reflected, other.reflected) {
+                delays.record_adjacent(one, other);
+            }
+        }
+        if let (Some(delays), Some(reflected)) = (&mut self.one_way, sent.reflected) {
+            delays.record(sent.rtt, reflected);
+        }
+    }
+}
+
+/// Pings from one port to one address.
+#[derive(Debug)]
+pub struct Flow {
+    peer: SocketAddr,
+    in_flight: InFlight,
+    delays: Delays,
+    jitter: Jitter,
+    reordering: Reordering,
+    losses: Losses,
+    directions: Option<LossDirections>,
+    attempts: u64,
+    awaited: u64,
+    timed_out: u64,
+    late: u64,
+    duplicates: u64,
+    foreign: u64,
+    send_errors: u64,
+}
+
+impl Flow {
+    /// Pings to `peer`, of which none was sent yet.
+    pub fn new(peer: SocketAddr, in_flight: InFlight, delays: Delays, measured: Measured) -> Self {
+        Self {
+            peer,
+            in_flight,
+            delays,
+            jitter: Jitter::default(),
+            reordering: Reordering::default(),
+            losses: Losses::default(),
+            directions: measured.one_way.then(|| LossDirections::new(measured.stateful)),
+            attempts: 0,
+            awaited: 0,
+            timed_out: 0,
+            late: 0,
+            duplicates: 0,
+            foreign: 0,
+            send_errors: 0,
+        }
+    }
+
+    /// Where pings go to, and the only address whose replies count.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// How many pings were tried to be sent.
+    pub fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// Ping `seq`; `None` where it was not sent, or is forgotten.
+    pub fn get(&self, seq: Seq) -> Option<&Sent> {
+        self.in_flight.get(seq)
+    }
+
+    /// Sends the next ping, due at `scheduled`, at `now`, which says that it was sent at `wall`.
+    pub fn send(&mut self, scheduled: Instant, now: Instant, wall: UnixTime) -> Seq {
+        self.attempts += 1;
+        self.awaited += 1;
+        self.in_flight.enter(scheduled, now, wall)
+    }
+
+    /// Ping `seq`, the newest, was sent at `now` and not when it was entered. Gives when it was due.
+    pub fn departed(&mut self, seq: Seq, now: Instant) -> Option<Instant> {
+        let sent = self.in_flight.get_mut(seq)?;
+        sent.at = now;
+        Some(sent.scheduled)
+    }
+
+    /// The socket did not accept ping `seq`. Whether that was news.
+    pub fn not_sent(&mut self, seq: Seq) -> bool {
+        match self.in_flight.get_mut(seq) {
+            Some(sent) if sent.fate == Fate::Awaited => sent.fate = Fate::NotSent,
+            _ => return false,
+        }
+        self.awaited -= 1;
+        self.send_errors += 1;
+        true
+    }
+
+    /// Nobody waits for ping `seq` any longer. Whether somebody did.
+    pub fn timed_out(&mut self, seq: Seq) -> bool {
+        match self.in_flight.get_mut(seq) {
+            Some(sent) if sent.fate == Fate::Awaited => sent.fate = Fate::Lost,
+            _ => return false,
+        }
+        self.awaited -= 1;
+        self.timed_out += 1;
+        true
+    }
+
+    /// A reply to ping `seq` came after `rtt`; `None` where that was never sent. What is recorded of one that is received goes
+    /// to `total`, too.
+    pub fn reply(
+        &mut self,
+        seq: Seq,
+        rtt: Duration,
+        reflected: Option<Reflected>,
+        total: Option<&mut Delays>,
+    ) -> Option<ReplyKind> {
+        let sent = self.in_flight.get_mut(seq)?;
+        let kind = match sent.fate {
+            Fate::Awaited => ReplyKind::InTime,
+            Fate::Lost => ReplyKind::Late,
+            Fate::Received | Fate::Late => ReplyKind::Duplicate,
+            Fate::NotSent => return None,
+        };
+        if kind == ReplyKind::Duplicate {
+            sent.duplicates = sent.duplicates.saturating_add(1);
+            self.duplicates += 1;
+            let (first, further) = (sent.reflected.map(|first| first.counter), reflected.map(|further| further.counter));
+            if let (Some(directions), Some(counter)) = (&mut self.directions, further.filter(|_| first != further)) {
+                directions.duplicated(counter);
+            }
+            return Some(kind);
+        }
+        (sent.rtt, sent.reflected) = (rtt, reflected);
+        self.reordering.record(seq);
+        if kind == ReplyKind::Late {
+            sent.fate = Fate::Late;
+            self.late += 1;
+            return Some(kind);
+        }
+        sent.fate = Fate::Received;
+        let sent = *sent;
+        self.awaited -= 1;
+        self.jitter.record(rtt);
+        let received = |seq| self.in_flight.get(seq).copied().filter(|other| other.fate == Fate::Received);
+        let neighbours = [received(seq.previous()), received(seq.next())];
+        for delays in [Some(&mut self.delays), total].into_iter().flatten() {
+            delays.record(&sent, neighbours);
+        }
+        Some(kind)
+    }
+
+    /// A datagram from the peer held what was not sent.
+    pub fn foreign(&mut self) {
+        self.foreign += 1;
+    }
+
+    /// Forgets the oldest ping, if that is settled and not needed any more: nothing more will become of it.
+    pub fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
+        let settled = self.in_flight.forget_oldest();
+        self.settle(settled)
+    }
+
+    /// Forgets the oldest ping, whatever became of it: the run is over.
+    pub fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
+        let settled = self.in_flight.take_oldest();
+        self.settle(settled)
+    }
+
+    fn settle(&mut self, settled: Option<(Seq, Sent)>) -> Option<(Seq, Sent)> {
+        if let Some((seq, sent)) = &settled {
+            self.losses.record(sent.at, sent.fate);
+            if let Some(directions) = &mut self.directions {
+                directions.record(*seq, sent);
+            }
+        }
+        settled
+    }
+
+    /// What came of the pings so far; of losses in a row, only those that are settled.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            sent: self.attempts - self.send_errors,
+            received: self.delays.rtt.count(),
+            late: self.late,
+            lost: self.timed_out - self.late,
+            awaited: self.awaited,
+            duplicates: self.duplicates,
+            reordered: self.reordering.count(),
+            foreign: self.foreign,
+            send_errors: self.send_errors,
+            longest_loss_burst: self.losses.longest_burst(),
+            longest_outage: self.losses.longest_outage(),
+            jitter: self.jitter.value(),
+            directed_losses: self.directions.as_ref().and_then(LossDirections::losses),
+            ..Summary::of_delays(&self.delays)
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! What a reflector that tells its own times and counts (STAMP, RFC 8762) lets be known of each direction.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::in_flight::{Fate, Sent};
+use crate::seq::Seq;
+use crate::stats::{Distribution, Spread};
+
+/// Counters of duplicates that are remembered, until the losses around them are attributed.
+const DUPLICATES: usize = 1_024;
+
+/// From a reading of one clock to a reading of another, which may not be synchronised: of any sign, in nanoseconds. Only
+/// differences of two of them mean something, unless the clocks are known to agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockSpan(pub i64);
+
+impl ClockSpan {
+    /// How far two spans between the same clocks are apart: their offset falls out.
+    pub fn variation(self, other: Self) -> Duration {
+        Duration::from_nanos(self.0.abs_diff(other.0))
+    }
+
+    /// As a delay, where both clocks agree: one that comes out below zero shows how little, and is none.
+    fn delay(self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
+    }
+}
+
+/// What a reflector said in its reply to one ping (RFC 8762, section 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reflected {
+    /// The reply's number: the ping's from a stateless reflector, a count of the session from a stateful one.
+    pub counter: Seq,
+    /// From T1 to T2: from the sender's clock to the reflector's.
+    pub up: ClockSpan,
+    /// From T3 to T4: back.
+    pub down: ClockSpan,
+    /// From T2 to T3: by the reflector's clock alone.
+    pub processing: Duration,
+}
+
+/// Spans of each direction.
+#[derive(Clone, Debug)]
+pub struct OneWayDelays {
+    processing: Distribution,
+    net_rtt: Distribution,
+    up_variation: Distribution,
+    down_variation: Distribution,
+    /// Where the clocks were declared to be synchronised.
+    delays: Option<(Distribution, Distribution)>,
+}
+
+/// What [`OneWayDelays`] hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneWaySpreads {
+    /// The reflector's processing, T3 - T2.
+    pub processing: Option<Spread>,
+    /// RTT less that.
+    pub net_rtt: Option<Spread>,
+    /// How much T2 - T1 differs between adjacent pings.
+    pub up_variation: Option<Spread>,
+    /// How much T4 - T3 does.
+    pub down_variation: Option<Spread>,
+    /// T2 - T1, only where the clocks were declared to be synchronised.
+    pub up_delay: Option<Spread>,
+    /// T4 - T3, only there.
+    pub down_delay: Option<Spread>,
+}
+
+impl OneWayDelays {
+    /// Nothing yet, in distributions made by `new`.
+    pub fn new(clock_synced: bool, new: fn() -> Distribution) -> Self {
+        Self {
+            processing: new(),
+            net_rtt: new(),
+            up_variation: new(),
+            down_variation: new(),
+            delays: clock_synced.then(|| (new(), new())),
+        }
+    }
+
+    /// A ping was answered after `rtt`.
+    pub fn record(&mut self, rtt: Duration, reflected: Reflected) {
+        self.processing.record(reflected.processing);
+        self.net_rtt.record(rtt.saturating_sub(reflected.processing));
+        if let Some((up, down)) = &mut self.delays {
+            up.record(reflected.up.delay());
+            down.record(reflected.down.delay());
+        }
+    }
+
+    /// Two pings with adjacent numbers were answered.
+    pub fn record_adjacent(&mut self, one: Reflected, other: Reflected) {
+        self.up_variation.record(one.up.variation(other.up));
+        self.down_variation.record(one.down.variation(other.down));
+    }
+
+    /// The run so far.
+    pub fn spreads(&self) -> OneWaySpreads {
+        OneWaySpreads {
+            processing: self.processing.spread(),
+            net_rtt: self.net_rtt.spread(),
+            up_variation: self.up_variation.spread(),
+            down_variation: self.down_variation.spread(),
+            up_delay: self.delays.as_ref().and_then(|(up, _)| up.spread()),
+            down_delay: self.delays.as_ref().and_then(|(_, down)| down.spread()),
+        }
+    }
+}
+
+/// In which direction pings were lost, from a stateful reflector's counter (RFC 8762, section 4.3).
+///
+/// Between two answered pings, the counter says how many replies the reflector sent in between: so many were lost on the way
+/// back, the rest on the way there. Where the order of the counters leaves that open, it stays unknown.
+#[derive(Clone, Debug)]
+pub struct LossDirections {
+    /// The reflector is known to count by itself.
+    stateful: bool,
+    /// The counter of the last answered ping. A session's counter starts at zero.
+    last: Seq,
+    lost_since: u64,
+    lost: DirectedLosses,
+    /// Counters that further replies to a ping had, oldest first: the ping was duplicated on the way there.
+    duplicates: VecDeque<Seq>,
+}
+
+/// Lost pings by direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectedLosses {
+    /// That did not reach the reflector.
+    pub up: u64,
+    /// Whose replies did not come back.
+    pub down: u64,
+    /// That may be either.
+    pub unknown: u64,
+}
+
+impl LossDirections {
+    /// For a reflector that is declared to be stateful, or one that is not; that may still show itself.
+    pub fn new(stateful: bool) -> Self {
+        let (lost, duplicates) = (DirectedLosses::default(), VecDeque::new());
+        Self { stateful, last: Seq(0).previous(), lost_since: 0, lost, duplicates }
+    }
+
+    /// The next ping in the order of sequence numbers is `seq`, and what became of it is final.
+    pub fn record(&mut self, seq: Seq, sent: &Sent) {
+        match (sent.fate, sent.reflected) {
+            (Fate::Lost, _) => self.lost_since += 1,
+            (_, Some(Reflected { counter, .. })) => {
+                // A stateless one repeats the ping's number.
+                self.stateful |= counter != seq;
+                self.attribute(counter);
+                self.last = counter;
+            }
+            (Fate::Received | Fate::Late | Fate::NotSent | Fate::Awaited, _) => {}
+        }
+    }
+
+    /// A further reply to a ping had another counter than the first.
+    pub fn duplicated(&mut self, counter: Seq) {
+        if self.duplicates.contains(&counter) {
+            return;
+        }
+        if self.duplicates.len() == DUPLICATES {
+            self.duplicates.pop_front();
+        }
+        self.duplicates.push_back(counter);
+    }
+
+    /// `None` where the reflector is not known to be stateful.
+    pub fn losses(&self) -> Option<DirectedLosses> {
+        let unknown = self.lost.unknown + self.lost_since;
+        self.stateful.then_some(DirectedLosses { unknown, ..self.lost })
+    }
+
+    /// Decides on the pings lost before the one that was answered with `counter`.
+    fn attribute(&mut self, counter: Seq) {
+        let lost = std::mem::take(&mut self.lost_since);
+        if lost == 0 {
+            return;
+        }
+        let between = |c: &&Seq| c.is_after(self.last) && counter.is_after(**c);
+        let duplicates = self.duplicates.iter().filter(between).count() as u64;
+        let replies = u64::from(counter.distance_from(self.last.next()));
+        match replies.checked_sub(duplicates).filter(|replies| counter.is_after(self.last) && *replies <= lost) {
+            Some(down) => {
+                self.lost.down += down;
+                self.lost.up += lost - down;
+            }
+            None => self.lost.unknown += lost,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{Instant, UnixTime};
+
+    /// Pings from number 0 on: the counter of each reply, or none.
+    fn directions(stateful: bool, counters: &[Option<u32>], duplicates: &[u32]) -> Option<(u64, u64, u64)> {
+        let mut directions = LossDirections::new(stateful);
+        duplicates.iter().for_each(|&counter| directions.duplicated(Seq(counter)));
+        for (i, counter) in counters.iter().enumerate() {
+            let span = ClockSpan(0);
+            let reflected = |n: &u32| Reflected { counter: Seq(*n), up: span, down: span, processing: Duration::ZERO };
+            let sent = Sent {
+                scheduled: Instant::from_nanos(0),
+                at: Instant::from_nanos(0),
+                wall: UnixTime { seconds: 0, nanoseconds: 0 },
+                fate: if counter.is_some() { Fate::Received } else { Fate::Lost },
+                rtt: Duration::ZERO,
+                duplicates: 0,
+                reflected: counter.as_ref().map(reflected),
+            };
+            directions.record(Seq(i as u32), &sent);
+        }
+        directions.losses().map(|losses| (losses.up, losses.down, losses.unknown))
+    }
+
+    #[test]
+    fn the_counter_tells_on_which_way_a_ping_was_lost() {
+        // Ping 1 never arrived: the reflector's second reply answers ping 2.
+        assert_eq!(directions(true, &[Some(0), None, Some(1)], &[]), Some((1, 0, 0)));
+        // Ping 1 was answered, by reply 1, which did not come back.
+        assert_eq!(directions(true, &[Some(0), None, Some(2)], &[]), Some((0, 1, 0)));
+        // Of three, one was answered.
+        assert_eq!(directions(true, &[Some(0), None, None, None, Some(2)], &[]), Some((2, 1, 0)));
+        // Before the first answer: a new session counts from zero.
+        assert_eq!(directions(true, &[None, None, Some(1)], &[]), Some((1, 1, 0)));
+    }
+
+    #[test]
+    fn what_comes_after_the_last_answer_is_unknown() {
+        assert_eq!(directions(true, &[Some(0), None, None], &[]), Some((0, 0, 2)));
+    }
+
+    #[test]
+    fn more_replies_than_pings_or_a_step_back_leave_it_open() {
+        assert_eq!(directions(true, &[Some(0), None, Some(5)], &[]), Some((0, 0, 1)));
+        assert_eq!(directions(true, &[Some(3), None, Some(1)], &[]), Some((0, 0, 1)));
+        assert_eq!(directions(true, &[None, Some(700)], &[]), Some((0, 0, 1)), "not the session's first ping");
+    }
+
+    #[test]
+    fn a_ping_that_was_duplicated_on_the_way_there_is_not_taken_for_a_lost_reply() {
+        // Replies 0 and 1 both answer ping 0; ping 1 never arrived; reply 2 answers ping 2.
+        assert_eq!(directions(true, &[Some(0), None, Some(2)], &[1]), Some((1, 0, 0)));
+        assert_eq!(directions(true, &[Some(0), None, Some(2)], &[1, 1]), Some((1, 0, 0)), "a copy of the copy");
+    }
+
+    #[test]
+    fn reordering_without_loss_attributes_nothing() {
+        assert_eq!(directions(true, &[Some(1), Some(0), Some(2)], &[]), Some((0, 0, 0)));
+    }
+
+    #[test]
+    fn counters_wrap() {
+        let mut directions = LossDirections::new(true);
+        directions.last = Seq(u32::MAX - 1);
+        directions.lost_since = 2;
+        // Two replies in between, MAX and 0: both were lost on the way back.
+        directions.attribute(Seq(1));
+        assert_eq!(directions.losses(), Some(DirectedLosses { up: 0, down: 2, unknown: 0 }));
+    }
+
+    #[test]
+    fn a_stateless_reflector_tells_nothing_and_a_stateful_one_shows_itself() {
+        assert_eq!(directions(false, &[Some(0), None, Some(2)], &[]), None);
+        assert_eq!(directions(false, &[Some(0), None, Some(1)], &[]), Some((1, 0, 0)));
+    }
+
+    #[test]
+    fn the_offset_between_two_clocks_falls_out_of_the_variation() {
+        let hour = 3_600_000_000_000;
+        assert_eq!(ClockSpan(hour + 500).variation(ClockSpan(hour + 200)), Duration::from_nanos(300));
+        assert_eq!(ClockSpan(-hour).variation(ClockSpan(-hour - 7)), Duration::from_nanos(7));
+        assert_eq!(ClockSpan(i64::MAX).variation(ClockSpan(i64::MIN)), Duration::from_nanos(u64::MAX));
+    }
+
+    #[test]
+    fn delays_themselves_are_kept_only_where_clocks_are_declared_synchronised() {
+        let reflected = |up, down, processing| Reflected {
+            counter: Seq(0),
+            up: ClockSpan(up),
+            down: ClockSpan(down),
+            processing: Duration::from_nanos(processing),
+        };
+        for clock_synced in [false, true] {
+            let mut delays = OneWayDelays::new(clock_synced, Distribution::of_moments);
+            // An RTT of 100, of which 30 in the reflector; then 120 with 20.
+            delays.record(Duration::from_nanos(100), reflected(60, 10, 30));
+            delays.record(Duration::from_nanos(120), reflected(-5, 25, 20));
+            delays.record_adjacent(reflected(60, 10, 30), reflected(-5, 25, 20));
+            let spreads = delays.spreads();
+            let mean = |spread: Option<Spread>| spread.map(|spread| spread.mean.as_nanos());
+            assert_eq!((mean(spreads.processing), mean(spreads.net_rtt)), (Some(25), Some(85)));
+            assert_eq!((mean(spreads.up_variation), mean(spreads.down_variation)), (Some(65), Some(15)));
+            let expected = if clock_synced { (Some(30), Some(18)) } else { (None, None) };
+            assert_eq!((mean(spreads.up_delay), mean(spreads.down_delay)), expected);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Interarrival jitter.
+
+use std::time::Duration;
+
+/// The jitter of RFC 3550, section 6.4.1 and appendix A.8, over replies in the order in which they arrive: J += (|D| - J) / 16,
+/// where D is how much longer one reply took than the one that arrived before it.
+///
+/// D is there (Rj - Ri) - (Sj - Si), with the times of one's own clock at both ends, which is RTTj - RTTi. It is a smoothed
+/// value of the end of the run, and not the mean of the differences.
+#[derive(Clone, Debug, Default)]
+pub struct Jitter {
+    /// In nanoseconds.
+    smoothed: f64,
+    last: Option<Duration>,
+    differences: u64,
+}
+
+impl Jitter {
+    /// A reply arrived, with this RTT.
+    pub fn record(&mut self, rtt: Duration) {
+        if let Some(last) = self.last.replace(rtt) {
+            let difference = rtt.abs_diff(last).as_nanos() as f64;
+            self.smoothed += (difference - self.smoothed) / 16.0;
+            self.differences += 1;
+        }
+    }
+
+    /// `None` before two replies have arrived.
+    pub fn value(&self) -> Option<Duration> {
+        (self.differences > 0).then(|| Duration::from_nanos(self.smoothed.round() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hand_worked_jitter() {
+        let mut jitter = Jitter::default();
+        let mut after = |micros| {
+            jitter.record(Duration::from_micros(micros));
+            jitter.value().map(|value| value.as_nanos())
+        };
+        assert_eq!(after(100), None);
+        // D = 16 us: J = 0 + 16/16 = 1 us. D = 16 again: J = 1 + (16 - 1)/16 = 1.9375 us.
+        assert_eq!(after(116), Some(1_000));
+        assert_eq!(after(100), Some(1_938));
+        // D = 0: J = 1.9375 - 1.9375/16 = 1.81640625 us.
+        assert_eq!(after(100), Some(1_816));
+    }
+}

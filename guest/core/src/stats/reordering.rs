@@ -1,0 +1,55 @@
+//! Replies that arrive after later ones.
+
+use crate::seq::Seq;
+
+/// Counts what RFC 4737, section 3.3, calls Type-P-Reordered: a reply whose number is smaller than the next one expected, which
+/// is the largest that has arrived so far plus one.
+///
+/// Comparing with the reply before alone would count one where a whole train was overtaken.
+#[derive(Clone, Debug, Default)]
+pub struct Reordering {
+    expected: Option<Seq>,
+    reordered: u64,
+}
+
+impl Reordering {
+    /// The first reply to ping `seq` arrived. Copies of it are not for this count.
+    pub fn record(&mut self, seq: Seq) {
+        match self.expected {
+            Some(expected) if expected.is_after(seq) => self.reordered += 1,
+            _ => self.expected = Some(seq.next()),
+        }
+    }
+
+    /// How many were reordered.
+    pub fn count(&self) -> u64 {
+        self.reordered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(arrivals: &[u32]) -> u64 {
+        let mut reordering = Reordering::default();
+        arrivals.iter().for_each(|&n| reordering.record(Seq(n)));
+        reordering.count()
+    }
+
+    #[test]
+    fn hand_worked_orders() {
+        assert_eq!(of(&[]), 0);
+        assert_eq!(of(&[1, 2, 5, 9]), 0, "gaps are no reordering");
+        assert_eq!(of(&[1, 2, 4, 3, 5]), 1);
+        // RFC 4737, section 3.4's kind of case: 4, 5 and 6 come after 7; each of the three is late, not only the first.
+        assert_eq!(of(&[1, 2, 3, 7, 4, 5, 6, 8]), 3);
+        assert_eq!(of(&[3, 2, 1]), 2);
+    }
+
+    #[test]
+    fn the_wrap_is_no_reordering() {
+        assert_eq!(of(&[u32::MAX - 1, u32::MAX, 0, 1]), 0);
+        assert_eq!(of(&[u32::MAX, 1, 0, 2]), 1);
+    }
+}

@@ -1,0 +1,110 @@
+//! A JSON object a line for each thing that happens, when it happens (docs/events.schema.json).
+
+use serde::Serialize;
+use udping_core::pinger::{Event, FlowId, Happened, ReplyKind, Results};
+use udping_core::seq::Seq;
+
+use crate::json::json;
+use crate::views::{ConfigView, SenderView, SummaryView, TargetView, nanos};
+use crate::{Exporter, Run};
+
+/// `--format jsonl`.
+#[derive(Debug, Default)]
+pub struct JsonLines;
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Line<'a> {
+    Start {
+        started: String,
+        config: ConfigView,
+        targets: Vec<TargetView<'a>>,
+    },
+    Sent(Ping),
+    Reply(Reply),
+    Late(Reply),
+    Duplicate(Reply),
+    Lost(Ping),
+    NotSent {
+        #[serde(flatten)]
+        ping: Ping,
+        reason: &'a str,
+    },
+    NetworkError {
+        t_ns: u64,
+        reason: &'a str,
+    },
+    Foreign {
+        t_ns: u64,
+        from: String,
+        bytes: usize,
+    },
+    Summary {
+        total: SummaryView,
+        sender: SenderView,
+    },
+}
+
+#[derive(Serialize)]
+struct Ping {
+    t_ns: u64,
+    target: usize,
+    source_port: u16,
+    seq: u32,
+}
+
+#[derive(Serialize)]
+struct Reply {
+    #[serde(flatten)]
+    ping: Ping,
+    bytes: usize,
+    rtt_ns: u64,
+}
+
+impl<'a> Line<'a> {
+    fn of(run: &Run, happened: &'a Happened) -> Option<Self> {
+        let t_ns = nanos(run.since_start(happened.at));
+        let ping = |flow: FlowId, seq: Seq| {
+            let name = run.flow(flow);
+            Ping { t_ns, target: name.target, source_port: name.source_port, seq: seq.0 }
+        };
+        Some(match &happened.event {
+            Event::Sent(flow, seq) => Self::Sent(ping(*flow, *seq)),
+            Event::Lost(flow, seq) => Self::Lost(ping(*flow, *seq)),
+            Event::NotSent(flow, seq, reason) => Self::NotSent { ping: ping(*flow, *seq), reason },
+            Event::NetworkError(reason) => Self::NetworkError { t_ns, reason },
+            Event::Foreign { from, bytes } => Self::Foreign { t_ns, from: from.to_string(), bytes: *bytes },
+            Event::Reply { flow, seq, bytes, rtt, kind } => {
+                let reply = Reply { ping: ping(*flow, *seq), bytes: *bytes, rtt_ns: nanos(*rtt) };
+                match kind {
+                    ReplyKind::InTime => Self::Reply(reply),
+                    ReplyKind::Late => Self::Late(reply),
+                    ReplyKind::Duplicate => Self::Duplicate(reply),
+                }
+            }
+            Event::Settled(..) => return None,
+        })
+    }
+}
+
+fn push(line: Line<'_>, out: &mut String) {
+    *out += &json(line);
+    out.push('\n');
+}
+
+impl Exporter for JsonLines {
+    fn start(&mut self, run: &Run, out: &mut String) {
+        let targets = run.targets.iter().map(TargetView::from).collect();
+        push(Line::Start { started: run.timestamp(run.start), config: ConfigView::of(run), targets }, out);
+    }
+
+    fn event(&mut self, run: &Run, happened: &Happened, out: &mut String) {
+        if let Some(line) = Line::of(run, happened) {
+            push(line, out);
+        }
+    }
+
+    fn finish(&mut self, _: &Run, results: &Results, out: &mut String) {
+        push(Line::Summary { total: (&results.total).into(), sender: (&results.punctuality).into() }, out);
+    }
+}
