@@ -225,7 +225,7 @@ impl Case {
 
     fn the_order_of_grants_means_nothing(&self, decided: Result<By, Reason>) {
         let mut turned = self.grants.clone();
-        turned.send.reverse();
+        turned.send = turned.send.iter().rev().copied().collect();
         turned.deny.reverse();
         turned.listen.reverse();
         turned.resolve.reverse();
@@ -260,7 +260,7 @@ impl Case {
 
 fn both(these: &Grants, those: &Grants) -> Grants {
     Grants {
-        send: [&*these.send, &*those.send].concat(),
+        send: [&*these.send, &*those.send].concat().into(),
         deny: [&*these.deny, &*those.deny].concat(),
         listen: [&*these.listen, &*those.listen].concat(),
         answer: these.answer,

@@ -36,5 +36,6 @@ pub mod sandbox;
 pub mod served;
 pub mod signals;
 pub mod state;
+pub mod targets;
 pub mod udp;
 pub mod workers;

@@ -22,7 +22,7 @@ pub async fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     if grants.inherit_network {
         item("use every address".to_owned())?;
     }
-    for destination in &grants.send {
+    for destination in grants.send.iter() {
         item(format!("send to {destination}, and hear from there"))?;
     }
     for listen in &grants.listen {

@@ -13,6 +13,7 @@ use crate::guard::Rates;
 use crate::key::{Key, KeyError};
 use crate::limits::Limits;
 use crate::policy::{Policy, PolicyError};
+use crate::targets::{self, TargetsError};
 use crate::udp::Tuning;
 
 /// One component to run, with its arguments and what it is granted.
@@ -49,6 +50,9 @@ pub enum PlanError {
     /// There is no such policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// There is no such list.
+    #[error(transparent)]
+    Targets(#[from] TargetsError),
     /// There is no such key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -64,11 +68,17 @@ impl Plan {
     /// What the operator typed after the component is the grant, unless flags say what is.
     pub fn new(flags: &RunFlags, source: Source, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, PlanError> {
         let arguments = arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>();
-        let arguments = arguments.map_err(PlanError::NotUnicode)?;
+        let mut arguments = arguments.map_err(PlanError::NotUnicode)?;
         let service = &flags.service;
         let key = service.key_file.as_deref().map(Key::read).transpose()?;
         let policy = service.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
-        let (allowed, limited) = (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
+        let (mut allowed, limited) = (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
+        let targets = flags.targets.as_deref().map_or(Ok(Vec::new()), targets::read)?;
+        let named = targets.len();
+        for target in targets {
+            arguments.extend(["--target".to_owned(), target.text]);
+            allowed.allow_to.push(target.endpoint);
+        }
         let grants = GrantSpec {
             deny: allowed.deny_to.clone(),
             answer: allowed.answer(),
@@ -88,7 +98,9 @@ impl Plan {
             return Err(PlanError::WorkersWithoutPort);
         }
         let tuning = Tuning { share_port, ..speed.tuning() };
-        let (limits, rates) = (limited.limits(), limited.rates());
+        let (mut limits, rates) = (limited.limits(), limited.rates());
+        // Whoever is listed may be looked up.
+        limits.lookups = limits.lookups.max(named);
         let (restart, harden) = (service.restart, !service.no_harden);
         Ok(Self { source, arguments, grants, limits, rates, tuning, restart, key, harden, workers })
     }

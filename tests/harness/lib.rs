@@ -1,5 +1,7 @@
 //! What the suites share: the two runtimes, servers and clients as processes, and limits on how long anything may take.
 
+pub mod responder;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;

@@ -121,6 +121,9 @@ pub struct RunFlags {
     /// How it is kept up.
     #[command(flatten)]
     pub service: ServiceFlags,
+    /// Give it a --target argument for each line HOST:PORT of this file, and grant those; # starts a comment, - is standard input
+    #[arg(long, value_name = "FILE", help_heading = "Network grants (instead of what the component's arguments grant)")]
+    pub targets: Option<PathBuf>,
 }
 
 impl RunFlags {
@@ -131,6 +134,7 @@ impl RunFlags {
             limits: self.limits.or(other.limits),
             speed: self.speed.or(other.speed),
             service: self.service.or(other.service),
+            targets: self.targets.or(other.targets),
         }
     }
 }

@@ -66,6 +66,12 @@ impl Destination {
             && (self.zone == 0 || self.zone == zone)
     }
 
+    /// The address and the port, where it is one of each, in every zone: it covers that, and nothing else.
+    pub(super) fn endpoint(&self) -> Option<(IpAddr, u16)> {
+        let single = self.net.prefix_len() == self.net.max_prefix_len() && self.ports.first == self.ports.last;
+        (single && self.zone == 0).then(|| (self.net.addr(), self.ports.first))
+    }
+
     /// Whether a grant for it is one for `address`: special addresses have to be meant, so a network that merely contains
     /// them, such as 0.0.0.0/0, does not cover them.
     pub fn covers(&self, address: SocketAddr) -> bool {

@@ -1,6 +1,7 @@
 //! What a component may do with the network, and the one function that decides it.
 
 mod destination;
+mod destinations;
 mod parse;
 mod show;
 mod spec;
@@ -9,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 pub use destination::{Destination, Ports};
+pub use destinations::Destinations;
 pub use parse::GrantError;
 pub use show::{Flags, Refusal};
 pub use spec::{Denied, Endpoint, GrantSpec, HostName, NamePattern};
@@ -41,7 +43,7 @@ impl Default for AnswerRule {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grants {
     /// Addresses it may send to, and hear from.
-    pub send: Vec<Destination>,
+    pub send: Destinations,
     /// Addresses it may neither send to nor hear from, whatever else is granted.
     pub deny: Vec<Destination>,
     /// Where it may listen to everybody, and answer whom it has heard from.
@@ -166,7 +168,7 @@ impl Grants {
             Err(Reason::Nowhere)
         } else if self.deny.iter().any(|denied| denied.contains(peer)) {
             Err(Reason::Denied)
-        } else if self.inherit_network || self.send.iter().any(|grant| grant.covers(peer)) {
+        } else if self.inherit_network || self.send.cover(peer) {
             Ok(By::Grant)
         } else {
             Err(Reason::NotGranted)

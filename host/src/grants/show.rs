@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 
 use super::{AnswerRule, Denied, Endpoint, Grants, Listen, NamePattern, Reason, Request};
 
+/// How many grants a sentence lists.
+const NAMED: usize = 12;
+
 /// As a sentence goes on after "asked to".
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +31,12 @@ impl fmt::Display for Grants {
         items.extend(self.listen.iter().map(|listen| format!("listen on {listen}")));
         items.extend(self.resolve.iter().map(|name| format!("resolve {name}")));
         f.write_str(if items.is_empty() { "nothing" } else { "" })?;
+        let unnamed = items.len().saturating_sub(NAMED);
+        items.truncate(NAMED);
         f.write_str(&items.join(", "))?;
+        if unnamed > 0 {
+            write!(f, " and {unnamed} more")?;
+        }
         self.deny.iter().try_for_each(|denied| write!(f, ", never {denied}"))
     }
 }
@@ -101,8 +109,12 @@ pub struct Flags<'a> {
 
 impl fmt::Display for Flags<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for flag in self.grants.as_flags() {
-            write!(f, "{flag} ")?;
+        let flags = self.grants.as_flags();
+        // Nobody types more by hand: they stand in a file.
+        if flags.len() > NAMED {
+            f.write_str("what grants it all now and ")?;
+        } else {
+            flags.iter().try_for_each(|flag| write!(f, "{flag} "))?;
         }
         match self.request {
             Request::Bind(local) if local.port() == 0 => {

@@ -415,7 +415,7 @@ proptest! {
     ) {
         let peer = SocketAddr::new(ip, port);
         let granted = Grants {
-            send: vec![Destination::new(ipnet::IpNet::new(grant, length).unwrap(), 0, Ports::ALL)],
+            send: vec![Destination::new(ipnet::IpNet::new(grant, length).unwrap(), 0, Ports::ALL)].into(),
             listen: if listening { vec!["12000".parse().unwrap()] } else { Vec::new() },
             ..Grants::default()
         };
@@ -429,11 +429,21 @@ proptest! {
     #[test]
     fn more_grants_never_refuse_what_fewer_granted(ip: IpAddr, port: u16, grant: IpAddr, length in 0..=32_u8) {
         let few = Grants {
-            send: vec![Destination::new(ipnet::IpNet::new(grant, length).unwrap(), 0, Ports::ALL)],
+            send: vec![Destination::new(ipnet::IpNet::new(grant, length).unwrap(), 0, Ports::ALL)].into(),
             ..Grants::default()
         };
         let more = Grants { listen: vec!["1".parse().unwrap()], inherit_network: true, ..few.clone() };
         let request = Request::Send { to: SocketAddr::new(ip, port), standing: Standing::Unheard };
         prop_assert!(few.decide(&request).is_err() || more.decide(&request).is_ok());
     }
+}
+
+#[test]
+fn a_refusal_among_many_grants_is_still_a_line_that_is_read() {
+    let to = (1..=200).map(|host| format!("192.0.2.{host}:7").parse().unwrap()).collect();
+    let grants = GrantSpec { to, ..GrantSpec::default() }.with_addresses(&Names::default());
+    let request = Request::Send { to: "198.51.100.1:7".parse().unwrap(), standing: Standing::Unheard };
+    let refusal = Refusal { component: "x", request: &request, reason: Reason::NotGranted, grants: &grants }.to_string();
+    assert!(refusal.contains("send to 192.0.2.12:7 and 188 more; "), "{refusal}");
+    assert!(refusal.ends_with("to allow it: what grants it all now and --allow-to 198.51.100.1:7"), "{refusal}");
 }

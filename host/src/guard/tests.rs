@@ -17,7 +17,7 @@ fn listener() -> Grants {
 }
 
 fn sender() -> Grants {
-    Grants { send: vec!["192.0.2.7:12000".parse().map(destination).unwrap()], ..Grants::default() }
+    Grants { send: vec!["192.0.2.7:12000".parse().map(destination).unwrap()].into(), ..Grants::default() }
 }
 
 fn destination(endpoint: crate::grants::Endpoint) -> crate::grants::Destination {

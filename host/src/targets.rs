@@ -1,0 +1,85 @@
+//! Whom a component is to reach, from a file: it has none itself.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use thiserror::Error;
+
+use crate::grants::{Endpoint, GrantError};
+
+/// One line of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// As it stands there: `HOST:PORT`.
+    pub text: String,
+    /// The same as a grant.
+    pub endpoint: Endpoint,
+}
+
+/// Why a file names nobody.
+#[derive(Debug, Error)]
+pub enum TargetsError {
+    /// It cannot be read.
+    #[error("--targets {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A line is something else.
+    #[error("--targets {}: line {number}: {line:?} is not HOST:PORT, with an IPv6 address in brackets", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        number: usize,
+        /// What it says.
+        line: String,
+    },
+    /// There is no line.
+    #[error("--targets {}: it names no target", .0.display())]
+    Empty(PathBuf),
+}
+
+/// Reads `path`, or standard input where that is `-`.
+pub fn read(path: &Path) -> Result<Vec<Target>, TargetsError> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    let text = read.map_err(|error| TargetsError::Unreadable { path: path.to_owned(), error })?;
+    let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.split('#').next().unwrap_or_default().trim()));
+    let target = |(number, line): (usize, &str)| {
+        parse(line).map_err(|_| TargetsError::Line { path: path.to_owned(), number, line: line.to_owned() })
+    };
+    let targets: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).map(target).collect::<Result<_, _>>()?;
+    if targets.is_empty() { Err(TargetsError::Empty(path.to_owned())) } else { Ok(targets) }
+}
+
+fn parse(line: &str) -> Result<Target, GrantError> {
+    let (host, port) = line.rsplit_once(':').ok_or(GrantError::Endpoint)?;
+    // A grant may be for a network and a range of ports; a target is one of each.
+    if host.contains('/') || !port.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(GrantError::Endpoint);
+    }
+    Ok(Target { text: line.to_owned(), endpoint: line.parse()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_host_and_one_port() {
+        for line in ["127.0.0.1:12000", "[::1]:12000", "[fe80::1%2]:7", "a.example:65535"] {
+            assert_eq!(parse(line).map(|target| target.text), Ok(line.to_owned()));
+        }
+        for line in ["127.0.0.1", "127.0.0.0/8:7", "a.example:1-9", "a.example:+7", "a.example:0", "::1:7", ":7"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

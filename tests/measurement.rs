@@ -1,0 +1,236 @@
+//! What a run measures, of whom, and how that is printed.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use udping_tests::{CLIENT, Outcome, Runtime, Server, file, ping, run, udping_host, under_both_runtimes, wasmtime};
+
+under_both_runtimes![
+    a_document_holds_the_run,
+    a_line_is_written_for_each_thing_that_happens,
+    a_row_is_written_for_each_ping,
+    metrics_end_as_openmetrics_has_it,
+    lines_begin_with_the_time_on_request,
+    a_run_without_end_ends_at_its_deadline,
+    a_flood_does_not_wait_for_the_interval,
+    bursts_leave_back_to_back,
+    source_ports_take_turns,
+    a_precise_run_sends_all_of_its_pings,
+    a_live_line_is_for_terminals_alone,
+];
+
+const FAST: [&str; 6] = ["-c", "5", "-i", "20ms", "-W", "300ms"];
+
+/// Five pings to a server that drops none, in `format`.
+fn printed(runtime: Runtime, options: &[&str]) -> Outcome {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
+    let outcome = ping(runtime, &server, &[&FAST, options].concat());
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    outcome
+}
+
+fn a_document_holds_the_run(runtime: Runtime) {
+    for records in [false, true] {
+        let options = if records { &["--format", "json", "--records"][..] } else { &["--format", "json"] };
+        let outcome = printed(runtime, options);
+        let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!((&document["format"], &document["version"]), (&"udping-results".into(), &1.into()));
+        assert_eq!(document["config"]["interval_ns"], 20_000_000);
+        assert_eq!((&document["total"]["sent"], &document["total"]["received"]), (&5.into(), &5.into()));
+        assert_eq!(document["flows"].as_array().unwrap().len(), 1);
+        let all = document["records"].as_array();
+        assert_eq!(all.map(Vec::len), records.then_some(5));
+        for (i, record) in all.into_iter().flatten().enumerate() {
+            assert_eq!((&record["seq"], &record["fate"]), (&(i + 1).into(), &"received".into()));
+            assert_eq!(record["scheduled_ns"], i * 20_000_000);
+            let (min, max) = (&document["total"]["rtt"]["min_ns"], &document["total"]["rtt"]["max_ns"]);
+            assert!((min.as_u64()..=max.as_u64()).contains(&record["rtt_ns"].as_u64()), "{record}");
+        }
+    }
+}
+
+fn a_line_is_written_for_each_thing_that_happens(runtime: Runtime) {
+    let outcome = printed(runtime, &["--format", "jsonl"]);
+    let lines: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    let of = |event| events.iter().filter(|other| **other == event).count();
+    assert_eq!((events[0], events[events.len() - 1]), ("start", "summary"));
+    assert_eq!((of("sent"), of("reply"), events.len()), (5, 5, 12), "{events:?}");
+}
+
+fn a_row_is_written_for_each_ping(runtime: Runtime) {
+    let outcome = printed(runtime, &["--format", "csv"]);
+    let rows: Vec<Vec<_>> = outcome.stdout.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0].join(","), "host,address,source_port,seq,scheduled_ns,sent_ns,fate,rtt_ns,duplicates");
+    assert_eq!(rows.iter().skip(1).map(|row| row[3]).collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
+    assert!(rows[1..].iter().all(|row| row[6] == "received" && row[7].parse::<u64>().unwrap() > 0), "{rows:?}");
+}
+
+fn metrics_end_as_openmetrics_has_it(runtime: Runtime) {
+    let outcome = printed(runtime, &["--format", "openmetrics"]);
+    assert!(outcome.stdout.ends_with("# EOF\n"), "{outcome:?}");
+    let sent = outcome.lines_with("udping_sent_total{");
+    assert!(sent.len() == 1 && sent[0].ends_with("} 5"), "{sent:?}");
+    assert_eq!(outcome.lines_with("udping_rtt_seconds{").len(), 9);
+}
+
+fn lines_begin_with_the_time_on_request(runtime: Runtime) {
+    let outcome = printed(runtime, &["-D"]);
+    let lines = outcome.lines_with(" rtt=");
+    assert_eq!(lines.len(), 5);
+    for line in lines {
+        let time = line.split(' ').next().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z') && time.len() == 30, "{line}");
+    }
+}
+
+fn a_run_without_end_ends_at_its_deadline(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
+    let outcome = ping(runtime, &server, &["-c", "0", "-i", "10ms", "-w", "300ms", "-q"]);
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    let sent: u32 = outcome.lines_with(" sent, ")[0].split(' ').next().unwrap().parse().unwrap();
+    assert!((2..=31).contains(&sent), "{outcome:?}");
+}
+
+fn a_flood_does_not_wait_for_the_interval(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
+    let start = Instant::now();
+    let outcome = ping(runtime, &server, &["-c", "500", "-f"]);
+    assert_eq!(outcome.lines_with("500 sent, 500 received").len(), 1, "{outcome:?}");
+    assert!(start.elapsed() < Duration::from_secs(60), "500 seconds, by the interval");
+    assert_eq!(outcome.lines_with(" rtt=").len(), 0);
+}
+
+fn bursts_leave_back_to_back(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
+    let options = ["-c", "6", "-i", "200ms", "--burst", "3", "--format", "json", "--records"];
+    let document: Value = serde_json::from_str(&ping(runtime, &server, &options).stdout).unwrap();
+    let due: Vec<_> = document["records"].as_array().unwrap().iter().map(|r| r["scheduled_ns"].as_u64().unwrap()).collect();
+    assert_eq!(due, [0, 0, 0, 200_000_000, 200_000_000, 200_000_000]);
+}
+
+fn source_ports_take_turns(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
+    let options = ["-c", "6", "-i", "20ms", "--source-ports", "3", "--format", "json", "--records"];
+    let document: Value = serde_json::from_str(&ping(runtime, &server, &options).stdout).unwrap();
+    let flows = document["flows"].as_array().unwrap();
+    let mut ports: Vec<_> = flows.iter().map(|flow| flow["source_port"].as_u64().unwrap()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 3, "{flows:?}");
+    assert!(flows.iter().all(|flow| flow["received"] == 2), "{flows:?}");
+    assert_eq!(document["total"]["received"], 6);
+}
+
+fn a_precise_run_sends_all_of_its_pings(runtime: Runtime) {
+    let outcome = printed(runtime, &["--precise"]);
+    assert_eq!(outcome.lines_with("5 sent, 5 received").len(), 1, "{outcome:?}");
+}
+
+fn a_live_line_is_for_terminals_alone(runtime: Runtime) {
+    let outcome = printed(runtime, &["--live"]);
+    assert_eq!(outcome.lines_with(" rtt=").len(), 5, "its output is a pipe: {outcome:?}");
+    assert!(!outcome.stdout.contains('\x1b'));
+}
+
+/// Two servers and an address where nobody is, in a list with comments.
+fn list(servers: &[&Server]) -> String {
+    let mut text = "# those who answer\n\n".to_owned();
+    servers.iter().for_each(|server| text += &format!("{}  # a server\n", server.addresses[0]));
+    text
+}
+
+#[test]
+fn the_host_reads_a_list_and_grants_what_stands_there() {
+    let (one, two) = (Server::start(Runtime::UdpingHost, "127.0.0.1", &[]), Server::start(Runtime::UdpingHost, "::1", &[]));
+    let targets = file("targets.txt", list(&[&one, &two]).as_bytes());
+    let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(FAST));
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    assert_eq!(outcome.lines_with(" rtt=").len(), 10, "{outcome:?}");
+    assert_eq!(outcome.lines_with("5 sent, 5 received, 0 lost (0.0 %), rtt min/avg/max").len(), 2, "{outcome:?}");
+    assert_eq!(outcome.lines_with("10 sent, 10 received").len(), 1, "{outcome:?}");
+}
+
+#[test]
+fn a_target_that_does_not_answer_stops_no_other_and_fails_the_run() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let text = format!("{}127.0.0.1:9\nno-such-host.invalid:7\n{}\n", list(&[&server]), server.addresses[0]);
+    let targets = file("some-silent.txt", text.as_bytes());
+    let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(FAST));
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
+    assert_eq!(outcome.lines_with("5 sent, 5 received").len(), 1, "{outcome:?}");
+    assert_eq!(outcome.lines_with("5 sent, 0 received, 5 lost (100.0 %)").len(), 1, "{outcome:?}");
+    assert_eq!(outcome.lines_with("no-such-host.invalid: not pinged: cannot resolve").len(), 1, "{outcome:?}");
+    assert_eq!(outcome.lines_with("not pinged: it has the address of 127.0.0.1").len(), 1, "{outcome:?}");
+}
+
+#[test]
+fn a_list_that_names_nobody_or_something_else_is_one_line() {
+    for (name, text, complaint) in [
+        ("none.txt", "# nobody\n", ": it names no target"),
+        (
+            "net.txt",
+            "127.0.0.1:7\n127.0.0.0/8:7\n",
+            ": line 2: \"127.0.0.0/8:7\" is not HOST:PORT, with an IPv6 address in brackets",
+        ),
+    ] {
+        let targets = file(name, text.as_bytes());
+        let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client"));
+        assert_eq!(outcome.code(), 2, "{outcome:?}");
+        assert_eq!(outcome.only_error(), format!("udping-host: --targets {}{complaint}", targets.display()));
+    }
+    let outcome = run(udping_host().args(["--targets", "/nonexistent", "client"]));
+    assert!(outcome.only_error().starts_with("udping-host: --targets /nonexistent: No such file"), "{outcome:?}");
+}
+
+#[test]
+fn under_wasmtime_a_list_is_read_from_standard_input() {
+    let (one, two) =
+        (Server::start(Runtime::Wasmtime, "127.0.0.1", &[]), Server::start(Runtime::Wasmtime, "127.0.0.1", &[]));
+    let client = file("client.wasm", CLIENT.bytes);
+    let mut command = wasmtime();
+    command.args(["-S", "inherit-network"]).arg(client).args(["--targets", "-"]).args(FAST);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(list(&[&one, &two]).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("\n10 sent, 10 received"), "{text}");
+}
+
+#[test]
+fn under_udping_host_a_client_says_who_reads_the_list() {
+    let outcome = run(udping_host().args(["client", "--targets", "-"]));
+    assert_eq!((outcome.code(), outcome.stdout.as_str()), (2, ""));
+    assert!(outcome.only_error().ends_with("udping-host --targets FILE client"), "{outcome:?}");
+}
+
+/// The same seed gives the same gaps, and another seed others.
+#[test]
+fn a_poisson_schedule_is_that_of_its_seed() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let due = |seed| {
+        let options = ["-c", "5", "-i", "50ms", "--schedule", "poisson", "--seed", seed, "--format", "json", "--records"];
+        let document: Value = serde_json::from_str(&ping(Runtime::UdpingHost, &server, &options).stdout).unwrap();
+        document["records"].as_array().unwrap().iter().map(|r| r["scheduled_ns"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let (one, again, other) = (due("1"), due("1"), due("2"));
+    // A slot that was missed is in neither.
+    assert!(one.iter().filter(|at| again.contains(at)).count() >= 2, "{one:?} {again:?}");
+    assert_eq!(one.iter().filter(|at| other.contains(at)).count(), 1, "they start together: {one:?} {other:?}");
+}
+
+/// As many as a site has: the table of flows, the grants and the list must not make a difference for each datagram.
+#[test]
+fn a_thousand_targets_are_pinged_by_one_process() {
+    let port = udping_tests::responder::start().port();
+    let text: String = (0..1_000).map(|i| format!("127.0.{}.{}:{port}\n", 1 + i / 250, 1 + i % 250)).collect();
+    let targets = file("thousand.txt", text.as_bytes());
+    let options = ["-c", "2", "-i", "500ms", "-q", "--format", "csv"];
+    let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(options));
+    fs::remove_file(&targets).unwrap();
+    let answered = outcome.lines_with(",received,").len();
+    assert_eq!((outcome.code(), answered), (0, 2_000), "{}", outcome.stderr);
+}
