@@ -3,7 +3,8 @@
 use std::net::UdpSocket;
 use std::thread;
 
-use udping_core::echo::{Arrival, Config, DropRate, Echo, Verdict};
+use udping_core::echo::Echo;
+use udping_core::server::{self, Arrival, Config, DropRate, Verdict};
 use udping_core::time::{Instant, UnixTime};
 use udping_tests::{CLIENT, PATIENCE, Runtime, SERVER, Server, ping, run, under_both_runtimes};
 
@@ -53,10 +54,10 @@ fn just_the_share_asked_for_is_dropped(runtime: Runtime) {
     let outcome = ping(runtime, &server, &["-c", "40", "-i", "5ms", "-W", "500ms"]);
 
     let drop_rate = DropRate::from_percent(30.0).unwrap();
-    let mut echo = Echo::new(Config { drop_rate, seed: 7, ..Config::default() });
+    let mut echo = server::Server::new(Config { drop_rate, seed: 7, ..Config::default() }, Echo::default());
     let wall = UnixTime { seconds: 0, nanoseconds: 0 };
     let arrival = Arrival { from: ([127, 0, 0, 1], 5_000).into(), port: 12_000, now: Instant::from_nanos(0), wall };
-    let dropped = |seq: &u32| echo.receive(arrival, &mut seq.to_be_bytes()) == Verdict::Drop;
+    let dropped = |seq: &u32| echo.receive(arrival, &mut seq.to_be_bytes().to_vec()) == Verdict::Drop;
     let dropped: Vec<u32> = (1..=40).filter(dropped).collect();
     assert_eq!(outcome.seqs("lost: no reply within 500 ms"), dropped);
     assert_eq!(outcome.seqs(" rtt=").len(), 40 - dropped.len());

@@ -13,6 +13,7 @@ pub mod pinger;
 pub mod report;
 pub mod schedule;
 pub mod seq;
+pub mod server;
 pub mod stamp;
 pub mod stats;
 pub mod time;

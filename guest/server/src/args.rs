@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use udping_core::duration;
-use udping_core::echo::DropRate;
+use udping_core::server::DropRate;
 
 /// Answers each UDP datagram with the same bytes, but for what looks like a loop between two servers.
 #[derive(Debug, Parser)]
