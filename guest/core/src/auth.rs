@@ -77,8 +77,8 @@ impl Key {
         Some(message)
     }
 
-    /// The first bytes of a message's HMAC, of the message alone: what STAMP has in place of a tag (RFC 8762, section 4.4). It
-    /// is the same in both directions.
+    /// The first bytes of the HMAC of a message and nothing else: what STAMP has in place of a tag (RFC 8762, section 4.4).
+    /// It is the same in both directions.
     pub fn truncated(&self, message: &[u8]) -> [u8; TRUNCATED] {
         let mut truncated = [0; TRUNCATED];
         truncated.copy_from_slice(&self.plain.clone().chain_update(message).finalize().into_bytes()[..TRUNCATED]);

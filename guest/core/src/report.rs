@@ -174,6 +174,7 @@ impl fmt::Display for Refusal {
             Self::NoHost => "from no single host",
             Self::Unauthentic => "without a valid tag",
             Self::NoPing => "other than a ping",
+            Self::Answer => "itself an answer",
             Self::Stale => "outside the replay window",
             Self::Repeated => "repeated",
         })
@@ -286,8 +287,9 @@ mod tests {
         Refusal::ALL.into_iter().for_each(|refusal| counts.refused.count(refusal));
         assert_eq!(
             counts.to_string(),
-            "0 received, 0 answered, 0 dropped, 7 refused (1 from this server's own port, 1 from a port below 1024, \
-             1 from no single host, 1 without a valid tag, 1 other than a ping, 1 outside the replay window, 1 repeated)"
+            "0 received, 0 answered, 0 dropped, 8 refused (1 from this server's own port, 1 from a port below 1024, \
+             1 from no single host, 1 without a valid tag, 1 other than a ping, 1 itself an answer, \
+             1 outside the replay window, 1 repeated)"
         );
     }
 }

@@ -114,6 +114,8 @@ pub enum Refusal {
     Unauthentic,
     /// It is not a ping.
     NoPing,
+    /// It is itself an answer, such as ours.
+    Answer,
     /// Its time is too far from the server's.
     Stale,
     /// It came too often.
@@ -122,8 +124,16 @@ pub enum Refusal {
 
 impl Refusal {
     /// All there are, in the order of the checks.
-    pub const ALL: [Self; 7] =
-        [Self::OwnPort, Self::LowPort, Self::NoHost, Self::Unauthentic, Self::NoPing, Self::Stale, Self::Repeated];
+    pub const ALL: [Self; 8] = [
+        Self::OwnPort,
+        Self::LowPort,
+        Self::NoHost,
+        Self::Unauthentic,
+        Self::NoPing,
+        Self::Answer,
+        Self::Stale,
+        Self::Repeated,
+    ];
 }
 
 /// How many datagrams were refused, for each reason.

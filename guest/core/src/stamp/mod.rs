@@ -8,10 +8,14 @@
 
 mod error_estimate;
 mod packet;
+mod reflector;
+mod sessions;
 mod timestamp;
 
 pub use error_estimate::ErrorEstimate;
 pub use packet::{NotStamp, Reply, Request};
+pub use reflector::Reflector;
+pub use sessions::Sessions;
 pub use timestamp::{Format, Timestamp};
 
 /// The port of a reflector, where nothing else was agreed (RFC 8762, section 4.1).

@@ -202,7 +202,8 @@ prop_compose! {
     fn any_reply()(request in any_request(), own in any_request(), received: [u8; 8], sender_ttl: u8) -> Reply {
         let received = Timestamp::from_be_bytes(received);
         let Request { seq: sender_seq, sent: sender_sent, error: sender_error, ssid } = request;
-        Reply { seq: own.seq, sent: own.sent, error: own.error, ssid, received, sender_seq, sender_sent, sender_error, sender_ttl }
+        let Request { seq, sent, error, .. } = own;
+        Reply { seq, sent, error, ssid, received, sender_seq, sender_sent, sender_error, sender_ttl }
     }
 }
 
