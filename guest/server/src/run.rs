@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use udping_core::echo::Echo;
 use udping_core::report::{Fate, Listening, Logged};
 use udping_core::server::{Arrival, Config, Keyed, Protocol, Server, Verdict};
+use udping_core::stamp::{ErrorEstimate, Reflector, Sessions};
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::console::Console;
 use udping_net::error::NetError;
@@ -13,7 +14,7 @@ use udping_net::program::{self, Failure};
 use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
 use udping_net::{clock, poll, random};
 
-use crate::args::Args;
+use crate::args::{Args, Misuse, Spoken};
 
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
 const BATCH: u64 = 64;
@@ -27,11 +28,24 @@ const ROUNDS: usize = 64;
 /// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
-    serve(&args, Echo { uppercase: args.uppercase, pings_only: args.pings_only })
+    let config = config(&args)?;
+    match args.protocol {
+        Spoken::Text => {
+            let echo = Echo { uppercase: args.uppercase, pings_only: args.pings_only };
+            serve(&args, Server::new(config, echo))
+        }
+        Spoken::Stamp => {
+            let reflector = Reflector {
+                clock: ErrorEstimate::of_clock(args.clock_synced),
+                sessions: args.stateful.then(|| Sessions::new(config.salt)),
+                twamp_light: args.twamp_light,
+            };
+            serve(&args, Server::new(config, reflector))
+        }
+    }
 }
 
-fn serve<P: Protocol>(args: &Args, protocol: P) -> Result<(), Failure> {
-    let server = Server::new(config(args)?, protocol);
+fn serve<P: Protocol>(args: &Args, server: Server<P>) -> Result<(), Failure> {
     let channels = listen(args)?;
     let out = Console::stdout();
     let addresses: Vec<_> = channels.iter().map(Channel::local_address).collect();
@@ -54,20 +68,22 @@ fn serve<P: Protocol>(args: &Args, protocol: P) -> Result<(), Failure> {
 }
 
 fn config(args: &Args) -> Result<Config, Failure> {
-    let random = random::seed();
+    let (random, key) = (random::seed(), program::key()?);
+    args.check(key.is_some())?;
     Ok(Config {
         drop_rate: args.drop_rate,
         seed: args.seed.unwrap_or(random),
         low_ports: args.allow_low_ports,
-        keyed: program::key()?.map(|key| Keyed { key, replay_window: args.replay_window }),
+        keyed: key.map(|key| Keyed { key, replay_window: args.replay_window }),
         salt: random,
     })
 }
 
 /// One socket for each family that is asked for and that the machine has: a WASI socket is never both.
 fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
+    let port = args.port()?;
     let open = |ip: IpAddr| {
-        let local = SocketAddr::new(ip, args.port);
+        let local = SocketAddr::new(ip, port);
         Bound::new(local)
             .and_then(|socket| {
                 socket.set_receive_buffer(BUFFER)?;
@@ -150,5 +166,11 @@ impl<P: Protocol> Service<P> {
         if let Some(out) = &self.log {
             let _ = out.line(line);
         }
+    }
+}
+
+impl From<Misuse> for Failure {
+    fn from(misuse: Misuse) -> Self {
+        Self::Message(misuse.to_string())
     }
 }
