@@ -3,7 +3,8 @@
 use std::net::UdpSocket;
 use std::thread;
 
-use udping_core::echo::{Arrival, Config, DropRate, Echo, Verdict};
+use udping_core::echo::Echo;
+use udping_core::server::{self, Arrival, Config, DropRate, Verdict};
 use udping_core::time::{Instant, UnixTime};
 use udping_tests::{CLIENT, PATIENCE, Runtime, SERVER, Server, ping, run, under_both_runtimes};
 
@@ -53,10 +54,10 @@ fn just_the_share_asked_for_is_dropped(runtime: Runtime) {
     let outcome = ping(runtime, &server, &["-c", "40", "-i", "5ms", "-W", "500ms"]);
 
     let drop_rate = DropRate::from_percent(30.0).unwrap();
-    let mut echo = Echo::new(Config { drop_rate, seed: 7, ..Config::default() });
+    let mut echo = server::Server::new(Config { drop_rate, seed: 7, ..Config::default() }, Echo::default());
     let wall = UnixTime { seconds: 0, nanoseconds: 0 };
     let arrival = Arrival { from: ([127, 0, 0, 1], 5_000).into(), port: 12_000, now: Instant::from_nanos(0), wall };
-    let dropped = |seq: &u32| echo.receive(arrival, &mut seq.to_be_bytes()) == Verdict::Drop;
+    let dropped = |seq: &u32| echo.receive(arrival, &mut seq.to_be_bytes().to_vec()) == Verdict::Drop;
     let dropped: Vec<u32> = (1..=40).filter(dropped).collect();
     assert_eq!(outcome.seqs("lost: no reply within 500 ms"), dropped);
     assert_eq!(outcome.seqs(" rtt=").len(), 40 - dropped.len());
@@ -188,7 +189,7 @@ fn a_port_that_is_taken_is_an_error(runtime: Runtime) {
 
 fn wrong_arguments_are_one_line(runtime: Runtime) {
     for (component, arguments, complaint) in [
-        (CLIENT, &["127.0.0.1"][..], "the following required arguments were not provided: <PORT>"),
+        (CLIENT, &["127.0.0.1"][..], "which port of the server? write HOST PORT"),
         (CLIENT, &[], "the following required arguments were not provided"),
         (CLIENT, &["127.0.0.1", "0"], "invalid value '0' for '[PORT]'"),
         (CLIENT, &["127.0.0.1", "70000"], "invalid value '70000' for '[PORT]'"),
@@ -199,6 +200,7 @@ fn wrong_arguments_are_one_line(runtime: Runtime) {
         (CLIENT, &["127.0.0.1", "9", "--source-ports", "101"], "not a number from 1 to 100"),
         (CLIENT, &["127.0.0.1", "9", "--source-port", "65535", "--source-ports", "2"], "there is no port above 65535"),
         (CLIENT, &["127.0.0.1", "9", "--flood", "--adaptive"], "cannot be used with"),
+        (CLIENT, &["127.0.0.1", "9", "--stateful"], "--stateful, --clock-synced and --ssid are for --protocol stamp"),
         (CLIENT, &["--target", "127.0.0.1"], "--target: \"127.0.0.1\" is not HOST:PORT"),
         (CLIENT, &["--targets", "list.txt"], "invalid value 'list.txt' for '--targets <->'"),
         (CLIENT, &["127.0.0.1", "9", "-W", "soon"], "not a duration: write 200ms, 1s or 1m30s; a bare number is seconds"),

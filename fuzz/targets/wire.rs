@@ -9,11 +9,12 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use udping_core::auth::{Direction, Key, TAG};
-use udping_core::echo::{Arrival, Config, DropRate, Echo, Keyed, Refusal, Verdict};
+use udping_core::echo::{self, Echo};
 use udping_core::flow::Measured;
 use udping_core::pinger::{self, Departure, Event, Pinger};
-use udping_core::protocol::Codec;
+use udping_core::protocol::{Codec, Protocol};
 use udping_core::schedule::Pace;
+use udping_core::server::{Arrival, Config, DropRate, Keyed, Refusal, Server, Verdict};
 use udping_core::time::{Instant, UnixTime};
 use udping_core::wire::Ping;
 
@@ -115,15 +116,16 @@ struct ServerSession {
 impl ServerSession {
     fn check(self) {
         let Self { uppercase, low_ports, pings_only, replay_window, port, .. } = self;
-        let mut server = Echo::new(Config {
+        let config = Config {
             drop_rate: DropRate::from_percent((self.drop_percent % 101).into()).expect("a percentage"),
             seed: self.seed,
             salt: self.salt,
-            uppercase,
             low_ports,
-            pings_only,
             keyed: replay_window.map(|replay_window| Keyed { key: key(), replay_window }),
-        });
+        };
+        let mut server = Server::new(config, Echo { uppercase, pings_only });
+        let key = replay_window.map(|_| key());
+        let text = |datagram| echo::text(key.as_ref(), datagram);
         let (mut answers, mut now) = (0, Instant::from_nanos(0));
         for (from, pause, seconds, payload) in self.datagrams {
             now = now + Duration::from_nanos(pause);
@@ -135,14 +137,15 @@ impl ServerSession {
                     answers += 1;
                     assert!(from.port() != port && from.port() != 0 && (low_ports || from.port() >= 1_024), "{from}");
                     assert!(!from.ip().to_canonical().is_unspecified() && !from.ip().to_canonical().is_multicast());
-                    let text = server.text(&datagram);
-                    assert!(text.eq_ignore_ascii_case(server.text(&came)), "an answer says what was asked");
-                    assert!(uppercase || text == server.text(&came));
+                    let (text, asked) = (text(&datagram), text(&came));
+                    assert!(text.eq_ignore_ascii_case(asked), "an answer says what was asked");
+                    assert!(uppercase || text == asked);
                     assert!(!uppercase || !text.iter().any(u8::is_ascii_lowercase));
                     assert!(!pings_only || Ping::decode(text).is_ok());
                     if let Some(window) = replay_window {
-                        assert_eq!(key().open(Direction::Reply, &datagram), Some(text));
-                        let asked = key().open(Direction::Request, &came).expect("only what is tagged is answered");
+                        let key = key.as_ref().expect("there is a window for a key alone");
+                        assert_eq!(key.open(Direction::Reply, &datagram), Some(text));
+                        let asked = key.open(Direction::Request, &came).expect("only what is tagged is answered");
                         assert!(Ping::decode(asked).expect("only pings are").sent_at.distance(wall) <= window);
                         assert_eq!(datagram.len(), text.len() + TAG);
                     }
@@ -194,7 +197,7 @@ impl ClientSession {
         let config = pinger::Config {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
-            codec: Codec { size: self.size.into(), key: self.keyed.then(key) },
+            codec: Codec { protocol: Protocol::Text, size: self.size.into(), key: self.keyed.then(key) },
             measured: Measured::default(),
             count: Some(self.count.into()),
             interval,

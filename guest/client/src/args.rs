@@ -12,9 +12,9 @@ use udping_core::{duration, wire};
 #[command(version, after_help = AFTER_HELP)]
 pub struct Args {
     /// IPv4 or IPv6 address, or name, of the server
-    #[arg(required_unless_present_any = ["target", "targets"], requires = "port")]
+    #[arg(required_unless_present_any = ["target", "targets"])]
     pub host: Option<String>,
-    /// UDP port of the server
+    /// UDP port of the server [default with --protocol stamp: 862]
     pub port: Option<NonZeroU16>,
     /// Ping this server, too; may be repeated
     #[arg(long, value_name = "HOST:PORT")]
@@ -23,6 +23,18 @@ pub struct Args {
     /// --targets)
     #[arg(long, value_name = "-", value_parser = ["-"], conflicts_with_all = ["host", "target"])]
     pub targets: Option<String>,
+    /// What the servers answer: any bytes with the same, or requests of STAMP (RFC 8762) with their times
+    #[arg(long, value_enum, default_value_t = Spoken::Text)]
+    pub protocol: Spoken,
+    /// With stamp: name this session in each request (RFC 8972)
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub ssid: u16,
+    /// With stamp: the servers count by themselves, which tells on which way a ping was lost
+    #[arg(long)]
+    pub stateful: bool,
+    /// With stamp: the clocks here and there are synchronised, so that delays in each direction mean something
+    #[arg(long)]
+    pub clock_synced: bool,
     /// Pings to send to each server; 0 for no end
     #[arg(short, long, value_name = "N", default_value = "10")]
     pub count: u32,
@@ -35,7 +47,7 @@ pub struct Args {
     /// End after so long, whatever is awaited
     #[arg(short = 'w', long, value_name = "DURATION", value_parser = duration::parse)]
     pub deadline: Option<Duration>,
-    /// Bytes in a datagram, at least its text, which spaces pad
+    /// Bytes in a datagram, at least what the protocol needs, which is padded
     #[arg(short, long, value_name = "BYTES", default_value = "32", value_parser = size)]
     pub size: usize,
     /// When to send: at fixed intervals, or at random ones with that mean
@@ -86,6 +98,15 @@ pub struct Args {
     /// TTL, or hop limit, of the datagrams [default: the system's]
     #[arg(long, value_name = "HOPS")]
     pub ttl: Option<NonZeroU8>,
+}
+
+/// `--protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Spoken {
+    /// The classic lab's text
+    Text,
+    /// The Simple Two-way Active Measurement Protocol
+    Stamp,
 }
 
 /// `--schedule`.

@@ -3,10 +3,12 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use udping_core::auth::Key;
 use udping_core::flow::Measured;
 use udping_core::pinger::{Config, FlowId, Happened, Pinger};
-use udping_core::protocol::Codec;
+use udping_core::protocol::{Codec, Protocol};
 use udping_core::schedule::Pace;
+use udping_core::stamp::ErrorEstimate;
 use udping_core::summary::Summary;
 use udping_core::time::{Instant, UnixTime};
 use udping_net::console::{Closed, Console};
@@ -21,7 +23,7 @@ use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
 use udping_report::{Exporter, FlowName, Run, Settings, Target};
 
-use crate::args::{Args, Format, Schedule};
+use crate::args::{Args, Format, Schedule, Spoken};
 use crate::sockets::Sockets;
 use crate::targets;
 
@@ -40,8 +42,7 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let key = program::key()?;
     let named = targets::named(&args)?;
     let targets = targets::resolve(named, &args)?;
-    let codec = Codec { size: args.size, key };
-    let config = config(&args, codec, &targets)?;
+    let config = config(&args, codec(&args, key)?, &targets)?;
     let sockets = Sockets::open(&args, &config.targets)?;
 
     let (start, started) = (clock::now(), clock::unix_now());
@@ -67,6 +68,18 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     if all_pinged && (0..output.run.targets.len()).all(answered) { Ok(()) } else { Err(Failure::Ran) }
 }
 
+fn codec(args: &Args, key: Option<Key>) -> Result<Codec, Failure> {
+    let protocol = match args.protocol {
+        Spoken::Stamp => Protocol::Stamp { ssid: args.ssid, error: ErrorEstimate::of_clock(args.clock_synced) },
+        Spoken::Text if args.stateful || args.clock_synced || args.ssid != 0 => {
+            let message = "--stateful, --clock-synced and --ssid are for --protocol stamp";
+            return Err(Failure::Message(message.to_owned()));
+        }
+        Spoken::Text => Protocol::Text,
+    };
+    Ok(Codec { protocol, size: args.size, key })
+}
+
 fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failure> {
     let addresses: Vec<_> = targets.iter().filter_map(|target| target.address.as_ref().ok().copied()).collect();
     let pace = match (args.flood, args.adaptive, args.schedule) {
@@ -88,7 +101,11 @@ fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failu
         targets: addresses,
         source_ports: args.source_ports.into(),
         codec,
-        measured: Measured::default(),
+        measured: Measured {
+            one_way: args.protocol == Spoken::Stamp,
+            clock_synced: args.clock_synced,
+            stateful: args.stateful,
+        },
         count: NonZeroU64::new(args.count.into()),
         interval: args.interval,
         pace,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
+use udping_core::stamp;
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::error::NetError;
 use udping_net::host;
@@ -11,7 +12,7 @@ use udping_net::program::Failure;
 use udping_net::resolve;
 use udping_report::Target;
 
-use crate::args::Args;
+use crate::args::{Args, Spoken};
 
 /// A host and a port, as the user wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,15 @@ pub struct Named {
 
 /// Everybody whom the command line names, or standard input.
 pub fn named(args: &Args) -> Result<Vec<Named>, Failure> {
-    let first = args.host.clone().zip(args.port).map(|(host, port)| Named { host, port });
+    let port = match (args.port, args.protocol) {
+        (Some(port), _) => Some(port),
+        (None, Spoken::Stamp) => NonZeroU16::new(stamp::PORT),
+        (None, Spoken::Text) if args.host.is_some() => {
+            return Err(Failure::Message("which port of the server? write HOST PORT (see --help)".to_owned()));
+        }
+        (None, Spoken::Text) => None,
+    };
+    let first = args.host.clone().zip(port).map(|(host, port)| Named { host, port });
     let mut all: Vec<_> = first.into_iter().collect();
     for text in &args.target {
         all.push(parse(text).map_err(|error| Failure::Message(format!("--target: {error}")))?);

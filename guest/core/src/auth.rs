@@ -8,6 +8,9 @@ use thiserror::Error;
 /// Bytes of a tag.
 pub const TAG: usize = 32;
 
+/// Bytes of a truncated tag, as STAMP has it.
+pub const TRUNCATED: usize = 16;
+
 /// How long a key may be, in bytes: not guessable, and not longer than the block of SHA-256, which RFC 2104 would hash.
 const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 
@@ -35,6 +38,7 @@ impl Direction {
 pub struct Key {
     request: Hmac<Sha256>,
     reply: Hmac<Sha256>,
+    plain: Hmac<Sha256>,
 }
 
 /// Why a text is no key. It does not say what the text is.
@@ -55,11 +59,9 @@ impl Key {
         if !LENGTHS.contains(&bytes.len()) {
             return Err(BadKey::Length(bytes.len()));
         }
-        let start = |direction: Direction| {
-            let start = Hmac::<Sha256>::new_from_slice(&bytes).map_err(|_| BadKey::Length(bytes.len()))?;
-            Ok(start.chain_update(direction.label()))
-        };
-        Ok(Self { request: start(Direction::Request)?, reply: start(Direction::Reply)? })
+        let plain = Hmac::<Sha256>::new_from_slice(&bytes).map_err(|_| BadKey::Length(bytes.len()))?;
+        let start = |direction: Direction| plain.clone().chain_update(direction.label());
+        Ok(Self { request: start(Direction::Request), reply: start(Direction::Reply), plain })
     }
 
     /// The tag of a message.
@@ -73,6 +75,19 @@ impl Key {
         // In constant time: how much of a guess is right must not show.
         self.start(direction).clone().chain_update(message).verify_slice(tag).ok()?;
         Some(message)
+    }
+
+    /// The first bytes of the HMAC of a message and nothing else: what STAMP has in place of a tag (RFC 8762, section 4.4).
+    /// It is the same in both directions.
+    pub fn truncated(&self, message: &[u8]) -> [u8; TRUNCATED] {
+        let mut truncated = [0; TRUNCATED];
+        truncated.copy_from_slice(&self.plain.clone().chain_update(message).finalize().into_bytes()[..TRUNCATED]);
+        truncated
+    }
+
+    /// Whether `tag` is [`Self::truncated`] of `message`, found out in constant time.
+    pub fn is_truncated(&self, message: &[u8], tag: &[u8; TRUNCATED]) -> bool {
+        self.plain.clone().chain_update(message).verify_truncated_left(tag).is_ok()
     }
 
     fn start(&self, direction: Direction) -> &Hmac<Sha256> {
@@ -106,6 +121,27 @@ mod tests {
         assert_eq!(hex(Request, b"Ping 1 2.5"), "29c49bb83fe10a0a0f4e3517b1a8d0ec0d50f43aeb4bd26cb216108cc09820fb");
         assert_eq!(hex(Reply, b"Ping 1 2.5"), "e2c071719ae68b31801e638b6b047cdd7ec927e9c315a4ca0426d8322e0782e7");
         assert_eq!(hex(Request, b""), "6e0febbfe888c683af9c531e95c6bde16358136415cb8c8421909da496dda270");
+    }
+
+    /// From Python, which has it from OpenSSL: `hmac.digest(bytes(range(16)), bytes(range(96)), "sha256")[:16]`.
+    #[test]
+    fn a_truncated_tag_is_the_start_of_the_plain_hmac() {
+        let message: Vec<u8> = (0..96).collect();
+        let tag = key().truncated(&message);
+        assert_eq!(base16ct::lower::encode_string(&tag), "dab3f79a7873ef81b8ad4f70836374f4");
+        assert!(key().is_truncated(&message, &tag));
+        let other = Key::from_hex(&DIGITS.replace('f', "e")).unwrap();
+        assert!(!other.is_truncated(&message, &tag));
+        for bit in 0..TRUNCATED * 8 {
+            let mut wrong = tag;
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            assert!(!key().is_truncated(&message, &wrong), "{bit}");
+        }
+        for byte in 0..message.len() {
+            let mut wrong = message.clone();
+            wrong[byte] ^= 1;
+            assert!(!key().is_truncated(&wrong, &tag), "{byte}");
+        }
     }
 
     #[test]

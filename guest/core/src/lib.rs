@@ -16,6 +16,8 @@ pub mod protocol;
 pub mod report;
 pub mod schedule;
 pub mod seq;
+pub mod server;
+pub mod stamp;
 pub mod stats;
 pub mod summary;
 pub mod time;

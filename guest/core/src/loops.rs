@@ -9,6 +9,9 @@ use foldhash::fast::{FixedState, FoldHasher};
 
 use crate::time::Instant;
 
+/// No loop over a network takes longer for a round.
+pub const ROUND: Duration = Duration::from_secs(10);
+
 /// How often the same datagram is answered: a network may duplicate one, and people try things out by hand.
 pub const ANSWERS: u8 = 5;
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::auth::{Direction, Key};
+use crate::protocol::Protocol;
 use crate::stats::Spread;
 
 const PEER: &str = "192.0.2.7:12000";
@@ -19,7 +20,7 @@ fn peer() -> SocketAddr {
 }
 
 fn codec(size: usize) -> Codec {
-    Codec { size, key: None }
+    Codec { protocol: Protocol::Text, size, key: None }
 }
 
 fn config(count: u64) -> Config {
@@ -385,7 +386,7 @@ fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn keyed(size: usize) -> Pinger {
-    Pinger::new(Config { codec: Codec { size, key: Key::from_hex(KEY).ok() }, ..config(1) }, at(0))
+    Pinger::new(Config { codec: Codec { protocol: Protocol::Text, size, key: Key::from_hex(KEY).ok() }, ..config(1) }, at(0))
 }
 
 #[test]

@@ -3,20 +3,25 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::echo::{Counts, Refusal};
-use crate::wire::Ping;
+use crate::seq::Seq;
+use crate::server::{Counts, Refusal};
 
 /// The server's first line.
 #[derive(Debug)]
-pub struct Listening<'a>(pub &'a [SocketAddr]);
+pub struct Listening<'a> {
+    /// Where it listens.
+    pub addresses: &'a [SocketAddr],
+    /// What it does there.
+    pub does: &'a str,
+}
 
 impl fmt::Display for Listening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("listening on ")?;
-        for (i, address) in self.0.iter().enumerate() {
+        for (i, address) in self.addresses.iter().enumerate() {
             write!(f, "{}{address}", if i == 0 { "" } else { " and " })?;
         }
-        f.write_str(" (udp), echoing")
+        write!(f, " (udp), {}", self.does)
     }
 }
 
@@ -35,18 +40,18 @@ pub enum Fate {
 
 /// The server's line for a datagram under `-v`.
 #[derive(Debug)]
-pub struct Logged<'a> {
+pub struct Logged {
     /// What became of it.
     pub fate: Fate,
     /// The other side.
     pub peer: SocketAddr,
     /// Its length.
     pub bytes: usize,
-    /// What it holds, without a tag.
-    pub text: &'a [u8],
+    /// The number it carries, if it does.
+    pub seq: Option<Seq>,
 }
 
-impl fmt::Display for Logged<'_> {
+impl fmt::Display for Logged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (verb, preposition) = match self.fate {
             Fate::Received => ("received", "from"),
@@ -55,8 +60,8 @@ impl fmt::Display for Logged<'_> {
             Fate::Refused(_) => ("refused", "from"),
         };
         write!(f, "{verb} {} bytes {preposition} {}", self.bytes, self.peer)?;
-        if let Ok(ping) = Ping::decode(self.text) {
-            write!(f, ": seq={}", ping.seq)?;
+        if let Some(seq) = self.seq {
+            write!(f, ": seq={seq}")?;
         }
         match self.fate {
             Fate::Refused(refusal) => write!(f, " ({refusal})"),
@@ -74,6 +79,7 @@ impl fmt::Display for Refusal {
             Self::NoHost => "from no single host",
             Self::Unauthentic => "without a valid tag",
             Self::NoPing => "other than a ping",
+            Self::Answer => "itself an answer",
             Self::Stale => "outside the replay window",
             Self::Repeated => "repeated",
         })
@@ -106,21 +112,22 @@ mod tests {
     #[test]
     fn a_server_says_where_it_listens_what_passes_and_what_it_did() {
         let both = ["[::]:12000".parse().unwrap(), "0.0.0.0:12000".parse().unwrap()];
-        let log = |fate, text: &'static [u8]| Logged { fate, peer: both[0], bytes: text.len(), text };
+        let listening = |addresses| Listening { addresses, does: "echoing" };
+        let log = |fate, bytes, seq: Option<u32>| Logged { fate, peer: both[0], bytes, seq: seq.map(Seq) };
         let counts = Counts { received: 4, answered: 2, dropped: 1, ..Counts::default() };
         let failed = Counts { failed: 1, ..counts };
         let mut refused = failed;
         (0..5).for_each(|_| refused.refused.count(Refusal::Repeated));
         refused.refused.count(Refusal::LowPort);
         let lines = [
-            Listening(&both[1..]).to_string(),
-            Listening(&both).to_string(),
-            log(Fate::Received, b"Ping 7 1.5").to_string(),
-            log(Fate::Sent, b"Ping 7 1.5").to_string(),
-            log(Fate::Dropped, b"\x00\x1b[2J").to_string(),
-            log(Fate::Refused(Refusal::Repeated), b"Ping 7 1.5").to_string(),
-            log(Fate::Refused(Refusal::NoPing), b"\x00\x1b[2J").to_string(),
-            Logged { bytes: 42, ..log(Fate::Received, b"Ping 7 1.5") }.to_string(),
+            listening(&both[1..]).to_string(),
+            listening(&both).to_string(),
+            log(Fate::Received, 10, Some(7)).to_string(),
+            log(Fate::Sent, 10, Some(7)).to_string(),
+            log(Fate::Dropped, 5, None).to_string(),
+            log(Fate::Refused(Refusal::Repeated), 10, Some(7)).to_string(),
+            log(Fate::Refused(Refusal::NoPing), 5, None).to_string(),
+            log(Fate::Received, 42, Some(7)).to_string(),
             counts.to_string(),
             failed.to_string(),
             refused.to_string(),
@@ -134,8 +141,9 @@ mod tests {
         Refusal::ALL.into_iter().for_each(|refusal| counts.refused.count(refusal));
         assert_eq!(
             counts.to_string(),
-            "0 received, 0 answered, 0 dropped, 7 refused (1 from this server's own port, 1 from a port below 1024, \
-             1 from no single host, 1 without a valid tag, 1 other than a ping, 1 outside the replay window, 1 repeated)"
+            "0 received, 0 answered, 0 dropped, 8 refused (1 from this server's own port, 1 from a port below 1024, \
+             1 from no single host, 1 without a valid tag, 1 other than a ping, 1 itself an answer, \
+             1 outside the replay window, 1 repeated)"
         );
     }
 }

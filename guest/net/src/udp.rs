@@ -109,20 +109,37 @@ impl Channel {
 
     /// Sends all of `datagrams`, waiting for room where there is none, and calls `done` with each in turn and what came of
     /// it. One that the socket does not accept does not hold up those after it.
-    pub fn send_all(&self, datagrams: &[OutgoingDatagram], mut done: impl FnMut(&OutgoingDatagram, Result<(), NetError>)) {
+    ///
+    /// `depart` gets those that the next call to the system takes, right before it; and once more those that it then did not
+    /// take.
+    pub fn send_all(
+        &self,
+        datagrams: &mut [OutgoingDatagram],
+        mut depart: impl FnMut(&mut [OutgoingDatagram]),
+        mut done: impl FnMut(&OutgoingDatagram, Result<(), NetError>),
+    ) {
         let mut rest = datagrams;
-        while let [first, after_first @ ..] = rest {
-            match self.send_now(rest) {
+        while !rest.is_empty() {
+            let sent = self.permits().and_then(|permitted| {
+                let next = permitted.min(rest.len());
+                depart(&mut rest[..next]);
+                self.send_now(&rest[..next])
+            });
+            let over = match sent {
                 Ok(count) => {
                     rest[..count].iter().for_each(|datagram| done(datagram, Ok(())));
-                    rest = &rest[count..];
+                    count
                 }
-                Err(NetError(ErrorCode::WouldBlock)) => self.outgoing.subscribe().block(),
+                Err(NetError(ErrorCode::WouldBlock)) => {
+                    self.outgoing.subscribe().block();
+                    0
+                }
                 Err(error) => {
-                    done(first, Err(error));
-                    rest = after_first;
+                    done(&rest[0], Err(error));
+                    1
                 }
-            }
+            };
+            rest = &mut rest[over..];
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use udping_core::in_flight::{Fate, Sent};
 use udping_core::one_way::{DirectedLosses, OneWaySpreads};
+use udping_core::protocol::Protocol;
 use udping_core::seq::Seq;
 use udping_core::stats::Spread;
 use udping_core::summary::{Punctuality, Summary};
@@ -37,7 +38,10 @@ impl ConfigView {
     pub fn of(run: &Run) -> Self {
         let config = &run.config;
         Self {
-            protocol: "text",
+            protocol: match config.codec.protocol {
+                Protocol::Text => "text",
+                Protocol::Stamp { .. } => "stamp",
+            },
             schedule: run.schedule(),
             interval_ns: nanos(config.interval),
             timeout_ns: nanos(config.timeout),

@@ -3,16 +3,22 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use thiserror::Error;
 use udping_core::duration;
-use udping_core::echo::DropRate;
+use udping_core::server::DropRate;
+use udping_core::stamp;
 
-/// Answers each UDP datagram with the same bytes, but for what looks like a loop between two servers.
+/// Answers each UDP datagram with the same bytes, or as a reflector of STAMP, but for what looks like a loop between two
+/// servers.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub struct Args {
-    /// UDP port to listen on; 0 for any that is free
-    pub port: u16,
+    /// UDP port to listen on; 0 for any that is free [default with --protocol stamp: 862]
+    pub port: Option<u16>,
+    /// What is answered, and how: any bytes with the same, or requests of STAMP (RFC 8762) with the times here
+    #[arg(long, value_name = "PROTOCOL", default_value = "text")]
+    pub protocol: Spoken,
     /// Listen on this address only [default: every IPv6 and IPv4 address of the machine]
     #[arg(long, value_name = "ADDR")]
     pub bind: Option<IpAddr>,
@@ -22,12 +28,21 @@ pub struct Args {
     /// Choose those that are dropped from this seed, the same ones each time [default: random]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Answer in upper case, as the classic lab's server does
+    /// With text: answer in upper case, as the classic lab's server does
     #[arg(long)]
     pub uppercase: bool,
-    /// Answer nothing but well-formed pings
+    /// With text: answer nothing but well-formed pings
     #[arg(long)]
     pub pings_only: bool,
+    /// With stamp: number the answers to each sender from 0, so that it can tell where a ping was lost
+    #[arg(long)]
+    pub stateful: bool,
+    /// With stamp: answer the shorter requests of TWAMP Light, too, with more bytes than they have: 44 for at least 14
+    #[arg(long)]
+    pub twamp_light: bool,
+    /// With stamp: say that the clock here is set to UTC by an external source, such as NTP
+    #[arg(long)]
+    pub clock_synced: bool,
     /// Answer ports below 1024, too, where other services listen
     #[arg(long)]
     pub allow_low_ports: bool,
@@ -40,11 +55,114 @@ pub struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Never answered: its own port, ports below 1024, multicast and broadcast addresses; and a datagram that one source sends
-more than 5 times with pauses of at most 10 s.
+Never answered: its own port, ports below 1024, multicast and broadcast addresses; a datagram that one source sends more
+than 5 times with pauses of at most 10 s; and, with stamp, what is itself an answer.
 With a key in UDPING_KEY, 32 to 128 hexadecimal digits, it answers only pings that a client with that key has tagged, and
-each of them at most 5 times.";
+each of them at most 5 times. With stamp, that is the authenticated mode.
+Under udping-host, a port that is not typed needs --listen 862, and --twamp-light needs --amplification 4.";
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Spoken {
+    /// Whatever comes; pings are the classic lab's text.
+    Text,
+    /// STAMP (RFC 8762).
+    Stamp,
+}
+
+/// Why arguments make no sense together.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Misuse {
+    /// Only STAMP has a port of its own. As clap says it.
+    #[error("the following required arguments were not provided: <PORT> (see --help)")]
+    NoPort,
+    /// An option is for another protocol than the one that is spoken.
+    #[error("{0} is for --protocol {1} alone (see --help)")]
+    OtherProtocol(&'static str, &'static str),
+    /// TWAMP's authenticated mode is another one.
+    #[error("with a key, there are no requests of TWAMP Light: leave out --twamp-light, or UDPING_KEY")]
+    KeyedTwamp,
+}
+
+impl Args {
+    /// The port to listen on.
+    ///
+    /// # Errors
+    ///
+    /// Where none is given, and the protocol has none.
+    pub fn port(&self) -> Result<u16, Misuse> {
+        match self.protocol {
+            Spoken::Text => self.port.ok_or(Misuse::NoPort),
+            Spoken::Stamp => Ok(self.port.unwrap_or(stamp::PORT)),
+        }
+    }
+
+    /// Whether all options go together, and with a key, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where one has no meaning beside the others.
+    pub fn check(&self, is_keyed: bool) -> Result<(), Misuse> {
+        let (text, stamp) = ((Spoken::Text, "text"), (Spoken::Stamp, "stamp"));
+        for (is_given, option, (protocol, name)) in [
+            (self.uppercase, "--uppercase", text),
+            (self.pings_only, "--pings-only", text),
+            (self.stateful, "--stateful", stamp),
+            (self.twamp_light, "--twamp-light", stamp),
+            (self.clock_synced, "--clock-synced", stamp),
+        ] {
+            if is_given && self.protocol != protocol {
+                return Err(Misuse::OtherProtocol(option, name));
+            }
+        }
+        if self.twamp_light && is_keyed { Err(Misuse::KeyedTwamp) } else { Ok(()) }
+    }
+}
 
 fn drop_rate(text: &str) -> Result<DropRate, &'static str> {
     text.parse().ok().and_then(DropRate::from_percent).ok_or("not a percentage from 0 to 100")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The port, if all goes together.
+    fn port(arguments: &[&str], is_keyed: bool) -> Result<u16, Misuse> {
+        let args = Args::try_parse_from([&["server"], arguments].concat()).unwrap();
+        args.check(is_keyed).and(args.port())
+    }
+
+    #[test]
+    fn only_stamp_has_a_port_of_its_own() {
+        assert_eq!(port(&["12000"], false), Ok(12_000));
+        assert_eq!(port(&[], false), Err(Misuse::NoPort));
+        assert_eq!(port(&["--protocol", "text"], false), Err(Misuse::NoPort));
+        assert_eq!(port(&["--protocol", "stamp"], false), Ok(862));
+        assert_eq!(port(&["0", "--protocol", "stamp"], false), Ok(0));
+    }
+
+    #[test]
+    fn an_option_goes_with_its_protocol_alone() {
+        for (option, own, other) in [
+            ("--uppercase", "text", "stamp"),
+            ("--pings-only", "text", "stamp"),
+            ("--stateful", "stamp", "text"),
+            ("--twamp-light", "stamp", "text"),
+            ("--clock-synced", "stamp", "text"),
+        ] {
+            assert_eq!(port(&["7", "--protocol", own, option], false), Ok(7));
+            assert_eq!(port(&["7", "--protocol", other, option], false), Err(Misuse::OtherProtocol(option, own)));
+        }
+        assert_eq!(port(&["7", "--stateful"], false), Err(Misuse::OtherProtocol("--stateful", "stamp")));
+        let message = Misuse::OtherProtocol("--stateful", "stamp").to_string();
+        assert_eq!(message, "--stateful is for --protocol stamp alone (see --help)");
+    }
+
+    #[test]
+    fn twamp_light_has_no_key() {
+        assert_eq!(port(&["--protocol", "stamp", "--twamp-light"], true), Err(Misuse::KeyedTwamp));
+        assert_eq!(port(&["--protocol", "stamp", "--twamp-light"], false), Ok(862));
+        assert_eq!(port(&["--protocol", "stamp", "--stateful", "--clock-synced"], true), Ok(862));
+    }
 }

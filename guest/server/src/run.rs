@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use udping_core::echo::{Arrival, Config, Echo, Keyed, Verdict};
+use udping_core::echo::Echo;
 use udping_core::report::{Fate, Listening, Logged};
+use udping_core::server::{Arrival, Config, Keyed, Protocol, Server, Verdict};
+use udping_core::stamp::{ErrorEstimate, Reflector, Sessions};
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::console::Console;
 use udping_net::error::NetError;
@@ -12,7 +14,7 @@ use udping_net::program::{self, Failure};
 use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
 use udping_net::{clock, poll, random};
 
-use crate::args::Args;
+use crate::args::{Args, Misuse, Spoken};
 
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
 const BATCH: u64 = 64;
@@ -27,12 +29,29 @@ const ROUNDS: usize = 64;
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let config = config(&args)?;
-    let channels = listen(&args)?;
+    match args.protocol {
+        Spoken::Text => {
+            let echo = Echo { uppercase: args.uppercase, pings_only: args.pings_only };
+            serve(&args, Server::new(config, echo))
+        }
+        Spoken::Stamp => {
+            let reflector = Reflector {
+                clock: ErrorEstimate::of_clock(args.clock_synced),
+                sessions: args.stateful.then(|| Sessions::new(config.salt)),
+                twamp_light: args.twamp_light,
+            };
+            serve(&args, Server::new(config, reflector))
+        }
+    }
+}
+
+fn serve<P: Protocol>(args: &Args, server: Server<P>) -> Result<(), Failure> {
+    let channels = listen(args)?;
     let out = Console::stdout();
     let addresses: Vec<_> = channels.iter().map(Channel::local_address).collect();
-    out.line(Listening(&addresses))?;
+    out.line(Listening { addresses: &addresses, does: P::DOES })?;
 
-    let mut service = Service { echo: Echo::new(config), log: args.verbose.then_some(out) };
+    let mut service = Service { server, log: args.verbose.then_some(out) };
     let stop = StopSignal::from_host();
     let mut waited_for: Vec<_> = channels.iter().map(Channel::readable).collect();
     waited_for.extend(stop.as_ref().map(StopSignal::pollable));
@@ -45,26 +64,26 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
             }
         }
     }
-    Ok(Console::stdout().line(service.echo.counts())?)
+    Ok(Console::stdout().line(service.server.counts())?)
 }
 
 fn config(args: &Args) -> Result<Config, Failure> {
-    let random = random::seed();
+    let (random, key) = (random::seed(), program::key()?);
+    args.check(key.is_some())?;
     Ok(Config {
         drop_rate: args.drop_rate,
         seed: args.seed.unwrap_or(random),
-        uppercase: args.uppercase,
         low_ports: args.allow_low_ports,
-        pings_only: args.pings_only,
-        keyed: program::key()?.map(|key| Keyed { key, replay_window: args.replay_window }),
+        keyed: key.map(|key| Keyed { key, replay_window: args.replay_window }),
         salt: random,
     })
 }
 
 /// One socket for each family that is asked for and that the machine has: a WASI socket is never both.
 fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
+    let port = args.port()?;
     let open = |ip: IpAddr| {
-        let local = SocketAddr::new(ip, args.port);
+        let local = SocketAddr::new(ip, port);
         Bound::new(local)
             .and_then(|socket| {
                 socket.set_receive_buffer(BUFFER)?;
@@ -83,13 +102,13 @@ fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
     Ok(v6.into_iter().chain([v4]).collect())
 }
 
-/// The echo, and where it is logged.
-struct Service {
-    echo: Echo,
+/// The server, and where it is logged.
+struct Service<P> {
+    server: Server<P>,
     log: Option<Console>,
 }
 
-impl Service {
+impl<P: Protocol> Service<P> {
     /// Answers what is waiting on `channel`. No error ends the service: each belongs to one datagram.
     fn serve(&mut self, channel: &Channel) {
         for _ in 0..ROUNDS {
@@ -112,29 +131,34 @@ impl Service {
         for IncomingDatagram { mut data, remote_address } in batch {
             let from = remote_address.into();
             self.log_datagram(Fate::Received, from, &data);
-            match self.echo.receive(Arrival { from, port, now, wall }, &mut data) {
+            match self.server.receive(Arrival { from, port, now, wall }, &mut data) {
                 Verdict::Answer => answers.push(OutgoingDatagram { data, remote_address: Some(remote_address) }),
                 Verdict::Drop => self.log_datagram(Fate::Dropped, from, &data),
                 Verdict::Refuse(refusal) => self.log_datagram(Fate::Refused(refusal), from, &data),
             }
         }
-        channel.send_all(&answers, |answer, result| {
+        let departing = |answers: &mut [OutgoingDatagram]| {
+            self.server.depart(clock::unix_now, answers.iter_mut().map(|answer| answer.data.as_mut_slice()));
+        };
+        let mut sent = 0;
+        channel.send_all(&mut answers, departing, |answer, result| {
             let Some(peer) = answer.remote_address.map(SocketAddr::from) else { return };
             match result {
                 Ok(()) => {
-                    self.echo.answered(1);
+                    sent += 1;
                     self.log_datagram(Fate::Sent, peer, &answer.data);
                 }
-                Err(error) => {
-                    self.echo.failed();
-                    self.log(format_args!("cannot send to {peer}: {error}"));
-                }
+                Err(error) => self.log(format_args!("cannot send to {peer}: {error}")),
             }
         });
+        self.server.answered(sent);
+        self.server.failed(answers.len() - sent);
     }
 
     fn log_datagram(&self, fate: Fate, peer: SocketAddr, datagram: &[u8]) {
-        self.log(Logged { fate, peer, bytes: datagram.len(), text: self.echo.text(datagram) });
+        if self.log.is_some() {
+            self.log(Logged { fate, peer, bytes: datagram.len(), seq: self.server.seq(datagram) });
+        }
     }
 
     /// Where nobody reads the log any more, the service goes on without.
@@ -142,5 +166,11 @@ impl Service {
         if let Some(out) = &self.log {
             let _ = out.line(line);
         }
+    }
+}
+
+impl From<Misuse> for Failure {
+    fn from(misuse: Misuse) -> Self {
+        Self::Message(misuse.to_string())
     }
 }

@@ -3,33 +3,47 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::seq::Seq;
+use crate::auth::Direction;
+use crate::echo::Echo;
+use crate::wire::Ping;
 use proptest::prelude::*;
 
-const PORT: u16 = 12_000;
-const SOURCE: &str = "192.0.2.7:5000";
-const WALL: UnixTime = UnixTime { seconds: 1_700_000_000, nanoseconds: 0 };
+pub(crate) const PORT: u16 = 12_000;
+pub(crate) const SOURCE: &str = "192.0.2.7:5000";
+pub(crate) const WALL: UnixTime = UnixTime { seconds: 1_700_000_000, nanoseconds: 0 };
 
-fn at(ms: u64) -> Instant {
+pub(crate) fn at(ms: u64) -> Instant {
     Instant::from_nanos(ms * 1_000_000)
 }
 
-fn arrival(from: &str) -> Arrival {
+pub(crate) fn arrival(from: &str) -> Arrival {
     Arrival { from: from.parse().unwrap(), port: PORT, now: at(0), wall: WALL }
 }
 
-fn dropping(percent: f64, seed: u64) -> Echo {
-    Echo::new(Config { drop_rate: DropRate::from_percent(percent).unwrap(), seed, ..Config::default() })
+fn echo(config: Config) -> Server<Echo> {
+    Server::new(config, Echo::default())
+}
+
+fn upper_casing(config: Config) -> Server<Echo> {
+    Server::new(config, Echo { uppercase: true, ..Echo::default() })
+}
+
+fn pings_only(config: Config) -> Server<Echo> {
+    Server::new(config, Echo { pings_only: true, ..Echo::default() })
+}
+
+fn dropping(percent: f64, seed: u64) -> Server<Echo> {
+    echo(Config { drop_rate: DropRate::from_percent(percent).unwrap(), seed, ..Config::default() })
 }
 
 fn verdicts(percent: f64, seed: u64) -> Vec<Verdict> {
     let mut echo = dropping(percent, seed);
-    (0..10_000_u32).map(|i| echo.receive(arrival(SOURCE), &mut i.to_be_bytes())).collect()
+    (0..10_000_u32).map(|i| echo.receive(arrival(SOURCE), &mut i.to_be_bytes().to_vec())).collect()
 }
 
 /// What `echo` makes of one datagram that it has not seen before.
 fn first(config: &Config, from: &str, datagram: &[u8]) -> Verdict {
-    Echo::new(config.clone()).receive(arrival(from), &mut datagram.to_vec())
+    echo(config.clone()).receive(arrival(from), &mut datagram.to_vec())
 }
 
 #[test]
@@ -58,32 +72,33 @@ fn a_share_is_near_its_rate_and_the_same_for_the_same_seed() {
 fn what_is_refused_does_not_change_which_others_are_dropped() {
     let mut echo = dropping(30.0, 7);
     let mut verdict = |i: u32| {
-        echo.receive(arrival("192.0.2.7:53"), &mut i.to_be_bytes());
-        echo.receive(arrival(SOURCE), &mut i.to_be_bytes())
+        echo.receive(arrival("192.0.2.7:53"), &mut i.to_be_bytes().to_vec());
+        echo.receive(arrival(SOURCE), &mut i.to_be_bytes().to_vec())
     };
     assert_eq!((0..10_000).map(&mut verdict).collect::<Vec<_>>(), verdicts(30.0, 7));
 }
 
 #[test]
 fn an_answer_is_the_same_bytes_or_the_same_upper_cased() {
-    for (uppercase, answer) in [(false, b"Ping 1 2.0 \xff"), (true, b"PING 1 2.0 \xff")] {
-        let mut datagram = *b"Ping 1 2.0 \xff";
-        let mut echo = Echo::new(Config { uppercase, ..Config::default() });
-        assert_eq!(echo.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
-        assert_eq!(&datagram, answer);
+    for (mut server, answer) in
+        [(echo(Config::default()), b"Ping 1 2.0 \xff"), (upper_casing(Config::default()), b"PING 1 2.0 \xff")]
+    {
+        let mut datagram = b"Ping 1 2.0 \xff".to_vec();
+        assert_eq!(server.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
+        assert_eq!(datagram, answer);
     }
 }
 
 #[test]
 fn every_datagram_is_counted_once_on_each_side() {
     let mut echo = dropping(100.0, 1);
-    echo.receive(arrival(SOURCE), &mut [1]);
+    echo.receive(arrival(SOURCE), &mut vec![1]);
     echo.config.drop_rate = DropRate(0.0);
-    echo.receive(arrival(SOURCE), &mut [2]);
-    echo.receive(arrival(SOURCE), &mut [3]);
-    echo.receive(arrival("192.0.2.7:53"), &mut [4]);
+    echo.receive(arrival(SOURCE), &mut vec![2]);
+    echo.receive(arrival(SOURCE), &mut vec![3]);
+    echo.receive(arrival("192.0.2.7:53"), &mut vec![4]);
     echo.answered(1);
-    echo.failed();
+    echo.failed(1);
     let mut refused = Refusals::default();
     refused.count(Refusal::LowPort);
     assert_eq!(echo.counts(), Counts { received: 4, answered: 1, dropped: 1, failed: 1, refused });
@@ -136,53 +151,58 @@ fn groups_of_hosts_get_no_answer() {
 
 #[test]
 fn with_pings_only_nothing_else_is_answered() {
-    let config = Config { pings_only: true, ..Config::default() };
+    let first_of_pings = |datagram: &[u8]| pings_only(Config::default()).receive(arrival(SOURCE), &mut datagram.to_vec());
     for datagram in [&b"Ping 1 2.5"[..], b"PING 1 2.5  ", b"ping 4294967295 0 and more"] {
-        assert_eq!(first(&config, SOURCE, datagram), Verdict::Answer);
+        assert_eq!(first_of_pings(datagram), Verdict::Answer);
     }
     for datagram in [&b""[..], b"Ping", b"Pong 1 2.5", b"Ping x 2.5", b"Ping 1", b"hello"] {
-        assert_eq!(first(&config, SOURCE, datagram), Verdict::Refuse(Refusal::NoPing));
+        assert_eq!(first_of_pings(datagram), Verdict::Refuse(Refusal::NoPing));
         assert_eq!(first(&Config::default(), SOURCE, datagram), Verdict::Answer);
     }
 }
 
 #[test]
 fn the_same_from_one_port_is_answered_five_times_and_from_others_or_otherwise_still() {
-    let mut echo = Echo::new(Config::default());
+    let mut echo = echo(Config::default());
     for i in 0..5 {
-        assert_eq!(echo.receive(Arrival { now: at(i * 9_000), ..arrival(SOURCE) }, &mut [7]), Verdict::Answer);
+        assert_eq!(echo.receive(Arrival { now: at(i * 9_000), ..arrival(SOURCE) }, &mut vec![7]), Verdict::Answer);
     }
     let now = at(45_000);
-    let mut receive = |from, byte| echo.receive(Arrival { now, ..arrival(from) }, &mut [byte]);
+    let mut receive = |from, byte| echo.receive(Arrival { now, ..arrival(from) }, &mut vec![byte]);
     assert_eq!(receive(SOURCE, 7), Verdict::Refuse(Refusal::Repeated));
     assert_eq!(receive(SOURCE, 8), Verdict::Answer);
     assert_eq!(receive("192.0.2.7:5001", 7), Verdict::Answer);
     assert_eq!(receive("192.0.2.8:5000", 7), Verdict::Answer);
     assert_eq!(receive(SOURCE, 7), Verdict::Refuse(Refusal::Repeated));
     let after_silence = Arrival { now: now + Duration::from_millis(10_001), ..arrival(SOURCE) };
-    assert_eq!(echo.receive(after_silence, &mut [7]), Verdict::Answer);
+    assert_eq!(echo.receive(after_silence, &mut vec![7]), Verdict::Answer);
 }
 
 /// A host of a simulated network: what it answers, if it does.
-type Host<'a> = &'a mut dyn FnMut(SocketAddr, &mut Vec<u8>) -> bool;
+pub(crate) type Host<'a> = &'a mut dyn FnMut(SocketAddr, &mut Vec<u8>) -> bool;
 
 /// One of ours.
-fn ours(config: Config, port: u16) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
-    let mut echo = Echo::new(config);
+pub(crate) fn ours<P: Protocol>(mut server: Server<P>, port: u16) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
     let mut now = at(0);
     move |from, datagram| {
         now = now + Duration::from_millis(1);
-        echo.receive(Arrival { from, port, now, wall: WALL }, datagram) == Verdict::Answer
+        let wall = |now: Instant| {
+            let since_start = Duration::from_nanos(now.as_nanos());
+            UnixTime { seconds: WALL.seconds + since_start.as_secs(), nanoseconds: since_start.subsec_nanos() }
+        };
+        let answers = server.receive(Arrival { from, port, now, wall: wall(now) }, datagram) == Verdict::Answer;
+        server.depart(|| wall(now + Duration::from_micros(20)), answers.then_some(datagram.as_mut_slice()).into_iter());
+        answers
     }
 }
 
 /// Any other echo server.
-fn foreign(_: SocketAddr, _: &mut Vec<u8>) -> bool {
+pub(crate) fn foreign(_: SocketAddr, _: &mut Vec<u8>) -> bool {
     true
 }
 
 /// Sends `forged` to `a` as if `b` had sent them, and says how many datagrams there are until all is silent.
-fn datagrams_until_silence(a: (SocketAddr, Host<'_>), b: (SocketAddr, Host<'_>), forged: &[&[u8]]) -> usize {
+pub(crate) fn datagrams_until_silence(a: (SocketAddr, Host<'_>), b: (SocketAddr, Host<'_>), forged: &[&[u8]]) -> usize {
     let mut under_way: VecDeque<_> = forged.iter().map(|datagram| (true, datagram.to_vec())).collect();
     let mut count = 0;
     while let Some((to_a, mut datagram)) = under_way.pop_front() {
@@ -196,36 +216,39 @@ fn datagrams_until_silence(a: (SocketAddr, Host<'_>), b: (SocketAddr, Host<'_>),
     count
 }
 
-fn host(last: u8, port: u16) -> SocketAddr {
+pub(crate) fn host(last: u8, port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, last], port))
 }
 
 #[test]
 fn two_of_ours_are_soon_silent() {
-    let (mut a, mut b) = (ours(Config::default(), 12_000), ours(Config::default(), 12_001));
+    let (mut a, mut b) = (ours(echo(Config::default()), 12_000), ours(echo(Config::default()), 12_001));
     // The forged one, and five answers of each.
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[b"Ping 1 2.5"]), 11);
 }
 
 #[test]
 fn two_of_ours_on_the_same_port_never_begin() {
-    let (mut a, mut b) = (ours(Config::default(), 12_000), ours(Config::default(), 12_000));
+    let (mut a, mut b) = (ours(echo(Config::default()), 12_000), ours(echo(Config::default()), 12_000));
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_000), &mut b), &[b"Ping 1 2.5"]), 1);
 }
 
 #[test]
 fn ours_and_a_foreign_echo_are_soon_silent() {
-    let mut a = ours(Config::default(), 12_000);
+    let mut a = ours(echo(Config::default()), 12_000);
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &[b"Ping 1 2.5"]), 11);
     // Its answers do not even start at the port that such a service has.
-    let mut a = ours(Config::default(), 12_000);
+    let mut a = ours(echo(Config::default()), 12_000);
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7), &mut foreign), &[b"Ping 1 2.5"]), 1);
 }
 
 #[test]
 fn one_that_upper_cases_and_one_that_does_not_are_soon_silent() {
-    let upper = Config { uppercase: true, ..Config::default() };
-    for (a, b) in [(upper.clone(), Config::default()), (Config::default(), upper)] {
+    let servers = || (upper_casing(Config::default()), echo(Config::default()));
+    for (a, b) in [servers(), {
+        let (upper, plain) = servers();
+        (plain, upper)
+    }] {
         let (mut a, mut b) = (ours(a, 12_000), ours(b, 12_001));
         let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[b"Ping 1 2.5"]);
         assert!(count <= 16, "{count}");
@@ -234,7 +257,7 @@ fn one_that_upper_cases_and_one_that_does_not_are_soon_silent() {
 
 #[test]
 fn many_different_datagrams_at_a_time_are_soon_silent_too() {
-    let mut a = ours(Config::default(), 12_000);
+    let mut a = ours(echo(Config::default()), 12_000);
     let forged: Vec<_> = (0..1_000).map(|i: i32| i.to_be_bytes()).collect();
     let forged: Vec<_> = forged.iter().map(|datagram| &datagram[..]).collect();
     let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &forged);
@@ -244,7 +267,7 @@ fn many_different_datagrams_at_a_time_are_soon_silent_too() {
 
 const DIGITS: &str = "000102030405060708090a0b0c0d0e0f";
 
-fn key() -> Key {
+pub(crate) fn key() -> Key {
     Key::from_hex(DIGITS).unwrap()
 }
 
@@ -260,19 +283,28 @@ fn tagged(seq: u32, sent_at: UnixTime) -> Vec<u8> {
     sealed(&key(), Direction::Request, &message)
 }
 
-fn sealed(key: &Key, direction: Direction, message: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(key: &Key, direction: Direction, message: &[u8]) -> Vec<u8> {
     [message, &key.tag(direction, message)].concat()
 }
 
 #[test]
 fn with_a_key_the_answer_is_the_message_with_a_replys_tag() {
-    for (uppercase, text) in [(false, &b"Ping 7 1700000000.000000000     "[..]), (true, b"PING 7 1700000000.000000000     ")]
+    for (mut server, text) in
+        [(echo(keyed()), b"Ping 7 1700000000.000000000     "), (upper_casing(keyed()), b"PING 7 1700000000.000000000     ")]
     {
         let mut datagram = tagged(7, WALL);
-        let mut echo = Echo::new(Config { uppercase, ..keyed() });
-        assert_eq!(echo.text(&datagram), b"Ping 7 1700000000.000000000     ");
-        assert_eq!(echo.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
-        assert_eq!(key().open(Direction::Reply, &datagram), Some(text));
+        assert_eq!(server.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
+        assert_eq!(key().open(Direction::Reply, &datagram), Some(&text[..]));
+    }
+}
+
+#[test]
+fn a_ping_is_logged_with_its_number_which_ends_before_the_tag() {
+    let short = sealed(&key(), Direction::Request, b"Ping 7 1700000000.0");
+    assert_eq!(echo(keyed()).seq(&short), Some(Seq(7)));
+    assert_eq!(echo(Config::default()).seq(b"PING 7 1.5"), Some(Seq(7)));
+    for other in [&b""[..], b"Pong 7 1.5"] {
+        assert_eq!((echo(keyed()).seq(other), echo(Config::default()).seq(other)), (None, None));
     }
 }
 
@@ -316,7 +348,7 @@ fn a_ping_is_good_for_the_window_before_and_after_its_time() {
 
 #[test]
 fn a_recorded_ping_is_answered_five_times_from_wherever_it_comes_and_however_slowly() {
-    let mut echo = Echo::new(keyed());
+    let mut echo = echo(keyed());
     // In seconds; the ping's own time is 60, so its window is from 0 to 120.
     let mut verdict = |second: u64| {
         let from = host(second as u8 + 1, 5_000 + second as u16);
@@ -334,7 +366,7 @@ fn a_recorded_ping_is_answered_five_times_from_wherever_it_comes_and_however_slo
 
 #[test]
 fn strangers_leave_no_trace_in_the_table() {
-    let mut echo = Echo::new(keyed());
+    let mut echo = echo(keyed());
     let stranger = vec![b'x'; 64];
     for _ in 0..100 {
         assert_eq!(echo.receive(arrival(SOURCE), &mut stranger.clone()), Verdict::Refuse(Refusal::Unauthentic));
@@ -344,9 +376,9 @@ fn strangers_leave_no_trace_in_the_table() {
 #[test]
 fn with_a_key_a_loop_does_not_begin() {
     let forged = tagged(7, WALL);
-    let mut a = ours(keyed(), 12_000);
+    let mut a = ours(echo(keyed()), 12_000);
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &[&forged]), 3);
-    let (mut a, mut b) = (ours(keyed(), 12_000), ours(keyed(), 12_001));
+    let (mut a, mut b) = (ours(echo(keyed()), 12_000), ours(echo(keyed()), 12_001));
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[&forged]), 2);
 }
 
@@ -361,11 +393,11 @@ fn of_several_reasons_the_first_in_the_order_of_the_checks_counts() {
         (SOURCE, Direction::Request, b"Pong", Refusal::NoPing),
     ] {
         let arrival = Arrival { port: 1_000, ..arrival(from) };
-        let verdict = Echo::new(keyed()).receive(arrival, &mut sealed(&key(), direction, message));
+        let verdict = echo(keyed()).receive(arrival, &mut sealed(&key(), direction, message));
         assert_eq!(verdict, Verdict::Refuse(refusal), "{from}");
     }
     let stale = tagged(7, UnixTime { seconds: 0, nanoseconds: 0 });
-    let mut echo = Echo::new(keyed());
+    let mut echo = echo(keyed());
     assert!((0..9).all(|_| echo.receive(arrival(SOURCE), &mut stale.clone()) == Verdict::Refuse(Refusal::Stale)));
 }
 
@@ -375,11 +407,11 @@ proptest! {
         datagrams: Vec<Vec<u8>>, ip: u128, port: u16, with_key: bool, pings_only: bool, uppercase: bool,
     ) {
         let config = if with_key { keyed() } else { Config::default() };
-        let mut echo = Echo::new(Config { pings_only, uppercase, ..config });
+        let mut server = Server::new(config, Echo { uppercase, pings_only });
         let from = SocketAddr::from((std::net::Ipv6Addr::from_bits(ip), port));
         for datagram in datagrams {
             let mut answer = datagram.clone();
-            let verdict = echo.receive(Arrival { from, ..arrival(SOURCE) }, &mut answer);
+            let verdict = server.receive(Arrival { from, ..arrival(SOURCE) }, &mut answer);
             prop_assert_eq!(answer.len(), datagram.len());
             prop_assert!(verdict == Verdict::Answer || answer == datagram);
         }

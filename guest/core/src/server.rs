@@ -1,0 +1,283 @@
+//! The server: what becomes of each datagram that arrives.
+//!
+//! Who is answered, and how often, is the same whatever a server speaks, and here. What is a request, and what its answer,
+//! is a [`Protocol`]'s: [`crate::echo`] is one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::auth::Key;
+use crate::loops::{self, Repeats};
+use crate::seq::Seq;
+use crate::time::{Instant, UnixTime};
+
+/// Ports below this one are those of services, not of clients (RFC 6335, section 6): many of them answer whatever comes.
+const FIRST_CLIENT_PORT: u16 = 1_024;
+
+/// A share of datagrams to drop on purpose: 0 to 100 percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DropRate(f64);
+
+impl DropRate {
+    /// `None` where `percent` is not from 0 to 100.
+    pub fn from_percent(percent: f64) -> Option<Self> {
+        (0.0..=100.0).contains(&percent).then_some(Self(percent))
+    }
+}
+
+/// When a request says that it was sent, if it says so.
+pub type Sent = Option<UnixTime>;
+
+/// What a server speaks: what is a request, and what is its answer. With a key, each protocol has its own way to show that
+/// who sent a datagram has it.
+pub trait Protocol {
+    /// What such a server does, as its first line says it.
+    const DOES: &str;
+
+    /// What a request says that its answer is made of, besides its bytes.
+    type Request;
+
+    /// Reads a request, and when it says that it was sent, if it says so. With a key, every request does. This leaves no
+    /// trace.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no request, or none of who has the key.
+    fn read(&self, key: Option<&Key>, arrival: Arrival, datagram: &[u8]) -> Result<(Self::Request, Sent), Refusal>;
+
+    /// Makes of the datagram that held `request` the answer, but for what [`Self::depart`] does.
+    fn answer(&mut self, arrival: Arrival, request: Self::Request, key: Option<&Key>, datagram: &mut Vec<u8>);
+
+    /// Completes answers that leave together, and now, which `clock` tells. Those that then do not leave come again.
+    fn depart<'a>(&self, key: Option<&Key>, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>);
+
+    /// The number that a datagram carries, whoever made it.
+    fn seq(&self, key: Option<&Key>, datagram: &[u8]) -> Option<Seq>;
+}
+
+/// Who is answered. By default that is everybody, as often as is safe, without a key.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The share to leave unanswered.
+    pub drop_rate: DropRate,
+    /// What the choice of those is derived from.
+    pub seed: u64,
+    /// Answer ports below 1024, too.
+    pub low_ports: bool,
+    /// Answer those alone who have a key.
+    pub keyed: Option<Keyed>,
+    /// Something that senders do not know: see [`Repeats::new`].
+    pub salt: u64,
+}
+
+impl Config {
+    fn key(&self) -> Option<&Key> {
+        self.keyed.as_ref().map(|keyed| &keyed.key)
+    }
+}
+
+/// A key, and what it is good for.
+#[derive(Clone, Debug)]
+pub struct Keyed {
+    /// The key.
+    pub key: Key,
+    /// How far from this server's clock a request's time may be: for as long, one that was recorded can be sent again.
+    pub replay_window: Duration,
+}
+
+/// What is known of a datagram besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Where it says that it comes from.
+    pub from: SocketAddr,
+    /// The port that it came to.
+    pub port: u16,
+    /// When, by the clock that never jumps.
+    pub now: Instant,
+    /// When, by the clock that tells what time it is.
+    pub wall: UnixTime,
+}
+
+/// Why a datagram gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It comes from the port that the server itself listens on, here or elsewhere: two of these servers on one port, which is
+    /// what people run, would answer each other.
+    OwnPort,
+    /// It comes from a port below 1024.
+    LowPort,
+    /// Its source is a group of hosts, or none.
+    NoHost,
+    /// It has no tag, or one that was not made with the key.
+    Unauthentic,
+    /// It is not a ping.
+    NoPing,
+    /// It is itself an answer, such as ours.
+    Answer,
+    /// Its time is too far from the server's.
+    Stale,
+    /// It came too often.
+    Repeated,
+}
+
+impl Refusal {
+    /// All there are, in the order of the checks.
+    pub const ALL: [Self; 8] = [
+        Self::OwnPort,
+        Self::LowPort,
+        Self::NoHost,
+        Self::Unauthentic,
+        Self::NoPing,
+        Self::Answer,
+        Self::Stale,
+        Self::Repeated,
+    ];
+}
+
+/// How many datagrams were refused, for each reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refusals([u64; Refusal::ALL.len()]);
+
+impl Refusals {
+    /// Counts one.
+    pub fn count(&mut self, refusal: Refusal) {
+        self.0[refusal as usize] += 1;
+    }
+
+    /// Those for one reason.
+    pub fn of(&self, refusal: Refusal) -> u64 {
+        self.0[refusal as usize]
+    }
+
+    /// Those for any reason.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+/// What was done since the start, in datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// That arrived.
+    pub received: u64,
+    /// Whose answer the socket accepted.
+    pub answered: u64,
+    /// Left unanswered on purpose.
+    pub dropped: u64,
+    /// Whose answer the socket did not accept.
+    pub failed: u64,
+    /// That are not to be answered.
+    pub refused: Refusals,
+}
+
+/// What to do with a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send it back as it now is, once [`Server::depart`] has completed it.
+    Answer,
+    /// Leave it: it is one of the share that is lost on purpose.
+    Drop,
+    /// Leave it, for this reason.
+    Refuse(Refusal),
+}
+
+/// The server's state: a random sequence, what came repeatedly, the counts, and what its protocol keeps. None of it grows.
+#[derive(Debug)]
+pub struct Server<P> {
+    config: Config,
+    protocol: P,
+    rng: Rng,
+    repeats: Repeats,
+    counts: Counts,
+}
+
+impl<P: Protocol> Server<P> {
+    /// A server that has seen nothing yet.
+    pub fn new(config: Config, protocol: P) -> Self {
+        // A source that repeats a datagram gets answers again when it has paused for longer than a loop takes.
+        // With a key, what is repeated is remembered until its time alone refuses it: the window lies on both sides of now.
+        let memory = config.keyed.as_ref().map_or(loops::ROUND, |keyed| keyed.replay_window.saturating_mul(2));
+        let (rng, repeats) = (Rng::with_seed(config.seed), Repeats::new(config.salt, memory));
+        Self { config, protocol, rng, repeats, counts: Counts::default() }
+    }
+
+    /// A datagram arrived: makes it the answer, or says why there is none, and then leaves it as it is.
+    pub fn receive(&mut self, arrival: Arrival, datagram: &mut Vec<u8>) -> Verdict {
+        self.counts.received += 1;
+        let request = match self.guard(arrival, datagram) {
+            Ok(request) => request,
+            Err(refusal) => {
+                self.counts.refused.count(refusal);
+                return Verdict::Refuse(refusal);
+            }
+        };
+        if self.config.drop_rate.0 > 0.0 && self.rng.f64() * 100.0 < self.config.drop_rate.0 {
+            self.counts.dropped += 1;
+            return Verdict::Drop;
+        }
+        self.protocol.answer(arrival, request, self.config.key(), datagram);
+        Verdict::Answer
+    }
+
+    /// The request in a datagram that is to be answered; where it is not, the first reason that holds.
+    ///
+    /// First its source, which takes no time and keeps everything else from those that must get nothing whatever they send.
+    /// Then what the protocol says; with a key, it first asks for a proof that the sender has it: so what follows, and the
+    /// table of repeats above all, is only for those who have the key. Then its time, which leaves no trace; repeats come
+    /// last, because they do.
+    fn guard(&mut self, arrival: Arrival, datagram: &[u8]) -> Result<P::Request, Refusal> {
+        let Arrival { from, port, now, wall } = arrival;
+        if from.port() == port {
+            return Err(Refusal::OwnPort);
+        }
+        // Nothing can be sent to port 0.
+        if from.port() == 0 || (from.port() < FIRST_CLIENT_PORT && !self.config.low_ports) {
+            return Err(Refusal::LowPort);
+        }
+        if !loops::is_host(from.ip()) {
+            return Err(Refusal::NoHost);
+        }
+        let (request, sent) = self.protocol.read(self.config.key(), arrival, datagram)?;
+        let source = if let Some(Keyed { replay_window, .. }) = self.config.keyed {
+            if sent.is_none_or(|sent| sent.distance(wall) > replay_window) {
+                return Err(Refusal::Stale);
+            }
+            // From wherever: who has recorded it can send it from anywhere.
+            None
+        } else {
+            Some(from)
+        };
+        if self.repeats.is_excessive(source, datagram, now) { Err(Refusal::Repeated) } else { Ok(request) }
+    }
+
+    /// Completes answers that leave together, and now, which `clock` tells. Those that then do not leave must come again.
+    pub fn depart<'a>(&self, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>) {
+        self.protocol.depart(self.config.key(), clock, answers);
+    }
+
+    /// The number that a datagram carries, if it carries one.
+    pub fn seq(&self, datagram: &[u8]) -> Option<Seq> {
+        self.protocol.seq(self.config.key(), datagram)
+    }
+
+    /// The socket accepted `count` answers.
+    pub fn answered(&mut self, count: usize) {
+        self.counts.answered += count as u64;
+    }
+
+    /// The socket did not accept `count` answers.
+    pub fn failed(&mut self, count: usize) {
+        self.counts.failed += count as u64;
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+pub(crate) mod tests;

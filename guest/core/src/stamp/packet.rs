@@ -1,0 +1,302 @@
+//! Requests and replies, as bytes.
+
+use thiserror::Error;
+
+use crate::auth::{Key, TRUNCATED};
+use crate::loops::ROUND;
+use crate::seq::Seq;
+use crate::stamp::{AUTHENTICATED, ErrorEstimate, Format, Timestamp, UNAUTHENTICATED};
+use crate::time::UnixTime;
+
+/// Bytes of the fields that a request of TWAMP-Test has, and at least: its number, time and error estimate (RFC 5357,
+/// section 4.1.2). They are where STAMP has them.
+pub(super) const TWAMP: usize = 14;
+
+/// Where the fields are, in bytes from the start. All else in the base packet is zero.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// The length of the base packet: what follows it is for the sender alone.
+    pub base: usize,
+    /// How much of that the HMAC, if there is one, is of.
+    message: usize,
+    sent: usize,
+    error: usize,
+    ssid: usize,
+    received: usize,
+    sender_seq: usize,
+    sender_sent: usize,
+    sender_error: usize,
+    sender_ttl: usize,
+}
+
+/// RFC 8762, sections 4.2.1 and 4.3.1; the SSID is RFC 8972's, section 3.
+const OPEN: Layout = Layout {
+    base: UNAUTHENTICATED,
+    message: UNAUTHENTICATED,
+    sent: 4,
+    error: 12,
+    ssid: 14,
+    received: 16,
+    sender_seq: 24,
+    sender_sent: 28,
+    sender_error: 36,
+    sender_ttl: 40,
+};
+
+/// RFC 8762, sections 4.2.2 and 4.3.2; the SSID is RFC 8972's, section 3. The last 16 bytes are the HMAC of all before them.
+const KEYED: Layout = Layout {
+    base: AUTHENTICATED,
+    message: AUTHENTICATED - TRUNCATED,
+    sent: 16,
+    error: 24,
+    ssid: 26,
+    received: 32,
+    sender_seq: 48,
+    sender_sent: 64,
+    sender_error: 72,
+    sender_ttl: 80,
+};
+
+impl Layout {
+    /// That of the mode: authenticated with a key, unauthenticated without.
+    pub const fn of(key: Option<&Key>) -> &'static Self {
+        if key.is_some() { &KEYED } else { &OPEN }
+    }
+}
+
+/// The field of `N` bytes at `at`, which is within a base packet.
+fn get<const N: usize>(packet: &[u8], at: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&packet[at..at + N]);
+    field
+}
+
+fn put<const N: usize>(packet: &mut [u8], at: usize, field: [u8; N]) {
+    packet[at..at + N].copy_from_slice(&field);
+}
+
+fn get_timestamp(packet: &[u8], at: usize) -> Timestamp {
+    Timestamp::from_be_bytes(get(packet, at))
+}
+
+fn get_error(packet: &[u8], at: usize) -> ErrorEstimate {
+    ErrorEstimate::from_bits(u16::from_be_bytes(get(packet, at)))
+}
+
+/// # Errors
+///
+/// Where its multiplier is 0.
+fn valid_error(packet: &[u8], at: usize) -> Result<ErrorEstimate, NotStamp> {
+    let error = get_error(packet, at);
+    if error.error().is_some() { Ok(error) } else { Err(NotStamp::ErrorEstimate) }
+}
+
+fn get_seq(packet: &[u8], at: usize) -> Seq {
+    Seq(u32::from_be_bytes(get(packet, at)))
+}
+
+/// Why a datagram is no packet of STAMP.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum NotStamp {
+    /// It is shorter than a base packet of its mode.
+    #[error("is too short")]
+    Short,
+    /// Its HMAC is wrong: who sent it does not have the key, or it was changed.
+    #[error("has no valid HMAC")]
+    Hmac,
+    /// The multiplier of an error estimate is 0. Such a packet is to be taken as corrupt (RFC 4656, section 4.1.2).
+    #[error("has an error estimate whose multiplier is 0")]
+    ErrorEstimate,
+}
+
+/// What a Session-Sender sends (RFC 8762, section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its number, from 0.
+    pub seq: Seq,
+    /// When it was sent: T1.
+    pub sent: Timestamp,
+    /// How far that may be wrong, and which format it has.
+    pub error: ErrorEstimate,
+    /// The session it is of (RFC 8972, section 3); 0 says nothing.
+    pub ssid: u16,
+}
+
+impl Request {
+    /// Replaces what is in `datagram` with this request, padded with zeros to `size` bytes where that is more than
+    /// [`UNAUTHENTICATED`], or, with a key, [`AUTHENTICATED`] (RFC 8762, sections 4.2.1 and 4.2.2).
+    pub fn encode(&self, size: usize, key: Option<&Key>, datagram: &mut Vec<u8>) {
+        let layout = Layout::of(key);
+        datagram.clear();
+        datagram.resize(size.max(layout.base), 0);
+        self.write(layout, datagram);
+        seal(key, datagram);
+    }
+
+    /// Writes the fields; all else is zero.
+    fn write(&self, layout: &Layout, packet: &mut [u8]) {
+        put(packet, 0, self.seq.0.to_be_bytes());
+        put(packet, layout.sent, self.sent.to_be_bytes());
+        put(packet, layout.error, self.error.to_bits().to_be_bytes());
+        put(packet, layout.ssid, self.ssid.to_be_bytes());
+    }
+
+    /// Reads a request of the mode that `key` says, whatever follows its base packet and whatever is in the fields that are
+    /// to be zero (RFC 8762, section 4.2).
+    ///
+    /// # Errors
+    ///
+    /// Where it is too short, has no valid HMAC, or does not say how far its time may be wrong.
+    pub fn decode(datagram: &[u8], key: Option<&Key>) -> Result<Self, NotStamp> {
+        let (layout, packet) = open(datagram, key)?;
+        let error = valid_error(packet, layout.error)?;
+        let ssid = u16::from_be_bytes(get(packet, layout.ssid));
+        Ok(Self { seq: get_seq(packet, 0), sent: get_timestamp(packet, layout.sent), error, ssid })
+    }
+
+    /// Reads a request of TWAMP Light that is shorter than STAMP's (RFC 8762, section 4.6), without a key. What follows its
+    /// fields is padding, and no SSID.
+    ///
+    /// # Errors
+    ///
+    /// Where it is too short for TWAMP, too, or does not say how far its time may be wrong.
+    pub fn decode_twamp(datagram: &[u8]) -> Result<Self, NotStamp> {
+        let packet = datagram.first_chunk::<TWAMP>().ok_or(NotStamp::Short)?;
+        let error = valid_error(packet, OPEN.error)?;
+        Ok(Self { seq: get_seq(packet, 0), sent: get_timestamp(packet, OPEN.sent), error, ssid: 0 })
+    }
+}
+
+/// What a Session-Reflector sends back (RFC 8762, section 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Its number: the request's from a stateless reflector, and one that counts the replies from a stateful one.
+    pub seq: Seq,
+    /// When it was sent: T3.
+    pub sent: Timestamp,
+    /// How far the reflector's times, T2 and T3, may be wrong, and which format they have.
+    pub error: ErrorEstimate,
+    /// The request's session (RFC 8972, section 3).
+    pub ssid: u16,
+    /// When the request came: T2.
+    pub received: Timestamp,
+    /// The request's number.
+    pub sender_seq: Seq,
+    /// The request's time, T1, as it stood there.
+    pub sender_sent: Timestamp,
+    /// The request's error estimate.
+    pub sender_error: ErrorEstimate,
+    /// The TTL, or hop limit, with which the request came; 255 where the reflector cannot know it.
+    pub sender_ttl: u8,
+}
+
+impl Reply {
+    /// Writes this reply over the request in `datagram`: what follows the base packet stays, so that a reply is as long as
+    /// its request (RFC 8762, section 4.3). What is shorter than a base packet becomes one (section 4.6).
+    pub fn encode(&self, key: Option<&Key>, datagram: &mut Vec<u8>) {
+        self.prepare(key, datagram);
+        seal(key, datagram);
+    }
+
+    /// [`Self::encode`] without the HMAC, which [`Self::depart`] makes, later and once.
+    pub(super) fn prepare(&self, key: Option<&Key>, datagram: &mut Vec<u8>) {
+        let layout = Layout::of(key);
+        datagram.resize(datagram.len().max(layout.base), 0);
+        datagram[..layout.base].fill(0);
+        self.write(layout, datagram);
+    }
+
+    /// Writes the fields; all else is zero.
+    fn write(&self, layout: &Layout, packet: &mut [u8]) {
+        let Self { seq, sent, error, ssid, .. } = *self;
+        Request { seq, sent, error, ssid }.write(layout, packet);
+        put(packet, layout.received, self.received.to_be_bytes());
+        put(packet, layout.sender_seq, self.sender_seq.0.to_be_bytes());
+        put(packet, layout.sender_sent, self.sender_sent.to_be_bytes());
+        put(packet, layout.sender_error, self.sender_error.to_bits().to_be_bytes());
+        put(packet, layout.sender_ttl, [self.sender_ttl]);
+    }
+
+    /// Puts T3 into the reply in `datagram`, and its HMAC: the later that is done, the truer it is.
+    pub(super) fn depart(sent: Timestamp, key: Option<&Key>, datagram: &mut [u8]) {
+        let layout = Layout::of(key);
+        if datagram.len() >= layout.base {
+            put(datagram, layout.sent, sent.to_be_bytes());
+            seal(key, datagram);
+        }
+    }
+
+    /// Reads a reply of the mode that `key` says, whatever follows its base packet and whatever is in the fields that are to
+    /// be zero (RFC 8762, section 4.3).
+    ///
+    /// # Errors
+    ///
+    /// Where it is too short, has no valid HMAC, or does not say how far the reflector's times may be wrong.
+    pub fn decode(datagram: &[u8], key: Option<&Key>) -> Result<Self, NotStamp> {
+        let (layout, packet) = open(datagram, key)?;
+        valid_error(packet, layout.error)?;
+        Ok(Self::parse(layout, packet))
+    }
+
+    fn parse(layout: &Layout, packet: &[u8]) -> Self {
+        let [sender_ttl] = get(packet, layout.sender_ttl);
+        Self {
+            seq: get_seq(packet, 0),
+            sent: get_timestamp(packet, layout.sent),
+            error: get_error(packet, layout.error),
+            ssid: u16::from_be_bytes(get(packet, layout.ssid)),
+            received: get_timestamp(packet, layout.received),
+            sender_seq: get_seq(packet, layout.sender_seq),
+            sender_sent: get_timestamp(packet, layout.sender_sent),
+            sender_error: get_error(packet, layout.sender_error),
+            sender_ttl,
+        }
+    }
+
+    /// Whether `datagram`, which holds `request` and came at `now`, is rather a reply.
+    ///
+    /// Without that, two reflectors would reflect each other's replies for ever: a reply is a request, too, but for fields
+    /// that nobody looks at (RFC 8762, section 4.2), and it never repeats, because its times do not. So it is told by what
+    /// only a reflector writes: fields that are a reply's, among zeros that are, too; or, in the place of T1, a time that
+    /// this server's clock has just had, whatever else is there, as some reflectors of TWAMP have no zeros. Senders who pad
+    /// at random do neither by chance: it takes 40 bits in the first case, and 27 in the second.
+    pub(super) fn is_in(datagram: &[u8], request: &Request, key: Option<&Key>, now: UnixTime) -> bool {
+        let layout = Layout::of(key);
+        if let Some(sent) = datagram.get(layout.sender_sent..).and_then(<[u8]>::first_chunk)
+            // Zeros are what a request has there, and the time now in 2036.
+            && *sent != [0; 8]
+            && Timestamp::from_be_bytes(*sent).to_unix(Format::Ntp, now).distance(now) <= ROUND
+        {
+            return true;
+        }
+        let Some(packet) = datagram.get(..layout.message) else { return false };
+        let (mut as_request, mut as_reply) = ([0; AUTHENTICATED], [0; AUTHENTICATED]);
+        request.write(layout, &mut as_request);
+        Self::parse(layout, packet).write(layout, &mut as_reply);
+        packet != &as_request[..layout.message] && packet == &as_reply[..layout.message]
+    }
+}
+
+/// The base packet in a datagram, whose HMAC is right where there is a key.
+fn open<'a>(datagram: &'a [u8], key: Option<&Key>) -> Result<(&'static Layout, &'a [u8]), NotStamp> {
+    let layout = Layout::of(key);
+    let packet = datagram.get(..layout.base).ok_or(NotStamp::Short)?;
+    if let Some(key) = key {
+        let (message, tag) = packet.split_last_chunk::<TRUNCATED>().ok_or(NotStamp::Short)?;
+        key.is_truncated(message, tag).then_some(()).ok_or(NotStamp::Hmac)?;
+    }
+    Ok((layout, packet))
+}
+
+/// Puts the HMAC of a base packet at its end, where there is a key (RFC 8762, section 4.4).
+fn seal(key: Option<&Key>, datagram: &mut [u8]) {
+    if let Some(key) = key
+        && let Some((message, tag)) = datagram[..AUTHENTICATED].split_last_chunk_mut::<TRUNCATED>()
+    {
+        *tag = key.truncated(message);
+    }
+}
+
+#[cfg(test)]
+#[path = "packet_tests.rs"]
+mod tests;

@@ -1,0 +1,84 @@
+//! The Session-Reflector: what it answers, and what it says.
+
+use crate::auth::Key;
+use crate::seq::Seq;
+use crate::server::{Arrival, Protocol, Refusal, Sent};
+use crate::stamp::packet::{Layout, TWAMP};
+use crate::stamp::{ErrorEstimate, NotStamp, Reply, Request, Sessions, Timestamp};
+use crate::time::UnixTime;
+
+/// What stands for the TTL of a request where it is not known (RFC 5357, section 4.2.1): WASI 0.2 does not tell it.
+const UNKNOWN_TTL: u8 = 255;
+
+/// How a reflector answers (RFC 8762, section 4.3): in authenticated mode with a key, in unauthenticated mode without.
+#[derive(Debug)]
+pub struct Reflector {
+    /// How far its clock may be wrong.
+    pub clock: ErrorEstimate,
+    /// Stateful with a table of sessions: a reply's number is then the session's own count. Without, it is the request's.
+    pub sessions: Option<Sessions>,
+    /// Answer requests of TWAMP Light that are shorter than STAMP's, too, with replies that are longer than they are
+    /// (RFC 8762, section 4.6). Without a key only: TWAMP has another authenticated mode.
+    pub twamp_light: bool,
+}
+
+impl Reflector {
+    fn takes_twamp(&self, key: Option<&Key>) -> bool {
+        self.twamp_light && key.is_none()
+    }
+}
+
+impl Protocol for Reflector {
+    const DOES: &str = "reflecting STAMP";
+
+    type Request = Request;
+
+    fn read(&self, key: Option<&Key>, arrival: Arrival, datagram: &[u8]) -> Result<(Request, Sent), Refusal> {
+        let request = match Request::decode(datagram, key) {
+            Err(NotStamp::Short) if self.takes_twamp(key) => Request::decode_twamp(datagram),
+            result => result,
+        };
+        let request = request.map_err(|not_stamp| match not_stamp {
+            NotStamp::Short if key.is_none() => Refusal::NoPing,
+            NotStamp::Short | NotStamp::Hmac => Refusal::Unauthentic,
+            NotStamp::ErrorEstimate => Refusal::NoPing,
+        })?;
+        if Reply::is_in(datagram, &request, key, arrival.wall) {
+            return Err(Refusal::Answer);
+        }
+        Ok((request, Some(request.sent.to_unix(request.error.format(), arrival.wall))))
+    }
+
+    fn answer(&mut self, arrival: Arrival, request: Request, key: Option<&Key>, datagram: &mut Vec<u8>) {
+        let seq = self.sessions.as_mut().map_or(request.seq, |sessions| sessions.next(arrival.from, request.ssid));
+        let received = Timestamp::ntp(arrival.wall);
+        let reply = Reply {
+            seq,
+            sent: received,
+            error: self.clock,
+            ssid: request.ssid,
+            received,
+            sender_seq: request.seq,
+            sender_sent: request.sent,
+            sender_error: request.error,
+            sender_ttl: UNKNOWN_TTL,
+        };
+        reply.prepare(key, datagram);
+    }
+
+    /// Puts T3 into the replies.
+    fn depart<'a>(&self, key: Option<&Key>, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>) {
+        let sent = Timestamp::ntp(clock());
+        answers.for_each(|answer| Reply::depart(sent, key, answer));
+    }
+
+    fn seq(&self, key: Option<&Key>, datagram: &[u8]) -> Option<Seq> {
+        let least = if self.takes_twamp(key) { TWAMP } else { Layout::of(key).base };
+        let seq = datagram.first_chunk().filter(|_| datagram.len() >= least)?;
+        Some(Seq(u32::from_be_bytes(*seq)))
+    }
+}
+
+#[cfg(test)]
+#[path = "reflector_tests.rs"]
+mod tests;

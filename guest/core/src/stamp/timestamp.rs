@@ -1,0 +1,213 @@
+//! The times in a packet.
+
+use crate::time::UnixTime;
+
+/// Seconds from 1900-01-01, where NTP begins, to 1970-01-01 (RFC 5905, section 6).
+const NTP_TO_UNIX: u64 = 2_208_988_800;
+
+const NANOS: i128 = 1_000_000_000;
+
+/// How a [`Timestamp`] is to be read: the Z bit of the error estimate beside it (RFC 8186, section 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// NTP's (RFC 5905, section 6): seconds since 1900, modulo 2^32, and a fraction in units of 2^-32 s, or 233 ps. It
+    /// begins anew on 2036-02-07.
+    Ntp,
+    /// PTPv2's, truncated (RFC 8877, section 4.3): seconds since 1970, modulo 2^32, and nanoseconds.
+    ///
+    /// Its seconds are read as UTC: a clock of PTP's own scale (TAI) is ahead by 37 s, but a packet does not say of which
+    /// scale its times are.
+    Ptp,
+}
+
+/// A time as it stands in a packet: 64 bits that mean something only together with their [`Format`] (RFC 8762,
+/// section 4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// `time` in NTP's format, to the nearest 2^-32 s: each nanosecond has a timestamp of its own.
+    pub fn ntp(time: UnixTime) -> Self {
+        let seconds = time.seconds.wrapping_add(NTP_TO_UNIX);
+        // Below 2^32 even for the last nanosecond of a second. The whole seconds wrap as the format has it.
+        let fraction = ((u64::from(time.nanoseconds) << 32) + NANOS as u64 / 2) / NANOS as u64;
+        Self((seconds << 32) + fraction)
+    }
+
+    /// `time` in PTPv2's truncated format.
+    pub fn ptp(time: UnixTime) -> Self {
+        Self((time.seconds << 32) + u64::from(time.nanoseconds))
+    }
+
+    /// From the bytes in a packet.
+    pub const fn from_be_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+
+    /// The bytes in a packet.
+    pub const fn to_be_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    /// By how many nanoseconds this time is after `earlier`, negative where it is before it. Both are in `format`.
+    ///
+    /// That is exact for times that are whole nanoseconds, and to the nearest one for others. Of the differences that two
+    /// timestamps modulo 2^32 s can have, it is the smallest, and so right for times up to 68 years apart.
+    pub fn nanos_since(self, earlier: Self, format: Format) -> i64 {
+        match format {
+            Format::Ntp => {
+                let units = self.0.wrapping_sub(earlier.0).cast_signed();
+                // At most 2^31 s, whose nanoseconds an i64 holds.
+                ((i128::from(units) * NANOS + (1 << 31)) >> 32) as i64
+            }
+            Format::Ptp => {
+                let seconds = self.seconds().wrapping_sub(earlier.seconds()).cast_signed();
+                i64::from(seconds) * NANOS as i64 + i64::from(self.fraction()) - i64::from(earlier.fraction())
+            }
+        }
+    }
+
+    /// The time it stands for, in `format`: of all that are 2^32 s apart the one nearest to `near`, such as the time now.
+    /// None is before 1970.
+    pub fn to_unix(self, format: Format, near: UnixTime) -> UnixTime {
+        let reference = match format {
+            Format::Ntp => Self::ntp(near),
+            Format::Ptp => Self::ptp(near),
+        };
+        let near = i128::from(near.seconds) * NANOS + i128::from(near.nanoseconds);
+        let nanos = (near + i128::from(self.nanos_since(reference, format))).max(0);
+        let seconds = u64::try_from(nanos / NANOS).unwrap_or(u64::MAX);
+        UnixTime { seconds, nanoseconds: (nanos % NANOS) as u32 }
+    }
+
+    const fn seconds(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    const fn fraction(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Format::{Ntp, Ptp};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The first second of NTP's second era: 2036-02-07T06:28:16Z (RFC 5905, figure 4).
+    const ERA_1: u64 = 2_085_978_496;
+
+    fn time(seconds: u64, nanoseconds: u32) -> UnixTime {
+        UnixTime { seconds, nanoseconds }
+    }
+
+    fn bits(bits: u64) -> Timestamp {
+        Timestamp::from_be_bytes(bits.to_be_bytes())
+    }
+
+    /// RFC 5905, figure 4, has these dates; fractions by hand.
+    #[test]
+    fn ntp_counts_from_1900_and_anew_from_2036() {
+        for (time, expected) in [
+            (time(0, 0), 2_208_988_800 << 32),
+            (time(63_072_000, 0), 2_272_060_800 << 32),
+            (time(1_700_000_000, 500_000_000), (3_908_988_800 << 32) | 0x8000_0000),
+            (time(1_700_000_000, 1), (3_908_988_800 << 32) | 4),
+            (time(ERA_1 - 1, 999_999_999), 0xffff_ffff_ffff_fffc),
+            (time(ERA_1, 0), 0),
+            (time(ERA_1 + 7, 250_000_000), (7 << 32) | 0x4000_0000),
+        ] {
+            assert_eq!(Timestamp::ntp(time), bits(expected), "{time}");
+        }
+    }
+
+    #[test]
+    fn ptp_counts_nanoseconds_from_1970() {
+        assert_eq!(Timestamp::ptp(time(1_700_000_000, 42)), bits((1_700_000_000 << 32) | 42));
+        assert_eq!(Timestamp::ptp(time((1 << 32) + 5, 0)), bits(5 << 32), "anew from 2106");
+    }
+
+    #[test]
+    fn a_time_is_of_the_era_that_is_nearest() {
+        for (seconds, near, expected) in [
+            (3_908_988_800, 1_700_000_100, 1_700_000_000),
+            (u64::from(u32::MAX), ERA_1, ERA_1 - 1),
+            (0, ERA_1 - 1, ERA_1),
+            (0, 1_700_000_000, ERA_1),
+            (3_908_988_800, ERA_1 + 1_700_000_000, 1_700_000_000),
+            (3_908_988_800, ERA_1 + 1_900_000_000, 1_700_000_000 + (1 << 32)),
+        ] {
+            assert_eq!(bits(seconds << 32).to_unix(Ntp, time(near, 9)), time(expected, 0), "{seconds} near {near}");
+        }
+        assert_eq!(bits(5 << 32).to_unix(Ptp, time(u64::from(u32::MAX), 0)), time((1 << 32) + 5, 0));
+    }
+
+    #[test]
+    fn a_time_before_1970_is_taken_as_1970_and_none_is_after_the_last() {
+        assert_eq!(bits(2_208_988_799 << 32).to_unix(Ntp, time(0, 0)), time(0, 0));
+        let last = Timestamp::ptp(time(u64::MAX, 0));
+        assert_eq!(last.to_unix(Ptp, time(u64::MAX, 999_999_999)), time(u64::MAX, 0));
+        assert_eq!(bits(9 << 32).to_unix(Ptp, time(u64::MAX, 0)).seconds, u64::MAX, "ten seconds past the end");
+    }
+
+    #[test]
+    fn differences_go_over_the_end_of_an_era_in_either_direction() {
+        let (before, after) = (Timestamp::ntp(time(ERA_1 - 1, 999_999_999)), Timestamp::ntp(time(ERA_1, 1)));
+        assert_eq!(after.nanos_since(before, Ntp), 2);
+        assert_eq!(before.nanos_since(after, Ntp), -2);
+        let (before, after) = (Timestamp::ptp(time(u64::from(u32::MAX), 999_999_999)), Timestamp::ptp(time(1 << 32, 1)));
+        assert_eq!(after.nanos_since(before, Ptp), 2);
+        assert_eq!(before.nanos_since(after, Ptp), -2);
+    }
+
+    #[test]
+    fn a_difference_below_half_a_nanosecond_is_none() {
+        assert_eq!(bits(2).nanos_since(bits(0), Ntp), 0);
+        assert_eq!(bits(3).nanos_since(bits(0), Ntp), 1);
+        assert_eq!(bits(0).nanos_since(bits(2), Ntp), 0);
+        assert_eq!(bits(0).nanos_since(bits(3), Ntp), -1);
+    }
+
+    /// A sender may write nanoseconds that are more than a second.
+    #[test]
+    fn nanoseconds_past_a_second_are_carried() {
+        let odd = bits((10 << 32) | 1_500_000_000);
+        assert_eq!(odd.nanos_since(bits(10 << 32), Ptp), 1_500_000_000);
+        assert_eq!(odd.to_unix(Ptp, time(0, 0)), time(11, 500_000_000));
+    }
+
+    proptest! {
+        #[test]
+        fn every_nanosecond_comes_back(
+            seconds in 0..1_u64 << 40, nanoseconds in 0..1_000_000_000_u32, apart in -(1_i64 << 30)..1 << 30,
+        ) {
+            let time = time(seconds, nanoseconds);
+            let near = UnixTime { seconds: seconds.saturating_add_signed(apart), nanoseconds: nanoseconds / 3 };
+            prop_assert_eq!(Timestamp::ntp(time).to_unix(Ntp, near), time);
+            prop_assert_eq!(Timestamp::ptp(time).to_unix(Ptp, near), time);
+        }
+
+        #[test]
+        fn differences_are_exact(
+            seconds in 0..1_u64 << 40, nanos in 0..1_000_000_000_u32, apart in -2_000_000_000_000_000_000..2_000_000_000_000_000_000_i64,
+        ) {
+            let earlier = UnixTime { seconds: seconds + (1 << 31), nanoseconds: nanos };
+            let later = i128::from(earlier.seconds) * NANOS + i128::from(nanos) + i128::from(apart);
+            let later = time((later / NANOS) as u64, (later % NANOS) as u32);
+            prop_assert_eq!(Timestamp::ntp(later).nanos_since(Timestamp::ntp(earlier), Ntp), apart);
+            prop_assert_eq!(Timestamp::ptp(later).nanos_since(Timestamp::ptp(earlier), Ptp), apart);
+        }
+
+        #[test]
+        fn no_bits_make_it_panic(a: u64, b: u64, seconds: u64, nanoseconds in 0..1_000_000_000_u32) {
+            for format in [Ntp, Ptp] {
+                let apart = bits(a).nanos_since(bits(b), format);
+                let back = bits(b).nanos_since(bits(a), format);
+                // Half of 2^32 s is the same in both directions.
+                prop_assert!(format == Ptp || apart == back || (apart + back).abs() <= 1, "{apart} {back}");
+                prop_assert!(bits(a).to_unix(format, time(seconds, nanoseconds)).nanoseconds < 1_000_000_000);
+            }
+        }
+    }
+}
