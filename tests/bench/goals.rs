@@ -18,6 +18,10 @@ pub const SOURCES: [&str; 2] = ["64 B, 1,000 sources, one datagram each", "CPU, 
 pub const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
 /// What a source gets beside one that floods, with how much of a flood that was.
 pub const FLOOD: [&str; 2] = ["pings answered beside a flood from another source", "that flood, 64 B"];
+/// One client of 10,000 targets: its processor, its memory, and what is answered.
+pub const TARGETS: [&str; 3] = ["10,000 targets, a ping each every second", "its memory", "its pings answered"];
+/// How late pings are, and how many never leave.
+pub const PUNCTUALITY: [&str; 2] = ["timer error, a ping every 1 ms", "slots missed, a ping every 1 ms"];
 /// With everybody sleeping between pings.
 pub const RTT: &str = "RTT, blocking, a ping every 1 ms";
 /// With nobody sleeping.
@@ -77,6 +81,11 @@ pub fn of(measures: &[Measure]) -> Vec<Goal> {
         goal("start, lean, ms", Bound::AtMost(3.0), median("start", &Peer::Lean)),
         goal("idle memory, MB", Bound::AtMost(12.0), median("idle memory", udping)),
         goal("idle memory, lean, MB", Bound::AtMost(7.0), median("idle memory", &Peer::Lean)),
+        goal("10,000 targets, % of a core", Bound::AtMost(100.0), median(TARGETS[0], udping)),
+        goal("10,000 targets, MB resident", Bound::AtMost(67.1), median(TARGETS[1], udping)),
+        goal("10,000 targets, % of pings answered", Bound::AtLeast(99.9), median(TARGETS[2], udping)),
+        goal("timer error at 1 ms, us", Bound::AtMost(50.0), median(PUNCTUALITY[0], udping)),
+        goal("slots missed at 1 ms", Bound::AtMost(0.0), median(PUNCTUALITY[1], udping)),
         goal("client at 1 ms, % of a core", Bound::AtMost(2.0), median("client, a ping every 1 ms", udping)),
     ]);
     goals

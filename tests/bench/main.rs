@@ -8,6 +8,7 @@ mod measures;
 mod native;
 mod peers;
 mod report;
+mod targets;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -88,6 +89,7 @@ enum Part {
     Start,
     Memory,
     Client,
+    Targets,
 }
 
 fn main() -> Result<()> {
@@ -177,6 +179,10 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
     if wanted(Part::Memory) {
         measures.push(measures::memory(effort)?);
         measures.push(measures::flat(if args.quick { 10_000 } else { args.flood })?);
+    }
+    if wanted(Part::Targets) {
+        measures.extend(targets::many(effort)?);
+        measures.extend(targets::punctuality(effort)?);
     }
     if wanted(Part::Client) {
         measures.push(measures::client(effort)?);

@@ -39,9 +39,10 @@ enum Line<'a> {
         from: String,
         bytes: usize,
     },
+    // Much larger than the lines that are made for each ping.
     Summary {
-        total: SummaryView,
-        sender: SenderView,
+        total: Box<SummaryView>,
+        sender: Box<SenderView>,
     },
 }
 
@@ -105,6 +106,7 @@ impl Exporter for JsonLines {
     }
 
     fn finish(&mut self, _: &Run, results: &Results, out: &mut String) {
-        push(Line::Summary { total: (&results.total).into(), sender: (&results.punctuality).into() }, out);
+        let (total, sender) = (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
+        push(Line::Summary { total: Box::new(total), sender: Box::new(sender) }, out);
     }
 }

@@ -88,7 +88,6 @@ pub struct RecordView {
     duplicates: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }

@@ -1,0 +1,78 @@
+//! One client for very many targets, and how well it keeps to its schedule.
+
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use udping_tests::{CLIENT, Process, Runtime, responder, run, udping_host};
+
+use crate::goals;
+use crate::measures::{Effort, alternate};
+use crate::peers::{self, Peer};
+use crate::report::{Measure, Row};
+
+/// Each at another address of loopback.
+const TARGETS: usize = 10_000;
+
+/// What a client for 10,000 targets, a ping to each every second, takes of a core and of memory, and the share of pings that is
+/// answered.
+pub fn many(effort: Effort) -> Result<[Measure; 3]> {
+    let port = responder::start().port();
+    let folder = tempfile::tempdir()?;
+    let list = folder.path().join("targets.txt");
+    let lines: String = (0..TARGETS).map(|i| format!("127.1.{}.{}:{port}\n", i / 250, 1 + i % 250)).collect();
+    fs::write(&list, lines)?;
+    let name = || Peer::Udping(&[]).name();
+    let [mut cpu, mut memory, mut answered] = [(); 3].map(|()| Row::new(name(), None));
+    for _ in 0..effort.rounds.min(3) {
+        let mut command = udping_host();
+        command.arg("--targets").arg(&list).args(["client", "-c", "0", "-w", "6s", "--format", "json"]);
+        let client = Process::start(&mut command);
+        // Until all have been pinged once.
+        thread::sleep(Duration::from_millis(1_500));
+        let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
+        thread::sleep(Duration::from_secs(3));
+        cpu.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
+        memory.values.push(client.resident()? as f64 / 1e6);
+        let outcome = client.wait();
+        let document: Value = serde_json::from_str(&outcome.stdout).context(outcome.stderr)?;
+        let count = |key: &str| document["total"][key].as_f64().context("a count");
+        let settled = count("sent")? - count("awaited")?;
+        ensure!(settled > 0.0, "nothing was sent");
+        answered.values.push(100.0 * count("received")? / settled);
+    }
+    let [cpu_name, memory_name, answered_name] = goals::TARGETS;
+    Ok([
+        Measure { name: cpu_name, unit: "% of a core", rows: vec![cpu] },
+        Measure { name: memory_name, unit: "MB resident", rows: vec![memory] },
+        Measure { name: answered_name, unit: "% of pings", rows: vec![answered] },
+    ])
+}
+
+/// How late pings at 1 ms are sent, and how many of their slots are missed.
+pub fn punctuality(effort: Effort) -> Result<[Measure; 2]> {
+    let peers = [Peer::Udping(&[]), Peer::Wasmtime];
+    let port = responder::start().port().to_string();
+    let count = effort.pings.to_string();
+    let arguments = ["127.0.0.1", port.as_str(), "-i", "1ms", "-c", count.as_str(), "--format", "json"];
+    let mut missed: Vec<Row> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
+    let late = alternate(goals::PUNCTUALITY[0], "us late, median", &peers, effort.rounds, |peer, row| {
+        let mut command = match peer {
+            Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
+            _ => {
+                let mut command = udping_host();
+                command.arg("client").args(arguments);
+                command
+            }
+        };
+        let outcome = run(&mut command);
+        let document: Value = serde_json::from_str(&outcome.stdout).context(outcome.stderr)?;
+        let sender = &document["sender"];
+        row.values.push(sender["timer_error"]["p50_ns"].as_f64().context("a median")? / 1e3);
+        let slots = sender["missed_slots"].as_f64().context("a count")?;
+        missed.iter_mut().filter(|missed| missed.peer == row.peer).for_each(|missed| missed.values.push(slots));
+        Ok(())
+    })?;
+    Ok([late, Measure { name: goals::PUNCTUALITY[1], unit: "slots missed in a run", rows: missed }])
+}
