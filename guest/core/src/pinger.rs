@@ -156,6 +156,8 @@ pub struct Pinger {
     burst: Option<(FlowId, Instant, u32)>,
     attempts: u64,
     stopped: bool,
+    /// How many flows are settled for good.
+    finished: usize,
     /// Over all flows, where there are several.
     total: Option<Delays>,
     /// From addresses that belong to no flow.
@@ -190,6 +192,7 @@ impl Pinger {
             burst: None,
             attempts: 0,
             stopped: false,
+            finished: 0,
             total: (count > 1).then(|| Delays::new(config.measured, Distribution::with_percentiles)),
             strangers: 0,
             timer_error: Distribution::with_percentiles(),
@@ -367,22 +370,15 @@ impl Pinger {
         self.stopped || (self.has_sent_all() && self.next_awaited().is_none())
     }
 
-    /// Settles everything at `now`, when the run is over: the last events follow. Afterwards, [`Self::results`] are final.
-    ///
-    /// Flow by flow, and as many events at a time as the history is long: to be called, and its events taken, until it says
-    /// that nothing was left.
+    /// Settles the next flow at `now`, when the run is over: the last events follow. To be called, and its events taken, until
+    /// it says that there was none left: then [`Self::results`] are final.
     pub fn finish(&mut self, now: Instant) -> bool {
-        let mut settled = None;
-        for (index, flow) in self.flows.iter_mut().enumerate() {
-            while let Some((seq, sent)) = flow.take_oldest() {
-                self.events.push_back(Happened { at: now, event: Event::Settled(FlowId(index), seq, sent) });
-                settled = Some(());
-            }
-            if settled.is_some() {
-                return true;
-            }
+        let Some(flow) = self.flows.get_mut(self.finished) else { return false };
+        while let Some((seq, sent)) = flow.take_oldest() {
+            self.events.push_back(Happened { at: now, event: Event::Settled(FlowId(self.finished), seq, sent) });
         }
-        false
+        self.finished += 1;
+        true
     }
 
     /// The run so far.
