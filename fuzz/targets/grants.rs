@@ -66,7 +66,7 @@ impl<'a> Arbitrary<'a> for Case {
 
 fn grants(input: &mut Unstructured<'_>) -> arbitrary::Result<Grants> {
     Ok(Grants {
-        send: few(input, destination)?,
+        send: few(input, destination)?.into(),
         deny: few(input, destination)?,
         listen: few(input, |input| {
             let address = if input.arbitrary()? { Some(address(input)?.ip()) } else { None };

@@ -125,7 +125,6 @@ impl ServerSession {
         };
         let mut server = Server::new(config, Echo { uppercase, pings_only });
         let key = replay_window.map(|_| key());
-        let text = |datagram| echo::text(key.as_ref(), datagram);
         let (mut answers, mut now) = (0, Instant::from_nanos(0));
         for (from, pause, seconds, payload) in self.datagrams {
             now = now + Duration::from_nanos(pause);
@@ -137,7 +136,7 @@ impl ServerSession {
                     answers += 1;
                     assert!(from.port() != port && from.port() != 0 && (low_ports || from.port() >= 1_024), "{from}");
                     assert!(!from.ip().to_canonical().is_unspecified() && !from.ip().to_canonical().is_multicast());
-                    let (text, asked) = (text(&datagram), text(&came));
+                    let (text, asked) = (echo::text(key.as_ref(), &datagram), echo::text(key.as_ref(), &came));
                     assert!(text.eq_ignore_ascii_case(asked), "an answer says what was asked");
                     assert!(uppercase || text == asked);
                     assert!(!uppercase || !text.iter().any(u8::is_ascii_lowercase));
@@ -206,7 +205,8 @@ impl ClientSession {
             timeout: self.timeout,
             deadline: None,
         };
-        let arrival = |now, from| pinger::Arrival { now, wall: UnixTime { seconds: 0, nanoseconds: 0 }, source_port: 0, from };
+        let arrival =
+            |now, from| pinger::Arrival { now, wall: UnixTime { seconds: 0, nanoseconds: 0 }, source_port: 0, from };
         let mut now = Instant::from_nanos(0);
         let mut pinger = Pinger::new(config, now);
         let (mut sent, mut attempts, mut arrived) = (Vec::new(), 0, 0);
