@@ -193,7 +193,7 @@ fn wrong_arguments_are_one_line(runtime: Runtime) {
         (CLIENT, &[], "the following required arguments were not provided"),
         (CLIENT, &["127.0.0.1", "0"], "invalid value '0' for '[PORT]'"),
         (CLIENT, &["127.0.0.1", "70000"], "invalid value '70000' for '[PORT]'"),
-        (CLIENT, &["127.0.0.1", "9", "-c", "-1"], "invalid value '-1' for '--count <N>'"),
+        (CLIENT, &["127.0.0.1", "9", "-c", "x"], "invalid value 'x' for '--count <N>'"),
         (CLIENT, &["127.0.0.1", "9", "-i", "9us"], "invalid value '9us' for '--interval <DURATION>': must be at least 10us"),
         (CLIENT, &["127.0.0.1", "9", "-i", "10us", "-c", "0", "-W", "3s"], "up to 300001 pings would be awaited at a time"),
         (CLIENT, &["127.0.0.1", "9", "--burst", "0"], "invalid value '0' for '--burst <N>'"),
