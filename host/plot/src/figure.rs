@@ -46,7 +46,7 @@ const FEW: usize = 4000;
 
 /// It could not be drawn. That does not happen: it is drawn to memory.
 #[derive(Debug, Error)]
-#[error("cannot be drawn: {0}")]
+#[error("cannot be drawn")]
 pub struct DrawError(#[from] DrawingAreaErrorKind<io::Error>);
 
 type Drawn<T = ()> = Result<T, DrawError>;
