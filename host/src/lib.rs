@@ -27,6 +27,8 @@ pub mod names;
 pub mod network;
 pub mod overview;
 pub mod plan;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod policy;
 pub mod rate;
 #[cfg(target_os = "linux")]

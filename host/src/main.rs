@@ -70,6 +70,8 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Inspect { component } => return inspect::inspect(&Source::new(component), &mut out),
         #[cfg(feature = "compiler")]
         Command::Compile { component, output } => return udping_host::run::compile(&Source::new(component), &output),
+        #[cfg(feature = "plot")]
+        Command::Plot { results, output } => udping_host::plot::plot(&results, &output)?,
         Command::Emit { component } => out.write_all(component.component().bytes)?,
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man => out.write_all(&cli::manual()?)?,

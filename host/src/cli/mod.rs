@@ -76,6 +76,15 @@ pub enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Draw the results that `client` writes with `--format json --records`
+    #[cfg(feature = "plot")]
+    Plot {
+        /// The file of results, or - for standard input
+        results: PathBuf,
+        /// Where to write the figure, as x.svg, or as x.html with a table
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
     /// Show what a component imports and exports, and what it would need to be granted
     Inspect {
         /// `client`, `server`, or the path of a component

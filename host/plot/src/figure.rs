@@ -1,0 +1,233 @@
+//! The figure: what is in it, and where.
+
+mod bars;
+mod heading;
+mod histogram;
+mod mishaps;
+mod rtt;
+mod style;
+mod table;
+
+use std::io;
+use std::iter;
+
+use plotters::backend::SVGBackend;
+use plotters::chart::{ChartBuilder, ChartContext, LabelAreaPosition};
+use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _};
+use thiserror::Error;
+
+use crate::axis::Axis;
+use crate::columns::{Column, Mishap, columns, rank};
+use crate::document::{Document, Ping};
+use crate::escape::Escaped;
+use crate::palette;
+use crate::series::Series;
+use crate::table::Table;
+use crate::units::Unit;
+use crate::words;
+
+/// Of the figure, in pixels.
+const WIDTH: u32 = 1280;
+/// To the left of all.
+const MARGIN: u32 = 24;
+/// To the left of charts, with what stands at their axes.
+const LEFT: u32 = MARGIN + 84;
+/// To the right of charts.
+const RIGHT: u32 = 24;
+/// Of a chart, without what stands beside it.
+const CHART_WIDTH: u32 = WIDTH - LEFT - RIGHT;
+/// Below a chart, for its axis.
+const X_AXIS: u32 = 48;
+
+/// Up to so many pings are drawn one by one.
+const FEW: usize = 4000;
+
+/// It could not be drawn. That does not happen: it is drawn to memory.
+#[derive(Debug, Error)]
+#[error("cannot be drawn")]
+pub struct DrawError(#[from] DrawingAreaErrorKind<io::Error>);
+
+type Drawn<T = ()> = Result<T, DrawError>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
+
+/// How pings are shown.
+#[derive(Debug)]
+enum Detail {
+    /// Each for itself.
+    Pings,
+    /// As columns, of each series as many.
+    Columns(Vec<Vec<Column>>),
+}
+
+/// Whether what can be said in text is in the figure, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// It is: the figure stands alone.
+    All,
+    /// It stands around the figure.
+    Charts,
+}
+
+/// What is drawn, one below the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    Heading,
+    Legend,
+    Rtt,
+    Mishap(Mishap),
+    /// The axis below what is drawn over time.
+    Time,
+    Histogram,
+    Table,
+}
+
+/// A document, looked at for how it can be drawn.
+#[derive(Debug)]
+pub struct Figure<'a> {
+    document: &'a Document,
+    series: Series<'a>,
+    detail: Detail,
+    /// Of the last ping, in ns since the start; where there is but one, when another would have come.
+    end: u64,
+    time_unit: Unit,
+    /// Of replies in time, in ns, sorted.
+    rtts: Vec<u64>,
+    unit: Unit,
+}
+
+impl<'a> Figure<'a> {
+    /// That of `document`.
+    pub fn new(document: &'a Document) -> Self {
+        let series = Series::of(document);
+        let mut rtts: Vec<_> = document.pings.iter().filter_map(Ping::rtt).collect();
+        rtts.sort_unstable();
+        let pings = document.pings.len();
+        let least = if pings > 1 { 1 } else { document.config.interval.as_nanos().max(1) as u64 };
+        let end = document.pings.iter().map(|ping| ping.at).fold(least, u64::max);
+        let detail = if pings <= FEW {
+            Detail::Pings
+        } else {
+            // Some pings of each target to a column, where that is possible; and two pixels, where there would be very many.
+            let most = CHART_WIDTH as usize * 4 / series.len().max(4);
+            let count = (pings / series.len() / 4).clamp(100, most);
+            Detail::Columns((0..series.len()).map(|index| columns(series.pings(index), end, count)).collect())
+        };
+        let unit = rank(&rtts, 0.5).map_or(Unit::Ms, |median| Unit::of_rtt(*median));
+        Self { document, series, detail, end, time_unit: Unit::of_span(end), rtts, unit }
+    }
+
+    /// Its account, as text.
+    pub fn table(&self) -> Table {
+        Table::new(self.document, &self.rtts, self.unit)
+    }
+
+    /// Draws it, as SVG.
+    ///
+    /// # Errors
+    ///
+    /// Where plotters refuses.
+    pub fn svg(&self, parts: Parts) -> Drawn<String> {
+        let table = self.table();
+        let blocks: Vec<_> = self.blocks(parts).into_iter().map(|block| (block, self.height(block, &table))).collect();
+        let height = blocks.iter().map(|(_, height)| height).sum();
+        let mut svg = String::new();
+        {
+            let page = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+            page.fill(&palette::PAPER.rgb())?;
+            let mut top = 0;
+            for (block, height) in blocks {
+                self.draw(block, &page.clone().shrink((0, top), (WIDTH, height)), &table)?;
+                top += height;
+            }
+            page.present()?;
+        }
+        Ok(with_title(&svg, &words::title(self.document)))
+    }
+
+    fn blocks(&self, parts: Parts) -> Vec<Block> {
+        let text = |block| (parts == Parts::All).then_some(block);
+        let mishaps = Mishap::ALL.into_iter().filter(|kind| self.document.pings.iter().any(|ping| kind.befell(ping)));
+        iter::empty()
+            .chain(text(Block::Heading))
+            .chain((self.series.len() > 1).then_some(Block::Legend))
+            .chain([Block::Rtt])
+            .chain(mishaps.map(Block::Mishap))
+            .chain([Block::Time])
+            .chain((!self.rtts.is_empty()).then_some(Block::Histogram))
+            .chain(text(Block::Table))
+            .collect()
+    }
+
+    fn height(&self, block: Block, table: &Table) -> u32 {
+        match block {
+            Block::Heading => heading::HEIGHT,
+            Block::Legend => heading::legend_height(&self.series),
+            Block::Rtt => self.rtt_height(),
+            Block::Mishap(_) => self.mishap_height(),
+            Block::Time => X_AXIS,
+            Block::Histogram => histogram::HEIGHT,
+            Block::Table => table::height(table),
+        }
+    }
+
+    fn draw(&self, block: Block, area: &Area<'_>, table: &Table) -> Drawn {
+        match block {
+            Block::Heading => heading::draw(self.document, area),
+            Block::Legend => heading::draw_legend(&self.series, area),
+            Block::Rtt => self.draw_rtt(area),
+            Block::Mishap(kind) => self.draw_mishap(kind, area),
+            Block::Time => self.draw_time(area),
+            Block::Histogram => self.draw_histogram(area),
+            Block::Table => table::draw(table, area),
+        }
+    }
+
+    /// The time since the start of the run, with room for marks at its ends.
+    fn time_axis(&self) -> Axis {
+        let end = self.x(self.end as f64);
+        let margin = 0.01 * end;
+        Axis::linear(-margin..end + margin, 12)
+    }
+
+    /// Where so many ns since the start are on that axis.
+    fn x(&self, ns: f64) -> f64 {
+        self.time_unit.of(ns)
+    }
+
+    /// Where one of `count` columns starts on it.
+    fn edge(&self, column: usize, count: usize) -> f64 {
+        self.x(self.end as f64 * column as f64 / count as f64)
+    }
+
+    fn draw_time(&self, area: &Area<'_>) -> Drawn {
+        let mut chart = chart_on(area)
+            .set_label_area_size(LabelAreaPosition::Bottom, X_AXIS - 1)
+            .build_cartesian_2d(self.time_axis(), Axis::linear(0.0..1.0, 1).bare())?;
+        let name = format!("time since the start, {}", self.time_unit.sign());
+        style::mesh(&mut chart).disable_mesh().disable_y_axis().x_desc(name).draw()?;
+        Ok(())
+    }
+
+    /// A chart over time, above others of that kind.
+    fn over_time<'b>(&self, area: &Area<'b>, y: Axis) -> Drawn<Chart<'_, 'b>> {
+        Ok(chart_on(area).build_cartesian_2d(self.time_axis(), y)?)
+    }
+}
+
+/// A chart that is still to be built: from [`LEFT`] to [`RIGHT`].
+fn chart_on<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'a, SVGBackend<'b>> {
+    let mut chart = ChartBuilder::on(area);
+    chart.margin_left(MARGIN).margin_right(RIGHT).set_label_area_size(LabelAreaPosition::Left, LEFT - MARGIN);
+    chart
+}
+
+/// With a title, which readers of screens read.
+fn with_title(svg: &str, title: &str) -> String {
+    match svg.split_once('>') {
+        Some((start, rest)) => format!("{start} role=\"img\">\n<title>{}</title>{rest}", Escaped(title)),
+        None => svg.to_owned(),
+    }
+}

@@ -1,0 +1,34 @@
+//! Bars that stand side by side, drawn as one shape.
+
+/// From where to where, and from how low to how high.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bar {
+    /// Left and right end.
+    pub x: [f64; 2],
+    /// Foot and head.
+    pub y: [f64; 2],
+}
+
+/// The line along the heads of `bars`.
+pub fn heads(bars: &[Bar]) -> Vec<(f64, f64)> {
+    bars.iter().flat_map(|Bar { x, y: [_, head] }| x.map(|x| (x, *head))).collect()
+}
+
+/// The line around all of `bars`: along the heads, and back along the feet.
+pub fn outline(bars: &[Bar]) -> Vec<(f64, f64)> {
+    let feet = bars.iter().rev().flat_map(|Bar { x: [left, right], y: [foot, _] }| [(*right, *foot), (*left, *foot)]);
+    heads(bars).into_iter().chain(feet).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outline_goes_along_the_heads_and_back_along_the_feet() {
+        let bars = [Bar { x: [0.0, 1.0], y: [2.0, 5.0] }, Bar { x: [1.0, 2.0], y: [3.0, 4.0] }];
+        let heads_only = [(0.0, 5.0), (1.0, 5.0), (1.0, 4.0), (2.0, 4.0)];
+        assert_eq!(heads(&bars), heads_only);
+        assert_eq!(outline(&bars), [&heads_only[..], &[(2.0, 3.0), (1.0, 3.0), (1.0, 2.0), (0.0, 2.0)]].concat());
+    }
+}

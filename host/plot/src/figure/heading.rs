@@ -1,0 +1,51 @@
+//! The title, and which colour is whose.
+
+use plotters::element::Rectangle;
+use plotters::style::Color as _;
+use plotters::style::text_anchor::HPos;
+
+use super::{Area, Drawn, LEFT, RIGHT, WIDTH, style};
+use crate::document::Document;
+use crate::palette;
+use crate::series::Series;
+use crate::words;
+
+/// Of title and subtitle.
+pub const HEIGHT: u32 = 68;
+
+const LINE: u32 = 22;
+/// Names in a line.
+const ACROSS: u32 = 3;
+/// Of a coloured square.
+const SQUARE: i32 = 12;
+
+/// Draws title and subtitle.
+pub fn draw(document: &Document, area: &Area<'_>) -> Drawn {
+    let title = words::title(document);
+    let within = WIDTH - LEFT - RIGHT;
+    // A title has larger letters.
+    let title = style::cut(&title, (f64::from(within) * style::BODY / style::TITLE * 0.95) as u32);
+    area.draw_text(&title, &style::bold(style::TITLE, palette::TEXT, HPos::Left), (LEFT as i32, 26))?;
+    let subtitle = style::cut(&words::subtitle(document), within);
+    area.draw_text(&subtitle, &style::text(style::BODY, palette::QUIET, HPos::Left), (LEFT as i32, 52))?;
+    Ok(())
+}
+
+/// How high the names of all series are, in pixels.
+pub fn legend_height(series: &Series<'_>) -> u32 {
+    (series.len() as u32).div_ceil(ACROSS) * LINE + 8
+}
+
+/// Draws the name of each series beside its colour.
+pub fn draw_legend(series: &Series<'_>, area: &Area<'_>) -> Drawn {
+    let width = (WIDTH - LEFT - RIGHT) / ACROSS;
+    for (index, name) in series.names().enumerate() {
+        let (column, row) = (index as u32 % ACROSS, index as u32 / ACROSS);
+        let (x, y) = ((LEFT + column * width) as i32, (row * LINE + LINE / 2) as i32);
+        let square = [(x, y - SQUARE / 2), (x + SQUARE, y + SQUARE / 2)];
+        area.draw(&Rectangle::new(square, series.ink(index).rgb().filled()))?;
+        let name = style::cut(&name, width - 2 * SQUARE as u32 - 8);
+        area.draw_text(&name, &style::text(style::BODY, palette::TEXT, HPos::Left), (x + SQUARE + 8, y))?;
+    }
+    Ok(())
+}

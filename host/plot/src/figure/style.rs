@@ -1,0 +1,88 @@
+//! How text and axes look, everywhere in the figure.
+
+use plotters::backend::SVGBackend;
+use plotters::chart::MeshStyle;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color as _, FontDesc, FontFamily, FontStyle, ShapeStyle, TextStyle};
+
+use super::Chart;
+use crate::axis::Axis;
+use crate::palette::{self, Ink};
+
+/// Of a figure's title, in pixels.
+pub const TITLE: f64 = 20.0;
+/// Of a chart's title.
+pub const CHART_TITLE: f64 = 15.0;
+/// Of all else.
+pub const BODY: f64 = 12.5;
+
+/// Of the lines that lead from an axis to its labels.
+const TICK: i32 = 4;
+
+/// How wide letters are, as a share of their size. There is no font to ask: the reader has it.
+const NARROW: f64 = 0.4;
+const WIDE: f64 = 0.63;
+
+/// How wide `text` is in [`BODY`], in pixels: rather more than it is.
+pub fn width(text: &str) -> u32 {
+    let share: f64 = text.chars().map(|c| if " .,:;()[]'|ijlftr-".contains(c) { NARROW } else { WIDE }).sum();
+    (share * BODY).ceil() as u32
+}
+
+/// `text`, or as much of its start and end as has room within so many pixels in [`BODY`].
+pub fn cut(text: &str, within: u32) -> String {
+    if width(text) <= within {
+        return text.to_owned();
+    }
+    let all = text.chars().count();
+    let with = |kept: usize| -> String {
+        let (start, end) = (text.chars().take(kept.div_ceil(2)), text.chars().skip(all - kept / 2));
+        start.chain("...".chars()).chain(end).collect()
+    };
+    (0..all).rev().map(with).find(|cut| width(cut) <= within).unwrap_or_default()
+}
+
+/// Text of that size, in pixels, with its middle at the height where it is put.
+pub fn text(size: f64, ink: Ink, anchor: HPos) -> TextStyle<'static> {
+    styled(size, ink, anchor, FontStyle::Normal)
+}
+
+/// The same in bold.
+pub fn bold(size: f64, ink: Ink, anchor: HPos) -> TextStyle<'static> {
+    styled(size, ink, anchor, FontStyle::Bold)
+}
+
+fn styled(size: f64, ink: Ink, anchor: HPos, style: FontStyle) -> TextStyle<'static> {
+    // The SVG backend divides sizes by that.
+    let font = FontDesc::new(FontFamily::SansSerif, size * 1.24, style);
+    TextStyle { font, color: ink.rgb().to_backend_color(), pos: Pos::new(anchor, VPos::Center) }
+}
+
+/// Axes with their ticks and the lines behind, which are still to be drawn.
+pub fn mesh<'c, 'a, 'b>(chart: &'c mut Chart<'a, 'b>) -> MeshStyle<'a, 'c, Axis, Axis, SVGBackend<'b>> {
+    let mut mesh = chart.configure_mesh();
+    mesh.set_all_tick_mark_size(TICK)
+        .bold_line_style(palette::GRID.rgb())
+        .axis_style(palette::QUIET.rgb())
+        .label_style(text(BODY, palette::QUIET, HPos::Left))
+        .axis_desc_style(text(BODY, palette::TEXT, HPos::Left));
+    mesh
+}
+
+/// A line.
+pub fn line(ink: Ink, width: u32) -> ShapeStyle {
+    ink.rgb().stroke_width(width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_loses_its_middle() {
+        assert_eq!(cut("abc", width("abc")), "abc");
+        assert_eq!(cut("aaaaabbbbbccccc", width("aaa...ccc")), "aaa...ccc");
+        assert_eq!(cut("\u{e9}\u{e9}\u{e9}\u{e9}", width("\u{e9}...")), "\u{e9}...");
+        assert_eq!(cut("abc", 0), "");
+    }
+}

@@ -1,0 +1,149 @@
+//! Durations and counts as people read them.
+
+/// A unit of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Microseconds.
+    Us,
+    /// Milliseconds.
+    Ms,
+    /// Seconds.
+    S,
+    /// Minutes.
+    Min,
+    /// Hours.
+    H,
+}
+
+impl Unit {
+    /// The one for round-trip times around `typical_ns`.
+    pub fn of_rtt(typical_ns: u64) -> Self {
+        match typical_ns {
+            0..1_000_000 => Self::Us,
+            1_000_000..10_000_000_000 => Self::Ms,
+            _ => Self::S,
+        }
+    }
+
+    /// The one for a time axis of so many ns.
+    pub fn of_span(ns: u64) -> Self {
+        match ns {
+            0..500_000 => Self::Us,
+            500_000..500_000_000 => Self::Ms,
+            500_000_000..600_000_000_000 => Self::S,
+            600_000_000_000..36_000_000_000_000 => Self::Min,
+            _ => Self::H,
+        }
+    }
+
+    /// Its sign, as the rest of udping writes it.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Us => "us",
+            Self::Ms => "ms",
+            Self::S => "s",
+            Self::Min => "min",
+            Self::H => "h",
+        }
+    }
+
+    /// So many ns, in this unit.
+    pub fn of(self, ns: f64) -> f64 {
+        ns / match self {
+            Self::Us => 1e3,
+            Self::Ms => 1e6,
+            Self::S => 1e9,
+            Self::Min => 60e9,
+            Self::H => 3600e9,
+        }
+    }
+}
+
+/// Four digits that count, or more where they stand before the point, and no more than three after it.
+pub fn figures(value: f64) -> String {
+    let decimals = match value.abs() {
+        0.0 => 0,
+        ..9.9995 => 3,
+        ..99.995 => 2,
+        ..999.95 => 1,
+        _ => 0,
+    };
+    decimal(value, decimals)
+}
+
+/// A share as a percentage: one decimal, or more where two digits would not count otherwise.
+pub fn percent(share: f64) -> String {
+    let percentage = share * 100.0;
+    let decimals = if percentage > 0.0 { 1.0 - percentage.log10().floor() } else { 1.0 };
+    decimal(percentage, decimals.clamp(1.0, 12.0) as usize)
+}
+
+/// With so many decimals, and commas between thousands.
+pub fn decimal(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let sign = if value < 0.0 && text.contains(|digit| ('1'..='9').contains(&digit)) { "-" } else { "" };
+    format!("{sign}{}{fraction}", with_commas(whole))
+}
+
+/// A count, with commas between thousands.
+pub fn count(number: u64) -> String {
+    with_commas(&number.to_string())
+}
+
+fn with_commas(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_has_four_digits_that_count() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.0123, "0.012"),
+            (5.849, "5.849"),
+            (9.9996, "10.00"),
+            (29.04, "29.04"),
+            (177.42, "177.4"),
+            (999.96, "1,000"),
+            (50_123.0, "50,123"),
+            (-29.04, "-29.04"),
+            (-0.0001, "0.000"),
+        ] {
+            assert_eq!(figures(value), text);
+        }
+    }
+
+    #[test]
+    fn a_share_that_is_not_nothing_does_not_look_like_nothing() {
+        for (share, text) in
+            [(0.0, "0.0"), (0.3333, "33.3"), (1.0, "100.0"), (0.001, "0.10"), (0.000_001, "0.00010"), (1e-9, "0.00000010")]
+        {
+            assert_eq!(percent(share), text);
+        }
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn a_unit_is_one_in_which_numbers_are_short() {
+        assert_eq!([999_999, 1_000_000, 10_000_000_000].map(Unit::of_rtt), [Unit::Us, Unit::Ms, Unit::S]);
+        assert_eq!([9_000_000_000, 3_600_000_000_000].map(Unit::of_span), [Unit::S, Unit::Min]);
+        assert_eq!(Unit::Min.of(90e9), 1.5);
+    }
+}

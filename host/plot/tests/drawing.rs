@@ -1,0 +1,267 @@
+//! Figures and pages, from documents that are built here.
+
+#![expect(clippy::unwrap_used, reason = "a test may well panic")]
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use roxmltree::Node;
+use udping_plot::document::{Config, Distribution, Document, Fate, Flow, Ping, Schedule, Summary, Target, Text};
+use udping_plot::{Drawing, UnknownExtension};
+
+const MS: u64 = 1_000_000;
+
+fn target(host: &str) -> Target {
+    Target { host: text(host), address: Some(text("192.0.2.7:12000")), error: None }
+}
+
+fn text(text: &str) -> Text {
+    Text::from(text.to_owned())
+}
+
+/// Pings of so many targets by turns, 1 ms apart.
+fn document(targets: u32, fates: impl IntoIterator<Item = Fate>) -> Document {
+    let ping = |(index, fate)| Ping {
+        at: index * MS,
+        fate,
+        target: (index % u64::from(targets)) as u32,
+        source_port: 9,
+        duplicates: 0,
+    };
+    let pings: Vec<_> = (0..).zip(fates).map(ping).collect();
+    let summary = Summary { sent: pings.len() as u64, rtt: Some(Distribution::default()), ..Summary::default() };
+    Document {
+        started: SystemTime::UNIX_EPOCH,
+        config: Config {
+            protocol: text("text"),
+            schedule: Schedule::Fixed,
+            interval: Duration::from_millis(1),
+            timeout: Duration::from_secs(2),
+            size_bytes: 32,
+        },
+        targets: (0..targets).map(|index| target(&format!("host-{index}.example"))).collect(),
+        pings,
+        flows: (0..targets).map(|target| Flow { target, source_port: 9, summary: summary.clone() }).collect(),
+        total: summary,
+    }
+}
+
+/// Round-trip times that go up and down between 1 and 2 ms.
+fn replies() -> impl Iterator<Item = Fate> {
+    (0..).map(|i: u64| Fate::Received { rtt: MS + i * 7919 % MS })
+}
+
+fn svg(document: &Document) -> String {
+    Drawing::Svg.of(document).unwrap()
+}
+
+fn html(document: &Document) -> String {
+    Drawing::Html.of(document).unwrap()
+}
+
+/// How many elements of that name have all of these attributes.
+fn count(svg: &str, name: &str, attributes: &[(&str, &str)]) -> usize {
+    let tree = roxmltree::Document::parse(svg).unwrap();
+    let is =
+        |node: &Node| node.has_tag_name(name) && attributes.iter().all(|(key, value)| node.attribute(*key) == Some(value));
+    tree.descendants().filter(is).count()
+}
+
+/// What is written in it.
+fn texts(svg: &str) -> Vec<String> {
+    let tree = roxmltree::Document::parse(svg).unwrap();
+    tree.descendants().filter(|node| node.has_tag_name("text")).map(|node| node.text().unwrap().trim().to_owned()).collect()
+}
+
+fn says(svg: &str, text: &str) -> bool {
+    texts(svg).iter().any(|written| written == text)
+}
+
+const FIRST: &str = "#0072B2";
+const SECOND: &str = "#D55E00";
+
+#[test]
+fn of_ten_pings_each_is_a_dot() {
+    let svg = svg(&document(1, replies().take(10)));
+    // And one in the key.
+    assert_eq!(count(&svg, "circle", &[("fill", FIRST)]), 11);
+    assert!(texts(&svg).iter().any(|text| text.contains("10 pings, one every 1ms")));
+}
+
+#[test]
+fn what_befell_a_ping_is_marked() {
+    let mut document = document(1, replies().take(10));
+    document.pings[2].fate = Fate::Lost;
+    document.pings[3].fate = Fate::Lost;
+    document.pings[4].fate = Fate::Late { rtt: 2000 * MS };
+    document.pings[5].duplicates = 1;
+    document.pings[6].fate = Fate::NotSent;
+    let svg = svg(&document);
+    for (mishap, colour, marks) in
+        [("lost", SECOND, 2), ("late", "#E69F00", 1), ("duplicated", "#CC79A7", 1), ("not sent", "#882255", 1)]
+    {
+        assert!(says(&svg, mishap) && says(&svg, &marks.to_string()), "{mishap}");
+        assert_eq!(count(&svg, "rect", &[("fill", colour)]), marks, "{mishap}");
+    }
+    // Each, and one in the key.
+    assert_eq!(count(&svg, "polygon", &[("fill", "#E69F00")]), 2, "triangles");
+    assert_eq!(count(&svg, "circle", &[("stroke", "#CC79A7"), ("fill", "none")]), 2, "rings");
+    assert!(!says(&svg, "awaited"));
+}
+
+#[test]
+fn a_million_pings_are_a_small_figure_with_a_gap_where_all_are_lost() {
+    let mut document = document(1, replies().take(1_000_000));
+    document.pings[400_000..450_000].iter_mut().for_each(|ping| ping.fate = Fate::Lost);
+    let svg = svg(&document);
+    assert!(svg.len() < 300_000, "{} bytes", svg.len());
+    assert!(html(&document).len() < 300_000);
+    // A band and its key; the bars of the histogram are opaquer.
+    assert_eq!(count(&svg, "polygon", &[("fill", FIRST), ("opacity", "0.35")]), 2);
+    assert_eq!(count(&svg, "circle", &[]), 0);
+    assert!(says(&svg, "to 100.0 %"), "{:?}", texts(&svg));
+}
+
+#[test]
+fn the_worst_of_a_million_pings_is_a_small_figure_too() {
+    let fates = (0..1_000_000_u64).map(|i| match i % 5 {
+        0 => Fate::Lost,
+        1 => Fate::Late { rtt: 3000 * MS },
+        2 => Fate::NotSent,
+        _ => Fate::Received { rtt: 1000 + i * i % (100 * MS) },
+    });
+    let mut document = document(8, fates);
+    document.pings.iter_mut().for_each(|ping| ping.duplicates = 1);
+    let size = svg(&document).len();
+    assert!(size < 1_000_000, "{size} bytes");
+}
+
+#[test]
+fn one_lost_ping_among_a_million_can_be_seen() {
+    let mut document = document(1, replies().take(1_000_000));
+    document.pings[400_000..450_000].iter_mut().for_each(|ping| ping.fate = Fate::Lost);
+    document.pings[900_000].fate = Fate::Lost;
+    let svg = svg(&document);
+    let tree = roxmltree::Document::parse(&svg).unwrap();
+    let shapes = tree.descendants().filter(|node| node.has_tag_name("polygon") && node.attribute("fill") == Some(SECOND));
+    let height = |node: Node| {
+        let ys = node.attribute("points").unwrap().split_whitespace().map(|point| point.split_once(',').unwrap().1);
+        let ys: Vec<i32> = ys.map(|y| y.parse().unwrap()).collect();
+        ys.iter().max().unwrap() - ys.iter().min().unwrap()
+    };
+    assert_eq!(shapes.map(height).collect::<Vec<_>>(), [33, 3]);
+}
+
+#[test]
+fn a_few_targets_have_colours_and_a_legend_and_many_have_none() {
+    let few = svg(&document(8, replies().take(80)));
+    assert_eq!(count(&few, "rect", &[("fill", "#777777")]), 1);
+    assert_eq!(count(&few, "circle", &[("fill", "#777777")]), 10);
+    assert!(says(&few, "host-7.example (192.0.2.7:12000)"));
+    let many = svg(&document(9, replies().take(90)));
+    assert_eq!(count(&many, "circle", &[("fill", FIRST)]), 91);
+}
+
+#[test]
+fn without_a_reply_the_figure_says_so() {
+    let lost = svg(&document(1, [Fate::Lost; 10]));
+    assert!(says(&lost, "no reply came in time") && !says(&lost, "Histogram of round-trip times"));
+    assert_eq!(count(&lost, "rect", &[("fill", SECOND)]), 10);
+    let none = svg(&document(1, []));
+    assert!(says(&none, "no ping was sent"));
+}
+
+#[test]
+fn one_ping_is_a_dot_and_a_bar() {
+    let svg = svg(&document(1, replies().take(1)));
+    assert_eq!(count(&svg, "circle", &[("fill", FIRST)]), 2);
+    assert_eq!(count(&svg, "polygon", &[("fill", FIRST)]), 1);
+}
+
+#[test]
+fn the_axis_of_times_says_how_it_is_divided() {
+    let spread = |rtts: [u64; 3]| svg(&document(1, rtts.map(|rtt| Fate::Received { rtt })));
+    assert!(says(&spread([MS, 2 * MS, 3 * MS]), "RTT, ms"));
+    assert!(says(&spread([30_000, 40_000, 50_000]), "RTT, us"));
+    assert!(says(&spread([20 * MS, 21 * MS, 22 * MS]), "RTT, ms (not from 0)"));
+    // Of the axis of times; that of the histogram says it always.
+    let logarithmic = |svg: &str| texts(svg).iter().filter(|text| *text == "RTT, ms (log scale)").count();
+    assert_eq!(logarithmic(&spread([MS, 2 * MS, 200 * MS])), 2);
+    assert_eq!(logarithmic(&spread([MS, 2 * MS, 3 * MS])), 1);
+}
+
+#[test]
+fn nothing_is_outside_the_picture() {
+    let strange = [0, 1, u64::MAX, 17].map(|rtt| Fate::Received { rtt });
+    let mut endless = document(1, strange);
+    endless.pings[3].at = u64::MAX;
+    endless.targets[0] = target(&"long.".repeat(100));
+    for document in [endless, document(20, replies().take(100)), document(3, replies().take(9000))] {
+        let svg = svg(&document);
+        let tree = roxmltree::Document::parse(&svg).unwrap();
+        let size = |name| tree.root_element().attribute(name).unwrap().parse::<f64>().unwrap();
+        let (width, height) = (size("width"), size("height"));
+        for node in tree.descendants() {
+            for (names, end) in [(["x", "x1", "x2", "cx"], width), (["y", "y1", "y2", "cy"], height)] {
+                for place in names.into_iter().filter_map(|name| node.attribute(name)) {
+                    assert!((0.0..=end).contains(&place.parse().unwrap()), "{node:?}");
+                }
+            }
+            for point in node.attribute("points").unwrap_or_default().split_whitespace() {
+                let (x, y) = point.split_once(',').unwrap();
+                assert!(
+                    (0.0..=width).contains(&x.parse().unwrap()) && (0.0..=height).contains(&y.parse().unwrap()),
+                    "{point}"
+                );
+            }
+        }
+        assert!(texts(&svg).iter().all(|text| text.len() < 160));
+    }
+}
+
+#[test]
+fn names_are_text_and_never_markup() {
+    let name = "<script>alert('1')</script>&amp;\0";
+    let mut document = document(2, replies().take(10));
+    document.targets[0] = target(name);
+    document.targets[1] = Target { host: text("<b>"), address: None, error: Some(text("<i>")) };
+    let (svg, html) = (svg(&document), html(&document));
+    assert!(texts(&svg).iter().any(|text| text.contains("<script>alert('1')</script>&amp;\u{fffd}")), "{:?}", texts(&svg));
+    for markup in ["<script", "<b>", "<i>", "\0"] {
+        assert!(!svg.contains(markup) && !html.contains(markup), "{markup}");
+    }
+    assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;amp;"));
+    document.targets.truncate(1);
+    document.flows.truncate(1);
+    document.pings.iter_mut().for_each(|ping| ping.target = 0);
+    assert!(Drawing::Svg.of(&document).unwrap().contains("<title>udping: &lt;script&gt;"));
+}
+
+#[test]
+fn a_page_needs_nothing_from_elsewhere_and_has_a_row_for_each_flow() {
+    let html = html(&document(30, replies().take(90)));
+    let elsewhere = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    for needs in ["http:", "https:", "src=", "href=", "url(", "@import"] {
+        assert!(!elsewhere.contains(needs), "{needs}");
+    }
+    assert_eq!(html.matches("<tr><th scope=\"row\">").count(), 31);
+    assert!(html.contains("prefers-color-scheme: dark") && html.contains("<svg"));
+}
+
+#[test]
+fn a_figure_has_some_rows_and_says_where_the_others_are() {
+    let svg = svg(&document(30, replies().take(90)));
+    assert!(says(&svg, "... and 7 more rows, which an HTML page has"), "{:?}", texts(&svg));
+}
+
+#[test]
+fn a_file_is_what_its_extension_says() {
+    for (path, drawing) in [
+        ("a/rtt.svg", Ok(Drawing::Svg)),
+        ("rtt.html", Ok(Drawing::Html)),
+        ("rtt.png", Err(UnknownExtension)),
+        ("svg", Err(UnknownExtension)),
+    ] {
+        assert_eq!(Drawing::by_extension(Path::new(path)), drawing, "{path}");
+    }
+}

@@ -1,0 +1,54 @@
+//! The results of a run, drawn into a file.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use udping_plot::{Document, Drawing, ReadError};
+
+/// What stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Draws the results in the file `results`, or those on standard input, into the file `output`.
+///
+/// # Errors
+///
+/// One line. Whatever was in `output` before is still there.
+pub fn plot(results: &Path, output: &Path) -> Result<()> {
+    // First, since results may be long, or still to come.
+    let drawing = Drawing::by_extension(output).with_context(|| output.display().to_string())?;
+    let document = read(results).with_context(|| name(results))?;
+    let drawn = drawing.of(&document).with_context(|| name(results))?;
+    write(output, drawn.as_bytes()).with_context(|| format!("cannot write {}", output.display()))
+}
+
+fn name(results: &Path) -> String {
+    if results == Path::new(STANDARD_INPUT) { "standard input".to_owned() } else { results.display().to_string() }
+}
+
+fn read(results: &Path) -> Result<Document, ReadError> {
+    if results == Path::new(STANDARD_INPUT) {
+        Document::read(io::stdin().lock())
+    } else {
+        Document::read(File::open(results).map_err(ReadError::Io)?)
+    }
+}
+
+/// All of it or nothing: into another file beside it, which then takes its name.
+fn write(output: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt as _;
+
+        // As any new file, which the umask narrows: temporary ones are their owner's alone.
+        temporary.permissions(Permissions::from_mode(0o666));
+    }
+    let mut file = temporary.prefix(".udping-plot").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(output)?;
+    Ok(())
+}
