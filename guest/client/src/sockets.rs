@@ -33,6 +33,11 @@ struct Socket {
 impl Sockets {
     /// Opens what is needed to reach `peers`. A single one is connected to: then its network's errors come back, too.
     pub fn open(args: &Args, peers: &[SocketAddr]) -> Result<Self, Failure> {
+        let last = args.source_port.map(|first| u32::from(first.get()) + u32::from(args.source_ports.get()) - 1);
+        if last.is_some_and(|last| last > u16::MAX.into()) {
+            let message = "--source-port and --source-ports: there is no port above 65535";
+            return Err(Failure::Message(message.to_owned()));
+        }
         let mut channels = Vec::new();
         for source_port in 0..usize::from(args.source_ports.get()) {
             for is_ipv4 in [true, false] {
@@ -104,13 +109,8 @@ impl Sockets {
 
 fn open(args: &Args, source_port: usize, is_ipv4: bool, peers: &[SocketAddr]) -> Result<Channel, Failure> {
     let any = if is_ipv4 { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
-    let port = match args.source_port {
-        // The last of at most 100 ports may lie beyond the last there is.
-        Some(first) => usize::from(first.get()).checked_add(source_port).and_then(|port| u16::try_from(port).ok()),
-        None => Some(0),
-    };
-    let port =
-        port.ok_or_else(|| Failure::Message("--source-port and --source-ports: there is no port above 65535".into()))?;
+    // The last of them is a port, as was seen before.
+    let port = args.source_port.map_or(0, |first| first.get().saturating_add(source_port as u16));
     let local = SocketAddr::new(any, port);
     let socket = Bound::new(local).map_err(|error| Failure::Net(format!("cannot bind to {local}"), error))?;
     if let Some(ttl) = args.ttl {
