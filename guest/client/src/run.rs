@@ -103,7 +103,7 @@ fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failu
         codec,
         measured: Measured {
             one_way: args.protocol == Spoken::Stamp,
-            clock_synced: args.clock_synced,
+            synced: args.clock_synced.then(|| ErrorEstimate::of_clock(true)),
             stateful: args.stateful,
         },
         count: NonZeroU64::new(args.count.into()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::in_flight::{Fate, InFlight, Sent};
 use crate::one_way::{LossDirections, OneWayDelays, Reflected};
 use crate::seq::Seq;
+use crate::stamp::ErrorEstimate;
 use crate::stats::{Distribution, Jitter, Losses, Reordering};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
@@ -26,8 +27,8 @@ pub enum ReplyKind {
 pub struct Measured {
     /// Replies tell the reflector's times and counts.
     pub one_way: bool,
-    /// Its clock and this one are declared to agree.
-    pub clock_synced: bool,
+    /// Its clock and this one are declared to agree, this one as well as it says here.
+    pub synced: Option<ErrorEstimate>,
     /// It is declared to count by itself.
     pub stateful: bool,
 }
@@ -48,7 +49,7 @@ pub struct Delays {
 impl Delays {
     /// Nothing yet, in distributions made by `new`.
     pub fn new(measured: Measured, new: fn() -> Distribution) -> Self {
-        let one_way = measured.one_way.then(|| OneWayDelays::new(measured.clock_synced, new));
+        let one_way = measured.one_way.then(|| OneWayDelays::new(measured.synced, new));
         Self { rtt: new(), scheduled_rtt: new(), ipdv: new(), one_way }
     }
 

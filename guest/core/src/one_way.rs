@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::in_flight::{Fate, Sent};
 use crate::seq::Seq;
+use crate::stamp::ErrorEstimate;
 use crate::stats::{Distribution, Spread};
 
 /// Counters of duplicates that are remembered, until the losses around them are attributed.
@@ -21,9 +22,9 @@ impl ClockSpan {
         Duration::from_nanos(self.0.abs_diff(other.0))
     }
 
-    /// As a delay, where both clocks agree: one that comes out below zero shows how little, and is none.
-    fn delay(self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
+    /// As a delay, where both clocks agree; `None` below zero, which shows how little they do.
+    fn delay(self) -> Option<Duration> {
+        u64::try_from(self.0).ok().map(Duration::from_nanos)
     }
 }
 
@@ -38,6 +39,8 @@ pub struct Reflected {
     pub down: ClockSpan,
     /// From T2 to T3: by the reflector's clock alone.
     pub processing: Duration,
+    /// How far that clock may be wrong.
+    pub error: ErrorEstimate,
 }
 
 /// Spans of each direction.
@@ -48,7 +51,17 @@ pub struct OneWayDelays {
     up_variation: Distribution,
     down_variation: Distribution,
     /// Where the clocks were declared to be synchronised.
-    delays: Option<(Distribution, Distribution)>,
+    synced: Option<SyncedDelays>,
+}
+
+/// What means something only between clocks that agree.
+#[derive(Clone, Debug)]
+struct SyncedDelays {
+    up: Distribution,
+    down: Distribution,
+    below_zero: u64,
+    sender: ErrorEstimate,
+    reflector: Option<ErrorEstimate>,
 }
 
 /// What [`OneWayDelays`] hold.
@@ -62,21 +75,35 @@ pub struct OneWaySpreads {
     pub up_variation: Option<Spread>,
     /// How much T4 - T3 does.
     pub down_variation: Option<Spread>,
-    /// T2 - T1, only where the clocks were declared to be synchronised.
+    /// Only where the clocks were declared to be synchronised.
+    pub synced: Option<SyncedSpreads>,
+}
+
+/// One-way delays, and how far to believe them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncedSpreads {
+    /// T2 - T1.
     pub up_delay: Option<Spread>,
-    /// T4 - T3, only there.
+    /// T4 - T3.
     pub down_delay: Option<Spread>,
+    /// Delays that came out below zero, as none do between clocks that agree. They are in neither spread.
+    pub below_zero: u64,
+    /// How far the clock here may be wrong.
+    pub sender: ErrorEstimate,
+    /// How far the reflector last said that its clock may be; `None` before its first reply.
+    pub reflector: Option<ErrorEstimate>,
 }
 
 impl OneWayDelays {
-    /// Nothing yet, in distributions made by `new`.
-    pub fn new(clock_synced: bool, new: fn() -> Distribution) -> Self {
+    /// Nothing yet, in distributions made by `new`. `clock` says of the clock here that it agrees with the reflector's, and how
+    /// well.
+    pub fn new(clock: Option<ErrorEstimate>, new: fn() -> Distribution) -> Self {
         Self {
             processing: new(),
             net_rtt: new(),
             up_variation: new(),
             down_variation: new(),
-            delays: clock_synced.then(|| (new(), new())),
+            synced: clock.map(|sender| SyncedDelays { up: new(), down: new(), below_zero: 0, sender, reflector: None }),
         }
     }
 
@@ -84,9 +111,14 @@ impl OneWayDelays {
     pub fn record(&mut self, rtt: Duration, reflected: Reflected) {
         self.processing.record(reflected.processing);
         self.net_rtt.record(rtt.saturating_sub(reflected.processing));
-        if let Some((up, down)) = &mut self.delays {
-            up.record(reflected.up.delay());
-            down.record(reflected.down.delay());
+        if let Some(synced) = &mut self.synced {
+            synced.reflector = Some(reflected.error);
+            for (delays, span) in [(&mut synced.up, reflected.up), (&mut synced.down, reflected.down)] {
+                match span.delay() {
+                    Some(delay) => delays.record(delay),
+                    None => synced.below_zero += 1,
+                }
+            }
         }
     }
 
@@ -103,8 +135,13 @@ impl OneWayDelays {
             net_rtt: self.net_rtt.spread(),
             up_variation: self.up_variation.spread(),
             down_variation: self.down_variation.spread(),
-            up_delay: self.delays.as_ref().and_then(|(up, _)| up.spread()),
-            down_delay: self.delays.as_ref().and_then(|(_, down)| down.spread()),
+            synced: self.synced.as_ref().map(|synced| SyncedSpreads {
+                up_delay: synced.up.spread(),
+                down_delay: synced.down.spread(),
+                below_zero: synced.below_zero,
+                sender: synced.sender,
+                reflector: synced.reflector,
+            }),
         }
     }
 }
@@ -204,7 +241,8 @@ mod tests {
         duplicates.iter().for_each(|&counter| directions.duplicated(Seq(counter)));
         for (i, counter) in counters.iter().enumerate() {
             let span = ClockSpan(0);
-            let reflected = |n: &u32| Reflected { counter: Seq(*n), up: span, down: span, processing: Duration::ZERO };
+            let (processing, error) = (Duration::ZERO, ErrorEstimate::of_clock(false));
+            let reflected = |n: &u32| Reflected { counter: Seq(*n), up: span, down: span, processing, error };
             let sent = Sent {
                 scheduled: Instant::from_nanos(0),
                 at: Instant::from_nanos(0),
@@ -281,24 +319,30 @@ mod tests {
 
     #[test]
     fn delays_themselves_are_kept_only_where_clocks_are_declared_synchronised() {
+        let (here, there) = (ErrorEstimate::of_clock(true), ErrorEstimate::of_clock(false));
         let reflected = |up, down, processing| Reflected {
             counter: Seq(0),
             up: ClockSpan(up),
             down: ClockSpan(down),
             processing: Duration::from_nanos(processing),
+            error: there,
         };
-        for clock_synced in [false, true] {
-            let mut delays = OneWayDelays::new(clock_synced, Distribution::of_moments);
+        for clock in [None, Some(here)] {
+            let mut delays = OneWayDelays::new(clock, Distribution::of_moments);
             // An RTT of 100, of which 30 in the reflector; then 120 with 20.
             delays.record(Duration::from_nanos(100), reflected(60, 10, 30));
-            delays.record(Duration::from_nanos(120), reflected(-5, 25, 20));
-            delays.record_adjacent(reflected(60, 10, 30), reflected(-5, 25, 20));
+            delays.record(Duration::from_nanos(120), reflected(-5, 26, 20));
+            delays.record_adjacent(reflected(60, 10, 30), reflected(-5, 26, 20));
             let spreads = delays.spreads();
             let mean = |spread: Option<Spread>| spread.map(|spread| spread.mean.as_nanos());
             assert_eq!((mean(spreads.processing), mean(spreads.net_rtt)), (Some(25), Some(85)));
-            assert_eq!((mean(spreads.up_variation), mean(spreads.down_variation)), (Some(65), Some(15)));
-            let expected = if clock_synced { (Some(30), Some(18)) } else { (None, None) };
-            assert_eq!((mean(spreads.up_delay), mean(spreads.down_delay)), expected);
+            assert_eq!((mean(spreads.up_variation), mean(spreads.down_variation)), (Some(65), Some(16)));
+            assert_eq!(spreads.synced.is_some(), clock.is_some());
+            if let Some(synced) = spreads.synced {
+                assert_eq!((mean(synced.up_delay), mean(synced.down_delay)), (Some(60), Some(18)));
+                assert_eq!(synced.below_zero, 1, "a delay of -5 is none");
+                assert_eq!((synced.sender, synced.reflector), (here, Some(there)));
+            }
         }
     }
 }

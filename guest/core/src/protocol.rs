@@ -139,6 +139,7 @@ fn reflected(reply: &Reply, sent: UnixTime, arrived: UnixTime) -> Reflected {
         down: ClockSpan(here(arrived).nanos_since(reply.sent, format)),
         // Below zero only where that clock was set in between.
         processing: Duration::from_nanos(u64::try_from(processing).unwrap_or(0)),
+        error: reply.error,
     }
 }
 
@@ -190,6 +191,7 @@ mod tests {
             // T4 is 2,000 ns after T1, and T3, but for the hour, 800 ns.
             down: ClockSpan(1_200 - hour),
             processing: Duration::from_nanos(300),
+            error: error(),
         };
         assert_eq!(checked(&codec(9), &reply(9)), Some(Some(expected)));
         assert_eq!(checked(&codec(9), &reply(0)), Some(Some(expected)), "a reflector that knows no SSID");

@@ -4,7 +4,9 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use udping_core::duration::{Millis, Plain};
+use udping_core::one_way::SyncedSpreads;
 use udping_core::pinger::{Event, FlowId, Happened, ReplyKind, Results};
+use udping_core::stamp::ErrorEstimate;
 use udping_core::stats::Spread;
 use udping_core::summary::{Punctuality, Summary};
 
@@ -161,6 +163,31 @@ impl fmt::Display for Typical<'_> {
     }
 }
 
+/// How far one-way delays are to be believed.
+struct Clocks(SyncedSpreads);
+
+impl fmt::Display for Clocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SyncedSpreads { below_zero, sender, reflector, .. } = self.0;
+        f.write_str("clocks: here ")?;
+        clock(sender, f)?;
+        f.write_str(", there ")?;
+        match reflector {
+            Some(reflector) => clock(reflector, f)?,
+            None => f.write_str("unknown")?,
+        }
+        if below_zero > 0 { write!(f, "; {below_zero} delays below zero, so they do not agree") } else { Ok(()) }
+    }
+}
+
+fn clock(error: ErrorEstimate, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error.error() {
+        Some(error) => write!(f, "+-{}", Rounded(error))?,
+        None => f.write_str("of no valid error")?,
+    }
+    f.write_str(if error.is_synchronised() { " of UTC" } else { " (not said to be synchronised)" })
+}
+
 /// The lines at the end of a run.
 struct Closing<'a> {
     summary: &'a Summary,
@@ -188,7 +215,7 @@ impl fmt::Display for Closing<'_> {
         if let Some(losses) = s.directed_losses.filter(|_| s.lost > 0) {
             write!(
                 f,
-                "\nlost {} on the way there, {} on the way back, {} on either",
+                "\nlost {} on the way there, {} on the way back, {} on either way",
                 losses.up, losses.down, losses.unknown
             )?;
         }
@@ -212,12 +239,15 @@ impl fmt::Display for Closing<'_> {
                 ("reflector's time", one_way.processing),
                 ("variation there", one_way.up_variation),
                 ("variation back", one_way.down_variation),
-                ("delay there", one_way.up_delay),
-                ("delay back", one_way.down_delay),
+                ("delay there", one_way.synced.and_then(|synced| synced.up_delay)),
+                ("delay back", one_way.synced.and_then(|synced| synced.down_delay)),
             ] {
                 if let Some(spread) = spread {
                     write!(f, "\n{}", Typical(name, spread))?;
                 }
+            }
+            if let Some(synced) = one_way.synced {
+                write!(f, "\n{}", Clocks(synced))?;
             }
         }
         if let Some(scheduled) = s.scheduled_rtt {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use udping_core::in_flight::{Fate, Sent};
-use udping_core::one_way::{DirectedLosses, OneWaySpreads};
+use udping_core::one_way::{DirectedLosses, OneWaySpreads, Reflected, SyncedSpreads};
 use udping_core::protocol::Protocol;
 use udping_core::seq::Seq;
+use udping_core::stamp::ErrorEstimate;
 use udping_core::stats::Spread;
 use udping_core::summary::{Punctuality, Summary};
 
@@ -86,6 +87,31 @@ pub struct RecordView {
     rtt_ns: Option<u64>,
     #[serde(skip_serializing_if = "is_zero")]
     duplicates: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stamp: Option<ReflectedView>,
+}
+
+/// `stamp` of a record: what the reflector said. The offset between its clock and ours is in neither, unless both are declared
+/// to agree.
+#[derive(Serialize)]
+struct ReflectedView {
+    counter: u32,
+    processing_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up_delay_ns: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    down_delay_ns: Option<i64>,
+}
+
+impl ReflectedView {
+    fn new(reflected: Reflected, is_synced: bool) -> Self {
+        Self {
+            counter: reflected.counter.0,
+            processing_ns: nanos(reflected.processing),
+            up_delay_ns: is_synced.then_some(reflected.up.0),
+            down_delay_ns: is_synced.then_some(reflected.down.0),
+        }
+    }
 }
 
 fn is_zero(count: &u32) -> bool {
@@ -103,6 +129,7 @@ impl RecordView {
             fate: fate(sent.fate),
             rtt_ns: sent.round_trip().map(nanos),
             duplicates: sent.duplicates,
+            stamp: sent.reflected.map(|reflected| ReflectedView::new(reflected, run.config.measured.synced.is_some())),
         }
     }
 }
@@ -230,9 +257,42 @@ struct OneWayView {
     up_variation: Option<SpreadView>,
     down_variation: Option<SpreadView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    synced: Option<SyncedView>,
+}
+
+/// `synced`: delays, and how far to believe them.
+#[derive(Serialize)]
+struct SyncedView {
     up_delay: Option<SpreadView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     down_delay: Option<SpreadView>,
+    below_zero: u64,
+    sender: ClockView,
+    reflector: Option<ClockView>,
+}
+
+/// A clock, as its error estimate has it. Where that is not valid, there is no error.
+#[derive(Serialize)]
+struct ClockView {
+    error_ns: Option<u64>,
+    synchronised: bool,
+}
+
+impl From<ErrorEstimate> for ClockView {
+    fn from(estimate: ErrorEstimate) -> Self {
+        Self { error_ns: estimate.error().map(nanos), synchronised: estimate.is_synchronised() }
+    }
+}
+
+impl From<SyncedSpreads> for SyncedView {
+    fn from(spreads: SyncedSpreads) -> Self {
+        Self {
+            up_delay: spreads.up_delay.map(Into::into),
+            down_delay: spreads.down_delay.map(Into::into),
+            below_zero: spreads.below_zero,
+            sender: spreads.sender.into(),
+            reflector: spreads.reflector.map(Into::into),
+        }
+    }
 }
 
 impl OneWayView {
@@ -245,8 +305,7 @@ impl OneWayView {
             net_rtt: spreads.net_rtt.map(Into::into),
             up_variation: spreads.up_variation.map(Into::into),
             down_variation: spreads.down_variation.map(Into::into),
-            up_delay: spreads.up_delay.map(Into::into),
-            down_delay: spreads.down_delay.map(Into::into),
+            synced: spreads.synced.map(Into::into),
         }
     }
 }
