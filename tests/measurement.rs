@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use udping_tests::{CLIENT, Outcome, Runtime, Server, file, ping, run, udping_host, under_both_runtimes, wasmtime};
 
 under_both_runtimes![
@@ -36,7 +35,7 @@ fn a_document_holds_the_run(runtime: Runtime) {
     for records in [false, true] {
         let options = if records { &["--format", "json", "--records"][..] } else { &["--format", "json"] };
         let outcome = printed(runtime, options);
-        let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let document = udping_schema::results(&outcome.stdout);
         assert_eq!((&document["format"], &document["version"]), (&"udping-results".into(), &1.into()));
         assert_eq!(document["config"]["interval_ns"], 20_000_000);
         assert_eq!((&document["total"]["sent"], &document["total"]["received"]), (&5.into(), &5.into()));
@@ -54,7 +53,7 @@ fn a_document_holds_the_run(runtime: Runtime) {
 
 fn a_line_is_written_for_each_thing_that_happens(runtime: Runtime) {
     let outcome = printed(runtime, &["--format", "jsonl"]);
-    let lines: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = udping_schema::events(&outcome.stdout);
     let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
     let of = |event| events.iter().filter(|other| **other == event).count();
     assert_eq!((events[0], events[events.len() - 1]), ("start", "summary"));
@@ -107,7 +106,7 @@ fn a_flood_does_not_wait_for_the_interval(runtime: Runtime) {
 fn bursts_leave_back_to_back(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &[]);
     let options = ["-c", "6", "-i", "200ms", "--burst", "3", "--format", "json", "--records"];
-    let document: Value = serde_json::from_str(&ping(runtime, &server, &options).stdout).unwrap();
+    let document = udping_schema::results(&ping(runtime, &server, &options).stdout);
     let due: Vec<_> = document["records"].as_array().unwrap().iter().map(|r| r["scheduled_ns"].as_u64().unwrap()).collect();
     assert_eq!(due, [0, 0, 0, 200_000_000, 200_000_000, 200_000_000]);
 }
@@ -115,7 +114,7 @@ fn bursts_leave_back_to_back(runtime: Runtime) {
 fn source_ports_take_turns(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &[]);
     let options = ["-c", "6", "-i", "20ms", "--source-ports", "3", "--format", "json", "--records"];
-    let document: Value = serde_json::from_str(&ping(runtime, &server, &options).stdout).unwrap();
+    let document = udping_schema::results(&ping(runtime, &server, &options).stdout);
     let flows = document["flows"].as_array().unwrap();
     let mut ports: Vec<_> = flows.iter().map(|flow| flow["source_port"].as_u64().unwrap()).collect();
     ports.sort_unstable();
@@ -213,7 +212,7 @@ fn a_poisson_schedule_is_that_of_its_seed() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let due = |seed| {
         let options = ["-c", "5", "-i", "50ms", "--schedule", "poisson", "--seed", seed, "--format", "json", "--records"];
-        let document: Value = serde_json::from_str(&ping(Runtime::UdpingHost, &server, &options).stdout).unwrap();
+        let document = udping_schema::results(&ping(Runtime::UdpingHost, &server, &options).stdout);
         document["records"].as_array().unwrap().iter().map(|r| r["scheduled_ns"].as_u64().unwrap()).collect::<Vec<_>>()
     };
     let (one, again, other) = (due("1"), due("1"), due("2"));

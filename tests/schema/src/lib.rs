@@ -1,0 +1,45 @@
+//! Holds what the client writes against the schemas in `docs/`. It is for tests: where something is wrong, it panics.
+
+use std::sync::LazyLock;
+
+use jsonschema::{Registry, Validator};
+use serde_json::Value;
+
+static RESULTS: LazyLock<Value> = LazyLock::new(|| parse(include_str!("../../../docs/results.schema.json")));
+static EVENTS: LazyLock<Value> = LazyLock::new(|| parse(include_str!("../../../docs/events.schema.json")));
+
+/// The document of `--format json`.
+#[track_caller]
+pub fn results(text: &str) -> Value {
+    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&RESULTS));
+    validated(&VALIDATOR, text)
+}
+
+/// The lines of `--format jsonl`.
+#[track_caller]
+pub fn events(text: &str) -> Vec<Value> {
+    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&EVENTS));
+    text.lines().map(|line| validated(&VALIDATOR, line)).collect()
+}
+
+#[track_caller]
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Either may refer to the other.
+fn validator(schema: &Value) -> Validator {
+    let registry = [&*RESULTS, &*EVENTS].into_iter().try_fold(Registry::new(), |registry, schema| {
+        registry.add(schema["$id"].as_str().expect("a schema has a name"), schema)
+    });
+    let registry = registry.and_then(|registry| registry.prepare()).expect("schemas that refer to what there is");
+    jsonschema::options().with_registry(&registry).build(schema).expect("a schema")
+}
+
+#[track_caller]
+fn validated(validator: &Validator, text: &str) -> Value {
+    let value = parse(text);
+    let errors: Vec<_> = validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{text}");
+    value
+}
