@@ -173,7 +173,7 @@ fn a_list_that_names_nobody_or_something_else_is_one_line() {
         (
             "net.txt",
             "127.0.0.1:7\n127.0.0.0/8:7\n",
-            ": line 2: \"127.0.0.0/8:7\" is not HOST:PORT, with an IPv6 address in brackets",
+            ": line 2: \"127.0.0.0/8:7\" is not HOST[:PORT], with an IPv6 address in brackets",
         ),
     ] {
         let targets = file(name, text.as_bytes());

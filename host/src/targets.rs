@@ -6,12 +6,12 @@ use std::{fs, io};
 
 use thiserror::Error;
 
-use crate::grants::{Endpoint, GrantError};
+use crate::grants::{Endpoint, GrantError, Ports};
 
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// As it stands there: `HOST:PORT`.
+    /// As it stands there: `HOST[:PORT]`.
     pub text: String,
     /// The same as a grant.
     pub endpoint: Endpoint,
@@ -29,7 +29,7 @@ pub enum TargetsError {
         error: io::Error,
     },
     /// A line is something else.
-    #[error("--targets {}: line {number}: {line:?} is not HOST:PORT, with an IPv6 address in brackets", path.display())]
+    #[error("--targets {}: line {number}: {line:?} is not HOST[:PORT], with an IPv6 address in brackets", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -60,13 +60,18 @@ pub fn read(path: &Path) -> Result<Vec<Target>, TargetsError> {
     if targets.is_empty() { Err(TargetsError::Empty(path.to_owned())) } else { Ok(targets) }
 }
 
+/// Where a line has no port, the client takes STAMP's or none.
 fn parse(line: &str) -> Result<Target, GrantError> {
-    let (host, port) = line.rsplit_once(':').ok_or(GrantError::Endpoint)?;
     // A grant may be for a network and a range of ports; a target is one of each.
-    if host.contains('/') || !port.bytes().all(|b| b.is_ascii_digit()) {
+    if line.contains('/') {
         return Err(GrantError::Endpoint);
     }
-    Ok(Target { text: line.to_owned(), endpoint: line.parse()? })
+    let endpoint = match line.rsplit_once(':').filter(|_| !line.ends_with(']')) {
+        None => Endpoint::new(line, Ports::STAMP)?,
+        Some((_, port)) if port.bytes().all(|b| b.is_ascii_digit()) => line.parse()?,
+        Some(_) => return Err(GrantError::Endpoint),
+    };
+    Ok(Target { text: line.to_owned(), endpoint })
 }
 
 #[cfg(test)]
@@ -74,12 +79,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_one_host_and_one_port() {
-        for line in ["127.0.0.1:12000", "[::1]:12000", "[fe80::1%2]:7", "a.example:65535"] {
+    fn a_line_is_one_host_and_at_most_one_port() {
+        for line in ["127.0.0.1:12000", "[::1]:12000", "[fe80::1%2]:7", "a.example:65535", "a.example", "127.0.0.1", "[::1]"]
+        {
             assert_eq!(parse(line).map(|target| target.text), Ok(line.to_owned()));
         }
-        for line in ["127.0.0.1", "127.0.0.0/8:7", "a.example:1-9", "a.example:+7", "a.example:0", "::1:7", ":7"] {
+        for line in
+            ["127.0.0.0/8:7", "127.0.0.0/8", "a.example:1-9", "a.example:+7", "a.example:0", "::1", "::1:7", ":7", ""]
+        {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_a_port_grants_the_port_of_stamp() {
+        for (line, with_port) in [("a.example", "a.example:862"), ("127.0.0.1", "127.0.0.1:862"), ("[::1]", "[::1]:862")] {
+            assert_eq!(parse(line).map(|target| target.endpoint), with_port.parse());
         }
     }
 }

@@ -16,11 +16,11 @@ pub struct Args {
     pub host: Option<String>,
     /// UDP port of the server [default with --protocol stamp: 862]
     pub port: Option<NonZeroU16>,
-    /// Ping this server, too; may be repeated
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Ping this server, too, on PORT where it has none of its own; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub target: Vec<String>,
-    /// Read servers from standard input, HOST:PORT a line; # starts a comment (udping-host: give the file to the host's
-    /// --targets)
+    /// Read servers from standard input, HOST[:PORT] a line, with stamp's port where there is none; # starts a comment
+    /// (udping-host: give the file to the host's --targets)
     #[arg(long, value_name = "-", value_parser = ["-"], conflicts_with_all = ["host", "target"])]
     pub targets: Option<String>,
     /// What the servers answer: any bytes with the same, or requests of STAMP (RFC 8762) with their times

@@ -36,7 +36,7 @@ pub fn named(args: &Args) -> Result<Vec<Named>, Failure> {
     let first = args.host.clone().zip(port).map(|(host, port)| Named { host, port });
     let mut all: Vec<_> = first.into_iter().collect();
     for text in &args.target {
-        all.push(parse(text).map_err(|error| Failure::Message(format!("--target: {error}")))?);
+        all.push(parse(text, port).map_err(|error| Failure::Message(format!("--target: {error}")))?);
     }
     if args.targets.is_some() {
         if host::is_udping_host() {
@@ -44,18 +44,18 @@ pub fn named(args: &Args) -> Result<Vec<Named>, Failure> {
             return Err(Failure::Message(message.to_owned()));
         }
         let text = host::read_stdin().map_err(|error| Failure::Message(format!("--targets: {error}")))?;
-        all = list(&text)?;
+        all = list(&text, port)?;
     }
     Ok(all)
 }
 
-/// `HOST:PORT` a line; what follows a `#` is a comment.
-fn list(text: &str) -> Result<Vec<Named>, Failure> {
+/// `HOST[:PORT]` a line; what follows a `#` is a comment.
+fn list(text: &str, port: Option<NonZeroU16>) -> Result<Vec<Named>, Failure> {
     let mut all = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if !line.is_empty() {
-            all.push(parse(line).map_err(|error| Failure::Message(format!("--targets: line {}: {error}", i + 1)))?);
+            all.push(parse(line, port).map_err(|error| Failure::Message(format!("--targets: line {}: {error}", i + 1)))?);
         }
     }
     if all.is_empty() {
@@ -64,10 +64,16 @@ fn list(text: &str) -> Result<Vec<Named>, Failure> {
     Ok(all)
 }
 
-fn parse(text: &str) -> Result<Named, String> {
-    let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && (!host.contains(':') || host.starts_with('[')));
-    parts
-        .and_then(|(host, port)| Some(Named { host: host.to_owned(), port: port.parse().ok()? }))
+/// A host that names no port has `port`, if there is one.
+fn parse(text: &str, port: Option<NonZeroU16>) -> Result<Named, String> {
+    let is_host = |host: &str| !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
+    let named = |host: &str, port| Named { host: host.to_owned(), port };
+    if is_host(text) {
+        return port.map(|port| named(text, port)).ok_or_else(|| format!("which port of {text}? write HOST:PORT"));
+    }
+    text.rsplit_once(':')
+        .filter(|(host, _)| is_host(host))
+        .and_then(|(host, port)| Some(named(host, port.parse().ok()?)))
         .ok_or_else(|| format!("{text:?} is not HOST:PORT, with an IPv6 address in brackets"))
 }
 
@@ -127,19 +133,32 @@ mod tests {
             [("127.0.0.1:7", "127.0.0.1", 7), ("[::1]:12000", "[::1]", 12_000), ("a.example:65535", "a.example", 65_535)]
         {
             let expected = Named { host: host.to_owned(), port: NonZeroU16::new(port).unwrap() };
-            assert_eq!(parse(text), Ok(expected), "{text}");
+            assert_eq!(parse(text, None), Ok(expected), "{text}");
         }
-        for text in ["", ":7", "host", "host:", "host:0", "host:65536", "::1:7", "host:x"] {
-            assert!(parse(text).is_err(), "{text:?}");
+        for text in ["", ":7", "host", "host:", "host:0", "host:65536", "::1", "::1:7", "[::1]", "[::1", "host:x"] {
+            assert!(parse(text, None).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_a_port_has_the_one_that_all_have() {
+        let port = NonZeroU16::new(862);
+        for (text, host, expected) in [("a.example", "a.example", 862), ("[::1]", "[::1]", 862), ("[::1]:7", "[::1]", 7)] {
+            let named = parse(text, port).unwrap();
+            assert_eq!((named.host.as_str(), named.port.get()), (host, expected));
+        }
+        for text in ["", "::1", "::1:7", "host:", "[::1"] {
+            assert!(parse(text, port).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn a_list_has_comments_and_blank_lines_and_says_which_line_is_wrong() {
-        let hosts = |text| list(text).map(|all| all.into_iter().map(|named| named.host).collect::<Vec<_>>());
+        let hosts = |text| list(text, None).map(|all| all.into_iter().map(|named| named.host).collect::<Vec<_>>());
         assert_eq!(hosts("a:1\n\n# b:2\n  c:3 # the third\r\n").unwrap(), ["a", "c"]);
         let complaint = |text| hosts(text).unwrap_err().to_string();
-        assert_eq!(complaint("a:1\nb\n"), "--targets: line 2: \"b\" is not HOST:PORT, with an IPv6 address in brackets");
+        assert_eq!(complaint("a:1\nb\n"), "--targets: line 2: which port of b? write HOST:PORT");
+        assert_eq!(complaint("::1:7\n"), "--targets: line 1: \"::1:7\" is not HOST:PORT, with an IPv6 address in brackets");
         assert_eq!(complaint("# nobody\n"), "--targets: standard input names no target");
     }
 }

@@ -130,7 +130,8 @@ pub struct RunFlags {
     /// How it is kept up.
     #[command(flatten)]
     pub service: ServiceFlags,
-    /// Give it a --target argument for each line HOST:PORT of this file, and grant those; # starts a comment, - is standard input
+    /// Give it a --target argument for each line HOST[:PORT] of this file, and grant those, with port 862 where there is none;
+    /// # starts a comment, - is standard input
     #[arg(long, value_name = "FILE", help_heading = "Network grants (instead of what the component's arguments grant)")]
     pub targets: Option<PathBuf>,
 }

@@ -16,6 +16,8 @@ pub struct Ports {
 impl Ports {
     /// Every port there is.
     pub const ALL: Self = Self { first: 1, last: u16::MAX };
+    /// STAMP's port (RFC 8762, section 4.1).
+    pub const STAMP: Self = Self { first: 862, last: 862 };
 
     /// `None` where there is none in `range`, or port 0, which nobody has.
     pub fn new(range: RangeInclusive<u16>) -> Option<Self> {
