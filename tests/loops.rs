@@ -3,6 +3,9 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 
+use udping_core::seq::Seq;
+use udping_core::stamp::{ErrorEstimate, Request, Timestamp};
+use udping_core::time::UnixTime;
 use udping_tests::{PATIENCE, Runtime, SERVER, Server, peer, run, under_both_runtimes};
 
 under_both_runtimes![
@@ -13,13 +16,16 @@ under_both_runtimes![
     services_on_low_ports_get_nothing_unless_that_is_permitted,
     someone_who_repeats_himself_gets_five_answers,
     with_pings_only_nothing_else_is_answered,
+    two_reflectors,
+    a_reflector_and_an_echo,
 ];
 
 /// Sends `to` a datagram that seems to come from `from`.
-fn forge(from: SocketAddr, to: SocketAddr, text: &str) {
+fn forge(from: SocketAddr, to: SocketAddr, datagram: impl AsRef<[u8]>) {
     let [from_port, to_port] = [from, to].map(|address| address.port().to_string());
     let [from, to] = [from, to].map(|address| address.ip().to_string());
-    let outcome = run(&mut peer("forge.py", &[&from, &from_port, &to, &to_port, text]));
+    let digits: String = datagram.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let outcome = run(&mut peer("forge.py", &[&from, &from_port, &to, &to_port, &digits]));
     assert_eq!(outcome.code(), 0, "raw sockets need root: {outcome:?}");
 }
 
@@ -163,4 +169,29 @@ fn with_pings_only_nothing_else_is_answered(runtime: Runtime) {
     client().send_to(b"hello", server.address()).unwrap();
     assert_eq!(server.next_refusal(), ("other than a ping".to_owned(), 0));
     server.assert_silent_until("Ping 1 2.5");
+}
+
+/// A request of STAMP.
+fn stamp() -> Vec<u8> {
+    let (sent, error) = (Timestamp::ntp(UnixTime { seconds: 1_700_000_000, nanoseconds: 0 }), ErrorEstimate::of_clock(false));
+    let mut datagram = Vec::new();
+    Request { seq: Seq(1), sent, error, ssid: 0 }.encode(0, None, &mut datagram);
+    datagram
+}
+
+fn two_reflectors(runtime: Runtime) {
+    let [mut a, mut b] = [(); 2].map(|()| Watched::start(runtime, &["--protocol", "stamp"]));
+    forge(b.address(), a.address(), stamp());
+    assert_eq!(b.next_refusal(), ("itself an answer".to_owned(), 0));
+    forge(a.address(), b.address(), stamp());
+    // It answered what was forged the first time, and is refusing what came of the second.
+    assert_eq!(a.next_refusal(), ("itself an answer".to_owned(), 1));
+}
+
+fn a_reflector_and_an_echo(runtime: Runtime) {
+    let (mut reflector, mut echo) = (Watched::start(runtime, &["--protocol", "stamp"]), Watched::start(runtime, &[]));
+    forge(echo.address(), reflector.address(), stamp());
+    assert_eq!(reflector.next_refusal(), ("itself an answer".to_owned(), 1));
+    assert!(echo.0.process.line().starts_with("received") && echo.0.process.line().starts_with("sent"));
+    echo.assert_silent_until("still there");
 }
