@@ -173,7 +173,8 @@ fn with_pings_only_nothing_else_is_answered(runtime: Runtime) {
 
 /// A request of STAMP.
 fn stamp() -> Vec<u8> {
-    let (sent, error) = (Timestamp::ntp(UnixTime { seconds: 1_700_000_000, nanoseconds: 0 }), ErrorEstimate::of_clock(false));
+    let (sent, error) =
+        (Timestamp::ntp(UnixTime { seconds: 1_700_000_000, nanoseconds: 0 }), ErrorEstimate::of_clock(false));
     let mut datagram = Vec::new();
     Request { seq: Seq(1), sent, error, ssid: 0 }.encode(0, None, &mut datagram);
     datagram

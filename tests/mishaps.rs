@@ -128,8 +128,16 @@ fn on_a_full_disk_a_program_fails_and_does_not_panic() {
     let server = server(&[]);
     let [_, port] = server.host_and_port();
     for (arguments, code, said) in [
-        (&["client", "127.0.0.1", &port, "-c", "3", "-i", "50ms"][..], 1, ""),
-        (&["server", "0", "--bind", "127.0.0.1"], 1, ""),
+        (
+            &["client", "127.0.0.1", &port, "-c", "3", "-i", "50ms"][..],
+            2,
+            "client: standard output: cannot write: No space left on device (os error 28)\n",
+        ),
+        (
+            &["server", "0", "--bind", "127.0.0.1"],
+            2,
+            "server: standard output: cannot write: No space left on device (os error 28)\n",
+        ),
         (&["grants", "server", "12000"], 2, "udping-host: No space left on device (os error 28)\n"),
         (&["inspect", "server"], 2, "udping-host: No space left on device (os error 28)\n"),
         (&["emit", "client"], 2, "udping-host: No space left on device (os error 28)\n"),

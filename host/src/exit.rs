@@ -57,7 +57,7 @@ impl Exit {
         match self {
             Self::Success => "success; for the client: at least one reply came",
             Self::Failed => "the component failed; for the client: no reply came",
-            Self::Usage => "bad usage, or the component could not start its work (wasi:cli/exit)",
+            Self::Usage => "bad usage, or the component could not start its work or go on (wasi:cli/exit)",
             Self::Refused => "the component failed because something was not granted to it",
             Self::Trapped => "the component trapped",
             Self::NotAComponent => "no component, or one that this host cannot run",

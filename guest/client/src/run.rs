@@ -11,7 +11,7 @@ use udping_core::schedule::Pace;
 use udping_core::stamp::ErrorEstimate;
 use udping_core::summary::Summary;
 use udping_core::time::{Instant, UnixTime};
-use udping_net::console::{Closed, Console};
+use udping_net::console::{Console, WriteError};
 use udping_net::host::StopSignal;
 use udping_net::program::{self, Failure};
 use udping_net::{clock, poll, random};
@@ -155,7 +155,7 @@ struct Output {
 }
 
 impl Output {
-    fn start(&mut self) -> Result<(), Closed> {
+    fn start(&mut self) -> Result<(), WriteError> {
         self.exporter.start(&self.run, &mut self.text);
         self.flush()
     }
@@ -168,7 +168,7 @@ impl Output {
     }
 
     /// Prints what has happened.
-    fn report(&mut self, pinger: &mut Pinger) -> Result<(), Closed> {
+    fn report(&mut self, pinger: &mut Pinger) -> Result<(), WriteError> {
         while let Some(happened) = pinger.poll_event() {
             self.tell(&happened);
         }
@@ -186,7 +186,7 @@ impl Output {
         self.live.as_ref().map(|(_, due)| *due)
     }
 
-    fn finish(&mut self, pinger: &mut Pinger) -> Result<(), Closed> {
+    fn finish(&mut self, pinger: &mut Pinger) -> Result<(), WriteError> {
         while pinger.finish(clock::now()) {
             self.report(pinger)?;
         }
@@ -197,7 +197,7 @@ impl Output {
         self.flush()
     }
 
-    fn flush(&mut self) -> Result<(), Closed> {
+    fn flush(&mut self) -> Result<(), WriteError> {
         if !self.text.is_empty() {
             self.out.write(&self.text)?;
             self.text.clear();
@@ -207,7 +207,7 @@ impl Output {
 }
 
 /// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its events.
-fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Output) -> Result<(), Closed> {
+fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Output) -> Result<(), WriteError> {
     let stop = StopSignal::from_host();
     loop {
         pinger.handle_timeout(clock::now());

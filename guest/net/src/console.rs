@@ -5,15 +5,34 @@ use std::fmt::Display;
 use thiserror::Error;
 
 use crate::bindings::wasi::cli::{stderr, stdout, terminal_stdout};
-use crate::bindings::wasi::io::streams::OutputStream;
+use crate::bindings::wasi::io::streams::{OutputStream, StreamError};
 
 /// The most bytes that one `blocking-write-and-flush` takes (`wasi:io/streams`).
 const WRITE_LIMIT: usize = 4096;
 
-/// The reader of a stream is gone.
-#[derive(Clone, Copy, Debug, Error)]
-#[error("the output was closed")]
-pub struct Closed;
+/// Why nothing more can be written.
+#[derive(Clone, Debug, Error)]
+pub enum WriteError {
+    /// The reader is gone.
+    #[error("the output was closed")]
+    Closed,
+    /// Such as a disk that is full; in the words of the runtime.
+    #[error("cannot write: {0}")]
+    Failed(String),
+}
+
+impl From<StreamError> for WriteError {
+    /// To wasmtime a reader that is gone is one more failed operation: only its words tell.
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Closed => Self::Closed,
+            StreamError::LastOperationFailed(error) => match error.to_debug_string() {
+                text if text.contains("Broken pipe") || text.contains("BrokenPipe") => Self::Closed,
+                text => Self::Failed(text),
+            },
+        }
+    }
+}
 
 /// A stream that people read: each line is flushed as it is written.
 #[derive(Debug)]
@@ -36,12 +55,12 @@ impl Console {
     }
 
     /// Writes `text` and a line's end.
-    pub fn line(&self, text: impl Display) -> Result<(), Closed> {
+    pub fn line(&self, text: impl Display) -> Result<(), WriteError> {
         self.write(&format!("{text}\n"))
     }
 
     /// Writes `text` as it is.
-    pub fn write(&self, text: &str) -> Result<(), Closed> {
-        text.as_bytes().chunks(WRITE_LIMIT).try_for_each(|part| self.0.blocking_write_and_flush(part).map_err(|_| Closed))
+    pub fn write(&self, text: &str) -> Result<(), WriteError> {
+        text.as_bytes().chunks(WRITE_LIMIT).try_for_each(|part| Ok(self.0.blocking_write_and_flush(part)?))
     }
 }

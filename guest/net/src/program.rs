@@ -4,7 +4,7 @@ use thiserror::Error;
 use udping_core::auth::Key;
 
 use crate::bindings::wasi::cli::{environment, exit};
-use crate::console::{Closed, Console};
+use crate::console::{Console, WriteError};
 use crate::error::NetError;
 use crate::host;
 
@@ -23,9 +23,9 @@ pub enum Failure {
     /// The network or the host stood in the way of `.0`.
     #[error("{0}: {1}")]
     Net(String, NetError),
-    /// Nobody reads its output any more. There is nobody to tell.
-    #[error(transparent)]
-    Closed(#[from] Closed),
+    /// What it has to say cannot be written. Where nobody reads it any more, there is nobody to tell.
+    #[error("standard output: {0}")]
+    Output(#[from] WriteError),
 }
 
 /// Runs `main` with the arguments, the program's name first, and gives `wasi:cli/run` its result.
@@ -44,7 +44,7 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
     let arguments = environment::get_arguments();
     let failure = match main(&arguments) {
         Ok(()) => return Ok(()),
-        Err(Failure::Ran | Failure::Closed(_)) => return Err(()),
+        Err(Failure::Ran | Failure::Output(WriteError::Closed)) => return Err(()),
         Err(failure) => failure,
     };
     let said_by_host = matches!(failure, Failure::Net(_, error) if error.is_refusal()) && host::is_udping_host();
