@@ -149,6 +149,7 @@ impl Session {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
             codec: Codec { protocol: Protocol::Stamp { ssid: 7, error }, size: 0, key: self.key() },
+            first: Seq(0),
             measured: Measured { one_way: true, synced: Some(error), stateful: self.stateful },
             count: None,
             interval: Duration::from_millis(1),

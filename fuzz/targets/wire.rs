@@ -197,6 +197,7 @@ impl ClientSession {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
             codec: Codec { protocol: Protocol::Text, size: self.size.into(), key: self.keyed.then(key) },
+            first: Protocol::Text.first(),
             measured: Measured::default(),
             count: Some(self.count.into()),
             interval,

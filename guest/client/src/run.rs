@@ -100,6 +100,7 @@ fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failu
     Ok(Config {
         targets: addresses,
         source_ports: args.source_ports.into(),
+        first: codec.protocol.first(),
         codec,
         measured: Measured {
             one_way: args.protocol == Spoken::Stamp,
@@ -130,7 +131,7 @@ fn run(args: &Args, targets: Vec<Target>, pinger: &Pinger, sockets: &Sockets, st
         timestamps: args.timestamps,
         quiet: args.quiet || args.flood,
     };
-    let datagram = first_datagram_length(&config.codec);
+    let datagram = first_datagram_length(&config);
     Run { targets, flows, settings, datagram, start, started, config }
 }
 
@@ -266,8 +267,8 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
 }
 
 /// The text has the same length whatever the time is, for 10-digit seconds: until 2286.
-fn first_datagram_length(codec: &Codec) -> usize {
+fn first_datagram_length(config: &Config) -> usize {
     let mut datagram = Vec::new();
-    codec.encode(codec.first(), UnixTime { seconds: 1_000_000_000, nanoseconds: 0 }, &mut datagram);
+    config.codec.encode(config.first, UnixTime { seconds: 1_000_000_000, nanoseconds: 0 }, &mut datagram);
     datagram.len()
 }

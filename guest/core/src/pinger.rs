@@ -35,6 +35,8 @@ pub struct Config {
     pub source_ports: NonZeroUsize,
     /// How pings are written.
     pub codec: Codec,
+    /// The number of each flow's first ping.
+    pub first: Seq,
     /// What replies tell besides RTTs.
     pub measured: Measured,
     /// How many pings each target gets; without it, the run ends when it is stopped.
@@ -177,7 +179,7 @@ impl Pinger {
         let kind = if count <= FLOWS_WITH_PERCENTILES { Distribution::with_percentiles } else { Distribution::of_moments };
         let history = (HISTORY / count.max(1)).max(LEAST_HISTORY);
         let flow = |index: usize| {
-            let in_flight = InFlight::new(config.codec.first(), history);
+            let in_flight = InFlight::new(config.first, history);
             let peer = config.targets[index % targets];
             Flow::new(peer, in_flight, Delays::new(config.measured, kind), config.measured)
         };

@@ -28,6 +28,7 @@ fn config(count: u64) -> Config {
         targets: vec![peer()],
         source_ports: NonZeroUsize::MIN,
         codec: codec(32),
+        first: Seq(1),
         measured: Measured::default(),
         count: NonZeroU64::new(count),
         interval: Duration::from_millis(100),

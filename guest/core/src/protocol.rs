@@ -23,6 +23,16 @@ pub enum Protocol {
     },
 }
 
+impl Protocol {
+    /// The number of the first ping: 1 in text, as in the classic lab, and 0 in STAMP (RFC 8762, section 4.2.1).
+    pub const fn first(self) -> Seq {
+        match self {
+            Self::Text => Seq(1),
+            Self::Stamp { .. } => Seq(0),
+        }
+    }
+}
+
 /// How pings are written and replies are read.
 #[derive(Clone, Debug)]
 pub struct Codec {
@@ -49,14 +59,6 @@ enum Content<'a> {
 }
 
 impl Codec {
-    /// The number of the first ping: 1 in text, as in the classic lab, and 0 in STAMP (RFC 8762, section 4.2.1).
-    pub fn first(&self) -> Seq {
-        match self.protocol {
-            Protocol::Text => Seq(1),
-            Protocol::Stamp { .. } => Seq(0),
-        }
-    }
-
     /// Replaces what is in `datagram` with ping `seq`, sent at `wall`.
     pub fn encode(&self, seq: Seq, wall: UnixTime, datagram: &mut Vec<u8>) {
         match self.protocol {

@@ -54,6 +54,7 @@ impl Printed {
             targets: targets.iter().filter_map(|target| target.address.clone().ok()).collect(),
             source_ports: NonZeroUsize::new(ports.len()).unwrap(),
             codec: Codec { protocol, size: 44, key: None },
+            first: protocol.first(),
             measured: Measured {
                 one_way: is_stamp,
                 synced: is_stamp.then(|| ErrorEstimate::of_clock(true)),
