@@ -88,7 +88,7 @@ fn the_run_is_over_as_soon_as_every_ping_is_answered() {
 }
 
 #[test]
-fn lost_late_and_duplicate_are_counted_apart() {
+fn lost_late_and_duplicate_are_told_apart() {
     let (mut pinger, sent) = after_sending(3);
     pinger.handle_datagram(arrival(210, peer()), &sent[2]);
     pinger.handle_datagram(arrival(215, peer()), &sent[2]);
@@ -106,12 +106,6 @@ fn lost_late_and_duplicate_are_counted_apart() {
             reply(1, 360, ReplyKind::Late),
         ]
     );
-    let summary = total(&pinger);
-    assert_eq!((summary.sent, summary.received, summary.late, summary.lost, summary.awaited), (3, 1, 1, 1, 0));
-    assert_eq!((summary.duplicates, summary.reordered, summary.foreign, summary.send_errors), (1, 1, 0, 0));
-    let ten = Duration::from_millis(10);
-    let Spread { count, min, mean, max, stddev, .. } = summary.rtt.unwrap();
-    assert_eq!((count, min, mean, max, stddev), (1, ten, ten, ten, Duration::ZERO), "neither late nor duplicate is in it");
 }
 
 #[test]
@@ -124,16 +118,6 @@ fn a_reply_at_the_timeout_counts_and_a_nanosecond_later_is_late() {
         let answer = Event::Reply { flow: ONLY, seq: Seq(1), bytes: 32, rtt, kind };
         assert_eq!(events(&mut pinger).last(), Some(&answer));
     }
-}
-
-#[test]
-fn a_late_reply_counts_once_and_then_as_duplicate() {
-    let (mut pinger, sent) = after_sending(1);
-    for ms in [300, 301] {
-        pinger.handle_datagram(arrival(ms, peer()), &sent[0]);
-    }
-    let summary = total(&pinger);
-    assert_eq!((summary.received, summary.late, summary.lost, summary.duplicates), (0, 1, 0, 1));
 }
 
 #[test]
@@ -163,18 +147,6 @@ fn a_reply_from_another_address_or_port_or_to_another_port_is_foreign() {
     pinger.handle_datagram(arrival(2, peer()), &sent[0]);
     assert_eq!(events(&mut pinger), [reply(1, 2, ReplyKind::InTime)]);
     assert_eq!(total(&pinger).foreign, 3);
-}
-
-#[test]
-fn a_datagram_that_the_socket_refused_is_not_sent_not_lost_and_not_awaited() {
-    let (mut pinger, sent) = after_sending(2);
-    pinger.not_sent(ONLY, Seq(2), at(100), "no buffer".to_owned());
-    pinger.handle_datagram(arrival(101, peer()), &sent[0]);
-    assert!(pinger.is_over());
-    let summary = total(&pinger);
-    assert_eq!((summary.sent, summary.received, summary.lost, summary.send_errors), (1, 1, 0, 1));
-    pinger.handle_datagram(arrival(102, peer()), &sent[1]);
-    assert_eq!(total(&pinger).foreign, 1, "it answers what was never sent");
 }
 
 #[test]
@@ -213,14 +185,6 @@ fn without_a_count_a_run_goes_on() {
         assert!(!pinger.is_over());
     }
     assert_eq!(total(&pinger).received, 1_000);
-}
-
-#[test]
-fn grid_points_missed_take_no_sequence_number() {
-    let mut pinger = Pinger::new(config(2), at(0));
-    assert_eq!(pinger.poll_send(at(0), wall(0)).unwrap().seq, Seq(1));
-    assert_eq!(pinger.poll_send(at(520), wall(0)).unwrap().seq, Seq(2));
-    assert_eq!(pinger.results().punctuality.missed_slots, 4);
 }
 
 #[test]
@@ -346,8 +310,6 @@ fn what_becomes_of_each_ping_is_told_in_the_end_in_the_order_of_numbers() {
     };
     let records: Vec<_> = events(&mut pinger).into_iter().filter_map(settled).collect();
     assert_eq!(records, [(1, Fate::Received, 220), (2, Fate::Lost, 0), (3, Fate::Received, 10)]);
-    let summary = total(&pinger);
-    assert_eq!((summary.longest_loss_burst, summary.longest_outage), (1, Duration::from_millis(200)));
 }
 
 /// A day at an interval of a millisecond is 86 million pings; what is kept of them is bounded by the history.
