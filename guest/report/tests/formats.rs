@@ -1,5 +1,7 @@
 //! What each format makes of the same three runs, and that JSON is as docs/ says. The network is scripted, and time is data.
 
+#![expect(clippy::unwrap_used, reason = "a test may well panic")]
+
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -17,6 +19,9 @@ use udping_report::jsonl::JsonLines;
 use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
 use udping_report::{Exporter, FlowName, Run, Settings, Target};
+
+/// A host as it was named, and its address, or why it has none.
+type Named<'a> = (&'a str, Result<&'a str, &'a str>);
 
 /// The first ping is due so long after the origin of the clock that never jumps.
 const START: u64 = 5_000;
@@ -43,9 +48,9 @@ struct Printed {
 
 impl Printed {
     /// A ping every 100 ms to each of `targets`, which has an address or not, awaited for 250 ms.
-    fn new(exporter: Box<dyn Exporter>, targets: &[(&str, Result<&str, &str>)], ports: &[u16], protocol: Protocol) -> Self {
+    fn new(exporter: Box<dyn Exporter>, targets: &[Named<'_>], ports: &[u16], protocol: Protocol) -> Self {
         let is_stamp = protocol != Protocol::Text;
-        let target = |(host, result): &(&str, Result<&str, &str>)| Target {
+        let target = |(host, result): &Named<'_>| Target {
             host: (*host).to_owned(),
             address: result.map(address).map_err(str::to_owned),
         };
@@ -83,7 +88,7 @@ impl Printed {
 
     /// Sends what is due, in a call that takes 9 us; gives the datagram.
     fn send(&mut self, us: u64) -> Vec<u8> {
-        let departure = self.pinger.poll_send(at(us), wall(us)).expect("a ping is due");
+        let departure = self.pinger.poll_send(at(us), wall(us)).unwrap();
         let (flow, seq, datagram) = (departure.flow, departure.seq, departure.datagram.to_vec());
         self.pinger.departed(flow, seq, at(us), at(us + 9));
         datagram
@@ -91,7 +96,7 @@ impl Printed {
 
     /// The same, but the socket takes nothing.
     fn fail_to_send(&mut self, us: u64) {
-        let departure = self.pinger.poll_send(at(us), wall(us)).expect("a ping is due");
+        let departure = self.pinger.poll_send(at(us), wall(us)).unwrap();
         let (flow, seq) = (departure.flow, departure.seq);
         self.pinger.not_sent(flow, seq, at(us), "no route to it".to_owned());
     }
@@ -189,8 +194,10 @@ fn of_stamp(exporter: Box<dyn Exporter>) -> String {
     run.finish(900_000)
 }
 
-const RUNS: [(&str, fn(Box<dyn Exporter>) -> String); 3] =
-    [("eventful", eventful), ("of_many", of_many), ("of_stamp", of_stamp)];
+/// What an exporter prints of a run.
+type Script = fn(Box<dyn Exporter>) -> String;
+
+const RUNS: [(&str, Script); 3] = [("eventful", eventful), ("of_many", of_many), ("of_stamp", of_stamp)];
 
 #[test]
 fn text_is_as_ping_prints_it() {
@@ -202,7 +209,7 @@ fn text_is_as_ping_prints_it() {
 #[test]
 fn a_json_document_is_as_its_schema_says() {
     for (name, run) in RUNS {
-        let text = run(Box::new(Json::default()));
+        let text = run(Box::<Json>::default());
         udping_schema::results(&text);
         insta::assert_snapshot!(format!("json_{name}"), text);
     }
