@@ -5,35 +5,35 @@ use std::sync::LazyLock;
 use jsonschema::{Registry, Validator};
 use serde_json::Value;
 
-static RESULTS: LazyLock<Value> = LazyLock::new(|| parse(include_str!("../../../docs/results.schema.json")));
-static EVENTS: LazyLock<Value> = LazyLock::new(|| parse(include_str!("../../../docs/events.schema.json")));
+/// Where schemas are for each other: one that names another means the file beside it.
+const FOLDER: &str = "docs:/";
 
 /// The document of `--format json`.
 #[track_caller]
 pub fn results(text: &str) -> Value {
-    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&RESULTS));
+    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(RESULTS));
     validated(&VALIDATOR, text)
 }
 
 /// The lines of `--format jsonl`.
 #[track_caller]
 pub fn events(text: &str) -> Vec<Value> {
-    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(&EVENTS));
+    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(EVENTS));
     text.lines().map(|line| validated(&VALIDATOR, line)).collect()
 }
+
+const RESULTS: &str = include_str!("../../../docs/results.schema.json");
+const EVENTS: &str = include_str!("../../../docs/events.schema.json");
 
 #[track_caller]
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Either may refer to the other.
-fn validator(schema: &Value) -> Validator {
-    let registry = [&*RESULTS, &*EVENTS].into_iter().try_fold(Registry::new(), |registry, schema| {
-        registry.add(schema["$id"].as_str().expect("a schema has a name"), schema)
-    });
-    let registry = registry.and_then(|registry| registry.prepare()).expect("schemas that refer to what there is");
-    jsonschema::options().with_registry(&registry).build(schema).expect("a schema")
+fn validator(schema: &str) -> Validator {
+    let beside = Registry::new().add(format!("{FOLDER}results.schema.json"), parse(RESULTS));
+    let beside = beside.and_then(|registry| registry.prepare()).expect("schemas that refer to what there is");
+    jsonschema::options().with_base_uri(FOLDER).with_registry(&beside).build(&parse(schema)).expect("a schema")
 }
 
 #[track_caller]
