@@ -9,7 +9,7 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use udping_core::auth::Key;
-use udping_core::flow::Measured;
+use udping_core::delays::Measured;
 use udping_core::pinger::{self, Pinger};
 use udping_core::protocol::{Codec, Protocol};
 use udping_core::schedule::Pace;

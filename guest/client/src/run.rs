@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use udping_core::auth::Key;
-use udping_core::flow::Measured;
+use udping_core::delays::Measured;
 use udping_core::pinger::{Config, FlowId, Happened, Pinger};
 use udping_core::protocol::{Codec, Protocol};
 use udping_core::schedule::Pace;

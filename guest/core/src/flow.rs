@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::delays::{Delays, Measured};
 use crate::in_flight::{Fate, InFlight, Sent};
-use crate::one_way::{LossDirections, OneWayDelays, Reflected};
+use crate::loss_directions::LossDirections;
+use crate::one_way::Reflected;
 use crate::seq::Seq;
-use crate::stamp::ErrorEstimate;
-use crate::stats::{Distribution, Jitter, Losses, Reordering};
+use crate::stats::{Jitter, Losses, Reordering};
 use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
 
@@ -20,53 +21,6 @@ pub enum ReplyKind {
     Late,
     /// As duplicate: its ping was answered before.
     Duplicate,
-}
-
-/// What is known beforehand of what will be measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measured {
-    /// Replies tell the reflector's times and counts.
-    pub one_way: bool,
-    /// Its clock and this one are declared to agree, this one as well as it says here.
-    pub synced: Option<ErrorEstimate>,
-    /// It is declared to count by itself.
-    pub stateful: bool,
-}
-
-/// Spans of time that pings took.
-#[derive(Clone, Debug)]
-pub struct Delays {
-    /// From send to receipt: RTT.
-    pub rtt: Distribution,
-    /// From the time at which the ping was due to receipt: what a caller on the schedule would have felt.
-    pub scheduled_rtt: Distribution,
-    /// Of pings with adjacent numbers, both received, how much their RTTs differ: IPDV (RFC 3393, section 1).
-    pub ipdv: Distribution,
-    /// Where a reflector tells its times.
-    pub one_way: Option<OneWayDelays>,
-}
-
-impl Delays {
-    /// Nothing yet, in distributions made by `new`.
-    pub fn new(measured: Measured, new: fn() -> Distribution) -> Self {
-        let one_way = measured.one_way.then(|| OneWayDelays::new(measured.synced, new));
-        Self { rtt: new(), scheduled_rtt: new(), ipdv: new(), one_way }
-    }
-
-    /// `sent` was received, and `neighbours`, whose numbers are adjacent, before it.
-    fn record(&mut self, sent: &Sent, neighbours: [Option<Sent>; 2]) {
-        self.rtt.record(sent.rtt);
-        self.scheduled_rtt.record((sent.at + sent.rtt).since(sent.scheduled));
-        for other in neighbours.into_iter().flatten() {
-            self.ipdv.record(sent.rtt.abs_diff(other.rtt));
-            if let (Some(delays), Some(one), Some(other)) = (&mut self.one_way, sent.reflected, other.reflected) {
-                delays.record_adjacent(one, other);
-            }
-        }
-        if let (Some(delays), Some(reflected)) = (&mut self.one_way, sent.reflected) {
-            delays.record(sent.rtt, reflected);
-        }
-    }
 }
 
 /// Pings from one port to one address.

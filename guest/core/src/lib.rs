@@ -5,11 +5,13 @@
 //! time as data.
 
 pub mod auth;
+pub mod delays;
 pub mod duration;
 pub mod echo;
 pub mod flow;
 pub mod in_flight;
 pub mod loops;
+pub mod loss_directions;
 pub mod one_way;
 pub mod pinger;
 pub mod protocol;

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use crate::flow::{Delays, Flow, Measured};
+use crate::delays::{Delays, Measured};
+use crate::flow::Flow;
 use crate::in_flight::{Fate, InFlight, Sent};
 use crate::protocol::Codec;
 use crate::schedule::{Pace, Schedule};

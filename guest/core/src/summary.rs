@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::flow::Delays;
-use crate::one_way::{DirectedLosses, OneWayDelays, OneWaySpreads};
+use crate::delays::Delays;
+use crate::loss_directions::DirectedLosses;
+use crate::one_way::{OneWayDelays, OneWaySpreads};
 use crate::stats::Spread;
 
 /// What came of the pings of one flow, or of all.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use udping_core::flow::Measured;
+use udping_core::delays::Measured;
 use udping_core::one_way::OneWaySpreads;
 use udping_core::pinger::{Arrival, Config, Pinger, Results};
 use udping_core::protocol::{Codec, Protocol};

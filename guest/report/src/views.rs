@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use udping_core::in_flight::{Fate, Sent};
-use udping_core::one_way::{DirectedLosses, OneWaySpreads, Reflected, SyncedSpreads};
+use udping_core::loss_directions::DirectedLosses;
+use udping_core::one_way::{OneWaySpreads, Reflected, SyncedSpreads};
 use udping_core::protocol::Protocol;
 use udping_core::seq::Seq;
 use udping_core::stamp::ErrorEstimate;

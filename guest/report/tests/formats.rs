@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use udping_core::flow::Measured;
+use udping_core::delays::Measured;
 use udping_core::pinger::{Arrival, Config, FlowId, Pinger};
 use udping_core::protocol::{Codec, Protocol};
 use udping_core::schedule::Pace;

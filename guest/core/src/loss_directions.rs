@@ -1,0 +1,300 @@
+//! What the counter that a reflector keeps (STAMP, RFC 8762) lets be known of losses.
+
+use std::collections::VecDeque;
+
+use crate::in_flight::{Fate, Sent};
+use crate::one_way::Reflected;
+use crate::seq::Seq;
+
+/// Counters of duplicates that are remembered, until the losses around them are attributed.
+const DUPLICATES: usize = 1_024;
+
+/// Stretches with losses that are remembered, in case a ping turns up that was overtaken by all since.
+const STRETCHES: usize = 64;
+
+/// In which direction pings were lost, from a stateful reflector's counter (RFC 8762, section 4.3).
+///
+/// In a stretch between two answered pings, the counter says how many replies the reflector sent: so many were lost on the way
+/// back, the rest of the lost pings on the way there. A ping that was overtaken on the way there has a lower counter than one
+/// before it; a stretch then goes on until a ping is answered that was not. Until then, and where counters and pings do not add
+/// up, it is unknown.
+#[derive(Clone, Debug)]
+pub struct LossDirections {
+    /// The reflector is known to count by itself.
+    stateful: bool,
+    /// The highest counter so far. A session's counter starts at zero.
+    highest: Seq,
+    /// The stretch that no answer has ended yet.
+    open: Stretch,
+    /// Those that answers with these counters ended, oldest first.
+    ended: VecDeque<(Seq, Stretch)>,
+    /// Those before.
+    attributed: Attributed,
+    /// Counters that further replies to a ping had, oldest first: the ping was duplicated on the way there.
+    duplicates: VecDeque<Seq>,
+}
+
+/// Between two answered pings.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stretch {
+    /// Pings without an answer.
+    lost: u64,
+    /// Counters of replies that did not come.
+    missing: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Attributed {
+    losses: DirectedLosses,
+    /// Replies that are missing beyond the pings lost in their stretches. Each was a duplicate's, or that of a ping which seems
+    /// lost on the way there but was overtaken.
+    surplus: u64,
+}
+
+impl Attributed {
+    fn add(&mut self, Stretch { lost, missing }: Stretch) {
+        if missing <= lost {
+            self.losses.down += missing;
+            self.losses.up += lost - missing;
+        } else {
+            self.losses.unknown += lost;
+            self.surplus += missing - lost;
+        }
+    }
+}
+
+/// Lost pings by direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectedLosses {
+    /// That did not reach the reflector.
+    pub up: u64,
+    /// Whose replies did not come back.
+    pub down: u64,
+    /// That may be either.
+    pub unknown: u64,
+}
+
+impl LossDirections {
+    /// For a reflector that is declared to be stateful, or one that is not; that may still show itself.
+    pub fn new(stateful: bool) -> Self {
+        Self {
+            stateful,
+            highest: Seq(0).previous(),
+            open: Stretch::default(),
+            ended: VecDeque::new(),
+            attributed: Attributed::default(),
+            duplicates: VecDeque::new(),
+        }
+    }
+
+    /// The next ping in the order of sequence numbers is `seq`, and what became of it is final.
+    pub fn record(&mut self, seq: Seq, sent: &Sent) {
+        match (sent.fate, sent.reflected) {
+            (Fate::Lost, _) => self.open.lost += 1,
+            (_, Some(Reflected { counter, .. })) => {
+                // A stateless one repeats the ping's number.
+                self.stateful |= counter != seq;
+                self.answered(counter);
+            }
+            (Fate::Received | Fate::Late | Fate::NotSent | Fate::Awaited, _) => {}
+        }
+    }
+
+    /// A further reply to a ping had another counter than the first.
+    pub fn duplicated(&mut self, counter: Seq) {
+        if self.duplicates.contains(&counter) {
+            return;
+        }
+        if self.duplicates.len() == DUPLICATES {
+            self.duplicates.pop_front();
+        }
+        self.duplicates.push_back(counter);
+    }
+
+    /// `None` where the reflector is not known to be stateful.
+    pub fn losses(&self) -> Option<DirectedLosses> {
+        let mut all = self.attributed;
+        self.ended.iter().for_each(|(_, stretch)| all.add(*stretch));
+        let DirectedLosses { up, down, unknown } = all.losses;
+        let doubtful = up.min(all.surplus);
+        self.stateful.then_some(DirectedLosses { up: up - doubtful, down, unknown: unknown + doubtful + self.open.lost })
+    }
+
+    /// The next answered ping has this counter.
+    fn answered(&mut self, counter: Seq) {
+        if !counter.is_after(self.highest) {
+            return self.overtaken(counter);
+        }
+        let skipped = u64::from(counter.distance_from(self.highest.next()));
+        if skipped > 0 {
+            let between = |c: &&Seq| c.is_after(self.highest) && counter.is_after(**c);
+            let duplicates = self.duplicates.iter().filter(between).count() as u64;
+            self.open.missing += skipped.saturating_sub(duplicates);
+        }
+        self.highest = counter;
+        let stretch = std::mem::take(&mut self.open);
+        if stretch.lost + stretch.missing > 0 {
+            if self.ended.len() == STRETCHES
+                && let Some((_, oldest)) = self.ended.pop_front()
+            {
+                self.attributed.add(oldest);
+            }
+            self.ended.push_back((counter, stretch));
+        }
+    }
+
+    /// The next answered ping was overtaken by one before it: its reply, which has this counter, is not missing, and the stretch
+    /// that it is of goes on.
+    fn overtaken(&mut self, counter: Seq) {
+        let ended_before = self.ended.partition_point(|(end, _)| !end.is_after(counter));
+        let mut reopened = self.open;
+        for (_, stretch) in self.ended.range(ended_before..) {
+            reopened.lost += stretch.lost;
+            reopened.missing += stretch.missing;
+        }
+        if let Some(missing) = reopened.missing.checked_sub(1) {
+            self.ended.truncate(ended_before);
+            self.open = Stretch { missing, ..reopened };
+        } else {
+            // It came before: the reflector has forgotten the session, and counts from zero.
+            self.ended.drain(..).for_each(|(_, stretch)| self.attributed.add(stretch));
+            self.attributed.losses.unknown += std::mem::take(&mut self.open).lost;
+            self.highest = counter;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::one_way::ClockSpan;
+    use crate::stamp::ErrorEstimate;
+    use crate::time::{Instant, UnixTime};
+
+    /// Pings from number 0 on: the counter of each reply, or none.
+    fn directions(stateful: bool, counters: &[Option<u32>], duplicates: &[u32]) -> Option<(u64, u64, u64)> {
+        let mut directions = LossDirections::new(stateful);
+        duplicates.iter().for_each(|&counter| directions.duplicated(Seq(counter)));
+        for (i, counter) in counters.iter().enumerate() {
+            let span = ClockSpan(0);
+            let (processing, error) = (Duration::ZERO, ErrorEstimate::of_clock(false));
+            let reflected = |n: &u32| Reflected { counter: Seq(*n), up: span, down: span, processing, error };
+            let sent = Sent {
+                scheduled: Instant::from_nanos(0),
+                at: Instant::from_nanos(0),
+                wall: UnixTime { seconds: 0, nanoseconds: 0 },
+                fate: if counter.is_some() { Fate::Received } else { Fate::Lost },
+                rtt: Duration::ZERO,
+                duplicates: 0,
+                reflected: counter.as_ref().map(reflected),
+            };
+            directions.record(Seq(i as u32), &sent);
+        }
+        directions.losses().map(|losses| (losses.up, losses.down, losses.unknown))
+    }
+
+    #[test]
+    fn the_counter_tells_on_which_way_a_ping_was_lost() {
+        // Ping 1 never arrived: the reflector's second reply answers ping 2.
+        assert_eq!(directions(true, &[Some(0), None, Some(1)], &[]), Some((1, 0, 0)));
+        // Ping 1 was answered, by reply 1, which did not come back.
+        assert_eq!(directions(true, &[Some(0), None, Some(2)], &[]), Some((0, 1, 0)));
+        // Of three, one was answered.
+        assert_eq!(directions(true, &[Some(0), None, None, None, Some(2)], &[]), Some((2, 1, 0)));
+        // Before the first answer: a new session counts from zero.
+        assert_eq!(directions(true, &[None, None, Some(1)], &[]), Some((1, 1, 0)));
+    }
+
+    #[test]
+    fn what_comes_after_the_last_answer_is_unknown() {
+        assert_eq!(directions(true, &[Some(0), None, None], &[]), Some((0, 0, 2)));
+    }
+
+    #[test]
+    fn more_replies_than_pings_or_a_step_back_leave_it_open() {
+        assert_eq!(directions(true, &[Some(0), None, Some(5)], &[]), Some((0, 0, 1)));
+        assert_eq!(directions(true, &[Some(3), None, Some(1)], &[]), Some((0, 0, 1)));
+        assert_eq!(directions(true, &[None, Some(700)], &[]), Some((0, 0, 1)), "not the session's first ping");
+    }
+
+    #[test]
+    fn a_ping_that_was_duplicated_on_the_way_there_is_not_taken_for_a_lost_reply() {
+        // Replies 0 and 1 both answer ping 0; ping 1 never arrived; reply 2 answers ping 2.
+        assert_eq!(directions(true, &[Some(0), None, Some(2)], &[1]), Some((1, 0, 0)));
+        assert_eq!(directions(true, &[Some(0), None, Some(2)], &[1, 1]), Some((1, 0, 0)), "a copy of the copy");
+    }
+
+    #[test]
+    fn reordering_without_loss_attributes_nothing() {
+        assert_eq!(directions(true, &[Some(1), Some(0), Some(2)], &[]), Some((0, 0, 0)));
+    }
+
+    #[test]
+    fn a_loss_among_pings_that_were_overtaken_is_told_as_soon_as_one_was_not() {
+        // Ping 5 overtook 2, 3 and 4, which seem to have been lost on the way back until they turn up; ping 1 was.
+        let counters = [Some(0), None, Some(3), Some(4), Some(5), Some(2)];
+        assert_eq!(directions(true, &counters, &[]), Some((0, 0, 1)));
+        assert_eq!(directions(true, &[&counters[..], &[Some(6)]].concat(), &[]), Some((0, 1, 0)));
+        // Over two stretches: ping 4 was sent last and came second; one of the pings 1 and 3 was answered, by reply 3.
+        let counters = [Some(0), None, Some(2), None, Some(1), Some(4)];
+        assert_eq!(directions(true, &counters, &[]), Some((1, 1, 0)));
+    }
+
+    #[test]
+    fn a_session_that_the_reflector_has_forgotten_begins_anew() {
+        let counters = [Some(0), None, Some(1), None, Some(0), None, Some(1), None, Some(3)];
+        assert_eq!(directions(true, &counters, &[]), Some((2, 1, 1)));
+    }
+
+    #[test]
+    fn losses_that_are_long_past_stay_attributed_in_bounded_memory() {
+        let mut directions = LossDirections::new(true);
+        for counter in 0..10_000 {
+            directions.open.lost += 1;
+            directions.answered(Seq(counter));
+        }
+        assert_eq!(directions.losses(), Some(DirectedLosses { up: 10_000, down: 0, unknown: 0 }));
+        assert!(directions.ended.capacity() <= STRETCHES, "{}", directions.ended.capacity());
+    }
+
+    #[test]
+    fn counters_wrap() {
+        let mut directions = LossDirections::new(true);
+        directions.highest = Seq(u32::MAX - 1);
+        directions.open.lost = 2;
+        // Two replies in between, MAX and 0: both were lost on the way back.
+        directions.answered(Seq(1));
+        assert_eq!(directions.losses(), Some(DirectedLosses { up: 0, down: 2, unknown: 0 }));
+    }
+
+    #[test]
+    fn a_stateless_reflector_tells_nothing_and_a_stateful_one_shows_itself() {
+        assert_eq!(directions(false, &[Some(0), None, Some(2)], &[]), None);
+        assert_eq!(directions(false, &[Some(0), None, Some(1)], &[]), Some((1, 0, 0)));
+    }
+
+    proptest! {
+        /// Pings that are each delayed by up to so many others, of which some are lost there and some back; the last one is not.
+        #[test]
+        fn no_way_gets_more_losses_than_it_had_however_pings_overtake_one_another(
+            pings in prop::collection::vec((0..6_usize, 0..4_u8), 0..60),
+        ) {
+            let (count, mut arrivals) = (pings.len(), Vec::new());
+            arrivals.extend((0..count).filter(|&i| pings[i].1 != 0));
+            arrivals.sort_by_key(|&i| i + pings[i].0);
+            arrivals.push(count);
+            let mut counters = vec![None; count + 1];
+            for (counter, &i) in (0..).zip(&arrivals) {
+                counters[i] = (i == count || pings[i].1 != 1).then_some(counter);
+            }
+            let [there, back] = [0, 1].map(|way| pings.iter().filter(|(_, lost)| *lost == way).count() as u64);
+            let (up, down, unknown) = directions(true, &counters, &[]).unwrap();
+            prop_assert!(up <= there && down <= back, "{up} of {there}, {down} of {back}: {counters:?}");
+            prop_assert_eq!(up + down + unknown, there + back);
+        }
+    }
+}
