@@ -1,17 +1,20 @@
-# `make demo` and `make test` are all that a new machine needs: both get the wasm toolchain first, where it is missing.
+# `make demo` and `make test` are all that a new machine needs: both get first what is missing.
 # Everything is built in the release profile, so that wasmtime is built once.
 
 CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup build lean demo test fuzz bench soak memcheck lint components clean
+.PHONY: help setup peers build lean demo test fuzz bench soak memcheck lint components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-setup: ## Get what the build needs: the wasm32 standard library; and the programs that tests and bench compare with
+setup: ## Get what the build needs: the wasm32 standard library
 	@scripts/setup
+
+peers: setup ## Get the programs that tests and bench run beside ours: other pingers, reflectors, tshark, strace
+	@scripts/peers
 
 build: setup ## Build udping-host with both components in it
 	@cargo build --quiet $(CARGO_FLAGS)
@@ -23,16 +26,16 @@ lean: setup ## Build udping-host-lean, for servers: without a compiler, it runs 
 demo: build ## Run the echo server and the client against each other over loopback
 	@$(HOST) demo
 
-test: setup ## Run every test
+test: peers ## Run every test
 	cargo test $(CARGO_FLAGS)
 
 fuzz: setup ## Fuzz each target for FUZZ_SECONDS, 600 where not set; needs cargo-fuzz
 	@scripts/fuzz
 
-bench: build lean ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
+bench: build lean peers ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
 	@$(dir $(HOST))bench $(BENCH)
 
-soak: build ## Run servers for 10 minutes with load, faults and restarts, and account for it all; SOAK="--minutes 60"
+soak: build peers ## Run servers for 10 minutes with load, faults and restarts, and account for it all; SOAK="--minutes 60"
 	@$(dir $(HOST))soak $(SOAK)
 
 memcheck: build ## Flood the host under valgrind, on each path that datagrams take

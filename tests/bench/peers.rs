@@ -51,7 +51,7 @@ impl Peer {
 
     /// Why it cannot take part, if it can't.
     pub fn missing(self) -> Option<String> {
-        let needs = |program: &str| (!on_path(program)).then(|| format!("{program} is not installed (make setup)"));
+        let needs = |program: &str| (!on_path(program)).then(|| format!("{program} is not installed (make peers)"));
         match self {
             Self::Lean if !lean().exists() => Some("not built (make lean)".to_owned()),
             Self::Python => needs("python3"),
