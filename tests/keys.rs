@@ -9,18 +9,14 @@ use udping_core::auth::{Direction, Key};
 use udping_core::seq::Seq;
 use udping_core::time::UnixTime;
 use udping_core::wire::Ping;
-use udping_tests::{CLIENT, Outcome, PATIENCE, Runtime, SERVER, Server, file, ping, run, wasmtime};
+use udping_tests::{CLIENT, Outcome, PATIENCE, Runtime, SERVER, Server, ping, run};
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const OTHER: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
 /// `component` under the stock CLI, with `key` in its environment.
 fn with_key(key: &str, component: Component, arguments: &[&str]) -> Command {
-    let file = file(&format!("{}.wasm", component.name), component.bytes);
-    let mut command = wasmtime();
-    // Without a value: it is this process's, and no argument that all users can read.
-    command.args(["-S", "inherit-network", "--env", "UDPING_KEY"]).env("UDPING_KEY", key).arg(file).args(arguments);
-    command
+    Runtime::Wasmtime.command_with_key(Some(key), component, arguments)
 }
 
 fn keyed_server(options: &[&str]) -> Server {

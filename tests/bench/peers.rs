@@ -7,7 +7,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context as _, Result, ensure};
-use udping_tests::{Process, Runtime, SERVER, Server};
+use udping_tests::{Process, Runtime, SERVER, Server, installed};
 
 /// A server, or a pair of server and client, that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Peer {
 
     /// Why it cannot take part, if it can't.
     pub fn missing(self) -> Option<String> {
-        let needs = |program: &str| (!on_path(program)).then(|| format!("{program} is not installed (make peers)"));
+        let needs = |program: &str| installed(program).is_none().then(|| format!("{program} is not installed (make peers)"));
         match self {
             Self::Lean if !lean().exists() => Some("not built (make lean)".to_owned()),
             Self::Python => needs("python3"),
@@ -159,10 +159,6 @@ pub fn native_client(server: SocketAddr) -> Result<Command> {
 /// A port that was free just now: for programs that cannot choose one and say which.
 pub fn free_port() -> Result<u16> {
     Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-fn on_path(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 /// What the first line of `program VERSION_ARGUMENT` says.

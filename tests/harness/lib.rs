@@ -3,13 +3,15 @@
 pub mod responder;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::Permissions;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
-use std::{env, fs, process, thread};
+use std::{env, fs, iter, process, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 use udping_components::Component;
@@ -62,7 +64,11 @@ macro_rules! under_both_runtimes {
 impl Runtime {
     /// The command that runs `component` with `arguments`: under udping-host these are also the grant.
     pub fn command(self, component: Component, arguments: &[&str]) -> Command {
-        let file = file(&format!("{}.wasm", component.name), component.bytes);
+        self.command_with_key(None, component, arguments)
+    }
+
+    /// The same, with the hexadecimal digits of a key in the component's environment.
+    pub fn command_with_key(self, key: Option<&str>, component: Component, arguments: &[&str]) -> Command {
         let mut command = match self {
             Self::UdpingHost => udping_host(),
             Self::Wasmtime => {
@@ -71,7 +77,13 @@ impl Runtime {
                 command
             }
         };
-        command.arg(file).args(arguments);
+        match (self, key) {
+            (_, None) => &mut command,
+            (Self::UdpingHost, Some(key)) => command.arg("--key-file").arg(key_file(key)),
+            // Without a value: it is this process's, and no argument that all users can read.
+            (Self::Wasmtime, Some(key)) => command.args(["--env", "UDPING_KEY"]).env("UDPING_KEY", key),
+        };
+        command.arg(file(&format!("{}.wasm", component.name), component.bytes)).args(arguments);
         command
     }
 }
@@ -120,6 +132,13 @@ pub fn file(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
+/// A file with `key` in it, for nobody else to read.
+pub fn key_file(key: &str) -> PathBuf {
+    let path = file(&format!("{key}.key"), key.as_bytes());
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is this user's");
+    path
+}
+
 /// A file of that name with the component or module that `text` describes.
 pub fn wat(name: &str, text: &str) -> PathBuf {
     file(name, &wat::parse_str(text).expect("valid WebAssembly text"))
@@ -130,6 +149,13 @@ pub fn peer(script: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("python3");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script)).args(arguments);
     command
+}
+
+/// A program that is not of this workspace, where `make peers` puts it, or on the path.
+pub fn installed(program: &str) -> Option<PathBuf> {
+    let tools = build_dir().with_file_name("tools").join("bin");
+    let path = env::var_os("PATH").unwrap_or_default();
+    iter::once(tools).chain(env::split_paths(&path)).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 /// What a process left behind.
