@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use udping_tests::{CLIENT, Process, Runtime, Server};
 
 use crate::load::{self, Load, Until};
-use crate::native::{self, Waiting};
+use crate::native::{self, Pinged, Waiting};
 use crate::peers::{self, Peer, Running};
 use crate::report::{Measure, Row};
 
@@ -92,9 +92,9 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
         }
         Peer::Lean => printed_rtts(Command::new(peers::lean()).arg("client").args(target))?,
         Peer::Wasmtime => printed_rtts(&mut Runtime::Wasmtime.command(CLIENT, &target))?,
-        Peer::NativeSpinning => micros(native::ping(server.address, pings, interval, SIZE, Waiting::Spinning)?),
+        Peer::NativeSpinning => micros(&native::ping(server.address, pings, interval, SIZE, Waiting::Spinning)?),
         Peer::NativeSingle | Peer::NativeBatched | Peer::Python => {
-            micros(native::ping(server.address, pings, interval, SIZE, Waiting::Blocking)?)
+            micros(&native::ping(server.address, pings, interval, SIZE, Waiting::Blocking)?)
         }
         Peer::Sockperf => {
             let seconds = (pings as f64 * interval.as_secs_f64()).ceil().max(1.0).to_string();
@@ -118,8 +118,8 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
     rtts.get(rtts.len() / 2).copied().context("no reply")
 }
 
-fn micros(rtts: Vec<Duration>) -> Vec<f64> {
-    rtts.into_iter().map(|rtt| rtt.as_secs_f64() * 1e6).collect()
+fn micros(pings: &[Pinged]) -> Vec<f64> {
+    pings.iter().map(|ping| ping.rtt.as_secs_f64() * 1e6).collect()
 }
 
 /// The RTTs that `client.wasm` prints, in microseconds.

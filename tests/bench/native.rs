@@ -78,21 +78,24 @@ pub enum Waiting {
     Spinning,
 }
 
-/// The RTTs of `count` pings, one every `interval`.
-pub fn ping(
-    server: SocketAddr,
-    count: usize,
-    interval: Duration,
-    size: usize,
-    waiting: Waiting,
-) -> io::Result<Vec<Duration>> {
+/// One ping of a native pinger.
+#[derive(Clone, Copy, Debug)]
+pub struct Pinged {
+    /// From when it was due to when it was sent.
+    pub late: Duration,
+    /// From when it was sent to its reply.
+    pub rtt: Duration,
+}
+
+/// `count` pings, one every `interval`.
+pub fn ping(server: SocketAddr, count: usize, interval: Duration, size: usize, waiting: Waiting) -> io::Result<Vec<Pinged>> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(server)?;
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
     socket.set_nonblocking(waiting == Waiting::Spinning)?;
     let (sent, mut received) = (vec![0x55; size], vec![0; SLOT]);
     let start = Instant::now();
-    let mut rtts = Vec::new();
+    let mut pings = Vec::new();
     for number in 0..count {
         let due = start + interval.saturating_mul(number as u32);
         while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
@@ -109,10 +112,10 @@ pub fn ping(
                 other => break other?,
             }
         };
-        rtts.push(at.elapsed());
+        pings.push(Pinged { late: at - due, rtt: at.elapsed() });
         if received[..length] != sent {
             return Err(io::Error::other("the reply is not what was sent"));
         }
     }
-    Ok(rtts)
+    Ok(pings)
 }

@@ -131,7 +131,7 @@ impl fmt::Display for Report {
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, unit, rows } = self;
-        let reference = rows.first().and_then(Row::median);
+        let reference = rows.first().and_then(Row::median).filter(|reference| *reference > 0.0);
         writeln!(f, "| {name} | {unit}, median | min to max | ratio | lost |\n|---|---|---|---|---|")?;
         for row in rows {
             let mut line = format!("| {} |", row.peer);

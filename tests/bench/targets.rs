@@ -1,5 +1,6 @@
 //! One client for very many targets, and how well it keeps to its schedule.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -9,8 +10,12 @@ use udping_tests::{CLIENT, Process, Runtime, responder, run, udping_host};
 
 use crate::goals;
 use crate::measures::{Effort, alternate};
+use crate::native::{self, Waiting};
 use crate::peers::{self, Peer};
 use crate::report::{Measure, Row};
+
+/// The schedule whose keeping is measured.
+const EVERY: Duration = Duration::from_millis(1);
 
 /// Each at another address of loopback.
 const TARGETS: usize = 10_000;
@@ -51,29 +56,45 @@ pub fn many(effort: Effort) -> Result<[Measure; 3]> {
     ])
 }
 
-/// How late pings at 1 ms are sent, and how many of their slots are missed.
+/// How late pings at 1 ms are sent, and how many of their slots are missed: points of the schedule that were over by more than
+/// half an interval. The native client shows what the machine alone does to a program that sleeps.
 pub fn punctuality(effort: Effort) -> Result<[Measure; 2]> {
-    let peers = [Peer::Udping(&[]), Peer::Wasmtime];
-    let port = responder::start().port().to_string();
-    let count = effort.pings.to_string();
-    let arguments = ["127.0.0.1", port.as_str(), "-i", "1ms", "-c", count.as_str(), "--format", "json"];
+    let peers = [Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime];
+    let responder = SocketAddr::from(([127, 0, 0, 1], responder::start().port()));
     let mut missed: Vec<Row> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
     let late = alternate(goals::PUNCTUALITY[0], "us late, median", &peers, effort.rounds, |peer, row| {
-        let mut command = match peer {
-            Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
-            _ => {
-                let mut command = udping_host();
-                command.arg("client").args(arguments);
-                command
+        let (late, slots) = match peer {
+            Peer::NativeSingle => {
+                let pings = native::ping(responder, effort.pings, EVERY, 32, Waiting::Blocking)?;
+                let mut late: Vec<_> = pings.iter().map(|ping| ping.late).collect();
+                late.sort_unstable();
+                let slots = late.iter().filter(|late| **late > EVERY / 2).count();
+                (late[late.len() / 2].as_secs_f64() * 1e6, slots as f64)
             }
+            _ => sender(peer, responder.port(), effort.pings)?,
         };
-        let outcome = run(&mut command);
-        let document: Value = serde_json::from_str(&outcome.stdout).context(outcome.stderr)?;
-        let sender = &document["sender"];
-        row.values.push(sender["timer_error"]["p50_ns"].as_f64().context("a median")? / 1e3);
-        let slots = sender["missed_slots"].as_f64().context("a count")?;
+        row.values.push(late);
         missed.iter_mut().filter(|missed| missed.peer == row.peer).for_each(|missed| missed.values.push(slots));
         Ok(())
     })?;
     Ok([late, Measure { name: goals::PUNCTUALITY[1], unit: "slots missed in a run", rows: missed }])
+}
+
+/// What our client says of its own error: how late it sent, in the median, in microseconds, and how many slots it missed.
+fn sender(peer: Peer, port: u16, pings: usize) -> Result<(f64, f64)> {
+    let (port, count, every) = (port.to_string(), pings.to_string(), format!("{}ms", EVERY.as_millis()));
+    let arguments = ["127.0.0.1", &port, "-i", &every, "-c", &count, "--format", "json"];
+    let mut command = match peer {
+        Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
+        _ => {
+            let mut command = udping_host();
+            command.arg("client").args(arguments);
+            command
+        }
+    };
+    let outcome = run(&mut command);
+    let document: Value = serde_json::from_str(&outcome.stdout).context(outcome.stderr)?;
+    let sender = &document["sender"];
+    let late = sender["timer_error"]["p50_ns"].as_f64().context("a median")?;
+    Ok((late / 1e3, sender["missed_slots"].as_f64().context("a count")?))
 }
