@@ -320,9 +320,10 @@ fn tshark_reads_every_field_of_requests_and_replies() {
         let total = sent(runtime, None, &server, &[&pings, options].concat());
         assert_eq!(total["received"], 10, "{total}");
 
+        let reflector_port = port.to_string();
         let packets = (0..20).map(|_| capture.next_stamp());
         let (requests, replies): (Vec<_>, Vec<_>) =
-            packets.partition(|packet| packet["udp"]["udp_udp_dstport"] == port.to_string());
+            packets.partition(|packet| packet["udp"]["udp_udp_dstport"] == reflector_port);
         assert_eq!((requests.len(), replies.len()), (10, 10));
         for (seq, (request, reply)) in requests.iter().zip(&replies).enumerate() {
             for (name, in_request, in_reply) in [
