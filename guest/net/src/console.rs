@@ -28,7 +28,8 @@ impl From<StreamError> for WriteError {
             StreamError::Closed => Self::Closed,
             StreamError::LastOperationFailed(error) => match error.to_debug_string() {
                 text if text.contains("Broken pipe") || text.contains("BrokenPipe") => Self::Closed,
-                text => Self::Failed(text),
+                // A backtrace may follow.
+                text => Self::Failed(text.lines().next().unwrap_or_default().to_owned()),
             },
         }
     }
