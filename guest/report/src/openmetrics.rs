@@ -9,7 +9,6 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::{Registry, Unit};
-use udping_core::one_way::OneWaySpreads;
 use udping_core::pinger::{Happened, Results};
 use udping_core::stats::Spread;
 use udping_core::summary::{Punctuality, Summary};
@@ -57,12 +56,12 @@ const SPANS: [Metric<Option<Spread>>; 9] = [
     ("rtt", "Round-trip time of the pings received.", |s| s.rtt),
     ("scheduled_rtt", "The same, from when they were due.", |s| s.scheduled_rtt),
     ("ipdv", "How much the round-trip times of adjacent pings differ.", |s| s.ipdv),
-    ("net_rtt", "Round-trip time without the reflector's own.", |s| one_way(s)?.net_rtt),
-    ("processing", "The reflector's own time.", |s| one_way(s)?.processing),
-    ("up_variation", "How much delays on the way there differ between adjacent pings.", |s| one_way(s)?.up_variation),
-    ("down_variation", "How much delays on the way back do.", |s| one_way(s)?.down_variation),
-    ("up_delay", "Delay on the way there, between clocks declared synchronised.", |s| one_way(s)?.synced?.up_delay),
-    ("down_delay", "Delay on the way back, likewise.", |s| one_way(s)?.synced?.down_delay),
+    ("net_rtt", "Round-trip time without the reflector's own.", |s| s.one_way?.net_rtt),
+    ("processing", "The reflector's own time.", |s| s.one_way?.processing),
+    ("up_variation", "How much delays on the way there differ between adjacent pings.", |s| s.one_way?.up_variation),
+    ("down_variation", "How much delays on the way back do.", |s| s.one_way?.down_variation),
+    ("up_delay", "Delay on the way there, between clocks declared synchronised.", |s| s.one_way?.synced?.up_delay),
+    ("down_delay", "Delay on the way back, likewise.", |s| s.one_way?.synced?.down_delay),
 ];
 
 const DURATIONS: [Metric<Option<Duration>>; 2] = [
@@ -71,10 +70,6 @@ const DURATIONS: [Metric<Option<Duration>>; 2] = [
 ];
 
 const BURST: Metric<u64> = ("longest_loss_burst", "The most consecutive pings that were lost.", |s| s.longest_loss_burst);
-
-fn one_way(summary: &Summary) -> Option<OneWaySpreads> {
-    summary.one_way
-}
 
 /// The numbers of a spread by their names.
 fn statistics(spread: &Spread) -> impl Iterator<Item = (Statistic, f64)> {
@@ -116,8 +111,7 @@ impl Metrics {
             }
         }
         for (name, help, value) in SPANS {
-            let spreads = self.flows.iter().filter_map(|(flow, summary)| Some((flow, value(summary)?)));
-            let spreads: Vec<_> = spreads.collect();
+            let spreads: Vec<_> = self.flows.iter().filter_map(|(flow, summary)| Some((flow, value(summary)?))).collect();
             if spreads.is_empty() {
                 continue;
             }
