@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup peers build lean demo test fuzz bench soak memcheck lint components clean
+.PHONY: help setup peers build lean demo test fuzz bench compare soak memcheck lint components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ fuzz: setup ## Fuzz each target for FUZZ_SECONDS, 600 where not set; needs cargo
 
 bench: build lean peers ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
 	@$(dir $(HOST))bench $(BENCH)
+
+compare: peers ## Compare HEAD with an earlier commit: throughput, RTT, start, memory; COMPARE="BASE COMMIT --pairs 40"
+	@scripts/compare $(COMPARE)
 
 soak: build peers ## Run servers for 10 minutes with load, faults and restarts, and account for it all; SOAK="--minutes 60"
 	@$(dir $(HOST))soak $(SOAK)

@@ -36,3 +36,16 @@ fn every_measure_runs_and_our_servers_lose_nothing() {
     // Where all of them must be there, CI says so.
     assert!(env::var_os("UDPING_ALL_PEERS").is_none() || missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn a_comparison_of_a_build_with_itself_has_a_row_for_each_quantity() {
+    let host = udping_tests::host_program();
+    let arguments = ["--pairs", "6", "--only", "start"];
+    let outcome = run(Command::new(env!("CARGO_BIN_EXE_bench")).arg("compare").args([&host, &host]).args(arguments));
+    let rows = outcome.lines_with(" to ");
+    assert_eq!(rows.len(), 2, "{outcome:?}");
+    // Which verdict it is tells of this machine's noise; the exit code agrees with it.
+    let is_worse = rows.iter().any(|row| row.contains("| WORSE |"));
+    assert!(rows.iter().all(|row| row.contains("| no worse |") || row.contains("| WORSE |")), "{outcome:?}");
+    assert_eq!(outcome.code(), i32::from(is_worse), "{outcome:?}");
+}

@@ -1,5 +1,6 @@
 //! `make bench`: udping beside everything that does the same, in one run.
 
+mod compare;
 mod flood;
 mod goals;
 mod load;
@@ -13,11 +14,13 @@ mod targets;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::compare::Comparison;
 use crate::load::{Load, Until};
 use crate::measures::Effort;
 use crate::peers::Peer;
@@ -50,6 +53,8 @@ enum Role {
     /// Ping one server every millisecond, natively, until killed
     #[command(hide = true)]
     Ping { server: SocketAddr },
+    /// Compare two builds of udping-host, and fail where the new one is worse
+    Compare(Comparison),
     /// Flood one server, and print what came back as JSON
     Load {
         /// Where it listens
@@ -92,21 +97,23 @@ enum Part {
     Targets,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let args = Args::parse();
     match args.role {
-        Some(Role::Peer { kind: Native::Single }) => Ok(native::echo_single()?),
-        Some(Role::Peer { kind: Native::Spinning }) => Ok(native::echo_spinning()?),
-        Some(Role::Peer { kind: Native::Batched }) => Ok(native::echo_batched()?),
+        Some(Role::Compare(comparison)) => {
+            let is_no_worse = compare::run(&comparison)?;
+            return Ok(if is_no_worse { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Some(Role::Peer { kind: Native::Single }) => native::echo_single()?,
+        Some(Role::Peer { kind: Native::Spinning }) => native::echo_spinning()?,
+        Some(Role::Peer { kind: Native::Batched }) => native::echo_batched()?,
         Some(Role::Ping { server }) => {
             println!("pinging {server}");
             native::ping(server, usize::MAX, Duration::from_millis(1), 32, native::Waiting::Blocking)?;
-            Ok(())
         }
         Some(Role::Load { server, seconds, size, window, sources, segmented }) => {
             let load = Load { size, window, sources, segmented, until: Until::Time(Duration::from_secs(seconds)) };
             println!("{}", serde_json::to_string(&load::run(server, load)?)?);
-            Ok(())
         }
         None => {
             let measures = measure(&args)?;
@@ -116,9 +123,9 @@ fn main() -> Result<()> {
                 let json = serde_json::to_string_pretty(&report)?;
                 fs::write(path, json).with_context(|| path.display().to_string())?;
             }
-            Ok(())
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 const ALL: &[Peer] = &[

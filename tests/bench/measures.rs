@@ -123,7 +123,7 @@ fn micros(pings: &[Pinged]) -> Vec<f64> {
 }
 
 /// The RTTs that `client.wasm` prints, in microseconds.
-fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
+pub fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
     // Into a file: through a pipe, each line would wake this process, on a core that the ping needs.
     let mut output = tempfile::tempfile()?;
     let status = client.stdin(Stdio::null()).stdout(output.try_clone()?).status()?;
