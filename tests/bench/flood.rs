@@ -1,14 +1,18 @@
-//! What one source gets while another floods the server: pings answered, in percent.
+//! What one source gets while others flood the server: pings answered, in percent.
 
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, MultiHeaders, SockFlag, SockProtocol, SockType, SockaddrIn, sendmmsg, socket,
+};
 
-use crate::goals;
 use crate::load;
 use crate::measures::{Effort, alternate};
 use crate::peers::Peer;
@@ -30,15 +34,24 @@ const BEFORE: Duration = Duration::from_millis(300);
 /// much.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The share of pings that each of `peers` answers beside a flood, and how large that was.
-pub fn beside(peers: &[Peer], effort: Effort) -> Result<[Measure; 2]> {
+/// Where a flood comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Sources {
+    /// So many sockets, in turn.
+    Sockets(usize),
+    /// Another address and port for each datagram, forged: what a limit for each source cannot hold.
+    Random,
+}
+
+/// The share of pings that each of `peers` answers beside a flood from `sources`, and how large that was.
+pub fn beside(names: [&'static str; 2], sources: Sources, peers: &[Peer], effort: Effort) -> Result<[Measure; 2]> {
     let mut floods: Vec<Row> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
     let pings = (effort.pings / 10).max(1);
-    let answered = alternate(goals::FLOOD[0], "% of pings, one every 100 ms", peers, effort.rounds, |peer, row| {
+    let answered = alternate(names[0], "% of pings, one every 100 ms", peers, effort.rounds, |peer, row| {
         let server = peer.start()?;
         let over = AtomicBool::new(false);
         let (answered, rate) = thread::scope(|scope| -> Result<(usize, f64)> {
-            let flood = scope.spawn(|| flood(server.address, &over));
+            let flood = scope.spawn(|| flood(server.address, sources, &over));
             thread::sleep(BEFORE);
             let answered = ping(server.address, pings);
             over.store(true, Ordering::Relaxed);
@@ -48,13 +61,12 @@ pub fn beside(peers: &[Peer], effort: Effort) -> Result<[Measure; 2]> {
         floods.iter_mut().filter(|flood| flood.peer == row.peer).for_each(|flood| flood.values.push(rate));
         Ok(())
     })?;
-    Ok([answered, Measure { name: goals::FLOOD[1], unit: "datagrams/s sent", rows: floods }])
+    Ok([answered, Measure { name: names[1], unit: "datagrams/s sent", rows: floods }])
 }
 
-/// Sends distinct datagrams from one socket until it is `over`, whatever comes back, and says how many a second.
-fn flood(server: SocketAddr, over: &AtomicBool) -> io::Result<f64> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
-    socket.connect(server)?;
+/// Sends distinct datagrams from `sources` until it is `over`, whatever comes back, and says how many a second.
+fn flood(server: SocketAddr, sources: Sources, over: &AtomicBool) -> Result<f64> {
+    let mut sender = Sender::new(server, sources)?;
     let mut datagrams = vec![0; BATCH * SIZE];
     let (start, mut sent) = (Instant::now(), 0);
     while !over.load(Ordering::Relaxed) {
@@ -63,16 +75,92 @@ fn flood(server: SocketAddr, over: &AtomicBool) -> io::Result<f64> {
             for (number, datagram) in (sent..).zip(datagrams.chunks_mut(SIZE)) {
                 load::write(datagram, number);
             }
-            match load::send_batch(&socket, &datagrams, SIZE) {
-                Ok(count) => sent += count as u64,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+            sent += sender.send(&datagrams)? as u64;
         } else {
             thread::sleep(Duration::from_micros(200));
         }
     }
     Ok(sent as f64 / start.elapsed().as_secs_f64())
+}
+
+/// What sends a flood.
+enum Sender {
+    Sockets { sockets: Vec<UdpSocket>, next: usize },
+    Raw { socket: OwnedFd, server: SocketAddrV4, rng: fastrand::Rng },
+}
+
+impl Sender {
+    fn new(server: SocketAddr, sources: Sources) -> Result<Self> {
+        match (sources, server) {
+            (Sources::Sockets(count), _) => {
+                let open = |_| {
+                    let socket = UdpSocket::bind("127.0.0.1:0")?;
+                    socket.connect(server)?;
+                    Ok(socket)
+                };
+                Ok(Self::Sockets { sockets: (0..count).map(open).collect::<io::Result<_>>()?, next: 0 })
+            }
+            (Sources::Random, SocketAddr::V4(server)) => {
+                // The header is ours: IPPROTO_RAW implies IP_HDRINCL (raw(7)).
+                let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::empty(), SockProtocol::Raw)?;
+                Ok(Self::Raw { socket, server, rng: fastrand::Rng::with_seed(1) })
+            }
+            (Sources::Random, SocketAddr::V6(_)) => bail!("sources are forged in IPv4 alone"),
+        }
+    }
+
+    /// Sends `datagrams`, and says how many the socket took.
+    fn send(&mut self, datagrams: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Sockets { sockets, next } => {
+                // From as many as there are, in equal shares.
+                let share = BATCH.div_ceil(sockets.len()) * SIZE;
+                let mut sent = 0;
+                for datagrams in datagrams.chunks(share) {
+                    *next = (*next + 1) % sockets.len();
+                    match load::send_batch(&sockets[*next], datagrams, SIZE) {
+                        Ok(count) => sent += count,
+                        // Also where an earlier one met a closed port: connected sockets are told so.
+                        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionRefused) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(sent)
+            }
+            Self::Raw { socket, server, rng } => {
+                let packets: Vec<_> = datagrams.chunks(SIZE).map(|data| packet(forged(rng), *server, data)).collect();
+                let slices: Vec<_> = packets.iter().map(|packet| [IoSlice::new(packet)]).collect();
+                let to = vec![Some(SockaddrIn::from(*server)); slices.len()];
+                let mut headers = MultiHeaders::preallocate(slices.len(), None);
+                match sendmmsg(socket.as_raw_fd(), &mut headers, &slices, to, [], MsgFlags::MSG_DONTWAIT) {
+                    Ok(sent) => Ok(sent.count()),
+                    Err(Errno::EAGAIN | Errno::ENOBUFS) => Ok(0),
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+}
+
+/// An address of loopback's network, and a port that nobody listens on.
+fn forged(rng: &mut fastrand::Rng) -> SocketAddrV4 {
+    let [_, b, c, d] = rng.u32(..).to_be_bytes();
+    SocketAddrV4::new(Ipv4Addr::new(127, b.max(1), c, d), rng.u16(1..1024))
+}
+
+/// An IPv4 packet with one UDP datagram (RFC 791, RFC 768). The kernel fills in lengths, identification and the header's checksum;
+/// UDP's is 0, which is none.
+fn packet(from: SocketAddrV4, to: SocketAddrV4, data: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::with_capacity(28 + data.len());
+    packet.extend([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0]);
+    packet.extend(from.ip().octets());
+    packet.extend(to.ip().octets());
+    packet.extend(from.port().to_be_bytes());
+    packet.extend(to.port().to_be_bytes());
+    packet.extend((8 + data.len() as u16).to_be_bytes());
+    packet.extend([0, 0]);
+    packet.extend(data);
+    packet
 }
 
 /// How many of `count` pings are answered before the next is due.

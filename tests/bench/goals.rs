@@ -18,6 +18,10 @@ pub const SOURCES: [&str; 2] = ["64 B, 1,000 sources, one datagram each", "CPU, 
 pub const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
 /// What a source gets beside one that floods, with how much of a flood that was.
 pub const FLOOD: [&str; 2] = ["pings answered beside a flood from another source", "that flood, 64 B"];
+/// The same, with a flood from 1,000 sources.
+pub const FLOOD_OF_MANY: [&str; 2] = ["pings answered beside a flood from 1,000 sources", "that flood from 1,000, 64 B"];
+/// The same, with forged sources, another for each datagram.
+pub const FLOOD_OF_RANDOM: [&str; 2] = ["pings answered beside a flood from random sources", "that flood from random, 64 B"];
 /// One client of 10,000 targets: its processor, its memory, and what is answered.
 pub const TARGETS: [&str; 3] = ["10,000 targets, a ping each every second", "its memory", "its pings answered"];
 /// How late pings are, and how many never leave.

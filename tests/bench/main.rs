@@ -21,6 +21,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::compare::Comparison;
+use crate::flood::Sources;
 use crate::load::{Load, Until};
 use crate::measures::Effort;
 use crate::peers::Peer;
@@ -138,7 +139,13 @@ const ALL: &[Peer] = &[
 ];
 const FAST: &[Peer] = &[Peer::NativeSingle, Peer::NativeBatched, Peer::Udping(&[]), Peer::Udping(&["--no-offload"])];
 const ONE_OR_TWO: &[Peer] = &[Peer::Udping(&["--workers", "1"]), Peer::Udping(&["--workers", "2"])];
-const FLOODED: &[Peer] = &[Peer::NativeSingle, Peer::Udping(&[]), Peer::Udping(&["--limit-source", "1000"])];
+const FLOODED: &[Peer] = &[
+    Peer::NativeSingle,
+    Peer::Udping(&[]),
+    Peer::Udping(&["--limit-source", "1000"]),
+    Peer::Udping(&["--workers", "2"]),
+    Peer::Udping(&["--workers", "2", "--limit-source", "1000"]),
+];
 const BLOCKING: &[Peer] = &[Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime, Peer::Irtt];
 /// Longer than the pause between two pings: nobody sleeps, as with sockperf's `--nonblocked`.
 const SPINNING: &[Peer] = &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
@@ -167,7 +174,9 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
         measures.extend(measures::throughput(goals::WORKERS, ONE_OR_TWO, flows, effort)?);
     }
     if wanted(Part::Flood) {
-        measures.extend(flood::beside(FLOODED, effort)?);
+        measures.extend(flood::beside(goals::FLOOD, Sources::Sockets(1), FLOODED, effort)?);
+        measures.extend(flood::beside(goals::FLOOD_OF_MANY, Sources::Sockets(1000), FLOODED, effort)?);
+        measures.extend(flood::beside(goals::FLOOD_OF_RANDOM, Sources::Random, FLOODED, effort)?);
     }
     if wanted(Part::Rtt) {
         let interval = Duration::from_millis(1);
