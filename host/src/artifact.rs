@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use udping_components::Component;
 
+use crate::compile::CODE_LIMIT;
+
 /// The largest component that is read. The built-in ones have 0.3 MB.
 pub const SIZE_LIMIT: u64 = 64 << 20;
 
@@ -89,11 +91,23 @@ impl Artifact {
     }
 }
 
-/// Machine code that this user may as well run: it is part of this program, or nobody but this user and root could write it.
+/// Machine code that this user may as well run: it is part of this program, this host compiled it, or nobody but this user and
+/// root could write it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MachineCode(Cow<'static, [u8]>);
 
 impl MachineCode {
+    /// What this host's own compiler wrote.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn compiled(code: Vec<u8>) -> Self {
+        Self(code.into())
+    }
+
+    /// Whether it is part of this program.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self.0, Cow::Borrowed(_))
+    }
+
     /// As a compiler wrote it.
     pub fn bytes(&self) -> &[u8] {
         &self.0
@@ -144,6 +158,9 @@ pub enum Problem {
     /// It is beyond [`SIZE_LIMIT`].
     #[error("is larger than 64 MiB")]
     TooLarge,
+    /// It is beyond [`CODE_LIMIT`].
+    #[error("is larger than 512 MiB")]
+    TooMuchCode,
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Io(io::Error),
@@ -189,8 +206,12 @@ fn read(file: &mut impl Read) -> Result<(Kind, Vec<u8>), Problem> {
     let mut bytes = Vec::with_capacity(LIKELY_SIZE);
     file.take(8).read_to_end(&mut bytes)?;
     let kind = check_preamble(&bytes)?;
-    file.take(SIZE_LIMIT).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > SIZE_LIMIT { Err(Problem::TooLarge) } else { Ok((kind, bytes)) }
+    let (limit, too_large) = match kind {
+        Kind::Component => (SIZE_LIMIT, Problem::TooLarge),
+        Kind::MachineCode => (CODE_LIMIT, Problem::TooMuchCode),
+    };
+    file.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large) } else { Ok((kind, bytes)) }
 }
 
 /// What a file's first bytes tell.

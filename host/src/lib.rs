@@ -18,6 +18,7 @@ pub mod exit;
 pub mod grants;
 pub mod guard;
 pub mod harden;
+pub mod helper;
 pub mod inspect;
 pub mod key;
 pub mod limits;
