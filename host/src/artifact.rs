@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use thiserror::Error;
 use udping_components::Component;
 
 use crate::compile::CODE_LIMIT;
+use crate::trust::{self, Purpose, Untrusted};
 
 /// The largest component that is read. The built-in ones have 0.3 MB.
 pub const SIZE_LIMIT: u64 = 64 << 20;
@@ -147,8 +147,11 @@ pub enum Problem {
     #[error("is a core module, not a component; `wasm-tools component new` makes one of it")]
     CoreModule,
     /// It is machine code that others could have written.
-    #[error("is compiled, and runs as it is, but others than you and root can write it: `chown` it, and `chmod go-w`")]
-    NotYours,
+    #[error(
+        "is machine code, which runs as it is, and others than you and root could have written it ({0}): copy it, check the \
+         copy's digest against its maker's, and run the copy; or compile the component yourself"
+    )]
+    NotYours(Untrusted),
     /// It is machine code, where a component is needed.
     #[error("is compiled already")]
     CompiledAlready,
@@ -177,28 +180,16 @@ impl From<io::Error> for Problem {
 }
 
 fn read_file(path: &Path) -> Result<Artifact, Problem> {
-    let mut file = File::open(path)?;
+    let mut file = trust::open(path)?;
     let (kind, bytes) = read(&mut file)?;
     match kind {
         Kind::Component => Ok(Artifact::Component(bytes)),
-        // The file that was read, not one that has its name now.
-        Kind::MachineCode if is_ours(&file.metadata()?) => Ok(Artifact::Compiled(MachineCode(bytes.into()))),
-        Kind::MachineCode => Err(Problem::NotYours),
+        Kind::MachineCode => {
+            // The file that was read, not one that has its name now.
+            trust::check(&file, path, Purpose::Code).map_err(Problem::NotYours)?;
+            Ok(Artifact::Compiled(MachineCode(bytes.into())))
+        }
     }
-}
-
-/// Whether nobody but this user and root could have written the file.
-#[cfg(unix)]
-fn is_ours(file: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let owner = file.uid();
-    (owner == rustix::process::geteuid().as_raw() || owner == 0) && file.mode() & 0o022 == 0
-}
-
-/// Elsewhere that cannot be told from a file's mode.
-#[cfg(not(unix))]
-fn is_ours(_: &std::fs::Metadata) -> bool {
-    true
 }
 
 /// Reads a component, and no more than its first 8 bytes where those tell that it is none.

@@ -40,5 +40,6 @@ pub mod served;
 pub mod signals;
 pub mod state;
 pub mod targets;
+pub mod trust;
 pub mod udp;
 pub mod workers;

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::net::UdpSocket;
-use std::sync::Arc;
 #[cfg(feature = "compiler")]
-use std::{fs, path::Path};
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use wasmtime_wasi::cli::StdoutStream;
@@ -23,6 +23,8 @@ use crate::log::{self, say};
 use crate::names::Names;
 use crate::plan::Plan;
 use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
+#[cfg(feature = "compiler")]
+use crate::trust;
 use crate::udp::{Kept, Setting};
 
 /// How a component is made ready to run.
@@ -99,7 +101,7 @@ pub fn refuse(source: &Source, error: &anyhow::Error) -> Exit {
     }
 }
 
-/// Compiles the component at `source` into the file `output`.
+/// Compiles the component at `source` into the file `output`, which this host would run.
 #[cfg(feature = "compiler")]
 pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit> {
     let code = source.read_component().map_err(anyhow::Error::from).and_then(|bytes| {
@@ -110,7 +112,10 @@ pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit>
         Ok(code) => code,
         Err(error) => return Ok(refuse(source, &error)),
     };
-    fs::write(output, code.bytes()).with_context(|| format!("cannot write {}", output.display()))?;
+    let untrusted = trust::write_code(output, code.bytes()).with_context(|| format!("cannot write {}", output.display()))?;
+    if let Some(untrusted) = untrusted {
+        say(format_args!("warning: {} is written, but is not run from there: {untrusted}", output.display()));
+    }
     Ok(Exit::Success)
 }
 
