@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use udping_components::Component;
+
+use crate::compile::CODE_LIMIT;
+use crate::trust::{self, Purpose, Untrusted};
 
 /// The largest component that is read. The built-in ones have 0.3 MB.
 pub const SIZE_LIMIT: u64 = 64 << 20;
@@ -89,11 +91,23 @@ impl Artifact {
     }
 }
 
-/// Machine code that this user may as well run: it is part of this program, or nobody but this user and root could write it.
+/// Machine code that this user may as well run: it is part of this program, this host compiled it, or nobody but this user and
+/// root could write it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MachineCode(Cow<'static, [u8]>);
 
 impl MachineCode {
+    /// What this host's own compiler wrote.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn compiled(code: Vec<u8>) -> Self {
+        Self(code.into())
+    }
+
+    /// Whether it is part of this program.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self.0, Cow::Borrowed(_))
+    }
+
     /// As a compiler wrote it.
     pub fn bytes(&self) -> &[u8] {
         &self.0
@@ -133,8 +147,11 @@ pub enum Problem {
     #[error("is a core module, not a component; `wasm-tools component new` makes one of it")]
     CoreModule,
     /// It is machine code that others could have written.
-    #[error("is compiled, and runs as it is, but others than you and root can write it: `chown` it, and `chmod go-w`")]
-    NotYours,
+    #[error(
+        "is machine code, which runs as it is, and others than you and root could have written it ({0}): copy it, check the \
+         copy's digest against its maker's, and run the copy; or compile the component yourself"
+    )]
+    NotYours(Untrusted),
     /// It is machine code, where a component is needed.
     #[error("is compiled already")]
     CompiledAlready,
@@ -144,6 +161,9 @@ pub enum Problem {
     /// It is beyond [`SIZE_LIMIT`].
     #[error("is larger than 64 MiB")]
     TooLarge,
+    /// It is beyond [`CODE_LIMIT`].
+    #[error("is larger than 512 MiB")]
+    TooMuchCode,
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Io(io::Error),
@@ -160,28 +180,16 @@ impl From<io::Error> for Problem {
 }
 
 fn read_file(path: &Path) -> Result<Artifact, Problem> {
-    let mut file = File::open(path)?;
+    let mut file = trust::open(path)?;
     let (kind, bytes) = read(&mut file)?;
     match kind {
         Kind::Component => Ok(Artifact::Component(bytes)),
-        // The file that was read, not one that has its name now.
-        Kind::MachineCode if is_ours(&file.metadata()?) => Ok(Artifact::Compiled(MachineCode(bytes.into()))),
-        Kind::MachineCode => Err(Problem::NotYours),
+        Kind::MachineCode => {
+            // The file that was read, not one that has its name now.
+            trust::check(&file, path, Purpose::Code).map_err(Problem::NotYours)?;
+            Ok(Artifact::Compiled(MachineCode(bytes.into())))
+        }
     }
-}
-
-/// Whether nobody but this user and root could have written the file.
-#[cfg(unix)]
-fn is_ours(file: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let owner = file.uid();
-    (owner == rustix::process::geteuid().as_raw() || owner == 0) && file.mode() & 0o022 == 0
-}
-
-/// Elsewhere that cannot be told from a file's mode.
-#[cfg(not(unix))]
-fn is_ours(_: &std::fs::Metadata) -> bool {
-    true
 }
 
 /// Reads a component, and no more than its first 8 bytes where those tell that it is none.
@@ -189,8 +197,12 @@ fn read(file: &mut impl Read) -> Result<(Kind, Vec<u8>), Problem> {
     let mut bytes = Vec::with_capacity(LIKELY_SIZE);
     file.take(8).read_to_end(&mut bytes)?;
     let kind = check_preamble(&bytes)?;
-    file.take(SIZE_LIMIT).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > SIZE_LIMIT { Err(Problem::TooLarge) } else { Ok((kind, bytes)) }
+    let (limit, too_large) = match kind {
+        Kind::Component => (SIZE_LIMIT, Problem::TooLarge),
+        Kind::MachineCode => (CODE_LIMIT, Problem::TooMuchCode),
+    };
+    file.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large) } else { Ok((kind, bytes)) }
 }
 
 /// What a file's first bytes tell.

@@ -9,7 +9,7 @@ use crate::artifact::Source;
 use crate::cli::RunFlags;
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::run::{Shared, load};
+use crate::run::{Loading, Shared, load};
 use crate::sandbox::Program;
 use crate::signals::Stop;
 
@@ -49,7 +49,7 @@ pub async fn demo() -> Result<Exit> {
 
 fn prepare(component: udping_components::Component, arguments: &[&str]) -> Result<(Plan, Program)> {
     let source = Source::BuiltIn(component);
-    let program = load(&source, &source.read()?)?;
+    let program = load(&source, &source.read()?, Loading::default())?;
     Ok((Plan::new(&RunFlags::default(), source, arguments.iter().map(Into::into))?, program))
 }
 

@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 use crate::artifact::Source;
 use crate::exit::Exit;
 use crate::log::say;
-use crate::run;
+use crate::run::{self, Loading};
 
 /// What the network interfaces need, by the start of their names.
 const NEEDS: [(&str, &str); 3] = [
@@ -20,11 +20,11 @@ const NEEDS: [(&str, &str); 3] = [
 ];
 
 /// Writes the interface of the component at `source` to `out`, and on standard error what of it cannot be served.
-pub fn inspect(source: &Source, out: &mut impl Write) -> Result<Exit> {
-    match run::read(source) {
-        Ok((sandbox, component)) => {
-            write!(out, "{}", Interface::of(&component, sandbox.engine()))?;
-            match sandbox.link(&component) {
+pub fn inspect(source: &Source, loading: Loading, out: &mut impl Write) -> Result<Exit> {
+    match run::read(source, loading) {
+        Ok((sandbox, loaded)) => {
+            write!(out, "{}", Interface::of(&loaded.component, sandbox.engine()))?;
+            match sandbox.link(&loaded) {
                 Ok(_) => Ok(Exit::Success),
                 Err(error) => {
                     say(format_args!("{source}: {error}"));
@@ -32,10 +32,7 @@ pub fn inspect(source: &Source, out: &mut impl Write) -> Result<Exit> {
                 }
             }
         }
-        Err(error) => {
-            say(format_args!("{error:#}"));
-            Ok(Exit::NotAComponent)
-        }
+        Err(error) => Ok(run::refuse(source, &error)),
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::trust::{self, Purpose, Untrusted};
+
 /// The variable that it is in, here and under `wasmtime run --env`.
 pub const VARIABLE: &str = "UDPING_KEY";
 
@@ -21,8 +23,9 @@ impl Key {
     /// Reads one from a file that holds nothing else.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let failed = |problem| KeyError { path: path.to_owned(), problem };
+        let file = trust::open(path).map_err(|error| failed(Problem::Unreadable(error)))?;
+        trust::check(&file, path, Purpose::Key).map_err(|untrusted| failed(Problem::Untrusted(untrusted)))?;
         let read = || -> io::Result<(bool, String)> {
-            let file = File::open(path)?;
             let mut text = String::new();
             // More than any key has is as wrong as it needs to be.
             (&file).take(1024).read_to_string(&mut text)?;
@@ -68,6 +71,9 @@ pub enum Problem {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
+    /// Somebody else may have chosen it.
+    #[error("may be no secret, since {0}: make a new key in a file and a folder that only you can write")]
+    Untrusted(Untrusted),
     /// It is no secret.
     #[error("everybody can read it: `chmod o-r` it, and make a new key")]
     OpenToAll,
@@ -78,8 +84,10 @@ pub enum Problem {
 
 #[cfg(unix)]
 fn is_open_to_all(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
-    Ok(file.metadata()?.mode() & 0o004 != 0)
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+    let status = file.metadata()?;
+    // Who can read a device reads something else.
+    Ok(!status.file_type().is_char_device() && status.mode() & 0o004 != 0)
 }
 
 #[cfg(not(unix))]

@@ -9,12 +9,17 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use clap::error::ErrorKind as UsageError;
 use udping_host::artifact::Source;
-use udping_host::cli::{self, Cli, Command, RunFlags};
+use udping_host::cli::{self, Cli, Command, CompileFlags, RunFlags};
 use udping_host::exit::Exit;
+use udping_host::helper::Role;
 use udping_host::plan::Plan;
+use udping_host::run::Loading;
 use udping_host::{allocator, demo, inspect, log, overview, workers};
 
 fn main() -> ExitCode {
+    if let Some(role) = Role::of_this_process() {
+        return role.serve();
+    }
     allocator::keep_memory();
     let result = match Cli::try_parse() {
         Ok(cli) => {
@@ -51,12 +56,35 @@ fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
             let plan = plan(&run.flags.or(flags), run.component, run.arguments.arguments)?;
             workers::block_on(overview::show(&plan, &mut io::stdout().lock()))
         }
+        Command::Inspect { component, limits } => {
+            let loading = loading(flags, limits)?;
+            inspect::inspect(&Source::new(component), loading, &mut io::stdout().lock())
+        }
+        #[cfg(feature = "compiler")]
+        Command::Compile { component, output, limits } => {
+            let loading = loading(flags, limits)?;
+            udping_host::run::compile(&Source::new(component), &output, loading)
+        }
         other => {
-            let asked = flags != RunFlags::default();
-            ensure!(!asked, "grants, limits and tuning are for a component that runs, and this command runs none");
+            runs_none(&flags)?;
             without_component(other)
         }
     }
+}
+
+/// What the flags say of compiling a component that is not run.
+fn loading(mut before: RunFlags, after: CompileFlags) -> Result<Loading> {
+    let limits = after.or(before.limits.compile()).limits();
+    let no_harden = std::mem::take(&mut before.service.no_harden);
+    (before.limits.compile_memory, before.limits.compile_time) = (None, None);
+    runs_none(&before)?;
+    Ok(Loading { limits, no_harden })
+}
+
+fn runs_none(flags: &RunFlags) -> Result<()> {
+    let asked = *flags != RunFlags::default();
+    ensure!(!asked, "grants, limits and tuning are for a component that runs, and this command runs none");
+    Ok(())
 }
 
 fn plan(flags: &RunFlags, component: PathBuf, arguments: Vec<OsString>) -> Result<Plan> {
@@ -67,15 +95,13 @@ fn without_component(command: Command) -> Result<Exit> {
     let mut out = io::stdout().lock();
     match command {
         Command::Demo => return workers::block_on(demo::demo()),
-        Command::Inspect { component } => return inspect::inspect(&Source::new(component), &mut out),
-        #[cfg(feature = "compiler")]
-        Command::Compile { component, output } => return udping_host::run::compile(&Source::new(component), &output),
         #[cfg(feature = "plot")]
         Command::Plot { results, output } => udping_host::plot::plot(&results, &output)?,
         Command::Emit { component } => out.write_all(component.component().bytes)?,
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man => out.write_all(&cli::manual()?)?,
-        Command::Client(_) | Command::Server(_) | Command::Run(_) | Command::Path(_) | Command::Grants(_) => {}
+        // Those that have a component.
+        _ => {}
     }
     out.flush()?;
     Ok(Exit::Success)

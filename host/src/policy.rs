@@ -2,16 +2,18 @@
 //!
 //! `docs/policy.schema.json` describes it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use bytesize::ByteSize;
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::cli::{GrantFlags, LimitFlags};
+use crate::log;
+use crate::trust::{self, Text};
 
-/// The largest policy that is read, in bytes.
-const SIZE_LIMIT: u64 = 1 << 20;
+/// The largest policy that is read.
+const SIZE_LIMIT: ByteSize = ByteSize::mib(1);
 
 /// A policy: flags without their dashes.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -32,14 +34,13 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// Reads one.
+    /// Reads one that nobody but this user and root could have written, or a group, which is worth a warning.
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let failed = |problem: String| PolicyError { path: path.to_owned(), problem };
-        let size = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-        if size > SIZE_LIMIT {
-            return Err(failed("is larger than 1 MiB, and no policy".to_owned()));
+        let Text { text, warning } = trust::read_text(path, SIZE_LIMIT).map_err(|error| failed(error.to_string()))?;
+        if let Some(untrusted) = warning {
+            log::say(format_args!("warning: --policy {}: {untrusted}", path.display()));
         }
-        let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         Self::parse(&text).map_err(failed)
     }
 

@@ -1,15 +1,18 @@
 //! One run of a component, as planned.
 
+use std::io;
 use std::net::UdpSocket;
+#[cfg(feature = "compiler")]
 use std::path::Path;
 use std::sync::Arc;
-use std::{fs, io};
 
 use anyhow::{Context as _, Result, bail};
-use wasmtime::component::Component;
 use wasmtime_wasi::cli::StdoutStream;
 
 use crate::artifact::{Artifact, Source};
+use crate::compile::CompileLimits;
+#[cfg(feature = "compiler")]
+use crate::compile::{Cache, Key};
 use crate::exit::Exit;
 use crate::grants::Grants;
 use crate::guard::{Guard, Ledger};
@@ -19,42 +22,100 @@ use crate::limits::{Activity, Output};
 use crate::log::{self, say};
 use crate::names::Names;
 use crate::plan::Plan;
-use crate::sandbox::{Compiler, Instance, Program, Sandbox};
+use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
+#[cfg(feature = "compiler")]
+use crate::trust;
 use crate::udp::{Kept, Setting};
 
-/// What `artifact` holds, compiled where need be, and with what it runs in.
-fn component(artifact: &Artifact) -> Result<(Sandbox, Component)> {
-    let sandbox = Sandbox::new(Compiler::of(artifact))?;
-    let component = sandbox.load(artifact)?;
-    Ok((sandbox, component))
+/// How a component is made ready to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loading {
+    /// What compiling it may take.
+    pub limits: CompileLimits,
+    /// Whether the process that compiles it keeps what it does not need.
+    pub no_harden: bool,
+}
+
+impl Loading {
+    /// As planned.
+    pub fn of(plan: &Plan) -> Self {
+        Self { limits: plan.limits.compile, no_harden: !plan.harden }
+    }
+}
+
+/// What `artifact` holds, compiled where need be.
+fn loaded(sandbox: &Sandbox, artifact: &Artifact, loading: Loading) -> Result<Loaded, LoadError> {
+    match artifact {
+        Artifact::Compiled(code) => sandbox.load(code),
+        Artifact::Component(bytes) => compiled(sandbox, bytes, loading),
+    }
+}
+
+#[cfg(feature = "compiler")]
+fn compiled(sandbox: &Sandbox, component: &[u8], loading: Loading) -> Result<Loaded, LoadError> {
+    let (cache, key) = (Cache::of_this_user(), Key::of(component));
+    // What was kept by another configuration, or for another processor, is compiled anew.
+    let kept = cache.as_ref().and_then(|cache| sandbox.load(&cache.get(&key)?).ok());
+    if let Some(loaded) = kept {
+        return Ok(loaded);
+    }
+    let code = crate::compile::machine_code(component, &loading.limits, !loading.no_harden)?;
+    let loaded = sandbox.load(&code)?;
+    if let Some(cache) = cache {
+        // Without it, the next start takes as long.
+        let _ = cache.put(&key, &code);
+    }
+    Ok(loaded)
+}
+
+#[cfg(not(feature = "compiler"))]
+fn compiled(_: &Sandbox, _: &[u8], _: Loading) -> Result<Loaded, LoadError> {
+    Err(LoadError::NoCompiler)
 }
 
 /// Reads the component at `source`, and compiles it where need be. The error says which component it is about.
-pub fn read(source: &Source) -> Result<(Sandbox, Component)> {
-    component(&source.read()?).with_context(|| source.to_string())
+pub fn read(source: &Source, loading: Loading) -> Result<(Sandbox, Loaded)> {
+    let (artifact, sandbox) = (source.read()?, Sandbox::new()?);
+    let loaded = loaded(&sandbox, &artifact, loading).with_context(|| source.to_string())?;
+    Ok((sandbox, loaded))
 }
 
 /// What `source` held, ready to be started. The error says which component it is about.
-pub fn load(source: &Source, artifact: &Artifact) -> Result<Program> {
-    let (sandbox, component) = component(artifact).with_context(|| source.to_string())?;
-    sandbox.link(&component).with_context(|| source.to_string())
+pub fn load(source: &Source, artifact: &Artifact, loading: Loading) -> Result<Program> {
+    let sandbox = Sandbox::new()?;
+    let loaded = loaded(&sandbox, artifact, loading).with_context(|| source.to_string())?;
+    sandbox.link(&loaded).with_context(|| source.to_string())
 }
 
-/// Compiles the component at `source` into the file `output`.
-pub fn compile(source: &Source, output: &Path) -> Result<Exit> {
-    let sandbox = Sandbox::new(Compiler::Needed)?;
-    let code = match source
-        .read_component()
-        .map_err(Into::into)
-        .and_then(|bytes| crate::compile::machine_code(sandbox.engine(), &bytes).with_context(|| source.to_string()))
-    {
-        Ok(code) => code,
-        Err(error) => {
-            say(format_args!("{error:#}"));
-            return Ok(Exit::NotAComponent);
+/// Says why the component at `source` cannot be run.
+pub fn refuse(source: &Source, error: &anyhow::Error) -> Exit {
+    match error.downcast_ref() {
+        Some(LoadError::Limited(limit)) => {
+            log::limited(&source.name(), limit);
+            Exit::Limited
         }
+        _ => {
+            say(format_args!("{error:#}"));
+            Exit::NotAComponent
+        }
+    }
+}
+
+/// Compiles the component at `source` into the file `output`, which this host would run.
+#[cfg(feature = "compiler")]
+pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit> {
+    let code = source.read_component().map_err(anyhow::Error::from).and_then(|bytes| {
+        let code = crate::compile::machine_code(&bytes, &loading.limits, !loading.no_harden);
+        code.with_context(|| source.to_string())
+    });
+    let code = match code {
+        Ok(code) => code,
+        Err(error) => return Ok(refuse(source, &error)),
     };
-    fs::write(output, code).with_context(|| format!("cannot write {}", output.display()))?;
+    let untrusted = trust::write_code(output, code.bytes()).with_context(|| format!("cannot write {}", output.display()))?;
+    if let Some(untrusted) = untrusted {
+        say(format_args!("warning: {} is written, but is not run from there: {untrusted}", output.display()));
+    }
     Ok(Exit::Success)
 }
 

@@ -12,8 +12,8 @@ use wasmtime_wasi::cli::{AsyncStdinStream, StdoutStream};
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::artifact::{Artifact, MachineCode};
-use crate::compile;
+use crate::artifact::MachineCode;
+use crate::compile::{self, Footprint};
 use crate::limits::{Limits, Output, Struck, Watchdog};
 use crate::names::Names;
 use crate::served;
@@ -36,31 +36,27 @@ pub enum LoadError {
     /// It has to be compiled, and this host cannot.
     #[error("is not compiled, and this udping-host has no compiler: make a .cwasm of it by `udping-host compile` elsewhere")]
     NoCompiler,
+    /// Its compilation was stopped at a limit.
+    #[error(transparent)]
+    Limited(Struck),
+    /// The process that compiled it was killed.
+    #[error("was killed while it was compiled: the system has no more memory, or somebody did it")]
+    Killed,
+    /// The compiler failed on it.
+    #[error("cannot be compiled: {0}")]
+    Crashed(String),
+    /// No process can be started to compile it.
+    #[error("cannot be compiled, since no process can be started for that: {0}")]
+    NoHelper(io::Error),
+    /// Its machine code is more than [`compile::CODE_LIMIT`].
+    #[error("compiles to more than 512 MiB of machine code")]
+    TooMuchCode,
     /// It wants something that this host does not have.
     #[error("cannot be run here: {0}")]
     Import(String),
     /// It does not export `wasi:cli/run`.
     #[error("is not a program: it does not export wasi:cli/run")]
     NoProgram,
-}
-
-/// What a sandbox can do with a component that is not compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compiler {
-    /// Compile it, or find it in the cache.
-    Needed,
-    /// Nothing.
-    Unneeded,
-}
-
-impl Compiler {
-    /// What `artifact` needs.
-    pub fn of(artifact: &Artifact) -> Self {
-        match artifact {
-            Artifact::Component(_) => Self::Needed,
-            Artifact::Compiled(_) => Self::Unneeded,
-        }
-    }
 }
 
 /// wasmtime with everything that a component can import.
@@ -70,11 +66,10 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox for any number of components and instances, with a compiler or, which takes less time and memory, for
-    /// compiled components alone.
-    pub fn new(compiler: Compiler) -> wasmtime::Result<Self> {
+    /// A sandbox for any number of components and instances. It has no compiler: [`compile`] has.
+    pub fn new() -> wasmtime::Result<Self> {
         let mut config = udping_compiled::config();
-        compile::prepare(&mut config, compiler);
+        compile::without_compiler(&mut config);
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         served::add_to_linker(&mut linker)?;
@@ -86,32 +81,41 @@ impl Sandbox {
         &self.engine
     }
 
-    /// Makes of an artifact what can be linked: compiles it, where that has not been done.
-    pub fn load(&self, artifact: &Artifact) -> Result<Component, LoadError> {
-        match artifact {
-            Artifact::Component(bytes) => compile::compile(&self.engine, bytes),
-            Artifact::Compiled(code) => self.restore(code),
-        }
-    }
-
-    fn restore(&self, code: &MachineCode) -> Result<Component, LoadError> {
+    /// Makes of machine code what can be linked.
+    pub fn load(&self, code: &MachineCode) -> Result<Loaded, LoadError> {
         // SAFETY: a `MachineCode` is what a compiler wrote: it is part of this program, or of a file that only who runs
         // this program, or root, could write, and who can write such a file can run code as this user anyway. Code for
         // another version, configuration or processor is found out by wasmtime and refused.
         #[expect(unsafe_code, reason = "wasmtime runs compiled code as it is")]
         let component = unsafe { Component::deserialize(&self.engine, code.bytes()) };
-        component.map_err(|error| LoadError::Foreign(first_line(&error)))
+        let component = component.map_err(|error| LoadError::Foreign(first_line(&error)))?;
+        Ok(Loaded {
+            component,
+            footprint: Footprint::of(code).ok_or_else(|| LoadError::Foreign("it has no description".to_owned()))?,
+        })
     }
 
     /// Finds everything that a component imports, and its entry.
-    pub fn link(&self, component: &Component) -> Result<Program, LoadError> {
-        let pre = self.linker.instantiate_pre(component).map_err(|error| LoadError::Import(first_line(&error)))?;
-        CommandPre::new(pre).map(Program).map_err(|_| LoadError::NoProgram)
+    pub fn link(&self, loaded: &Loaded) -> Result<Program, LoadError> {
+        let pre = self.linker.instantiate_pre(&loaded.component);
+        let pre = pre.map_err(|error| LoadError::Import(first_line(&error)))?;
+        let command = CommandPre::new(pre).map_err(|_| LoadError::NoProgram)?;
+        Ok(Program { command, footprint: loaded.footprint })
     }
 }
 
+/// A component in machine code.
+pub struct Loaded {
+    /// What can be linked.
+    pub component: Component,
+    footprint: Footprint,
+}
+
 /// A component that is ready to be started, any number of times.
-pub struct Program(CommandPre<State>);
+pub struct Program {
+    command: CommandPre<State>,
+    footprint: Footprint,
+}
 
 /// What one instance gets.
 pub struct Instance<Out, Err> {
@@ -155,7 +159,7 @@ impl Program {
     ///
     /// Where no thread can be started.
     pub fn watched(&self) -> io::Result<Watchdog> {
-        Watchdog::start(self.0.engine())
+        Watchdog::start(self.command.engine())
     }
 
     /// Runs an instance to its end. When `stop` resolves, its standard input ends, by which it should too.
@@ -176,8 +180,12 @@ impl Program {
             .allow_tcp(false)
             .build();
         let limits = instance.limits;
-        let state = State::new(wasi, instance.names, instance.setting, limits);
-        let mut store = Store::new(self.0.engine(), state);
+        let mut state = State::new(wasi, instance.names, instance.setting, limits);
+        // Before it is made: nothing can stop that half-way.
+        if let Err(struck) = state.memory().reserve(self.footprint) {
+            return Ended::Limited(struck);
+        }
+        let mut store = Store::new(self.command.engine(), state);
         store.limiter(|state| state.memory());
         store.set_hostcall_fuel(usize::try_from(limits.call.as_u64()).unwrap_or(usize::MAX));
         store.set_max_component_handles(limits.handles);
@@ -187,7 +195,7 @@ impl Program {
             Ok(UpdateDeadline::Yield(1))
         });
         let run = async {
-            let command: Command = self.0.instantiate_async(&mut store).await?;
+            let command: Command = self.command.instantiate_async(&mut store).await?;
             command.wasi_cli_run().call_run(&mut store).await
         };
         let end_stdin = async {

@@ -1,12 +1,16 @@
 //! Whom a component is to reach, from a file: it has none itself.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
+use bytesize::ByteSize;
 use thiserror::Error;
 
 use crate::grants::{Endpoint, GrantError, Ports};
+use crate::log;
+use crate::trust::{self, ReadError, Text};
+
+/// The largest list that is read: more targets than a component has room for.
+const SIZE_LIMIT: ByteSize = ByteSize::mib(4);
 
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +30,7 @@ pub enum TargetsError {
         /// The file.
         path: PathBuf,
         /// Why.
-        error: io::Error,
+        error: ReadError,
     },
     /// A line is something else.
     #[error("--targets {}: line {number}: {line:?} is not HOST[:PORT], with an IPv6 address in brackets", path.display())]
@@ -45,13 +49,12 @@ pub enum TargetsError {
 
 /// Reads `path`, or standard input where that is `-`.
 pub fn read(path: &Path) -> Result<Vec<Target>, TargetsError> {
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        io::stdin().lock().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(path)
-    };
-    let text = read.map_err(|error| TargetsError::Unreadable { path: path.to_owned(), error })?;
+    let is_stdin = path == Path::new("-");
+    let read = if is_stdin { trust::read_text_from_stdin(SIZE_LIMIT) } else { trust::read_text(path, SIZE_LIMIT) };
+    let Text { text, warning } = read.map_err(|error| TargetsError::Unreadable { path: path.to_owned(), error })?;
+    if let Some(untrusted) = warning {
+        log::say(format_args!("warning: --targets {}: {untrusted}", path.display()));
+    }
     let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.split('#').next().unwrap_or_default().trim()));
     let target = |(number, line): (usize, &str)| {
         parse(line).map_err(|_| TargetsError::Line { path: path.to_owned(), number, line: line.to_owned() })

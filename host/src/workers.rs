@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::harden::{self, LowPorts, Needs};
 use crate::log::{self, say};
 use crate::plan::Plan;
-use crate::run::{self, Place, Shared};
+use crate::run::{self, Loading, Place, Shared};
 use crate::sandbox::{Ended, Program};
 use crate::signals::Stop;
 
@@ -35,14 +35,11 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         if plan.harden {
             harden::drop_privileges(needs(plan)).iter().for_each(say);
         }
-        run::load(&plan.source, &artifact)
+        run::load(&plan.source, &artifact, Loading::of(plan))
     });
     let program = match loaded {
         Ok(program) => program,
-        Err(error) => {
-            say(format_args!("{error:#}"));
-            return Ok(Exit::NotAComponent);
-        }
+        Err(error) => return Ok(run::refuse(&plan.source, &error)),
     };
     activation::ready();
     if plan.harden {

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::from_text;
 use crate::guard::Rates;
-use crate::limits::Limits;
+use crate::limits::{CompileLimits, Limits};
 use crate::rate::Rate;
 
-/// Limits. The component is stopped at the first eight; datagrams beyond the rest are held back, or dropped.
+/// Limits. The component is stopped at the first ten; datagrams beyond the rest are held back, or dropped.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Limits")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -46,6 +46,14 @@ pub struct LimitFlags {
     #[arg(long = "limit-output", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub output: Option<ByteSize>,
+    /// Maximum memory for compiling it [default: 2 GiB]
+    #[arg(long = "limit-compile-memory", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub compile_memory: Option<ByteSize>,
+    /// Maximum time, and processor time, for compiling it [default: 1m]
+    #[arg(long = "limit-compile-time", value_name = "DURATION")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub compile_time: Option<humantime::Duration>,
     /// Let it send so many datagrams a second, and hold the rest back [default: any number]
     #[arg(long = "limit-send", value_name = "N")]
     pub send: Option<NonZeroU64>,
@@ -63,6 +71,31 @@ pub struct LimitFlags {
     /// Let it receive so many datagrams a second from one source, and drop the rest [default: any number]
     #[arg(long = "limit-source", value_name = "N")]
     pub source: Option<NonZeroU64>,
+}
+
+/// Limits of commands that compile a component, and don't run it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct CompileFlags {
+    /// Maximum memory for compiling it [default: 2 GiB]
+    #[arg(long = "limit-compile-memory", value_name = "SIZE")]
+    pub memory: Option<ByteSize>,
+    /// Maximum time, and processor time, for compiling it [default: 1m]
+    #[arg(long = "limit-compile-time", value_name = "DURATION")]
+    pub time: Option<humantime::Duration>,
+}
+
+impl CompileFlags {
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: Self) -> Self {
+        Self { memory: self.memory.or(other.memory), time: self.time.or(other.time) }
+    }
+
+    /// At which compiling is stopped.
+    pub fn limits(self) -> CompileLimits {
+        let default = CompileLimits::default();
+        CompileLimits { memory: self.memory.unwrap_or(default.memory), time: self.time.map_or(default.time, Into::into) }
+    }
 }
 
 /// Bytes a second, but for 0, which would hold everything back.
@@ -91,7 +124,13 @@ impl LimitFlags {
             call: self.call.unwrap_or(default.call),
             lookups: self.lookups.unwrap_or(default.lookups),
             output: self.output.unwrap_or(default.output),
+            compile: self.compile().limits(),
         }
+    }
+
+    /// Those for compiling it.
+    pub fn compile(&self) -> CompileFlags {
+        CompileFlags { memory: self.compile_memory, time: self.compile_time }
     }
 
     /// Beyond which datagrams do not pass.
@@ -116,6 +155,8 @@ impl LimitFlags {
             call: self.call.or(other.call),
             lookups: self.lookups.or(other.lookups),
             output: self.output.or(other.output),
+            compile_memory: self.compile_memory.or(other.compile_memory),
+            compile_time: self.compile_time.or(other.compile_time),
             send: self.send.or(other.send),
             send_bytes: self.send_bytes.or(other.send_bytes),
             receive: self.receive.or(other.receive),

@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use grants::{GrantFlags, WasiOption};
-pub use limits::{ByteRate, LimitFlags};
+pub use limits::{ByteRate, CompileFlags, LimitFlags};
 pub use service::{Restart, ServiceFlags};
 pub use speed::{SpeedFlags, Workers};
 
@@ -75,6 +75,9 @@ pub enum Command {
         /// Where to write it, as x.cwasm
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+        /// What compiling it may take.
+        #[command(flatten)]
+        limits: CompileFlags,
     },
     /// Draw the results that `client` writes with `--format json --records`
     #[cfg(feature = "plot")]
@@ -89,6 +92,9 @@ pub enum Command {
     Inspect {
         /// `client`, `server`, or the path of a component
         component: PathBuf,
+        /// What compiling it may take.
+        #[command(flatten)]
+        limits: CompileFlags,
     },
     /// Write shell completions to standard output
     Completions {

@@ -1,14 +1,18 @@
-//! Memories and tables, in bytes.
+//! Memories, tables, globals and instances, in bytes.
 
 use bytesize::ByteSize;
 use wasmtime::ResourceLimiter;
 
 use super::Struck;
+use crate::compile::Footprint;
 
 /// What an element of a table takes in the host, at most.
-const ELEMENT: usize = 16;
+pub const ELEMENT: usize = 16;
 
-/// Holds all memories and tables of an instance, together, to a limit.
+/// Holds all that a component's instances take, together, to a limit.
+///
+/// wasmtime asks before a memory or a table is made or grows. Instances, and the globals in them, are counted beforehand
+/// ([`Memory::reserve`]).
 ///
 /// Growth beyond it ends the instance rather than fails: a guest that is told "no" mostly aborts, and its message is then
 /// about anything but the limit.
@@ -22,6 +26,17 @@ impl Memory {
     /// Nothing is used yet.
     pub fn new(limit: ByteSize) -> Self {
         Self { limit, used: 0 }
+    }
+
+    /// Counts the instances that are about to be made. What they will ask for by themselves must fit, too, and counts when
+    /// they ask.
+    pub fn reserve(&mut self, footprint: Footprint) -> Result<(), Struck> {
+        let used = footprint.instances.saturating_add(self.used as u64);
+        if used.saturating_add(footprint.initial) > self.limit.as_u64() {
+            return Err(Struck::Memory(self.limit));
+        }
+        self.used = usize::try_from(used).unwrap_or(usize::MAX);
+        Ok(())
     }
 
     fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
@@ -46,6 +61,20 @@ impl ResourceLimiter for Memory {
         }
         self.grow((desired - current).saturating_mul(ELEMENT))
     }
+
+    // Each counts in bytes: wasmtime's own bounds would end an instance with an error that names no limit.
+
+    fn instances(&self) -> usize {
+        usize::MAX
+    }
+
+    fn tables(&self) -> usize {
+        usize::MAX
+    }
+
+    fn memories(&self) -> usize {
+        usize::MAX
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +89,20 @@ mod tests {
         let error = memory.memory_growing(65_536, 131_072, None).unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&Struck::Memory(ByteSize(100_000))));
         assert!(memory.table_growing(2_000, 2_100, None).unwrap());
+    }
+
+    #[test]
+    fn instances_count_with_memories_and_tables_and_before_them() {
+        let limit = ByteSize(100_000);
+        let reserved = |instances, initial| {
+            let mut memory = Memory::new(limit);
+            memory.reserve(Footprint { instances, initial }).map(|()| memory)
+        };
+        assert_eq!(reserved(34_464, 65_537).unwrap_err(), Struck::Memory(limit));
+        assert_eq!(reserved(u64::MAX, u64::MAX).unwrap_err(), Struck::Memory(limit));
+        let mut memory = reserved(34_464, 65_536).unwrap();
+        assert!(memory.memory_growing(0, 65_536, None).unwrap());
+        assert!(memory.table_growing(0, 1, None).is_err());
     }
 
     #[test]

@@ -12,13 +12,15 @@ use humantime::format_duration;
 use thiserror::Error;
 
 pub use compute::{Activity, Compute, Watchdog};
-pub use memory::Memory;
+pub use memory::{ELEMENT as TABLE_ELEMENT, Memory};
 pub use output::{Metered, Output};
+
+pub use crate::compile::CompileLimits;
 
 /// What an instance may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Memories and tables, in all.
+    /// Memories, tables, globals and instances, together.
     pub memory: ByteSize,
     /// From start to end.
     pub time: Option<Duration>,
@@ -34,6 +36,8 @@ pub struct Limits {
     pub lookups: usize,
     /// Standard output and standard error, together, in a second.
     pub output: ByteSize,
+    /// What compiling it may take.
+    pub compile: CompileLimits,
 }
 
 impl Default for Limits {
@@ -48,6 +52,7 @@ impl Default for Limits {
             call: ByteSize::mib(16),
             lookups: 64,
             output: ByteSize::mib(64),
+            compile: CompileLimits::default(),
         }
     }
 }
@@ -55,9 +60,10 @@ impl Default for Limits {
 /// As a list goes on after "within".
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { memory, time, compute, sockets, handles, call, lookups, output } = self;
+        let Self { memory, time, compute, sockets, handles, call, lookups, output, compile } = self;
         write!(f, "{memory} of memory, {} of computing without use of the network, ", format_duration(*compute))?;
         write!(f, "{sockets} sockets, {handles} handles, {lookups} lookups, {call} a call, {output} of output a second")?;
+        write!(f, ", {compile}")?;
         time.map_or(Ok(()), |time| write!(f, ", {} from start to end", format_duration(time)))
     }
 }
@@ -89,6 +95,12 @@ pub enum Struck {
     /// [`Limits::output`].
     #[error("wrote more than {0} in a second (--limit-output)")]
     Output(ByteSize),
+    /// [`CompileLimits::memory`].
+    #[error("took more than {0} of memory to compile (--limit-compile-memory)")]
+    CompileMemory(ByteSize),
+    /// [`CompileLimits::time`].
+    #[error("took longer than {} to compile (--limit-compile-time)", format_duration(*.0))]
+    CompileTime(Duration),
 }
 
 impl Struck {

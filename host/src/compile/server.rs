@@ -1,0 +1,148 @@
+//! The side that compiles: a helper process, and what it is asked and answers.
+
+use std::io::{self, Read, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use wasmtime::{Engine, OutOfMemory};
+
+use super::confine::confine;
+use super::{CompileLimits, Footprint};
+use crate::sandbox::first_line;
+
+/// What comes before a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What its compilation may take.
+    pub limits: CompileLimits,
+    /// Whether the process gives up what that does not need.
+    pub harden: bool,
+}
+
+impl Request {
+    const LENGTH: usize = 17;
+
+    /// As bytes.
+    pub fn header(&self) -> [u8; Self::LENGTH] {
+        let mut bytes = [0; Self::LENGTH];
+        bytes[..8].copy_from_slice(&self.limits.memory.as_u64().to_le_bytes());
+        // More than any limit is.
+        let time = u64::try_from(self.limits.time.as_nanos()).unwrap_or(u64::MAX);
+        bytes[8..16].copy_from_slice(&time.to_le_bytes());
+        bytes[16] = self.harden.into();
+        bytes
+    }
+
+    fn read(from: &mut impl Read) -> io::Result<Self> {
+        let (mut memory, mut time, mut harden) = ([0; 8], [0; 8], [0]);
+        from.read_exact(&mut memory)?;
+        from.read_exact(&mut time)?;
+        from.read_exact(&mut harden)?;
+        let memory = ByteSize(u64::from_le_bytes(memory));
+        let time = Duration::from_nanos(u64::from_le_bytes(time));
+        Ok(Self { limits: CompileLimits { memory, time }, harden: harden != [0] })
+    }
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Machine code.
+    Code(Vec<u8>),
+    /// It is no valid component, for that reason.
+    Invalid(String),
+    /// There was no more memory.
+    OutOfMemory,
+}
+
+impl Outcome {
+    fn write(&self, to: &mut impl io::Write) -> io::Result<()> {
+        let (kind, bytes): (_, &[u8]) = match self {
+            Self::Code(code) => (b'c', code),
+            Self::Invalid(why) => (b'i', why.as_bytes()),
+            Self::OutOfMemory => (b'm', &[]),
+        };
+        to.write_all(bytes)?;
+        // Last, so that code need not be moved.
+        to.write_all(&[kind])?;
+        to.flush()
+    }
+
+    /// From the bytes of an answer.
+    pub fn decode(mut bytes: Vec<u8>) -> Option<Self> {
+        match bytes.pop()? {
+            b'c' => Some(Self::Code(bytes)),
+            b'i' => Some(Self::Invalid(String::from_utf8_lossy(&bytes).into_owned())),
+            b'm' => Some(Self::OutOfMemory),
+            _ => None,
+        }
+    }
+}
+
+/// Compiles what comes on standard input, and writes what came of it to standard output.
+pub fn serve() -> ExitCode {
+    let mut stdin = io::stdin().lock();
+    let answered = Request::read(&mut stdin).and_then(|request| {
+        confine(&request.limits, request.harden).map_err(io::Error::other)?;
+        let mut component = Vec::new();
+        stdin.read_to_end(&mut component)?;
+        compile(&component).write(&mut io::stdout().lock())
+    });
+    match answered {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compile(component: &[u8]) -> Outcome {
+    let compiled = Engine::new(&udping_compiled::config()).and_then(|engine| engine.precompile_component(component));
+    match compiled {
+        // Who gets the code reads the same of it, for which there is memory if there was here.
+        Ok(code) if Footprint::read(&code).is_some() => Outcome::Code(code),
+        Ok(_) => Outcome::Invalid("the compiler wrote what cannot be read".to_owned()),
+        Err(error) if is_out_of_memory(&error) => Outcome::OutOfMemory,
+        Err(error) => Outcome::Invalid(first_line(&error)),
+    }
+}
+
+/// Whether that is what an error comes from: memory that was asked of the allocator, or of the system.
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    let system = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    error.is::<OutOfMemory>() || system.into_iter().any(|error| error.kind() == io::ErrorKind::OutOfMemory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_outcomes_are_read_as_they_were_written() {
+        let limits = CompileLimits { memory: ByteSize::mib(3), time: Duration::from_millis(1_500) };
+        for harden in [false, true] {
+            let request = Request { limits, harden };
+            assert_eq!(Request::read(&mut &request.header()[..]).unwrap(), request);
+        }
+        for outcome in [Outcome::Code(b"\x7fELF".to_vec()), Outcome::Invalid("why".to_owned()), Outcome::OutOfMemory] {
+            let mut bytes = Vec::new();
+            outcome.write(&mut bytes).unwrap();
+            assert_eq!(Outcome::decode(bytes), Some(outcome));
+        }
+        assert_eq!(Outcome::decode(Vec::new()), None);
+        assert_eq!(Outcome::decode(b"?".to_vec()), None);
+    }
+
+    #[test]
+    fn a_component_becomes_code_and_anything_else_a_reason() {
+        let Outcome::Code(code) = compile(udping_components::CLIENT.bytes) else { panic!("no code") };
+        assert!(code.starts_with(b"\x7fELF"));
+        let footprint = Footprint::read(&code).unwrap();
+        // A pinger has two pages of memory at least, and less than ten instances.
+        assert!((128 << 10..4 << 20).contains(&footprint.initial), "{footprint:?}");
+        assert!((1 << 10..1 << 20).contains(&footprint.instances), "{footprint:?}");
+        assert!(matches!(compile(b"\0asm\x0d\0\x01\0\xff"), Outcome::Invalid(why) if why.lines().count() == 1));
+    }
+}
