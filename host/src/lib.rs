@@ -9,6 +9,7 @@
 pub mod activation;
 pub mod allocator;
 pub mod artifact;
+pub mod audit;
 pub mod cli;
 #[cfg(target_os = "linux")]
 pub mod clock;
@@ -30,6 +31,7 @@ pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod policy;
+pub mod printable;
 pub mod rate;
 #[cfg(target_os = "linux")]
 mod reactor;
@@ -37,6 +39,7 @@ pub mod run;
 pub mod sandbox;
 pub mod served;
 pub mod signals;
+pub mod standard_streams;
 pub mod state;
 pub mod targets;
 pub mod udp;

@@ -10,13 +10,14 @@ use wasmtime::component::Component;
 use wasmtime_wasi::cli::StdoutStream;
 
 use crate::artifact::{Artifact, Source};
+use crate::audit;
 use crate::exit::Exit;
 use crate::grants::Grants;
 use crate::guard::{Guard, Ledger};
 use crate::harden::LowPorts;
 use crate::key;
 use crate::limits::{Activity, Output};
-use crate::log::{self, say};
+use crate::log::say;
 use crate::names::Names;
 use crate::plan::Plan;
 use crate::sandbox::{Compiler, Instance, Program, Sandbox};
@@ -84,7 +85,7 @@ impl Shared {
             grants: Arc::new(plan.grants.with_addresses(&names)),
             names,
             output: Output::new(plan.limits.output),
-            ledger: Arc::new(Ledger::new(log::denial)),
+            ledger: Arc::new(Ledger::new(audit::denial)),
         })
     }
 

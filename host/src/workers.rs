@@ -6,16 +6,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use wasmtime_wasi::cli::{stderr, stdout};
 
 use crate::activation;
+use crate::audit;
 use crate::exit::Exit;
 use crate::harden::{self, LowPorts, Needs};
-use crate::log::{self, say};
+use crate::log::say;
 use crate::plan::Plan;
 use crate::run::{self, Place, Shared};
 use crate::sandbox::{Ended, Program};
 use crate::signals::Stop;
+use crate::standard_streams::Stream;
 
 /// The first pause before an instance is followed by another, which doubles each time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
@@ -31,7 +32,7 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     );
     let shared = block_on(Shared::of(plan))?;
     let loaded = plan.source.read().map_err(Into::into).and_then(|artifact| {
-        log::started(plan, &shared.grants, &artifact);
+        audit::started(plan, &shared.grants, &artifact);
         if plan.harden {
             harden::drop_privileges(needs(plan)).iter().for_each(say);
         }
@@ -49,7 +50,7 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         harden::shut(needs(plan)).iter().for_each(say);
     }
     let exit = instances(plan, &program, &shared, given)?;
-    log::ended(plan, &shared.ledger, exit);
+    audit::ended(plan, &shared.ledger, exit);
     Ok(exit)
 }
 
@@ -135,10 +136,11 @@ fn work(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>, 
 
 /// One instance, from its start to its end.
 async fn instance(plan: &Plan, program: &Program, shared: &Shared, place: &Place, stop: &Stop) -> Ended {
-    let ended = program.run(shared.instance(plan, place, stdout(), stderr()), stop.raised()).await;
+    let (stdout, stderr) = (Stream::stdout(&plan.source), Stream::stderr(&plan.source));
+    let ended = program.run(shared.instance(plan, place, stdout, stderr), stop.raised()).await;
     match &ended {
-        Ended::Trapped(reason) => log::trapped(&plan.source.name(), reason),
-        Ended::Limited(limit) => log::limited(&plan.source.name(), limit),
+        Ended::Trapped(reason) => audit::trapped(&plan.source.name(), reason),
+        Ended::Limited(limit) => audit::limited(&plan.source.name(), limit),
         Ended::Succeeded | Ended::Failed | Ended::GaveUp => {}
     }
     ended
