@@ -7,6 +7,7 @@ use crate::artifact::{Artifact, Source};
 use crate::exit::Exit;
 use crate::grants::Grants;
 use crate::guard::{Denial, Kind, Ledger, Traffic};
+use crate::key::Keys;
 use crate::limits::Struck;
 use crate::plan::Plan;
 
@@ -24,8 +25,25 @@ pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
         let bytes = if let Source::BuiltIn(component) = &plan.source { component.bytes } else { artifact.bytes() };
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let (component, limits, rates) = (plan.source.name(), plan.limits, plan.rates);
-        tracing::info!(event = "started", component, sha256 = digest, %grants, %limits, %rates, "{component} starts");
+        let keys = plan.keys.as_ref().map_or(0, Keys::count);
+        let environment = plan.variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
+        tracing::info!(
+            event = "started",
+            component,
+            sha256 = digest,
+            %grants,
+            %limits,
+            %rates,
+            keys,
+            environment,
+            "{component} starts"
+        );
     }
+}
+
+/// The key file was read again: so many keys are in it, and hold from now on.
+pub fn keys_read(keys: usize) {
+    tracing::info!(event = "keys", keys, "keys re-read: {keys}");
 }
 
 /// A component was stopped at a limit.

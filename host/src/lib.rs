@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 pub mod compile;
 pub mod demo;
+pub mod environment;
 pub mod exit;
 pub mod grants;
 pub mod guard;
@@ -35,6 +36,8 @@ pub mod printable;
 pub mod rate;
 #[cfg(target_os = "linux")]
 mod reactor;
+#[cfg(target_os = "linux")]
+pub mod rotation;
 pub mod run;
 pub mod sandbox;
 pub mod served;
@@ -43,4 +46,5 @@ pub mod standard_streams;
 pub mod state;
 pub mod targets;
 pub mod udp;
+pub mod variables;
 pub mod workers;

@@ -72,6 +72,8 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Compile { component, output } => return udping_host::run::compile(&Source::new(component), &output),
         #[cfg(feature = "plot")]
         Command::Plot { results, output } => udping_host::plot::plot(&results, &output)?,
+        #[cfg(target_os = "linux")]
+        Command::ReadKeys { path } => return udping_host::rotation::serve(&path),
         Command::Emit { component } => out.write_all(component.component().bytes)?,
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man => out.write_all(&cli::manual()?)?,

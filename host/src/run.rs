@@ -11,11 +11,12 @@ use wasmtime_wasi::cli::StdoutStream;
 
 use crate::artifact::{Artifact, Source};
 use crate::audit;
+use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::grants::Grants;
 use crate::guard::{Guard, Ledger};
 use crate::harden::LowPorts;
-use crate::key;
+use crate::key::Keys;
 use crate::limits::{Activity, Output};
 use crate::log::say;
 use crate::names::Names;
@@ -66,6 +67,8 @@ pub struct Shared {
     pub grants: Arc<Grants>,
     names: Arc<Names>,
     output: Output,
+    /// Its variables.
+    pub environment: Arc<Environment>,
     /// What did not pass.
     pub ledger: Arc<Ledger>,
 }
@@ -85,6 +88,7 @@ impl Shared {
             grants: Arc::new(plan.grants.with_addresses(&names)),
             names,
             output: Output::new(plan.limits.output),
+            environment: Arc::new(Environment::new(plan.keys.iter().map(Keys::variable).chain(plan.variables.clone()))),
             ledger: Arc::new(Ledger::new(audit::denial)),
         })
     }
@@ -106,10 +110,9 @@ impl Shared {
         stderr: Err,
     ) -> Instance<Out, Err> {
         let Place { guard, kept, low_ports } = place.clone();
-        let key = plan.key.as_ref().map(|key| (key::VARIABLE.to_owned(), key.digits().to_owned()));
         Instance {
             arguments: plan.argv(),
-            environment: key.into_iter().collect(),
+            environment: self.environment.clone(),
             stdout,
             stderr,
             output: self.output.clone(),

@@ -308,7 +308,7 @@ pub(crate) fn two_keys() -> (Keys, [Key; 2]) {
 fn with_two_keys_each_request_is_answered_with_its_own_and_then_the_old_one_is_refused() {
     let (both, keys) = two_keys();
     let mut server = echo(keyed());
-    let mut answer = |server: &mut Server<Echo>, key: &Key, seq| {
+    let answer = |server: &mut Server<Echo>, key: &Key, seq| {
         let mut datagram = sealed(key, Direction::Request, format!("Ping {seq} 1700000000.0").as_bytes());
         let verdict = server.receive(arrival(SOURCE), &mut datagram);
         server.depart(|| WALL, iter::once(datagram.as_mut_slice()));
