@@ -13,6 +13,7 @@ use udping_host::grants::Grants;
 use udping_host::guard::{Guard, Ledger, Rates};
 use udping_host::harden::LowPorts;
 use udping_host::limits::{Activity, Limits, Output};
+use udping_host::environment::Environment;
 use udping_host::sandbox::{Compiler, Ended, Instance, Program, Sandbox};
 use udping_host::udp::{Setting, Tuning};
 use udping_model::{Backend, hex, judge};
@@ -58,7 +59,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
         arguments: vec!["obeys".to_owned(), hex(program)],
         stdout: stdout.clone(),
         stderr: stderr.clone(),
-        environment: Vec::new(),
+        environment: Arc::new(Environment::new([])),
         names: Arc::default(),
         setting: Setting {
             guard: Arc::new(Guard::new("obeys".to_owned(), grants, Rates::default(), ledger)),
