@@ -62,6 +62,11 @@ fn a_key_in_the_hosts_environment_is_the_built_in_components() {
         let open = ping(&server, None, &[&options[..], &["-c", "1"]].concat());
         assert_eq!(counts(&open), (1, 0), "{open:?}");
         assert!(!open.stdout.contains("keyed"), "{open:?}");
+        let two = format!("{NEW},{OLD}");
+        let mut command = with_variable(&two);
+        let rotating = Server::listening(command.args(["server", "0", "--bind", "127.0.0.1"]).args(options));
+        assert!(answers(&rotating, Some(OLD), &options) && answers(&rotating, Some(NEW), &options));
+        assert!(!answers(&server, Some(&two), &options), "the first of two tags pings");
         let json = ping(&server, Some(OLD), &[&options[..], &["-c", "1", "--format", "json"]].concat());
         assert!(json.stdout.contains("\"keyed\": true") || json.stdout.contains("\"keyed\":true"), "{json:?}");
     }

@@ -77,12 +77,30 @@ fn a_trail_as_text_holds_nothing_that_a_component_wrote_but_in_quotes() {
     let outcome = run(&mut writing(&["--log", "text"], &actions));
     assert_printable(&outcome.stderr);
     let lines: Vec<_> = outcome.stderr.lines().collect();
-    let written = |line: &&&str| {
-        line.contains(" INFO writes.wasm wrote to standard error event=\"stderr\" component=\"writes.wasm\" line=\"")
-    };
+    let written =
+        |line: &&&str| line.contains(" INFO writes.wasm wrote to stderr event=\"stderr\" component=\"writes.wasm\" line=\"");
     assert_eq!(lines.iter().filter(written).count(), 3, "{outcome:?}");
     assert!(lines.iter().all(|line| !line.starts_with("2026-11-23T")), "{outcome:?}");
     assert_eq!(lines.iter().filter(|line| line.contains(" event=\"ended\"")).count(), 1, "{outcome:?}");
+}
+
+/// As a service manager runs it, or `2>&1`.
+#[test]
+fn standard_output_is_recorded_too_where_it_is_the_file_that_the_trail_is_in() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("both");
+    let both = File::create(&path).unwrap();
+    let actions = [out(format!("{FORGED}\nhalf")), refused()];
+    let mut command = writing(&["--log", "json"], &actions);
+    let status = command.stdin(Stdio::null()).stdout(both.try_clone().unwrap()).stderr(both).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    let events = events(&fs::read_to_string(&path).unwrap());
+    let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["started", "stdout", "denied", "stdout", "denied in all", "ended"]);
+    assert_eq!((&events[1]["line"], &events[3]["line"]), (&FORGED.into(), &"half".into()));
+    // Else standard output is the component's own.
+    let apart = run(&mut writing(&["--log", "json"], &actions));
+    assert_eq!(apart.stdout, format!("{FORGED}\nhalf"));
 }
 
 #[test]

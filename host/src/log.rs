@@ -50,10 +50,10 @@ pub fn say(message: impl fmt::Display) {
     tracing::warn!("{message}");
 }
 
-/// A line that a component has written to standard error.
-pub fn component_wrote(component: &str, line: &[u8]) {
+/// A line that a component has written to `stream`, `stdout` or `stderr`.
+pub fn component_wrote(component: &str, stream: &str, line: &[u8]) {
     let line = printable::bytes(line);
-    tracing::info!(event = "stderr", component, line, "{component} wrote to standard error");
+    tracing::info!(event = stream, component, line, "{component} wrote to {stream}");
 }
 
 /// Makes one line of each event, whatever is in it: who chose a component's name, a file's or a field's value cannot end the

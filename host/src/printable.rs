@@ -30,7 +30,7 @@ pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
-            | '\u{200b}'..='\u{200f}'
+            | '\u{200b}' | '\u{200e}' | '\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
             | '\u{fff9}'..='\u{fffb}'
@@ -101,7 +101,7 @@ mod tests {
             assert!(shown.starts_with("a\\") && shown.ends_with('b') && !shown.contains(c), "{shown}");
         }
         assert_eq!(Printable("a\nudping-host: \x1b[2J").to_string(), r"a\nudping-host: \u{1b}[2J");
-        for text in ["", "plain", "größe, 大きさ, גודל", "C:\\x y\"z'"] {
+        for text in ["", "plain", "größe, 大きさ, גודל, می\u{200c}خواهم", "C:\\x y\"z'"] {
             assert_eq!(Printable(text).to_string(), text);
         }
     }

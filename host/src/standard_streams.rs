@@ -76,15 +76,21 @@ enum Passing {
 }
 
 impl Stream {
-    /// Standard output of an instance of the component from `source`.
+    /// Standard output of an instance of the component from `source`. Where it is the file that the trail is in, as under a
+    /// service manager, it becomes records of it; on a terminal somebody looks at both.
     pub fn stdout(source: &Source) -> Self {
-        Self { end: End::Stdout, passing: Passing::to(source, io::stdout().is_terminal()) }
+        let is_terminal = io::stdout().is_terminal();
+        let passing = match log::is_trail() && is_one_file() && !is_terminal {
+            true => Passing::Recorded(Recorder::new("stdout", source.name())),
+            false => Passing::to(source, is_terminal),
+        };
+        Self { end: End::Stdout, passing }
     }
 
     /// Standard error of an instance of the component from `source`.
     pub fn stderr(source: &Source) -> Self {
         let passing = match log::is_trail() {
-            true => Passing::Recorded(Recorder::new(source.name())),
+            true => Passing::Recorded(Recorder::new("stderr", source.name())),
             false => Passing::to(source, io::stderr().is_terminal()),
         };
         Self { end: End::Stderr, passing }
@@ -171,10 +177,10 @@ impl OutputStream for Stream {
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        match (self.end, &self.passing) {
-            (End::Stdout, _) => io::stdout().flush().map_err(stream_error),
-            (End::Stderr, Passing::Recorded(_)) => Ok(()),
-            (End::Stderr, _) => io::stderr().flush().map_err(stream_error),
+        match (&self.passing, self.end) {
+            (Passing::Recorded(_), _) => Ok(()),
+            (_, End::Stdout) => io::stdout().flush().map_err(stream_error),
+            (_, End::Stderr) => io::stderr().flush().map_err(stream_error),
         }
     }
 
@@ -234,22 +240,24 @@ const RECORDS: NonZeroU64 = NonZeroU64::new(100).unwrap();
 /// How long a line that has no end yet, or lines that are held back, may wait for the rest.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// Makes records of what one instance writes to standard error.
+/// Makes records of what one instance writes to one of its streams.
 #[derive(Debug)]
 struct Recorder {
+    stream: &'static str,
     component: String,
     lines: Mutex<Lines>,
     myself: Weak<Self>,
 }
 
 impl Recorder {
-    fn new(component: String) -> Arc<Self> {
-        Arc::new_cyclic(|myself| Self { component, lines: Mutex::new(Lines::new(Instant::now())), myself: myself.clone() })
+    fn new(stream: &'static str, component: String) -> Arc<Self> {
+        let lines = Mutex::new(Lines::new(Instant::now()));
+        Arc::new_cyclic(|myself| Self { stream, component, lines, myself: myself.clone() })
     }
 
     fn put(&self, bytes: &[u8]) {
         let mut lines = self.lines();
-        lines.put(bytes, Instant::now(), |line| log::component_wrote(&self.component, line));
+        lines.put(bytes, Instant::now(), |line| log::component_wrote(&self.component, self.stream, line));
         if !lines.pending.is_empty() && !lines.is_waiting {
             lines.is_waiting = self.flush_later();
         }
@@ -271,7 +279,7 @@ impl Recorder {
     fn flush(&self) {
         let mut lines = self.lines();
         lines.is_waiting = false;
-        lines.flush(|line| log::component_wrote(&self.component, line));
+        lines.flush(|line| log::component_wrote(&self.component, self.stream, line));
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
