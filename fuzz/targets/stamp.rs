@@ -108,7 +108,7 @@ impl Session {
             seed: 0,
             salt: 0,
             low_ports: false,
-            keyed: self.key().map(|key| Keyed { key, replay_window: Duration::from_secs(60) }),
+            keyed: self.key().map(|key| Keyed { keys: key.into(), replay_window: Duration::from_secs(60) }),
         };
         let reflector = Reflector {
             clock: ErrorEstimate::of_clock(false),
@@ -148,7 +148,7 @@ impl Session {
         let config = pinger::Config {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
-            codec: Codec { protocol: Protocol::Stamp { ssid: 7, error }, size: 0, key: self.key() },
+            codec: Codec { protocol: Protocol::Stamp { ssid: 7, error }, size: 0, keys: self.key().map(Into::into) },
             first: Seq(0),
             measured: Measured { one_way: true, synced: Some(error), stateful: self.stateful },
             count: None,

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 use udping_host::artifact::Artifact;
+use udping_host::environment::Environment;
 use udping_host::grants::Grants;
 use udping_host::guard::{Guard, Ledger, Rates};
 use udping_host::harden::LowPorts;
@@ -58,7 +59,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
         arguments: vec!["obeys".to_owned(), hex(program)],
         stdout: stdout.clone(),
         stderr: stderr.clone(),
-        environment: Vec::new(),
+        environment: Arc::new(Environment::new([])),
         names: Arc::default(),
         setting: Setting {
             guard: Arc::new(Guard::new("obeys".to_owned(), grants, Rates::default(), ledger)),

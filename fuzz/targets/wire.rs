@@ -121,7 +121,7 @@ impl ServerSession {
             seed: self.seed,
             salt: self.salt,
             low_ports,
-            keyed: replay_window.map(|replay_window| Keyed { key: key(), replay_window }),
+            keyed: replay_window.map(|replay_window| Keyed { keys: key().into(), replay_window }),
         };
         let mut server = Server::new(config, Echo { uppercase, pings_only });
         let key = replay_window.map(|_| key());
@@ -196,7 +196,7 @@ impl ClientSession {
         let config = pinger::Config {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
-            codec: Codec { protocol: Protocol::Text, size: self.size.into(), key: self.keyed.then(key) },
+            codec: Codec { protocol: Protocol::Text, size: self.size.into(), keys: self.keyed.then(|| key().into()) },
             first: Protocol::Text.first(),
             measured: Measured::default(),
             count: Some(self.count.into()),

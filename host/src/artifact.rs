@@ -9,6 +9,7 @@ use thiserror::Error;
 use udping_components::Component;
 
 use crate::compile::CODE_LIMIT;
+use crate::printable::Printable;
 use crate::trust::{self, Purpose, Untrusted};
 
 /// The largest component that is read. The built-in ones have 0.3 MB.
@@ -35,11 +36,11 @@ impl Source {
         }
     }
 
-    /// What messages call it: the file's name without its folder.
+    /// What messages call it: the file's name without its folder, and without what must not be printed.
     pub fn name(&self) -> String {
         match self {
             Self::BuiltIn(component) => component.name.to_owned(),
-            Self::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            Self::File(path) => Printable(path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()).to_string(),
         }
     }
 

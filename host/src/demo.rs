@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncBufReadExt as _, BufReader, duplex};
 use udping_components::{CLIENT, SERVER};
-use wasmtime_wasi::cli::{AsyncStdoutStream, stderr, stdout};
+use wasmtime_wasi::cli::AsyncStdoutStream;
 
 use crate::artifact::Source;
 use crate::cli::RunFlags;
@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::run::{Loading, Shared, load};
 use crate::sandbox::Program;
 use crate::signals::Stop;
+use crate::standard_streams::Stream;
 
 /// What the server's first line may have in bytes, and the room that its standard output has.
 const PIPE: usize = 4096;
@@ -24,7 +25,8 @@ pub async fn demo() -> Result<Exit> {
     let _server_watchdog = server.watched()?;
     let shared = Shared::of(&server_plan).await?;
     let place = shared.place(&server_plan, Vec::new())?;
-    let server_instance = shared.instance(&server_plan, &place, AsyncStdoutStream::new(PIPE, out), stderr());
+    let server_instance =
+        shared.instance(&server_plan, &place, AsyncStdoutStream::new(PIPE, out), Stream::stderr(&server_plan.source));
     let serve = server.run(server_instance, std::future::pending());
 
     let ping = async {
@@ -37,7 +39,12 @@ pub async fn demo() -> Result<Exit> {
         println!("$ udping-host {}", command_line(&plan));
         let _client_watchdog = client.watched()?;
         let shared = Shared::of(&plan).await?;
-        let instance = shared.instance(&plan, &shared.place(&plan, Vec::new())?, stdout(), stderr());
+        let instance = shared.instance(
+            &plan,
+            &shared.place(&plan, Vec::new())?,
+            Stream::stdout(&plan.source),
+            Stream::stderr(&plan.source),
+        );
         let ended = client.run(instance, stop.raised()).await;
         anyhow::Ok(Exit::of(&ended, shared.ledger.refusals()))
     };

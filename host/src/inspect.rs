@@ -10,6 +10,7 @@ use wasmtime::component::Component;
 use crate::artifact::Source;
 use crate::exit::Exit;
 use crate::log::say;
+use crate::printable::Printable;
 use crate::run::{self, Loading};
 
 /// What the network interfaces need, by the start of their names.
@@ -68,7 +69,7 @@ impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (title, names) in [("imports", &self.imports), ("exports", &self.exports)] {
             writeln!(f, "{title}:")?;
-            names.iter().try_for_each(|name| writeln!(f, "  {name}"))?;
+            names.iter().try_for_each(|name| writeln!(f, "  {}", Printable(name)))?;
         }
         writeln!(f, "to be granted:")?;
         let needed: Vec<_> = NEEDS

@@ -9,11 +9,13 @@
 pub mod activation;
 pub mod allocator;
 pub mod artifact;
+pub mod audit;
 pub mod cli;
 #[cfg(target_os = "linux")]
 pub mod clock;
 pub mod compile;
 pub mod demo;
+pub mod environment;
 pub mod exit;
 pub mod grants;
 pub mod guard;
@@ -31,15 +33,20 @@ pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod policy;
+pub mod printable;
 pub mod rate;
 #[cfg(target_os = "linux")]
 mod reactor;
+#[cfg(target_os = "linux")]
+pub mod rotation;
 pub mod run;
 pub mod sandbox;
 pub mod served;
 pub mod signals;
+pub mod standard_streams;
 pub mod state;
 pub mod targets;
 pub mod trust;
 pub mod udp;
+pub mod variables;
 pub mod workers;

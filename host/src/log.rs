@@ -1,21 +1,18 @@
-//! What this host says on standard error: what went wrong, as lines for people; or all that it does, as an audit trail.
+//! Where what this host says goes: to standard error, as lines for people, or as records of an audit trail. What it says of a
+//! run stands in [`crate::audit`].
 
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 
-use sha2::{Digest as _, Sha256};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::artifact::{Artifact, Source};
-use crate::exit::Exit;
-use crate::grants::Grants;
-use crate::guard::{Denial, Kind, Ledger, Traffic};
-use crate::limits::Struck;
-use crate::plan::Plan;
+use crate::printable::{self, Printable, PrintableJson};
+use crate::standard_streams::write_host_line;
 
 /// How the trail is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -26,9 +23,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// What [`start`] was called with.
+static FORMAT: OnceLock<Option<LogFormat>> = OnceLock::new();
+
 /// From now on, messages go to standard error: in that format everything, without one what went wrong. The first call counts.
 pub fn start(format: Option<LogFormat>) {
-    let common = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).log_internal_errors(false);
+    if FORMAT.set(format).is_err() {
+        return;
+    }
+    let common = tracing_subscriber::fmt().with_writer(Sink(format)).with_target(false).log_internal_errors(false);
     // Only a second call fails.
     let _ = match format {
         None => tracing::subscriber::set_global_default(common.with_max_level(Level::WARN).event_format(Plain).finish()),
@@ -37,57 +40,51 @@ pub fn start(format: Option<LogFormat>) {
     };
 }
 
+/// Whether there is an audit trail, in which nothing else may stand.
+pub fn is_trail() -> bool {
+    matches!(FORMAT.get(), Some(Some(_)))
+}
+
 /// Something that went wrong, on one line.
 pub fn say(message: impl fmt::Display) {
     tracing::warn!("{message}");
 }
 
-/// Something that did not pass, and how many of its kind were not told since the last.
-pub fn denial(denial: &Denial<'_>, untold: u64) {
-    let Kind { what, why } = denial.kind();
-    let more = if untold > 0 { format!(" ({untold} more since the last such line)") } else { String::new() };
-    tracing::warn!(event = "denied", what, why, untold, "{denial}{more}");
+/// A line that a component has written to `stream`, `stdout` or `stderr`.
+pub fn component_wrote(component: &str, stream: &str, line: &[u8]) {
+    let line = printable::bytes(line);
+    tracing::info!(event = stream, component, line, "{component} wrote to {stream}");
 }
 
-/// A component is about to run.
-pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
-    if tracing::enabled!(Level::INFO) {
-        // Of a built-in component, that of what `emit` writes.
-        let bytes = if let Source::BuiltIn(component) = &plan.source { component.bytes } else { artifact.bytes() };
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let (component, limits, rates) = (plan.source.name(), plan.limits, plan.rates);
-        tracing::info!(event = "started", component, sha256 = digest, %grants, %limits, %rates, "{component} starts");
+/// Makes one line of each event, whatever is in it: who chose a component's name, a file's or a field's value cannot end the
+/// line, nor control the terminal that it is read on.
+#[derive(Clone, Copy, Debug)]
+struct Sink(Option<LogFormat>);
+
+impl MakeWriter<'_> for Sink {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        *self
     }
 }
 
-/// A component was stopped at a limit.
-pub fn limited(component: &str, limit: &Struck) {
-    tracing::warn!(event = "limited", component, "stopped: {component} {limit}");
-}
-
-/// A component trapped.
-pub fn trapped(component: &str, reason: &str) {
-    tracing::warn!(event = "trapped", component, "{component}: trapped: {reason}");
-}
-
-/// A run is over.
-pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
-    for (Kind { what, why }, count, untold) in ledger.totals() {
-        tracing::info!(event = "denied in all", what, why, count, untold, "{count} denied: {what}, {why}");
+/// An event is written by one call.
+impl io::Write for Sink {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let line = match self.0 {
+            Some(LogFormat::Json) => format!("{}\n", PrintableJson(text)),
+            Some(LogFormat::Text) | None => format!("{}\n", Printable(text)),
+        };
+        write_host_line(line.as_bytes())?;
+        Ok(event.len())
     }
-    let Traffic { received, received_bytes, sent, sent_bytes } = ledger.traffic();
-    let (component, code) = (plan.source.name(), exit.code());
-    tracing::info!(
-        event = "ended",
-        component,
-        code,
-        received,
-        received_bytes,
-        sent,
-        sent_bytes,
-        "{component} ended: {}",
-        exit.meaning()
-    );
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// `udping-host: ` and the message.

@@ -2,19 +2,21 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::thread;
+use std::path::PathBuf;
+use std::{env, thread};
 
 use thiserror::Error;
 
 use crate::artifact::Source;
-use crate::cli::{Restart, RunFlags, Workers};
+use crate::cli::{Restart, RunFlags, ServiceFlags, Workers};
 use crate::grants::GrantSpec;
 use crate::guard::Rates;
-use crate::key::{Key, KeyError};
+use crate::key::{self, KeyError, Keys};
 use crate::limits::Limits;
 use crate::policy::{Policy, PolicyError};
 use crate::targets::{self, TargetsError};
 use crate::udp::Tuning;
+use crate::variables::VariableError;
 
 /// One component to run, with its arguments and what it is granted.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +36,13 @@ pub struct Plan {
     /// When an instance is followed by another.
     pub restart: Option<Restart>,
     /// What it is to share with others.
-    pub key: Option<Key>,
+    pub keys: Option<Keys>,
+    /// Where those are read again.
+    pub key_file: Option<PathBuf>,
+    /// Whether there is a key in this process's environment that the component does not get.
+    pub withholds_key: bool,
+    /// What else is in its environment.
+    pub variables: Vec<(String, String)>,
     /// Whether the process gives up what a run does not need.
     pub harden: bool,
     /// How many instances run, each on a thread of its own.
@@ -56,6 +64,9 @@ pub enum PlanError {
     /// There is no such key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// There is no such variable.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
     /// The system would give each worker a port of its own.
     #[error("several workers share one port, and port 0 is another one for each: name a port, or leave --workers out")]
     WorkersWithoutPort,
@@ -70,7 +81,14 @@ impl Plan {
         let arguments = arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>();
         let mut arguments = arguments.map_err(PlanError::NotUnicode)?;
         let service = &flags.service;
-        let key = service.key_file.as_deref().map(Key::read).transpose()?;
+        let keys = keys(service, &source)?;
+        let mut variables = Vec::new();
+        for variable in service.env.iter().filter(|variable| !variable.is_key()) {
+            let (name, value) = variable.resolved()?;
+            variables.retain(|(other, _)| *other != name);
+            variables.push((name, value));
+        }
+        let withholds_key = keys.is_none() && env::var_os(key::VARIABLE).is_some();
         let policy = service.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
         let (mut allowed, limited) = (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
         let targets = flags.targets.as_deref().map_or(Ok(Vec::new()), targets::read)?;
@@ -102,11 +120,40 @@ impl Plan {
         // Whoever is listed may be looked up.
         limits.lookups = limits.lookups.max(named);
         let (restart, harden) = (service.restart, !service.no_harden);
-        Ok(Self { source, arguments, grants, limits, rates, tuning, restart, key, harden, workers })
+        let key_file = service.key_file.clone();
+        Ok(Self {
+            source,
+            arguments,
+            grants,
+            limits,
+            rates,
+            tuning,
+            restart,
+            keys,
+            key_file,
+            withholds_key,
+            variables,
+            harden,
+            workers,
+        })
     }
 
     /// The arguments as the component gets them: its own name first, as `wasmtime run` has it.
     pub fn argv(&self) -> Vec<String> {
         [self.source.name()].into_iter().chain(self.arguments.iter().cloned()).collect()
+    }
+}
+
+/// The keys that the component from `source` gets: those of a file that was named, else those of this process's environment,
+/// which the built-in components get, and others where that is asked for.
+fn keys(service: &ServiceFlags, source: &Source) -> Result<Option<Keys>, PlanError> {
+    let asked_for: Vec<_> = service.env.iter().filter(|variable| variable.is_key()).collect();
+    // Where one is asked for, there has to be one, and it stands nowhere but there.
+    asked_for.iter().try_for_each(|variable| variable.resolved().map(|_| ()))?;
+    match (&service.key_file, source) {
+        (Some(_), _) if !asked_for.is_empty() => Err(VariableError::TwoKeys(key::VARIABLE).into()),
+        (Some(path), _) => Ok(Some(Keys::read(path)?)),
+        (None, Source::File(_)) if asked_for.is_empty() => Ok(None),
+        (None, _) => Ok(Keys::from_environment()?),
     }
 }

@@ -10,16 +10,18 @@ use anyhow::{Context as _, Result, bail};
 use wasmtime_wasi::cli::StdoutStream;
 
 use crate::artifact::{Artifact, Source};
+use crate::audit;
 use crate::compile::CompileLimits;
 #[cfg(feature = "compiler")]
 use crate::compile::{Cache, Key};
+use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::grants::Grants;
 use crate::guard::{Guard, Ledger};
 use crate::harden::LowPorts;
-use crate::key;
+use crate::key::Keys;
 use crate::limits::{Activity, Output};
-use crate::log::{self, say};
+use crate::log::say;
 use crate::names::Names;
 use crate::plan::Plan;
 use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
@@ -91,7 +93,7 @@ pub fn load(source: &Source, artifact: &Artifact, loading: Loading) -> Result<Pr
 pub fn refuse(source: &Source, error: &anyhow::Error) -> Exit {
     match error.downcast_ref() {
         Some(LoadError::Limited(limit)) => {
-            log::limited(&source.name(), limit);
+            audit::limited(&source.name(), limit);
             Exit::Limited
         }
         _ => {
@@ -126,6 +128,8 @@ pub struct Shared {
     pub grants: Arc<Grants>,
     names: Arc<Names>,
     output: Output,
+    /// Its variables.
+    pub environment: Arc<Environment>,
     /// What did not pass.
     pub ledger: Arc<Ledger>,
 }
@@ -145,7 +149,8 @@ impl Shared {
             grants: Arc::new(plan.grants.with_addresses(&names)),
             names,
             output: Output::new(plan.limits.output),
-            ledger: Arc::new(Ledger::new(log::denial)),
+            environment: Arc::new(Environment::new(plan.keys.iter().map(Keys::variable).chain(plan.variables.clone()))),
+            ledger: Arc::new(Ledger::new(audit::denial)),
         })
     }
 
@@ -166,10 +171,9 @@ impl Shared {
         stderr: Err,
     ) -> Instance<Out, Err> {
         let Place { guard, kept, low_ports } = place.clone();
-        let key = plan.key.as_ref().map(|key| (key::VARIABLE.to_owned(), key.digits().to_owned()));
         Instance {
             arguments: plan.argv(),
-            environment: key.into_iter().collect(),
+            environment: self.environment.clone(),
             stdout,
             stderr,
             output: self.output.clone(),

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokio::io::duplex;
+use tokio::io::{AsyncWriteExt as _, duplex};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::cli::{AsyncStdinStream, StdoutStream};
@@ -14,15 +14,12 @@ use wasmtime_wasi::{I32Exit, WasiCtx};
 
 use crate::artifact::MachineCode;
 use crate::compile::{self, Footprint};
+use crate::environment::{CHANGED, Environment};
 use crate::limits::{Limits, Output, Struck, Watchdog};
 use crate::names::Names;
 use crate::served;
 use crate::state::State;
 use crate::udp::Setting;
-
-/// The variable that tells a guest that it runs here: refusals are said by the host, and standard input ends when it should
-/// stop.
-const UNDER_UDPING_HOST: (&str, &str) = ("UDPING_HOST", env!("CARGO_PKG_VERSION"));
 
 /// Why something that starts as a component cannot be run.
 #[derive(Debug, Error)]
@@ -125,8 +122,8 @@ pub struct Instance<Out, Err> {
     pub stdout: Out,
     /// Its standard error.
     pub stderr: Err,
-    /// Its variables, besides that which names this host.
-    pub environment: Vec<(String, String)>,
+    /// Its variables.
+    pub environment: Arc<Environment>,
     /// The names in its grants.
     pub names: Arc<Names>,
     /// What its sockets share.
@@ -162,25 +159,24 @@ impl Program {
         Watchdog::start(self.command.engine())
     }
 
-    /// Runs an instance to its end. When `stop` resolves, its standard input ends, by which it should too.
+    /// Runs an instance to its end. When its environment changes, its standard input says so; when `stop` resolves, that ends, by
+    /// which the instance should end, too.
     pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: impl Future<Output = ()>) -> Ended
     where
         Out: StdoutStream + 'static,
         Err: StdoutStream + 'static,
     {
-        // Nothing is ever written: dropping the other end is the message.
-        let (stdin, stdin_open) = duplex(1);
+        let (stdin, mut stdin_open) = duplex(CHANGED.len());
+        let mut changes = instance.environment.changes();
         let wasi = WasiCtx::builder()
-            .args(&instance.arguments)
-            .env(UNDER_UDPING_HOST.0, UNDER_UDPING_HOST.1)
-            .envs(&instance.environment)
             .stdin(AsyncStdinStream::new(stdin))
             .stdout(instance.output.metered(instance.stdout))
             .stderr(instance.output.metered(instance.stderr))
             .allow_tcp(false)
             .build();
         let limits = instance.limits;
-        let mut state = State::new(wasi, instance.names, instance.setting, limits);
+        let program = (instance.arguments, instance.environment);
+        let mut state = State::new(wasi, program, instance.names, instance.setting, limits);
         // Before it is made: nothing can stop that half-way.
         if let Err(struck) = state.memory().reserve(self.footprint) {
             return Ended::Limited(struck);
@@ -198,8 +194,21 @@ impl Program {
             let command: Command = self.command.instantiate_async(&mut store).await?;
             command.wasi_cli_run().call_run(&mut store).await
         };
-        let end_stdin = async {
-            stop.await;
+        let say_on_stdin = async {
+            let tell_changes = async {
+                loop {
+                    changes.next().await;
+                    // Where a line waits already, so that there is no room for another, that one tells of both.
+                    if stdin_open.write_all(CHANGED).await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            };
+            tokio::select! {
+                () = stop => {}
+                () = tell_changes => {}
+            }
+            // To end is the message.
             drop(stdin_open);
             std::future::pending().await
         };
@@ -212,7 +221,7 @@ impl Program {
         tokio::select! {
             result = run => Ended::of(result, &limits),
             () = out_of_time => Ended::Limited(Struck::Time(limits.time.unwrap_or_default())),
-            never = end_stdin => never,
+            never = say_on_stdin => never,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The interfaces that components are served: WASI 0.2's command world, with our own UDP, name lookup and, on Linux, monotonic
-//! clock.
+//! The interfaces that components are served: WASI 0.2's command world, with our own environment, UDP, name lookup and, on Linux,
+//! monotonic clock.
 //!
 //! Each is listed, rather than all added and some replaced: a linker takes the newest patch version of an interface, so a
 //! replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component that asks for another than 0.2.0.
@@ -16,6 +16,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 #[cfg(target_os = "linux")]
 use crate::clock;
+use crate::environment;
 use crate::network;
 use crate::state::State;
 
@@ -42,7 +43,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
 
     cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
-    cli::environment::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    environment::add_to_linker(l, State::environment)?;
     cli::stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
     cli::stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
     cli::stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;

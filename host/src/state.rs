@@ -7,6 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 #[cfg(target_os = "linux")]
 use crate::clock::{Clock, ClockView};
+use crate::environment::{Environment, EnvironmentView};
 use crate::limits::{Compute, Limits, Memory, Usage};
 use crate::names::Names;
 use crate::network::NetworkView;
@@ -15,6 +16,8 @@ use crate::udp::Setting;
 /// What a store holds.
 pub struct State {
     wasi: WasiCtx,
+    arguments: Vec<String>,
+    environment: Arc<Environment>,
     table: ResourceTable,
     names: Arc<Names>,
     setting: Setting,
@@ -26,12 +29,20 @@ pub struct State {
 }
 
 impl State {
-    /// The state of an instance that has not run yet.
-    pub fn new(wasi: WasiCtx, names: Arc<Names>, setting: Setting, limits: Limits) -> Self {
+    /// The state of an instance that has not run yet, and that gets those arguments and variables.
+    pub fn new(
+        wasi: WasiCtx,
+        (arguments, environment): (Vec<String>, Arc<Environment>),
+        names: Arc<Names>,
+        setting: Setting,
+        limits: Limits,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
             wasi,
+            arguments,
+            environment,
             table,
             names,
             usage: Usage::new(limits),
@@ -47,6 +58,11 @@ impl State {
     #[cfg(target_os = "linux")]
     pub fn clock(&mut self) -> ClockView<'_> {
         ClockView { table: &mut self.table, clock: &self.clock }
+    }
+
+    /// What the interface of arguments and variables sees.
+    pub fn environment(&mut self) -> EnvironmentView<'_> {
+        EnvironmentView { environment: &self.environment, arguments: &self.arguments }
     }
 
     /// What the network sees. To ask for it is to use the network.

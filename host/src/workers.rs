@@ -6,16 +6,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use wasmtime_wasi::cli::{stderr, stdout};
 
 use crate::activation;
+use crate::audit;
 use crate::exit::Exit;
 use crate::harden::{self, LowPorts, Needs};
-use crate::log::{self, say};
+use crate::key;
+use crate::log::say;
 use crate::plan::Plan;
+#[cfg(target_os = "linux")]
+use crate::rotation::Rotation;
 use crate::run::{self, Loading, Place, Shared};
 use crate::sandbox::{Ended, Program};
 use crate::signals::Stop;
+use crate::standard_streams::Stream;
 
 /// The first pause before an instance is followed by another, which doubles each time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
@@ -29,9 +33,15 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         given.is_empty() || plan.workers == NonZeroUsize::MIN,
         "each worker has sockets of its own: those of LISTEN_FDS serve one; leave --workers out"
     );
+    #[cfg(target_os = "linux")]
+    let rotation = plan.key_file.as_deref().map(Rotation::of);
     let shared = block_on(Shared::of(plan))?;
+    if plan.withholds_key {
+        let (component, key) = (plan.source.name(), key::VARIABLE);
+        say(format_args!("{key} is set, and {component} does not get it; to hand it over: --env {key}"));
+    }
     let loaded = plan.source.read().map_err(Into::into).and_then(|artifact| {
-        log::started(plan, &shared.grants, &artifact);
+        audit::started(plan, &shared.grants, &artifact);
         if plan.harden {
             harden::drop_privileges(needs(plan)).iter().for_each(say);
         }
@@ -45,8 +55,15 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     if plan.harden {
         harden::shut(needs(plan)).iter().for_each(say);
     }
-    let exit = instances(plan, &program, &shared, given)?;
-    log::ended(plan, &shared.ledger, exit);
+    let watch = || {
+        #[cfg(target_os = "linux")]
+        if let Some(rotation) = rotation {
+            rotation.watch(shared.environment.clone()).context("cannot watch for SIGHUP")?;
+        }
+        anyhow::Ok(())
+    };
+    let exit = instances(plan, &program, &shared, given, watch)?;
+    audit::ended(plan, &shared.ledger, exit);
     Ok(exit)
 }
 
@@ -54,12 +71,20 @@ fn needs(plan: &Plan) -> Needs {
     Needs { low_ports: plan.grants.binds_low_ports(), lookups: plan.grants.looks_up_at_any_time() }
 }
 
-fn instances(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>) -> Result<Exit> {
+/// Runs the instances. `watch` starts what else has a thread.
+fn instances(
+    plan: &Plan,
+    program: &Program,
+    shared: &Shared,
+    given: Vec<UdpSocket>,
+    watch: impl FnOnce() -> Result<()> + Send,
+) -> Result<Exit> {
     // Threads start without the capability that this one may still have.
     let (stop, _watchdog) = thread::scope(|scope| {
         let start = || {
             LowPorts::new(plan.harden).are_bound();
             let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
+            watch()?;
             anyhow::Ok((stop, program.watched().context("cannot start the watchdog")?))
         };
         scope.spawn(start).join().map_err(|_| anyhow!("a thread panicked"))?
@@ -132,10 +157,11 @@ fn work(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>, 
 
 /// One instance, from its start to its end.
 async fn instance(plan: &Plan, program: &Program, shared: &Shared, place: &Place, stop: &Stop) -> Ended {
-    let ended = program.run(shared.instance(plan, place, stdout(), stderr()), stop.raised()).await;
+    let (stdout, stderr) = (Stream::stdout(&plan.source), Stream::stderr(&plan.source));
+    let ended = program.run(shared.instance(plan, place, stdout, stderr), stop.raised()).await;
     match &ended {
-        Ended::Trapped(reason) => log::trapped(&plan.source.name(), reason),
-        Ended::Limited(limit) => log::limited(&plan.source.name(), limit),
+        Ended::Trapped(reason) => audit::trapped(&plan.source.name(), reason),
+        Ended::Limited(limit) => audit::limited(&plan.source.name(), limit),
         Ended::Succeeded | Ended::Failed | Ended::GaveUp => {}
     }
     ended

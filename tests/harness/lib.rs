@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, iter, process, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -35,6 +35,8 @@ pub mod guests {
     pub const SENDS_TO_STRANGERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sends_to_strangers.wasm"));
     /// Echoes, and traps where a datagram is "trap".
     pub const TRAPS_IN_BATCH: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/traps_in_batch.wasm"));
+    /// Writes what its arguments say, and shows its variables.
+    pub const WRITES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/writes.wasm"));
     /// Never ends, and never calls the host.
     pub const SPINS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/spins.wasm"));
 }
@@ -156,6 +158,19 @@ pub fn installed(program: &str) -> Option<PathBuf> {
     let tools = build_dir().with_file_name("tools").join("bin");
     let path = env::var_os("PATH").unwrap_or_default();
     iter::once(tools).chain(env::split_paths(&path)).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// Waits for something to become so, and fails the test where it does not.
+#[track_caller]
+pub fn until<T>(mut what: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(is_so) = what() {
+            return is_so;
+        }
+        assert!(start.elapsed() < PATIENCE, "it did not come to be");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// What a process left behind.

@@ -136,7 +136,8 @@ pub enum Format {
 const AFTER_HELP: &str = "\
 Durations: 200ms, 1s, 1m30s; a bare number is seconds.
 Ends with success where at least one reply came; of several servers, one from each.
-With a key in UDPING_KEY, 32 to 128 hexadecimal digits, pings are tagged, and only tagged replies count.";
+With a key in UDPING_KEY, 32 to 128 hexadecimal digits, pings are tagged, and only tagged replies count. With two, and a
+comma between them, pings are tagged with the first, and replies may be with either.";
 
 /// The shortest interval: less is no schedule that a machine keeps.
 const SHORTEST: Duration = Duration::from_micros(10);

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use udping_core::auth::Key;
+use udping_core::auth::Keys;
 use udping_core::delays::Measured;
 use udping_core::pinger::{Config, FlowId, Happened, Pinger};
 use udping_core::protocol::{Codec, Protocol};
@@ -12,7 +12,7 @@ use udping_core::stamp::ErrorEstimate;
 use udping_core::summary::Summary;
 use udping_core::time::{Instant, UnixTime};
 use udping_net::console::{Console, WriteError};
-use udping_net::host::StopSignal;
+use udping_net::host::{Notice, StopSignal};
 use udping_net::program::{self, Failure};
 use udping_net::{clock, poll, random};
 use udping_report::csv::Csv;
@@ -39,10 +39,10 @@ const REFRESH: Duration = Duration::from_millis(100);
 /// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
-    let key = program::key()?;
+    let keys = program::keys()?;
     let named = targets::named(&args)?;
     let targets = targets::resolve(named, &args)?;
-    let config = config(&args, codec(&args, key)?, &targets)?;
+    let config = config(&args, codec(&args, keys)?, &targets)?;
     let sockets = Sockets::open(&args, &config.targets)?;
 
     let (start, started) = (clock::now(), clock::unix_now());
@@ -68,7 +68,7 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     if all_pinged && (0..output.run.targets.len()).all(answered) { Ok(()) } else { Err(Failure::Ran) }
 }
 
-fn codec(args: &Args, key: Option<Key>) -> Result<Codec, Failure> {
+fn codec(args: &Args, keys: Option<Keys>) -> Result<Codec, Failure> {
     let protocol = match args.protocol {
         Spoken::Stamp => Protocol::Stamp { ssid: args.ssid, error: ErrorEstimate::of_clock(args.clock_synced) },
         Spoken::Text if args.stateful || args.clock_synced || args.ssid != 0 => {
@@ -77,7 +77,7 @@ fn codec(args: &Args, key: Option<Key>) -> Result<Codec, Failure> {
         }
         Spoken::Text => Protocol::Text,
     };
-    Ok(Codec { protocol, size: args.size, key })
+    Ok(Codec { protocol, size: args.size, keys })
 }
 
 fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failure> {
@@ -235,10 +235,12 @@ fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Outp
             let ready = ready as usize;
             if ready < sockets.count() {
                 sockets.receive(ready, pinger);
-            } else if let Some(stop) = stop.as_ref().filter(|_| ready == sockets.count())
-                && stop.is_raised()
-            {
-                pinger.stop();
+            } else if let Some(stop) = stop.as_ref().filter(|_| ready == sockets.count()) {
+                match stop.notice() {
+                    Some(Notice::Stop) => pinger.stop(),
+                    Some(Notice::Environment) => program::changed_keys().into_iter().for_each(|keys| pinger.set_keys(keys)),
+                    None => {}
+                }
             }
         }
     }

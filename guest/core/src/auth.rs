@@ -50,6 +50,64 @@ pub enum BadKey {
     /// It is too short to be safe, or too long to be used as it is.
     #[error("not a key: it has {0} bytes; a key has from {first} to {last}", first = LENGTHS.start(), last = LENGTHS.end())]
     Length(usize),
+    /// There are more than two.
+    #[error("more than two keys: write one, or two with a comma between them")]
+    TooMany,
+}
+
+/// The keys that hold at a time: one, or two while one takes the place of the other.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    first: Key,
+    second: Option<Key>,
+}
+
+/// One of [`Keys`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The first, with which requests are tagged.
+    First,
+    /// The second.
+    Second,
+}
+
+impl Keys {
+    /// Reads one key's hexadecimal digits, or those of two with a comma between them.
+    pub fn from_hex(text: &str) -> Result<Self, BadKey> {
+        let mut keys = text.split(',').map(Key::from_hex);
+        let first = keys.next().ok_or(BadKey::Length(0))??;
+        let second = keys.next().transpose()?;
+        if keys.next().is_some() { Err(BadKey::TooMany) } else { Ok(Self { first, second }) }
+    }
+
+    /// The key with which requests are tagged.
+    pub fn first(&self) -> &Key {
+        &self.first
+    }
+
+    /// The second key, where there is one.
+    pub fn second(&self) -> Option<&Key> {
+        self.second.as_ref()
+    }
+
+    /// All of them, the first one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+        [&self.first].into_iter().chain(self.second())
+    }
+
+    /// The key that `which` names; the first where there is no second.
+    pub fn get(&self, which: Which) -> &Key {
+        match (which, &self.second) {
+            (Which::Second, Some(second)) => second,
+            _ => &self.first,
+        }
+    }
+}
+
+impl From<Key> for Keys {
+    fn from(first: Key) -> Self {
+        Self { first, second: None }
+    }
 }
 
 impl Key {
@@ -161,6 +219,26 @@ mod tests {
             assert_eq!(Key::from_hex(&digits).map(|_| ()), Err(complaint), "{digits:?}");
         }
         assert_eq!(BadKey::Length(15).to_string(), "not a key: it has 15 bytes; a key has from 16 to 64");
+    }
+
+    #[test]
+    fn keys_are_one_or_two_with_a_comma_between_them() {
+        let (a, b) = (DIGITS, "5a".repeat(16));
+        let tags =
+            |text: &str| Keys::from_hex(text).map(|keys| keys.iter().map(|key| key.tag(Request, b"")).collect::<Vec<_>>());
+        let tag = |digits: &str| Key::from_hex(digits).unwrap().tag(Request, b"");
+        assert_eq!(tags(a), Ok(vec![tag(a)]));
+        assert_eq!(tags(&format!("{a},{b}")), Ok(vec![tag(a), tag(&b)]));
+        assert_eq!(Keys::from_hex(&format!("{b},{a}")).unwrap().first().tag(Request, b""), tag(&b));
+        for (text, complaint) in [
+            (String::new(), BadKey::Length(0)),
+            (format!("{a},"), BadKey::Length(0)),
+            (format!(",{a}"), BadKey::Length(0)),
+            (format!("{a}, {b}"), BadKey::NotHexadecimal),
+            (format!("{a},{b},{b}"), BadKey::TooMany),
+        ] {
+            assert_eq!(tags(&text), Err(complaint), "{text:?}");
+        }
     }
 
     #[test]

@@ -43,6 +43,10 @@ impl Protocol for Echo {
     /// Nothing in an echo says when it left.
     fn depart<'a>(&self, _: Option<&Key>, _: impl FnOnce() -> UnixTime, _: impl Iterator<Item = &'a mut [u8]>) {}
 
+    fn is_made_with(&self, _: &Key, _: &[u8]) -> bool {
+        true
+    }
+
     fn seq(&self, key: Option<&Key>, datagram: &[u8]) -> Option<Seq> {
         Ping::decode(text(key, datagram)).ok().map(|ping| ping.seq)
     }

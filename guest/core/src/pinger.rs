@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use crate::auth::Keys;
 use crate::delays::{Delays, Measured};
 use crate::flow::Flow;
 use crate::in_flight::{Fate, InFlight, Sent};
@@ -284,6 +285,14 @@ impl Pinger {
     /// The network reported an error at `now` that belongs to no ping in particular.
     pub fn network_error(&mut self, now: Instant, reason: String) {
         self.tell(now, Event::NetworkError(reason));
+    }
+
+    /// From now on, pings are tagged with the first of `keys`, and replies count that are tagged with one of them; where there
+    /// was a key before.
+    pub fn set_keys(&mut self, keys: Keys) {
+        if let Some(before) = &mut self.config.codec.keys {
+            *before = keys;
+        }
     }
 
     /// A datagram arrived.

@@ -1,8 +1,9 @@
 //! A pinger and a scripted network, with time as data.
 
 use super::*;
-use crate::auth::{Direction, Key};
+use crate::auth::{Direction, Key, Keys};
 use crate::protocol::Protocol;
+use crate::stamp::{ErrorEstimate, Reply, Request};
 use crate::stats::Spread;
 
 const PEER: &str = "192.0.2.7:12000";
@@ -20,7 +21,7 @@ fn peer() -> SocketAddr {
 }
 
 fn codec(size: usize) -> Codec {
-    Codec { protocol: Protocol::Text, size, key: None }
+    Codec { protocol: Protocol::Text, size, keys: None }
 }
 
 fn config(count: u64) -> Config {
@@ -349,7 +350,10 @@ fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn keyed(size: usize) -> Pinger {
-    Pinger::new(Config { codec: Codec { protocol: Protocol::Text, size, key: Key::from_hex(KEY).ok() }, ..config(1) }, at(0))
+    Pinger::new(
+        Config { codec: Codec { protocol: Protocol::Text, size, keys: Keys::from_hex(KEY).ok() }, ..config(1) },
+        at(0),
+    )
 }
 
 #[test]
@@ -360,6 +364,40 @@ fn with_a_key_the_size_is_still_the_whole_datagrams() {
         assert_eq!(datagram.len(), length, "{size}");
         let text = Key::from_hex(KEY).unwrap().open(Direction::Request, &datagram).unwrap().to_vec();
         assert_eq!(text.trim_ascii_end(), b"Ping 1 1700000000.000000000");
+    }
+}
+
+#[test]
+fn of_two_keys_the_first_tags_pings_and_a_reply_may_be_tagged_with_either() {
+    let keys = ["5a".repeat(16), KEY.to_owned()].map(|digits| Key::from_hex(&digits).unwrap());
+    let protocol = [Protocol::Text, Protocol::Stamp { ssid: 7, error: ErrorEstimate::of_clock(false) }];
+    for (protocol, replying) in protocol.into_iter().flat_map(|protocol| keys.iter().map(move |key| (protocol, key))) {
+        let keys_before = Keys::from_hex(KEY).ok();
+        let mut pinger = Pinger::new(Config { codec: Codec { protocol, size: 0, keys: keys_before }, ..config(1) }, at(0));
+        pinger.set_keys(Keys::from_hex(&format!("{},{KEY}", "5a".repeat(16))).unwrap());
+        let request = pinger.poll_send(at(0), wall(0)).unwrap().datagram.to_vec();
+        let reply = if protocol == Protocol::Text {
+            let text = keys[0].open(Direction::Request, &request).unwrap();
+            [text, &replying.tag(Direction::Reply, text)].concat()
+        } else {
+            let Request { seq, sent, error, ssid } = Request::decode(&request, Some(&keys[0])).unwrap();
+            let sender = Reply {
+                seq,
+                sent,
+                error,
+                ssid,
+                received: sent,
+                sender_seq: seq,
+                sender_sent: sent,
+                sender_error: error,
+                sender_ttl: 255,
+            };
+            let mut reply = request.clone();
+            sender.encode(Some(replying), &mut reply);
+            reply
+        };
+        pinger.handle_datagram(arrival(1, peer()), &reply);
+        assert_eq!((total(&pinger).received, total(&pinger).foreign), (1, 0), "{protocol:?}");
     }
 }
 

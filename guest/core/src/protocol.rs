@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::auth::{Direction, Key, TAG};
+use crate::auth::{Direction, Keys, TAG};
 use crate::one_way::{ClockSpan, Reflected};
 use crate::seq::Seq;
 use crate::stamp::{ErrorEstimate, Format, Reply, Request, Timestamp};
@@ -40,8 +40,8 @@ pub struct Codec {
     pub protocol: Protocol,
     /// Bytes in a datagram, tag and all: what a protocol writes is padded up to it, and what is longer is sent as it is.
     pub size: usize,
-    /// What pings are tagged with, and what replies must be tagged with.
-    pub key: Option<Key>,
+    /// What pings are tagged with, the first of them; replies must be tagged with one of them.
+    pub keys: Option<Keys>,
 }
 
 /// What a datagram says that may be a reply.
@@ -64,14 +64,14 @@ impl Codec {
         match self.protocol {
             Protocol::Text => {
                 self.encode_text(seq, wall, datagram);
-                if let Some(key) = &self.key {
-                    let tag = key.tag(Direction::Request, datagram);
+                if let Some(keys) = &self.keys {
+                    let tag = keys.first().tag(Direction::Request, datagram);
                     datagram.extend(tag);
                 }
             }
             Protocol::Stamp { ssid, error } => {
                 let request = Request { seq, sent: Timestamp::ntp(wall), error, ssid };
-                request.encode(self.size, self.key.as_ref(), datagram);
+                request.encode(self.size, self.keys.as_ref().map(Keys::first), datagram);
             }
         }
     }
@@ -80,14 +80,17 @@ impl Codec {
     pub fn read<'a>(&self, datagram: &'a [u8]) -> Option<Answer<'a>> {
         match self.protocol {
             Protocol::Text => {
-                let text = match &self.key {
-                    Some(key) => key.open(Direction::Reply, datagram)?,
+                let text = match &self.keys {
+                    Some(keys) => keys.iter().find_map(|key| key.open(Direction::Reply, datagram))?,
                     None => datagram,
                 };
                 Some(Answer { seq: Ping::decode(text).ok()?.seq, content: Content::Text(text) })
             }
             Protocol::Stamp { .. } => {
-                let reply = Reply::decode(datagram, self.key.as_ref()).ok()?;
+                let reply = match &self.keys {
+                    Some(keys) => keys.iter().find_map(|key| Reply::decode(datagram, Some(key)).ok())?,
+                    None => Reply::decode(datagram, None).ok()?,
+                };
                 Some(Answer { seq: reply.sender_seq, content: Content::Stamp(reply) })
             }
         }
@@ -121,7 +124,7 @@ impl Codec {
 
     /// The text without its tag.
     fn encode_text(&self, seq: Seq, wall: UnixTime, text: &mut Vec<u8>) {
-        let tag = if self.key.is_some() { TAG } else { 0 };
+        let tag = if self.keys.is_some() { TAG } else { 0 };
         Ping { seq, sent_at: wall }.encode(self.size.saturating_sub(tag), text);
     }
 }
@@ -157,7 +160,7 @@ mod tests {
     }
 
     fn codec(ssid: u16) -> Codec {
-        Codec { protocol: Protocol::Stamp { ssid, error: error() }, size: 60, key: None }
+        Codec { protocol: Protocol::Stamp { ssid, error: error() }, size: 60, keys: None }
     }
 
     /// The reflector's clock is an hour ahead: T2 is 500 ns after T1 by that, T3 another 300 later.

@@ -13,6 +13,8 @@ pub struct Listening<'a> {
     pub addresses: &'a [SocketAddr],
     /// What it does there.
     pub does: &'a str,
+    /// Whether it answers only those who have a key.
+    pub keyed: bool,
 }
 
 impl fmt::Display for Listening<'_> {
@@ -21,7 +23,7 @@ impl fmt::Display for Listening<'_> {
         for (i, address) in self.addresses.iter().enumerate() {
             write!(f, "{}{address}", if i == 0 { "" } else { " and " })?;
         }
-        write!(f, " (udp), {}", self.does)
+        write!(f, " (udp), {}{}", self.does, if self.keyed { ", keyed" } else { "" })
     }
 }
 
@@ -112,7 +114,7 @@ mod tests {
     #[test]
     fn a_server_says_where_it_listens_what_passes_and_what_it_did() {
         let both = ["[::]:12000".parse().unwrap(), "0.0.0.0:12000".parse().unwrap()];
-        let listening = |addresses| Listening { addresses, does: "echoing" };
+        let listening = |addresses| Listening { addresses, does: "echoing", keyed: false };
         let log = |fate, bytes, seq: Option<u32>| Logged { fate, peer: both[0], bytes, seq: seq.map(Seq) };
         let counts = Counts { received: 4, answered: 2, dropped: 1, ..Counts::default() };
         let failed = Counts { failed: 1, ..counts };
@@ -122,6 +124,7 @@ mod tests {
         let lines = [
             listening(&both[1..]).to_string(),
             listening(&both).to_string(),
+            Listening { keyed: true, ..listening(&both[1..]) }.to_string(),
             log(Fate::Received, 10, Some(7)).to_string(),
             log(Fate::Sent, 10, Some(7)).to_string(),
             log(Fate::Dropped, 5, None).to_string(),

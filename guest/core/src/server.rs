@@ -3,12 +3,13 @@
 //! Who is answered, and how often, is the same whatever a server speaks, and here. What is a request, and what its answer,
 //! is a [`Protocol`]'s: [`crate::echo`] is one.
 
+use std::iter;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::auth::Key;
+use crate::auth::{Key, Keys, Which};
 use crate::loops::{self, Repeats};
 use crate::seq::Seq;
 use crate::time::{Instant, UnixTime};
@@ -53,6 +54,10 @@ pub trait Protocol {
     /// Completes answers that leave together, and now, which `clock` tells. Those that then do not leave come again.
     fn depart<'a>(&self, key: Option<&Key>, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>);
 
+    /// Whether `key` made an answer that [`Self::depart`] has completed; in a protocol whose answers it leaves as they are,
+    /// that does not matter.
+    fn is_made_with(&self, key: &Key, answer: &[u8]) -> bool;
+
     /// The number that a datagram carries, whoever made it.
     fn seq(&self, key: Option<&Key>, datagram: &[u8]) -> Option<Seq>;
 }
@@ -74,15 +79,20 @@ pub struct Config {
 
 impl Config {
     fn key(&self) -> Option<&Key> {
-        self.keyed.as_ref().map(|keyed| &keyed.key)
+        self.keyed.as_ref().map(|keyed| keyed.keys.first())
+    }
+
+    /// The keys, where there are two.
+    fn two_keys(&self) -> Option<&Keys> {
+        self.keyed.as_ref().map(|keyed| &keyed.keys).filter(|keys| keys.second().is_some())
     }
 }
 
-/// A key, and what it is good for.
+/// A key, or two, and what they are good for.
 #[derive(Clone, Debug)]
 pub struct Keyed {
-    /// The key.
-    pub key: Key,
+    /// A request is answered that was made with one of them, and with the same one.
+    pub keys: Keys,
     /// How far from this server's clock a request's time may be: for as long, one that was recorded can be sent again.
     pub replay_window: Duration,
 }
@@ -206,8 +216,8 @@ impl<P: Protocol> Server<P> {
     /// A datagram arrived: makes it the answer, or says why there is none, and then leaves it as it is.
     pub fn receive(&mut self, arrival: Arrival, datagram: &mut Vec<u8>) -> Verdict {
         self.counts.received += 1;
-        let request = match self.guard(arrival, datagram) {
-            Ok(request) => request,
+        let (request, which) = match self.guard(arrival, datagram) {
+            Ok(guarded) => guarded,
             Err(refusal) => {
                 self.counts.refused.count(refusal);
                 return Verdict::Refuse(refusal);
@@ -217,7 +227,12 @@ impl<P: Protocol> Server<P> {
             self.counts.dropped += 1;
             return Verdict::Drop;
         }
-        self.protocol.answer(arrival, request, self.config.key(), datagram);
+        let key = self.config.keyed.as_ref().map(|keyed| keyed.keys.get(which));
+        self.protocol.answer(arrival, request, key, datagram);
+        if self.config.two_keys().is_some() {
+            // So that it can be told which of them it is to depart with.
+            self.protocol.depart(key, || arrival.wall, iter::once(datagram.as_mut_slice()));
+        }
         Verdict::Answer
     }
 
@@ -227,7 +242,7 @@ impl<P: Protocol> Server<P> {
     /// Then what the protocol says; with a key, it first asks for a proof that the sender has it: so what follows, and the
     /// table of repeats above all, is only for those who have the key. Then its time, which leaves no trace; repeats come
     /// last, because they do.
-    fn guard(&mut self, arrival: Arrival, datagram: &[u8]) -> Result<P::Request, Refusal> {
+    fn guard(&mut self, arrival: Arrival, datagram: &[u8]) -> Result<(P::Request, Which), Refusal> {
         let Arrival { from, port, now, wall } = arrival;
         if from.port() == port {
             return Err(Refusal::OwnPort);
@@ -239,9 +254,9 @@ impl<P: Protocol> Server<P> {
         if !loops::is_host(from.ip()) {
             return Err(Refusal::NoHost);
         }
-        let (request, sent) = self.protocol.read(self.config.key(), arrival, datagram)?;
-        let source = if let Some(Keyed { replay_window, .. }) = self.config.keyed {
-            if sent.is_none_or(|sent| sent.distance(wall) > replay_window) {
+        let (request, sent, which) = self.read(arrival, datagram)?;
+        let source = if let Some(Keyed { replay_window, .. }) = &self.config.keyed {
+            if sent.is_none_or(|sent| sent.distance(wall) > *replay_window) {
                 return Err(Refusal::Stale);
             }
             // From wherever: who has recorded it can send it from anywhere.
@@ -249,12 +264,39 @@ impl<P: Protocol> Server<P> {
         } else {
             Some(from)
         };
-        if self.repeats.is_excessive(source, datagram, now) { Err(Refusal::Repeated) } else { Ok(request) }
+        if self.repeats.is_excessive(source, datagram, now) { Err(Refusal::Repeated) } else { Ok((request, which)) }
+    }
+
+    /// What the protocol says of a datagram, and which key it was made with, if any is asked for.
+    fn read(&self, arrival: Arrival, datagram: &[u8]) -> Result<(P::Request, Sent, Which), Refusal> {
+        let with = |key, which| self.protocol.read(key, arrival, datagram).map(|(request, sent)| (request, sent, which));
+        let second = self.config.two_keys().and_then(Keys::second);
+        match (with(self.config.key(), Which::First), second) {
+            (Err(Refusal::Unauthentic), Some(_)) => with(second, Which::Second),
+            (result, _) => result,
+        }
+    }
+
+    /// Whether it answers only those who have a key.
+    pub fn is_keyed(&self) -> bool {
+        self.config.keyed.is_some()
+    }
+
+    /// From now on, those who have `keys` are answered, where a key was asked for before.
+    pub fn set_keys(&mut self, keys: Keys) {
+        if let Some(keyed) = &mut self.config.keyed {
+            keyed.keys = keys;
+        }
     }
 
     /// Completes answers that leave together, and now, which `clock` tells. Those that then do not leave must come again.
     pub fn depart<'a>(&self, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>) {
-        self.protocol.depart(self.config.key(), clock, answers);
+        let Some(keys) = self.config.two_keys() else { return self.protocol.depart(self.config.key(), clock, answers) };
+        let now = clock();
+        for answer in answers {
+            let key = keys.iter().find(|key| self.protocol.is_made_with(key, answer));
+            self.protocol.depart(key.or(Some(keys.first())), || now, iter::once(answer));
+        }
     }
 
     /// The number that a datagram carries, if it carries one.

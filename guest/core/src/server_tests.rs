@@ -272,7 +272,7 @@ pub(crate) fn key() -> Key {
 }
 
 fn keyed() -> Config {
-    let keyed = Keyed { key: key(), replay_window: Duration::from_secs(60) };
+    let keyed = Keyed { keys: key().into(), replay_window: Duration::from_secs(60) };
     Config { keyed: Some(keyed), ..Config::default() }
 }
 
@@ -296,6 +296,39 @@ fn with_a_key_the_answer_is_the_message_with_a_replys_tag() {
         assert_eq!(server.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
         assert_eq!(key().open(Direction::Reply, &datagram), Some(&text[..]));
     }
+}
+
+/// The server's own, and one that takes its place.
+pub(crate) fn two_keys() -> (Keys, [Key; 2]) {
+    let new = "a5".repeat(16);
+    (Keys::from_hex(&format!("{DIGITS},{new}")).unwrap(), [key(), Key::from_hex(&new).unwrap()])
+}
+
+#[test]
+fn with_two_keys_each_request_is_answered_with_its_own_and_then_the_old_one_is_refused() {
+    let (both, keys) = two_keys();
+    let mut server = echo(keyed());
+    let answer = |server: &mut Server<Echo>, key: &Key, seq| {
+        let mut datagram = sealed(key, Direction::Request, format!("Ping {seq} 1700000000.0").as_bytes());
+        let verdict = server.receive(arrival(SOURCE), &mut datagram);
+        server.depart(|| WALL, iter::once(datagram.as_mut_slice()));
+        (verdict, key.open(Direction::Reply, &datagram).is_some())
+    };
+    let (answered, refused) = ((Verdict::Answer, true), (Verdict::Refuse(Refusal::Unauthentic), false));
+    assert_eq!(keys.each_ref().map(|key| answer(&mut server, key, 1)), [answered, refused]);
+    server.set_keys(both);
+    assert_eq!(keys.each_ref().map(|key| answer(&mut server, key, 2)), [answered, answered]);
+    server.set_keys(keys[1].clone().into());
+    assert_eq!(keys.each_ref().map(|key| answer(&mut server, key, 3)), [refused, answered]);
+    let stranger = Key::from_hex(&"5a".repeat(16)).unwrap();
+    assert_eq!(answer(&mut server, &stranger, 4), refused);
+}
+
+#[test]
+fn keys_that_come_later_make_no_open_server_a_keyed_one() {
+    let mut server = echo(Config::default());
+    server.set_keys(key().into());
+    assert_eq!(server.receive(arrival(SOURCE), &mut b"hello".to_vec()), Verdict::Answer);
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Scenario {
         Config {
             targets: vec![PEER],
             source_ports: NonZeroUsize::MIN,
-            codec: Codec { protocol, size: 44, key: None },
+            codec: Codec { protocol, size: 44, keys: None },
             first: self.first.map_or(protocol.first(), Seq),
             measured,
             count: Some(self.count),

@@ -1,13 +1,23 @@
-//! What a host tells its guests: the environment; and the signal to stop, which only udping-host gives.
+//! What a host tells its guests: the environment; and, which only udping-host does, that it changed, and that they should
+//! stop.
+
+use std::cell::RefCell;
 
 use crate::bindings::wasi::cli::{environment, stdin};
 use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::poll::Pollable;
 
-/// Set by udping-host: it says refusals itself, and closes standard input to say "stop".
+/// Set by udping-host: it says refusals itself, writes [`ENVIRONMENT`] to standard input when a variable has another value
+/// than before, and closes standard input to say "stop".
 ///
 /// WASI 0.2 has no signals. Elsewhere the end of standard input means nothing: it may be /dev/null.
 const UNDER_UDPING_HOST: &str = "UDPING_HOST";
+
+/// The line that says that the environment is worth asking for again.
+const ENVIRONMENT: &[u8] = b"environment";
+
+/// Bytes of a line that are kept: more than any line has that means something.
+const LINE: usize = 64;
 
 /// Bytes that are asked for at a time.
 const READ: u64 = 65_536;
@@ -38,12 +48,23 @@ pub fn read_stdin() -> Result<String, &'static str> {
     }
 }
 
-/// The wish of the host that the component end in good order.
+/// What the host says while the component runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The environment changed.
+    Environment,
+    /// The component should end in good order.
+    Stop,
+}
+
+/// Where the host says that something changed, or that the component should end.
 #[derive(Debug)]
 pub struct StopSignal {
     // Dropped before the stream whose child it is.
     readable: Pollable,
     stdin: InputStream,
+    /// The line that has not ended yet.
+    line: RefCell<Vec<u8>>,
 }
 
 impl StopSignal {
@@ -51,23 +72,43 @@ impl StopSignal {
     pub fn from_host() -> Option<Self> {
         is_udping_host().then(|| {
             let stdin = stdin::get_stdin();
-            Self { readable: stdin.subscribe(), stdin }
+            Self { readable: stdin.subscribe(), stdin, line: RefCell::default() }
         })
     }
 
-    /// Ready when [`Self::is_raised`] is worth asking.
+    /// Ready when [`Self::notice`] is worth asking.
     pub fn pollable(&self) -> &Pollable {
         &self.readable
     }
 
-    /// Whether standard input has ended. What stands in it before its end is not looked at.
-    pub fn is_raised(&self) -> bool {
+    /// What the host has said since the last time; several changes are one. A line that means nothing is left.
+    pub fn notice(&self) -> Option<Notice> {
+        let mut notice = None;
         loop {
-            match self.stdin.read(64) {
-                Ok(bytes) if bytes.is_empty() => return false,
-                Ok(_) => {}
-                Err(StreamError::Closed | StreamError::LastOperationFailed(_)) => return true,
+            match self.stdin.read(LINE as u64) {
+                Ok(bytes) if bytes.is_empty() => return notice,
+                Ok(bytes) => {
+                    if self.read_lines(&bytes) {
+                        notice = Some(Notice::Environment);
+                    }
+                }
+                Err(StreamError::Closed | StreamError::LastOperationFailed(_)) => return Some(Notice::Stop),
             }
         }
+    }
+
+    /// Whether a line that ends in `bytes` says that the environment changed.
+    fn read_lines(&self, bytes: &[u8]) -> bool {
+        let mut line = self.line.borrow_mut();
+        let mut changed = false;
+        for &byte in bytes {
+            if byte == b'\n' {
+                changed |= *line == ENVIRONMENT;
+                line.clear();
+            } else if line.len() < LINE {
+                line.push(byte);
+            }
+        }
+        changed
     }
 }

@@ -1,14 +1,14 @@
 //! What a component does before and after its own work: arguments and key in, a result out, panics made visible.
 
 use thiserror::Error;
-use udping_core::auth::Key;
+use udping_core::auth::Keys;
 
 use crate::bindings::wasi::cli::{environment, exit};
 use crate::console::{Console, WriteError};
 use crate::error::NetError;
 use crate::host;
 
-/// The variable that holds the key. A key is no argument: those are for every user of the machine to read.
+/// The variable that holds the key, or two. A key is no argument: those are for every user of the machine to read.
 const KEY: &str = "UDPING_KEY";
 
 /// How a program ends when it does not end well.
@@ -69,10 +69,20 @@ pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, F
     }
 }
 
-/// The key in the environment, where there is one. What is there and is no key is an error, and not no key.
-pub fn key() -> Result<Option<Key>, Failure> {
-    let key = host::variable(KEY).map(|digits| Key::from_hex(&digits)).transpose();
-    key.map_err(|error| Failure::Message(format!("{KEY}: {error}")))
+/// The keys in the environment, where there are any. What is there and is no key is an error, and not no key.
+pub fn keys() -> Result<Option<Keys>, Failure> {
+    let keys = host::variable(KEY).map(|digits| Keys::from_hex(&digits)).transpose();
+    keys.map_err(|error| Failure::Message(format!("{KEY}: {error}")))
+}
+
+/// The keys that are in the environment now, after it changed. Where they are none, that is said, and those that hold go on
+/// to hold.
+pub fn changed_keys() -> Option<Keys> {
+    keys().unwrap_or_else(|failure| {
+        // Where standard error is closed, there is nobody to tell.
+        let _ = Console::stderr().line(failure);
+        None
+    })
 }
 
 /// What a usage error says, on one line: clap's first paragraph.

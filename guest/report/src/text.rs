@@ -23,16 +23,16 @@ impl Exporter for Text {
                 *out += &format!("{}: not pinged: {reason}\n", target.host);
             }
         }
-        let size = run.datagram;
+        let (size, keyed) = (run.datagram, if run.config.codec.keys.is_some() { ", keyed" } else { "" });
         *out += &match run.flows.as_slice() {
             [flow] => {
                 let (host, address) = (&run.targets[flow.target].host, flow.address);
-                format!("PING {host} ({}) port {}/udp: {size}-byte datagrams\n", address.ip(), address.port())
+                format!("PING {host} ({}) port {}/udp: {size}-byte datagrams{keyed}\n", address.ip(), address.port())
             }
             flows => {
                 let (count, ports) = (run.config.targets.len(), run.config.source_ports);
                 debug_assert_eq!(flows.len(), count * ports.get());
-                format!("PING {count} targets from {ports} ports: {size}-byte datagrams\n")
+                format!("PING {count} targets from {ports} ports: {size}-byte datagrams{keyed}\n")
             }
         };
     }

@@ -53,7 +53,7 @@ impl ConfigView {
             deadline_ns: config.deadline.map(nanos),
             source_ports: config.source_ports.get(),
             precise: run.settings.precise,
-            keyed: config.codec.key.is_some(),
+            keyed: config.codec.keys.is_some(),
         }
     }
 }

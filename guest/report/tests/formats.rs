@@ -58,7 +58,7 @@ impl Printed {
         let config = Config {
             targets: targets.iter().filter_map(|target| target.address.clone().ok()).collect(),
             source_ports: NonZeroUsize::new(ports.len()).unwrap(),
-            codec: Codec { protocol, size: 44, key: None },
+            codec: Codec { protocol, size: 44, keys: None },
             first: protocol.first(),
             measured: Measured {
                 one_way: is_stamp,

@@ -58,7 +58,7 @@ const AFTER_HELP: &str = "\
 Never answered: its own port, ports below 1024, multicast and broadcast addresses; a datagram that one source sends more
 than 5 times with pauses of at most 10 s; and, with stamp, what is itself an answer.
 With a key in UDPING_KEY, 32 to 128 hexadecimal digits, it answers only pings that a client with that key has tagged, and
-each of them at most 5 times. With stamp, that is the authenticated mode.
+each of them at most 5 times; with two, and a comma between them, with either. With stamp, that is the authenticated mode.
 Under udping-host, a port that is not typed needs --allow-listen 862, and --twamp-light needs --amplification 4.";
 
 /// What a server speaks.

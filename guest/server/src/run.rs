@@ -9,7 +9,7 @@ use udping_core::stamp::{ErrorEstimate, Reflector, Sessions};
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::console::Console;
 use udping_net::error::NetError;
-use udping_net::host::StopSignal;
+use udping_net::host::{Notice, StopSignal};
 use udping_net::program::{self, Failure};
 use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
 use udping_net::{clock, poll, random};
@@ -49,7 +49,7 @@ fn serve<P: Protocol>(args: &Args, server: Server<P>) -> Result<(), Failure> {
     let channels = listen(args)?;
     let out = Console::stdout();
     let addresses: Vec<_> = channels.iter().map(Channel::local_address).collect();
-    out.line(Listening { addresses: &addresses, does: P::DOES })?;
+    out.line(Listening { addresses: &addresses, does: P::DOES, keyed: server.is_keyed() })?;
 
     let mut service = Service { server, log: args.verbose.then_some(out) };
     let stop = StopSignal::from_host();
@@ -60,7 +60,13 @@ fn serve<P: Protocol>(args: &Args, server: Server<P>) -> Result<(), Failure> {
         for ready in poll::poll(&waited_for) {
             match channels.get(ready as usize) {
                 Some(channel) => service.serve(channel),
-                None => stopped = stop.as_ref().is_some_and(StopSignal::is_raised),
+                None => match stop.as_ref().and_then(StopSignal::notice) {
+                    Some(Notice::Stop) => stopped = true,
+                    Some(Notice::Environment) => {
+                        program::changed_keys().into_iter().for_each(|keys| service.server.set_keys(keys))
+                    }
+                    None => {}
+                },
             }
         }
     }
@@ -68,13 +74,13 @@ fn serve<P: Protocol>(args: &Args, server: Server<P>) -> Result<(), Failure> {
 }
 
 fn config(args: &Args) -> Result<Config, Failure> {
-    let (random, key) = (random::seed(), program::key()?);
-    args.check(key.is_some())?;
+    let (random, keys) = (random::seed(), program::keys()?);
+    args.check(keys.is_some())?;
     Ok(Config {
         drop_rate: args.drop_rate,
         seed: args.seed.unwrap_or(random),
         low_ports: args.allow_low_ports,
-        keyed: key.map(|key| Keyed { key, replay_window: args.replay_window }),
+        keyed: keys.map(|keys| Keyed { keys, replay_window: args.replay_window }),
         salt: random,
     })
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::log::LogFormat;
+use crate::variables::Variable;
 
 /// Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -13,9 +14,13 @@ pub struct ServiceFlags {
     /// Read grants and limits from this file, in TOML, too: flags add to its lists and go before its values
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// Read the key from this file that client and server share: who does not have it gets no answer
+    /// Read the key from this file that client and server share, or two of them, a line each: who has none gets no answer. It is
+    /// read again at SIGHUP (Linux), and goes before UDPING_KEY, which the built-in components get from the environment
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// Give it this variable, with the value that it has here, or another; may be repeated
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<Variable>,
     /// Start it anew, on the same open sockets, when it has trapped
     #[arg(long, value_name = "WHEN", value_enum)]
     pub restart: Option<Restart>,
@@ -36,8 +41,11 @@ pub enum Restart {
 
 impl ServiceFlags {
     /// These, and where they say nothing, those.
-    pub fn or(self, other: Self) -> Self {
+    pub fn or(mut self, other: Self) -> Self {
+        // The last one of a name counts: what stands nearer to the component.
+        self.env.splice(0..0, other.env);
         Self {
+            env: self.env,
             policy: self.policy.or(other.policy),
             key_file: self.key_file.or(other.key_file),
             restart: self.restart.or(other.restart),

@@ -23,6 +23,24 @@ pub fn shut(needs: Needs) -> Result<(), String> {
     }
 }
 
+/// From now on this thread, and those that it starts, read files, and do nothing else with them, nor with TCP.
+pub fn keep_reading() -> Result<(), String> {
+    let restrict = || -> Result<RulesetStatus, RulesetError> {
+        let rules = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(KNOWN))?
+            .handle_access(AccessNet::from_all(KNOWN))?
+            .scope(Scope::from_all(KNOWN))?
+            .create()?;
+        Ok(rules.add_rules(path_beneath_rules(["/"], AccessFs::ReadFile | AccessFs::ReadDir))?.restrict_self()?.ruleset)
+    };
+    match restrict() {
+        Ok(RulesetStatus::NotEnforced) => Err("this kernel has none".to_owned()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn enforce(readable: &[&str]) -> Result<RulesetStatus, RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)

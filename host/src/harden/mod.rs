@@ -50,6 +50,12 @@ pub fn shut(needs: Needs) -> Vec<Unhardened> {
     failed([("Landlock", files::shut(needs)), ("seccomp", calls::shut(needs))])
 }
 
+/// For a process that is there to read files, and runs nothing of others: it writes and executes none.
+#[cfg(target_os = "linux")]
+pub fn read_only() -> Vec<Unhardened> {
+    failed([("Landlock", files::keep_reading())])
+}
+
 #[cfg(target_os = "linux")]
 fn failed<const N: usize>(steps: [(&'static str, Result<(), String>); N]) -> Vec<Unhardened> {
     steps.into_iter().filter_map(|(means, done)| Some(Unhardened { means, problem: done.err()? })).collect()

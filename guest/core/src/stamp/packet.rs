@@ -288,6 +288,11 @@ fn open<'a>(datagram: &'a [u8], key: Option<&Key>) -> Result<(&'static Layout, &
     Ok((layout, packet))
 }
 
+/// Whether the HMAC of the base packet in a datagram was made with `key`.
+pub(super) fn is_made_with(key: &Key, datagram: &[u8]) -> bool {
+    open(datagram, Some(key)).is_ok()
+}
+
 /// Puts the HMAC of a base packet at its end, where there is a key (RFC 8762, section 4.4).
 fn seal(key: Option<&Key>, datagram: &mut [u8]) {
     if let Some(key) = key

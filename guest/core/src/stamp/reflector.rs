@@ -3,7 +3,7 @@
 use crate::auth::Key;
 use crate::seq::Seq;
 use crate::server::{Arrival, Protocol, Refusal, Sent};
-use crate::stamp::packet::{Layout, TWAMP};
+use crate::stamp::packet::{self, Layout, TWAMP};
 use crate::stamp::{ErrorEstimate, NotStamp, Reply, Request, Sessions, Timestamp};
 use crate::time::UnixTime;
 
@@ -70,6 +70,10 @@ impl Protocol for Reflector {
     fn depart<'a>(&self, key: Option<&Key>, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>) {
         let sent = Timestamp::ntp(clock());
         answers.for_each(|answer| Reply::depart(sent, key, answer));
+    }
+
+    fn is_made_with(&self, key: &Key, answer: &[u8]) -> bool {
+        packet::is_made_with(key, answer)
     }
 
     fn seq(&self, key: Option<&Key>, datagram: &[u8]) -> Option<Seq> {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::auth::Direction;
-use crate::server::tests::{PORT, SOURCE, WALL, arrival, at, datagrams_until_silence, foreign, host, key, ours, sealed};
+use crate::server::tests::{
+    PORT, SOURCE, WALL, arrival, at, datagrams_until_silence, foreign, host, key, ours, sealed, two_keys,
+};
 use crate::server::{Config, DropRate, Keyed, Server, Verdict};
 use crate::stamp::{AUTHENTICATED, Format, UNAUTHENTICATED};
 use crate::wire::Ping;
@@ -25,7 +27,7 @@ fn twamp_light() -> Reflector {
 }
 
 fn keyed() -> Config {
-    let keyed = Keyed { key: key(), replay_window: Duration::from_secs(60) };
+    let keyed = Keyed { keys: key().into(), replay_window: Duration::from_secs(60) };
     Config { keyed: Some(keyed), ..Config::default() }
 }
 
@@ -35,7 +37,7 @@ fn modes() -> [Config; 2] {
 }
 
 fn of(config: &Config) -> Option<&Key> {
-    config.keyed.as_ref().map(|keyed| &keyed.key)
+    config.keyed.as_ref().map(|keyed| keyed.keys.first())
 }
 
 /// A request of that number, sent at `WALL`.
@@ -245,6 +247,25 @@ fn it_has_the_guards_that_every_server_has() {
         let answered = (0..9).take_while(|_| reflected(&mut server, SOURCE, datagram.clone()).is_ok()).count();
         assert_eq!(answered, 5);
         assert_eq!(reflected(&mut server, SOURCE, datagram), refused(Refusal::Repeated));
+    }
+}
+
+#[test]
+fn with_two_keys_answers_that_depart_together_have_each_its_own_also_when_they_come_again() {
+    let (both, keys) = two_keys();
+    let mut server = Server::new(keyed(), stateless());
+    server.set_keys(both);
+    let mut answers: Vec<_> = keys.iter().enumerate().map(|(seq, key)| encoded(request(seq as u32), 0, Some(key))).collect();
+    for answer in &mut answers {
+        assert_eq!(server.receive(arrival(SOURCE), answer), Verdict::Answer);
+    }
+    for nanoseconds in [250_000_000, 500_000_000] {
+        let left = UnixTime { nanoseconds, ..WALL };
+        server.depart(|| left, answers.iter_mut().map(Vec::as_mut_slice));
+        for (answer, (own, other)) in answers.iter().zip([(0, 1), (1, 0)]) {
+            assert_eq!(Reply::decode(answer, Some(&keys[own])).map(|reply| reply.sent), Ok(Timestamp::ntp(left)));
+            assert_eq!(Reply::decode(answer, Some(&keys[other])), Err(NotStamp::Hmac));
+        }
     }
 }
 

@@ -1,0 +1,77 @@
+//! The audit trail: what a run is, what was refused to it, and how it ended.
+
+use sha2::{Digest as _, Sha256};
+use tracing::Level;
+
+use crate::artifact::{Artifact, Source};
+use crate::exit::Exit;
+use crate::grants::Grants;
+use crate::guard::{Denial, Kind, Ledger, Traffic};
+use crate::key::Keys;
+use crate::limits::Struck;
+use crate::plan::Plan;
+
+/// Something that did not pass, and how many of its kind were not told since the last.
+pub fn denial(denial: &Denial<'_>, untold: u64) {
+    let Kind { what, why } = denial.kind();
+    let more = if untold > 0 { format!(" ({untold} more since the last such line)") } else { String::new() };
+    tracing::warn!(event = "denied", what, why, untold, "{denial}{more}");
+}
+
+/// A component is about to run.
+pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
+    if tracing::enabled!(Level::INFO) {
+        // Of a built-in component, that of what `emit` writes.
+        let bytes = if let Source::BuiltIn(component) = &plan.source { component.bytes } else { artifact.bytes() };
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let (component, limits, rates) = (plan.source.name(), plan.limits, plan.rates);
+        let keys = plan.keys.as_ref().map_or(0, Keys::count);
+        let environment = plan.variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
+        tracing::info!(
+            event = "started",
+            component,
+            sha256 = digest,
+            %grants,
+            %limits,
+            %rates,
+            keys,
+            environment,
+            "{component} starts"
+        );
+    }
+}
+
+/// The key file was read again: so many keys are in it, and hold from now on.
+pub fn keys_read(keys: usize) {
+    tracing::info!(event = "keys", keys, "keys re-read: {keys}");
+}
+
+/// A component was stopped at a limit.
+pub fn limited(component: &str, limit: &Struck) {
+    tracing::warn!(event = "limited", component, "stopped: {component} {limit}");
+}
+
+/// A component trapped.
+pub fn trapped(component: &str, reason: &str) {
+    tracing::warn!(event = "trapped", component, "{component}: trapped: {reason}");
+}
+
+/// A run is over.
+pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
+    for (Kind { what, why }, count, untold) in ledger.totals() {
+        tracing::info!(event = "denied in all", what, why, count, untold, "{count} denied: {what}, {why}");
+    }
+    let Traffic { received, received_bytes, sent, sent_bytes } = ledger.traffic();
+    let (component, code) = (plan.source.name(), exit.code());
+    tracing::info!(
+        event = "ended",
+        component,
+        code,
+        received,
+        received_bytes,
+        sent,
+        sent_bytes,
+        "{component} ended: {}",
+        exit.meaning()
+    );
+}

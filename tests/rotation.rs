@@ -1,0 +1,380 @@
+//! Keys under udping-host: from its environment or a file, to whom they are handed, and how one takes the place of another
+//! while client and server run.
+
+use std::fs::{self, File, Permissions};
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use udping_tests::{CLIENT, Outcome, Process, Server, file, guests, run, udping_host, until};
+
+const OLD: &str = "000102030405060708090a0b0c0d0e0f";
+const NEW: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+const KEY: &str = "UDPING_KEY";
+
+/// udping-host with `key` in its own environment.
+fn with_variable(key: &str) -> Command {
+    let mut command = udping_host();
+    command.env(KEY, key);
+    command
+}
+
+/// Pings of a client that has `key`, or none.
+fn ping(server: &Server, key: Option<&str>, options: &[&str]) -> Outcome {
+    let mut command = udping_host();
+    if let Some(key) = key {
+        command.env(KEY, key);
+    }
+    run(command.arg("client").args(server.host_and_port()).args(["-i", "20ms", "-W", "500ms"]).args(options))
+}
+
+/// How many pings were sent, and how many answered.
+#[track_caller]
+fn counts(outcome: &Outcome) -> (u32, u32) {
+    let summary = outcome.lines_with(" duplicates, ").concat();
+    let mut counts = summary.split(", ").map(|part| part.split(' ').next().and_then(|count| count.parse().ok()));
+    let counts = counts.next().flatten().zip(counts.next().flatten());
+    counts.unwrap_or_else(|| panic!("no summary: {outcome:?}"))
+}
+
+/// Whether `server` answers all pings, or none, of a client with `key`.
+#[track_caller]
+fn answers(server: &Server, key: Option<&str>, options: &[&str]) -> bool {
+    let outcome = ping(server, key, &[&["-c", "2"], options].concat());
+    let (sent, received) = counts(&outcome);
+    assert!(sent > 0 && [0, sent].contains(&received), "neither all nor none: {outcome:?}");
+    received > 0
+}
+
+#[test]
+fn a_key_in_the_hosts_environment_is_the_built_in_components() {
+    for protocol in ["text", "stamp"] {
+        let options = ["--protocol", protocol];
+        let mut command = with_variable(OLD);
+        let server = Server::listening(command.args(["server", "0", "--bind", "127.0.0.1"]).args(options));
+        let keyed = ping(&server, Some(OLD), &[&options[..], &["-c", "1"]].concat());
+        assert_eq!(counts(&keyed), (1, 1), "{keyed:?}");
+        assert!(keyed.stdout.lines().next().unwrap().ends_with("-byte datagrams, keyed"), "{keyed:?}");
+        assert!(!answers(&server, Some(NEW), &options));
+        let open = ping(&server, None, &[&options[..], &["-c", "1"]].concat());
+        assert_eq!(counts(&open), (1, 0), "{open:?}");
+        assert!(!open.stdout.contains("keyed"), "{open:?}");
+        let two = format!("{NEW},{OLD}");
+        let mut command = with_variable(&two);
+        let rotating = Server::listening(command.args(["server", "0", "--bind", "127.0.0.1"]).args(options));
+        assert!(answers(&rotating, Some(OLD), &options) && answers(&rotating, Some(NEW), &options));
+        assert!(!answers(&server, Some(&two), &options), "the first of two tags pings");
+        let json = ping(&server, Some(OLD), &[&options[..], &["-c", "1", "--format", "json"]].concat());
+        assert!(json.stdout.contains("\"keyed\": true") || json.stdout.contains("\"keyed\":true"), "{json:?}");
+    }
+}
+
+#[test]
+fn the_first_line_of_a_server_says_whether_it_is_keyed() {
+    let mut server = Process::start(with_variable(OLD).args(["server", "0", "--bind", "127.0.0.1"]));
+    assert!(server.line().ends_with(" (udp), echoing, keyed"));
+    let mut server = Process::start(udping_host().args(["server", "0", "--bind", "127.0.0.1"]));
+    assert!(server.line().ends_with(" (udp), echoing"));
+}
+
+#[test]
+fn what_is_no_key_in_the_hosts_environment_stops_the_start() {
+    let three = [OLD; 3].join(",");
+    for (value, problem) in [
+        ("", "holds no key: "),
+        ("secret", "holds no key: "),
+        (&OLD[1..], "holds no key: "),
+        (&OLD[2..], "holds no key: "),
+        (&OLD.repeat(5), "holds no key: "),
+        (&format!("{OLD},"), "holds no key: "),
+        (&three, "holds more than two keys: "),
+    ] {
+        for arguments in [&["server", "0", "--bind", "127.0.0.1"][..], &["client", "127.0.0.1", "9", "-c", "1"]] {
+            let outcome = run(with_variable(value).args(arguments));
+            assert_eq!((outcome.code(), outcome.stdout.as_str()), (2, ""), "{value:?}: {outcome:?}");
+            assert!(outcome.only_error().starts_with(&format!("udping-host: UDPING_KEY: {problem}")), "{outcome:?}");
+            assert!(value.is_empty() || !outcome.stderr.contains(value), "{outcome:?}");
+        }
+    }
+}
+
+/// A file with `text` in it, in the place of what was there, as an operator replaces one: it is never half written.
+fn write_keys(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::set_permissions(&new, Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
+fn key_file(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    write_keys(&path, text);
+    path
+}
+
+#[test]
+fn a_key_file_goes_before_the_variable() {
+    let folder = TempDir::new().unwrap();
+    let path = key_file(&folder, "key", &format!("# since May\n{OLD}\n\n"));
+    for variable in [NEW, "no key"] {
+        let mut command = with_variable(variable);
+        let server = Server::listening(command.arg("--key-file").arg(&path).args(["server", "0", "--bind", "127.0.0.1"]));
+        assert!(answers(&server, Some(OLD), &[]));
+        assert!(!answers(&server, Some(NEW), &[]));
+    }
+}
+
+#[test]
+fn a_component_from_a_file_gets_the_key_where_that_is_said_and_else_the_start_says_so() {
+    let component = file("client.wasm", CLIENT.bytes);
+    let pinged = |flags: &[&str]| {
+        let mut command = with_variable(OLD);
+        run(command.args(flags).arg(&component).args(["127.0.0.1", "9", "-c", "1", "-W", "50ms"]))
+    };
+    let without = pinged(&[]);
+    let warning = "udping-host: UDPING_KEY is set, and client.wasm does not get it; to hand it over: --env UDPING_KEY";
+    assert_eq!(without.only_error(), warning);
+    assert!(!without.stdout.contains("keyed"), "{without:?}");
+    let with = pinged(&["--env", "UDPING_KEY"]);
+    assert!(with.stderr.is_empty() && with.stdout.contains(", keyed\n"), "{with:?}");
+    let folder = TempDir::new().unwrap();
+    let path = key_file(&folder, "key", NEW);
+    let from_file = pinged(&["--key-file", path.to_str().unwrap()]);
+    assert!(from_file.stderr.is_empty() && from_file.stdout.contains(", keyed\n"), "{from_file:?}");
+}
+
+/// The guest that shows its variables.
+fn writing(flags: &[&str], actions: &[&str]) -> Command {
+    let mut command = udping_host();
+    command.args(["--allow-to", "192.0.2.1:9"]).args(flags).arg(file("writes.wasm", guests::WRITES)).args(actions);
+    command
+}
+
+#[test]
+fn variables_are_handed_over_one_by_one() {
+    let flags = ["--env", "COLOUR", "--env", "SIZE=a=b", "--env", "EMPTY=", "--env", "SIZE=c", "--env", "COLOUR"];
+    let outcome = run(writing(&flags, &["env"]).env("COLOUR", "grün").env("OTHER", "secret"));
+    let lines: Vec<_> = outcome.stdout.lines().collect();
+    assert!(lines[0].starts_with("UDPING_HOST="), "{outcome:?}");
+    assert_eq!(lines[1..], ["EMPTY=", "SIZE=c", "COLOUR=grün"], "{outcome:?}");
+}
+
+#[test]
+fn what_cannot_be_handed_over_is_one_line() {
+    let folder = TempDir::new().unwrap();
+    let path = key_file(&folder, "key", OLD);
+    let path = path.to_str().unwrap();
+    for (flags, message) in [
+        (&["--env", "MISSING"][..], "--env MISSING: there is no such variable: set it, or write --env MISSING=VALUE"),
+        (&["--env", "=x"], "--env: a variable has a name: write --env NAME, or --env NAME=VALUE"),
+        (&["--env", "UDPING_HOST=1"], "--env UDPING_HOST: this host sets it itself"),
+        (
+            &["--env", &format!("UDPING_KEY={OLD}")],
+            "--env UDPING_KEY=...: every user of the machine can read arguments: set the variable, and write --env UDPING_KEY",
+        ),
+        (&["--env", KEY, "--key-file", path], "--key-file and --env UDPING_KEY both give it a key: leave one out"),
+    ] {
+        let outcome = run(writing(flags, &["env"]).env(KEY, NEW));
+        assert_eq!((outcome.code(), outcome.only_error()), (2, format!("udping-host: {message}").as_str()), "{outcome:?}");
+    }
+    let outcome = run(writing(&["--env", KEY], &["env"]).env_remove(KEY));
+    assert_eq!(outcome.only_error(), "udping-host: --env UDPING_KEY: there is no such variable: set it");
+}
+
+/// A server that has its keys from a file, whose trail is another.
+struct Rotating {
+    server: Server,
+    keys: PathBuf,
+    trail: PathBuf,
+    _folder: TempDir,
+}
+
+impl Rotating {
+    fn start(flags: &[&str], port: u16, options: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (keys, trail) = (key_file(&folder, "key", OLD), folder.path().join("trail"));
+        let mut command = Command::new("sh");
+        // The harness has standard error in a pipe; here it is read while the server runs.
+        command.args(["-c", "exec \"$@\" 2>\"$0\""]).arg(&trail).arg(udping_tests::host_program());
+        command.args(["--log", "json", "--key-file"]).arg(&keys).args(flags);
+        let server = Server::listening(command.args(["server", &port.to_string(), "--bind", "127.0.0.1"]).args(options));
+        Self { server, keys, trail, _folder: folder }
+    }
+
+    fn trail(&self) -> String {
+        fs::read_to_string(&self.trail).unwrap()
+    }
+
+    /// Has the server read its file again, and waits until it says `said` once more than before.
+    fn hang_up(&self, said: &str) {
+        let count = || self.trail().matches(said).count();
+        let before = count();
+        self.server.process.signal(Signal::HUP);
+        until(|| (count() > before).then_some(()));
+    }
+
+    /// Gives it other keys.
+    fn rotate(&self, keys: &[&str]) {
+        write_keys(&self.keys, &keys.join("\n"));
+        self.hang_up(&format!("\"message\":\"keys re-read: {}\"", keys.len()));
+    }
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn keys_are_replaced_at_a_hangup_without_a_restart() {
+    for (flags, options, pings) in [
+        (&[][..], &[][..], &[][..]),
+        (&[], &["--protocol", "stamp", "--stateful"], &["--protocol", "stamp"]),
+        (&["--workers", "2"], &[], &[]),
+        (&["--restart", "on-trap", "--no-harden"], &[], &[]),
+    ] {
+        let rotating = Rotating::start(flags, free_port(), options);
+        // Each port may be another worker's.
+        let ports = if flags.contains(&"--workers") { 12 } else { 1 };
+        let answers = |key: &str| {
+            let each: Vec<_> = (0..ports).map(|_| answers(&rotating.server, Some(key), pings)).collect();
+            if each.iter().all(|answered| *answered == each[0]) { Some(each[0]) } else { None }
+        };
+        let both = || (answers(OLD), answers(NEW));
+        assert_eq!(both(), (Some(true), Some(false)), "{flags:?}");
+        rotating.rotate(&[OLD, NEW]);
+        // Workers are told one after the other.
+        until(|| (both() == (Some(true), Some(true))).then_some(()));
+        rotating.rotate(&[NEW]);
+        until(|| (both() == (Some(false), Some(true))).then_some(()));
+        let trail = rotating.trail();
+        assert!(!trail.contains(OLD) && !trail.contains(NEW), "{trail}");
+        assert_eq!(trail.matches("\"event\":\"keys\"").count(), 2, "{trail}");
+        assert_eq!(rotating.server.stop().code(), 0);
+    }
+}
+
+#[test]
+fn while_keys_are_replaced_on_both_sides_no_ping_is_lost() {
+    for protocol in ["text", "stamp"] {
+        let rotating = Rotating::start(&[], 0, &["--protocol", protocol]);
+        let folder = TempDir::new().unwrap();
+        let keys = key_file(&folder, "key", OLD);
+        let mut command = udping_host();
+        command.arg("--key-file").arg(&keys).arg("client").args(rotating.server.host_and_port());
+        let mut client = Process::start(command.args(["-c", "0", "-i", "5ms", "--protocol", protocol]));
+        let mut answered = |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
+        answered(20);
+        rotating.rotate(&[OLD, NEW]);
+        answered(20);
+        write_keys(&keys, NEW);
+        client.signal(Signal::HUP);
+        // It has the new key when one with the old one would be refused.
+        let mut answered = |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
+        answered(100);
+        rotating.rotate(&[NEW]);
+        answered(50);
+        client.signal(Signal::TERM);
+        let outcome = client.wait();
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+        assert_eq!(outcome.lines_with(" 0 lost (0.0 %), 0 duplicates, 0 late").len(), 1, "{outcome:?}");
+        assert!(!outcome.stdout.contains("foreign"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_file_that_holds_no_key_any_more_leaves_those_in_force_that_were_there() {
+    let rotating = Rotating::start(&[], 0, &[]);
+    let stay = "; the keys from before stay in force";
+    write_keys(&rotating.keys, "no key\n");
+    rotating.hang_up(&format!("holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does{stay}"));
+    write_keys(&rotating.keys, NEW);
+    fs::set_permissions(&rotating.keys, Permissions::from_mode(0o644)).unwrap();
+    rotating.hang_up(&format!("everybody can read it: `chmod o-r` it, and make a new key{stay}"));
+    fs::remove_file(&rotating.keys).unwrap();
+    rotating.hang_up(stay);
+    assert!(answers(&rotating.server, Some(OLD), &[]));
+    assert!(!answers(&rotating.server, Some(NEW), &[]));
+    write_keys(&rotating.keys, NEW);
+    rotating.hang_up("keys re-read: 1");
+    until(|| answers(&rotating.server, Some(NEW), &[]).then_some(()));
+}
+
+#[test]
+fn a_component_that_is_started_anew_gets_the_newest_keys_and_one_that_runs_is_told() {
+    let folder = TempDir::new().unwrap();
+    let keys = key_file(&folder, "key", OLD);
+    let flags = ["--key-file", keys.to_str().unwrap(), "--restart", "on-trap"];
+    let mut process = Process::start(&mut writing(&flags, &["env", "stdin", "env", "trap"]));
+    let shown = |process: &mut Process, expected: &str| {
+        assert!(process.line().starts_with("UDPING_HOST="));
+        assert_eq!(process.line(), format!("UDPING_KEY={expected}"));
+    };
+    shown(&mut process, OLD);
+    write_keys(&keys, &format!("{NEW}\n{OLD}\n"));
+    process.signal(Signal::HUP);
+    assert_eq!(process.line(), "environment");
+    shown(&mut process, &format!("{NEW},{OLD}"));
+    shown(&mut process, &format!("{NEW},{OLD}"));
+}
+
+#[test]
+fn without_a_key_file_a_hangup_ends_the_run_as_it_always_did() {
+    let server = Server::listening(with_variable(OLD).args(["server", "0", "--bind", "127.0.0.1"]));
+    server.process.signal(Signal::HUP);
+    let outcome = server.process.wait();
+    assert_eq!((outcome.code(), outcome.stdout.as_str()), (0, "0 received, 0 answered, 0 dropped\n"), "{outcome:?}");
+}
+
+/// The one process that `parent` has started.
+fn child_of(parent: Pid) -> i32 {
+    let parent = parent.as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    children.trim().parse().unwrap()
+}
+
+fn status(process: i32, field: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    Some(status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t"))?.to_owned())
+}
+
+#[test]
+fn who_reads_the_file_again_has_no_privileges_sees_no_key_in_its_environment_and_goes_with_the_run() {
+    let rotating = Rotating::start(&[], 0, &[]);
+    let reader = child_of(rotating.server.process.pid());
+    // It restricts itself as soon as it runs.
+    rotating.hang_up("keys re-read: 1");
+    assert_eq!(status(reader, "CapEff").as_deref(), Some("0000000000000000"));
+    assert_eq!(status(reader, "NoNewPrivs").as_deref(), Some("1"));
+    assert_eq!(fs::read(format!("/proc/{reader}/environ")).unwrap(), b"");
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+        kill_process(Pid::from_raw(reader).unwrap(), signal).unwrap();
+    }
+    rotating.hang_up("keys re-read: 1");
+    rotating.server.process.signal(Signal::KILL);
+    let is_gone = |state: Option<String>| state.is_none_or(|state| state.starts_with('Z'));
+    until(|| is_gone(status(reader, "State")).then_some(()));
+}
+
+/// Between the start and the first instance nothing must be lost, nor end the run: a service manager may be fast.
+#[test]
+fn a_hangup_while_it_starts_is_no_end() {
+    for _ in 0..5 {
+        let folder = TempDir::new().unwrap();
+        let (keys, trail) = (key_file(&folder, "key", OLD), folder.path().join("trail"));
+        let mut command = udping_host();
+        command.args(["--log", "json", "--key-file"]).arg(&keys).args(["server", "0", "--bind", "127.0.0.1"]);
+        command.stdout(std::process::Stdio::null()).stderr(File::create(&trail).unwrap());
+        let mut child = command.spawn().unwrap();
+        // The first thing that it says comes before it compiles, or is restricted.
+        until(|| fs::read_to_string(&trail).unwrap().contains("\"started\"").then_some(()));
+        let pid = Pid::from_child(&child);
+        kill_process(pid, Signal::HUP).unwrap();
+        until(|| fs::read_to_string(&trail).unwrap().contains("keys re-read: 1").then_some(()));
+        kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
