@@ -23,6 +23,7 @@ pub use footprint::Footprint;
 #[cfg(feature = "compiler")]
 pub use {
     cache::{Cache, Key},
+    confine::confine,
     parent::machine_code,
     server::serve,
 };
@@ -41,7 +42,7 @@ pub struct CompileLimits {
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        // A component of 20 MB, as componentize-py makes them, takes a third of that.
+        // A component of 20 MB, as componentize-py makes them, takes a quarter of that.
         Self { memory: ByteSize::gib(2), time: Duration::from_secs(60) }
     }
 }

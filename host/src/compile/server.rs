@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use wasmtime::{Engine, OutOfMemory};
+use wasmtime::Engine;
 
 use super::confine::confine;
 use super::{CompileLimits, Footprint};
+use crate::limits::is_out_of_memory;
 use crate::sandbox::first_line;
 
 /// What comes before a component.
@@ -86,8 +87,12 @@ pub fn serve() -> ExitCode {
     let answered = Request::read(&mut stdin).and_then(|request| {
         confine(&request.limits, request.harden).map_err(io::Error::other)?;
         let mut component = Vec::new();
-        stdin.read_to_end(&mut component)?;
-        compile(&component).write(&mut io::stdout().lock())
+        let outcome = match stdin.read_to_end(&mut component) {
+            Ok(_) => compile(&component),
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Outcome::OutOfMemory,
+            Err(error) => return Err(error),
+        };
+        outcome.write(&mut io::stdout().lock())
     });
     match answered {
         Ok(()) => ExitCode::SUCCESS,
@@ -107,12 +112,6 @@ fn compile(component: &[u8]) -> Outcome {
         Err(error) if is_out_of_memory(&error) => Outcome::OutOfMemory,
         Err(error) => Outcome::Invalid(first_line(&error)),
     }
-}
-
-/// Whether that is what an error comes from: memory that was asked of the allocator, or of the system.
-fn is_out_of_memory(error: &wasmtime::Error) -> bool {
-    let system = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    error.is::<OutOfMemory>() || system.into_iter().any(|error| error.kind() == io::ErrorKind::OutOfMemory)
 }
 
 #[cfg(test)]

@@ -95,6 +95,9 @@ pub enum Struck {
     /// [`Limits::output`].
     #[error("wrote more than {0} in a second (--limit-output)")]
     Output(ByteSize),
+    /// The system's own.
+    #[error("asked for more memory than the system has for it")]
+    System,
     /// [`CompileLimits::memory`].
     #[error("took more than {0} of memory to compile (--limit-compile-memory)")]
     CompileMemory(ByteSize),
@@ -109,6 +112,9 @@ impl Struck {
         if let Some(struck) = error.downcast_ref::<Self>() {
             return Some(*struck);
         }
+        if is_out_of_memory(error) {
+            return Some(Self::System);
+        }
         // wasmtime's own counts have no public error types; tests with guests that strike them hold these texts.
         match error.root_cause().to_string() {
             text if text.contains("store handle limit exceeded") || text == "resource table has no free keys" => {
@@ -118,6 +124,25 @@ impl Struck {
             _ => None,
         }
     }
+}
+
+/// Whether that is what an error of wasmtime's comes from: memory that was asked of the allocator, or of the system.
+pub fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::OutOfMemory>() || error.chain().any(refused_by_system)
+}
+
+#[cfg(unix)]
+fn refused_by_system(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref() == Some(&rustix::io::Errno::NOMEM) || is_io_out_of_memory(cause)
+}
+
+#[cfg(not(unix))]
+fn refused_by_system(cause: &(dyn std::error::Error + 'static)) -> bool {
+    is_io_out_of_memory(cause)
+}
+
+fn is_io_out_of_memory(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::OutOfMemory)
 }
 
 /// Counts of what an instance has.
