@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use super::spec::{Denied, Endpoint, HostName, NamePattern};
-use super::{Destination, Listen, Ports};
+use super::{Destination, Listen, Network, Ports};
 
 /// Why a text is no grant.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub enum GrantError {
     /// For `--allow-listen`.
     #[error("write [ADDR:]PORT: 12000, 127.0.0.1:12000 or [::1]:12000")]
     Listen,
+    /// For `--allow-from`.
+    #[error("write a network or an address: 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7")]
+    Network,
     /// For `--allow-resolve`.
     #[error("not a host name, nor *. and a domain")]
     Name,
@@ -85,6 +88,17 @@ impl FromStr for Denied {
     fn from_str(text: &str) -> Result<Self, GrantError> {
         let with_ports = text.parse().map(Self);
         with_ports.or_else(|_| Endpoint::new(text, Ports::ALL).map(Self)).map_err(|_| GrantError::Denied)
+    }
+}
+
+impl FromStr for Network {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        match Endpoint::new(text, Ports::ALL) {
+            Ok(Endpoint::Address(destination)) => Ok(destination.network()),
+            Ok(Endpoint::Name(..)) | Err(_) => Err(GrantError::Network),
+        }
     }
 }
 
