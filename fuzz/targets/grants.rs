@@ -68,6 +68,7 @@ impl<'a> Arbitrary<'a> for Case {
 fn grants(input: &mut Unstructured<'_>) -> arbitrary::Result<Grants> {
     Ok(Grants {
         send: few(input, destination)?.into(),
+        send_by_name: input.ratio(1, 8)?,
         deny: few(input, destination)?,
         listen: few(input, |input| {
             let address = if input.arbitrary()? { Some(address(input)?.ip()) } else { None };
@@ -301,6 +302,7 @@ impl Case {
 fn both(these: &Grants, those: &Grants) -> Grants {
     Grants {
         send: [&*these.send, &*those.send].concat().into(),
+        send_by_name: these.send_by_name || those.send_by_name,
         deny: [&*these.deny, &*those.deny].concat(),
         listen: [&*these.listen, &*those.listen].concat(),
         from: [&*these.from, &*those.from].concat(),

@@ -25,13 +25,11 @@ impl Destinations {
         if self.endpoints.contains(&(address.ip().to_canonical(), address.port())) {
             return true;
         }
-        let mut networks = self.ranges_with(address).map(|range| range.network().net()).peekable();
+        let mut networks = self.ranges_with(address).map(|range| range.network().net());
         // Most addresses lie in no range, and need not be looked at.
-        networks.peek().is_some()
-            && match Special::of(address.ip(), own) {
-                None => true,
-                Some(special) => networks.any(|net| special.is_meant_by(net)),
-            }
+        let Some(first) = networks.next() else { return false };
+        Special::of(address.ip(), own)
+            .is_none_or(|special| special.is_meant_by(first) || networks.any(|net| special.is_meant_by(net)))
     }
 
     /// Whether `address` lies in one of them, covered or not.

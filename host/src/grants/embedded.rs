@@ -13,10 +13,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// translators (NAT64, 6rd) are not known here.
 pub fn carried(ip: IpAddr) -> impl Iterator<Item = Ipv4Addr> + Clone {
     let carried = match ip.to_canonical() {
-        IpAddr::V4(_) => [None; 5],
-        IpAddr::V6(v6) => carried_by(v6),
+        IpAddr::V6(v6) if may_carry(v6) => carried_by(v6),
+        _ => [None; 5],
     };
     carried.into_iter().flatten()
+}
+
+/// Whether `ip` carries an IPv4 address by its prefix or its form. Most do not, and that is told at a glance: it is asked for
+/// each datagram.
+pub fn may_carry(ip: Ipv6Addr) -> bool {
+    let octets = ip.octets();
+    let is_prefix = |prefix: [u8; 4]| octets[..4] == prefix;
+    is_prefix([0; 4])
+        || is_prefix([0, 0x64, 0xff, 0x9b])
+        || is_prefix([0x20, 0x01, 0, 0])
+        || octets[..2] == [0x20, 0x02]
+        || octets[10..12] == [0x5e, 0xfe]
 }
 
 fn carried_by(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 5] {

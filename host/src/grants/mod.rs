@@ -52,6 +52,8 @@ impl Default for AnswerRule {
 pub struct Grants {
     /// Addresses it may send to, and hear from.
     pub send: Destinations,
+    /// It may send to what a name stands for, which may be nothing that a name can grant.
+    pub send_by_name: bool,
     /// Addresses it may neither send to nor hear from, whatever else is granted.
     pub deny: Vec<Destination>,
     /// Where it may listen to everybody, and answer whom it has heard from.
@@ -211,7 +213,8 @@ impl Grants {
     fn binds(&self, local: SocketAddr) -> bool {
         let ip = local.ip().to_canonical();
         let tells_nothing = ip.is_unspecified() || ip.is_loopback();
-        self.listens(local) || (local.port() == 0 && tells_nothing && !self.send.is_empty())
+        let sends = self.send_by_name || !self.send.is_empty();
+        self.listens(local) || (local.port() == 0 && tells_nothing && sends)
     }
 
     /// Whether a listen grant is for this address and port, as they were asked for.

@@ -175,7 +175,10 @@ impl fmt::Display for Refusal<'_> {
                 write!(f, ", which it has not heard from for {window} (--answer-window)")
             }
             Reason::Answered => {
-                write!(f, ", where as much went as came from there (--amplification {amplification}) within {window}")
+                write!(
+                    f,
+                    ", where as much went as came from there (--amplification {amplification}) within {window} (--answer-window)"
+                )
             }
         }
     }

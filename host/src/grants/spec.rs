@@ -157,6 +157,7 @@ impl GrantSpec {
         let targets = self.to.iter().filter_map(Endpoint::name).cloned().map(NamePattern::Exactly);
         Grants {
             send: self.to.iter().flat_map(|endpoint| endpoint.granted(names)).collect(),
+            send_by_name: self.to.iter().any(|endpoint| endpoint.name().is_some()),
             deny: self.deny.iter().flat_map(|denied| denied.0.destinations(names)).collect(),
             listen: self.listen.clone(),
             from: self.from.clone(),

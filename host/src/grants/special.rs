@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::embedded::carried;
+use super::embedded::{carried, may_carry};
 
 /// A special address: a grant for a network that merely contains it, such as 0.0.0.0/0, does not cover it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +128,11 @@ pub fn is_metadata(ip: IpAddr) -> bool {
 /// Whether `ip` stands for several at once: multicast (RFC 5771, RFC 4291) or limited broadcast (RFC 919), by itself or by an
 /// address that it carries. Nothing comes from there that may be answered.
 pub fn is_many(ip: IpAddr) -> bool {
-    let is_many = |ip: IpAddr| ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
-    is_many(ip.to_canonical()) || carried(ip).any(|v4| is_many(v4.into()))
+    let is_many = |v4: Ipv4Addr| v4.is_multicast() || v4.is_broadcast();
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => is_many(v4),
+        IpAddr::V6(v6) => v6.is_multicast() || (may_carry(v6) && carried(v6.into()).any(is_many)),
+    }
 }
 
 const fn v4([a, b, c, d]: [u8; 4], length: u8) -> IpNet {

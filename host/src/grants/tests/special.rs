@@ -121,6 +121,8 @@ fn a_name_is_no_grant_for_a_metadata_service() {
     let names = Names::of([("metadata.example", "169.254.169.254"), ("metadata.example", "64:ff9b::a9fe:a9fe")]);
     let granted = spec.with_addresses(&names);
     assert!(granted.send.is_empty());
+    // So that what is told is whom it cannot send to.
+    grants(&granted, &[bind("0.0.0.0:0")]);
     assert!(matches!(granted.decide(&send("169.254.169.254:80")), Err(Reason::Special(_))));
     // Loopback is what the operator meant by it.
     let granted = spec.with_addresses(&Names::of([("metadata.example", "127.0.0.1")]));
