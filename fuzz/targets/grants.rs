@@ -71,7 +71,11 @@ fn grants(input: &mut Unstructured<'_>) -> arbitrary::Result<Grants> {
         send_by_name: input.ratio(1, 8)?,
         deny: few(input, destination)?,
         listen: few(input, |input| {
-            let address = if input.arbitrary()? { Some(address(input)?.ip()) } else { None };
+            let address = if input.arbitrary()? { Some(address(input)?) } else { None };
+            let address = address.map(|address| match address {
+                SocketAddr::V4(v4) => Network::new(IpAddr::from(*v4.ip()).into(), 0),
+                SocketAddr::V6(v6) => Network::new(IpAddr::from(*v6.ip()).into(), v6.scope_id()),
+            });
             Ok(Listen { address, port: input.arbitrary()? })
         })?,
         from: few(input, |input| Ok(destination(input)?.network()))?,

@@ -26,8 +26,8 @@ pub use special::Special;
 /// Listening on a port, on one address or on all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// `None` is every address of the machine.
-    pub address: Option<IpAddr>,
+    /// A single one; `None` is every address of the machine.
+    pub address: Option<Network>,
     /// 0 is any port that the system chooses.
     pub port: u16,
 }
@@ -259,7 +259,7 @@ impl Grants {
 
 impl Listen {
     fn covers(self, local: SocketAddr) -> bool {
-        self.port == local.port() && self.address.is_none_or(|ip| ip.to_canonical() == local.ip().to_canonical())
+        self.port == local.port() && self.address.is_none_or(|address| address.contains(local))
     }
 }
 

@@ -121,7 +121,8 @@ impl FromStr for Listen {
             Ok(port) => Ok(Self { address: None, port }),
             Err(_) => {
                 let local: SocketAddr = text.parse().map_err(|_| GrantError::Listen)?;
-                Ok(Self { address: Some(local.ip()), port: local.port() })
+                let zone = if let SocketAddr::V6(v6) = local { v6.scope_id() } else { 0 };
+                Ok(Self { address: Some(Network::new(local.ip().into(), zone)), port: local.port() })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Grants, requests and refusals as people read them.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
 use super::{AnswerRule, Denied, Endpoint, Grants, Listen, NamePattern, Reason, Request};
 
@@ -48,7 +48,10 @@ impl fmt::Display for Grants {
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
-            Some(ip) => SocketAddr::new(ip, self.port).fmt(f),
+            Some(address) => match address.net().addr() {
+                IpAddr::V4(ip) => SocketAddrV4::new(ip, self.port).fmt(f),
+                IpAddr::V6(ip) => SocketAddrV6::new(ip, self.port, 0, address.zone()).fmt(f),
+            },
             None => self.port.fmt(f),
         }
     }

@@ -17,6 +17,17 @@ fn a_listen_grant_with_an_address_is_for_that_address_alone() {
 }
 
 #[test]
+fn a_listen_grant_with_a_zone_is_for_that_zone_and_without_one_for_all() {
+    let granted = listen_on("[fe80::1%2]:12000");
+    grants(&granted, &[bind("[fe80::1%2]:12000")]);
+    refuses(&granted, &[bind("[fe80::1%3]:12000"), bind("[fe80::1]:12000")]);
+    assert_eq!(granted.to_string(), "listen on [fe80::1%2]:12000");
+    grants(&listen_on("[fe80::1]:12000"), &[bind("[fe80::1%2]:12000"), bind("[fe80::1%3]:12000")]);
+    // Where zones mean nothing.
+    grants(&listen_on("[2001:db8::1%2]:12000"), &[bind("[2001:db8::1]:12000"), bind("[2001:db8::1%3]:12000")]);
+}
+
+#[test]
 fn a_listener_hears_everybody_on_the_socket_that_listens_and_on_no_other() {
     let granted = listen_on("12000");
     grants(&granted, &[hear("192.0.2.7:5")]);
