@@ -57,6 +57,14 @@ fn with_a_datagram(flags: &[&str], component: &str) -> (Outcome, Vec<Vec<u8>>) {
     (outcome, answers.collect())
 }
 
+/// The host, in a network namespace of its own, where `setup` was run.
+fn in_namespace(setup: &str) -> Command {
+    let mut command = Command::new("unshare");
+    let script = format!("{setup} && exec \"$0\" \"$@\"");
+    command.args(["--net", "sh", "-c", &script]).arg(udping_tests::host_program());
+    command
+}
+
 mod cases {
     use super::*;
 
@@ -164,6 +172,58 @@ mod cases {
         assert!(answers.is_empty(), "{answers:?}");
         let (in_time, _) = with_a_datagram(&["--answer-window", "10s"], guest);
         assert!(in_time.stderr.contains("panicked"), "{in_time:?}");
+    }
+
+    pub fn saves_answers(guest: &str) {
+        let flags = ["--allow-listen", "127.0.0.1:0", "--answer-window", "500ms"];
+        let server = Server::listening(udping_host().args(flags).arg(guest));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..150 {
+            socket.send_to(b"later", server.addresses[0]).unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        socket.send_to(b"now", server.addresses[0]).unwrap();
+        let outcome = server.process.wait();
+        assert_refused(&outcome, "saves_answers.wasm asked to send to 127.0.0.1:");
+        assert!(outcome.stdout.contains("151 heard, "), "{outcome:?}");
+        let rule = ", where as much went as came from there (--amplification 1) within 500ms (--answer-window)";
+        assert!(outcome.stderr.contains(rule), "{outcome:?}");
+    }
+
+    pub fn answers_elsewhere(guest: &str) {
+        let (outcome, answers) = with_a_datagram(&["--amplification", "3"], guest);
+        assert_refused(&outcome, "answers_elsewhere.wasm asked to send to 127.0.0.1:");
+        assert_refused(&outcome, "answers_elsewhere.wasm asked to connect to 127.0.0.1:");
+        assert_eq!(answers, [[7; 100]]);
+    }
+
+    pub fn probes_addresses(guest: &str) {
+        let setup = "ip link set lo up && ip addr add 10.9.0.1/24 dev lo";
+        let outcome = run(in_namespace(setup).args(["--allow-to", "127.0.0.1:9"]).arg(guest));
+        let flags = "to allow it: --allow-to 127.0.0.1:9 --allow-listen 10.9.0.1:0";
+        let refusal = format!("probes_addresses.wasm asked to listen on 10.9.0.1:0; granted: send to 127.0.0.1:9; {flags}");
+        assert_refused(&outcome, &refusal);
+        // Who may listen there may know.
+        let listens =
+            run(in_namespace(setup).args(["--allow-to", "127.0.0.1:9", "--allow-listen", "10.9.0.1:0"]).arg(guest));
+        assert!(listens.stderr.contains("panicked"), "{listens:?}");
+    }
+
+    pub fn leaves_the_zone_out(guest: &str) {
+        let setup = "ip link add wire index 77 type veth peer name other && ip link set wire up && ip link set other up && \
+                     ip addr add fe80::a/64 dev wire nodad";
+        let flags = ["--allow-listen", "[fe80::a]:0", "--allow-to", "[fe80::]/64:9"];
+        let outcome = run(in_namespace(setup).args(flags).args(["--deny-to", "[fe80::b%77]"]).arg(guest));
+        assert_refused(&outcome, "leaves_the_zone_out.wasm asked to send to [fe80::b%77]:9, which --deny-to forbids");
+        let elsewhere = run(in_namespace(setup).args(flags).args(["--deny-to", "[fe80::b%78]"]).arg(guest));
+        assert!(elsewhere.stderr.contains("panicked"), "{elsewhere:?}");
+    }
+
+    pub fn asks_for_sockets(guest: &str) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]).arg(udping_tests::host_program()).arg(guest);
+        let outcome = run(&mut command);
+        assert_eq!((outcome.code(), &*outcome.stdout), (0, "as many as there were\n"), "{outcome:?}");
     }
 
     pub fn binds_elsewhere(guest: &str) {

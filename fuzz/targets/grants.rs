@@ -13,8 +13,8 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use udping_host::cli::Cli;
 use udping_host::grants::{
-    AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Ports, Reason,
-    Refusal, Request, Standing,
+    AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Network, Ports,
+    Reason, Refusal, Request, Standing,
 };
 use udping_host::names::Names;
 
@@ -23,6 +23,7 @@ fuzz_target!(|data: &[u8]| {
         reads_what_it_shows::<Endpoint>(text);
         reads_what_it_shows::<Denied>(text);
         reads_what_it_shows::<Listen>(text);
+        reads_what_it_shows::<Network>(text);
         reads_what_it_shows::<NamePattern>(text);
         reads_what_it_shows::<HostName>(text);
         arguments_grant_at_most_one_thing(text);
@@ -67,11 +68,17 @@ impl<'a> Arbitrary<'a> for Case {
 fn grants(input: &mut Unstructured<'_>) -> arbitrary::Result<Grants> {
     Ok(Grants {
         send: few(input, destination)?.into(),
+        send_by_name: input.ratio(1, 8)?,
         deny: few(input, destination)?,
         listen: few(input, |input| {
-            let address = if input.arbitrary()? { Some(address(input)?.ip()) } else { None };
+            let address = if input.arbitrary()? { Some(address(input)?) } else { None };
+            let address = address.map(|address| match address {
+                SocketAddr::V4(v4) => Network::new(IpAddr::from(*v4.ip()).into(), 0),
+                SocketAddr::V6(v6) => Network::new(IpAddr::from(*v6.ip()).into(), v6.scope_id()),
+            });
             Ok(Listen { address, port: input.arbitrary()? })
         })?,
+        from: few(input, |input| Ok(destination(input)?.network()))?,
         answer: AnswerRule {
             window: Duration::from_millis(input.arbitrary::<u32>()?.into()),
             amplification: f64::from(input.arbitrary::<u16>()?) / 16.0,
@@ -82,6 +89,7 @@ fn grants(input: &mut Unstructured<'_>) -> arbitrary::Result<Grants> {
         })?,
         inherit_network: input.ratio(1, 8)?,
         any_name: input.ratio(1, 8)?,
+        own: few(input, |input| Ok(address(input)?.ip().to_canonical()))?.into_iter().collect(),
     })
 }
 
@@ -159,7 +167,11 @@ impl Case {
         self.a_mapped_address_is_the_one_it_stands_for(decided);
         self.the_order_of_grants_means_nothing(decided);
 
-        let wider = Grants { deny: grants.deny.clone(), ..both(grants, more) };
+        self.a_denial_is_not_passed_by_another_form_of_the_address();
+        self.own_addresses_are_granted_exactly(decided);
+
+        let wider =
+            Grants { deny: grants.deny.clone(), from: grants.from.clone(), own: grants.own.clone(), ..both(grants, more) };
         assert!(decided.is_err() || wider.decide(request).is_ok(), "more grants refuse what fewer granted: {self:?}");
         let narrower = Grants { deny: both(grants, more).deny, ..grants.clone() };
         assert!(decided.is_ok() || narrower.decide(request).is_err(), "a denial grants something: {self:?}");
@@ -187,9 +199,44 @@ impl Case {
     fn nobody_is_reached_who_is_denied_or_nowhere(&self, decided: Result<By, Reason>) {
         let Some(peer) = self.peer() else { return };
         let nowhere = peer.port() == 0 || peer.ip().to_canonical().is_unspecified();
-        let denied = self.grants.deny.iter().any(|denied| denied.contains(peer));
+        let denied = self.grants.deny.iter().any(|denied| denied.denies(peer));
         assert_eq!(decided == Err(Reason::Nowhere), nowhere, "{self:?}");
         assert_eq!(decided == Err(Reason::Denied), denied && !nowhere, "{self:?}");
+    }
+
+    /// The request with another peer.
+    fn with_peer(&self, peer: SocketAddr) -> Request {
+        match self.request.clone() {
+            Request::Connect { standing, .. } => Request::Connect { to: peer, standing },
+            Request::Send { standing, .. } => Request::Send { to: peer, standing },
+            Request::Receive { listening, .. } => Request::Receive { from: peer, listening },
+            other => other,
+        }
+    }
+
+    /// An IPv4 address that an IPv6 address carries, or a link-local address without its zone.
+    fn a_denial_is_not_passed_by_another_form_of_the_address(&self) {
+        let Some(peer) = self.peer().filter(|peer| self.grants.deny.iter().any(|denied| denied.contains(*peer))) else {
+            return;
+        };
+        let others = match (peer.ip().to_canonical(), peer) {
+            (IpAddr::V4(v4), _) => carriers(v4),
+            (IpAddr::V6(v6), _) => vec![v6],
+        };
+        for other in others.into_iter().filter(|other| !other.is_unspecified()) {
+            let request = self.with_peer(SocketAddr::new(other.into(), peer.port()));
+            let decided = self.grants.decide(&request);
+            assert!(matches!(decided, Err(Reason::Denied | Reason::Nowhere)), "{request:?}: {decided:?} under {self:?}");
+        }
+    }
+
+    fn own_addresses_are_granted_exactly(&self, decided: Result<By, Reason>) {
+        let Some(peer) = self.peer().filter(|_| decided == Ok(By::Grant) && !self.grants.inherit_network) else { return };
+        let ip = peer.ip().to_canonical();
+        if self.grants.own.contains(&ip) {
+            let is_exact = |granted: &Destination| granted.network().address() == Some(ip);
+            assert!(self.grants.send.iter().any(is_exact), "{self:?}");
+        }
     }
 
     fn answers_are_owed(&self, decided: Result<By, Reason>) {
@@ -229,6 +276,7 @@ impl Case {
         turned.deny.reverse();
         turned.listen.reverse();
         turned.resolve.reverse();
+        turned.from.reverse();
         assert_eq!(turned.decide(&self.request), decided, "{self:?}");
     }
 
@@ -237,22 +285,19 @@ impl Case {
         let refusal = Refusal { component: "x", request, reason, grants }.to_string();
         assert_eq!(refusal.lines().count(), 1, "{refusal}");
         let flags = Flags { grants, request }.to_string();
-        if reason != Reason::NotGranted || flags.contains("HOST:PORT") {
+        if !matches!(reason, Reason::NotGranted | Reason::Special(_)) || flags.contains("HOST:PORT") {
             return;
         }
         let line = ["udping-host"].into_iter().chain(flags.split(' ')).chain(["run", "x"]);
         let cli = Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{flags}: {error}"));
         let typed = cli.flags.grants;
-        let spec = GrantSpec {
-            deny: typed.deny_to.clone(),
-            answer: typed.answer(),
-            ..typed.spec().unwrap_or_else(|| panic!("{flags} grants nothing"))
-        };
-        let granted = spec.with_addresses(&Names::default());
+        let spec = typed.restrict(typed.spec().unwrap_or_else(|| panic!("{flags} grants nothing")));
+        let granted = Grants { own: grants.own.clone(), ..spec.with_addresses(&Names::default()) };
         assert!(granted.decide(request).is_ok(), "{flags} does not grant {request:?}");
         let kept = Grants { send: grants.send.clone(), listen: grants.listen.clone(), ..granted.clone() };
         assert_eq!(granted.deny, grants.deny, "{flags}");
         assert_eq!(granted.answer, grants.answer, "{flags}");
+        assert_eq!(granted.from, grants.from, "{flags}");
         assert!(granted.send.starts_with(&kept.send) && granted.listen.starts_with(&kept.listen), "{flags}");
         assert!(granted.resolve.starts_with(&grants.resolve), "{flags}");
     }
@@ -261,11 +306,30 @@ impl Case {
 fn both(these: &Grants, those: &Grants) -> Grants {
     Grants {
         send: [&*these.send, &*those.send].concat().into(),
+        send_by_name: these.send_by_name || those.send_by_name,
         deny: [&*these.deny, &*those.deny].concat(),
         listen: [&*these.listen, &*those.listen].concat(),
+        from: [&*these.from, &*those.from].concat(),
         answer: these.answer,
         resolve: [&*these.resolve, &*those.resolve].concat(),
         inherit_network: these.inherit_network || those.inherit_network,
         any_name: these.any_name || those.any_name,
+        own: these.own.union(&those.own).copied().collect(),
     }
+}
+
+/// Addresses that carry `v4`, as their documents have it.
+fn carriers(v4: Ipv4Addr) -> Vec<Ipv6Addr> {
+    let bits = u128::from(v4.to_bits());
+    let with =
+        |prefix: &str, bits: u128| Ipv6Addr::from_bits(prefix.parse::<Ipv6Addr>().expect("a prefix").to_bits() | bits);
+    let last = ["::", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::", "fe80::5efe:0:0", "2001:db8::200:5efe:0:0"];
+    let mut carriers: Vec<_> = last.into_iter().map(|prefix| with(prefix, bits)).collect();
+    carriers.push(with("64:ff9b:1::", (bits >> 16) << 64 | (bits & 0xffff) << 40));
+    carriers.push(with("2002::1", bits << 80));
+    carriers.push(with("2001::1", bits << 64));
+    carriers.push(with("2001::", bits ^ 0xffff_ffff));
+    // The loopback address carries none.
+    carriers.retain(|carrier| !carrier.is_loopback());
+    carriers
 }

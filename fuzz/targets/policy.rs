@@ -31,16 +31,17 @@ enum Kind {
 }
 
 /// Each key of a policy, and the flag that says the same.
-const GRANTS: [(&str, &str, Kind); 7] = [
+const GRANTS: [(&str, &str, Kind); 8] = [
     ("allow-to", "--allow-to", Kind::List),
     ("allow-listen", "--allow-listen", Kind::List),
+    ("allow-from", "--allow-from", Kind::List),
     ("allow-resolve", "--allow-resolve", Kind::List),
     ("deny-to", "--deny-to", Kind::List),
     ("answer-window", "--answer-window", Kind::One),
     ("amplification", "--amplification", Kind::One),
     ("wasi", "-S", Kind::List),
 ];
-const LIMITS: [(&str, &str, Kind); 13] = [
+const LIMITS: [(&str, &str, Kind); 14] = [
     ("memory", "--limit-memory", Kind::One),
     ("time", "--limit-time", Kind::One),
     ("compute", "--limit-compute", Kind::One),
@@ -54,10 +55,11 @@ const LIMITS: [(&str, &str, Kind); 13] = [
     ("receive", "--limit-receive", Kind::Number),
     ("receive-bytes", "--limit-receive-bytes", Kind::One),
     ("source", "--limit-source", Kind::Number),
+    ("source-prefix", "--limit-source-prefix", Kind::One),
 ];
 
 /// What often stands in a policy: random texts alone would hardly ever be taken.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 21] = [
     "192.0.2.7:12000",
     "[2001:db8::]/32:1-9",
     "example.org:53",
@@ -66,6 +68,7 @@ const WORDS: [&str; 20] = [
     "12000",
     "127.0.0.1:12000",
     "10.0.0.0/8",
+    "24,64",
     "inherit-network",
     "allow-ip-name-lookup",
     "0",

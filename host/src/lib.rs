@@ -29,6 +29,7 @@ pub mod lookup;
 pub mod names;
 pub mod network;
 pub mod overview;
+mod own_addresses;
 pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;

@@ -31,6 +31,17 @@ impl Names {
         Self { granted: resolved, asked: Mutex::default() }
     }
 
+    /// As if each name stood for the address beside it.
+    #[cfg(test)]
+    pub fn of<'a>(known: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut names = Self::default();
+        for (name, address) in known {
+            let (name, address) = (name.parse().unwrap(), address.parse().unwrap());
+            names.granted.entry(name).or_default().push(address);
+        }
+        names
+    }
+
     /// What `name` stands for; nothing where it has no address or is not in the grants.
     pub fn addresses(&self, name: &HostName) -> &[IpAddr] {
         self.granted.get(name).map_or(&[], Vec::as_slice)

@@ -28,6 +28,10 @@ pub async fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     for listen in &grants.listen {
         item(format!("listen on {listen}"))?;
     }
+    let can_hear = grants.inherit_network || !grants.listen.is_empty();
+    for network in grants.from.iter().filter(|_| can_hear) {
+        item(format!("hear, where it listens, from {network}, and from nobody who is not listed here"))?;
+    }
     if grants.any_name {
         item("look every name up".to_owned())?;
     }
@@ -41,6 +45,11 @@ pub async fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
         let AnswerRule { window, amplification } = grants.answer;
         let window = humantime::format_duration(window);
         writeln!(out, "  answer, within {window}, with {amplification} times the datagrams and bytes that came")?;
+    }
+    let mut own: Vec<_> = grants.own_within_networks().collect();
+    own.sort();
+    for address in own {
+        writeln!(out, "  not send to {address}, an address of this machine: grant exactly that address")?;
     }
     for denied in &grants.deny {
         writeln!(out, "  never send to {denied}, nor hear from there")?;

@@ -70,6 +70,9 @@ pub enum PlanError {
     /// The system would give each worker a port of its own.
     #[error("several workers share one port, and port 0 is another one for each: name a port, or leave --workers out")]
     WorkersWithoutPort,
+    /// It would limit nothing.
+    #[error("--limit-source-prefix says what one source is, and --limit-source how much may come from it: give both")]
+    SourcePrefixAlone,
     /// There is no `SO_REUSEPORT` that splits flows.
     #[error("--workers needs Linux, which splits the flows of one port among them")]
     WorkersElsewhere,
@@ -97,11 +100,8 @@ impl Plan {
             arguments.extend(["--target".to_owned(), target.text]);
             allowed.allow_to.push(target.endpoint);
         }
-        let grants = GrantSpec {
-            deny: allowed.deny_to.clone(),
-            answer: allowed.answer(),
-            ..allowed.spec().unwrap_or_else(|| GrantSpec::from_arguments(&arguments))
-        };
+        let granted = allowed.spec().unwrap_or_else(|| GrantSpec::from_arguments(&arguments));
+        let grants = allowed.restrict(granted);
         let speed = &flags.speed;
         let workers = match speed.workers {
             None => NonZeroUsize::MIN,
@@ -117,6 +117,9 @@ impl Plan {
         }
         let tuning = Tuning { share_port, ..speed.tuning() };
         let (mut limits, rates) = (limited.limits(), limited.rates());
+        if limited.source_prefix.is_some() && limited.source.is_none() {
+            return Err(PlanError::SourcePrefixAlone);
+        }
         // Whoever is listed may be looked up.
         limits.lookups = limits.lookups.max(named);
         let (restart, harden) = (service.restart, !service.no_harden);

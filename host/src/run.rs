@@ -17,12 +17,13 @@ use crate::compile::{Cache, Key};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::grants::Grants;
-use crate::guard::{Guard, Ledger};
+use crate::guard::{Guard, Ledger, SourceLimit};
 use crate::harden::LowPorts;
 use crate::key::Keys;
 use crate::limits::{Activity, Output};
 use crate::log::say;
 use crate::names::Names;
+use crate::own_addresses;
 use crate::plan::Plan;
 use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
 #[cfg(feature = "compiler")]
@@ -130,6 +131,7 @@ pub struct Shared {
     output: Output,
     /// Its variables.
     pub environment: Arc<Environment>,
+    source_limit: Option<Arc<SourceLimit>>,
     /// What did not pass.
     pub ledger: Arc<Ledger>,
 }
@@ -139,24 +141,32 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// Where a name that is to be denied has no address: then it is not known what to deny.
+    /// Where a name that is to be denied has no address: then it is not known what to deny. Where a network is granted, and
+    /// the addresses of this machine cannot be read: then it is not known what is not granted.
     pub async fn of(plan: &Plan) -> Result<Self> {
         let names = Arc::new(Names::resolve(plan.grants.names()).await);
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
             bail!("--deny-to {name}: the name has no address, so what it forbids is not known");
         }
+        let mut grants = plan.grants.with_addresses(&names);
+        if grants.send.are_wide() {
+            grants.own =
+                own_addresses::read().context("cannot read the addresses of this machine, which no network covers")?;
+        }
         Ok(Self {
-            grants: Arc::new(plan.grants.with_addresses(&names)),
+            grants: Arc::new(grants),
             names,
             output: Output::new(plan.limits.output),
             environment: Arc::new(Environment::new(plan.keys.iter().map(Keys::variable).chain(plan.variables.clone()))),
+            source_limit: plan.rates.source_limit().map(Arc::new),
             ledger: Arc::new(Ledger::new(audit::denial)),
         })
     }
 
     /// A place for instances. Where `given` are sockets that are bound already, they are its own.
     pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
-        let guard = Guard::new(plan.source.name(), self.grants.clone(), plan.rates, self.ledger.clone());
+        let guard = Guard::new(plan.source.name(), self.grants.clone(), plan.rates, self.ledger.clone())
+            .with_source_limit(self.source_limit.clone());
         let kept = Kept::new(given, plan.restart.is_some())?;
         let low_ports = LowPorts::new(plan.harden && plan.grants.binds_low_ports());
         Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports) })

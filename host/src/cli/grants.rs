@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::from_text;
-use crate::grants::{AnswerRule, Denied, Endpoint, GrantSpec, Listen, NamePattern};
+use crate::grants::{AnswerRule, Denied, Endpoint, GrantSpec, Listen, NamePattern, Network};
 
 /// Grants. Where there is any, the component's arguments grant nothing.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
@@ -21,6 +21,10 @@ pub struct GrantFlags {
     #[arg(long, value_name = "[ADDR:]PORT")]
     #[serde(deserialize_with = "from_text::list")]
     pub allow_listen: Vec<Listen>,
+    /// Accept datagrams to a listener only from this network or address; may be repeated [default: from everybody]
+    #[arg(long, value_name = "NETWORK")]
+    #[serde(deserialize_with = "from_text::list")]
+    pub allow_from: Vec<Network>,
     /// Let it look this name up, or every name under a domain (*.example.org)
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "from_text::list")]
@@ -67,7 +71,7 @@ impl FromStr for Amplification {
 }
 
 impl GrantFlags {
-    /// What they grant. `None` where they grant nothing, be it that they deny something.
+    /// What they grant. `None` where they grant nothing: they may deny something, or say whom a listener hears.
     pub fn spec(&self) -> Option<GrantSpec> {
         let spec = GrantSpec {
             to: self.allow_to.clone(),
@@ -78,6 +82,11 @@ impl GrantFlags {
             ..GrantSpec::default()
         };
         (spec != GrantSpec::default()).then_some(spec)
+    }
+
+    /// What holds besides `granted`, whatever that is.
+    pub fn restrict(&self, granted: GrantSpec) -> GrantSpec {
+        GrantSpec { deny: self.deny_to.clone(), from: self.allow_from.clone(), answer: self.answer(), ..granted }
     }
 
     /// How far answers may go.
@@ -93,6 +102,7 @@ impl GrantFlags {
     pub fn or(mut self, other: Self) -> Self {
         self.allow_to.extend(other.allow_to);
         self.allow_listen.extend(other.allow_listen);
+        self.allow_from.extend(other.allow_from);
         self.allow_resolve.extend(other.allow_resolve);
         self.deny_to.extend(other.deny_to);
         self.wasi.extend(other.wasi);

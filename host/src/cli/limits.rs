@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::from_text;
-use crate::guard::Rates;
+use crate::guard::{Rates, SourcePrefix};
 use crate::limits::{CompileLimits, Limits};
 use crate::rate::Rate;
 
@@ -68,9 +68,13 @@ pub struct LimitFlags {
     #[arg(long = "limit-receive-bytes", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub receive_bytes: Option<ByteRate>,
-    /// Let it receive so many datagrams a second from one source, and drop the rest [default: any number]
+    /// Let it receive so many datagrams a second from one address, and drop the rest [default: any number]
     #[arg(long = "limit-source", value_name = "N")]
     pub source: Option<NonZeroU64>,
+    /// Prefix lengths of IPv4 and IPv6 that make one source for --limit-source, as 24,64 [default: 32,128, an address]
+    #[arg(long = "limit-source-prefix", value_name = "IPV4,IPV6")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub source_prefix: Option<SourcePrefix>,
 }
 
 /// Limits of commands that compile a component, and don't run it.
@@ -141,6 +145,7 @@ impl LimitFlags {
             receive: self.receive.map(Rate),
             receive_bytes: self.receive_bytes.map(|rate| rate.0),
             source: self.source.map(Rate),
+            source_prefix: self.source_prefix.unwrap_or_default(),
         }
     }
 
@@ -162,6 +167,7 @@ impl LimitFlags {
             receive: self.receive.or(other.receive),
             receive_bytes: self.receive_bytes.or(other.receive_bytes),
             source: self.source.or(other.source),
+            source_prefix: self.source_prefix.or(other.source_prefix),
         }
     }
 }

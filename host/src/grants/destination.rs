@@ -1,10 +1,13 @@
 //! Addresses and ports that grants are for.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
+
+use super::embedded::carried;
+use super::network::Network;
 
 /// Ports from one to another, both included. None is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,18 +44,14 @@ impl fmt::Display for Ports {
 /// A network, or a single address, and ports of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destination {
-    net: IpNet,
-    /// An IPv6 zone (RFC 4007), or 0 for every one.
-    zone: u32,
+    network: Network,
     ports: Ports,
 }
 
 impl Destination {
     /// IPv4-mapped IPv6 networks become the IPv4 networks that they stand for.
     pub fn new(net: IpNet, zone: u32, ports: Ports) -> Self {
-        let net = canonical(net.trunc());
-        // IPv4 has no zones: a denial for one would cover nothing.
-        Self { net, zone: if matches!(net, IpNet::V6(_)) { zone } else { 0 }, ports }
+        Self { network: Network::new(net, zone), ports }
     }
 
     /// One address.
@@ -60,82 +59,47 @@ impl Destination {
         Self::new(ip.into(), zone, ports)
     }
 
+    /// The addresses.
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
     /// Whether `address` lies in it.
     pub fn contains(&self, address: SocketAddr) -> bool {
-        let zone = if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
-        self.net.contains(&address.ip().to_canonical())
-            && self.ports.contain(address.port())
-            && (self.zone == 0 || self.zone == zone)
+        self.ports.contain(address.port()) && self.network.contains(address)
+    }
+
+    /// Whether a denial of it is one of `address`: where that may lie in it, and where an IPv4 address that it carries does.
+    pub fn denies(&self, address: SocketAddr) -> bool {
+        let network = self.network;
+        self.ports.contain(address.port())
+            && (network.may_contain(address) || carried(address.ip()).any(|v4| network.may_contain((v4, 0).into())))
     }
 
     /// The address and the port, where it is one of each, in every zone: it covers that, and nothing else.
     pub(super) fn endpoint(&self) -> Option<(IpAddr, u16)> {
-        let single = self.net.prefix_len() == self.net.max_prefix_len() && self.ports.first == self.ports.last;
-        (single && self.zone == 0).then(|| (self.net.addr(), self.ports.first))
-    }
-
-    /// Whether a grant for it is one for `address`: special addresses have to be meant, so a network that merely contains
-    /// them, such as 0.0.0.0/0, does not cover them.
-    pub fn covers(&self, address: SocketAddr) -> bool {
-        self.contains(address) && special(address.ip()).is_none_or(|range| range.contains(&self.net))
+        let address = self.network.address().filter(|_| self.network.zone() == 0)?;
+        (self.ports.first == self.ports.last).then_some((address, self.ports.first))
     }
 }
 
 /// As flags take it: `192.0.2.7:12000`, `192.0.2.0/24:1-9`, `[2001:db8::7]:12000`, `[fe80::%2]/64:12000`.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.net {
+        let (net, zone) = (self.network.net(), self.network.zone());
+        match net {
             IpNet::V4(net) => net.addr().fmt(f)?,
-            IpNet::V6(net) if self.zone != 0 => write!(f, "[{}%{}]", net.addr(), self.zone)?,
+            IpNet::V6(net) if zone != 0 => write!(f, "[{}%{zone}]", net.addr())?,
             IpNet::V6(net) => write!(f, "[{}]", net.addr())?,
         }
-        if self.net.prefix_len() < self.net.max_prefix_len() {
-            write!(f, "/{}", self.net.prefix_len())?;
+        if self.network.address().is_none() {
+            write!(f, "/{}", net.prefix_len())?;
         }
         write!(f, ":{}", self.ports)
-    }
-}
-
-fn canonical(net: IpNet) -> IpNet {
-    const MAPPED_BITS: u8 = 96;
-    match (net.addr().to_canonical(), net.prefix_len().checked_sub(MAPPED_BITS)) {
-        (IpAddr::V4(ip), Some(length)) if matches!(net, IpNet::V6(_)) => Ipv4Net::new(ip, length).map_or(net, IpNet::V4),
-        _ => net,
     }
 }
 
 /// Whether nobody can be reached there: the unspecified address, or port 0.
 pub fn is_nowhere(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_unspecified() || address.port() == 0
-}
-
-/// Whether it stands for several at once: multicast (RFC 5771, RFC 4291) or limited broadcast (RFC 919). Nothing comes from
-/// there that may be answered.
-pub fn is_many(address: SocketAddr) -> bool {
-    let ip = address.ip().to_canonical();
-    ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
-}
-
-/// The special range that `ip` lies in: loopback, link-local, multicast or limited broadcast. Each reaches something else
-/// than "the network" that a wide grant means: this machine's own services, the neighbours, many at once.
-fn special(ip: IpAddr) -> Option<IpNet> {
-    const RANGES: [IpNet; 7] = [
-        v4([127, 0, 0, 0], 8),
-        v4([169, 254, 0, 0], 16),
-        v4([224, 0, 0, 0], 4),
-        v4([255, 255, 255, 255], 32),
-        v6(Ipv6Addr::LOCALHOST, 128),
-        v6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
-        v6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
-    ];
-    let ip = ip.to_canonical();
-    RANGES.into_iter().find(|range| range.contains(&ip))
-}
-
-const fn v4([a, b, c, d]: [u8; 4], length: u8) -> IpNet {
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length))
-}
-
-const fn v6(address: Ipv6Addr, length: u8) -> IpNet {
-    IpNet::V6(Ipv6Net::new_assert(address, length))
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 
 use super::Destination;
+use super::special::Special;
 
 /// Destinations, in the order in which they were granted. How many of them are one address and one port makes no difference to
 /// the time that it takes to find one.
@@ -18,10 +19,31 @@ pub struct Destinations {
 }
 
 impl Destinations {
-    /// Whether a grant for one of them is one for `address`.
-    pub fn cover(&self, address: SocketAddr) -> bool {
-        self.endpoints.contains(&(address.ip().to_canonical(), address.port()))
-            || self.ranges.iter().any(|range| range.covers(address))
+    /// Whether a grant for one of them is one for `address`: special addresses have to be meant, so a network that merely
+    /// contains them does not cover them. `own` are the addresses of this machine.
+    pub fn cover(&self, address: SocketAddr, own: &HashSet<IpAddr>) -> bool {
+        if self.endpoints.contains(&(address.ip().to_canonical(), address.port())) {
+            return true;
+        }
+        let mut networks = self.ranges_with(address).map(|range| range.network().net());
+        // Most addresses lie in no range, and need not be looked at.
+        let Some(first) = networks.next() else { return false };
+        Special::of(address.ip(), own)
+            .is_none_or(|special| special.is_meant_by(first) || networks.any(|net| special.is_meant_by(net)))
+    }
+
+    /// Whether `address` lies in one of them, covered or not.
+    pub fn contain(&self, address: SocketAddr) -> bool {
+        self.endpoints.contains(&(address.ip().to_canonical(), address.port())) || self.ranges_with(address).next().is_some()
+    }
+
+    /// Whether there is one of several addresses, which may be special.
+    pub fn are_wide(&self) -> bool {
+        self.ranges.iter().any(|range| range.network().address().is_none())
+    }
+
+    fn ranges_with(&self, address: SocketAddr) -> impl Iterator<Item = &Destination> {
+        self.ranges.iter().filter(move |range| range.contains(address))
     }
 }
 
@@ -98,8 +120,9 @@ mod tests {
             "[2001:db8::7]:12000",
             "[2001:db8::8]:12000",
         ] {
-            let address: SocketAddr = address.parse().unwrap();
-            assert_eq!(all.cover(address), all.iter().any(|one| one.covers(address)), "{address}");
+            let (address, own): (SocketAddr, _) = (address.parse().unwrap(), HashSet::new());
+            let alone = |one: &Destination| Destinations::from(vec![*one]).cover(address, &own);
+            assert_eq!(all.cover(address, &own), all.iter().any(alone), "{address}");
         }
     }
 }

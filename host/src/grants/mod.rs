@@ -2,24 +2,32 @@
 
 mod destination;
 mod destinations;
+mod embedded;
+mod network;
 mod parse;
 mod show;
 mod spec;
+mod special;
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 pub use destination::{Destination, Ports};
 pub use destinations::Destinations;
+pub use network::Network;
 pub use parse::GrantError;
 pub use show::{Flags, Refusal};
 pub use spec::{Denied, Endpoint, GrantSpec, HostName, NamePattern};
+pub use special::Special;
 
 /// Listening on a port, on one address or on all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// `None` is every address of the machine.
-    pub address: Option<IpAddr>,
+    /// A single one; `None` is every address of the machine.
+    pub address: Option<Network>,
     /// 0 is any port that the system chooses.
     pub port: u16,
 }
@@ -44,10 +52,14 @@ impl Default for AnswerRule {
 pub struct Grants {
     /// Addresses it may send to, and hear from.
     pub send: Destinations,
+    /// It may send to what a name stands for, which may be nothing that a name can grant.
+    pub send_by_name: bool,
     /// Addresses it may neither send to nor hear from, whatever else is granted.
     pub deny: Vec<Destination>,
     /// Where it may listen to everybody, and answer whom it has heard from.
     pub listen: Vec<Listen>,
+    /// Whom it may hear where it listens; where there is none, everybody.
+    pub from: Vec<Network>,
     /// How far.
     pub answer: AnswerRule,
     /// Names it may look up.
@@ -56,6 +68,8 @@ pub struct Grants {
     pub inherit_network: bool,
     /// It may look up every name (`-S allow-ip-name-lookup`).
     pub any_name: bool,
+    /// The addresses of this machine, but for loopback.
+    pub own: HashSet<IpAddr>,
 }
 
 /// How a listening component stands with a peer.
@@ -115,6 +129,10 @@ pub enum By {
 pub enum Reason {
     /// No grant covers it.
     NotGranted,
+    /// No grant means it: it is a special address, which a network may contain and does not cover.
+    Special(Special),
+    /// `--allow-from` leaves it out.
+    NotFrom,
     /// `--deny-to` covers it.
     Denied,
     /// It is for nobody's address, or for port 0.
@@ -133,76 +151,117 @@ impl Grants {
     /// In this order, and the first rule that applies decides:
     ///
     /// 1. Nobody can be reached at an unspecified address or at port 0: refused.
-    /// 2. What `--deny-to` covers is refused: to connect to it, to send to it and to receive from it.
-    /// 3. `-S inherit-network` grants every bind, connect, send and receive; `-S allow-ip-name-lookup` every lookup.
-    /// 4. A bind is granted by a listen grant for its address and port. Port 0, which the system fills in, is also granted
-    ///    by any send grant: who may send needs a socket, and what that hears is decided datagram by datagram.
+    /// 2. What `--deny-to` covers is refused: to connect to it, to send to it and to receive from it. A denial with a zone
+    ///    covers addresses without one, and a denial without a zone all; a denial of an IPv4 address covers the IPv6
+    ///    addresses that carry it.
+    /// 3. `-S inherit-network` grants every bind, connect and send, and every receive from whom rule 6 would let a listener
+    ///    hear; `-S allow-ip-name-lookup` grants every lookup.
+    /// 4. A bind is granted by a listen grant for its address and port. Port 0, which the system fills in, is also granted by
+    ///    any send grant at the unspecified address and at loopback: who may send needs a socket, and what that hears is
+    ///    decided datagram by datagram. Elsewhere it would tell which addresses the machine has.
     /// 5. A connect, send or receive is granted by a send grant for the address and port. Loopback, link-local, multicast
     ///    and broadcast addresses are covered only by a grant that lies within their range: 0.0.0.0/0 covers none of them.
-    /// 6. On a socket that a listen grant is for, a receive is granted from everybody; a send or connect as an answer, to
-    ///    whom the component has heard from within the answer window, as far as more came from there than went there. It is
-    ///    never an answer to multicast or broadcast.
+    ///    The machine's own addresses, those of cloud metadata services, and IPv6 addresses that carry a special IPv4
+    ///    address are covered only by a grant of exactly that address.
+    /// 6. On a socket that a listen grant is for, a receive is granted from everybody, or where there is `--allow-from`, from
+    ///    there; a send or connect as an answer, to whom the component has heard from within the answer window on that
+    ///    socket, as far as more came from there within it than went there. It is never an answer to multicast or broadcast.
     /// 7. A lookup is granted for the very name, or under a wildcard.
     /// 8. Everything else is refused.
     ///
-    /// IPv4-mapped IPv6 addresses count as the IPv4 addresses they stand for. A grant without a zone holds in every zone.
+    /// IPv4-mapped IPv6 addresses count as the IPv4 addresses they stand for. A grant without a zone holds in every zone; a
+    /// zone means something for link-local addresses, and for multicast within the link, alone.
     pub fn decide(&self, request: &Request) -> Result<By, Reason> {
         let grant = |granted| if granted { Ok(By::Grant) } else { Err(Reason::NotGranted) };
         match request {
             Request::Bind(local) => grant(self.inherit_network || self.binds(*local)),
-            Request::Connect { to: peer, standing } | Request::Send { to: peer, standing } => match self.by_address(*peer) {
-                Err(Reason::NotGranted) => answer(*peer, *standing),
-                decided => decided,
-            },
-            Request::Receive { from, listening } => match self.by_address(*from) {
-                Err(Reason::NotGranted) if *listening => Ok(By::Answer),
-                decided => decided,
-            },
+            Request::Connect { to: peer, standing } | Request::Send { to: peer, standing } => {
+                self.check_reachable(*peer)?;
+                if self.inherit_network || self.send.cover(*peer, &self.own) {
+                    return Ok(By::Grant);
+                }
+                self.answer(*peer, *standing)
+            }
+            Request::Receive { from, listening } => {
+                self.check_reachable(*from)?;
+                if self.send.cover(*from, &self.own) {
+                    Ok(By::Grant)
+                } else if !self.inherit_network && !*listening {
+                    Err(self.uncovered(*from))
+                } else if !self.hears(*from) {
+                    Err(Reason::NotFrom)
+                } else {
+                    Ok(if self.inherit_network { By::Grant } else { By::Answer })
+                }
+            }
             Request::Resolve(name) => grant(self.any_name || self.resolve.iter().any(|pattern| pattern.covers(name))),
         }
     }
 
-    /// Rules 1, 2, 3 and 5.
-    fn by_address(&self, peer: SocketAddr) -> Result<By, Reason> {
+    /// Rules 1 and 2.
+    fn check_reachable(&self, peer: SocketAddr) -> Result<(), Reason> {
         if destination::is_nowhere(peer) {
             Err(Reason::Nowhere)
-        } else if self.deny.iter().any(|denied| denied.contains(peer)) {
+        } else if self.deny.iter().any(|denied| denied.denies(peer)) {
             Err(Reason::Denied)
-        } else if self.inherit_network || self.send.cover(peer) {
-            Ok(By::Grant)
         } else {
-            Err(Reason::NotGranted)
+            Ok(())
         }
     }
 
     /// Rule 4.
     fn binds(&self, local: SocketAddr) -> bool {
-        self.listens(local) || (local.port() == 0 && !self.send.is_empty())
+        let ip = local.ip().to_canonical();
+        let tells_nothing = ip.is_unspecified() || ip.is_loopback();
+        let sends = self.send_by_name || !self.send.is_empty();
+        self.listens(local) || (local.port() == 0 && tells_nothing && sends)
     }
 
     /// Whether a listen grant is for this address and port, as they were asked for.
     pub fn listens(&self, local: SocketAddr) -> bool {
         self.listen.iter().any(|grant| grant.covers(local))
     }
-}
 
-/// Rule 6, for what is sent.
-fn answer(peer: SocketAddr, standing: Standing) -> Result<By, Reason> {
-    match standing {
-        Standing::Unheard => Err(Reason::NotGranted),
-        _ if destination::is_many(peer) => Err(Reason::Many),
-        Standing::Silent => Err(Reason::Silent),
-        Standing::Answered => Err(Reason::Answered),
-        Standing::Owed => Ok(By::Answer),
+    /// The machine's own addresses that lie in a network which does not cover them.
+    pub fn own_within_networks(&self) -> impl Iterator<Item = IpAddr> {
+        let networks = || self.send.iter().map(|destination| destination.network().net());
+        let is_within =
+            move |ip: &&IpAddr| networks().any(|net| net.contains(*ip)) && !networks().any(|net| net == IpNet::from(**ip));
+        self.own.iter().filter(is_within).copied()
+    }
+
+    /// Rule 6, for what is sent.
+    fn answer(&self, peer: SocketAddr, standing: Standing) -> Result<By, Reason> {
+        match standing {
+            Standing::Unheard => Err(self.uncovered(peer)),
+            _ if !self.hears(peer) => Err(Reason::NotFrom),
+            _ if special::is_many(peer.ip()) => Err(Reason::Many),
+            Standing::Silent => Err(Reason::Silent),
+            Standing::Answered => Err(Reason::Answered),
+            Standing::Owed => Ok(By::Answer),
+        }
+    }
+
+    /// Whether `--allow-from` lets a listener hear `peer`.
+    fn hears(&self, peer: SocketAddr) -> bool {
+        self.from.is_empty() || self.from.iter().any(|network| network.contains(peer))
+    }
+
+    /// Why no send grant covers `peer`.
+    fn uncovered(&self, peer: SocketAddr) -> Reason {
+        match Special::of(peer.ip(), &self.own) {
+            // A name that stands for a metadata service is no grant for it either.
+            Some(special) if special.is_metadata() || self.send.contain(peer) => Reason::Special(special),
+            _ => Reason::NotGranted,
+        }
     }
 }
 
 impl Listen {
     fn covers(self, local: SocketAddr) -> bool {
-        self.port == local.port() && self.address.is_none_or(|ip| ip.to_canonical() == local.ip().to_canonical())
+        self.port == local.port() && self.address.is_none_or(|address| address.contains(local))
     }
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

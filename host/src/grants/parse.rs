@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use super::spec::{Denied, Endpoint, HostName, NamePattern};
-use super::{Destination, Listen, Ports};
+use super::{Destination, Listen, Network, Ports};
 
 /// Why a text is no grant.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub enum GrantError {
     /// For `--allow-listen`.
     #[error("write [ADDR:]PORT: 12000, 127.0.0.1:12000 or [::1]:12000")]
     Listen,
+    /// For `--allow-from`.
+    #[error("write a network or an address: 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7")]
+    Network,
     /// For `--allow-resolve`.
     #[error("not a host name, nor *. and a domain")]
     Name,
@@ -88,6 +91,17 @@ impl FromStr for Denied {
     }
 }
 
+impl FromStr for Network {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        match Endpoint::new(text, Ports::ALL) {
+            Ok(Endpoint::Address(destination)) => Ok(destination.network()),
+            Ok(Endpoint::Name(..)) | Err(_) => Err(GrantError::Network),
+        }
+    }
+}
+
 impl FromStr for NamePattern {
     type Err = GrantError;
 
@@ -107,7 +121,8 @@ impl FromStr for Listen {
             Ok(port) => Ok(Self { address: None, port }),
             Err(_) => {
                 let local: SocketAddr = text.parse().map_err(|_| GrantError::Listen)?;
-                Ok(Self { address: Some(local.ip()), port: local.port() })
+                let zone = if let SocketAddr::V6(v6) = local { v6.scope_id() } else { 0 };
+                Ok(Self { address: Some(Network::new(local.ip().into(), zone)), port: local.port() })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Grants, requests and refusals as people read them.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
 use super::{AnswerRule, Denied, Endpoint, Grants, Listen, NamePattern, Reason, Request};
 
@@ -37,6 +37,9 @@ impl fmt::Display for Grants {
         if unnamed > 0 {
             write!(f, " and {unnamed} more")?;
         }
+        self.from.iter().enumerate().try_for_each(|(index, network)| {
+            write!(f, "{}{network}", if index == 0 { ", hearing only from " } else { " and " })
+        })?;
         self.deny.iter().try_for_each(|denied| write!(f, ", never {denied}"))
     }
 }
@@ -45,7 +48,10 @@ impl fmt::Display for Grants {
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
-            Some(ip) => SocketAddr::new(ip, self.port).fmt(f),
+            Some(address) => match address.net().addr() {
+                IpAddr::V4(ip) => SocketAddrV4::new(ip, self.port).fmt(f),
+                IpAddr::V6(ip) => SocketAddrV6::new(ip, self.port, 0, address.zone()).fmt(f),
+            },
             None => self.port.fmt(f),
         }
     }
@@ -87,6 +93,7 @@ impl Grants {
         flags.extend(self.send.iter().map(|destination| format!("--allow-to {destination}")));
         flags.extend(self.listen.iter().map(|listen| format!("--allow-listen {listen}")));
         flags.extend(self.resolve.iter().map(|name| format!("--allow-resolve {name}")));
+        flags.extend(self.from.iter().map(|network| format!("--allow-from {network}")));
         flags.extend(self.deny.iter().map(|denied| format!("--deny-to {denied}")));
         let AnswerRule { window, amplification } = self.answer;
         let default = AnswerRule::default();
@@ -117,8 +124,11 @@ impl fmt::Display for Flags<'_> {
             flags.iter().try_for_each(|flag| write!(f, "{flag} "))?;
         }
         match self.request {
-            Request::Bind(local) if local.port() == 0 => {
+            Request::Bind(local) if local.port() == 0 && local.ip().is_unspecified() => {
                 f.write_str("--allow-to HOST:PORT, for whom it is to send to; or --allow-listen 0")
+            }
+            Request::Bind(local) if local.port() == 0 && local.ip().is_loopback() => {
+                write!(f, "--allow-to HOST:PORT, for whom it is to send to; or --allow-listen {local}")
             }
             Request::Bind(local) if local.ip().is_unspecified() => write!(f, "--allow-listen {}", local.port()),
             Request::Bind(local) => write!(f, "--allow-listen {local}"),
@@ -152,18 +162,26 @@ impl fmt::Display for Refusal<'_> {
             _ => write!(f, "refused: {component} asked to {request}")?,
         }
         let AnswerRule { window, amplification } = grants.answer;
+        let window = humantime::format_duration(window);
         match reason {
             Reason::NotGranted => {
                 write!(f, "; granted: {grants}; to allow it: {}", Flags { grants, request })
             }
+            Reason::Special(special) => {
+                write!(f, ", {special}; granted: {grants}; to allow it: {}", Flags { grants, request })
+            }
+            Reason::NotFrom => f.write_str(", whom --allow-from leaves out"),
             Reason::Denied => f.write_str(", which --deny-to forbids"),
             Reason::Nowhere => f.write_str(", where nobody can be reached"),
             Reason::Many => f.write_str(", which stands for many: it is never answered"),
             Reason::Silent => {
-                write!(f, ", which it has not heard from for {} (--answer-window)", humantime::format_duration(window))
+                write!(f, ", which it has not heard from for {window} (--answer-window)")
             }
             Reason::Answered => {
-                write!(f, ", where as much went as came from there (--amplification {amplification})")
+                write!(
+                    f,
+                    ", where as much went as came from there (--amplification {amplification}) within {window} (--answer-window)"
+                )
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Grants as the operator wrote them, before names are resolved.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use super::{AnswerRule, Destination, Grants, Listen, Ports};
+use super::special::is_metadata;
+use super::{AnswerRule, Destination, Grants, Listen, Network, Ports};
 use crate::names::Names;
 
 /// A DNS name in lower case, without a final dot.
@@ -64,6 +66,15 @@ impl Endpoint {
             Self::Name(name, ports) => names.addresses(name).iter().map(|ip| Destination::host(*ip, 0, *ports)).collect(),
         }
     }
+
+    /// Where a grant for it lets a component send: a name is no grant for what only the address itself is.
+    fn granted(&self, names: &Names) -> Vec<Destination> {
+        let mut destinations = self.destinations(names);
+        if let Self::Name(..) = self {
+            destinations.retain(|destination| destination.network().address().is_none_or(|ip| !is_metadata(ip)));
+        }
+        destinations
+    }
 }
 
 /// Somewhere not to send to, on every port where none is named.
@@ -79,6 +90,8 @@ pub struct GrantSpec {
     pub deny: Vec<Denied>,
     /// `--allow-listen`.
     pub listen: Vec<Listen>,
+    /// `--allow-from`.
+    pub from: Vec<Network>,
     /// `--answer-window` and `--amplification`.
     pub answer: AnswerRule,
     /// `--allow-resolve`.
@@ -138,17 +151,21 @@ impl GrantSpec {
         })
     }
 
-    /// Puts addresses for names. A name without any address grants its lookup, which will then say so, and no address.
+    /// Puts addresses for names. A name without any address grants its lookup, which will then say so, and no address. The
+    /// machine's own addresses are not known here: [`Grants::own`] is empty.
     pub fn with_addresses(&self, names: &Names) -> Grants {
         let targets = self.to.iter().filter_map(Endpoint::name).cloned().map(NamePattern::Exactly);
         Grants {
-            send: self.to.iter().flat_map(|endpoint| endpoint.destinations(names)).collect(),
+            send: self.to.iter().flat_map(|endpoint| endpoint.granted(names)).collect(),
+            send_by_name: self.to.iter().any(|endpoint| endpoint.name().is_some()),
             deny: self.deny.iter().flat_map(|denied| denied.0.destinations(names)).collect(),
             listen: self.listen.clone(),
+            from: self.from.clone(),
             answer: self.answer,
             resolve: targets.chain(self.resolve.iter().cloned()).collect(),
             inherit_network: self.inherit_network,
             any_name: self.any_name,
+            own: HashSet::new(),
         }
     }
 }

@@ -103,6 +103,8 @@ impl Denial<'_> {
                 };
                 let why = match reason {
                     Reason::NotGranted => "not granted",
+                    Reason::Special(_) => "special address",
+                    Reason::NotFrom => "allow-from",
                     Reason::Denied => "denied",
                     Reason::Nowhere => "nowhere",
                     Reason::Many => "multicast or broadcast",

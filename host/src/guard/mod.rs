@@ -3,7 +3,9 @@
 
 mod ledger;
 mod meter;
+mod source_limit;
 mod sources;
+mod table;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,11 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub use ledger::{Denial, Flow, Kind, Ledger, Traffic};
+pub use source_limit::{SourceLimit, SourcePrefix};
+pub use sources::SocketId;
 
 use crate::grants::{By, Grants, HostName, Refusal, Request, Standing};
 use crate::rate::Rate;
 use meter::Meter;
-use sources::Sources;
+use sources::{Peer, Sources};
 
 /// What an instance may send and receive a second, and what a source may send it. `None` is as much as there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,18 +34,31 @@ pub struct Rates {
     pub receive_bytes: Option<Rate>,
     /// Datagrams received from one source.
     pub source: Option<Rate>,
+    /// What one source is.
+    pub source_prefix: SourcePrefix,
+}
+
+impl Rates {
+    /// That of each source, where there is one.
+    pub fn source_limit(&self) -> Option<SourceLimit> {
+        self.source.map(|rate| SourceLimit::new(rate, self.source_prefix))
+    }
 }
 
 /// As a list goes on after "within"; empty where there are none.
 impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { send, send_bytes, receive, receive_bytes, source } = self;
+        let Self { send, send_bytes, receive, receive_bytes, source, source_prefix } = self;
+        let from_source = match source_prefix {
+            one_address if *one_address == SourcePrefix::default() => "datagrams received from one source".to_owned(),
+            network => format!("datagrams received from one source ({})", network.in_words()),
+        };
         let rates = [
             (send, "datagrams sent"),
             (send_bytes, "bytes sent"),
             (receive, "datagrams received"),
             (receive_bytes, "bytes received"),
-            (source, "datagrams received from one source"),
+            (source, &*from_source),
         ];
         let given = rates.iter().filter_map(|(rate, what)| rate.map(|rate| format!("{} {what} a second", rate.0)));
         f.write_str(&given.collect::<Vec<_>>().join(", "))
@@ -63,8 +80,8 @@ pub enum Passage {
 pub struct Guard {
     component: String,
     grants: Arc<Grants>,
-    rates: Rates,
     ledger: Arc<Ledger>,
+    source_limit: Option<Arc<SourceLimit>>,
     state: Mutex<State>,
 }
 
@@ -79,12 +96,19 @@ impl Guard {
     /// A gate that has let nothing pass yet. What does not pass is noted in `ledger`.
     pub fn new(component: String, grants: Arc<Grants>, rates: Rates, ledger: Arc<Ledger>) -> Self {
         let state = State {
-            sources: Sources::new(grants.answer, rates.source),
+            sources: Sources::new(grants.answer),
             received: Meter::new((Flow::Received, rates.receive), (Flow::ReceivedBytes, rates.receive_bytes)),
             sent: Meter::new((Flow::Sent, rates.send), (Flow::SentBytes, rates.send_bytes)),
             traffic: Traffic::default(),
         };
-        Self { component, grants, rates, ledger, state: Mutex::new(state) }
+        let source_limit = rates.source_limit().map(Arc::new);
+        Self { component, grants, ledger, source_limit, state: Mutex::new(state) }
+    }
+
+    /// Shares the limit of each source with others, whose sockets the same source may send to.
+    pub fn with_source_limit(mut self, source_limit: Option<Arc<SourceLimit>>) -> Self {
+        self.source_limit = source_limit;
+        self
     }
 
     /// Decides about binding a socket.
@@ -129,20 +153,24 @@ impl Drop for Guard {
 #[derive(Clone)]
 pub struct Gate {
     guard: Arc<Guard>,
-    /// Whether the socket is bound to what a listen grant is for.
-    listening: bool,
+    /// The socket, where it is bound to what a listen grant is for.
+    listener: Option<SocketId>,
 }
 
 impl Gate {
-    /// That of a socket which is bound to `local`, as the component asked for it.
-    pub fn new(guard: Arc<Guard>, local: SocketAddr) -> Self {
-        let listening = guard.grants.listens(local);
-        Self { guard, listening }
+    /// That of `socket`, which is bound to `local`, as the component asked for it.
+    pub fn new(guard: Arc<Guard>, local: SocketAddr, socket: SocketId) -> Self {
+        let listener = guard.grants.listens(local).then_some(socket);
+        Self { guard, listener }
     }
 
     /// Decides about connecting the socket.
     pub fn connects(&self, to: SocketAddr) -> bool {
-        let standing = match self.standing(to, 0, Instant::now()) {
+        let standing = match self.listener {
+            Some(socket) => self.guard.state().sources.standing(Peer::of(socket, to), 0, Instant::now()),
+            None => Standing::Unheard,
+        };
+        let standing = match standing {
             // Each datagram is decided about again, when it is sent.
             Standing::Answered => Standing::Owed,
             standing => standing,
@@ -152,18 +180,14 @@ impl Gate {
 
     /// For the datagrams of one batch. There is one turn at a time.
     pub fn turn(&self) -> Turn<'_> {
-        Turn { guard: &self.guard, listening: self.listening, now: Instant::now(), state: self.guard.state() }
-    }
-
-    fn standing(&self, peer: SocketAddr, bytes: usize, now: Instant) -> Standing {
-        if self.listening { self.guard.state().sources.standing(peer, bytes, now) } else { Standing::Unheard }
+        Turn { guard: &self.guard, listener: self.listener, now: Instant::now(), state: self.guard.state() }
     }
 }
 
 /// A gate in use: the clock is read, and the state locked, once for a batch.
 pub struct Turn<'a> {
     guard: &'a Guard,
-    listening: bool,
+    listener: Option<SocketId>,
     now: Instant,
     state: MutexGuard<'a, State>,
 }
@@ -171,17 +195,18 @@ pub struct Turn<'a> {
 impl Turn<'_> {
     /// Decides about sending a datagram, which counts as sent until [`Self::not_sent`] says otherwise.
     pub fn sends(&mut self, to: SocketAddr, bytes: usize) -> Passage {
-        let standing = match self.listening {
-            true => self.state.sources.standing(to, bytes, self.now),
-            false => Standing::Unheard,
+        let peer = self.listener.map(|socket| Peer::of(socket, to));
+        let standing = match peer {
+            Some(peer) => self.state.sources.standing(peer, bytes, self.now),
+            None => Standing::Unheard,
         };
         let Some(by) = self.guard.decide(&Request::Send { to, standing }) else { return Passage::Refused };
         if let Err(over) = self.state.sent.take(bytes, self.now) {
             self.guard.over_rate(to, over.flow, over.rate, self.now);
             return Passage::Later(over.until);
         }
-        if by == By::Answer {
-            self.state.sources.charge(to, bytes);
+        if let (By::Answer, Some(peer)) = (by, peer) {
+            self.state.sources.charge(peer, bytes);
         }
         self.state.traffic.sent += 1;
         self.state.traffic.sent_bytes += bytes as u64;
@@ -193,25 +218,31 @@ impl Turn<'_> {
         self.state.sent.put_back(bytes);
         self.state.traffic.sent -= 1;
         self.state.traffic.sent_bytes -= bytes as u64;
-        if self.listening {
-            self.state.sources.refund(to, bytes);
+        if let Some(socket) = self.listener {
+            self.state.sources.refund(Peer::of(socket, to), bytes);
         }
     }
 
-    /// Decides about handing over a datagram.
+    /// Decides about handing over a datagram. What is not handed over is not owed an answer either.
     ///
     /// A source's own rate comes first, so that one which exceeds it does not use up what all have together.
     pub fn hears(&mut self, from: SocketAddr, bytes: usize) -> bool {
-        let Some(by) = self.guard.decide(&Request::Receive { from, listening: self.listening }) else { return false };
-        let (state, now, of_source) = (&mut *self.state, self.now, self.guard.rates.source);
-        let over = if (by == By::Answer || of_source.is_some()) && !state.sources.hear(from, bytes, now) {
-            of_source.map(|rate| (Flow::Source, rate))
-        } else {
-            state.received.take(bytes, now).err().map(|over| (over.flow, over.rate))
-        };
-        if let Some((flow, rate)) = over {
-            self.guard.over_rate(from, flow, rate, now);
+        let request = Request::Receive { from, listening: self.listener.is_some() };
+        let Some(by) = self.guard.decide(&request) else { return false };
+        let now = self.now;
+        if let Some(limit) = &self.guard.source_limit
+            && let Err(rate) = limit.take(from, now)
+        {
+            self.guard.over_rate(from, Flow::Source, rate, now);
             return false;
+        }
+        let state = &mut *self.state;
+        if let Err(over) = state.received.take(bytes, now) {
+            self.guard.over_rate(from, over.flow, over.rate, now);
+            return false;
+        }
+        if let (By::Answer, Some(socket)) = (by, self.listener) {
+            state.sources.hear(Peer::of(socket, from), bytes, now);
         }
         state.traffic.received += 1;
         state.traffic.received_bytes += bytes as u64;

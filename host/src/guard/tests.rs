@@ -28,7 +28,7 @@ fn destination(endpoint: crate::grants::Endpoint) -> crate::grants::Destination 
 }
 
 fn gate(guard: &Arc<Guard>, local: &str) -> Gate {
-    Gate::new(guard.clone(), local.parse().unwrap())
+    Gate::new(guard.clone(), local.parse().unwrap(), SocketId::unique())
 }
 
 impl Gate {
@@ -138,15 +138,59 @@ fn rates_hold_back_what_is_sent_and_drop_what_is_received() {
     let rates = Rates { send: rate(3), receive: rate(5), source: rate(4), ..Rates::default() };
     let (guard, _, told) = guard(listener(), rates);
     let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
-    let heard = |port| (0..10).filter(|_| gate.hears(peer(port), 1, now)).count();
+    let heard = |from| (0..10).filter(|_| gate.hears(from, 1, now)).count();
     // The first source is cut by its own rate, the second by what is left of that for all.
-    assert_eq!((heard(1), heard(2)), (4, 1));
+    assert_eq!((heard(peer(1)), heard(SocketAddr::from(([192, 0, 2, 8], 1)))), (4, 1));
     let passages: Vec<_> = (0..4).map(|_| gate.sends(peer(1), 1, now)).collect();
     assert_eq!(passages[..3], [Passage::Open; 3]);
     let Passage::Later(until) = passages[3] else { panic!("{passages:?}") };
     assert!(until > now);
     assert_eq!(gate.sends(peer(1), 1, until), Passage::Open);
     assert_eq!(told.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn what_came_to_one_listener_is_not_answered_from_another() {
+    let (guard, ..) = guard(listener(), Rates::default());
+    let (one, other, now) = (gate(&guard, "0.0.0.0:12000"), gate(&guard, "127.0.0.1:12000"), Instant::now());
+    assert!(one.hears(peer(5), 10, now));
+    assert_eq!(other.sends(peer(5), 10, now), Passage::Refused);
+    assert!(!other.connects(peer(5)));
+    assert_eq!(one.sends(peer(5), 10, now), Passage::Open);
+}
+
+#[test]
+fn a_socket_that_goes_on_under_another_instance_goes_on_answering_and_a_new_one_does_not() {
+    let (guard, ..) = guard(listener(), Rates::default());
+    let (socket, local, now) = (SocketId::unique(), "0.0.0.0:12000".parse().unwrap(), Instant::now());
+    assert!(Gate::new(guard.clone(), local, socket).hears(peer(5), 10, now));
+    assert_eq!(gate(&guard, "0.0.0.0:12000").sends(peer(5), 10, now), Passage::Refused);
+    assert_eq!(Gate::new(guard, local, socket).sends(peer(5), 10, now), Passage::Open);
+}
+
+#[test]
+fn what_a_rate_drops_is_not_owed_an_answer() {
+    for rates in [Rates { receive: rate(1), ..Rates::default() }, Rates { source: rate(1), ..Rates::default() }] {
+        let (guard, ..) = guard(listener(), rates);
+        let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+        assert_eq!((0..10).filter(|_| gate.hears(peer(5), 10, now)).count(), 1);
+        let answers = (0..10).filter(|_| gate.sends(peer(5), 10, now) == Passage::Open).count();
+        assert_eq!(answers, 1, "{rates:?}");
+    }
+}
+
+#[test]
+fn a_source_is_limited_over_all_its_ports_and_over_all_workers() {
+    let rates = Rates { source: rate(4), ..Rates::default() };
+    let shared = rates.source_limit().map(Arc::new);
+    let worker = || {
+        let (guard, ..) = guard(listener(), rates);
+        let guard = Arc::into_inner(guard).unwrap().with_source_limit(shared.clone());
+        gate(&Arc::new(guard), "0.0.0.0:12000")
+    };
+    let (workers, now) = ([worker(), worker()], Instant::now());
+    let heard = (1..=100).filter(|port| workers[usize::from(port % 2)].hears(peer(*port), 1, now)).count();
+    assert_eq!(heard, 4);
 }
 
 #[test]

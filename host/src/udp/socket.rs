@@ -9,7 +9,7 @@ use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use super::Setting;
 use super::os::{self, Family};
 use super::streams::{Incoming, Outgoing};
-use crate::guard::Gate;
+use crate::guard::{Gate, SocketId};
 
 /// A socket of a component's.
 pub struct Socket {
@@ -47,14 +47,19 @@ impl Socket {
         if !self.setting.guard.binds(local) {
             return Err(ErrorCode::AccessDenied.into());
         }
-        match self.setting.kept.take(local) {
-            Some(bound) => self.os.adopt(bound)?,
+        let id = match self.setting.kept.take(local) {
+            Some((bound, id)) => {
+                self.os.adopt(bound)?;
+                id
+            }
             None => {
                 self.os.bind(local)?;
-                self.setting.kept.keep(local, self.os.shared());
+                let id = SocketId::unique();
+                self.setting.kept.keep(local, self.os.shared(), id);
+                id
             }
-        }
-        self.binding = Binding::Started(Gate::new(self.setting.guard.clone(), local));
+        };
+        self.binding = Binding::Started(Gate::new(self.setting.guard.clone(), local, id));
         Ok(())
     }
 

@@ -19,7 +19,12 @@ impl udp_create_socket::Host for NetworkView<'_> {
             IpAddressFamily::Ipv6 => Family::V6,
         };
         self.usage.open_socket().map_err(SocketError::trap)?;
-        Ok(self.table.push(Socket::new(family, self.setting.clone())?)?)
+        let opened = Socket::new(family, self.setting.clone()).and_then(|socket| Ok(self.table.push(socket)?));
+        if opened.is_err() {
+            // What the system refuses is not open.
+            self.usage.close_socket();
+        }
+        opened
     }
 }
 

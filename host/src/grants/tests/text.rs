@@ -1,0 +1,168 @@
+//! Grants from text and as text, and what refusals say.
+
+use super::*;
+
+fn from_arguments(line: &str) -> GrantSpec {
+    GrantSpec::from_arguments(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+}
+
+#[test]
+fn leading_arguments_grant_what_they_name() {
+    let listen = |port| GrantSpec { listen: vec![Listen { address: None, port }], ..GrantSpec::default() };
+    let to = |text: &str| GrantSpec { to: vec![text.parse().unwrap()], ..GrantSpec::default() };
+    assert_eq!(from_arguments("12000"), listen(12_000));
+    assert_eq!(from_arguments("12000 --drop-rate 30"), listen(12_000));
+    assert_eq!(from_arguments("0 --bind 127.0.0.1"), listen(0));
+    assert_eq!(from_arguments("192.0.2.7 12000 -c 3"), to("192.0.2.7:12000"));
+    assert_eq!(from_arguments("::1 12000"), to("[::1]:12000"));
+    assert_eq!(from_arguments("[::1] 12000"), to("[::1]:12000"));
+    assert_eq!(from_arguments("fe80::1%2 12000"), to("[fe80::1%2]:12000"));
+    assert_eq!(from_arguments("Example.org. 12000"), to("example.org:12000"));
+}
+
+#[test]
+fn other_arguments_grant_nothing() {
+    for line in [
+        "",
+        "example.org",
+        "-c 3 192.0.2.7 12000",
+        "example.org 0",
+        "example.org 65536",
+        "a/b 12000",
+        "192.0.2.0/24 12000",
+        "--help",
+    ] {
+        assert_eq!(from_arguments(line), GrantSpec::default(), "{line:?}");
+    }
+}
+
+#[test]
+fn grants_read_as_documented() {
+    for text in [
+        "",
+        "12000",
+        "example.org",
+        "example.org:0",
+        "::1:12000",
+        "[::1]",
+        "a b:1",
+        "example.org:99999",
+        ":1",
+        "-a:1",
+        "[::1]5:9",
+        "[192.0.2.7]:9",
+        "example.org/24:9",
+        "192.0.2.0/33:9",
+        "[::]/129:9",
+        "1.2.3.4:9-8",
+        "1.2.3.4:0-9",
+    ] {
+        assert_eq!(text.parse::<Endpoint>(), Err(GrantError::Endpoint), "{text:?}");
+    }
+    for text in ["", "a b", "192.0.2.0/33", "example.org:0", "1.2.3.4:x"] {
+        assert_eq!(text.parse::<Denied>(), Err(GrantError::Denied), "{text:?}");
+    }
+    for text in ["", "localhost:12000", "65536", "::1:12000", "127.0.0.1", "127.0.0.1:"] {
+        assert_eq!(text.parse::<Listen>(), Err(GrantError::Listen), "{text:?}");
+    }
+    for text in ["", "example.org", "192.0.2.0/33", "192.0.2.7:5", "10/8", "[::]/129", "2001:db8::/32:9", "*"] {
+        assert_eq!(text.parse::<Network>(), Err(GrantError::Network), "{text:?}");
+    }
+    for (text, shown) in [
+        ("192.0.2.77/24", "192.0.2.0/24"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1/32", "2001:db8::/32"),
+        ("[2001:db8::1]/32", "2001:db8::/32"),
+        ("fe80::1%2/64", "fe80::%2/64"),
+        ("fe80::1%2", "fe80::1%2"),
+        ("2001:db8::1%2", "2001:db8::1"),
+        ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+    ] {
+        assert_eq!(text.parse::<Network>().unwrap().to_string(), shown);
+        assert_eq!(shown.parse::<Network>().unwrap().to_string(), shown);
+    }
+    // The lower case of the last but one is a letter and a dot above it.
+    for text in ["", ".", "a..b", "192.0.2.7", "a b", "-a", "a:1", &"a".repeat(64), "\u{130}", &"a.".repeat(128)] {
+        assert_eq!(text.parse::<HostName>(), Err(GrantError::Name), "{text:?}");
+        assert_eq!(format!("*.{text}").parse::<NamePattern>(), Err(GrantError::Name), "{text:?}");
+    }
+    assert_eq!("*".parse::<NamePattern>(), Err(GrantError::Name));
+    for (text, shown) in [
+        ("192.0.2.7:12000", "192.0.2.7:12000"),
+        ("192.0.2.77/24:1-9", "192.0.2.0/24:1-9"),
+        ("[2001:db8::1/32]:9", "[2001:db8::]/32:9"),
+        ("[2001:db8::1]/32:9", "[2001:db8::]/32:9"),
+        ("[fe80::1%2]:9", "[fe80::1%2]:9"),
+        ("[fe80::%2]/64:9", "[fe80::%2]/64:9"),
+        ("[::ffff:192.0.2.0]/120:9", "192.0.2.0/24:9"),
+        ("Example.org.:9-9", "example.org:9"),
+        ("192.0.2.0/24:1-65535", "192.0.2.0/24:1-65535"),
+        ("[::ffff:192.0.2.7%5]:9", "192.0.2.7:9"),
+    ] {
+        assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), shown);
+        assert_eq!(shown.parse::<Endpoint>().unwrap().to_string(), shown);
+    }
+}
+
+#[test]
+fn a_refusal_names_the_flags_that_keep_what_is_granted_and_add_what_was_asked() {
+    let granted = Grants { resolve: vec!["example.org".parse().unwrap()], ..send_to("192.0.2.7:12000") };
+    let flags = |request| Flags { grants: &granted, request: &request }.to_string();
+    let kept = "--allow-to 192.0.2.7:12000 --allow-resolve example.org";
+    assert_eq!(flags(send("[::1]:7")), format!("{kept} --allow-to [::1]:7"));
+    assert_eq!(flags(bind("0.0.0.0:7")), format!("{kept} --allow-listen 7"));
+    assert!(flags(bind("0.0.0.0:0")).starts_with(&format!("{kept} --allow-to HOST:PORT, ")));
+    assert_eq!(flags(bind("127.0.0.1:7")), format!("{kept} --allow-listen 127.0.0.1:7"));
+    assert_eq!(flags(resolve("b.example")), format!("{kept} --allow-resolve b.example"));
+    let whole = Grants { inherit_network: true, ..Grants::default() };
+    let request = resolve("b.example");
+    let all = Flags { grants: &whole, request: &request }.to_string();
+    assert_eq!(all, "-S inherit-network --allow-resolve b.example");
+    assert_eq!(granted.to_string(), "send to 192.0.2.7:12000, resolve example.org");
+    assert_eq!(Grants::default().to_string(), "nothing");
+}
+
+#[test]
+fn a_flag_that_is_named_is_one_word_and_its_value_another() {
+    let answer = AnswerRule { window: Duration::from_millis(90_500), amplification: 2.0 };
+    let from = vec!["2001:db8::/32".parse().unwrap()];
+    let granted =
+        Grants { answer, from, ..spec(&["192.0.2.7:1-65535"], &["192.0.2.0/24"]).with_addresses(&Names::default()) };
+    let flags = Flags { grants: &granted, request: &resolve("b.example") }.to_string();
+    let kept = "--allow-to 192.0.2.7:1-65535 --allow-from 2001:db8::/32 --deny-to 192.0.2.0/24:1-65535 \
+                --answer-window 1m30s500ms --amplification 2";
+    assert_eq!(flags, format!("{kept} --allow-resolve b.example"));
+}
+
+#[test]
+fn a_refusal_among_many_grants_is_still_a_line_that_is_read() {
+    let to = (1..=200).map(|host| format!("192.0.2.{host}:7").parse().unwrap()).collect();
+    let grants = GrantSpec { to, ..GrantSpec::default() }.with_addresses(&Names::default());
+    let request = Request::Send { to: "198.51.100.1:7".parse().unwrap(), standing: Standing::Unheard };
+    let refusal = Refusal { component: "x", request: &request, reason: Reason::NotGranted, grants: &grants }.to_string();
+    assert!(refusal.contains("send to 192.0.2.12:7 and 188 more; "), "{refusal}");
+    assert!(refusal.ends_with("to allow it: what grants it all now and --allow-to 198.51.100.1:7"), "{refusal}");
+}
+proptest! {
+    #[test]
+    fn no_text_makes_the_parsers_panic(text in "\\PC{0,40}") {
+        let _ = text.parse::<Endpoint>();
+        let _ = text.parse::<Listen>();
+        let _ = text.parse::<HostName>();
+        let _ = text.parse::<Denied>();
+        let _ = text.parse::<Network>();
+        let _ = text.parse::<NamePattern>();
+        let _ = from_arguments(&text);
+    }
+
+    #[test]
+    fn the_flag_named_in_a_refusal_grants_what_was_refused(ip: IpAddr, port in 1..u16::MAX) {
+        let to = SocketAddr::new(ip, port);
+        prop_assume!(!ip.to_canonical().is_unspecified());
+        let request = Request::Send { to, standing: Standing::Unheard };
+        let flag = Flags { grants: &Grants::default(), request: &request }.to_string();
+        let granted = send_to(flag.strip_prefix("--allow-to ").unwrap());
+        prop_assert_eq!(granted.decide(&request), Ok(By::Grant));
+    }
+}

@@ -1,0 +1,37 @@
+//! Hears from one peer all the time, answers nothing, and then as much at once as it may.
+
+use udping_net::bindings::wasi::cli::exit::exit;
+use udping_net::clock;
+use udping_net::console::Console;
+use udping_test_guests::{IpAddressFamily, address, bound, receive, send};
+
+/// The answer window of the test, in nanoseconds.
+const WINDOW: u64 = 500_000_000;
+
+fn main() {
+    let socket = bound(IpAddressFamily::Ipv4);
+    let (incoming, outgoing) = socket.stream(None).unwrap();
+    let out = Console::stdout();
+    out.line(format_args!("listening on {}", address(&socket))).unwrap();
+    let mut heard = Vec::new();
+    let peer = loop {
+        let datagram = receive(&incoming).unwrap();
+        heard.push(clock::now().as_nanos());
+        if datagram.data == b"now" {
+            break datagram.remote_address;
+        }
+    };
+    let start = clock::now().as_nanos();
+    let mut answered = 0;
+    while send(&outgoing, b"", Some(peer.into())).is_ok() {
+        answered += 1;
+    }
+    // The host has heard of each before this guest did.
+    let owed = heard.iter().filter(|at| start - **at <= WINDOW).count();
+    out.line(format_args!("{} heard, {owed} of them within the window, {answered} answered", heard.len())).unwrap();
+    assert!(answered <= owed, "it answered {answered} of {owed}");
+    assert!(owed < heard.len(), "all came within the window, so this shows nothing");
+    exit(Err(()));
+}
+
+udping_test_guests::guest!(main);
