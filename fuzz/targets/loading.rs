@@ -13,6 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use nix::sys::resource::{UsageWho, getrusage};
 use tokio::runtime::{Builder, Runtime};
 use udping_host::compile::{self, CompileLimits};
+use udping_host::environment::Environment;
 use udping_host::grants::Grants;
 use udping_host::guard::{Guard, Ledger, Rates};
 use udping_host::harden::LowPorts;
@@ -95,9 +96,9 @@ fn component(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let module = Module::new(config, u)?.to_bytes();
     let module: String = module.iter().map(|byte| format!("\\{byte:02x}")).collect();
     let instances = format!("(core module $m binary \"{module}\") {}", "(core instance (instantiate $m))".repeat(times));
-    let nested = layers.iter().fold(instances, |inner, times| {
-        format!("(component $c {inner}) {}", "(instance (instantiate $c))".repeat(*times))
-    });
+    let nested = layers
+        .iter()
+        .fold(instances, |inner, times| format!("(component $c {inner}) {}", "(instance (instantiate $c))".repeat(*times)));
     let text = format!(
         r#"(component
             (component $c {nested})
@@ -121,14 +122,13 @@ fn load(component: &[u8]) -> std::result::Result<Program, LoadError> {
 fn run(program: &Program) {
     let (_, runtime) = &*HOST;
     let _watchdog = program.watched().expect("a thread");
-    let limits =
-        Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
+    let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
     let ledger = Arc::new(Ledger::new(|_, _| {}));
     let instance = Instance {
         arguments: vec!["loading".to_owned()],
         stdout: MemoryOutputPipe::new(1 << 20),
         stderr: MemoryOutputPipe::new(1 << 20),
-        environment: Vec::new(),
+        environment: Arc::new(Environment::new([])),
         names: Arc::default(),
         setting: Setting {
             guard: Arc::new(Guard::new("loading".to_owned(), Arc::new(Grants::default()), Rates::default(), ledger)),
