@@ -102,17 +102,62 @@ fn what_cannot_be_compiled_or_written_is_said() {
     assert_eq!((outcome.code(), outcome.only_error().contains("is compiled already")), (5, true), "{outcome:?}");
 }
 
+/// Where the machine code of `component` is kept, with `root` for all caches, and what the run of `--version` said that put it
+/// there.
+fn cached(root: &Path, component: &Path) -> (PathBuf, String) {
+    let outcome = run(udping_host().env("XDG_CACHE_HOME", root).arg(component).arg("--version"));
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    let files = files(root);
+    assert_eq!(files.len(), 1, "{files:?}");
+    (files[0].clone(), outcome.stdout)
+}
+
 #[test]
 fn a_component_is_compiled_once() {
     let (folder, wasm) = (tempfile::tempdir().unwrap(), file("client.wasm", CLIENT.bytes));
-    let cached = || {
-        let outcome = run(udping_host().env("XDG_CACHE_HOME", folder.path()).arg(&wasm).arg("--version"));
-        assert_eq!(outcome.code(), 0, "{outcome:?}");
-        files(folder.path())
-    };
-    let first = cached();
-    assert_eq!(first.iter().filter(|path| path.extension().is_none()).count(), 1, "{first:?}");
-    assert_eq!(cached().iter().filter(|path| path.extension().is_none()).count(), 1);
+    let (code, said) = cached(folder.path(), &wasm);
+    assert!(said.starts_with("udping-client "), "{said}");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&code), mode(code.parent().unwrap())), (0o600, 0o700));
+    // What is found there is run.
+    let (_other, server) = compiled("server");
+    fs::copy(server, &code).unwrap();
+    assert!(cached(folder.path(), &wasm).1.starts_with("udping-server "));
+    // Half of it, or something else, is not: it is made anew.
+    let whole = fs::read(&code).unwrap();
+    for bytes in [&whole[..whole.len() / 2], b"\x7fELF", b""] {
+        fs::write(&code, bytes).unwrap();
+        assert!(cached(folder.path(), &wasm).1.starts_with("udping-client "));
+        assert!(fs::read(&code).unwrap().len() > whole.len() / 2, "it was written anew");
+    }
+}
+
+/// Machine code that somebody else could have put there.
+#[test]
+fn what_others_can_write_in_the_cache_is_not_run() {
+    let (folder, wasm) = (tempfile::tempdir().unwrap(), file("client.wasm", CLIENT.bytes));
+    let (code, _) = cached(folder.path(), &wasm);
+    let (_other, server) = compiled("server");
+    let own_folder = code.parent().unwrap().to_owned();
+    let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    for (path, open, closed) in
+        [(&code, 0o666, 0o600), (&own_folder, 0o777, 0o700), (&folder.path().to_owned(), 0o777, 0o700)]
+    {
+        fs::copy(&server, &code).unwrap();
+        set(path, open);
+        let (_, said) = cached(folder.path(), &wasm);
+        assert!(said.starts_with("udping-client "), "{}: {said}", path.display());
+        set(path, closed);
+    }
+    fs::copy(&server, &code).unwrap();
+    if let Err(error) = std::os::unix::fs::chown(&own_folder, Some(65_534), None) {
+        eprintln!("not tested: cannot give a folder to another user: {error}");
+        assert!(std::env::var_os("UDPING_ALL_PEERS").is_none(), "CI runs as root");
+        return;
+    }
+    let (_, said) = cached(folder.path(), &wasm);
+    assert!(said.starts_with("udping-client "), "{said}");
+    assert_eq!(fs::read(&code).unwrap(), fs::read(&server).unwrap(), "nothing is written into another user's folder");
 }
 
 #[test]

@@ -168,6 +168,22 @@ fn the_limits_of_compiling_stand_before_a_command_and_after_it() {
     assert_eq!(outcome.code(), 2, "{outcome:?}");
 }
 
+#[test]
+fn the_least_and_the_most_that_a_limit_of_compiling_can_be() {
+    let component = program("small.wasm", "");
+    let inspected = |flag: [&str; 2]| run(udping_host().args(flag).arg("inspect").arg(&component));
+    let least = [["--limit-compile-memory", "0"], ["--limit-compile-memory", "10MiB"], ["--limit-compile-time", "0s"]];
+    for flag in least {
+        let outcome = inspected(flag);
+        assert_eq!(outcome.code(), 6, "{flag:?}: {outcome:?}");
+        assert!(outcome.only_error().ends_with(&format!("({})", flag[0])), "{outcome:?}");
+    }
+    for flag in [["--limit-compile-memory", "15EiB"], ["--limit-compile-time", "1000years"]] {
+        let outcome = inspected(flag);
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{flag:?}: {outcome:?}");
+    }
+}
+
 /// While it compiles: what the process has that does it, and that it does not outlive who asked for it.
 #[test]
 fn the_process_that_compiles_has_limits_and_nothing_else() {

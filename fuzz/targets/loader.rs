@@ -6,16 +6,19 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::process;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tempfile::NamedTempFile;
 use udping_host::artifact::{Artifact, Source};
-use udping_host::sandbox::{Compiler, Sandbox};
+use udping_host::compile::{self, CompileLimits};
+use udping_host::helper::Role;
+use udping_host::sandbox::Sandbox;
 
-static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(Compiler::Needed).expect("a sandbox"));
+static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new().expect("a sandbox"));
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(init: serve(), |data: &[u8]| {
     let mut file = NamedTempFile::new().expect("a file");
     file.write_all(data).expect("room for it");
     let artifact = match Source::File(file.path().to_owned()).read() {
@@ -32,11 +35,20 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(bytes, data);
         }
     }
-    match SANDBOX.load(&artifact).and_then(|component| SANDBOX.link(&component)) {
+    let compiled = compile::machine_code(data, &CompileLimits::default(), true);
+    match compiled.and_then(|code| SANDBOX.link(&SANDBOX.load(&code)?)) {
         Ok(_) => {}
         Err(error) => assert_one_line(error),
     }
 });
+
+/// This program is its own helper, as udping-host is.
+fn serve() {
+    if let Some(role) = Role::of_this_process() {
+        let _ = role.serve();
+        process::exit(0);
+    }
+}
 
 fn assert_one_line(error: impl Display) {
     let error = error.to_string();

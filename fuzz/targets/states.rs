@@ -4,17 +4,19 @@
 #![no_main]
 
 use std::num::NonZeroUsize;
+use std::process;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
-use udping_host::artifact::Artifact;
+use udping_host::compile::{self, CompileLimits};
 use udping_host::environment::Environment;
 use udping_host::grants::Grants;
 use udping_host::guard::{Guard, Ledger, Rates};
 use udping_host::harden::LowPorts;
+use udping_host::helper::Role;
 use udping_host::limits::{Activity, Limits, Output};
-use udping_host::sandbox::{Compiler, Ended, Instance, Program, Sandbox};
+use udping_host::sandbox::{Ended, Instance, Program, Sandbox};
 use udping_host::udp::{Setting, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -25,13 +27,14 @@ const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));
 const OUTPUT: usize = 1 << 20;
 
 static HOST: LazyLock<(Program, Runtime)> = LazyLock::new(|| {
-    let sandbox = Sandbox::new(Compiler::Needed).expect("a sandbox");
-    let component = sandbox.load(&Artifact::Component(OBEYS.to_vec())).expect("a component");
+    let sandbox = Sandbox::new().expect("a sandbox");
+    let code = compile::machine_code(OBEYS, &CompileLimits::default(), true).expect("machine code");
+    let component = sandbox.load(&code).expect("a component");
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     (sandbox.link(&component).expect("a program"), runtime)
 });
 
-fuzz_target!(|program: &[u8]| {
+fuzz_target!(init: serve(), |program: &[u8]| {
     let default = Tuning::default();
     for tuning in [default, Tuning { offload: false, ..default }, Tuning { batch: NonZeroUsize::MIN, ..default }] {
         let (said, ended) = run(program, tuning);
@@ -46,6 +49,14 @@ fuzz_target!(|program: &[u8]| {
         }
     }
 });
+
+/// This program is its own helper, as udping-host is.
+fn serve() {
+    if let Some(role) = Role::of_this_process() {
+        let _ = role.serve();
+        process::exit(0);
+    }
+}
 
 /// Runs a program: what it said, and how it ended.
 fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {

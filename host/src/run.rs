@@ -97,6 +97,10 @@ pub fn refuse(source: &Source, error: &anyhow::Error) -> Exit {
             audit::limited(&source.name(), limit);
             Exit::Limited
         }
+        Some(LoadError::Killed) => {
+            say(format_args!("{error:#}"));
+            Exit::Limited
+        }
         _ => {
             say(format_args!("{error:#}"));
             Exit::NotAComponent

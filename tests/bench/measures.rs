@@ -170,7 +170,7 @@ fn cached_start(effort: Effort) -> Result<Row> {
         time.as_secs_f64() * 1e3
     };
     start();
-    // The cache is written by a thread of its own, at leisure.
+    // Hosts of older commits write the cache at leisure.
     thread::sleep(Duration::from_millis(500));
     for _ in 0..effort.rounds {
         let mut times: Vec<_> = (0..effort.starts).map(|_| start()).collect();

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::CODE_LIMIT;
 use crate::artifact::MachineCode;
+use crate::trust::{self, Purpose};
 
 /// The folder, in that of all caches.
 const FOLDER: &str = "udping-host";
@@ -62,8 +63,9 @@ impl Cache {
     /// What is kept under `key`, where nobody but this user and root could have put it there.
     pub fn get(&self, key: &Key) -> Option<MachineCode> {
         let path = self.path(key);
-        is_ours(&path).then_some(())?;
-        let file = File::open(&path).ok()?;
+        let file = trust::open(&path).ok()?;
+        // The file that is read, not one that has its name later.
+        trust::check(&file, &path, Purpose::Code).ok()?;
         let size = file.metadata().ok()?.len();
         let mut code = Vec::with_capacity(usize::try_from(size.min(CODE_LIMIT)).ok()?);
         file.take(CODE_LIMIT).read_to_end(&mut code).ok()?;
@@ -138,20 +140,13 @@ impl Kept {
     }
 }
 
-/// Whether nobody but this user and root could have written what is at `path`, or put it there.
+/// Whether what is put into `folder` is this user's alone.
 #[cfg(unix)]
-fn is_ours(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let us = rustix::process::geteuid().as_raw();
-    let Ok(real) = fs::canonicalize(path) else { return false };
-    real.ancestors().all(|one| {
-        let Ok(status) = fs::symlink_metadata(one) else { return false };
-        let sticky = status.is_dir() && status.mode() & 0o1000 != 0;
-        (status.uid() == us || status.uid() == 0) && (sticky || status.mode() & 0o022 == 0)
-    })
+fn is_ours(folder: &Path) -> bool {
+    File::open(folder).is_ok_and(|opened| trust::check(&opened, folder, Purpose::Code).is_ok())
 }
 
-/// Elsewhere that cannot be told from a file's mode.
+/// Elsewhere that cannot be told from a folder's mode.
 #[cfg(not(unix))]
 fn is_ours(_: &Path) -> bool {
     true
@@ -167,5 +162,41 @@ fn caches() -> Option<PathBuf> {
         in_home("Library/Caches")
     } else {
         folder("XDG_CACHE_HOME").or_else(|| in_home(".cache"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(byte: u8) -> MachineCode {
+        MachineCode::compiled(vec![byte; 100])
+    }
+
+    #[test]
+    fn a_key_is_one_components() {
+        let one = Key::of(b"one");
+        assert_eq!(one.to_string().len(), 64);
+        assert_eq!(one, Key::of(b"one"));
+        assert_ne!(one, Key::of(b"two"));
+    }
+
+    #[test]
+    fn the_oldest_go_where_there_is_no_more_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache { folder: folder.path().join("folder"), limit: 250 };
+        let keys: Vec<_> = (0..4).map(|i| Key::of(&[i])).collect();
+        for (i, key) in (0u8..).zip(&keys) {
+            cache.put(key, &code(i)).unwrap();
+            // Files may be written within one tick of the file system's clock.
+            let written = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::from(i) + 1);
+            File::options().write(true).open(cache.path(key)).unwrap().set_modified(written).unwrap();
+        }
+        let kept: Vec<_> = keys.iter().map(|key| cache.get(key)).collect();
+        assert_eq!(kept, [None, None, Some(code(2)), Some(code(3))]);
+        let large = MachineCode::compiled(vec![7; 251]);
+        cache.put(&keys[0], &large).unwrap();
+        assert_eq!(cache.get(&keys[0]), None);
+        assert_eq!(cache.get(&keys[3]), Some(code(3)));
     }
 }

@@ -10,7 +10,9 @@ pub fn confine(limits: &CompileLimits, harden: bool) -> Result<(), String> {
     use crate::harden::{self, Needs};
 
     // Whole seconds; where that is more than was asked for, the process that waits has a timer of its own.
-    let seconds = limits.time.as_secs().saturating_add(u64::from(limits.time.subsec_nanos() > 0)).max(1);
+    let seconds = limits.time.as_secs().saturating_add(u64::from(limits.time.subsec_nanos() > 0));
+    // The kernel counts nanoseconds in 64 bits: 136 years do.
+    let seconds = seconds.clamp(1, u32::MAX.into());
     for (resource, soft, hard) in [
         (Resource::As, limits.memory.as_u64(), limits.memory.as_u64()),
         // At the first there is a signal that tells what happened; the second cannot be ignored.

@@ -1,0 +1,144 @@
+//! Components that wasm-smith makes, or modules of its, instantiated thousands of times: what they take, in every process, stays
+//! within the limits, and so does the time until they have ended or were stopped.
+
+#![no_main]
+
+use std::process;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use bytesize::ByteSize;
+use libfuzzer_sys::arbitrary::{Arbitrary as _, Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use nix::sys::resource::{UsageWho, getrusage};
+use tokio::runtime::{Builder, Runtime};
+use udping_host::compile::{self, CompileLimits};
+use udping_host::environment::Environment;
+use udping_host::grants::Grants;
+use udping_host::guard::{Guard, Ledger, Rates};
+use udping_host::harden::LowPorts;
+use udping_host::helper::Role;
+use udping_host::limits::{Activity, Limits, Output};
+use udping_host::sandbox::{Instance, LoadError, Program, Sandbox};
+use udping_host::udp::{Setting, Tuning};
+use wasm_smith::{Component, Config, Module};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+
+/// What compiling may take, and what instances may.
+const COMPILE: CompileLimits = CompileLimits { memory: ByteSize::mib(256), time: Duration::from_secs(2) };
+const MEMORY: ByteSize = ByteSize::mib(16);
+const TIME: Duration = Duration::from_secs(1);
+
+/// What a machine may take beside that: time on a busy one, and memory of this process itself, whose own code, allocator and
+/// fuzzer have some, and which holds what it got from the compiler.
+const BUSY: Duration = Duration::from_secs(10);
+const OWN: ByteSize = ByteSize::mib(768);
+
+static HOST: LazyLock<(Sandbox, Runtime)> = LazyLock::new(|| {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    (Sandbox::new().expect("a sandbox"), runtime)
+});
+
+fuzz_target!(init: serve(), |data: &[u8]| {
+    let Ok(component) = component(&mut Unstructured::new(data)) else { return };
+    let start = Instant::now();
+    let program = match load(&component) {
+        Ok(program) => Some(program),
+        // Each is a line; a compiler that crashes or is killed is none of them.
+        Err(error @ (LoadError::Invalid(_) | LoadError::Limited(_) | LoadError::NoProgram | LoadError::Import(_))) => {
+            assert_eq!(error.to_string().lines().count(), 1, "{error:?}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert!(start.elapsed() < COMPILE.time + BUSY, "loading took {:?}", start.elapsed());
+    assert_peak(UsageWho::RUSAGE_CHILDREN, COMPILE.memory);
+    if let Some(program) = program {
+        let start = Instant::now();
+        run(&program);
+        assert!(start.elapsed() < TIME + BUSY, "running took {:?}", start.elapsed());
+    }
+    assert_peak(UsageWho::RUSAGE_SELF, ByteSize(OWN.as_u64() + MEMORY.as_u64()));
+});
+
+/// This program is its own helper, as udping-host is.
+fn serve() {
+    if let Some(role) = Role::of_this_process() {
+        let _ = role.serve();
+        process::exit(0);
+    }
+}
+
+/// The most memory that was in use at a time.
+fn assert_peak(who: UsageWho, limit: ByteSize) {
+    let usage = getrusage(who).expect("it is counted");
+    let peak = ByteSize::kib(usage.max_rss().unsigned_abs());
+    assert!(peak <= limit, "{who:?} had {peak}, of {limit}");
+}
+
+fn component(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    if bool::arbitrary(u)? {
+        return Ok(Component::new(Config::default(), u)?.to_bytes());
+    }
+    let layers = (0..u.int_in_range(0..=4)?).map(|_| u.int_in_range(1..=1000)).collect::<Result<Vec<usize>>>()?;
+    let times = u.int_in_range(1..=999)?;
+    let config = Config {
+        max_imports: 0,
+        max_globals: 10_000,
+        max_funcs: 10_000,
+        max_memories: 100,
+        max_tables: 100,
+        max_data_segments: 1_000,
+        max_element_segments: 1_000,
+        memory64_enabled: u.arbitrary()?,
+        ..Config::default()
+    };
+    let module = Module::new(config, u)?.to_bytes();
+    let module: String = module.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let instances = format!("(core module $m binary \"{module}\") {}", "(core instance (instantiate $m))".repeat(times));
+    let nested = layers
+        .iter()
+        .fold(instances, |inner, times| format!("(component $c {inner}) {}", "(instance (instantiate $c))".repeat(*times)));
+    let text = format!(
+        r#"(component
+            (component $c {nested})
+            (instance (instantiate $c))
+            (core module $main (func (export "run") (result i32) (i32.const 0)))
+            (core instance $main (instantiate $main))
+            (func $run (result (result)) (canon lift (core func $main "run")))
+            (instance $command (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $command)))"#
+    );
+    Ok(wat::parse_str(text).expect("what is written above is well-formed"))
+}
+
+fn load(component: &[u8]) -> std::result::Result<Program, LoadError> {
+    let (sandbox, _) = &*HOST;
+    let code = compile::machine_code(component, &COMPILE, true)?;
+    sandbox.link(&sandbox.load(&code)?)
+}
+
+/// Runs it to its end, however it ends.
+fn run(program: &Program) {
+    let (_, runtime) = &*HOST;
+    let _watchdog = program.watched().expect("a thread");
+    let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
+    let ledger = Arc::new(Ledger::new(|_, _| {}));
+    let instance = Instance {
+        arguments: vec!["loading".to_owned()],
+        stdout: MemoryOutputPipe::new(1 << 20),
+        stderr: MemoryOutputPipe::new(1 << 20),
+        environment: Arc::new(Environment::new([])),
+        names: Arc::default(),
+        setting: Setting {
+            guard: Arc::new(Guard::new("loading".to_owned(), Arc::new(Grants::default()), Rates::default(), ledger)),
+            activity: Activity::default(),
+            tuning: Tuning::default(),
+            kept: Arc::default(),
+            low_ports: Arc::new(LowPorts::new(false)),
+        },
+        limits,
+        output: Output::new(limits.output),
+    };
+    runtime.block_on(program.run(instance, std::future::pending()));
+}
