@@ -184,6 +184,13 @@ fn what_cannot_be_handed_over_is_one_line() {
     assert_eq!(outcome.only_error(), "udping-host: --env UDPING_KEY: there is no such variable: set it");
 }
 
+/// udping-host with its standard error in a file, where it can be read while it runs: the harness has it in a pipe.
+fn with_stderr_in(path: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$@\" 2>\"$0\""]).arg(path).arg(udping_tests::host_program());
+    command
+}
+
 /// A server that has its keys from a file, whose trail is another.
 struct Rotating {
     server: Server,
@@ -196,9 +203,7 @@ impl Rotating {
     fn start(flags: &[&str], port: u16, options: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let (keys, trail) = (key_file(&folder, "key", OLD), folder.path().join("trail"));
-        let mut command = Command::new("sh");
-        // The harness has standard error in a pipe; here it is read while the server runs.
-        command.args(["-c", "exec \"$@\" 2>\"$0\""]).arg(&trail).arg(udping_tests::host_program());
+        let mut command = with_stderr_in(&trail);
         command.args(["--log", "json", "--key-file"]).arg(&keys).args(flags);
         let server = Server::listening(command.args(["server", &port.to_string(), "--bind", "127.0.0.1"]).args(options));
         Self { server, keys, trail, _folder: folder }
@@ -263,8 +268,9 @@ fn while_keys_are_replaced_on_both_sides_no_ping_is_lost() {
         let rotating = Rotating::start(&[], 0, &["--protocol", protocol]);
         let folder = TempDir::new().unwrap();
         let keys = key_file(&folder, "key", OLD);
-        let mut command = udping_host();
-        command.arg("--key-file").arg(&keys).arg("client").args(rotating.server.host_and_port());
+        let trail = folder.path().join("trail");
+        let mut command = with_stderr_in(&trail);
+        command.args(["--log", "json", "--key-file"]).arg(&keys).arg("client").args(rotating.server.host_and_port());
         let mut client = Process::start(command.args(["-c", "0", "-i", "5ms", "--protocol", protocol]));
         let mut answered = |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
         answered(20);
@@ -272,7 +278,8 @@ fn while_keys_are_replaced_on_both_sides_no_ping_is_lost() {
         answered(20);
         write_keys(&keys, NEW);
         client.signal(Signal::HUP);
-        // It has the new key when one with the old one would be refused.
+        until(|| fs::read_to_string(&trail).unwrap().contains("keys re-read: 1").then_some(()));
+        // Pings with the old key are still on their way.
         let mut answered = |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
         answered(100);
         rotating.rotate(&[NEW]);

@@ -97,8 +97,6 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Demo => return workers::block_on(demo::demo()),
         #[cfg(feature = "plot")]
         Command::Plot { results, output } => udping_host::plot::plot(&results, &output)?,
-        #[cfg(target_os = "linux")]
-        Command::ReadKeys { path } => return udping_host::rotation::serve(&path),
         Command::Emit { component } => out.write_all(component.component().bytes)?,
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man => out.write_all(&cli::manual()?)?,

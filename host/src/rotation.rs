@@ -1,31 +1,32 @@
 //! New keys for a component that runs: SIGHUP has the key file read again.
 //!
-//! This process has no files by then ([`crate::harden`]). So it starts another one before, whose only work is to read that file,
-//! checked as at the start, when it is asked to, and to hand back what it holds.
+//! This process has no files by then ([`crate::harden`]). So it starts a helper before, whose only work is to read that file,
+//! checked as at the start, when it is asked to, and to hand back what it holds. The helper is told its path once: who asks
+//! later has no say in what is read.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::process::CommandExt as _;
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, ExitCode, Stdio};
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::Result;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::audit;
 use crate::environment::Environment;
-use crate::exit::Exit;
 use crate::harden::{self, Needs};
+use crate::helper::{self, Role};
 use crate::key::Keys;
 use crate::log::say;
 use crate::printable::Printable;
 
-/// The command by which this program is the reader.
-pub const COMMAND: &str = "read-keys";
-
 /// The longest answer of a reader: two keys, or an error that names a path.
 const ANSWER_LIMIT: u64 = 16 << 10;
+
+/// What follows the path, which has none in it.
+const PATH_END: u8 = 0;
 
 fn hangup() -> SigSet {
     let mut signals = SigSet::empty();
@@ -91,14 +92,13 @@ impl Rotation {
 
 impl Reader {
     fn start(path: &Path) -> io::Result<Self> {
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("udping-host").arg(COMMAND).arg("--").arg(path);
-        // What is in this process's environment is none of its business.
-        let mut child = command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        match (child.stdin.take(), child.stdout.take()) {
-            (Some(requests), Some(answers)) => Ok(Self { requests, answers: BufReader::new(answers) }),
-            _ => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+        let mut child = helper::command(Role::ReadKeys)?.stderr(Stdio::null()).spawn()?;
+        let (Some(mut requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        requests.write_all(path.as_os_str().as_bytes())?;
+        requests.write_all(&[PATH_END])?;
+        Ok(Self { requests, answers: BufReader::new(answers) })
     }
 
     fn ask(&mut self) -> io::Result<String> {
@@ -112,20 +112,31 @@ impl Reader {
     }
 }
 
-/// What the reader does: for each byte on standard input it reads the file at `path`, and writes a line. It ends with its input.
-pub fn serve(path: &Path) -> Result<Exit> {
+/// What the helper does: its standard input starts with the path of the key file; for each byte that follows it reads the file,
+/// and writes a line. It ends with its input.
+pub fn serve() -> ExitCode {
+    match read_on_request(&mut io::stdin().lock(), &mut io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn read_on_request(requests: &mut impl BufRead, answers: &mut impl Write) -> io::Result<()> {
     // Neither a terminal's Ctrl-C nor who stops a service ends it before the process that it reads for.
     SigSet::all().thread_block()?;
-    let needs = Needs { low_ports: false, lookups: false };
-    harden::drop_privileges(needs).iter().chain(&harden::read_only()).for_each(say);
-    let mut stdout = io::stdout();
-    for request in io::stdin().lock().bytes() {
+    let mut path = Vec::new();
+    requests.read_until(PATH_END, &mut path)?;
+    path.pop();
+    let path = Path::new(OsStr::from_bytes(&path));
+    // What a kernel has no means for is said by the process that it reads for.
+    let _ = (harden::drop_privileges(Needs { low_ports: false, lookups: false }), harden::read_only());
+    for request in requests.bytes() {
         request?;
         match Keys::read(path) {
-            Ok(keys) => writeln!(stdout, "keys {}", keys.value())?,
-            Err(error) => writeln!(stdout, "error {}", Printable(error))?,
+            Ok(keys) => writeln!(answers, "keys {}", keys.value())?,
+            Err(error) => writeln!(answers, "error {}", Printable(error))?,
         }
-        stdout.flush()?;
+        answers.flush()?;
     }
-    Ok(Exit::Success)
+    Ok(())
 }

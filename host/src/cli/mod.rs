@@ -103,13 +103,6 @@ pub enum Command {
     },
     /// Write the manual page to standard output, as roff
     Man,
-    /// Read a key file whenever standard input asks for it: for the process that has started this one
-    #[cfg(target_os = "linux")]
-    #[command(hide = true, name = crate::rotation::COMMAND)]
-    ReadKeys {
-        /// The file
-        path: PathBuf,
-    },
     /// The path of a component, and its arguments.
     #[command(external_subcommand)]
     Path(Vec<OsString>),

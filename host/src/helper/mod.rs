@@ -21,6 +21,9 @@ pub enum Role {
     /// Compiles a component.
     #[cfg(feature = "compiler")]
     Compile,
+    /// Reads the key file again.
+    #[cfg(target_os = "linux")]
+    ReadKeys,
 }
 
 impl Role {
@@ -28,12 +31,16 @@ impl Role {
     pub const ALL: &[Self] = &[
         #[cfg(feature = "compiler")]
         Self::Compile,
+        #[cfg(target_os = "linux")]
+        Self::ReadKeys,
     ];
 
     const fn name(self) -> &'static str {
         match self {
             #[cfg(feature = "compiler")]
             Self::Compile => "compile",
+            #[cfg(target_os = "linux")]
+            Self::ReadKeys => "read-keys",
         }
     }
 
@@ -55,6 +62,8 @@ impl Role {
         match self {
             #[cfg(feature = "compiler")]
             Self::Compile => crate::compile::serve(),
+            #[cfg(target_os = "linux")]
+            Self::ReadKeys => crate::rotation::serve(),
         }
     }
 }
