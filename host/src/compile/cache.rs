@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::CODE_LIMIT;
 use crate::artifact::MachineCode;
+use crate::trust::{self, Purpose};
 
 /// The folder, in that of all caches.
 const FOLDER: &str = "udping-host";
@@ -62,8 +63,8 @@ impl Cache {
     /// What is kept under `key`, where nobody but this user and root could have put it there.
     pub fn get(&self, key: &Key) -> Option<MachineCode> {
         let path = self.path(key);
-        is_ours(&path).then_some(())?;
         let file = File::open(&path).ok()?;
+        trust::check(&file, &path, Purpose::Code).ok()?;
         let size = file.metadata().ok()?.len();
         let mut code = Vec::with_capacity(usize::try_from(size.min(CODE_LIMIT)).ok()?);
         file.take(CODE_LIMIT).read_to_end(&mut code).ok()?;
@@ -138,23 +139,10 @@ impl Kept {
     }
 }
 
-/// Whether nobody but this user and root could have written what is at `path`, or put it there.
-#[cfg(unix)]
-fn is_ours(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let us = rustix::process::geteuid().as_raw();
-    let Ok(real) = fs::canonicalize(path) else { return false };
-    real.ancestors().all(|one| {
-        let Ok(status) = fs::symlink_metadata(one) else { return false };
-        let sticky = status.is_dir() && status.mode() & 0o1000 != 0;
-        (status.uid() == us || status.uid() == 0) && (sticky || status.mode() & 0o022 == 0)
-    })
-}
-
-/// Elsewhere that cannot be told from a file's mode.
-#[cfg(not(unix))]
-fn is_ours(_: &Path) -> bool {
-    true
+/// Whether nobody but this user and root could have put something into that folder.
+fn is_ours(folder: &Path) -> bool {
+    // Where folders cannot be opened as files, their modes do not tell.
+    File::open(folder).map_or(cfg!(not(unix)), |file| trust::check(&file, folder, Purpose::Code).is_ok())
 }
 
 /// Where this user's caches are.
