@@ -116,8 +116,8 @@ impl Reader {
 pub fn serve(path: &Path) -> Result<Exit> {
     // Neither a terminal's Ctrl-C nor who stops a service ends it before the process that it reads for.
     SigSet::all().thread_block()?;
-    let needs = Needs { low_ports: false, lookups: false };
-    harden::drop_privileges(needs).iter().chain(&harden::read_only()).for_each(say);
+    // The process that asks says which means there are none of.
+    let _ = (harden::hide_memory(), harden::drop_privileges(Needs::default()), harden::shut_reader(path));
     let mut stdout = io::stdout();
     for request in io::stdin().lock().bytes() {
         request?;

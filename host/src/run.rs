@@ -126,7 +126,8 @@ pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit>
 pub struct Shared {
     /// What they may do.
     pub grants: Arc<Grants>,
-    names: Arc<Names>,
+    /// What names stand for.
+    pub names: Arc<Names>,
     output: Output,
     /// Its variables.
     pub environment: Arc<Environment>,
@@ -140,8 +141,8 @@ impl Shared {
     /// # Errors
     ///
     /// Where a name that is to be denied has no address: then it is not known what to deny.
-    pub async fn of(plan: &Plan) -> Result<Self> {
-        let names = Arc::new(Names::resolve(plan.grants.names()).await);
+    pub fn of(plan: &Plan) -> Result<Self> {
+        let names = Arc::new(Names::resolve(plan.grants.names()));
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
             bail!("--deny-to {name}: the name has no address, so what it forbids is not known");
         }

@@ -21,6 +21,9 @@ pub enum Role {
     /// Compiles a component.
     #[cfg(feature = "compiler")]
     Compile,
+    /// Resolves names, for a process that runs guests.
+    #[cfg(target_os = "linux")]
+    Resolve,
 }
 
 impl Role {
@@ -28,12 +31,16 @@ impl Role {
     pub const ALL: &[Self] = &[
         #[cfg(feature = "compiler")]
         Self::Compile,
+        #[cfg(target_os = "linux")]
+        Self::Resolve,
     ];
 
     const fn name(self) -> &'static str {
         match self {
             #[cfg(feature = "compiler")]
             Self::Compile => "compile",
+            #[cfg(target_os = "linux")]
+            Self::Resolve => "resolve",
         }
     }
 
@@ -55,6 +62,8 @@ impl Role {
         match self {
             #[cfg(feature = "compiler")]
             Self::Compile => crate::compile::serve(),
+            #[cfg(target_os = "linux")]
+            Self::Resolve => crate::resolver::serve(),
         }
     }
 }
