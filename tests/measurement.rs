@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use udping_tests::{CLIENT, Outcome, Runtime, Server, file, ping, run, udping_host, under_both_runtimes, wasmtime};
+use udping_tests::{
+    CLIENT, Outcome, Runtime, Server, file, own_file, ping, run, udping_host, under_both_runtimes, wasmtime,
+};
 
 under_both_runtimes![
     a_document_holds_the_run,
@@ -145,7 +147,7 @@ fn list(servers: &[&Server]) -> String {
 #[test]
 fn the_host_reads_a_list_and_grants_what_stands_there() {
     let (one, two) = (Server::start(Runtime::UdpingHost, "127.0.0.1", &[]), Server::start(Runtime::UdpingHost, "::1", &[]));
-    let targets = file("targets.txt", list(&[&one, &two]).as_bytes());
+    let targets = own_file("targets.txt", list(&[&one, &two]).as_bytes());
     let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(FAST));
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
     assert_eq!(outcome.lines_with(" rtt=").len(), 10, "{outcome:?}");
@@ -157,7 +159,7 @@ fn the_host_reads_a_list_and_grants_what_stands_there() {
 fn a_target_that_does_not_answer_stops_no_other_and_fails_the_run() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let text = format!("{}127.0.0.1:9\nno-such-host.invalid:7\n{}\n", list(&[&server]), server.addresses[0]);
-    let targets = file("some-silent.txt", text.as_bytes());
+    let targets = own_file("some-silent.txt", text.as_bytes());
     let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(FAST));
     assert_eq!(outcome.code(), 1, "{outcome:?}");
     assert_eq!(outcome.lines_with("5 sent, 5 received").len(), 1, "{outcome:?}");
@@ -176,7 +178,7 @@ fn a_list_that_names_nobody_or_something_else_is_one_line() {
             ": line 2: \"127.0.0.0/8:7\" is not HOST[:PORT], with an IPv6 address in brackets",
         ),
     ] {
-        let targets = file(name, text.as_bytes());
+        let targets = own_file(name, text.as_bytes());
         let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client"));
         assert_eq!(outcome.code(), 2, "{outcome:?}");
         assert_eq!(outcome.only_error(), format!("udping-host: --targets {}{complaint}", targets.display()));
@@ -226,7 +228,7 @@ fn a_poisson_schedule_is_that_of_its_seed() {
 fn a_thousand_targets_are_pinged_by_one_process() {
     let port = udping_tests::responder::start().port();
     let text: String = (0..1_000).map(|i| format!("127.0.{}.{}:{port}\n", 1 + i / 250, 1 + i % 250)).collect();
-    let targets = file("thousand.txt", text.as_bytes());
+    let targets = own_file("thousand.txt", text.as_bytes());
     let options = ["-c", "2", "-i", "500ms", "-q", "--format", "csv"];
     let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(options));
     fs::remove_file(&targets).unwrap();

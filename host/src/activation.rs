@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 
 use anyhow::Result;
 
-/// The sockets that were handed over, if any were.
+/// The sockets that were handed over, if any were, in the state of new ones.
 ///
 /// # Errors
 ///
@@ -14,6 +14,8 @@ use anyhow::Result;
 pub fn sockets() -> Result<Vec<UdpSocket>> {
     use anyhow::{Context as _, ensure};
     use rustix::net::sockopt::ipv6_v6only;
+
+    use crate::handed_over;
 
     let mut given = listenfd::ListenFd::from_env();
     (0..given.len())
@@ -26,6 +28,7 @@ pub fn sockets() -> Result<Vec<UdpSocket>> {
                 local.is_ipv4() || ipv6_v6only(&socket)?,
                 "LISTEN_FDS: {local} takes IPv4 too, which a component's socket never does: set BindIPv6Only=ipv6-only"
             );
+            handed_over::reset(&socket).with_context(|| format!("LISTEN_FDS: {local}"))?;
             Ok(socket)
         })
         .collect()

@@ -2,28 +2,40 @@
 
 use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncBufReadExt as _, BufReader, duplex};
-use udping_components::{CLIENT, SERVER};
+use udping_components::{CLIENT, Component, SERVER};
 use wasmtime_wasi::cli::AsyncStdoutStream;
 
 use crate::artifact::Source;
 use crate::cli::RunFlags;
 use crate::exit::Exit;
+use crate::harden::{self, Needs};
+use crate::log::say;
 use crate::plan::Plan;
 use crate::run::{Loading, Shared, load};
 use crate::sandbox::Program;
 use crate::signals::Stop;
 use crate::standard_streams::Stream;
+use crate::workers::runtime;
 
 /// What the server's first line may have in bytes, and the room that its standard output has.
 const PIPE: usize = 4096;
 
 /// Runs both until the client has ended.
-pub async fn demo() -> Result<Exit> {
+pub fn demo() -> Result<Exit> {
+    harden::drop_privileges(Needs::default()).iter().for_each(say);
+    let (server, client) = (program(SERVER)?, program(CLIENT)?);
+    let runtime = runtime()?;
+    harden::close_inherited([]);
+    harden::shut().iter().for_each(say);
+    runtime.block_on(ping_each_other(&server, &client))
+}
+
+async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
     let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
-    let (server_plan, server) = prepare(SERVER, &["0", "--bind", "127.0.0.1"])?;
+    let server_plan = plan(SERVER, &["0", "--bind", "127.0.0.1"])?;
     let (lines, out) = duplex(PIPE);
     let _server_watchdog = server.watched()?;
-    let shared = Shared::of(&server_plan).await?;
+    let shared = Shared::of(&server_plan)?;
     let place = shared.place(&server_plan, Vec::new())?;
     let server_instance =
         shared.instance(&server_plan, &place, AsyncStdoutStream::new(PIPE, out), Stream::stderr(&server_plan.source));
@@ -35,10 +47,10 @@ pub async fn demo() -> Result<Exit> {
         println!("$ udping-host {}\n{line}", command_line(&server_plan));
         let port = line.split_whitespace().nth(2).and_then(|address| address.rsplit(':').next());
         let port = port.context("the server does not say where it listens")?;
-        let (plan, client) = prepare(CLIENT, &["127.0.0.1", port])?;
+        let plan = plan(CLIENT, &["127.0.0.1", port])?;
         println!("$ udping-host {}", command_line(&plan));
         let _client_watchdog = client.watched()?;
-        let shared = Shared::of(&plan).await?;
+        let shared = Shared::of(&plan)?;
         let instance = shared.instance(
             &plan,
             &shared.place(&plan, Vec::new())?,
@@ -54,10 +66,13 @@ pub async fn demo() -> Result<Exit> {
     }
 }
 
-fn prepare(component: udping_components::Component, arguments: &[&str]) -> Result<(Plan, Program)> {
+fn program(component: Component) -> Result<Program> {
     let source = Source::BuiltIn(component);
-    let program = load(&source, &source.read()?, Loading::default())?;
-    Ok((Plan::new(&RunFlags::default(), source, arguments.iter().map(Into::into))?, program))
+    load(&source, &source.read()?, Loading::default())
+}
+
+fn plan(component: Component, arguments: &[&str]) -> Result<Plan> {
+    Ok(Plan::new(&RunFlags::default(), Source::BuiltIn(component), arguments.iter().map(Into::into))?)
 }
 
 fn command_line(plan: &Plan) -> String {

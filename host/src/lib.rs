@@ -19,6 +19,8 @@ pub mod environment;
 pub mod exit;
 pub mod grants;
 pub mod guard;
+#[cfg(target_os = "linux")]
+mod handed_over;
 pub mod harden;
 pub mod helper;
 pub mod inspect;
@@ -38,6 +40,8 @@ pub mod printable;
 pub mod rate;
 #[cfg(target_os = "linux")]
 mod reactor;
+#[cfg(target_os = "linux")]
+pub mod resolver;
 #[cfg(target_os = "linux")]
 pub mod rotation;
 pub mod run;

@@ -14,12 +14,13 @@ use udping_host::exit::Exit;
 use udping_host::helper::Role;
 use udping_host::plan::Plan;
 use udping_host::run::Loading;
-use udping_host::{allocator, demo, inspect, log, overview, workers};
+use udping_host::{allocator, demo, harden, inspect, log, overview, workers};
 
 fn main() -> ExitCode {
     if let Some(role) = Role::of_this_process() {
         return role.serve();
     }
+    harden::note_inherited();
     allocator::keep_memory();
     let result = match Cli::try_parse() {
         Ok(cli) => {
@@ -54,7 +55,7 @@ fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
         }
         Command::Grants(run) => {
             let plan = plan(&run.flags.or(flags), run.component, run.arguments.arguments)?;
-            workers::block_on(overview::show(&plan, &mut io::stdout().lock()))
+            overview::show(&plan, &mut io::stdout().lock())
         }
         Command::Inspect { component, limits } => {
             let loading = loading(flags, limits)?;
@@ -94,7 +95,7 @@ fn plan(flags: &RunFlags, component: PathBuf, arguments: Vec<OsString>) -> Resul
 fn without_component(command: Command) -> Result<Exit> {
     let mut out = io::stdout().lock();
     match command {
-        Command::Demo => return workers::block_on(demo::demo()),
+        Command::Demo => return demo::demo(),
         #[cfg(feature = "plot")]
         Command::Plot { results, output } => udping_host::plot::plot(&results, &output)?,
         Command::Emit { component } => out.write_all(component.component().bytes)?,

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs as _};
+#[cfg(target_os = "linux")]
+use std::sync::{Arc, OnceLock};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::net::lookup_host;
 
 use crate::grants::HostName;
+#[cfg(target_os = "linux")]
+use crate::resolver::Resolver;
 
 /// The addresses of every name in the grants, resolved when the run starts.
 ///
@@ -17,18 +21,48 @@ pub struct Names {
     granted: HashMap<HostName, Vec<IpAddr>>,
     /// Those that were asked for later, as wildcards let them be.
     asked: Mutex<HashMap<HostName, Vec<IpAddr>>>,
+    /// Asks for those, where this process itself cannot.
+    #[cfg(target_os = "linux")]
+    resolver: OnceLock<Arc<Resolver>>,
 }
 
 impl Names {
-    /// Resolves each name through the system's resolver. One that has no address is kept, with none.
-    pub async fn resolve(names: impl Iterator<Item = &HostName>) -> Self {
+    /// Resolves each name through the system's resolver, now, on this thread. One that has no address is kept, with none.
+    pub fn resolve<'a>(names: impl Iterator<Item = &'a HostName>) -> Self {
         let mut resolved = HashMap::new();
         for name in names {
             if !resolved.contains_key(name) {
-                resolved.insert(name.clone(), resolve(name).await.unwrap_or_default());
+                resolved.insert(name.clone(), resolve(name).unwrap_or_default());
             }
         }
-        Self { granted: resolved, asked: Mutex::default() }
+        Self { granted: resolved, ..Self::default() }
+    }
+
+    /// From now on, names that are not in the grants by themselves are resolved by a helper process. To be called before this
+    /// process gives up what that takes.
+    ///
+    /// # Errors
+    ///
+    /// Where no process can be started.
+    #[cfg(target_os = "linux")]
+    pub fn start_resolver(&self) -> io::Result<()> {
+        let resolver = Resolver::start()?;
+        // Only a second one is none.
+        let _ = self.resolver.set(resolver);
+        Ok(())
+    }
+
+    /// Starts to listen for that process's answers, on a thread of its own, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where no thread can be started.
+    pub fn listen(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if let Some(resolver) = self.resolver.get() {
+            return resolver.listen();
+        }
+        Ok(())
     }
 
     /// As if each name stood for the address beside it.
@@ -59,10 +93,18 @@ impl Names {
         match known {
             Some(addresses) => Ok(addresses),
             None => {
-                let addresses = resolve(name).await?;
+                let addresses = self.resolve_later(name).await?;
                 Ok(self.asked().entry(name.clone()).or_insert(addresses).clone())
             }
         }
+    }
+
+    async fn resolve_later(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
+        #[cfg(target_os = "linux")]
+        if let Some(resolver) = self.resolver.get() {
+            return resolver.resolve(name).await;
+        }
+        Ok(lookup_host((name.as_str(), 0)).await?.map(|address| address.ip().to_canonical()).collect())
     }
 
     fn asked(&self) -> MutexGuard<'_, HashMap<HostName, Vec<IpAddr>>> {
@@ -71,7 +113,6 @@ impl Names {
     }
 }
 
-/// Asks the system's resolver, now.
-async fn resolve(name: &HostName) -> io::Result<Vec<IpAddr>> {
-    Ok(lookup_host((name.as_str(), 0)).await?.map(|address| address.ip().to_canonical()).collect())
+fn resolve(name: &HostName) -> io::Result<Vec<IpAddr>> {
+    Ok((name.as_str(), 0).to_socket_addrs()?.map(|address| address.ip().to_canonical()).collect())
 }

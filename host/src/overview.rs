@@ -10,8 +10,8 @@ use crate::plan::Plan;
 use crate::run::Shared;
 
 /// Writes the grants and limits of `plan` to `out`, with the names in them resolved.
-pub async fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
-    let shared = Shared::of(plan).await?;
+pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
+    let shared = Shared::of(plan)?;
     let grants = &shared.grants;
     writeln!(out, "{} may", plan.source.name())?;
     let mut granted = false;

@@ -129,7 +129,7 @@ fn read_on_request(requests: &mut impl BufRead, answers: &mut impl Write) -> io:
     path.pop();
     let path = Path::new(OsStr::from_bytes(&path));
     // What a kernel has no means for is said by the process that it reads for.
-    let _ = (harden::drop_privileges(Needs { low_ports: false, lookups: false }), harden::read_only());
+    let _ = (harden::hide_memory(), harden::drop_privileges(Needs::default()), harden::shut_reader(path));
     for request in requests.bytes() {
         request?;
         match Keys::read(path) {

@@ -131,7 +131,8 @@ pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit>
 pub struct Shared {
     /// What they may do.
     pub grants: Arc<Grants>,
-    names: Arc<Names>,
+    /// What names stand for.
+    pub names: Arc<Names>,
     output: Output,
     /// Its variables.
     pub environment: Arc<Environment>,
@@ -147,8 +148,8 @@ impl Shared {
     ///
     /// Where a name that is to be denied has no address: then it is not known what to deny. Where a network is granted, and
     /// the addresses of this machine cannot be read: then it is not known what is not granted.
-    pub async fn of(plan: &Plan) -> Result<Self> {
-        let names = Arc::new(Names::resolve(plan.grants.names()).await);
+    pub fn of(plan: &Plan) -> Result<Self> {
+        let names = Arc::new(Names::resolve(plan.grants.names()));
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
             bail!("--deny-to {name}: the name has no address, so what it forbids is not known");
         }

@@ -1,11 +1,13 @@
 //! Instances of one component, a thread each.
 
+use std::io;
 use std::net::UdpSocket;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::activation;
 use crate::audit;
@@ -28,6 +30,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 ///
 /// Where there are several workers, the first that does not succeed has the others stopped, and its end is the run's.
 pub fn run(plan: &Plan) -> Result<Exit> {
+    if plan.harden && plan.keys.is_some() {
+        harden::hide_memory().iter().for_each(say);
+    }
     let given = activation::sockets()?;
     ensure!(
         given.is_empty() || plan.workers == NonZeroUsize::MIN,
@@ -35,7 +40,7 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     );
     #[cfg(target_os = "linux")]
     let rotation = plan.key_file.as_deref().map(Rotation::of);
-    let shared = block_on(Shared::of(plan))?;
+    let shared = Shared::of(plan)?;
     if plan.withholds_key {
         let (component, key) = (plan.source.name(), key::VARIABLE);
         say(format_args!("{key} is set, and {component} does not get it; to hand it over: --env {key}"));
@@ -53,7 +58,7 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     };
     activation::ready();
     if plan.harden {
-        harden::shut(needs(plan)).iter().for_each(say);
+        give_up(plan, &shared, &given)?;
     }
     let watch = || {
         #[cfg(target_os = "linux")]
@@ -68,7 +73,29 @@ pub fn run(plan: &Plan) -> Result<Exit> {
 }
 
 fn needs(plan: &Plan) -> Needs {
-    Needs { low_ports: plan.grants.binds_low_ports(), lookups: plan.grants.looks_up_at_any_time() }
+    Needs { low_ports: plan.grants.binds_low_ports() }
+}
+
+/// Leaves this process with what its guests need. All is read by now, and there is no other thread yet.
+#[cfg(target_os = "linux")]
+fn give_up(plan: &Plan, shared: &Shared, given: &[UdpSocket]) -> Result<()> {
+    use std::os::fd::AsFd as _;
+
+    if plan.grants.looks_up_at_any_time() {
+        shared.names.start_resolver().context("cannot start a process that resolves names")?;
+    }
+    // tokio has sockets that all runtimes of a process share, where it is built for signals; it opens them for the first one.
+    drop(runtime()?);
+    harden::close_inherited(given.iter().map(UdpSocket::as_fd));
+    harden::shut().iter().for_each(say);
+    Ok(())
+}
+
+/// Says that there is nothing to give up.
+#[cfg(not(target_os = "linux"))]
+fn give_up(_: &Plan, _: &Shared, _: &[UdpSocket]) -> Result<()> {
+    harden::shut().iter().for_each(say);
+    Ok(())
 }
 
 /// Runs the instances. `watch` starts what else has a thread.
@@ -85,6 +112,7 @@ fn instances(
             LowPorts::new(plan.harden).are_bound();
             let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
             watch()?;
+            shared.names.listen().context("cannot listen for resolved names")?;
             anyhow::Ok((stop, program.watched().context("cannot start the watchdog")?))
         };
         scope.spawn(start).join().map_err(|_| anyhow!("a thread panicked"))?
@@ -133,7 +161,7 @@ impl Drop for StopOthers<'_> {
 
 /// Instances that follow one another, as `plan` has it, on this thread.
 fn work(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>, stop: &Stop) -> Result<Exit> {
-    block_on(async {
+    runtime()?.block_on(async {
         let place = shared.place(plan, given)?;
         let mut pause = PAUSES.0;
         loop {
@@ -168,6 +196,6 @@ async fn instance(plan: &Plan, program: &Program, shared: &Shared, place: &Place
 }
 
 /// A guest and what it waits for share one thread.
-pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }

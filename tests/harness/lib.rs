@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use std::{env, fs, iter, process, thread};
 
@@ -134,11 +134,26 @@ pub fn file(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// A file with `key` in it, for nobody else to read.
-pub fn key_file(key: &str) -> PathBuf {
-    let path = file(&format!("{key}.key"), key.as_bytes());
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is this user's");
+/// A file of that name with that content, which nobody else can write: among the system's temporary files, since others may
+/// be able to write the folders above this workspace.
+pub fn own_file(name: &str, content: &[u8]) -> PathBuf {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = tempfile::Builder::new().prefix("udping-test").tempdir().expect("a folder for the test's files");
+        folder.keep()
+    });
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = FOLDER.join(name);
+    if !path.exists() {
+        fs::write(&path, content).expect("the test's file");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is this user's");
+    }
     path
+}
+
+/// A file with `key` in it.
+pub fn key_file(key: &str) -> PathBuf {
+    own_file(&format!("{key}.key"), key.as_bytes())
 }
 
 /// A file of that name with the component or module that `text` describes.

@@ -140,16 +140,10 @@ impl Kept {
     }
 }
 
-/// Whether what is put into `folder` is this user's alone.
-#[cfg(unix)]
+/// Whether nobody but this user and root could have put something into that folder.
 fn is_ours(folder: &Path) -> bool {
-    File::open(folder).is_ok_and(|opened| trust::check(&opened, folder, Purpose::Code).is_ok())
-}
-
-/// Elsewhere that cannot be told from a folder's mode.
-#[cfg(not(unix))]
-fn is_ours(_: &Path) -> bool {
-    true
+    // Where folders cannot be opened as files, their modes do not tell.
+    File::open(folder).map_or(cfg!(not(unix)), |file| trust::check(&file, folder, Purpose::Code).is_ok())
 }
 
 /// Where this user's caches are.

@@ -24,9 +24,8 @@ pub fn confine(limits: &CompileLimits, harden: bool) -> Result<(), String> {
         limit(resource, soft, hard).map_err(|error| format!("{resource:?}: {error}"))?;
     }
     if harden {
-        let nothing = Needs { low_ports: false, lookups: false };
         // The process that asked says which means there are none of.
-        let _ = (harden::drop_privileges(nothing), harden::shut(nothing), without_network());
+        let _ = (harden::drop_privileges(Needs::default()), harden::shut(), without_network());
     }
     Ok(())
 }

@@ -1,55 +1,74 @@
 //! Files, and what else Landlock keeps (landlock(7)): TCP, abstract Unix sockets, and signals to other processes.
 
-use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-    RulesetError, RulesetStatus, Scope, path_beneath_rules,
-};
+use std::path::PathBuf;
 
-use super::Needs;
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, NetPort, Ruleset, RulesetAttr as _, RulesetCreated,
+    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
 
 /// The newest that is known here. On older kernels there is less to be kept.
 const KNOWN: ABI = ABI::V7;
 
-/// What the system's resolver reads: its configuration, and its libraries, which are loaded when they are first used.
-const RESOLVER: [&str; 5] = ["/etc", "/usr/lib", "/lib", "/lib64", "/run/systemd/resolve"];
+/// What the system's resolver reads: its configuration, file by file, and libraries, which are loaded when they are first used.
+const RESOLVER: [&str; 14] = [
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/ld.so.cache",
+    // Where resolv.conf may be, and is written anew.
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/nix/store",
+];
+
+/// The port of DNS.
+const DNS: u16 = 53;
 
 /// From now on this thread, and those that it starts, open no file.
-pub fn shut(needs: Needs) -> Result<(), String> {
-    let readable: &[&str] = if needs.lookups { &RESOLVER } else { &[] };
-    match enforce(readable) {
-        Ok(RulesetStatus::NotEnforced) => Err("this kernel has none".to_owned()),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
+pub fn shut() -> Result<(), String> {
+    told(nothing().and_then(restrict))
 }
 
-/// From now on this thread, and those that it starts, read files, and do nothing else with them, nor with TCP.
-pub fn keep_reading() -> Result<(), String> {
-    let restrict = || -> Result<RulesetStatus, RulesetError> {
-        let rules = Ruleset::default()
-            .set_compatibility(CompatLevel::BestEffort)
-            .handle_access(AccessFs::from_all(KNOWN))?
-            .handle_access(AccessNet::from_all(KNOWN))?
-            .scope(Scope::from_all(KNOWN))?
-            .create()?;
-        Ok(rules.add_rules(path_beneath_rules(["/"], AccessFs::ReadFile | AccessFs::ReadDir))?.restrict_self()?.ruleset)
+/// From now on this thread, and those that it starts, read what the system's resolver reads, and ask DNS servers by TCP.
+pub fn shut_resolver() -> Result<(), String> {
+    let rules = || {
+        let files = path_beneath_rules(RESOLVER, AccessFs::ReadFile);
+        restrict(nothing()?.add_rules(files)?.add_rule(NetPort::new(DNS, AccessNet::ConnectTcp))?)
     };
-    match restrict() {
-        Ok(RulesetStatus::NotEnforced) => Err("this kernel has none".to_owned()),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
+    told(rules())
 }
 
-fn enforce(readable: &[&str]) -> Result<RulesetStatus, RulesetError> {
-    let mut rules = Ruleset::default()
+/// From now on this thread, and those that it starts, read what is in these folders, and do nothing else with files.
+pub fn shut_reader(folders: &[PathBuf]) -> Result<(), String> {
+    told(nothing().and_then(|rules| restrict(rules.add_rules(path_beneath_rules(folders, AccessFs::ReadFile))?)))
+}
+
+/// What this thread, and those that it starts, can do without any rule: nothing of all that Landlock keeps.
+fn nothing() -> Result<RulesetCreated, RulesetError> {
+    Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))?
-        .scope(Scope::from_all(KNOWN))?;
-    if readable.is_empty() {
-        // A resolver may have to ask by TCP (RFC 7766).
-        rules = rules.handle_access(AccessNet::from_all(KNOWN))?;
-    }
-    let rules = rules.create()?.add_rules(path_beneath_rules(readable, AccessFs::from_read(KNOWN)))?;
+        .handle_access(AccessNet::from_all(KNOWN))?
+        .scope(Scope::from_all(KNOWN))?
+        .create()
+}
+
+fn restrict(rules: RulesetCreated) -> Result<RulesetStatus, RulesetError> {
     Ok(rules.restrict_self()?.ruleset)
+}
+
+fn told(enforced: Result<RulesetStatus, RulesetError>) -> Result<(), String> {
+    match enforced {
+        Ok(RulesetStatus::NotEnforced) => Err("this kernel has none".to_owned()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -1,23 +1,28 @@
 //! What this process gives up before any guest code runs: should a guest ever break out of WebAssembly, it finds itself
 //! where there are no files, no programs to start, and no privileges.
 //!
-//! In two steps, since what is between them still reads and writes files, and starts threads: [`drop_privileges`] before a
-//! component is compiled, [`shut`] after it. A kernel that lacks one of the means is no reason not to run: the caller is told.
+//! In steps, since what is between them still reads files and starts processes: [`drop_privileges`] before a component is
+//! compiled, [`close_inherited`] and [`shut`] when all is read, and before there is a second thread, which [`shut`] could not
+//! hold to everything. A kernel that lacks one of the means is no reason not to run: the caller is told.
 
+#[cfg(target_os = "linux")]
+mod arguments;
 #[cfg(target_os = "linux")]
 mod calls;
 #[cfg(target_os = "linux")]
+mod descriptors;
+#[cfg(target_os = "linux")]
 mod files;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(target_os = "linux")]
 mod privileges;
 
 /// What the process still needs when guest code runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// To bind ports below 1024.
     pub low_ports: bool,
-    /// To look names up, which reads the system's configuration and libraries.
-    pub lookups: bool,
 }
 
 /// One means that could not be used.
@@ -36,7 +41,16 @@ impl std::fmt::Display for Unhardened {
 }
 
 #[cfg(target_os = "linux")]
-pub use privileges::LowPorts;
+pub use {
+    descriptors::{close_inherited, note_inherited},
+    privileges::LowPorts,
+};
+
+/// Has no other process of this user look at this one's memory, where a key is, and nothing write it to a file.
+#[cfg(target_os = "linux")]
+pub fn hide_memory() -> Vec<Unhardened> {
+    failed([("PR_SET_DUMPABLE", memory::hide()), ("RLIMIT_CORE", memory::never_dump())])
+}
 
 /// Gives up privileges: no new ones can be gained, and the capabilities go.
 #[cfg(target_os = "linux")]
@@ -46,14 +60,38 @@ pub fn drop_privileges(needs: Needs) -> Vec<Unhardened> {
 
 /// Shuts the doors: files, executable memory, programs, and every system call that a run does not need.
 #[cfg(target_os = "linux")]
-pub fn shut(needs: Needs) -> Vec<Unhardened> {
-    failed([("Landlock", files::shut(needs)), ("seccomp", calls::shut(needs))])
+pub fn shut() -> Vec<Unhardened> {
+    failed([("Landlock", alone().and_then(|()| files::shut())), ("seccomp", calls::shut())])
 }
 
-/// For a process that is there to read files, and runs nothing of others: it writes and executes none.
+/// The same, but for what the system's resolver needs.
 #[cfg(target_os = "linux")]
-pub fn read_only() -> Vec<Unhardened> {
-    failed([("Landlock", files::keep_reading())])
+pub fn shut_resolver() -> Vec<Unhardened> {
+    failed([("Landlock", alone().and_then(|()| files::shut_resolver())), ("seccomp", calls::shut_resolver())])
+}
+
+/// The same, but for what reading the file at `path` again needs, and another one that has its name then: the files in its
+/// folder, and in the one that it is in by now, where it is a link.
+#[cfg(target_os = "linux")]
+pub fn shut_reader(path: &std::path::Path) -> Vec<Unhardened> {
+    let folder = |path: &std::path::Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(std::path::Path::new(".")).to_owned()
+    };
+    let real = std::fs::canonicalize(path).ok();
+    let folders: Vec<_> = [path].into_iter().chain(real.as_deref()).map(folder).collect();
+    let landlock = alone().and_then(|()| files::shut_reader(&folders));
+    failed([("Landlock", landlock), ("seccomp", calls::shut_reader())])
+}
+
+/// Landlock holds for the thread that asks for it, and those that it starts: there must not be another one.
+#[cfg(target_os = "linux")]
+fn alone() -> Result<(), String> {
+    match std::fs::read_dir("/proc/self/task").map(Iterator::count) {
+        Ok(count) if count > 1 => Err(format!("there are {count} threads already, and it holds for one")),
+        // Where it cannot be told, there is no reason to leave it.
+        _ => Ok(()),
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -61,30 +99,45 @@ fn failed<const N: usize>(steps: [(&'static str, Result<(), String>); N]) -> Vec
     steps.into_iter().filter_map(|(means, done)| Some(Unhardened { means, problem: done.err()? })).collect()
 }
 
-/// Nothing, where the means are Linux's.
 #[cfg(not(target_os = "linux"))]
-pub fn drop_privileges(_needs: Needs) -> Vec<Unhardened> {
-    Vec::new()
-}
+mod elsewhere {
+    use super::{Needs, Unhardened};
 
-/// Says that there are no means.
-#[cfg(not(target_os = "linux"))]
-pub fn shut(_needs: Needs) -> Vec<Unhardened> {
-    vec![Unhardened { means: "this system", problem: "only Linux has the means that are used".to_owned() }]
-}
+    /// Nothing, where the means are Linux's.
+    pub fn note_inherited() {}
 
-/// Nothing, where low ports need no capability.
-#[cfg(not(target_os = "linux"))]
-#[derive(Debug)]
-pub struct LowPorts;
+    /// Nothing, where the means are Linux's.
+    pub fn close_inherited<T>(_kept: T) {}
 
-#[cfg(not(target_os = "linux"))]
-impl LowPorts {
-    /// Nothing is kept.
-    pub fn new(_kept: bool) -> Self {
-        Self
+    /// Nothing, where the means are Linux's.
+    pub fn hide_memory() -> Vec<Unhardened> {
+        Vec::new()
     }
 
-    /// Does nothing.
-    pub fn are_bound(&self) {}
+    /// Nothing, where the means are Linux's.
+    pub fn drop_privileges(_needs: Needs) -> Vec<Unhardened> {
+        Vec::new()
+    }
+
+    /// Says that there are no means.
+    pub fn shut() -> Vec<Unhardened> {
+        vec![Unhardened { means: "this system", problem: "only Linux has the means that are used".to_owned() }]
+    }
+
+    /// Nothing, where low ports need no capability.
+    #[derive(Debug)]
+    pub struct LowPorts;
+
+    impl LowPorts {
+        /// Nothing is kept.
+        pub fn new(_kept: bool) -> Self {
+            Self
+        }
+
+        /// Does nothing.
+        pub fn are_bound(&self) {}
+    }
 }
+
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::*;

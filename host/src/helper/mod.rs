@@ -24,6 +24,9 @@ pub enum Role {
     /// Reads the key file again.
     #[cfg(target_os = "linux")]
     ReadKeys,
+    /// Resolves names, for a process that runs guests.
+    #[cfg(target_os = "linux")]
+    Resolve,
 }
 
 impl Role {
@@ -33,6 +36,8 @@ impl Role {
         Self::Compile,
         #[cfg(target_os = "linux")]
         Self::ReadKeys,
+        #[cfg(target_os = "linux")]
+        Self::Resolve,
     ];
 
     const fn name(self) -> &'static str {
@@ -41,6 +46,8 @@ impl Role {
             Self::Compile => "compile",
             #[cfg(target_os = "linux")]
             Self::ReadKeys => "read-keys",
+            #[cfg(target_os = "linux")]
+            Self::Resolve => "resolve",
         }
     }
 
@@ -64,6 +71,8 @@ impl Role {
             Self::Compile => crate::compile::serve(),
             #[cfg(target_os = "linux")]
             Self::ReadKeys => crate::rotation::serve(),
+            #[cfg(target_os = "linux")]
+            Self::Resolve => crate::resolver::serve(),
         }
     }
 }

@@ -1,0 +1,181 @@
+//! System calls that pass with some arguments and not with others.
+
+use seccompiler::SeccompCmpArgLen::Dword;
+use seccompiler::SeccompCmpOp::{Eq, MaskedEq};
+use seccompiler::{BackendError, SeccompCondition, SeccompRule};
+
+/// A call, and what it may be given: any of these.
+type ByArguments = Vec<(libc::c_long, Vec<SeccompRule>)>;
+
+/// On descriptors: whether one blocks, and whether it is a terminal. `TIOCSTI` types into that terminal, and is not among them.
+const IOCTLS: &[libc::Ioctl] = &[libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
+
+/// Whether one blocks or is inherited, another one for the same file, and the seal on what a memory starts with. `F_SETFL` is
+/// beside them; what sends signals (`F_SETOWN`, `F_SETLEASE`, `F_NOTIFY`) is not.
+const FCNTLS: &[libc::c_int] =
+    &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC, libc::F_ADD_SEALS, libc::F_GET_SEALS];
+
+/// Names of threads and of memory, and where the C library looks when there is no `/proc`.
+const PRCTLS: &[libc::c_int] = &[libc::PR_SET_NAME, libc::PR_SET_VMA, PR_GET_AUXV];
+
+const PR_GET_AUXV: libc::c_int = 0x4155_5856;
+
+/// Options of sockets that this host sets, and those that tell more of a datagram: where to, when, with which bits, and what
+/// came back for it. Not among them is what reaches more hosts or receives more (`SO_BROADCAST`, memberships), chooses a
+/// route or an interface (`SO_MARK`, `SO_BINDTODEVICE`, `IP_OPTIONS`), forges a source (`IP_TRANSPARENT`) or attaches code
+/// (`SO_ATTACH_FILTER`).
+const SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
+    (libc::SOL_SOCKET, libc::SO_RCVBUF),
+    (libc::SOL_SOCKET, libc::SO_SNDBUF),
+    (libc::SOL_SOCKET, libc::SO_REUSEPORT),
+    (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
+    (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS),
+    (libc::IPPROTO_IP, libc::IP_TTL),
+    (libc::IPPROTO_IP, libc::IP_TOS),
+    (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+    (libc::IPPROTO_IP, libc::IP_PKTINFO),
+    (libc::IPPROTO_IP, libc::IP_RECVERR),
+    (libc::IPPROTO_IP, libc::IP_RECVTTL),
+    (libc::IPPROTO_IP, libc::IP_RECVTOS),
+    (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY),
+    (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS),
+    (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+    (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+    (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+    (libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT),
+    (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
+    (libc::SOL_UDP, libc::UDP_GRO),
+    (libc::SOL_UDP, libc::UDP_SEGMENT),
+];
+
+/// What the resolver sets: how it learns of errors, how a TCP connection is left, and how much of the routing table comes.
+const RESOLVER_SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
+    (libc::IPPROTO_IP, libc::IP_RECVERR),
+    (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+    (libc::SOL_SOCKET, libc::SO_RCVBUF),
+    (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+    (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY),
+];
+
+/// The type of a socket without its flags.
+const SOCKET_TYPE: u64 = 0xf;
+
+/// What a thread of this process is, and nothing else: no process, no namespace, nobody's tracer.
+const NEW_THREAD: (u64, u64) = {
+    let other = libc::CLONE_NEWNS
+        | libc::CLONE_NEWCGROUP
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_PTRACE
+        | libc::CLONE_VFORK
+        | libc::CLONE_PARENT
+        | libc::CLONE_PIDFD;
+    ((libc::CLONE_THREAD | other) as u32 as u64, libc::CLONE_THREAD as u64)
+};
+
+/// Those of a process that runs guests. They are machine code by now, so nothing more becomes executable.
+pub fn of_guests() -> Result<ByArguments, BackendError> {
+    let sealed = (libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING).into();
+    let udp = [libc::AF_INET, libc::AF_INET6].map(|family| socket(family, libc::SOCK_DGRAM));
+    let mut calls = common()?;
+    calls.extend([
+        (libc::SYS_mmap, not_executable()?),
+        (libc::SYS_mprotect, not_executable()?),
+        // Where wasmtime keeps what a memory starts with.
+        (libc::SYS_memfd_create, vec![rule([condition(1, Eq, sealed)?])?]),
+        (libc::SYS_socket, udp.into_iter().collect::<Result<_, _>>()?),
+        (libc::SYS_setsockopt, options(SOCKET_OPTIONS)?),
+    ]);
+    Ok(calls)
+}
+
+/// Those of a process that resolves names. Libraries are loaded when a name first needs them: what is in a file can become
+/// executable, as it is.
+pub fn of_resolver() -> Result<ByArguments, BackendError> {
+    let execute = libc::PROT_EXEC as u64;
+    let execute_and_write = execute | libc::PROT_WRITE as u64;
+    let of_a_file = condition(3, MaskedEq(libc::MAP_ANONYMOUS as u64), 0)?;
+    let mmap = vec![
+        rule([condition(2, MaskedEq(execute), 0)?])?,
+        rule([condition(2, MaskedEq(execute_and_write), execute)?, of_a_file])?,
+    ];
+    let sockets = [
+        socket(libc::AF_INET, libc::SOCK_DGRAM),
+        socket(libc::AF_INET6, libc::SOCK_DGRAM),
+        // Answers that are too long for a datagram (RFC 7766).
+        socket(libc::AF_INET, libc::SOCK_STREAM),
+        socket(libc::AF_INET6, libc::SOCK_STREAM),
+        // Which addresses this machine has: where it has none of a family, nobody is reached by it.
+        routing_table(),
+    ];
+    let mut calls = common()?;
+    calls.extend([
+        (libc::SYS_mmap, mmap),
+        (libc::SYS_mprotect, not_executable()?),
+        (libc::SYS_socket, sockets.into_iter().collect::<Result<_, _>>()?),
+        (libc::SYS_setsockopt, options(RESOLVER_SOCKET_OPTIONS)?),
+    ]);
+    Ok(calls)
+}
+
+/// Those of a process that reads a file.
+pub fn of_reader() -> Result<ByArguments, BackendError> {
+    let mut calls = common()?;
+    calls.extend([(libc::SYS_mmap, not_executable()?), (libc::SYS_mprotect, not_executable()?)]);
+    Ok(calls)
+}
+
+fn common() -> Result<ByArguments, BackendError> {
+    let (mask, thread) = NEW_THREAD;
+    let ioctls = IOCTLS.iter().map(|request| *request as u32).collect::<Vec<_>>();
+    let fcntls = FCNTLS.iter().map(|command| command.cast_unsigned()).collect::<Vec<_>>();
+    let prctls = PRCTLS.iter().map(|option| option.cast_unsigned()).collect::<Vec<_>>();
+    let mut fcntl = any_of(1, &fcntls)?;
+    // A terminal that is asynchronous sends signals to whom it belongs to.
+    let set_flags = condition(1, Eq, libc::F_SETFL as u64)?;
+    fcntl.push(rule([set_flags, condition(2, MaskedEq(libc::O_ASYNC as u64), 0)?])?);
+    Ok(vec![
+        (libc::SYS_clone, vec![rule([condition(0, MaskedEq(mask), thread)?])?]),
+        (libc::SYS_ioctl, any_of(1, &ioctls)?),
+        (libc::SYS_fcntl, fcntl),
+        (libc::SYS_prctl, any_of(0, &prctls)?),
+        // Its own threads: a process that aborts signals itself.
+        (libc::SYS_tgkill, any_of(0, &[std::process::id()])?),
+    ])
+}
+
+fn not_executable() -> Result<Vec<SeccompRule>, BackendError> {
+    Ok(vec![rule([condition(2, MaskedEq(libc::PROT_EXEC as u64), 0)?])?])
+}
+
+fn socket(family: libc::c_int, kind: libc::c_int) -> Result<SeccompRule, BackendError> {
+    rule([condition(0, Eq, family as u64)?, condition(1, MaskedEq(SOCKET_TYPE), kind as u64)?])
+}
+
+fn routing_table() -> Result<SeccompRule, BackendError> {
+    rule([condition(0, Eq, libc::AF_NETLINK as u64)?, condition(2, Eq, libc::NETLINK_ROUTE as u64)?])
+}
+
+fn options(options: &[(libc::c_int, libc::c_int)]) -> Result<Vec<SeccompRule>, BackendError> {
+    let option = |(level, name): &(libc::c_int, libc::c_int)| {
+        rule([condition(1, Eq, *level as u64)?, condition(2, Eq, *name as u64)?])
+    };
+    options.iter().map(option).collect()
+}
+
+fn any_of(index: u8, values: &[u32]) -> Result<Vec<SeccompRule>, BackendError> {
+    values.iter().map(|value| rule([condition(index, Eq, (*value).into())?])).collect()
+}
+
+fn rule<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule, BackendError> {
+    SeccompRule::new(conditions.into())
+}
+
+/// The kernel takes 32 bits of all arguments that are looked at here, or fails where there are more.
+fn condition(index: u8, operator: seccompiler::SeccompCmpOp, value: u64) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(index, Dword, operator, value)
+}
