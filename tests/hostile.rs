@@ -4,9 +4,11 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use udping_tests::{Outcome, Process, Server, file, run, udping_host, wat};
+use udping_tests::{Outcome, PATIENCE, Process, Server, file, guests, run, udping_host, wat};
 
 /// How soon a component is stopped at a limit: it takes less than a second, and a machine that tests run on is busy.
 const SOON: Duration = Duration::from_secs(3);
@@ -23,8 +25,13 @@ for_each_guest!(tests);
 /// Runs a component that a limit is to stop, and that has no business going on for longer.
 #[track_caller]
 fn assert_stopped(flags: &[&str], component: &str, limit: &str) -> Outcome {
+    assert_stopped_with(flags, component, &[], limit)
+}
+
+#[track_caller]
+fn assert_stopped_with(flags: &[&str], component: &str, arguments: &[&str], limit: &str) -> Outcome {
     let start = Instant::now();
-    let outcome = run(udping_host().args(flags).arg(component));
+    let outcome = run(udping_host().args(flags).arg(component).args(arguments));
     assert!(start.elapsed() < SOON, "it ran for {:?}: {outcome:?}", start.elapsed());
     assert_eq!(outcome.code(), 6, "{outcome:?}");
     let name = component.rsplit('/').next().unwrap();
@@ -71,13 +78,81 @@ mod cases {
     const NETWORK: &[&str] = &["-S", "inherit-network"];
 
     pub fn spins(guest: &str) {
-        let limit = "computed for 500ms without using the network (--limit-compute)";
+        let limit = "computed for 500ms without a datagram sent or received (--limit-compute)";
         assert_stopped(&[], guest, limit);
     }
 
     pub fn asks_the_time(guest: &str) {
-        let limit = "computed for 100ms without using the network (--limit-compute)";
+        let limit = "computed for 100ms without a datagram sent or received (--limit-compute)";
         assert_stopped(&["--limit-compute", "100ms"], guest, limit);
+    }
+
+    pub fn keeps_busy(guest: &str) {
+        let limit = "computed for 100ms without a datagram sent or received (--limit-compute)";
+        let flags = ["--limit-compute", "100ms", "--allow-to", "192.0.2.7:9"];
+        for mode in [
+            "family",
+            "literal",
+            "poll",
+            "block",
+            "ready",
+            "subscribe",
+            "receive",
+            "check",
+            "refused",
+            "too large",
+            "bind",
+            "buffer",
+            "random",
+            "time",
+            "output",
+        ] {
+            assert_stopped_with(&flags, guest, &[mode], limit);
+        }
+    }
+
+    pub fn sleeps_briefly(guest: &str) {
+        let flags = ["--limit-compute", "300ms", "--allow-to", "192.0.2.7:9"];
+        let limit = "computed for 300ms without a datagram sent or received (--limit-compute)";
+        assert_stopped_with(&flags, guest, &["299000", "1", "100"], limit);
+        assert_stopped_with(&flags, guest, &["500", "1", "100000"], limit);
+        // Sleep pays back: this computes for longer in total.
+        let outcome = run(udping_host().args(flags).arg(guest).args(["50000", "100000", "12"]));
+        assert_eq!((outcome.code(), outcome.stdout.as_str()), (0, "done\n"), "{outcome:?}");
+    }
+
+    pub fn hears_strangers(guest: &str) {
+        let flags = ["--limit-compute", "300ms", "--allow-to", "192.0.2.7:9"];
+        let server = Server::listening(udping_host().args(flags).arg(guest));
+        let (address, over, start) = (server.addresses[0], AtomicBool::new(false), Instant::now());
+        thread::scope(|scope| {
+            let strangers = scope.spawn(|| {
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                while !over.load(Ordering::Relaxed) && start.elapsed() < PATIENCE {
+                    let _ = socket.send_to(b"hello", address);
+                    thread::sleep(Duration::from_micros(200));
+                }
+            });
+            let outcome = server.process.wait();
+            over.store(true, Ordering::Relaxed);
+            strangers.join().unwrap();
+            assert!(start.elapsed() < SOON, "it ran for {:?}: {outcome:?}", start.elapsed());
+            assert_eq!(outcome.code(), 6, "{outcome:?}");
+            assert!(outcome.stderr.contains("computed for 300ms without a datagram"), "{outcome:?}");
+        });
+    }
+
+    pub fn hoards_buffers(guest: &str) {
+        let flags = ["-S", "inherit-network", "--limit-memory", "4MiB"];
+        for (limit, most) in [("128MiB", 128 << 20), ("16MiB", 16 << 20)] {
+            let mut process = Process::start(udping_host().args(flags).args(["--limit-buffers", limit]).arg(guest));
+            let reserved: u64 = process.line().strip_prefix("reserved ").unwrap().parse().unwrap();
+            // Linux reserves twice what is asked for, and a little for each socket in any case.
+            assert!(reserved * 2 <= most + 250 * 8192, "{limit}: {reserved}");
+            // One message may wait for each socket in any case.
+            let resident = process.resident().unwrap();
+            assert!(resident < most + (100 << 20), "{limit}: {resident}");
+        }
     }
 
     pub fn blocks(guest: &str) {
@@ -95,6 +170,13 @@ mod cases {
         let outcome = assert_stopped(&flags, guest, "wrote more than 1.0 MiB in a second (--limit-output)");
         // What comes back in the time that it writes is little beside it.
         assert!((1_000_000..2 << 20).contains(&outcome.stdout.len()), "{}", outcome.stdout.len());
+        let flags = ["--limit-output-total", "1MiB"];
+        let outcome = assert_stopped(&flags, guest, "wrote more than 1.0 MiB in total (--limit-output-total)");
+        assert!((1_000_000..=1 << 20).contains(&outcome.stdout.len()), "{}", outcome.stdout.len());
+        let default = run(udping_host().args(["grants", guest]));
+        assert_eq!(default.lines_with("1.0 GiB of output in total").len(), 1, "{default:?}");
+        let built_in = run(udping_host().args(["grants", "client", "127.0.0.1", "9"]));
+        assert!(built_in.lines_with("in total").is_empty(), "{built_in:?}");
     }
 
     pub fn floods_stderr(guest: &str) {
@@ -143,10 +225,36 @@ mod cases {
     }
 
     pub fn looks_up_names(guest: &str) {
-        let outcome = assert_stopped(&[], guest, "looked up more than 64 names (--limit-lookups)");
-        let refusal = "udping-host: refused: looks_up_names.wasm asked to resolve secret-0.example.invalid";
-        assert!(outcome.stderr.starts_with(refusal), "{outcome:?}");
-        assert!(!outcome.stderr.contains("secret-1.example"), "{outcome:?}");
+        // Where there is no network, the system's resolver has nobody to ask.
+        let without_network = |flags: &[&str], arguments: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.arg("--net").arg(udping_tests::host_program()).args(flags).arg(guest).args(arguments);
+            command
+        };
+        let denied = run(&mut without_network(&[], &[]));
+        assert_eq!((denied.code(), denied.stdout.as_str()), (0, "asked 0, denied 100, later 0\n"), "{denied:?}");
+        let refusal = "udping-host: refused: looks_up_names.wasm asked to resolve secret-";
+        assert!(denied.only_error().starts_with(refusal), "{denied:?}");
+
+        let any_name = ["-S", "allow-ip-name-lookup"];
+        let limited = run(&mut without_network(&any_name, &[]));
+        let counts = |line: &str| -> Vec<u64> {
+            line.split(", ").map(|part| part.rsplit(' ').next().unwrap().parse().unwrap()).collect()
+        };
+        let [asked, 0, later] = counts(limited.stdout.trim())[..] else { panic!("{limited:?}") };
+        assert!((64..67).contains(&asked) && asked + later == 100 && limited.code() == 0, "{limited:?}");
+        assert!(
+            limited.only_error().ends_with("more than 64 names at once, and one per second after that (--limit-lookups)")
+        );
+        let none = run(&mut without_network(&[&any_name[..], &["--limit-lookups", "0"]].concat(), &[]));
+        assert_eq!(none.stdout, "asked 0, denied 0, later 100\n", "{none:?}");
+
+        // An instance that follows another has what that left over.
+        let start = Instant::now();
+        let flags = [&any_name[..], &["--restart", "on-trap"]].concat();
+        let mut restarted = Process::start(&mut without_network(&flags, &["trap"]));
+        let asked = (0..5).map(|_| counts(&restarted.line())[0]).sum::<u64>();
+        assert!(asked <= 64 + 1 + start.elapsed().as_secs(), "{asked} in {:?}", start.elapsed());
     }
 
     pub fn sends_to_strangers(guest: &str) {
@@ -326,4 +434,47 @@ fn assert_too_large(name: &str, definition: &str) {
     );
     let limit = "asked for more than 64.0 MiB of memory (--limit-memory)";
     assert_stopped(&[], wat(name, &text).to_str().unwrap(), limit);
+}
+
+/// A limit holds whatever the component's thread is blocked in: here it writes what nobody reads.
+#[test]
+fn a_limit_of_time_while_nobody_reads_what_is_written() {
+    for (name, component, said) in [
+        ("floods_stdout.wasm", guests::FLOODS_STDOUT, true),
+        // Then there is no place left to say why.
+        ("floods_stderr.wasm", guests::FLOODS_STDERR, false),
+    ] {
+        let start = Instant::now();
+        let mut command = udping_host();
+        command.args(["--limit-time", "500ms", "--limit-compute", "1h"]).arg(file(name, component));
+        let outcome = Process::start(&mut command).wait_unread();
+        assert!(start.elapsed() < SOON, "{name} ran for {:?}", start.elapsed());
+        assert_eq!(outcome.code(), 6, "{name}");
+        let line = format!("udping-host: stopped: {name} ran for 500ms (--limit-time)");
+        assert_eq!(outcome.stderr.lines().last() == Some(line.as_str()), said, "{name}: {}", outcome.stderr.len());
+    }
+}
+
+/// Whoever sends what a component may not have cannot have it ended for what it costs to drop that.
+#[test]
+fn a_flood_by_strangers_is_not_charged_to_a_component_that_waits() {
+    let flags = ["--log", "json", "--limit-compute", "100ms", "--allow-to", "192.0.2.7:9"];
+    let server = Server::listening(udping_host().args(flags).arg(file("waits.wasm", guests::WAITS)));
+    let (address, over, start) = (server.addresses[0], AtomicBool::new(false), Instant::now());
+    let (outcome, sent) = thread::scope(|scope| {
+        let strangers = scope.spawn(|| {
+            let (socket, mut sent) = (UdpSocket::bind("127.0.0.1:0").unwrap(), 0_u64);
+            while !over.load(Ordering::Relaxed) && start.elapsed() < PATIENCE {
+                sent += u64::from(socket.send_to(b"hello", address).is_ok());
+            }
+            sent
+        });
+        let outcome = server.process.wait();
+        over.store(true, Ordering::Relaxed);
+        (outcome, strangers.join().unwrap())
+    });
+    assert_eq!((outcome.code(), outcome.stdout.as_str()), (0, "received 0\n"), "{sent} sent: {outcome:?}");
+    let ended: serde_json::Value = serde_json::from_str(outcome.stderr.lines().last().unwrap()).unwrap();
+    let spent = Duration::from_micros(ended["dropping_us"].as_u64().unwrap());
+    assert!(spent > Duration::ZERO && spent < start.elapsed() * 6 / 10, "{spent:?} of {:?}: {ended}", start.elapsed());
 }

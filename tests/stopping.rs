@@ -1,9 +1,10 @@
 //! Ctrl-C and SIGTERM under udping-host, and what they leave alone elsewhere.
 
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use udping_tests::{CLIENT, Process, Runtime, Server, file, guests, ping, udping_host};
+use udping_tests::{CLIENT, Process, Runtime, Server, file, guests, host_program, ping, run, udping_host};
 
 #[test]
 fn an_interrupted_client_prints_the_summary_of_what_ran() {
@@ -56,6 +57,43 @@ fn a_second_ctrl_c_ends_a_component_that_does_not_heed_the_first() {
     spins.signal(Signal::INT);
     let outcome = spins.wait();
     assert_eq!(outcome.code(), 130, "{outcome:?}");
+}
+
+#[test]
+fn a_second_signal_ends_a_component_whose_output_nobody_reads() {
+    for log in [&[][..], &["--log", "json"]] {
+        let flags = ["--limit-compute", "1h", "--limit-output", "1GiB"];
+        let guest = file("floods_stdout.wasm", guests::FLOODS_STDOUT);
+        let blocked = Process::start(udping_host().args(flags).args(log).arg(guest));
+        std::thread::sleep(Duration::from_secs(2));
+        blocked.signal(Signal::TERM);
+        std::thread::sleep(Duration::from_millis(500));
+        blocked.signal(Signal::TERM);
+        let outcome = blocked.wait_unread();
+        assert_eq!(outcome.code(), 130, "{}", outcome.stderr);
+        let last = outcome.stderr.lines().last().unwrap_or_default();
+        assert_eq!(last.contains("\"event\":\"ended\"") && last.contains("\"code\":130"), !log.is_empty(), "{last}");
+    }
+}
+
+/// GNU `timeout` signals the client, and then its group, which the client is part of: microseconds later.
+#[test]
+fn signals_that_come_together_are_one_and_a_client_prints_its_summary() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let [host, port] = server.host_and_port();
+    let arguments = ["client", &host, &port, "-c", "0", "-i", "20ms"];
+    for _ in 0..20 {
+        let mut client = Process::start(udping_host().args(arguments));
+        while !client.line().contains(" seq=1 ") {}
+        client.signal(Signal::TERM);
+        std::thread::sleep(Duration::from_micros(100));
+        client.signal(Signal::TERM);
+        let outcome = client.wait();
+        assert_eq!((outcome.code(), outcome.lines_with(" received, ").len()), (0, 1), "{outcome:?}");
+    }
+    let outcome = run(Command::new("timeout").arg("1").arg(host_program()).args(arguments));
+    assert_eq!(outcome.code(), 124, "timeout says that it was one: {outcome:?}");
+    assert_eq!(outcome.lines_with(" received, ").len(), 1, "{outcome:?}");
 }
 
 /// Every process of these suites has /dev/null as its standard input: a client that took its end for "stop" would send

@@ -1,7 +1,7 @@
 //! Several instances of a server on one port, and the other ways to tune a run.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use udping_tests::{Server, run, udping_host};
 
@@ -36,6 +36,25 @@ fn flows_are_split_among_workers_and_none_is_lost() {
     // That one worker gets all of 64 flows by chance: once in 2^63.
     assert_eq!((counts.len(), counts.iter().sum::<u32>()), (2, 64), "{outcome:?}");
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}
+
+#[test]
+fn a_rate_is_the_runs_however_many_workers_there_are() {
+    let port = free_port().to_string();
+    let flags = ["--workers", "4", "--limit-receive", "50"];
+    let mut server = Server::listening(udping_host().args(flags).args(["server", &port, "--bind", "127.0.0.1"]));
+    (1..4).for_each(|_| drop(server.process.line()));
+    let start = Instant::now();
+    for number in 0_u32..400 {
+        // A socket each, so that every worker gets some.
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(&number.to_be_bytes(), server.addresses[0]).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let outcome = server.stop();
+    let counts = outcome.stdout.lines().map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap());
+    let (received, most) = (counts.sum::<u64>(), 50 + 50 * (start.elapsed().as_millis() as u64 + 20) / 1_000);
+    assert!((50..=most).contains(&received), "{received} of at most {most}: {outcome:?}");
 }
 
 #[test]

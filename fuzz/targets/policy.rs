@@ -41,15 +41,17 @@ const GRANTS: [(&str, &str, Kind); 8] = [
     ("amplification", "--amplification", Kind::One),
     ("wasi", "-S", Kind::List),
 ];
-const LIMITS: [(&str, &str, Kind); 14] = [
+const LIMITS: [(&str, &str, Kind); 16] = [
     ("memory", "--limit-memory", Kind::One),
     ("time", "--limit-time", Kind::One),
     ("compute", "--limit-compute", Kind::One),
     ("sockets", "--limit-sockets", Kind::Number),
     ("handles", "--limit-handles", Kind::Number),
     ("call", "--limit-call", Kind::One),
-    ("lookups", "--limit-lookups", Kind::Number),
     ("output", "--limit-output", Kind::One),
+    ("output-total", "--limit-output-total", Kind::One),
+    ("lookups", "--limit-lookups", Kind::Number),
+    ("buffers", "--limit-buffers", Kind::One),
     ("send", "--limit-send", Kind::Number),
     ("send-bytes", "--limit-send-bytes", Kind::One),
     ("receive", "--limit-receive", Kind::Number),

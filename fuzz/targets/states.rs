@@ -12,12 +12,12 @@ use tokio::runtime::{Builder, Runtime};
 use udping_host::compile::{self, CompileLimits};
 use udping_host::environment::Environment;
 use udping_host::grants::Grants;
-use udping_host::guard::{Guard, Ledger, Rates};
+use udping_host::guard::{Guard, Ledger, Meters, Rates};
 use udping_host::harden::LowPorts;
 use udping_host::helper::Role;
-use udping_host::limits::{Activity, Limits, Output};
+use udping_host::limits::{Activity, Limits, Lookups, Output};
 use udping_host::sandbox::{Ended, Instance, Program, Sandbox};
-use udping_host::udp::{Setting, Tuning};
+use udping_host::udp::{Buffers, Setting, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
@@ -73,14 +73,16 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
         environment: Arc::new(Environment::new([])),
         names: Arc::default(),
         setting: Setting {
-            guard: Arc::new(Guard::new("obeys".to_owned(), grants, Rates::default(), ledger)),
+            guard: Arc::new(Guard::new("obeys".to_owned(), grants, Arc::new(Meters::new(Rates::default())), ledger)),
             activity: Activity::default(),
+            lookups: Lookups::new(limits.lookups),
+            buffers: Buffers::new(limits.buffers, limits.sockets),
             tuning,
             kept: Arc::default(),
             low_ports: Arc::new(LowPorts::new(false)),
         },
         limits,
-        output: Output::new(limits.output),
+        output: Output::new(&limits),
     };
     let ended = runtime.block_on(async {
         let ended = host.run(instance, std::future::pending()).await;

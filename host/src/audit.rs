@@ -61,8 +61,8 @@ pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
     for (Kind { what, why }, count, untold) in ledger.totals() {
         tracing::info!(event = "denied in all", what, why, count, untold, "{count} denied: {what}, {why}");
     }
-    let Traffic { received, received_bytes, sent, sent_bytes } = ledger.traffic();
-    let (component, code) = (plan.source.name(), exit.code());
+    let Traffic { received, received_bytes, sent, sent_bytes, dropping } = ledger.traffic();
+    let (component, code, dropping_us) = (plan.source.name(), exit.code(), dropping.as_micros() as u64);
     tracing::info!(
         event = "ended",
         component,
@@ -71,6 +71,7 @@ pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
         received_bytes,
         sent,
         sent_bytes,
+        dropping_us,
         "{component} ended: {}",
         exit.meaning()
     );

@@ -9,6 +9,7 @@ use crate::artifact::Source;
 use crate::cli::RunFlags;
 use crate::exit::Exit;
 use crate::harden::{self, Needs};
+use crate::limits::Enforcer;
 use crate::log::say;
 use crate::plan::Plan;
 use crate::run::{Loading, Shared, load};
@@ -31,10 +32,11 @@ pub fn demo() -> Result<Exit> {
 }
 
 async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
-    let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
+    let enforcer = Enforcer::new(|_, _| {});
+    let stop = Stop::at_signals(|| Exit::Interrupted.at_once()).context("cannot watch for Ctrl-C")?;
     let server_plan = plan(SERVER, &["0", "--bind", "127.0.0.1"])?;
     let (lines, out) = duplex(PIPE);
-    let _server_watchdog = server.watched()?;
+    let _server_watchdog = server.watched(&enforcer)?;
     let shared = Shared::of(&server_plan)?;
     let place = shared.place(&server_plan, Vec::new())?;
     let server_instance =
@@ -49,7 +51,7 @@ async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
         let port = port.context("the server does not say where it listens")?;
         let plan = plan(CLIENT, &["127.0.0.1", port])?;
         println!("$ udping-host {}", command_line(&plan));
-        let _client_watchdog = client.watched()?;
+        let _client_watchdog = client.watched(&enforcer)?;
         let shared = Shared::of(&plan)?;
         let instance = shared.instance(
             &plan,

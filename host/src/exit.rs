@@ -21,7 +21,7 @@ pub enum Exit {
     NotAComponent,
     /// The component reached a limit.
     Limited,
-    /// Stopped at once, by a second signal.
+    /// Ended at once, by a second signal.
     Interrupted,
 }
 
@@ -50,6 +50,18 @@ impl Exit {
             Self::Limited => 6,
             Self::Interrupted => 130,
         }
+    }
+
+    /// Ends this process now. Nothing is flushed and no handler runs: a thread that is blocked in either could block this one.
+    pub fn at_once(self) -> ! {
+        #[cfg(target_os = "linux")]
+        // SAFETY: _exit(2) takes a number, touches no memory of ours, and may be called on any thread at any time.
+        #[expect(unsafe_code, reason = "a call into the C library")]
+        unsafe {
+            libc::_exit(self.code().into())
+        }
+        #[cfg(not(target_os = "linux"))]
+        std::process::exit(self.code().into())
     }
 
     /// What it says to a script.

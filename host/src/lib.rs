@@ -54,4 +54,5 @@ pub mod targets;
 pub mod trust;
 pub mod udp;
 pub mod variables;
+pub mod waiting;
 pub mod workers;

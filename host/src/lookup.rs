@@ -1,15 +1,17 @@
 //! `wasi:sockets/ip-name-lookup`, name by name: wasmtime-wasi's own is all or nothing.
 
 use std::net::IpAddr;
+use std::time::Instant;
 use std::vec;
 
 use tokio::task::JoinHandle;
 use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
-use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResult, subscribe};
+use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketResult, subscribe};
 
 use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
 use crate::network::{ErrorCode, IpAddress, NetworkView};
+use crate::udp::Setting;
 
 type Answer = Result<vec::IntoIter<IpAddr>, ErrorCode>;
 
@@ -45,12 +47,15 @@ impl Host for NetworkView<'_> {
             return Ok(self.table.push(Addresses::Ready(Addresses::of(vec![ip])))?);
         }
         let name = name.parse().map_err(|_| ErrorCode::InvalidArgument)?;
-        self.usage.look_up().map_err(SocketError::trap)?;
-        if !self.setting.guard.looks_up(&name) {
+        let Setting { guard, lookups, .. } = self.setting;
+        if !guard.looks_up(&name) {
             return Err(ErrorCode::AccessDenied.into());
         }
-        let addresses = if self.names.contains(&name) {
-            Addresses::Ready(Addresses::of(self.names.addresses(&name).to_vec()))
+        let addresses = if let Some(known) = self.names.known(&name) {
+            Addresses::Ready(Addresses::of(known))
+        } else if !lookups.take(Instant::now()) {
+            guard.over_lookups(&name, lookups.most());
+            return Err(ErrorCode::TemporaryResolverFailure.into());
         } else {
             let names = self.names.clone();
             Addresses::Asked(tokio::spawn(async move {

@@ -3,27 +3,46 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
+use std::num::NonZeroUsize;
 #[cfg(target_os = "linux")]
 use std::sync::{Arc, OnceLock};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use lru::LruCache;
 use tokio::net::lookup_host;
 
 use crate::grants::HostName;
 #[cfg(target_os = "linux")]
 use crate::resolver::Resolver;
 
+/// How many names that are not in the grants by themselves are remembered: at one question a second more than an hour's. The
+/// one that was asked for least recently is forgotten first.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
 /// The addresses of every name in the grants, resolved when the run starts.
 ///
 /// The component's lookup of such a name gets these same addresses: a name that changes in between gains it nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Names {
     granted: HashMap<HostName, Vec<IpAddr>>,
     /// Those that were asked for later, as wildcards let them be.
-    asked: Mutex<HashMap<HostName, Vec<IpAddr>>>,
+    asked: Mutex<LruCache<HostName, Vec<IpAddr>>>,
     /// Asks for those, where this process itself cannot.
     #[cfg(target_os = "linux")]
     resolver: OnceLock<Arc<Resolver>>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        // Not with room for all from the start.
+        let asked = Mutex::new(LruCache::unbounded());
+        Self {
+            granted: HashMap::new(),
+            asked,
+            #[cfg(target_os = "linux")]
+            resolver: OnceLock::new(),
+        }
+    }
 }
 
 impl Names {
@@ -81,22 +100,21 @@ impl Names {
         self.granted.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether `name` is in the grants.
-    pub fn contains(&self, name: &HostName) -> bool {
-        self.granted.contains_key(name)
+    /// What `name` stands for, where that can be told without a question to the system.
+    pub fn known(&self, name: &HostName) -> Option<Vec<IpAddr>> {
+        self.granted.get(name).cloned().or_else(|| self.asked().get(name).cloned())
     }
 
-    /// What a name stands for that is not in the grants by itself: what it stood for when it was first asked for and had an
-    /// address. How many are kept is up to the limit of lookups.
+    /// What a name stands for that is not [`Self::known`]: the system is asked. Where it was asked twice at the same time, what
+    /// it said first stays.
     pub async fn ask(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
-        let known = self.asked().get(name).cloned();
-        match known {
-            Some(addresses) => Ok(addresses),
-            None => {
-                let addresses = self.resolve_later(name).await?;
-                Ok(self.asked().entry(name.clone()).or_insert(addresses).clone())
-            }
+        let addresses = self.resolve_later(name).await?;
+        let mut asked = self.asked();
+        let kept = asked.get_or_insert(name.clone(), || addresses).clone();
+        while asked.len() > REMEMBERED.get() {
+            asked.pop_lru();
         }
+        Ok(kept)
     }
 
     async fn resolve_later(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
@@ -107,7 +125,7 @@ impl Names {
         Ok(lookup_host((name.as_str(), 0)).await?.map(|address| address.ip().to_canonical()).collect())
     }
 
-    fn asked(&self) -> MutexGuard<'_, HashMap<HostName, Vec<IpAddr>>> {
+    fn asked(&self) -> MutexGuard<'_, LruCache<HostName, Vec<IpAddr>>> {
         // No code that holds the lock leaves the map half changed.
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }

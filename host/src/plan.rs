@@ -12,7 +12,7 @@ use crate::cli::{Restart, RunFlags, ServiceFlags, Workers};
 use crate::grants::GrantSpec;
 use crate::guard::Rates;
 use crate::key::{self, KeyError, Keys};
-use crate::limits::Limits;
+use crate::limits::{Limits, OUTPUT_TOTAL};
 use crate::policy::{Policy, PolicyError};
 use crate::targets::{self, TargetsError};
 use crate::udp::Tuning;
@@ -95,7 +95,6 @@ impl Plan {
         let policy = service.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
         let (mut allowed, limited) = (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
         let targets = flags.targets.as_deref().map_or(Ok(Vec::new()), targets::read)?;
-        let named = targets.len();
         for target in targets {
             arguments.extend(["--target".to_owned(), target.text]);
             allowed.allow_to.push(target.endpoint);
@@ -120,8 +119,10 @@ impl Plan {
         if limited.source_prefix.is_some() && limited.source.is_none() {
             return Err(PlanError::SourcePrefixAlone);
         }
-        // Whoever is listed may be looked up.
-        limits.lookups = limits.lookups.max(named);
+        // A ping that runs for months is the built-in client's job.
+        if !matches!(source, Source::BuiltIn(_)) {
+            limits.output_total = limits.output_total.or(Some(OUTPUT_TOTAL));
+        }
         let (restart, harden) = (service.restart, !service.no_harden);
         let key_file = service.key_file.clone();
         Ok(Self {

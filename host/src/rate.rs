@@ -25,10 +25,15 @@ impl Bucket {
 
     /// Takes `tokens`, or says when they will be there. More than it can ever hold is given by a full one.
     pub fn take(&mut self, tokens: u64, now: Instant) -> Result<(), Instant> {
+        self.take_within(BURST, tokens, now)
+    }
+
+    /// The same of a bucket that holds what comes in the time `burst`.
+    pub fn take_within(&mut self, burst: Duration, tokens: u64, now: Instant) -> Result<(), Instant> {
         let filling = self.full_at.saturating_duration_since(now);
         let after = filling + self.time_for(tokens);
-        if after > BURST && !filling.is_zero() {
-            return Err(now + after.min(filling + BURST) - BURST);
+        if after > burst && !filling.is_zero() {
+            return Err(now + after.min(filling + burst) - burst);
         }
         self.full_at = now + after;
         Ok(())

@@ -17,10 +17,10 @@ use crate::compile::{Cache, Key};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::grants::Grants;
-use crate::guard::{Guard, Ledger, SourceLimit};
+use crate::guard::{Guard, Ledger, Meters, SourceLimit};
 use crate::harden::LowPorts;
 use crate::key::Keys;
-use crate::limits::{Activity, Output};
+use crate::limits::{Activity, Lookups, Output};
 use crate::log::say;
 use crate::names::Names;
 use crate::own_addresses;
@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
 #[cfg(feature = "compiler")]
 use crate::trust;
-use crate::udp::{Kept, Setting};
+use crate::udp::{Buffers, Kept, RawSocket, Setting};
 
 /// How a component is made ready to run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,6 +137,8 @@ pub struct Shared {
     /// Its variables.
     pub environment: Arc<Environment>,
     source_limit: Option<Arc<SourceLimit>>,
+    meters: Arc<Meters>,
+    lookups: Lookups,
     /// What did not pass.
     pub ledger: Arc<Ledger>,
 }
@@ -161,7 +163,9 @@ impl Shared {
         Ok(Self {
             grants: Arc::new(grants),
             names,
-            output: Output::new(plan.limits.output),
+            output: Output::new(&plan.limits),
+            meters: Arc::new(Meters::new(plan.rates)),
+            lookups: Lookups::new(plan.limits.lookups),
             environment: Arc::new(Environment::new(plan.keys.iter().map(Keys::variable).chain(plan.variables.clone()))),
             source_limit: plan.rates.source_limit().map(Arc::new),
             ledger: Arc::new(Ledger::new(audit::denial)),
@@ -170,11 +174,13 @@ impl Shared {
 
     /// A place for instances. Where `given` are sockets that are bound already, they are its own.
     pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
-        let guard = Guard::new(plan.source.name(), self.grants.clone(), plan.rates, self.ledger.clone())
+        let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone())
             .with_source_limit(self.source_limit.clone());
-        let kept = Kept::new(given, plan.restart.is_some())?;
+        let buffers = Buffers::new(plan.limits.buffers, plan.limits.sockets);
+        let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers)).collect::<io::Result<Vec<_>>>()?;
+        let kept = Kept::new(given, if plan.restart.is_some() { plan.limits.sockets } else { 0 })?;
         let low_ports = LowPorts::new(plan.harden && plan.grants.binds_low_ports());
-        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports) })
+        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports), buffers })
     }
 
     /// An instance for `plan`, in `place`.
@@ -185,7 +191,8 @@ impl Shared {
         stdout: Out,
         stderr: Err,
     ) -> Instance<Out, Err> {
-        let Place { guard, kept, low_ports } = place.clone();
+        let Place { guard, kept, low_ports, buffers } = place.clone();
+        let (activity, lookups) = (Activity::default(), self.lookups.clone());
         Instance {
             arguments: plan.argv(),
             environment: self.environment.clone(),
@@ -193,7 +200,7 @@ impl Shared {
             stderr,
             output: self.output.clone(),
             names: self.names.clone(),
-            setting: Setting { guard, activity: Activity::default(), tuning: plan.tuning, kept, low_ports },
+            setting: Setting { guard, activity, lookups, buffers, tuning: plan.tuning, kept, low_ports },
             limits: plan.limits,
         }
     }
@@ -206,4 +213,5 @@ pub struct Place {
     pub guard: Arc<Guard>,
     kept: Arc<Kept>,
     low_ports: Arc<LowPorts>,
+    buffers: Arc<Buffers>,
 }

@@ -15,7 +15,7 @@ use wasmtime_wasi::{I32Exit, WasiCtx};
 use crate::artifact::MachineCode;
 use crate::compile::{self, Footprint};
 use crate::environment::{CHANGED, Environment};
-use crate::limits::{Limits, Output, Struck, Watchdog};
+use crate::limits::{Enforcer, Limits, Output, Struck, Watchdog};
 use crate::names::Names;
 use crate::served;
 use crate::state::State;
@@ -150,13 +150,13 @@ pub enum Ended {
 }
 
 impl Program {
-    /// Has its instances interrupted from time to time, as their limits ask for.
+    /// Has its instances interrupted from time to time, as their limits ask for, and the deadlines of `enforcer` held.
     ///
     /// # Errors
     ///
     /// Where no thread can be started.
-    pub fn watched(&self) -> io::Result<Watchdog> {
-        Watchdog::start(self.command.engine())
+    pub fn watched(&self, enforcer: &Enforcer) -> io::Result<Watchdog> {
+        Watchdog::start(self.command.engine(), enforcer.clone())
     }
 
     /// Runs an instance to its end. When its environment changes, its standard input says so; when `stop` resolves, that ends, by

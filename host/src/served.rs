@@ -1,5 +1,5 @@
-//! The interfaces that components are served: WASI 0.2's command world, with our own environment, UDP, name lookup and, on Linux,
-//! monotonic clock.
+//! The interfaces that components are served: WASI 0.2's command world, with our own environment, UDP, name lookup, waiting and,
+//! on Linux, monotonic clock.
 //!
 //! Each is listed, rather than all added and some replaced: a linker takes the newest patch version of an interface, so a
 //! replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component that asks for another than 0.2.0.
@@ -19,6 +19,7 @@ use crate::clock;
 use crate::environment;
 use crate::network;
 use crate::state::State;
+use crate::waiting;
 
 struct Io;
 
@@ -30,7 +31,7 @@ impl HasData for Io {
 pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     let l = linker;
     io::error::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
-    io::poll::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
+    waiting::add_to_linker(l, State::waiting)?;
     io::streams::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
 
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)?;

@@ -12,6 +12,7 @@ use crate::limits::{Compute, Limits, Memory, Usage};
 use crate::names::Names;
 use crate::network::NetworkView;
 use crate::udp::Setting;
+use crate::waiting::WaitingView;
 
 /// What a store holds.
 pub struct State {
@@ -65,10 +66,14 @@ impl State {
         EnvironmentView { environment: &self.environment, arguments: &self.arguments }
     }
 
-    /// What the network sees. To ask for it is to use the network.
+    /// What the network sees.
     pub fn network(&mut self) -> NetworkView<'_> {
-        self.setting.activity.note();
         NetworkView { table: &mut self.table, names: &self.names, setting: &self.setting, usage: &mut self.usage }
+    }
+
+    /// What waiting sees.
+    pub fn waiting(&mut self) -> WaitingView<'_> {
+        WaitingView { table: &mut self.table, compute: &mut self.compute }
     }
 
     /// What holds its memory to the limit.

@@ -14,6 +14,7 @@ use crate::audit;
 use crate::exit::Exit;
 use crate::harden::{self, LowPorts, Needs};
 use crate::key;
+use crate::limits::{Enforcer, Struck};
 use crate::log::say;
 use crate::plan::Plan;
 #[cfg(target_os = "linux")]
@@ -67,9 +68,23 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         }
         anyhow::Ok(())
     };
-    let exit = instances(plan, &program, &shared, given, watch)?;
-    audit::ended(plan, &shared.ledger, exit);
+    let enforcer = enforcer(plan, &shared);
+    let exit = instances(plan, &program, &shared, &enforcer, given, watch)?;
+    if enforcer.has_last_word() {
+        audit::ended(plan, &shared.ledger, exit);
+    }
     Ok(exit)
+}
+
+/// Ends the process in the place of a thread that cannot, with what that would have said.
+fn enforcer(plan: &Plan, shared: &Shared) -> Enforcer {
+    let (plan, ledger) = (plan.clone(), shared.ledger.clone());
+    Enforcer::new(move |limit, exit| {
+        if let Some(limit) = limit {
+            audit::limited(&plan.source.name(), &limit);
+        }
+        audit::ended(&plan, &ledger, exit);
+    })
 }
 
 fn needs(plan: &Plan) -> Needs {
@@ -103,6 +118,7 @@ fn instances(
     plan: &Plan,
     program: &Program,
     shared: &Shared,
+    enforcer: &Enforcer,
     given: Vec<UdpSocket>,
     watch: impl FnOnce() -> Result<()> + Send,
 ) -> Result<Exit> {
@@ -110,22 +126,23 @@ fn instances(
     let (stop, _watchdog) = thread::scope(|scope| {
         let start = || {
             LowPorts::new(plan.harden).are_bound();
-            let stop = Stop::at_signals().context("cannot watch for Ctrl-C")?;
+            let ender = enforcer.clone();
+            let stop = Stop::at_signals(move || ender.end(None, Exit::Interrupted)).context("cannot watch for Ctrl-C")?;
             watch()?;
             shared.names.listen().context("cannot listen for resolved names")?;
-            anyhow::Ok((stop, program.watched().context("cannot start the watchdog")?))
+            anyhow::Ok((stop, program.watched(enforcer).context("cannot start the watchdog")?))
         };
         scope.spawn(start).join().map_err(|_| anyhow!("a thread panicked"))?
     })?;
     if plan.workers == NonZeroUsize::MIN {
-        return work(plan, program, shared, given, &stop);
+        return work(plan, program, shared, enforcer, given, &stop);
     }
     thread::scope(|scope| {
         let workers: Vec<_> = (0..plan.workers.get())
             .map(|_| {
                 let worker = || {
                     let mut others = StopOthers { stop: &stop, needless: false };
-                    let exit = work(plan, program, shared, Vec::new(), &stop);
+                    let exit = work(plan, program, shared, enforcer, Vec::new(), &stop);
                     others.needless = matches!(exit, Ok(Exit::Success));
                     exit
                 };
@@ -160,13 +177,20 @@ impl Drop for StopOthers<'_> {
 }
 
 /// Instances that follow one another, as `plan` has it, on this thread.
-fn work(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>, stop: &Stop) -> Result<Exit> {
+fn work(
+    plan: &Plan,
+    program: &Program,
+    shared: &Shared,
+    enforcer: &Enforcer,
+    given: Vec<UdpSocket>,
+    stop: &Stop,
+) -> Result<Exit> {
     runtime()?.block_on(async {
         let place = shared.place(plan, given)?;
         let mut pause = PAUSES.0;
         loop {
             let start = Instant::now();
-            let ended = instance(plan, program, shared, &place, stop).await;
+            let ended = instance(plan, program, shared, enforcer, &place, stop).await;
             if !matches!(ended, Ended::Trapped(_)) || plan.restart.is_none() || stop.is_raised() {
                 return Ok(Exit::of(&ended, shared.ledger.refusals()));
             }
@@ -184,12 +208,27 @@ fn work(plan: &Plan, program: &Program, shared: &Shared, given: Vec<UdpSocket>, 
 }
 
 /// One instance, from its start to its end.
-async fn instance(plan: &Plan, program: &Program, shared: &Shared, place: &Place, stop: &Stop) -> Ended {
+async fn instance(
+    plan: &Plan,
+    program: &Program,
+    shared: &Shared,
+    enforcer: &Enforcer,
+    place: &Place,
+    stop: &Stop,
+) -> Ended {
+    let deadline = plan.limits.time.map(|time| enforcer.within(time, Struck::Time(time)));
     let (stdout, stderr) = (Stream::stdout(&plan.source), Stream::stderr(&plan.source));
     let ended = program.run(shared.instance(plan, place, stdout, stderr), stop.raised()).await;
+    if deadline.is_some_and(|deadline| !deadline.is_met()) {
+        // The process is being ended.
+        std::future::pending::<()>().await;
+    }
     match &ended {
         Ended::Trapped(reason) => audit::trapped(&plan.source.name(), reason),
-        Ended::Limited(limit) => audit::limited(&plan.source.name(), limit),
+        Ended::Limited(limit) => {
+            enforcer.limited();
+            audit::limited(&plan.source.name(), limit);
+        }
         Ended::Succeeded | Ended::Failed | Ended::GaveUp => {}
     }
     ended

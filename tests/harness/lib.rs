@@ -35,6 +35,12 @@ pub mod guests {
     pub const SENDS_TO_STRANGERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sends_to_strangers.wasm"));
     /// Echoes, and traps where a datagram is "trap".
     pub const TRAPS_IN_BATCH: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/traps_in_batch.wasm"));
+    /// Writes to standard error without end.
+    pub const FLOODS_STDERR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/floods_stderr.wasm"));
+    /// Writes to standard output without end.
+    pub const FLOODS_STDOUT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/floods_stdout.wasm"));
+    /// Waits for three seconds for datagrams, and says how many it received.
+    pub const WAITS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/waits.wasm"));
     /// Writes what its arguments say, and shows its variables.
     pub const WRITES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/writes.wasm"));
     /// Never ends, and never calls the host.
@@ -288,6 +294,13 @@ impl Process {
         .expect("its output can be read");
         let text = |bytes| String::from_utf8(bytes).expect("output is text");
         Outcome { status, stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// Waits for its end without reading what it writes, which then may block it; of that, the outcome has what got through.
+    #[track_caller]
+    pub fn wait_unread(mut self) -> Outcome {
+        within_patience(self.pid(), || self.child.wait()).expect("it is our child");
+        self.wait()
     }
 
     /// Its process id.

@@ -12,7 +12,7 @@ use crate::guard::{Rates, SourcePrefix};
 use crate::limits::{CompileLimits, Limits};
 use crate::rate::Rate;
 
-/// Limits. The component is stopped at the first ten; datagrams beyond the rest are held back, or dropped.
+/// Limits. The component is stopped at the first ten; what is beyond the rest is refused, held back or dropped.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Limits")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -25,7 +25,8 @@ pub struct LimitFlags {
     #[arg(long = "limit-time", value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub time: Option<humantime::Duration>,
-    /// Stop it after so much computing without any use of the network [default: 500ms]
+    /// Maximum processor time without a datagram sent or received, less the time slept; the component is stopped when it
+    /// exceeds this [default: 500ms]
     #[arg(long = "limit-compute", value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub compute: Option<humantime::Duration>,
@@ -39,13 +40,15 @@ pub struct LimitFlags {
     #[arg(long = "limit-call", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub call: Option<ByteSize>,
-    /// Stop it at so many lookups of names [default: 64]
-    #[arg(long = "limit-lookups", value_name = "N")]
-    pub lookups: Option<usize>,
     /// Stop it where it writes so much in a second to standard output and standard error [default: 64 MiB]
     #[arg(long = "limit-output", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub output: Option<ByteSize>,
+    /// Maximum bytes written to standard output and standard error in total; the component is stopped when it exceeds this
+    /// [default: 1 GiB, and none for `client` and `server`]
+    #[arg(long = "limit-output-total", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub output_total: Option<ByteSize>,
     /// Maximum memory for compiling it [default: 2 GiB]
     #[arg(long = "limit-compile-memory", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
@@ -54,6 +57,14 @@ pub struct LimitFlags {
     #[arg(long = "limit-compile-time", value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub compile_time: Option<humantime::Duration>,
+    /// Maximum names that the system is asked to resolve at once, and one more per second; excess is refused [default: 64]
+    #[arg(long = "limit-lookups", value_name = "N")]
+    pub lookups: Option<usize>,
+    /// Maximum memory of socket buffers and of datagrams that wait in the host; sockets that ask for more get less
+    /// [default: 128 MiB]
+    #[arg(long = "limit-buffers", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_text::option")]
+    pub buffers: Option<ByteSize>,
     /// Let it send so many datagrams a second, and hold the rest back [default: any number]
     #[arg(long = "limit-send", value_name = "N")]
     pub send: Option<NonZeroU64>,
@@ -126,9 +137,11 @@ impl LimitFlags {
             sockets: self.sockets.map_or(default.sockets, NonZeroUsize::get),
             handles: self.handles.map_or(default.handles, NonZeroUsize::get),
             call: self.call.unwrap_or(default.call),
-            lookups: self.lookups.unwrap_or(default.lookups),
             output: self.output.unwrap_or(default.output),
+            output_total: self.output_total.or(default.output_total),
             compile: self.compile().limits(),
+            lookups: self.lookups.unwrap_or(default.lookups),
+            buffers: self.buffers.unwrap_or(default.buffers),
         }
     }
 
@@ -158,10 +171,12 @@ impl LimitFlags {
             sockets: self.sockets.or(other.sockets),
             handles: self.handles.or(other.handles),
             call: self.call.or(other.call),
-            lookups: self.lookups.or(other.lookups),
             output: self.output.or(other.output),
+            output_total: self.output_total.or(other.output_total),
             compile_memory: self.compile_memory.or(other.compile_memory),
             compile_time: self.compile_time.or(other.compile_time),
+            lookups: self.lookups.or(other.lookups),
+            buffers: self.buffers.or(other.buffers),
             send: self.send.or(other.send),
             send_bytes: self.send_bytes.or(other.send_bytes),
             receive: self.receive.or(other.receive),

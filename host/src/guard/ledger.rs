@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::AddAssign;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::grants::{Reason, Refusal, Request};
+use crate::grants::{HostName, Reason, Refusal, Request};
 use crate::rate::Rate;
 
 /// How soon something of the same kind is told again.
@@ -28,6 +28,22 @@ pub enum Denial<'a> {
         flow: Flow,
         /// In datagrams or bytes a second.
         rate: Rate,
+    },
+    /// By the limit of questions to the resolver.
+    OverLookups {
+        /// Whose.
+        component: &'a str,
+        /// What it asked for.
+        name: &'a HostName,
+        /// How many are permitted at once.
+        most: usize,
+    },
+    /// By what the host may compute to drop datagrams.
+    TooMany {
+        /// Whose they would have been.
+        component: &'a str,
+        /// Where the last one came from.
+        peer: SocketAddr,
     },
 }
 
@@ -76,6 +92,14 @@ impl fmt::Display for Denial<'_> {
                 }
                 write!(f, ": more than {} {unit} ({flag})", rate.0)
             }
+            Self::OverLookups { component, name, most } => {
+                write!(f, "refused: {component} asked to resolve {name}: more than {most} names at once, ")?;
+                write!(f, "and one per second after that (--limit-lookups)")
+            }
+            Self::TooMany { component, peer } => {
+                write!(f, "dropped: so many datagrams to {component} that may not reach it, the last from {peer}, ")?;
+                write!(f, "that dropping them takes half a core: others may wait, or be lost")
+            }
         }
     }
 }
@@ -117,6 +141,8 @@ impl Denial<'_> {
                 what: if flow.is_outward() { "send" } else { "receive" },
                 why: flow.flag().0.trim_start_matches("--"),
             },
+            Self::OverLookups { .. } => Kind { what: "resolve", why: "limit-lookups" },
+            Self::TooMany { .. } => Kind { what: "receive", why: "too many to drop" },
         }
     }
 
@@ -129,7 +155,7 @@ impl Denial<'_> {
 /// Tells of a denial, and how many of its kind were not told since the last.
 type Tell = dyn Fn(&Denial<'_>, u64) + Send + Sync;
 
-/// What passed, in datagrams and in bytes of payload.
+/// What passed, in datagrams and in bytes of payload, and what it cost to drop the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Datagrams that the component was handed.
@@ -140,21 +166,58 @@ pub struct Traffic {
     pub sent: u64,
     /// Their bytes.
     pub sent_bytes: u64,
+    /// Processor time that the host spent on datagrams that it dropped.
+    pub dropping: Duration,
 }
 
-impl AddAssign for Traffic {
-    fn add_assign(&mut self, more: Self) {
-        self.received += more.received;
-        self.received_bytes += more.received_bytes;
-        self.sent += more.sent;
-        self.sent_bytes += more.sent_bytes;
+/// The traffic of one guard, which can be read at any time: a process that is ended tells of it, too.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    received: AtomicU64,
+    received_bytes: AtomicU64,
+    sent: AtomicU64,
+    sent_bytes: AtomicU64,
+    dropping: AtomicU64,
+}
+
+impl Counters {
+    pub fn received(&self, bytes: usize) {
+        add(&self.received, 1);
+        add(&self.received_bytes, bytes as u64);
     }
+
+    pub fn sent(&self, bytes: usize) {
+        add(&self.sent, 1);
+        add(&self.sent_bytes, bytes as u64);
+    }
+
+    pub fn not_sent(&self, bytes: usize) {
+        add(&self.sent, 1_u64.wrapping_neg());
+        add(&self.sent_bytes, (bytes as u64).wrapping_neg());
+    }
+
+    pub fn dropped(&self, spent: Duration) {
+        add(&self.dropping, u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    fn add_to(&self, traffic: &mut Traffic) {
+        traffic.received += self.received.load(Ordering::Relaxed);
+        traffic.received_bytes += self.received_bytes.load(Ordering::Relaxed);
+        traffic.sent += self.sent.load(Ordering::Relaxed);
+        traffic.sent_bytes += self.sent_bytes.load(Ordering::Relaxed);
+        traffic.dropping += Duration::from_nanos(self.dropping.load(Ordering::Relaxed));
+    }
+}
+
+/// A guard counts under its lock, so that no other thread writes at the same time.
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 /// The counts of one run, for all of its instances.
 pub struct Ledger {
     kinds: Mutex<BTreeMap<Kind, Entry>>,
-    traffic: Mutex<Traffic>,
+    traffic: Mutex<Vec<Arc<Counters>>>,
     tell: Box<Tell>,
 }
 
@@ -194,13 +257,19 @@ impl Ledger {
         self.kinds().values().filter(|entry| entry.is_refusal).map(|entry| entry.count).sum()
     }
 
-    pub(super) fn passed(&self, traffic: Traffic) {
-        *self.traffic.lock().unwrap_or_else(PoisonError::into_inner) += traffic;
+    /// Where a guard counts what passes it.
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        let counters = Arc::new(Counters::default());
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner).push(counters.clone());
+        counters
     }
 
-    /// What passed the gates that are gone by now.
+    /// What has passed by now.
     pub fn traffic(&self) -> Traffic {
-        *self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut traffic = Traffic::default();
+        let all = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().for_each(|counters| counters.add_to(&mut traffic));
+        traffic
     }
 
     /// How often each kind came up, and how many of those were not told.

@@ -1,16 +1,73 @@
 //! What flows one way, in datagrams and in bytes.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::Rates;
 use super::ledger::Flow;
 use crate::rate::{Bucket, Rate};
 
+/// The rates of a run: all of its instances share them. Where none is set, nothing is locked.
+#[derive(Debug)]
+pub struct Meters {
+    rates: Rates,
+    sent: Direction,
+    received: Direction,
+}
+
+impl Meters {
+    /// Nothing has passed yet.
+    pub fn new(rates: Rates) -> Self {
+        let sent = Meter::new((Flow::Sent, rates.send), (Flow::SentBytes, rates.send_bytes));
+        let received = Meter::new((Flow::Received, rates.receive), (Flow::ReceivedBytes, rates.receive_bytes));
+        Self { rates, sent: Direction::new(sent), received: Direction::new(received) }
+    }
+
+    /// What they are.
+    pub fn rates(&self) -> Rates {
+        self.rates
+    }
+
+    pub(super) fn send(&self, bytes: usize, now: Instant) -> Result<(), Over> {
+        self.sent.meter().map_or(Ok(()), |mut meter| meter.take(bytes, now))
+    }
+
+    pub(super) fn receive(&self, bytes: usize, now: Instant) -> Result<(), Over> {
+        self.received.meter().map_or(Ok(()), |mut meter| meter.take(bytes, now))
+    }
+
+    /// What [`Self::send`] let pass did not go.
+    pub(super) fn not_sent(&self, bytes: usize) {
+        if let Some(mut meter) = self.sent.meter() {
+            meter.put_back(bytes);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Direction {
+    meter: Option<Mutex<Meter>>,
+}
+
+impl Direction {
+    fn new(meter: Meter) -> Self {
+        Self { meter: meter.is_limited().then(|| Mutex::new(meter)) }
+    }
+
+    fn meter(&self) -> Option<MutexGuard<'_, Meter>> {
+        // No code that holds the lock leaves a meter half changed.
+        self.meter.as_ref().map(|meter| meter.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The rates of one direction.
-pub struct Meter {
+#[derive(Debug)]
+struct Meter {
     datagrams: Limited,
     bytes: Limited,
 }
 
+#[derive(Debug)]
 struct Limited {
     flow: Flow,
     rate: Option<Rate>,
@@ -27,19 +84,23 @@ pub struct Over {
 
 impl Meter {
     /// Of datagrams, and of bytes.
-    pub fn new(datagrams: (Flow, Option<Rate>), bytes: (Flow, Option<Rate>)) -> Self {
+    fn new(datagrams: (Flow, Option<Rate>), bytes: (Flow, Option<Rate>)) -> Self {
         let limited = |(flow, rate)| Limited { flow, rate, bucket: None };
         Self { datagrams: limited(datagrams), bytes: limited(bytes) }
     }
 
+    fn is_limited(&self) -> bool {
+        self.datagrams.rate.is_some() || self.bytes.rate.is_some()
+    }
+
     /// A datagram of so many bytes passes, or does not.
-    pub fn take(&mut self, bytes: usize, now: Instant) -> Result<(), Over> {
+    fn take(&mut self, bytes: usize, now: Instant) -> Result<(), Over> {
         self.datagrams.take(1, now)?;
         self.bytes.take(bytes as u64, now).inspect_err(|_| self.datagrams.put_back(1))
     }
 
     /// It passed, and did not go any further.
-    pub fn put_back(&mut self, bytes: usize) {
+    fn put_back(&mut self, bytes: usize) {
         self.datagrams.put_back(1);
         self.bytes.put_back(bytes as u64);
     }

@@ -1,6 +1,7 @@
 //! The gate between one instance of a component and the network: decides by the grants and the rates, remembers who was
 //! heard, and tells what did not pass.
 
+mod dropping;
 mod ledger;
 mod meter;
 mod source_limit;
@@ -10,15 +11,17 @@ mod table;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use ledger::{Denial, Flow, Kind, Ledger, Traffic};
+pub use meter::Meters;
 pub use source_limit::{SourceLimit, SourcePrefix};
 pub use sources::SocketId;
 
 use crate::grants::{By, Grants, HostName, Refusal, Request, Standing};
 use crate::rate::Rate;
-use meter::Meter;
+use dropping::Dropping;
+use ledger::Counters;
 use sources::{Peer, Sources};
 
 /// What an instance may send and receive a second, and what a source may send it. `None` is as much as there is.
@@ -80,6 +83,7 @@ pub enum Passage {
 pub struct Guard {
     component: String,
     grants: Arc<Grants>,
+    meters: Arc<Meters>,
     ledger: Arc<Ledger>,
     source_limit: Option<Arc<SourceLimit>>,
     state: Mutex<State>,
@@ -87,22 +91,17 @@ pub struct Guard {
 
 struct State {
     sources: Sources,
-    received: Meter,
-    sent: Meter,
-    traffic: Traffic,
+    traffic: Arc<Counters>,
+    dropping: Dropping,
 }
 
 impl Guard {
     /// A gate that has let nothing pass yet. What does not pass is noted in `ledger`.
-    pub fn new(component: String, grants: Arc<Grants>, rates: Rates, ledger: Arc<Ledger>) -> Self {
-        let state = State {
-            sources: Sources::new(grants.answer),
-            received: Meter::new((Flow::Received, rates.receive), (Flow::ReceivedBytes, rates.receive_bytes)),
-            sent: Meter::new((Flow::Sent, rates.send), (Flow::SentBytes, rates.send_bytes)),
-            traffic: Traffic::default(),
-        };
-        let source_limit = rates.source_limit().map(Arc::new);
-        Self { component, grants, ledger, source_limit, state: Mutex::new(state) }
+    pub fn new(component: String, grants: Arc<Grants>, meters: Arc<Meters>, ledger: Arc<Ledger>) -> Self {
+        let sources = Sources::new(grants.answer);
+        let state = State { sources, traffic: ledger.counters(), dropping: Dropping::default() };
+        let source_limit = meters.rates().source_limit().map(Arc::new);
+        Self { component, grants, meters, ledger, source_limit, state: Mutex::new(state) }
     }
 
     /// Shares the limit of each source with others, whose sockets the same source may send to.
@@ -119,6 +118,11 @@ impl Guard {
     /// Decides about looking a name up.
     pub fn looks_up(&self, name: &HostName) -> bool {
         self.decide(&Request::Resolve(name.clone())).is_some()
+    }
+
+    /// A name was not looked up: `most` were permitted at once, and then one a second.
+    pub fn over_lookups(&self, name: &HostName, most: usize) {
+        self.ledger.note(&Denial::OverLookups { component: &self.component, name, most }, Instant::now());
     }
 
     fn decide(&self, request: &Request) -> Option<By> {
@@ -138,14 +142,6 @@ impl Guard {
     fn state(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What passed it is known when it is gone.
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let traffic = self.state().traffic;
-        self.ledger.passed(traffic);
     }
 }
 
@@ -201,23 +197,21 @@ impl Turn<'_> {
             None => Standing::Unheard,
         };
         let Some(by) = self.guard.decide(&Request::Send { to, standing }) else { return Passage::Refused };
-        if let Err(over) = self.state.sent.take(bytes, self.now) {
+        if let Err(over) = self.guard.meters.send(bytes, self.now) {
             self.guard.over_rate(to, over.flow, over.rate, self.now);
             return Passage::Later(over.until);
         }
         if let (By::Answer, Some(peer)) = (by, peer) {
             self.state.sources.charge(peer, bytes);
         }
-        self.state.traffic.sent += 1;
-        self.state.traffic.sent_bytes += bytes as u64;
+        self.state.traffic.sent(bytes);
         Passage::Open
     }
 
     /// A datagram that [`Self::sends`] let pass did not go.
     pub fn not_sent(&mut self, to: SocketAddr, bytes: usize) {
-        self.state.sent.put_back(bytes);
-        self.state.traffic.sent -= 1;
-        self.state.traffic.sent_bytes -= bytes as u64;
+        self.guard.meters.not_sent(bytes);
+        self.state.traffic.not_sent(bytes);
         if let Some(socket) = self.listener {
             self.state.sources.refund(Peer::of(socket, to), bytes);
         }
@@ -237,16 +231,27 @@ impl Turn<'_> {
             return false;
         }
         let state = &mut *self.state;
-        if let Err(over) = state.received.take(bytes, now) {
+        if let Err(over) = self.guard.meters.receive(bytes, now) {
             self.guard.over_rate(from, over.flow, over.rate, now);
             return false;
         }
         if let (By::Answer, Some(socket)) = (by, self.listener) {
             state.sources.hear(Peer::of(socket, from), bytes, now);
         }
-        state.traffic.received += 1;
-        state.traffic.received_bytes += bytes as u64;
+        state.traffic.received(bytes);
         true
+    }
+
+    /// Datagrams were dropped, the last one from `peer`, and that took so much processor time. Until when their socket has to
+    /// be left alone, where that was too much.
+    pub fn dropped(&mut self, spent: Duration, peer: SocketAddr) -> Option<Instant> {
+        let now = Instant::now();
+        self.state.traffic.dropped(spent);
+        let until = self.state.dropping.spend(spent, now);
+        if until.is_some() {
+            self.guard.ledger.note(&Denial::TooMany { component: &self.guard.component, peer }, now);
+        }
+        until
     }
 }
 

@@ -9,7 +9,8 @@ fn guard(grants: Grants, rates: Rates) -> (Arc<Guard>, Arc<Ledger>, Told) {
     let told = Told::default();
     let log = told.clone();
     let ledger = Arc::new(Ledger::new(move |denial, untold| log.lock().unwrap().push((denial.to_string(), untold))));
-    (Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants), rates, ledger.clone())), ledger, told)
+    let meters = Arc::new(Meters::new(rates));
+    (Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants), meters, ledger.clone())), ledger, told)
 }
 
 fn listener() -> Grants {
@@ -200,4 +201,47 @@ fn bytes_are_limited_as_datagrams_are() {
     let now = Instant::now();
     assert_eq!((0..10).filter(|_| gate.hears(peer(1), 300, now)).count(), 3);
     assert!(gate.hears(peer(1), 100, now));
+}
+
+#[test]
+fn rates_are_a_runs_whatever_instance_sends_or_receives() {
+    let rates = Rates { send: rate(3), receive: rate(5), ..Rates::default() };
+    let (meters, ledger) = (Arc::new(Meters::new(rates)), Arc::new(Ledger::new(|_, _| {})));
+    let guard = || Guard::new("x.wasm".to_owned(), Arc::new(listener()), meters.clone(), ledger.clone());
+    let (one, other) = (gate(&Arc::new(guard()), "0.0.0.0:12000"), gate(&Arc::new(guard()), "0.0.0.0:12000"));
+    let now = Instant::now();
+    assert_eq!((0..9).filter(|_| one.hears(peer(1), 1, now)).count(), 5);
+    assert!(!other.hears(peer(1), 1, now));
+    let later = now + Duration::from_secs(1);
+    assert!(other.hears(peer(1), 1, later) && other.hears(peer(1), 1, later));
+    assert_eq!([(); 2].map(|()| one.sends(peer(1), 1, later)), [Passage::Open; 2]);
+    assert_eq!(other.sends(peer(1), 1, later), Passage::Open);
+    assert!(matches!(other.sends(peer(1), 1, later), Passage::Later(_)));
+    assert_eq!(ledger.traffic().sent, 3);
+}
+
+#[test]
+fn what_it_takes_to_drop_datagrams_is_bounded_told_and_in_the_totals() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    let gate = gate(&guard, "0.0.0.0:0");
+    let ms = Duration::from_millis(1);
+    assert_eq!(gate.turn().dropped(ms * 40, peer(5)), None);
+    assert!(told.lock().unwrap().is_empty());
+    let until = gate.turn().dropped(ms * 40, peer(5)).unwrap();
+    assert!(until <= Instant::now() + ms * 80);
+    assert!(
+        told.lock().unwrap()[0].0.starts_with("dropped: so many datagrams to x.wasm that may not reach it, the last from ")
+    );
+    assert_eq!((ledger.traffic().dropping, ledger.refusals()), (ms * 80, 0));
+    let [(kind, ..)] = ledger.totals()[..] else { panic!("{:?}", ledger.totals()) };
+    assert_eq!((kind.what, kind.why), ("receive", "too many to drop"));
+}
+
+#[test]
+fn a_lookup_beyond_the_limit_is_told_and_is_no_refusal_by_the_grants() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    guard.over_lookups(&"a.example".parse().unwrap(), 64);
+    let line = "refused: x.wasm asked to resolve a.example: more than 64 names at once, and one per second after that \
+                (--limit-lookups)";
+    assert_eq!((told.lock().unwrap()[0].0.as_str(), ledger.refusals()), (line, 0));
 }

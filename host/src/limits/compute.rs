@@ -1,82 +1,94 @@
-//! Processor time without any use of the network: a pinger has no need of it, and a guest that spins has nothing else.
+//! Processor time without a datagram: a pinger has no need of it, and a guest that spins has nothing else.
 
-use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
-
-use wasmtime::Engine;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use super::Struck;
 
-/// How often guests are looked at.
-const TICK: Duration = Duration::from_millis(100);
+/// What is computed at most when a datagram that is dropped wakes a guest's thread, beside dropping it.
+const WAKE: Duration = Duration::from_micros(20);
 
-/// Interrupts every guest of an engine from time to time, so that its host can look at it, and others get their turn.
-///
-/// A thread of its own, since a guest that spins leaves no other.
-#[derive(Debug)]
-pub struct Watchdog {
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
+/// In a wait as long as this, what the thread computes is so little that it need not be measured when the wait ends.
+const LONG: Duration = Duration::from_millis(1);
 
-impl Watchdog {
-    /// Starts it. It ends when it is dropped.
-    pub fn start(engine: &Engine) -> io::Result<Self> {
-        let over = Arc::new(AtomicBool::new(false));
-        let (seen, engine) = (over.clone(), engine.clone());
-        let work = move || {
-            while !seen.load(Ordering::Relaxed) {
-                thread::park_timeout(TICK);
-                engine.increment_epoch();
-            }
-        };
-        let thread = thread::Builder::new().name("watchdog".to_owned()).stack_size(64 << 10).spawn(work)?;
-        Ok(Self { over, thread: Some(thread) })
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // It cannot panic, and if it did there would be nothing to do.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Counts uses of the network.
+/// What the host notes of one instance for [`Compute`].
 #[derive(Clone, Debug, Default)]
-pub struct Activity(Arc<AtomicU64>);
+pub struct Activity(Arc<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    passed: AtomicU64,
+    dropping: AtomicU64,
+    spins: AtomicU64,
+}
 
 impl Activity {
-    /// One more. Only one thread counts, so nothing has to be locked.
-    pub fn note(&self) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    /// A datagram passed: it was sent, or handed to the component.
+    pub fn passed(&self) {
+        add(&self.0.passed, 1);
+    }
+
+    /// So much processor time went into datagrams that were dropped.
+    pub fn dropped(&self, spent: Duration) {
+        add(&self.0.dropping, u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// The host busy-polls on its own account.
+    pub fn spins(&self) {
+        add(&self.0.spins, 1);
     }
 
     fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.passed.load(Ordering::Relaxed)
+    }
+
+    fn dropping(&self) -> Duration {
+        Duration::from_nanos(self.0.dropping.load(Ordering::Relaxed))
     }
 }
 
-/// What an instance has computed since it last used the network.
+/// Only the instance's thread counts, so nothing has to be locked.
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+/// The account of an instance: it is charged the processor time of its thread, and given back what it slept. A datagram that
+/// passes clears it. What the host computes to drop datagrams is never charged.
+///
+/// While datagrams pass nothing is measured, but for a look at each tick of the watchdog: the next look clears the account.
 #[derive(Debug)]
 pub struct Compute {
     limit: Duration,
     activity: Activity,
-    /// At the last look at which the network had been used: how often, and how much this thread had computed by then.
-    last: Option<(u64, Duration)>,
+    /// How many datagrams had passed at the last look.
+    passed: u64,
+    /// The processor time, and that part of it which went into dropping, up to which the account goes.
+    until: Duration,
+    dropping: Duration,
+    charged: Duration,
+}
+
+/// A wait that is measured.
+#[derive(Debug)]
+struct Wait {
+    since: Instant,
+    /// What the thread computed in it, as far as that was measured.
+    computed: Duration,
+    spins: u64,
 }
 
 impl Compute {
-    /// Nothing yet. What `activity` notes is the use of the network.
+    /// An empty account, from now on. It is the calling thread that is charged for.
     pub fn new(limit: Duration, activity: Activity) -> Self {
-        Self { limit, activity, last: None }
+        Self::starting_at(processor_time(), limit, activity)
+    }
+
+    fn starting_at(until: Duration, limit: Duration, activity: Activity) -> Self {
+        let (passed, dropping) = (activity.count(), activity.dropping());
+        Self { limit, activity, passed, until, dropping, charged: Duration::ZERO }
     }
 
     /// To be called at each tick of the watchdog, on the instance's thread.
@@ -84,54 +96,205 @@ impl Compute {
         self.check_at(processor_time())
     }
 
-    fn check_at(&mut self, computed: Duration) -> Result<(), Struck> {
-        let count = self.activity.count();
-        match self.last {
-            Some((before, since)) if before == count => {
-                if computed.saturating_sub(since) > self.limit {
-                    Err(Struck::Compute(self.limit))
-                } else {
-                    Ok(())
-                }
-            }
-            _ => {
-                self.last = Some((count, computed));
-                Ok(())
-            }
+    fn check_at(&mut self, now: Duration) -> Result<(), Struck> {
+        self.charge(now, Duration::ZERO);
+        let passed = self.activity.count();
+        if passed != self.passed {
+            (self.passed, self.charged) = (passed, Duration::ZERO);
         }
+        if self.charged > self.limit { Err(Struck::Compute(self.limit)) } else { Ok(()) }
+    }
+
+    /// Charges what was computed up to `now`, but for what went into dropping, and for `free`. Says how much was computed.
+    fn charge(&mut self, now: Duration, free: Duration) -> Duration {
+        let (spent, dropping) = (now.saturating_sub(self.until), self.activity.dropping());
+        self.charged += spent.saturating_sub(dropping.saturating_sub(self.dropping).saturating_add(free));
+        (self.until, self.dropping) = (now, dropping);
+        spent
+    }
+
+    /// Waits for `future`. Only the time in which the thread neither computed nor wanted to is given back; what is ready at
+    /// once is no wait.
+    pub async fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let (mut future, mut wait, mut is_first) = (pin!(future), None, true);
+        std::future::poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Pending if is_first => {
+                is_first = false;
+                wait = self.starts_to_wait();
+                Poll::Pending
+            }
+            Poll::Pending => {
+                if let Some(wait) = &mut wait {
+                    self.was_woken(wait);
+                }
+                Poll::Pending
+            }
+            Poll::Ready(value) => {
+                if let Some(wait) = wait.take() {
+                    self.has_waited(wait);
+                }
+                Poll::Ready(value)
+            }
+        })
+        .await
+    }
+
+    /// Nothing, where a datagram has passed since the last look.
+    fn starts_to_wait(&mut self) -> Option<Wait> {
+        (self.activity.count() == self.passed).then(|| {
+            self.charge(processor_time(), Duration::ZERO);
+            let spins = self.activity.0.spins.load(Ordering::Relaxed);
+            Wait { since: Instant::now(), computed: Duration::ZERO, spins }
+        })
+    }
+
+    /// Its thread had to do something. What it did for datagrams that were dropped is free.
+    fn was_woken(&mut self, wait: &mut Wait) {
+        if self.activity.dropping() != self.dropping {
+            wait.computed += self.charge(processor_time(), WAKE);
+        }
+    }
+
+    fn has_waited(&mut self, mut wait: Wait) {
+        self.was_woken(&mut wait);
+        let (waited, spun) = (wait.since.elapsed(), self.activity.0.spins.load(Ordering::Relaxed) != wait.spins);
+        if !MEASURED {
+            self.until = processor_time();
+        } else if waited < LONG || spun {
+            wait.computed += self.charge(processor_time(), if spun { Duration::MAX } else { Duration::ZERO });
+        }
+        self.charged = self.charged.saturating_sub(waited.saturating_sub(wait.computed));
     }
 }
 
+/// Whether the processor time of a thread is to be had.
+const MEASURED: bool = cfg!(target_os = "linux");
+
 /// What this thread has computed so far: not the time that others had the processor.
 #[cfg(target_os = "linux")]
-fn processor_time() -> Duration {
+pub fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
 /// The time that passed, where the thread's own is not to be had.
 #[cfg(not(target_os = "linux"))]
-fn processor_time() -> Duration {
-    use std::time::Instant;
+pub fn processor_time() -> Duration {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::hint;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const STRUCK: Result<(), Struck> = Err(Struck::Compute(Duration::from_millis(500)));
+
+    fn account() -> (Compute, Activity) {
+        let activity = Activity::default();
+        (Compute::starting_at(Duration::ZERO, MS * 500, activity.clone()), activity)
+    }
+
+    fn compute_for(time: Duration) {
+        let start = processor_time();
+        while processor_time() - start < time {
+            hint::spin_loop();
+        }
+    }
+
+    async fn sleep(time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 
     #[test]
-    fn computing_counts_from_the_last_use_of_the_network() {
+    fn computing_counts_from_the_last_datagram_that_passed() {
+        let (mut account, activity) = account();
+        assert_eq!(account.check_at(MS * 500), Ok(()));
+        activity.passed();
+        assert_eq!(account.check_at(MS * 700), Ok(()));
+        assert_eq!(account.check_at(MS * 1_200), Ok(()));
+        activity.passed();
+        assert_eq!(account.check_at(MS * 1_300), Ok(()));
+        assert_eq!(account.check_at(MS * 1_800), Ok(()));
+        assert_eq!(account.check_at(MS * 1_801), STRUCK);
+    }
+
+    #[test]
+    fn an_instance_that_has_had_no_datagram_is_charged_from_its_start() {
+        let (mut account, _) = account();
+        assert_eq!(account.check_at(MS * 501), STRUCK);
+    }
+
+    #[test]
+    fn what_went_into_dropping_datagrams_is_not_charged() {
+        let (mut account, activity) = account();
+        activity.dropped(MS * 400);
+        assert_eq!(account.check_at(MS * 900), Ok(()));
+        assert_eq!(account.check_at(MS * 901), STRUCK);
+    }
+
+    #[tokio::test]
+    async fn sleep_gives_back_what_was_slept_and_no_more() {
+        let mut account = Compute::new(MS * 500, Activity::default());
+        compute_for(MS * 40);
+        account.wait(sleep(MS * 15)).await;
+        assert!(account.charged > MS * 10 && account.charged < MS * 30, "{account:?}");
+        account.wait(sleep(MS * 100)).await;
+        assert!(account.charged < MS, "nothing is saved for later: {account:?}");
+    }
+
+    #[tokio::test]
+    async fn yielding_and_what_is_ready_at_once_is_no_sleep() {
+        let mut account = Compute::new(MS * 500, Activity::default());
+        let start = processor_time();
+        while processor_time() - start < MS * 50 {
+            account.wait(tokio::task::yield_now()).await;
+            account.wait(std::future::ready(())).await;
+        }
+        account.charge(processor_time(), Duration::ZERO);
+        assert!(account.charged > MS * 35, "{account:?}");
+    }
+
+    #[tokio::test]
+    async fn a_wait_in_which_datagrams_are_dropped_costs_nothing() {
         let activity = Activity::default();
-        let mut compute = Compute::new(MS * 500, activity.clone());
-        assert_eq!(compute.check_at(MS * 700), Ok(()));
-        assert_eq!(compute.check_at(MS * 1_200), Ok(()));
-        activity.note();
-        assert_eq!(compute.check_at(MS * 1_300), Ok(()));
-        assert_eq!(compute.check_at(MS * 1_800), Ok(()));
-        assert_eq!(compute.check_at(MS * 1_801), Err(Struck::Compute(MS * 500)));
+        let mut account = Compute::new(MS * 500, activity.clone());
+        let flooded = async {
+            for _ in 0..20 {
+                compute_for(MS);
+                activity.dropped(MS);
+                tokio::task::yield_now().await;
+            }
+        };
+        account.wait(flooded).await;
+        assert!(account.charged < MS, "{account:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_computed_in_a_wait_beside_dropping_is_charged() {
+        let activity = Activity::default();
+        let mut account = Compute::new(MS * 500, activity.clone());
+        let greedy = async {
+            for _ in 0..20 {
+                compute_for(MS);
+                activity.dropped(MS / 100);
+                tokio::task::yield_now().await;
+            }
+        };
+        account.wait(greedy).await;
+        assert!(account.charged > MS * 15, "{account:?}");
+    }
+
+    #[tokio::test]
+    async fn while_datagrams_pass_waits_are_not_measured() {
+        let activity = Activity::default();
+        let mut account = Compute::new(MS * 500, activity.clone());
+        activity.passed();
+        assert!(account.starts_to_wait().is_none());
+        account.check_at(processor_time()).unwrap();
+        assert!(account.starts_to_wait().is_some());
     }
 }

@@ -1,8 +1,11 @@
 //! How much of the machine one instance may use, beside the network.
 
 mod compute;
+mod enforcer;
+mod lookups;
 mod memory;
 mod output;
+mod watchdog;
 
 use std::fmt;
 use std::time::Duration;
@@ -11,9 +14,12 @@ use bytesize::ByteSize;
 use humantime::format_duration;
 use thiserror::Error;
 
-pub use compute::{Activity, Compute, Watchdog};
+pub use compute::{Activity, Compute, processor_time};
+pub use enforcer::{Deadline, Enforcer};
+pub use lookups::Lookups;
 pub use memory::{ELEMENT as TABLE_ELEMENT, Memory};
 pub use output::{Metered, Output};
+pub use watchdog::Watchdog;
 
 pub use crate::compile::CompileLimits;
 
@@ -24,7 +30,7 @@ pub struct Limits {
     pub memory: ByteSize,
     /// From start to end.
     pub time: Option<Duration>,
-    /// Processor time without any use of the network.
+    /// Processor time without a datagram that passes, less what was slept.
     pub compute: Duration,
     /// Sockets at a time.
     pub sockets: usize,
@@ -32,13 +38,20 @@ pub struct Limits {
     pub handles: usize,
     /// What one call may carry to the host.
     pub call: ByteSize,
-    /// Names that are looked up.
-    pub lookups: usize,
     /// Standard output and standard error, together, in a second.
     pub output: ByteSize,
+    /// The same in total.
+    pub output_total: Option<ByteSize>,
     /// What compiling it may take.
     pub compile: CompileLimits,
+    /// Names that the system is asked to resolve at once; then it is one a second.
+    pub lookups: usize,
+    /// Socket buffers, and datagrams that wait in the host.
+    pub buffers: ByteSize,
 }
+
+/// [`Limits::output_total`] of a component that is not built in.
+pub const OUTPUT_TOTAL: ByteSize = ByteSize::gib(1);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -50,9 +63,12 @@ impl Default for Limits {
             handles: 16_384,
             // 64 datagrams of the largest size are 4 MiB.
             call: ByteSize::mib(16),
-            lookups: 64,
             output: ByteSize::mib(64),
+            output_total: None,
             compile: CompileLimits::default(),
+            lookups: 64,
+            // Half of it are 16 receive buffers as the server asks for.
+            buffers: ByteSize::mib(128),
         }
     }
 }
@@ -60,9 +76,13 @@ impl Default for Limits {
 /// As a list goes on after "within".
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { memory, time, compute, sockets, handles, call, lookups, output, compile } = self;
-        write!(f, "{memory} of memory, {} of computing without use of the network, ", format_duration(*compute))?;
-        write!(f, "{sockets} sockets, {handles} handles, {lookups} lookups, {call} a call, {output} of output a second")?;
+        let Self { memory, time, compute, sockets, handles, call, output, output_total, compile, lookups, buffers } = self;
+        write!(f, "{memory} of memory, {} of computing without a datagram, ", format_duration(*compute))?;
+        write!(f, "{sockets} sockets, {handles} handles, {lookups} lookups at once and one a second then, ")?;
+        write!(f, "{call} a call, {buffers} of buffers, {output} of output a second")?;
+        if let Some(total) = output_total {
+            write!(f, ", {total} of output in total")?;
+        }
         write!(f, ", {compile}")?;
         time.map_or(Ok(()), |time| write!(f, ", {} from start to end", format_duration(time)))
     }
@@ -78,7 +98,7 @@ pub enum Struck {
     #[error("ran for {} (--limit-time)", format_duration(*.0))]
     Time(Duration),
     /// [`Limits::compute`].
-    #[error("computed for {} without using the network (--limit-compute)", format_duration(*.0))]
+    #[error("computed for {} without a datagram sent or received (--limit-compute)", format_duration(*.0))]
     Compute(Duration),
     /// [`Limits::sockets`].
     #[error("opened more than {0} sockets (--limit-sockets)")]
@@ -89,12 +109,12 @@ pub enum Struck {
     /// [`Limits::call`].
     #[error("passed more than {0} to the host at once (--limit-call)")]
     Call(ByteSize),
-    /// [`Limits::lookups`].
-    #[error("looked up more than {0} names (--limit-lookups)")]
-    Lookups(usize),
     /// [`Limits::output`].
     #[error("wrote more than {0} in a second (--limit-output)")]
     Output(ByteSize),
+    /// [`Limits::output_total`].
+    #[error("wrote more than {0} in total (--limit-output-total)")]
+    OutputTotal(ByteSize),
     /// The system's own.
     #[error("asked for more memory than the system has for it")]
     System,
@@ -150,13 +170,12 @@ fn is_io_out_of_memory(cause: &(dyn std::error::Error + 'static)) -> bool {
 pub struct Usage {
     limits: Limits,
     sockets: usize,
-    lookups: usize,
 }
 
 impl Usage {
     /// None yet.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, sockets: 0, lookups: 0 }
+        Self { limits, sockets: 0 }
     }
 
     /// A socket more.
@@ -168,11 +187,5 @@ impl Usage {
     /// A socket less.
     pub fn close_socket(&mut self) {
         self.sockets -= 1;
-    }
-
-    /// A lookup more.
-    pub fn look_up(&mut self) -> Result<(), Struck> {
-        self.lookups += 1;
-        if self.lookups > self.limits.lookups { Err(Struck::Lookups(self.limits.lookups)) } else { Ok(()) }
     }
 }

@@ -1,4 +1,4 @@
-//! Standard output and standard error, in bytes a second.
+//! Standard output and standard error, in bytes a second and in total.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,21 +11,29 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use super::Struck;
+use super::{Limits, Struck};
 use crate::rate::{Bucket, Rate};
 
-/// What an instance may still write. Its streams share it.
+/// What the instances of a run may still write. Their streams share it.
 #[derive(Clone, Debug)]
 pub struct Output {
     limit: ByteSize,
-    bucket: Arc<Mutex<Bucket>>,
+    total: Option<ByteSize>,
+    written: Arc<Mutex<Written>>,
+}
+
+#[derive(Debug)]
+struct Written {
+    bucket: Bucket,
+    bytes: u64,
 }
 
 impl Output {
-    /// So much in a second.
-    pub fn new(limit: ByteSize) -> Self {
-        let rate = Rate(NonZeroU64::new(limit.as_u64()).unwrap_or(NonZeroU64::MIN));
-        Self { limit, bucket: Arc::new(Mutex::new(Bucket::new(rate, Instant::now()))) }
+    /// Nothing is written yet.
+    pub fn new(limits: &Limits) -> Self {
+        let rate = Rate(NonZeroU64::new(limits.output.as_u64()).unwrap_or(NonZeroU64::MIN));
+        let written = Written { bucket: Bucket::new(rate, Instant::now()), bytes: 0 };
+        Self { limit: limits.output, total: limits.output_total, written: Arc::new(Mutex::new(written)) }
     }
 
     /// `stream`, held to it.
@@ -34,8 +42,12 @@ impl Output {
     }
 
     fn take(&self, bytes: usize) -> Result<(), Struck> {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.take(bytes as u64, Instant::now()).map_err(|_| Struck::Output(self.limit))
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.bytes = written.bytes.saturating_add(bytes as u64);
+        if let Some(total) = self.total.filter(|total| written.bytes > total.as_u64()) {
+            return Err(Struck::OutputTotal(total));
+        }
+        written.bucket.take(bytes as u64, Instant::now()).map_err(|_| Struck::Output(self.limit))
     }
 }
 
@@ -88,5 +100,29 @@ impl OutputStream for MeteredStream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         self.stream.check_write()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(rate: u64, total: Option<u64>) -> Output {
+        Output::new(&Limits { output: ByteSize(rate), output_total: total.map(ByteSize), ..Limits::default() })
+    }
+
+    #[test]
+    fn the_total_counts_across_all_streams_of_a_run() {
+        let output = output(1_000_000, Some(1_000));
+        assert_eq!(output.take(600), Ok(()));
+        assert_eq!(output.clone().take(400), Ok(()));
+        assert_eq!(output.take(1), Err(Struck::OutputTotal(ByteSize(1_000))));
+    }
+
+    #[test]
+    fn without_a_total_only_the_rate_counts() {
+        let output = output(1_000, None);
+        assert_eq!(output.take(1_000), Ok(()));
+        assert_eq!(output.take(1_000), Err(Struck::Output(ByteSize(1_000))));
     }
 }

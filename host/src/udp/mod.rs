@@ -4,6 +4,7 @@
 //! Four rooms, outermost first: [`wit`] is the glue to the bindings; [`socket`] and [`streams`] are the state that the WIT
 //! describes, and ask the guard about every address; [`os`] makes the system calls and knows neither WIT nor grants.
 
+mod buffers;
 mod kept;
 mod os;
 mod socket;
@@ -14,21 +15,27 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use buffers::Buffers;
 pub use kept::Kept;
+pub use os::RawSocket;
 pub use socket::Socket;
 pub use streams::{Incoming, Outgoing};
 
 use crate::guard::Guard;
 use crate::harden::LowPorts;
-use crate::limits::Activity;
+use crate::limits::{Activity, Lookups};
 
 /// What the sockets of an instance share.
 #[derive(Clone)]
 pub struct Setting {
     /// Decides about every address.
     pub guard: Arc<Guard>,
-    /// Where use of the network is noted.
+    /// Where is noted what passed.
     pub activity: Activity,
+    /// What the system may be asked to resolve.
+    pub lookups: Lookups,
+    /// What their buffers may take.
+    pub buffers: Arc<Buffers>,
     /// How they are driven.
     pub tuning: Tuning,
     /// Those that are there already.

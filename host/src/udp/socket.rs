@@ -30,7 +30,7 @@ enum Binding {
 impl Socket {
     /// A new one, unbound.
     pub fn new(family: Family, setting: Setting) -> SocketResult<Self> {
-        let os = os::Socket::new(family, setting.tuning)?;
+        let os = os::Socket::new(family, setting.tuning, &setting.buffers)?;
         Ok(Self { os, setting, binding: Binding::Unbound, peer: None })
     }
 
@@ -149,7 +149,7 @@ impl Socket {
     }
 
     /// `set-receive-buffer-size`.
-    pub fn set_receive_buffer_size(&self, bytes: u64) -> SocketResult<()> {
+    pub fn set_receive_buffer_size(&mut self, bytes: u64) -> SocketResult<()> {
         Ok(self.os.set_receive_buffer_size(size(bytes)?)?)
     }
 
@@ -159,7 +159,7 @@ impl Socket {
     }
 
     /// `set-send-buffer-size`.
-    pub fn set_send_buffer_size(&self, bytes: u64) -> SocketResult<()> {
+    pub fn set_send_buffer_size(&mut self, bytes: u64) -> SocketResult<()> {
         Ok(self.os.set_send_buffer_size(size(bytes)?)?)
     }
 }

@@ -11,18 +11,25 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
 
-use super::os::{self, Receiver, Sender};
+use super::buffers::Share;
+use super::os::{self, Receiver, SLOT, Sender};
 use super::socket::is_destination;
 use super::{Datagram, Setting};
 use crate::guard::{Gate, Passage};
 use crate::harden::LowPorts;
-use crate::limits::Activity;
+use crate::limits::{Activity, processor_time};
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
 const BYTES: usize = 1 << 20;
 
 /// Batches of which no datagram was the component's, before others get their turn.
 const FRUITLESS: usize = 64;
+
+/// What a datagram takes beside its payload while it waits.
+const OVERHEAD: usize = size_of::<Datagram>() + 16;
+
+/// Room for so many datagrams is kept while none waits.
+const ROOM: usize = 256;
 
 /// How long a busy socket is asked before timers and other sockets are looked at.
 const TURN: Duration = Duration::from_micros(5);
@@ -36,10 +43,45 @@ pub struct Incoming {
     low_ports: Arc<LowPorts>,
     hand: usize,
     busy_poll: Duration,
-    /// What was received and not handed over yet.
+    /// What was received and not handed over yet, what that takes, and what of it has its share of the buffers.
     waiting: VecDeque<Datagram>,
+    bytes: usize,
+    shared: usize,
+    share: Share,
     /// What came after that.
     failed: Option<io::Error>,
+    /// Whether the last look at the socket brought datagrams that were dropped.
+    drops: bool,
+    /// Until when it is left alone, because dropping takes too much.
+    rests: Option<Instant>,
+}
+
+/// What one look at a socket brought that is not the component's, and what that took. The clock is read only where there is
+/// something of the kind.
+struct Dropped {
+    since: Option<Duration>,
+    count: u32,
+    last: Option<SocketAddr>,
+}
+
+impl Dropped {
+    /// None yet. It is `expected` where there was some the last time.
+    fn none(expected: bool) -> Self {
+        Self { since: expected.then(processor_time), count: 0, last: None }
+    }
+
+    fn add(&mut self, from: SocketAddr) {
+        self.since.get_or_insert_with(processor_time);
+        (self.count, self.last) = (self.count + 1, Some(from));
+    }
+
+    /// Its part of what was computed, beside the component's own datagrams, and where the last one came from.
+    fn cost(&self, own: usize) -> Option<(Duration, SocketAddr)> {
+        let from = self.last?;
+        let spent = processor_time().saturating_sub(self.since?);
+        let all = self.count.saturating_add(u32::try_from(own).unwrap_or(u32::MAX));
+        Some((spent * self.count / all.max(1), from))
+    }
 }
 
 impl Incoming {
@@ -53,7 +95,12 @@ impl Incoming {
             hand: setting.tuning.hand(),
             busy_poll: setting.tuning.busy_poll,
             waiting: VecDeque::new(),
+            bytes: 0,
+            shared: 0,
+            share: Share::of_datagrams(&setting.buffers),
             failed: None,
+            drops: false,
+            rests: None,
         }
     }
 
@@ -79,7 +126,30 @@ impl Incoming {
             room
         };
         let count = self.waiting.iter().take(most).take_while(fits).count();
-        Ok(self.waiting.drain(..count).collect())
+        let taken: Vec<_> = self.waiting.drain(..count).collect();
+        if !taken.is_empty() {
+            self.activity.passed();
+            self.bytes -= taken.iter().map(|datagram| datagram.data.len() + OVERHEAD).sum::<usize>();
+            self.settle();
+        }
+        Ok(taken)
+    }
+
+    /// What waits takes its share of the buffers.
+    fn settle(&mut self) {
+        if self.waiting.is_empty() && self.waiting.capacity() > ROOM {
+            self.waiting = VecDeque::new();
+        }
+        if self.shared != self.bytes {
+            self.share.resize(self.bytes);
+            self.shared = self.bytes;
+        }
+    }
+
+    /// Whether it is to be left alone for a while.
+    fn is_resting(&mut self) -> bool {
+        self.rests = self.rests.filter(|until| *until > Instant::now());
+        self.rests.is_some()
     }
 
     /// Whether `receive` has something to hand over, be it an error.
@@ -89,31 +159,46 @@ impl Incoming {
 
     /// Takes what the socket has: says whether it had anything.
     fn fill(&mut self, most: usize) -> bool {
+        if self.is_resting() {
+            return false;
+        }
         self.low_ports.are_bound();
-        let Self { receiver, gate, peer, waiting, failed, .. } = self;
-        let mut turn = gate.turn();
+        // Each message may be as large as a slot. One has to pass in any case.
+        let most = most.min(self.share.left() / SLOT).max(1);
+        let Self { receiver, gate, peer, waiting, bytes, failed, .. } = self;
+        let (mut turn, before) = (gate.turn(), waiting.len());
+        let mut dropped = Dropped::none(self.drops);
+        let mut found = true;
         for _ in 0..FRUITLESS {
             let result = receiver.try_receive(most, &mut |data, from| {
                 // A connected socket may still have what others sent before it was connected (connect(2)).
                 if peer.is_none_or(|peer| peer == from) && turn.hears(from, data.len()) {
                     waiting.push_back(Datagram { data: data.to_vec(), from });
+                    *bytes += data.len() + OVERHEAD;
+                } else {
+                    dropped.add(from);
                 }
             });
             match result {
-                Ok(()) if waiting.is_empty() => {}
-                Ok(()) => return true,
-                Err(error) if is_transient(&error) => return false,
-                Err(error) => {
-                    *failed = Some(error);
-                    return true;
-                }
+                Ok(()) if waiting.is_empty() => continue,
+                Ok(()) => {}
+                Err(error) if is_transient(&error) => found = false,
+                Err(error) => *failed = Some(error),
             }
+            break;
         }
-        true
+        self.drops = dropped.count > 0;
+        if let Some((spent, from)) = dropped.cost(waiting.len() - before) {
+            self.activity.dropped(spent);
+            self.rests = turn.dropped(spent, from);
+        }
+        found
     }
 
     /// Asks the socket until it has something or `busy_poll` is over.
     async fn spin(&mut self) {
+        // What is computed here is not the component's doing.
+        self.activity.spins();
         let start = Instant::now();
         while !self.is_ready() && start.elapsed() < self.busy_poll {
             let turn = Instant::now();
@@ -124,8 +209,6 @@ impl Incoming {
                 tokio::task::yield_now().await;
             }
         }
-        // What was computed here is not the component's doing.
-        self.activity.note();
     }
 }
 
@@ -138,12 +221,19 @@ impl Pollable for Incoming {
         }
         while !self.is_ready() {
             // First of all: an ICMP error that waits is not what the reactor calls readable.
-            if !self.fill(self.hand) {
-                self.receiver.readable().await;
-            } else if !self.is_ready() {
+            let found = self.fill(self.hand);
+            if self.is_ready() {
+                break;
+            }
+            if let Some(until) = self.rests {
+                tokio::time::sleep_until(until.into()).await;
+            } else if found {
                 tokio::task::yield_now().await;
+            } else {
+                self.receiver.readable().await;
             }
         }
+        self.settle();
     }
 }
 
@@ -153,6 +243,7 @@ pub struct Outgoing {
     sender: Sender,
     gate: Gate,
     peer: Option<SocketAddr>,
+    activity: Activity,
     low_ports: Arc<LowPorts>,
     hand: usize,
     /// How many datagrams `check-send` permitted.
@@ -174,8 +265,9 @@ pub struct Wanted {
 
 impl Outgoing {
     pub(super) fn new(socket: os::Socket, gate: Gate, peer: Option<SocketAddr>, setting: &Setting) -> io::Result<Self> {
-        let (sender, low_ports, hand) = (socket.sender()?, setting.low_ports.clone(), setting.tuning.hand());
-        Ok(Self { socket, sender, gate, peer, low_ports, hand, permits: 0, full: false, held: None })
+        let (sender, activity, low_ports) = (socket.sender()?, setting.activity.clone(), setting.low_ports.clone());
+        let hand = setting.tuning.hand();
+        Ok(Self { socket, sender, gate, peer, activity, low_ports, hand, permits: 0, full: false, held: None })
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
@@ -222,7 +314,12 @@ impl Outgoing {
             turn.not_sent(*to, datagram.data.len());
         }
         match sent {
-            Ok(sent) => Ok(sent as u64),
+            Ok(sent) => {
+                if sent > 0 {
+                    self.activity.passed();
+                }
+                Ok(sent as u64)
+            }
             Err(error) if is_transient(&error) => {
                 self.full = true;
                 Ok(0)

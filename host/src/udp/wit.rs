@@ -87,7 +87,7 @@ impl udp::HostUdpSocket for NetworkView<'_> {
     }
 
     fn set_receive_buffer_size(&mut self, socket: Resource<Socket>, bytes: u64) -> SocketResult<()> {
-        self.table.get(&socket)?.set_receive_buffer_size(bytes)
+        self.table.get_mut(&socket)?.set_receive_buffer_size(bytes)
     }
 
     fn send_buffer_size(&mut self, socket: Resource<Socket>) -> SocketResult<u64> {
@@ -95,7 +95,7 @@ impl udp::HostUdpSocket for NetworkView<'_> {
     }
 
     fn set_send_buffer_size(&mut self, socket: Resource<Socket>, bytes: u64) -> SocketResult<()> {
-        self.table.get(&socket)?.set_send_buffer_size(bytes)
+        self.table.get_mut(&socket)?.set_send_buffer_size(bytes)
     }
 
     fn subscribe(&mut self, socket: Resource<Socket>) -> wasmtime::Result<Resource<DynPollable>> {

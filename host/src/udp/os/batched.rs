@@ -17,12 +17,9 @@ use rustix::net::addr::SocketAddrArg as _;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
 use tokio::io::Interest;
 
-use super::Outgoing;
+use super::{Outgoing, RawSocket, SLOT, with_slots};
 use crate::reactor::Watched;
 use crate::udp::Tuning;
-
-/// Room for the largest datagram, and for the most that `UDP_GRO` puts together.
-const SLOT: usize = 1 << 16;
 
 /// From one slot to the next: a cache line more than a slot, or the starts of all slots would share a set of the cache.
 const STRIDE: usize = SLOT + 64;
@@ -33,10 +30,9 @@ const STREAK: u32 = 2;
 /// A socket's receiving side.
 #[derive(Debug)]
 pub struct Receiver {
-    socket: Arc<UdpSocket>,
+    socket: Arc<RawSocket>,
     // For reading only: where it is watched for writing, too, each datagram that leaves wakes the reactor.
     readable: Watched,
-    slots: Vec<u8>,
     batch: usize,
     offload: Offload,
     /// Successful calls since the queue was seen empty.
@@ -58,7 +54,7 @@ enum Offload {
 type Take<'a> = dyn FnMut(&[u8], SocketAddr) + 'a;
 
 impl Receiver {
-    pub fn new(socket: Arc<UdpSocket>, tuning: Tuning) -> io::Result<Self> {
+    pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
         let batch = tuning.batch.get();
         let offload = if getsockopt(&socket, sockopt::UdpGroSegment).unwrap_or(false) {
             // By an earlier receiver: what waits in the socket may be several together.
@@ -71,8 +67,6 @@ impl Receiver {
         Ok(Self {
             readable: Watched::new(socket.try_clone()?.into(), Interest::READABLE)?,
             socket,
-            // Zeroed, thus not resident before a slot is first used.
-            slots: vec![0; batch * STRIDE],
             batch,
             offload,
             streak: 0,
@@ -86,12 +80,14 @@ impl Receiver {
             let on = setsockopt(&self.socket, sockopt::UdpGroSegment, &true).is_ok();
             self.offload = if on { Offload::On { together: false } } else { Offload::Off };
         }
-        let Self { socket, readable, slots: buffers, offload, .. } = self;
-        let result = readable.call(|| match offload {
-            Offload::On { together } if !batched || *together => receive_together(socket, buffers, together, take),
-            Offload::On { together } => receive_batch(socket, count, buffers, Some(together), take),
-            Offload::Off if batched => receive_batch(socket, count, buffers, None, take),
-            Offload::Off | Offload::Later => receive_one(socket, buffers, take),
+        let Self { socket, readable, offload, batch, .. } = self;
+        let result = with_slots(*batch * STRIDE, |buffers| {
+            readable.call(|| match offload {
+                Offload::On { together } if !batched || *together => receive_together(socket, buffers, together, take),
+                Offload::On { together } => receive_batch(socket, count, buffers, Some(together), take),
+                Offload::Off if batched => receive_batch(socket, count, buffers, None, take),
+                Offload::Off | Offload::Later => receive_one(socket, buffers, take),
+            })
         });
         match &result {
             Ok(()) => self.streak = self.streak.saturating_add(1),
@@ -193,14 +189,14 @@ const TOGETHER: usize = 65_507;
 /// A socket's sending side.
 #[derive(Debug)]
 pub struct Sender {
-    socket: Arc<UdpSocket>,
+    socket: Arc<RawSocket>,
     /// Segments of this length and beyond go alone: the path does not take them together, or nothing does.
     too_long: usize,
     waiting: Option<Watched>,
 }
 
 impl Sender {
-    pub fn new(socket: Arc<UdpSocket>, tuning: Tuning) -> Self {
+    pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> Self {
         Self { socket, too_long: if tuning.offload { usize::MAX } else { 0 }, waiting: None }
     }
 

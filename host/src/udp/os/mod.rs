@@ -4,7 +4,9 @@
 #[cfg(target_os = "linux")]
 mod batched;
 mod portable;
+mod raw;
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -14,6 +16,10 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::Tuning;
+use super::buffers::Buffers;
+use raw::BOOKKEEPING;
+
+pub use raw::RawSocket;
 
 /// The family of a socket's addresses. A WASI socket never has both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +43,17 @@ impl Family {
 /// A UDP socket that never blocks.
 #[derive(Clone, Debug)]
 pub struct Socket {
-    inner: Arc<UdpSocket>,
+    inner: Arc<RawSocket>,
     family: Family,
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux's calls can be tuned"))]
     tuning: Tuning,
+    /// The sizes that were asked for, of the buffers to receive and to send, whatever came of it.
+    asked: [Option<usize>; 2],
 }
 
 impl Socket {
-    /// A new socket, not yet bound.
-    pub fn new(family: Family, tuning: Tuning) -> io::Result<Self> {
+    /// A new socket, not yet bound, with what is left of `buffers`.
+    pub fn new(family: Family, tuning: Tuning, buffers: &Arc<Buffers>) -> io::Result<Self> {
         let domain = match family {
             Family::V4 => AddressFamily::INET,
             Family::V6 => AddressFamily::INET6,
@@ -60,7 +68,7 @@ impl Socket {
         if tuning.share_port {
             sockopt::set_socket_reuseport(&socket, true)?;
         }
-        Ok(Self { inner: Arc::new(socket), family, tuning })
+        Ok(Self { inner: Arc::new(RawSocket::new(socket, buffers)?), family, tuning, asked: [None; 2] })
     }
 
     /// Its family.
@@ -80,9 +88,9 @@ impl Socket {
     }
 
     /// Becomes `bound`, which another socket of this family was, with what was set of this one's options.
-    pub fn adopt(&mut self, bound: Arc<UdpSocket>) -> io::Result<()> {
+    pub fn adopt(&mut self, bound: Arc<RawSocket>) -> io::Result<()> {
         bound.set_nonblocking(true)?;
-        let adopted = Self { inner: bound, ..*self };
+        let adopted = Self { inner: bound, ..self.clone() };
         if adopted.family == Family::V6 && !sockopt::ipv6_v6only(&*adopted.inner)? {
             return Err(io::Error::new(ErrorKind::AddrInUse, "it takes IPv4, too"));
         }
@@ -90,14 +98,16 @@ impl Socket {
             adopted.disconnect()?;
         }
         adopted.set_hop_limit(self.hop_limit()?)?;
-        adopted.set_receive_buffer_size(self.receive_buffer_size()?)?;
-        adopted.set_send_buffer_size(self.send_buffer_size()?)?;
+        let sizes = [self.inner.receive_buffer()?, self.inner.send_buffer()?];
+        // Gives its own share back first.
         *self = adopted;
-        Ok(())
+        let [receive, send] = self.asked;
+        self.inner.set_receive_buffer(receive.unwrap_or(sizes[0]))?;
+        self.inner.set_send_buffer(send.unwrap_or(sizes[1]))
     }
 
     /// The socket, to be adopted later.
-    pub fn shared(&self) -> &Arc<UdpSocket> {
+    pub fn shared(&self) -> &Arc<RawSocket> {
         &self.inner
     }
 
@@ -157,22 +167,26 @@ impl Socket {
 
     /// `SO_RCVBUF` in bytes, as it was asked for.
     pub fn receive_buffer_size(&self) -> io::Result<usize> {
-        Ok(sockopt::socket_recv_buffer_size(&*self.inner)? / BOOKKEEPING)
+        Ok(self.inner.receive_buffer()? / BOOKKEEPING)
     }
 
-    /// Asks for so many bytes. The system may round them.
-    pub fn set_receive_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        a_wish(sockopt::set_socket_recv_buffer_size(&*self.inner, bytes.min(LARGEST_BUFFER)))
+    /// Asks for so many bytes. There may be room for less, and the system may round them.
+    pub fn set_receive_buffer_size(&mut self, bytes: usize) -> io::Result<()> {
+        let reserved = bytes.saturating_mul(BOOKKEEPING);
+        self.asked[0] = Some(reserved);
+        self.inner.set_receive_buffer(reserved)
     }
 
     /// `SO_SNDBUF` in bytes, as it was asked for.
     pub fn send_buffer_size(&self) -> io::Result<usize> {
-        Ok(sockopt::socket_send_buffer_size(&*self.inner)? / BOOKKEEPING)
+        Ok(self.inner.send_buffer()? / BOOKKEEPING)
     }
 
-    /// Asks for so many bytes. The system may round them.
-    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        a_wish(sockopt::set_socket_send_buffer_size(&*self.inner, bytes.min(LARGEST_BUFFER)))
+    /// Asks for so many bytes. There may be room for less, and the system may round them.
+    pub fn set_send_buffer_size(&mut self, bytes: usize) -> io::Result<()> {
+        let reserved = bytes.saturating_mul(BOOKKEEPING);
+        self.asked[1] = Some(reserved);
+        self.inner.set_send_buffer(reserved)
     }
 
     /// Whether there is room for a datagram to be sent.
@@ -198,20 +212,6 @@ impl Socket {
             return Ok(Sender::Batched(batched::Sender::new(self.inner.clone(), self.tuning)));
         }
         Ok(Sender::Portable(portable::Sender::new(self.inner.clone())?))
-    }
-}
-
-/// Linux reserves, and reports, twice what is asked for (socket(7)).
-const BOOKKEEPING: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
-
-/// The option's value is an int.
-const LARGEST_BUFFER: usize = i32::MAX as usize;
-
-/// "Any other value will never cause an error" (wasi:sockets/udp): the BSDs have one for what they do not have.
-fn a_wish(result: Result<(), Errno>) -> io::Result<()> {
-    match result {
-        Err(Errno::NOBUFS) => Ok(()),
-        other => Ok(other?),
     }
 }
 
@@ -242,6 +242,26 @@ pub struct Outgoing<'a> {
     pub data: &'a [u8],
     /// Whom to; `None` where the socket is connected.
     pub to: Option<SocketAddr>,
+}
+
+/// Room for the largest datagram, and for the most that `UDP_GRO` puts together.
+pub const SLOT: usize = 1 << 16;
+
+thread_local! {
+    /// Where datagrams are received to, one set of slots for all sockets of a thread: they hold something only during a call.
+    static SLOTS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lets `receive` use the thread's slots, at least so many bytes.
+fn with_slots<T>(bytes: usize, receive: impl FnOnce(&mut [u8]) -> T) -> T {
+    let mut slots = SLOTS.take();
+    if slots.len() < bytes {
+        // Zeroed anew, thus not resident before a slot is first used.
+        slots = vec![0; bytes];
+    }
+    let result = receive(&mut slots);
+    SLOTS.set(slots);
+    result
 }
 
 /// The receiving side of a socket, registered with the reactor.

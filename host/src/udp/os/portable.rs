@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::io::Interest;
 
-use super::Outgoing;
+use super::{Outgoing, RawSocket, with_slots};
 
 /// The largest payload that UDP's length field leaves room for (RFC 768).
 const LARGEST: usize = u16::MAX as usize;
@@ -14,12 +14,12 @@ const LARGEST: usize = u16::MAX as usize;
 /// A socket, and its place in tokio's reactor.
 #[derive(Debug)]
 struct Registered {
-    socket: Arc<UdpSocket>,
+    socket: Arc<RawSocket>,
     reactor: tokio::net::UdpSocket,
 }
 
 impl Registered {
-    fn new(socket: Arc<UdpSocket>) -> io::Result<Self> {
+    fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
         // A descriptor of its own: a reactor knows each descriptor once, and both sides wait.
         let reactor = tokio::net::UdpSocket::from_std(socket.try_clone()?)?;
         Ok(Self { socket, reactor })
@@ -46,32 +46,32 @@ impl Registered {
 #[derive(Debug)]
 pub struct Receiver {
     registered: Registered,
-    buffer: Vec<u8>,
     /// What ended a call that had something to return.
     kept: Option<io::Error>,
 }
 
 impl Receiver {
-    pub fn new(socket: Arc<UdpSocket>) -> io::Result<Self> {
-        Ok(Self { registered: Registered::new(socket)?, buffer: vec![0; LARGEST], kept: None })
+    pub fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
+        Ok(Self { registered: Registered::new(socket)?, kept: None })
     }
 
     pub fn try_receive(&mut self, limit: usize, take: &mut dyn FnMut(&[u8], SocketAddr)) -> io::Result<()> {
         if let Some(error) = self.kept.take() {
             return Err(error);
         }
-        for received in 0..limit {
-            let buffer = &mut self.buffer;
-            match self.registered.call(Interest::READABLE, |socket| socket.recv_from(buffer)) {
-                Ok((length, from)) => take(&self.buffer[..length], from),
-                Err(error) if received == 0 => return Err(error),
-                Err(error) => {
-                    self.kept = (error.kind() != ErrorKind::WouldBlock).then_some(error);
-                    break;
+        with_slots(LARGEST, |buffer| {
+            for received in 0..limit {
+                match self.registered.call(Interest::READABLE, |socket| socket.recv_from(buffer)) {
+                    Ok((length, from)) => take(&buffer[..length], from),
+                    Err(error) if received == 0 => return Err(error),
+                    Err(error) => {
+                        self.kept = (error.kind() != ErrorKind::WouldBlock).then_some(error);
+                        break;
+                    }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     pub async fn readable(&self) {
@@ -84,7 +84,7 @@ impl Receiver {
 pub struct Sender(Registered);
 
 impl Sender {
-    pub fn new(socket: Arc<UdpSocket>) -> io::Result<Self> {
+    pub fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
         Registered::new(socket).map(Self)
     }
 

@@ -17,7 +17,7 @@ fn loopback(family: Family) -> SocketAddr {
 }
 
 fn bound(family: Family, tuning: Tuning) -> Socket {
-    let socket = Socket::new(family, tuning).unwrap();
+    let socket = Socket::new(family, tuning, &Buffers::new(bytesize::ByteSize::mib(128), 256)).unwrap();
     socket.bind(loopback(family)).unwrap();
     socket
 }
@@ -79,4 +79,37 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
             assert_eq!(received.iter().collect::<Vec<_>>(), expected);
         }
     }
+}
+
+#[test]
+fn sockets_share_their_allowance_and_are_never_refused_for_it() {
+    let buffers = Buffers::new(bytesize::ByteSize::mib(2), 4);
+    let reserved =
+        |socket: &Socket| (socket.receive_buffer_size().unwrap() + socket.send_buffer_size().unwrap()) * BOOKKEEPING;
+    let mut sockets: Vec<_> = (0..4).map(|_| Socket::new(Family::V4, PATHS[0], &buffers).unwrap()).collect();
+    for socket in &mut sockets {
+        socket.set_receive_buffer_size(1 << 20).unwrap();
+        socket.set_send_buffer_size(usize::MAX).unwrap();
+    }
+    assert!(sockets.iter().map(&reserved).sum::<usize>() <= 2 << 20);
+    assert!(sockets.iter().all(|socket| reserved(socket) >= 1 << 18), "{sockets:?}");
+    // More than were reckoned with have the least that the system has.
+    let more = Socket::new(Family::V4, PATHS[0], &buffers).unwrap();
+    assert!(more.receive_buffer_size().unwrap() > 0);
+    drop(sockets);
+    assert!(buffers.left() > 0);
+}
+
+#[test]
+fn who_adopts_a_socket_has_its_own_share_again() {
+    let buffers = Buffers::new(bytesize::ByteSize::mib(2), 2);
+    let mut first = Socket::new(Family::V4, PATHS[0], &buffers).unwrap();
+    first.set_receive_buffer_size(400_000).unwrap();
+    first.bind(loopback(Family::V4)).unwrap();
+    let (local, kept) = (first.local_address().unwrap(), first.shared().clone());
+    drop(first);
+    let mut next = Socket::new(Family::V4, PATHS[0], &buffers).unwrap();
+    next.set_receive_buffer_size(400_000).unwrap();
+    next.adopt(kept).unwrap();
+    assert_eq!((next.local_address().unwrap(), next.receive_buffer_size().unwrap()), (local, 400_000));
 }

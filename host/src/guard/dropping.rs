@@ -1,0 +1,53 @@
+//! What the host computes to drop datagrams: it is not the component's doing, and has a bound of its own.
+
+use std::time::{Duration, Instant};
+
+/// Which part of a core it may take: 1 of so many.
+const PART: u32 = 2;
+
+/// What may be computed at once before that counts.
+const BURST: Duration = Duration::from_millis(50);
+
+/// The bound of one instance: kept as the time at which all that was computed is paid for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dropping {
+    paid_at: Option<Instant>,
+}
+
+impl Dropping {
+    /// So much was computed. Until when its socket has to be left alone, where that was too much.
+    pub fn spend(&mut self, spent: Duration, now: Instant) -> Option<Instant> {
+        let paid_at = self.paid_at.filter(|at| *at > now).unwrap_or(now) + spent * PART;
+        self.paid_at = Some(paid_at);
+        paid_at.checked_sub(BURST * PART).filter(|until| *until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn half_a_core_is_there_for_it_beyond_the_burst() {
+        let (mut dropping, start) = (Dropping::default(), Instant::now());
+        let (mut now, mut spent) = (start, Duration::ZERO);
+        while now < start + MS * 10_000 {
+            spent += MS * 4;
+            now += MS * 4;
+            if let Some(until) = dropping.spend(MS * 4, now) {
+                assert!(until - now <= MS * 8, "{:?}", until - now);
+                now = until;
+            }
+        }
+        assert!(spent > MS * 4_900 && spent < MS * 5_100, "{spent:?}");
+    }
+
+    #[test]
+    fn below_that_no_socket_is_left_alone() {
+        let (mut dropping, start) = (Dropping::default(), Instant::now());
+        assert!((0..10_000).all(|i| dropping.spend(MS, start + MS * 2 * i).is_none()));
+        assert_eq!(dropping.spend(MS * 20, start + MS * 30_000), None, "the burst");
+    }
+}

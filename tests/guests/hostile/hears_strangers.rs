@@ -1,0 +1,20 @@
+//! Spins, and looks in between whether strangers sent something that it may not have.
+
+use udping_net::bindings::wasi::clocks::monotonic_clock::now;
+use udping_net::console::Console;
+use udping_test_guests::{IpAddressFamily, address, bound};
+
+fn main() {
+    let socket = bound(IpAddressFamily::Ipv4);
+    let (incoming, _outgoing) = socket.stream(None).unwrap();
+    Console::stdout().line(format_args!("listening on {}", address(&socket))).unwrap();
+    let readable = incoming.subscribe();
+    loop {
+        let start = now();
+        while now() - start < 1_000_000 {}
+        assert!(!readable.ready());
+        assert!(incoming.receive(64).unwrap().is_empty());
+    }
+}
+
+udping_test_guests::guest!(main);
