@@ -24,8 +24,8 @@ pub fn confine(limits: &CompileLimits, harden: bool) -> Result<(), String> {
         limit(resource, soft, hard).map_err(|error| format!("{resource:?}: {error}"))?;
     }
     if harden {
-        // The process that asked says which means there are none of.
-        let _ = (harden::drop_privileges(Needs::default()), harden::shut(), without_network());
+        // The process that asked says which means there are none of. The last one leaves no way to shut anything else.
+        let _ = (harden::drop_privileges(Needs::default()), without_network(), harden::shut());
     }
     Ok(())
 }
