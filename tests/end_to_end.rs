@@ -56,8 +56,8 @@ fn just_the_share_asked_for_is_dropped(runtime: Runtime) {
     let drop_rate = DropRate::from_percent(30.0).unwrap();
     let mut echo = server::Server::new(Config { drop_rate, seed: 7, ..Config::default() }, Echo::default());
     let wall = UnixTime { seconds: 0, nanoseconds: 0 };
-    let arrival = Arrival { from: ([127, 0, 0, 1], 5_000).into(), port: 12_000, now: Instant::from_nanos(0), wall };
-    let dropped = |seq: &u32| echo.receive(arrival, &mut seq.to_be_bytes().to_vec()) == Verdict::Drop;
+    let arrival = Arrival { from: ([127, 0, 0, 1], 5_000).into(), now: Instant::from_nanos(0), wall };
+    let dropped = |seq: &u32| echo.receive(arrival, &mut format!("Ping {seq} 2.5").into_bytes()) == Verdict::Drop;
     let dropped: Vec<u32> = (1..=40).filter(dropped).collect();
     assert_eq!(outcome.seqs("lost: no reply within 500 ms"), dropped);
     assert_eq!(outcome.seqs(" rtt=").len(), 40 - dropped.len());
@@ -248,7 +248,7 @@ fn a_source_port_and_a_ttl_can_be_chosen(runtime: Runtime) {
 }
 
 fn a_server_outlives_clients_that_vanish_and_clients_that_never_read(runtime: Runtime) {
-    let server = Server::start(runtime, "127.0.0.1", &[]);
+    let server = Server::start(runtime, "127.0.0.1", &["--echo-all"]);
     for _ in 0..50 {
         // Its answer finds the port closed, and an ICMP error comes back.
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"gone", server.addresses[0]).unwrap();

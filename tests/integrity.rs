@@ -48,7 +48,7 @@ fn on_two_workers() {
 fn check(options: &[&str]) {
     // Both families; a port of our own, since workers do not take 0.
     let port = UdpSocket::bind("[::]:0").unwrap().local_addr().unwrap().port();
-    let server = Server::listening(udping_host().args(options).args(["server", &port.to_string()]));
+    let server = Server::listening(udping_host().args(options).args(["server", &port.to_string(), "--echo-all"]));
     let lost: usize = thread::scope(|scope| {
         let sockets: Vec<_> = (0..SOCKETS)
             .map(|number| {

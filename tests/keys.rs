@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use udping_components::Component;
 use udping_core::auth::{Direction, Key};
 use udping_core::seq::Seq;
+use udping_core::stamp::{AUTHENTICATED, ErrorEstimate, Request, Timestamp};
 use udping_core::time::UnixTime;
 use udping_core::wire::Ping;
 use udping_tests::{CLIENT, Outcome, PATIENCE, Runtime, SERVER, Server, ping, run};
@@ -82,10 +83,14 @@ fn a_server_without_the_key_does_not_deceive_a_client_that_has_it() {
     assert_eq!(outcome.lines_with("3 sent, 0 received, 3 lost (100.0 %), 0 duplicates, 0 late, 3 foreign").len(), 1);
 }
 
+fn unix_time(ago: Duration) -> UnixTime {
+    let time = (SystemTime::now() - ago).duration_since(UNIX_EPOCH).unwrap();
+    UnixTime { seconds: time.as_secs(), nanoseconds: time.subsec_nanos() }
+}
+
 /// A ping as a client with the key sent it, `ago`.
 fn recorded(seq: u32, ago: Duration) -> Vec<u8> {
-    let sent_at = (SystemTime::now() - ago).duration_since(UNIX_EPOCH).unwrap();
-    let sent_at = UnixTime { seconds: sent_at.as_secs(), nanoseconds: sent_at.subsec_nanos() };
+    let sent_at = unix_time(ago);
     let mut datagram = Vec::new();
     Ping { seq: Seq(seq), sent_at }.encode(0, &mut datagram);
     let tag = Key::from_hex(KEY).unwrap().tag(Direction::Request, &datagram);
@@ -116,6 +121,41 @@ fn a_recorded_ping_is_worth_little_now_and_nothing_later() {
         assert_eq!((count("sent"), count("seq=1 (repeated)")), (6, 1), "{log:?}");
         assert_eq!(count("seq=2 (outside the replay window)"), 1, "{log:?}");
     }
+}
+
+/// A request of STAMP as a sender with the key has just sent it.
+fn recorded_stamp(seq: u32) -> Vec<u8> {
+    let (sent, error) = (Timestamp::ntp(unix_time(Duration::ZERO)), ErrorEstimate::of_clock(false));
+    let mut datagram = Vec::new();
+    Request { seq: Seq(seq), sent, error, ssid: 0 }.encode(0, Some(&Key::from_hex(KEY).unwrap()), &mut datagram);
+    datagram
+}
+
+#[test]
+fn a_recorded_request_of_stamp_is_not_another_one_for_what_is_appended() {
+    let server = keyed_server(&["--protocol", "stamp"]);
+    let (attacker, recorded) = (UdpSocket::bind("127.0.0.1:0").unwrap(), recorded_stamp(1));
+    for number in 0..500_u32 {
+        attacker.send_to(&[&recorded[..], &number.to_be_bytes()].concat(), server.addresses[0]).unwrap();
+    }
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.send_to(&recorded_stamp(2), server.addresses[0]).unwrap();
+    client.recv(&mut [0; 200]).unwrap();
+    // What was sent before has been dealt with before.
+    attacker.set_nonblocking(true).unwrap();
+    let mut reply = [0x55; 200];
+    let replies: Vec<_> =
+        std::iter::from_fn(|| attacker.recv(&mut reply).ok().map(|length| reply[..length].to_vec())).collect();
+    assert_eq!(replies.len(), 5);
+    assert!(replies.iter().all(|reply| reply[AUTHENTICATED..] == [0; 4]), "{replies:?}");
+}
+
+#[test]
+fn what_pads_a_request_of_stamp_comes_back_as_zeros_and_as_many() {
+    let server = keyed_server(&["--protocol", "stamp"]);
+    let outcome = keyed_ping(KEY, &server, &["--protocol", "stamp", "--size", "1000"]);
+    assert_eq!((outcome.code(), outcome.lines_with("1000 bytes from 127.0.0.1:").len()), (0, 3), "{outcome:?}");
 }
 
 #[test]

@@ -89,6 +89,7 @@ struct Session {
     keyed: bool,
     stateful: bool,
     twamp_light: bool,
+    echo_all: bool,
     seconds: u64,
     pause: u32,
     from: SocketAddr,
@@ -107,7 +108,7 @@ impl Session {
             drop_rate: DropRate::from_percent(0.0).expect("a percentage"),
             seed: 0,
             salt: 0,
-            low_ports: false,
+            echo_all: self.echo_all,
             keyed: self.key().map(|key| Keyed { keys: key.into(), replay_window: Duration::from_secs(60) }),
         };
         let reflector = Reflector {
@@ -122,7 +123,7 @@ impl Session {
             let wall = UnixTime { seconds: self.seconds, nanoseconds: 0 };
             let came = payload.bytes(key.as_ref(), &answers);
             let mut datagram = came.clone();
-            match server.receive(Arrival { from: self.from, port: 862, now, wall }, &mut datagram) {
+            match server.receive(Arrival { from: self.from, now, wall }, &mut datagram) {
                 Verdict::Answer => {
                     server.depart(|| wall, [datagram.as_mut_slice()].into_iter());
                     let least = if self.keyed { AUTHENTICATED } else { UNAUTHENTICATED };

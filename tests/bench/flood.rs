@@ -169,14 +169,15 @@ fn ping(server: SocketAddr, count: usize) -> io::Result<usize> {
     socket.connect(server)?;
     let (mut due, mut answered) = (Instant::now(), 0);
     for number in 0..count as u64 {
-        socket.send(&number.to_le_bytes())?;
+        let ping = format!("Ping {number} 1700000000");
+        socket.send(ping.as_bytes())?;
         due += INTERVAL;
         let mut awaited = true;
         while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            let mut reply = [0; 8];
+            let mut reply = [0; 64];
             socket.set_read_timeout(Some(left))?;
             match socket.recv(&mut reply) {
-                Ok(_) if awaited && reply == number.to_le_bytes() => {
+                Ok(length) if awaited && reply[..length] == *ping.as_bytes() => {
                     answered += 1;
                     awaited = false;
                 }

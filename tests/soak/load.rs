@@ -13,8 +13,12 @@ use udping_tests::{run, udping_host};
 
 use crate::services::SOURCE_LIMIT;
 
-/// A number that tells a datagram from all others of its source.
-const HEADER: usize = 8;
+/// A ping, whose number tells a datagram from all others of its source.
+const PING: &[u8; HEADER] = b"Ping 0000000000 1700000000 ";
+const HEADER: usize = 27;
+
+/// Where its number is.
+const NUMBER: std::ops::Range<usize> = 5..15;
 
 /// No datagram is larger.
 const LARGEST: usize = 9_000;
@@ -61,7 +65,7 @@ impl Load {
                 sources.push(Source::new(0, to, HEADER..=LARGEST, behaved)?);
                 sources.push(Source::new(0, to, HEADER..=64, behaved)?);
             }
-            // Over the host's limit; from where the server answers nobody; and empty, thus all the same.
+            // Over the host's limit; from a port of services; and empty, thus no pings.
             sources.push(Source::new(0, to, HEADER..=64, 2.0 * f64::from(SOURCE_LIMIT))?);
             sources.push(Source::new(low_port, to, HEADER..=LARGEST, 20.0)?);
             sources.push(Source::new(0, to, 0..=0, 20.0)?);
@@ -158,7 +162,8 @@ impl Source {
     fn send(&mut self, rng: &mut Rng, buffer: &mut [u8]) -> io::Result<bool> {
         let datagram = &mut buffer[..rng.usize(self.sizes.clone())];
         if let Some((header, rest)) = datagram.split_first_chunk_mut::<HEADER>() {
-            *header = self.next.to_le_bytes();
+            *header = *PING;
+            header[NUMBER].copy_from_slice(format!("{:010}", self.next).as_bytes());
             rest.fill(filling(self.next));
         }
         match self.socket.send_to(datagram, self.to) {
@@ -176,7 +181,7 @@ impl Source {
     fn is_awaited(&mut self, reply: &[u8]) -> bool {
         match reply.split_first_chunk::<HEADER>() {
             Some((header, rest)) => {
-                let number = u64::from_le_bytes(*header);
+                let number = str::from_utf8(&header[NUMBER]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
                 self.out.remove(&number) == Some(reply.len()) && rest.iter().all(|byte| *byte == filling(number))
             }
             None => reply.is_empty() && *self.sizes.end() == 0,

@@ -86,7 +86,7 @@ impl Service {
     }
 }
 
-/// `3 received, 1 answered, 0 dropped, 2 refused (1 repeated, 1 from a port below 1024)`.
+/// `3 received, 1 answered, 0 dropped, 2 refused (1 repeated, 1 not a request: over one a second)`.
 fn counts(line: &str) -> Result<Vec<(String, u64)>> {
     let parts = line.split([',', '(']).map(|part| part.trim_end_matches(')').trim());
     parts

@@ -1,8 +1,8 @@
-//! The echo: what comes goes back as it is. Pings are the classic lab's text, see [`crate::wire`].
+//! The echo: what comes goes back as it is. Pings are the text of the UDP Pinger lab, see [`crate::wire`].
 
 use crate::auth::{Direction, Key, TAG};
 use crate::seq::Seq;
-use crate::server::{Arrival, Protocol, Refusal, Sent};
+use crate::server::{Arrival, Protocol, Received, Refusal};
 use crate::time::UnixTime;
 use crate::wire::Ping;
 
@@ -20,13 +20,22 @@ impl Protocol for Echo {
 
     type Request = ();
 
-    fn read(&self, key: Option<&Key>, _: Arrival, datagram: &[u8]) -> Result<((), Sent), Refusal> {
-        let text = match key {
-            Some(key) => key.open(Direction::Request, datagram).ok_or(Refusal::Unauthentic)?,
-            None if self.pings_only => datagram,
-            None => return Ok(((), None)),
-        };
-        Ping::decode(text).map(|ping| ((), Some(ping.sent_at))).map_err(|_| Refusal::NoPing)
+    fn read(&self, key: Option<&Key>, _: Arrival, datagram: &[u8]) -> Result<Received<()>, Refusal> {
+        if let Some(key) = key {
+            let text = key.open(Direction::Request, datagram).ok_or(Refusal::Unauthentic)?;
+            let ping = Ping::decode(text).map_err(|_| Refusal::NoPing)?;
+            return Ok(Received { request: (), sent: Some(ping.sent_at), number: None });
+        }
+        let number = Ping::number(datagram);
+        if self.pings_only && number.is_none() {
+            return Err(Refusal::NoPing);
+        }
+        Ok(Received { request: (), sent: None, number: number.map(|seq| seq.0.into()) })
+    }
+
+    /// A tag is of the whole text.
+    fn authenticated<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
+        datagram
     }
 
     fn answer(&mut self, _: Arrival, (): (), key: Option<&Key>, datagram: &mut Vec<u8>) {
@@ -48,7 +57,7 @@ impl Protocol for Echo {
     }
 
     fn seq(&self, key: Option<&Key>, datagram: &[u8]) -> Option<Seq> {
-        Ping::decode(text(key, datagram)).ok().map(|ping| ping.seq)
+        Ping::number(text(key, datagram))
     }
 }
 

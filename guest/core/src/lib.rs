@@ -5,6 +5,8 @@
 //! time as data.
 
 pub mod auth;
+pub mod buckets;
+pub mod cycles;
 pub mod delays;
 pub mod duration;
 pub mod echo;

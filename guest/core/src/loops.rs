@@ -1,5 +1,13 @@
 //! What keeps this server out of loops, in which two servers answer each other's answers for ever (CVE-2024-2169): one
 //! datagram with a forged source starts one.
+//!
+//! Well-formed requests of the protocol that the server speaks are answered at any rate, but for those that come again
+//! ([`crate::cycles`]). Anything else may be what another server has to say to an answer of this one: it is answered 16 times
+//! at once, and then once a second ([`crate::buckets`]). With a key, strangers' datagrams are not answered at all, and those
+//! that were recorded only a few times ([`Repeats`]).
+//!
+//! What cannot be told from a client, by anybody, is a service that answers a ping with the next one: a well-formed request
+//! with a number of its own, and each time another. No such service is known.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,7 +20,7 @@ use crate::time::Instant;
 /// No loop over a network takes longer for a round.
 pub const ROUND: Duration = Duration::from_secs(10);
 
-/// How often the same datagram is answered: a network may duplicate one, and people try things out by hand.
+/// How often the same request is answered: a network may duplicate one, and people try things out by hand.
 pub const ANSWERS: u8 = 5;
 
 /// Of a datagram longer than two ends, these are looked at first: a digest of 60,000 bytes takes as long as half of all else
@@ -47,13 +55,24 @@ struct Slot {
     claims: u8,
 }
 
-/// Counts how often the same comes again, in O(1) and in a table that never grows.
+/// A digest of a source: its address, zone and port. A flow label, which each datagram may have another of, makes no other
+/// source (RFC 6437).
+pub(crate) fn digest(hasher: &FixedState, source: SocketAddr) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    match source {
+        SocketAddr::V4(source) => hasher.write_u64(u64::from(source.ip().to_bits()) << 16 | u64::from(source.port())),
+        SocketAddr::V6(source) => {
+            hasher.write_u128(source.ip().to_bits());
+            hasher.write_u64(u64::from(source.scope_id()) << 16 | u64::from(source.port()));
+        }
+    }
+    hasher.finish()
+}
+
+/// Counts how often the same authenticated bytes come again, from wherever, in O(1) and in a table that never grows.
 ///
-/// What shares a slot must not keep each other's count down: else a loop would be kept alive by a second one, and the two by
-/// nobody. So a slot changes hands only when its holder was away while [`CLAIMS`] others came; of up to that many loops in
-/// one slot the holder comes round in time, until it is cut, and then the next one has the slot. A loop that is cut is over:
-/// nothing of it is under way any more. What can keep a loop alive is 65,000 datagrams that are all new from one of its
-/// rounds to the next; and only as long as they keep coming.
+/// What shares a slot must not keep each other's count down. So a slot changes hands only when its holder was away while
+/// [`CLAIMS`] others came. What was recorded is forgotten only for 65,000 others that are all new and have the key's tag.
 #[derive(Debug)]
 pub struct Repeats {
     memory: Duration,
@@ -69,26 +88,17 @@ impl Repeats {
         Self { memory, hasher: FixedState::with_seed(salt), slots: Vec::new() }
     }
 
-    /// Enters that `datagram` came at `now`, and says whether it came more often than [`ANSWERS`], with pauses that the
-    /// table's memory outlasts; from `source`, or, without one, from wherever. It counts on while it is refused: who goes on
-    /// without a pause gets no more answers.
-    pub fn is_excessive(&mut self, source: Option<SocketAddr>, datagram: &[u8], now: Instant) -> bool {
+    /// Enters that these `bytes` came at `now`, and says whether they came more often than [`ANSWERS`], with pauses that the
+    /// table's memory outlasts. It counts on while they are refused: who goes on without a pause gets no more answers.
+    pub fn is_excessive(&mut self, bytes: &[u8], now: Instant) -> bool {
         let mut hasher = self.hasher.build_hasher();
-        let mut outside = datagram.len() as u128;
-        if let Some(source) = source {
-            outside |= u128::from(source.port()) << 32;
-            match source.ip() {
-                IpAddr::V4(ip) => outside |= u128::from(ip.to_bits()) << 64,
-                IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
-            }
-        }
-        hasher.write_u128(outside);
+        hasher.write_usize(bytes.len());
         let whole = |mut hasher: FoldHasher<'_>| {
-            hasher.write(datagram);
+            hasher.write(bytes);
             hasher.finish()
         };
-        match (datagram.first_chunk::<END>(), datagram.last_chunk::<END>()) {
-            (Some(start), Some(end)) if datagram.len() > 2 * END => {
+        match (bytes.first_chunk::<END>(), bytes.last_chunk::<END>()) {
+            (Some(start), Some(end)) if bytes.len() > 2 * END => {
                 let mut ends = hasher.clone();
                 ends.write_u128(u128::from_ne_bytes(*start));
                 ends.write_u128(u128::from_ne_bytes(*end));
@@ -135,7 +145,7 @@ mod tests {
     impl Repeats {
         /// Enters a datagram that tells itself from others by `number`.
         fn number(&mut self, number: u64, now: Instant) -> bool {
-            self.is_excessive(None, &number.to_ne_bytes(), now)
+            self.is_excessive(&number.to_ne_bytes(), now)
         }
     }
 
@@ -156,7 +166,7 @@ mod tests {
     fn the_sixth_of_the_same_is_one_too_many_and_so_are_all_after_it() {
         for length in [0, 1, 31, 32, 33, 64, 65_507] {
             let (mut table, datagram) = (table(), vec![b'x'; length]);
-            let excessive: Vec<_> = (0..300).map(|i| table.is_excessive(None, &datagram, at(i))).collect();
+            let excessive: Vec<_> = (0..300).map(|i| table.is_excessive(&datagram, at(i))).collect();
             assert_eq!(excessive.iter().position(|&excessive| excessive), Some(5), "{length}");
             assert!(excessive[5..].iter().all(|&excessive| excessive), "also past the 255th");
         }
@@ -169,21 +179,26 @@ mod tests {
             for i in 0..length {
                 let mut datagram = vec![0; length];
                 datagram[i] = 1;
-                assert!((0..3).all(|_| !table.is_excessive(None, &datagram, at(0))), "byte {i} of {length}");
+                assert!((0..3).all(|_| !table.is_excessive(&datagram, at(0))), "byte {i} of {length}");
             }
         }
         let mut table = table();
-        assert!((0..1_000).all(|length| !table.is_excessive(None, &vec![0; length], at(0))));
+        assert!((0..1_000).all(|length| !table.is_excessive(&vec![0; length], at(0))));
     }
 
     #[test]
-    fn another_address_or_port_is_another_source() {
-        let mut table = table();
-        for source in ["192.0.2.7:5000", "192.0.2.7:5001", "192.0.2.8:5000", "[::1]:5000", "[::2]:5000", "[::2]:5001"] {
-            let source = Some(source.parse().unwrap());
-            assert!((0..5).all(|_| !table.is_excessive(source, b"hello", at(0))));
-            assert!(table.is_excessive(source, b"hello", at(0)));
-        }
+    fn another_address_zone_or_port_is_another_source_and_a_flow_label_is_not() {
+        let hasher = FixedState::with_seed(1);
+        let digest = |source: &str| digest(&hasher, source.parse().unwrap());
+        let sources =
+            ["192.0.2.7:5000", "192.0.2.7:5001", "192.0.2.8:5000", "[::1]:5000", "[::2]:5000", "[::2]:5001", "[::2%3]:5000"];
+        let mut digests: Vec<_> = sources.iter().map(|source| digest(source)).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), sources.len());
+        let labelled = std::net::SocketAddrV6::new("::2".parse().unwrap(), 5_000, 7, 0);
+        assert_eq!(super::digest(&hasher, labelled.into()), digest("[::2]:5000"));
+        assert_ne!(digest("[::2]:5000"), super::digest(&FixedState::with_seed(2), labelled.into()), "salted");
     }
 
     #[test]
@@ -219,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_loops_in_one_slot_as_there_are_claims_are_cut_one_after_another() {
+    fn as_many_in_one_slot_as_there_are_claims_are_refused_one_after_another() {
         let mut table = table();
         let mut alive = colliding(usize::from(CLAIMS));
         let mut rounds = 0;
@@ -257,7 +272,7 @@ mod tests {
             for (what, pause) in comings {
                 now += pause;
                 times[usize::from(what)] += 1;
-                let excessive = table.is_excessive(None, &[what; 100], at(now));
+                let excessive = table.is_excessive(&[what; 100], at(now));
                 prop_assert!(!excessive || times[usize::from(what)] > 5);
             }
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::buckets;
+use crate::loops::ANSWERS;
 use crate::seq::Seq;
 use crate::server::{Counts, Refusal};
 
@@ -76,15 +78,46 @@ impl fmt::Display for Logged {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OwnPort => "from this server's own port",
-            Self::LowPort => "from a port below 1024",
-            Self::NoHost => "from no single host",
+            Self::PortZero => "from port 0",
+            Self::NoHost => "multicast or broadcast source",
             Self::Unauthentic => "without a valid tag",
             Self::NoPing => "other than a ping",
-            Self::Answer => "itself an answer",
+            Self::Answer => "is a reply",
             Self::Stale => "outside the replay window",
             Self::Repeated => "repeated",
+            Self::RateExceeded => "not a request: over one a second",
         })
+    }
+}
+
+/// What is said once, when the first datagram is refused that `--echo-all` would have answered.
+#[derive(Debug)]
+pub struct FirstLimited {
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// Why it was refused.
+    pub refusal: Refusal,
+}
+
+impl FirstLimited {
+    /// `None` where the flag would make no difference.
+    pub fn of(peer: SocketAddr, refusal: Refusal) -> Option<Self> {
+        matches!(refusal, Refusal::Repeated | Refusal::RateExceeded).then_some(Self { peer, refusal })
+    }
+}
+
+impl fmt::Display for FirstLimited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, count) = match self.refusal {
+            Refusal::Repeated => ("the same request", u32::from(ANSWERS)),
+            _ => ("what is no well-formed request", buckets::DEPTH),
+        };
+        write!(
+            f,
+            "not all that comes from {} is answered, since two servers might be answering each other: {what} is answered \
+             {count} times at once, then once a second; to answer everything: --echo-all (said once)",
+            self.peer
+        )
     }
 }
 
@@ -120,7 +153,7 @@ mod tests {
         let failed = Counts { failed: 1, ..counts };
         let mut refused = failed;
         (0..5).for_each(|_| refused.refused.count(Refusal::Repeated));
-        refused.refused.count(Refusal::LowPort);
+        refused.refused.count(Refusal::RateExceeded);
         let lines = [
             listening(&both[1..]).to_string(),
             listening(&both).to_string(),
@@ -139,14 +172,27 @@ mod tests {
     }
 
     #[test]
+    fn the_first_refusal_that_a_flag_would_lift_names_it() {
+        let peer = "192.0.2.7:5000".parse().unwrap();
+        let said: Vec<_> = Refusal::ALL.into_iter().filter_map(|refusal| FirstLimited::of(peer, refusal)).collect();
+        assert_eq!(
+            said[1].to_string(),
+            "not all that comes from 192.0.2.7:5000 is answered, since two servers might be answering each other: what is no \
+             well-formed request is answered 16 times at once, then once a second; to answer everything: --echo-all (said once)"
+        );
+        assert!(said[0].to_string().contains(": the same request is answered 5 times at once, then once a second; "));
+        assert_eq!(said.len(), 2);
+    }
+
+    #[test]
     fn every_reason_is_named_in_the_last_line() {
         let mut counts = Counts::default();
         Refusal::ALL.into_iter().for_each(|refusal| counts.refused.count(refusal));
         assert_eq!(
             counts.to_string(),
-            "0 received, 0 answered, 0 dropped, 8 refused (1 from this server's own port, 1 from a port below 1024, \
-             1 from no single host, 1 without a valid tag, 1 other than a ping, 1 itself an answer, \
-             1 outside the replay window, 1 repeated)"
+            "0 received, 0 answered, 0 dropped, 8 refused (1 from port 0, 1 multicast or broadcast source, \
+             1 without a valid tag, 1 other than a ping, 1 is a reply, 1 outside the replay window, 1 repeated, \
+             1 not a request: over one a second)"
         );
     }
 }

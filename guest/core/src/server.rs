@@ -10,12 +10,11 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::auth::{Key, Keys, Which};
+use crate::buckets::Buckets;
+use crate::cycles::{self, Cycles};
 use crate::loops::{self, Repeats};
 use crate::seq::Seq;
 use crate::time::{Instant, UnixTime};
-
-/// Ports below this one are those of services, not of clients (RFC 6335, section 6): many of them answer whatever comes.
-const FIRST_CLIENT_PORT: u16 = 1_024;
 
 /// A share of datagrams to drop on purpose: 0 to 100 percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,6 +30,17 @@ impl DropRate {
 /// When a request says that it was sent, if it says so.
 pub type Sent = Option<UnixTime>;
 
+/// What a protocol reads in a datagram that it can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received<R> {
+    /// The request.
+    pub request: R,
+    /// When it says that it was sent.
+    pub sent: Sent,
+    /// Where it is well-formed, and does not look like a reply, what tells it from others of its source.
+    pub number: Option<u64>,
+}
+
 /// What a server speaks: what is a request, and what is its answer. With a key, each protocol has its own way to show that
 /// who sent a datagram has it.
 pub trait Protocol {
@@ -40,13 +50,15 @@ pub trait Protocol {
     /// What a request says that its answer is made of, besides its bytes.
     type Request;
 
-    /// Reads a request, and when it says that it was sent, if it says so. With a key, every request does. This leaves no
-    /// trace.
+    /// Reads what can be answered. With a key, that is what says when it was sent. This leaves no trace.
     ///
     /// # Errors
     ///
-    /// Where it is no request, or none of who has the key.
-    fn read(&self, key: Option<&Key>, arrival: Arrival, datagram: &[u8]) -> Result<(Self::Request, Sent), Refusal>;
+    /// Where there is no answer to it, or it is not from a sender who has the key.
+    fn read(&self, key: Option<&Key>, arrival: Arrival, datagram: &[u8]) -> Result<Received<Self::Request>, Refusal>;
+
+    /// The part of a request that its tag is of, the tag included: with a key, all else is not to be trusted.
+    fn authenticated<'a>(&self, datagram: &'a [u8]) -> &'a [u8];
 
     /// Makes of the datagram that held `request` the answer, but for what [`Self::depart`] does.
     fn answer(&mut self, arrival: Arrival, request: Self::Request, key: Option<&Key>, datagram: &mut Vec<u8>);
@@ -69,11 +81,11 @@ pub struct Config {
     pub drop_rate: DropRate,
     /// What the choice of those is derived from.
     pub seed: u64,
-    /// Answer ports below 1024, too.
-    pub low_ports: bool,
+    /// Without a key: answer requests that come again, and what is no well-formed request, at any rate, too.
+    pub echo_all: bool,
     /// Answer those alone who have a key.
     pub keyed: Option<Keyed>,
-    /// Something that senders do not know: see [`Repeats::new`].
+    /// Something that senders do not know: see [`Cycles::new`].
     pub salt: u64,
 }
 
@@ -102,8 +114,6 @@ pub struct Keyed {
 pub struct Arrival {
     /// Where it says that it comes from.
     pub from: SocketAddr,
-    /// The port that it came to.
-    pub port: u16,
     /// When, by the clock that never jumps.
     pub now: Instant,
     /// When, by the clock that tells what time it is.
@@ -113,11 +123,8 @@ pub struct Arrival {
 /// Why a datagram gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It comes from the port that the server itself listens on, here or elsewhere: two of these servers on one port, which is
-    /// what people run, would answer each other.
-    OwnPort,
-    /// It comes from a port below 1024.
-    LowPort,
+    /// It comes from port 0, to which nothing can be sent.
+    PortZero,
     /// Its source is a group of hosts, or none.
     NoHost,
     /// It has no tag, or one that was not made with the key.
@@ -130,19 +137,21 @@ pub enum Refusal {
     Stale,
     /// It came too often.
     Repeated,
+    /// It is no well-formed request, and its source has sent too many of those.
+    RateExceeded,
 }
 
 impl Refusal {
     /// All there are, in the order of the checks.
     pub const ALL: [Self; 8] = [
-        Self::OwnPort,
-        Self::LowPort,
+        Self::PortZero,
         Self::NoHost,
         Self::Unauthentic,
         Self::NoPing,
         Self::Answer,
         Self::Stale,
         Self::Repeated,
+        Self::RateExceeded,
     ];
 }
 
@@ -193,24 +202,36 @@ pub enum Verdict {
     Refuse(Refusal),
 }
 
-/// The server's state: a random sequence, what came repeatedly, the counts, and what its protocol keeps. None of it grows.
+/// The server's state: a random sequence, what came repeatedly, how often others are answered, the counts, and what its
+/// protocol keeps. None of it grows.
 #[derive(Debug)]
 pub struct Server<P> {
     config: Config,
     protocol: P,
     rng: Rng,
+    /// What came with the key's tag.
     repeats: Repeats,
+    /// Well-formed requests.
+    cycles: Cycles,
+    /// All else.
+    buckets: Buckets,
     counts: Counts,
 }
 
 impl<P: Protocol> Server<P> {
     /// A server that has seen nothing yet.
     pub fn new(config: Config, protocol: P) -> Self {
-        // A source that repeats a datagram gets answers again when it has paused for longer than a loop takes.
         // With a key, what is repeated is remembered until its time alone refuses it: the window lies on both sides of now.
         let memory = config.keyed.as_ref().map_or(loops::ROUND, |keyed| keyed.replay_window.saturating_mul(2));
-        let (rng, repeats) = (Rng::with_seed(config.seed), Repeats::new(config.salt, memory));
-        Self { config, protocol, rng, repeats, counts: Counts::default() }
+        Self {
+            rng: Rng::with_seed(config.seed),
+            repeats: Repeats::new(config.salt, memory),
+            cycles: Cycles::new(config.salt),
+            buckets: Buckets::new(config.salt),
+            counts: Counts::default(),
+            config,
+            protocol,
+        }
     }
 
     /// A datagram arrived: makes it the answer, or says why there is none, and then leaves it as it is.
@@ -240,36 +261,45 @@ impl<P: Protocol> Server<P> {
     ///
     /// First its source, which takes no time and keeps everything else from those that must get nothing whatever they send.
     /// Then what the protocol says; with a key, it first asks for a proof that the sender has it: so what follows, and the
-    /// table of repeats above all, is only for those who have the key. Then its time, which leaves no trace; repeats come
-    /// last, because they do.
+    /// table of repeats above all, is only for those who have the key. Then its time, which leaves no trace; what leaves some
+    /// comes last.
     fn guard(&mut self, arrival: Arrival, datagram: &[u8]) -> Result<(P::Request, Which), Refusal> {
-        let Arrival { from, port, now, wall } = arrival;
-        if from.port() == port {
-            return Err(Refusal::OwnPort);
-        }
-        // Nothing can be sent to port 0.
-        if from.port() == 0 || (from.port() < FIRST_CLIENT_PORT && !self.config.low_ports) {
-            return Err(Refusal::LowPort);
+        let Arrival { from, now, wall } = arrival;
+        if from.port() == 0 {
+            return Err(Refusal::PortZero);
         }
         if !loops::is_host(from.ip()) {
             return Err(Refusal::NoHost);
         }
-        let (request, sent, which) = self.read(arrival, datagram)?;
-        let source = if let Some(Keyed { replay_window, .. }) = &self.config.keyed {
+        let (Received { request, sent, number }, which) = self.read(arrival, datagram)?;
+        if let Some(Keyed { replay_window, .. }) = &self.config.keyed {
             if sent.is_none_or(|sent| sent.distance(wall) > *replay_window) {
                 return Err(Refusal::Stale);
             }
-            // From wherever: who has recorded it can send it from anywhere.
-            None
-        } else {
-            Some(from)
+            // From wherever, and whatever else is in it: who has recorded it can send it from anywhere, with more.
+            if self.repeats.is_excessive(self.protocol.authenticated(datagram), now) {
+                return Err(Refusal::Repeated);
+            }
+        } else if !self.config.echo_all {
+            self.limit(from, number, now)?;
+        }
+        Ok((request, which))
+    }
+
+    /// Refuses what may be a round of a loop, if it comes faster than is safe.
+    fn limit(&mut self, from: SocketAddr, number: Option<u64>, now: Instant) -> Result<(), Refusal> {
+        let refusal = match number.map(|number| self.cycles.enter(from, number, now)) {
+            Some(cycles::Request::New) => return Ok(()),
+            Some(cycles::Request::Repeated) => return Err(Refusal::Repeated),
+            Some(cycles::Request::Again | cycles::Request::Suspect) => Refusal::Repeated,
+            None => Refusal::RateExceeded,
         };
-        if self.repeats.is_excessive(source, datagram, now) { Err(Refusal::Repeated) } else { Ok((request, which)) }
+        if self.buckets.take(from, now) { Ok(()) } else { Err(refusal) }
     }
 
     /// What the protocol says of a datagram, and which key it was made with, if any is asked for.
-    fn read(&self, arrival: Arrival, datagram: &[u8]) -> Result<(P::Request, Sent, Which), Refusal> {
-        let with = |key, which| self.protocol.read(key, arrival, datagram).map(|(request, sent)| (request, sent, which));
+    fn read(&self, arrival: Arrival, datagram: &[u8]) -> Result<(Received<P::Request>, Which), Refusal> {
+        let with = |key, which| self.protocol.read(key, arrival, datagram).map(|received| (received, which));
         let second = self.config.two_keys().and_then(Keys::second);
         match (with(self.config.key(), Which::First), second) {
             (Err(Refusal::Unauthentic), Some(_)) => with(second, Which::Second),

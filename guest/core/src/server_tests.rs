@@ -8,7 +8,6 @@ use crate::echo::Echo;
 use crate::wire::Ping;
 use proptest::prelude::*;
 
-pub(crate) const PORT: u16 = 12_000;
 pub(crate) const SOURCE: &str = "192.0.2.7:5000";
 pub(crate) const WALL: UnixTime = UnixTime { seconds: 1_700_000_000, nanoseconds: 0 };
 
@@ -17,7 +16,7 @@ pub(crate) fn at(ms: u64) -> Instant {
 }
 
 pub(crate) fn arrival(from: &str) -> Arrival {
-    Arrival { from: from.parse().unwrap(), port: PORT, now: at(0), wall: WALL }
+    Arrival { from: from.parse().unwrap(), now: at(0), wall: WALL }
 }
 
 fn echo(config: Config) -> Server<Echo> {
@@ -36,9 +35,13 @@ fn dropping(percent: f64, seed: u64) -> Server<Echo> {
     echo(Config { drop_rate: DropRate::from_percent(percent).unwrap(), seed, ..Config::default() })
 }
 
+fn ping(number: u32) -> Vec<u8> {
+    format!("Ping {number} 2.5").into_bytes()
+}
+
 fn verdicts(percent: f64, seed: u64) -> Vec<Verdict> {
     let mut echo = dropping(percent, seed);
-    (0..10_000_u32).map(|i| echo.receive(arrival(SOURCE), &mut i.to_be_bytes().to_vec())).collect()
+    (0..10_000).map(|i| echo.receive(arrival(SOURCE), &mut ping(i))).collect()
 }
 
 /// What `echo` makes of one datagram that it has not seen before.
@@ -72,8 +75,8 @@ fn a_share_is_near_its_rate_and_the_same_for_the_same_seed() {
 fn what_is_refused_does_not_change_which_others_are_dropped() {
     let mut echo = dropping(30.0, 7);
     let mut verdict = |i: u32| {
-        echo.receive(arrival("192.0.2.7:53"), &mut i.to_be_bytes().to_vec());
-        echo.receive(arrival(SOURCE), &mut i.to_be_bytes().to_vec())
+        echo.receive(arrival("192.0.2.7:0"), &mut ping(i));
+        echo.receive(arrival(SOURCE), &mut ping(i))
     };
     assert_eq!((0..10_000).map(&mut verdict).collect::<Vec<_>>(), verdicts(30.0, 7));
 }
@@ -96,13 +99,13 @@ fn every_datagram_is_counted_once_on_each_side() {
     echo.config.drop_rate = DropRate(0.0);
     echo.receive(arrival(SOURCE), &mut vec![2]);
     echo.receive(arrival(SOURCE), &mut vec![3]);
-    echo.receive(arrival("192.0.2.7:53"), &mut vec![4]);
+    echo.receive(arrival("192.0.2.7:0"), &mut vec![4]);
     echo.answered(1);
     echo.failed(1);
     let mut refused = Refusals::default();
-    refused.count(Refusal::LowPort);
+    refused.count(Refusal::PortZero);
     assert_eq!(echo.counts(), Counts { received: 4, answered: 1, dropped: 1, failed: 1, refused });
-    assert_eq!((refused.of(Refusal::LowPort), refused.total()), (1, 1));
+    assert_eq!((refused.of(Refusal::PortZero), refused.total()), (1, 1));
 }
 
 #[test]
@@ -113,8 +116,10 @@ fn every_reason_has_its_own_count() {
 }
 
 #[test]
-fn it_answers_any_bytes_from_any_host_and_client_port() {
-    for source in ["192.0.2.7:1024", "192.0.2.7:65535", "[::1]:5000", "[::ffff:192.0.2.7]:5000", "192.0.2.7:12001"] {
+fn it_answers_any_bytes_from_any_host_and_port() {
+    for source in
+        ["192.0.2.7:1", "192.0.2.7:53", "192.0.2.7:12000", "192.0.2.7:65535", "[::1]:5000", "[::ffff:192.0.2.7]:5000"]
+    {
         for datagram in [&b""[..], b"\0", b"Ping 1 2.5", &[0xff; 1_400]] {
             assert_eq!(first(&Config::default(), source, datagram), Verdict::Answer, "{source}");
         }
@@ -122,23 +127,13 @@ fn it_answers_any_bytes_from_any_host_and_client_port() {
 }
 
 #[test]
-fn its_own_port_gets_no_answer_at_any_address() {
-    for low_ports in [false, true] {
-        let config = Config { low_ports, ..Config::default() };
-        for source in ["192.0.2.7:12000", "127.0.0.1:12000", "[::1]:12000"] {
-            assert_eq!(first(&config, source, b"Ping 1 2.5"), Verdict::Refuse(Refusal::OwnPort), "{source}");
+fn port_0_gets_no_answer() {
+    for echo_all in [false, true] {
+        let config = Config { echo_all, ..Config::default() };
+        for source in ["192.0.2.7:0", "[::1]:0"] {
+            assert_eq!(first(&config, source, b"Ping 1 2.5"), Verdict::Refuse(Refusal::PortZero), "{source}");
         }
     }
-}
-
-#[test]
-fn ports_of_services_get_an_answer_only_on_request_and_port_0_never() {
-    let permitted = Config { low_ports: true, ..Config::default() };
-    for source in ["192.0.2.7:1", "192.0.2.7:7", "192.0.2.7:53", "[::1]:1023"] {
-        assert_eq!(first(&Config::default(), source, b""), Verdict::Refuse(Refusal::LowPort), "{source}");
-        assert_eq!(first(&permitted, source, b""), Verdict::Answer, "{source}");
-    }
-    assert_eq!(first(&permitted, "192.0.2.7:0", b""), Verdict::Refuse(Refusal::LowPort));
 }
 
 #[test]
@@ -161,28 +156,65 @@ fn with_pings_only_nothing_else_is_answered() {
     }
 }
 
+/// How many of the datagrams that come at these times, in milliseconds, are answered.
+fn answered(echo: &mut Server<Echo>, datagrams: impl IntoIterator<Item = (u64, Vec<u8>)>) -> usize {
+    let verdicts = datagrams.into_iter().map(|(ms, mut datagram)| {
+        let arrival = Arrival { now: at(ms), ..arrival(SOURCE) };
+        echo.receive(arrival, &mut datagram) == Verdict::Answer
+    });
+    verdicts.filter(|answers| *answers).count()
+}
+
 #[test]
-fn the_same_from_one_port_is_answered_five_times_and_from_others_or_otherwise_still() {
-    let mut echo = echo(Config::default());
-    for i in 0..5 {
-        assert_eq!(echo.receive(Arrival { now: at(i * 9_000), ..arrival(SOURCE) }, &mut vec![7]), Verdict::Answer);
+fn pings_are_answered_at_any_rate_and_the_same_one_five_times_and_then_once_a_second() {
+    let mut server = echo(Config::default());
+    assert_eq!(answered(&mut server, (0..100_000).map(|i| (0, ping(i)))), 100_000);
+    let mut server = echo(Config::default());
+    assert_eq!(answered(&mut server, (0..100).map(|_| (0, ping(7)))), 5);
+    assert_eq!(answered(&mut server, (1..1_000).map(|i| (i * 100, ping(7)))), 99);
+    assert_eq!(server.counts().refused.of(Refusal::Repeated), server.counts().refused.total());
+}
+
+#[test]
+fn anything_else_is_answered_sixteen_times_and_then_once_a_second_from_each_source() {
+    let mut server = echo(Config::default());
+    assert_eq!(answered(&mut server, (0..100).map(|i| (0, vec![i]))), 16);
+    assert_eq!(answered(&mut server, (1..10_000).map(|i| (i * 10, b"hello".to_vec()))), 99);
+    assert_eq!(server.counts().refused.of(Refusal::RateExceeded), server.counts().refused.total());
+    for source in ["192.0.2.7:5001", "192.0.2.8:5000"] {
+        assert_eq!(server.receive(arrival(source), &mut b"hello".to_vec()), Verdict::Answer);
     }
-    let now = at(45_000);
-    let mut receive = |from, byte| echo.receive(Arrival { now, ..arrival(from) }, &mut vec![byte]);
-    assert_eq!(receive(SOURCE, 7), Verdict::Refuse(Refusal::Repeated));
-    assert_eq!(receive(SOURCE, 8), Verdict::Answer);
-    assert_eq!(receive("192.0.2.7:5001", 7), Verdict::Answer);
-    assert_eq!(receive("192.0.2.8:5000", 7), Verdict::Answer);
-    assert_eq!(receive(SOURCE, 7), Verdict::Refuse(Refusal::Repeated));
-    let after_silence = Arrival { now: now + Duration::from_millis(10_001), ..arrival(SOURCE) };
-    assert_eq!(echo.receive(after_silence, &mut vec![7]), Verdict::Answer);
+    // Pings of the same source are another matter.
+    assert_eq!(answered(&mut server, (0..1_000).map(|i| (100_000, ping(i)))), 1_000);
+}
+
+#[test]
+fn a_constant_payload_once_a_second_is_answered_for_ever() {
+    for payload in [&b""[..], b"hello", b"Ping 1 2.5", &[0; 44]] {
+        let mut server = echo(Config::default());
+        assert_eq!(answered(&mut server, (0..100_000).map(|i| (i * 1_000, payload.to_vec()))), 100_000);
+    }
+}
+
+#[test]
+fn with_echo_all_everything_is_answered_at_any_rate() {
+    let mut server = echo(Config { echo_all: true, ..Config::default() });
+    for payload in [&b"hello"[..], b"Ping 1 2.5"] {
+        assert_eq!(answered(&mut server, (0..1_000).map(|_| (0, payload.to_vec()))), 1_000);
+    }
+}
+
+#[test]
+fn with_a_key_echo_all_makes_no_difference() {
+    let mut server = echo(Config { echo_all: true, ..keyed() });
+    assert_eq!(answered(&mut server, (0..10).map(|_| (0, tagged(7, WALL)))), 5);
 }
 
 /// A host of a simulated network: what it answers, if it does.
 pub(crate) type Host<'a> = &'a mut dyn FnMut(SocketAddr, &mut Vec<u8>) -> bool;
 
 /// One of ours.
-pub(crate) fn ours<P: Protocol>(mut server: Server<P>, port: u16) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
+pub(crate) fn ours<P: Protocol>(mut server: Server<P>) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
     let mut now = at(0);
     move |from, datagram| {
         now = now + Duration::from_millis(1);
@@ -190,7 +222,7 @@ pub(crate) fn ours<P: Protocol>(mut server: Server<P>, port: u16) -> impl FnMut(
             let since_start = Duration::from_nanos(now.as_nanos());
             UnixTime { seconds: WALL.seconds + since_start.as_secs(), nanoseconds: since_start.subsec_nanos() }
         };
-        let answers = server.receive(Arrival { from, port, now, wall: wall(now) }, datagram) == Verdict::Answer;
+        let answers = server.receive(Arrival { from, now, wall: wall(now) }, datagram) == Verdict::Answer;
         server.depart(|| wall(now + Duration::from_micros(20)), answers.then_some(datagram.as_mut_slice()).into_iter());
         answers
     }
@@ -222,24 +254,18 @@ pub(crate) fn host(last: u8, port: u16) -> SocketAddr {
 
 #[test]
 fn two_of_ours_are_soon_silent() {
-    let (mut a, mut b) = (ours(echo(Config::default()), 12_000), ours(echo(Config::default()), 12_001));
+    let (mut a, mut b) = (ours(echo(Config::default())), ours(echo(Config::default())));
     // The forged one, and five answers of each.
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[b"Ping 1 2.5"]), 11);
 }
 
 #[test]
-fn two_of_ours_on_the_same_port_never_begin() {
-    let (mut a, mut b) = (ours(echo(Config::default()), 12_000), ours(echo(Config::default()), 12_000));
-    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_000), &mut b), &[b"Ping 1 2.5"]), 1);
-}
-
-#[test]
 fn ours_and_a_foreign_echo_are_soon_silent() {
-    let mut a = ours(echo(Config::default()), 12_000);
-    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &[b"Ping 1 2.5"]), 11);
-    // Its answers do not even start at the port that such a service has.
-    let mut a = ours(echo(Config::default()), 12_000);
-    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7), &mut foreign), &[b"Ping 1 2.5"]), 1);
+    for (port, forged, count) in [(7_777, "Ping 1 2.5", 11), (7, "Ping 1 2.5", 11), (12_000, "hello", 33)] {
+        let mut a = ours(echo(Config::default()));
+        let b: Host<'_> = &mut foreign;
+        assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, port), b), &[forged.as_bytes()]), count);
+    }
 }
 
 #[test]
@@ -249,7 +275,7 @@ fn one_that_upper_cases_and_one_that_does_not_are_soon_silent() {
         let (upper, plain) = servers();
         (plain, upper)
     }] {
-        let (mut a, mut b) = (ours(a, 12_000), ours(b, 12_001));
+        let (mut a, mut b) = (ours(a), ours(b));
         let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[b"Ping 1 2.5"]);
         assert!(count <= 16, "{count}");
     }
@@ -257,12 +283,17 @@ fn one_that_upper_cases_and_one_that_does_not_are_soon_silent() {
 
 #[test]
 fn many_different_datagrams_at_a_time_are_soon_silent_too() {
-    let mut a = ours(echo(Config::default()), 12_000);
-    let forged: Vec<_> = (0..1_000).map(|i: i32| i.to_be_bytes()).collect();
-    let forged: Vec<_> = forged.iter().map(|datagram| &datagram[..]).collect();
-    let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &forged);
-    // Eleven each, and some more for those that found their slot in use.
-    assert!((11_000..20_000).contains(&count), "{count}");
+    for (forged, most) in [
+        // Sixteen of them go once to and fro, and one more in each second that this takes.
+        ((0..1_000_u32).map(|i| i.to_be_bytes().to_vec()).collect::<Vec<_>>(), 1_000 + 2 * 18),
+        // A round takes a second here.
+        ((0..1_000).map(ping).collect(), 40_000),
+    ] {
+        let mut a = ours(echo(Config::default()));
+        let forged: Vec<_> = forged.iter().map(|datagram| &datagram[..]).collect();
+        let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &forged);
+        assert!(count <= most, "{count}");
+    }
 }
 
 const DIGITS: &str = "000102030405060708090a0b0c0d0e0f";
@@ -386,7 +417,7 @@ fn a_recorded_ping_is_answered_five_times_from_wherever_it_comes_and_however_slo
     let mut verdict = |second: u64| {
         let from = host(second as u8 + 1, 5_000 + second as u16);
         let wall = UnixTime { seconds: WALL.seconds - 60 + second, ..WALL };
-        echo.receive(Arrival { from, now: at(second * 1_000), wall, port: PORT }, &mut tagged(7, WALL))
+        echo.receive(Arrival { from, now: at(second * 1_000), wall }, &mut tagged(7, WALL))
     };
     for second in 0..5 {
         assert_eq!(verdict(second), Verdict::Answer);
@@ -409,9 +440,9 @@ fn strangers_leave_no_trace_in_the_table() {
 #[test]
 fn with_a_key_a_loop_does_not_begin() {
     let forged = tagged(7, WALL);
-    let mut a = ours(echo(keyed()), 12_000);
+    let mut a = ours(echo(keyed()));
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &[&forged]), 3);
-    let (mut a, mut b) = (ours(echo(keyed()), 12_000), ours(echo(keyed()), 12_001));
+    let (mut a, mut b) = (ours(echo(keyed())), ours(echo(keyed())));
     assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[&forged]), 2);
 }
 
@@ -419,14 +450,12 @@ fn with_a_key_a_loop_does_not_begin() {
 fn of_several_reasons_the_first_in_the_order_of_the_checks_counts() {
     // Each case has one reason less than the one before.
     for (from, direction, message, refusal) in [
-        ("224.0.0.1:1000", Direction::Reply, &b"Pong"[..], Refusal::OwnPort),
-        ("224.0.0.1:999", Direction::Reply, b"Pong", Refusal::LowPort),
+        ("224.0.0.1:0", Direction::Reply, &b"Pong"[..], Refusal::PortZero),
         ("224.0.0.1:5000", Direction::Reply, b"Pong", Refusal::NoHost),
         (SOURCE, Direction::Reply, b"Pong", Refusal::Unauthentic),
         (SOURCE, Direction::Request, b"Pong", Refusal::NoPing),
     ] {
-        let arrival = Arrival { port: 1_000, ..arrival(from) };
-        let verdict = echo(keyed()).receive(arrival, &mut sealed(&key(), direction, message));
+        let verdict = echo(keyed()).receive(arrival(from), &mut sealed(&key(), direction, message));
         assert_eq!(verdict, Verdict::Refuse(refusal), "{from}");
     }
     let stale = tagged(7, UnixTime { seconds: 0, nanoseconds: 0 });

@@ -1,4 +1,5 @@
-//! The classic lab's message: `Ping <seq> <unix time with fraction>`, padded with spaces.
+//! The message of the UDP Pinger lab of Kurose and Ross's textbook: `Ping <seq> <date>`. Ours has the date as Unix time with
+//! a fraction, and is padded with spaces.
 
 use std::io::Write as _;
 
@@ -44,6 +45,29 @@ impl Ping {
         }
     }
 
+    /// The number of a ping as anybody's client writes it, in either case, whatever follows: the textbook does not say how the
+    /// date is to be written. This is for every datagram that comes, and looks at few of its bytes.
+    pub fn number(datagram: &[u8]) -> Option<Seq> {
+        const CASE: u32 = 0x2020_2020;
+        let (word, rest) = datagram.split_first_chunk::<4>()?;
+        if u32::from_ne_bytes(*word) | CASE != u32::from_ne_bytes(*b"ping") || rest.first() != Some(&b' ') {
+            return None;
+        }
+        let (mut seq, mut digits) = (0_u64, 0);
+        let mut rest = &rest[1..];
+        while let Some((digit, after)) = rest.split_first().filter(|(b, _)| b.is_ascii_digit()) {
+            seq = seq * 10 + u64::from(digit - b'0');
+            digits += 1;
+            if digits > 10 {
+                return None;
+            }
+            rest = after;
+        }
+        let (space, date) = rest.split_first()?;
+        let is_ping = digits > 0 && space.is_ascii_whitespace() && starts_as_date(date);
+        u32::try_from(seq).ok().filter(|_| is_ping).map(Seq)
+    }
+
     /// Reads a ping, or an upper-cased one, whatever follows it after white space.
     pub fn decode(datagram: &[u8]) -> Result<Self, NotAPing> {
         let (word, rest) = datagram.split_at_checked(5).ok_or(NotAPing::Word)?;
@@ -55,6 +79,63 @@ impl Ping {
         let sent_at = fields.next().and_then(unix_time).ok_or(NotAPing::Time)?;
         Ok(Self { seq: Seq(seq), sent_at })
     }
+}
+
+/// The longest first word of a date that is looked at: more digits than any clock has.
+const DATE: usize = 48;
+
+/// What a date may begin with besides digits; the first three letters of each will do.
+const NAMES: [&str; 19] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// Whether a field begins as people write dates and times: `1700000000.5`, `2026-11-26 09:40:38`, `09:40:38`,
+/// `Thu Nov 26 09:40:38 2026`. Only its first word is looked at, and, where that is a name, whether there is a digit soon.
+fn starts_as_date(field: &[u8]) -> bool {
+    let field = &field[..field.len().min(DATE)];
+    if !field.first().is_some_and(u8::is_ascii_digit) {
+        let word = field.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+        let word = word.strip_suffix(b",").or(word.strip_suffix(b".")).unwrap_or(word);
+        let begins = |name: &&str| name.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        return word.len() >= 3 && NAMES.iter().any(|name| begins(&name)) && field.iter().any(u8::is_ascii_digit);
+    }
+    let mut rest = field;
+    while let Some((_, after)) = rest.split_first_chunk().filter(|(block, _)| are_digits_and_marks(**block)) {
+        rest = after;
+    }
+    let is_in_date = |b: &u8| matches!(b, b'+'..=b':' | b'A' | b'M' | b'P' | b'T' | b'Z' | b'a' | b'e' | b'm' | b'p');
+    match rest.iter().position(|b| !is_in_date(b)) {
+        Some(end) => rest[end].is_ascii_whitespace() || rest[end] == 0,
+        None => field.len() < DATE,
+    }
+}
+
+/// Whether all of eight bytes are among `0` to `9` and `+,-./:`, which stand side by side in ASCII.
+fn are_digits_and_marks(block: [u8; 8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let bytes = u64::from_ne_bytes(block);
+    let above = bytes.wrapping_add((0x7f - b':') as u64 * ONES);
+    let below = !(bytes | HIGH).wrapping_sub(b'+' as u64 * ONES);
+    (bytes | above | below) & HIGH == 0
 }
 
 /// A number of one or more decimal digits and nothing else: no sign, as `u64::from_str` would take.
@@ -98,6 +179,79 @@ mod tests {
     }
 
     #[test]
+    fn a_date_is_whatever_a_student_writes() {
+        for date in [
+            "1700000000.1234567",
+            "1700000000",
+            "0.000012345678",
+            "1.5e-05",
+            "3 and more",
+            "1700000000.5\r\n",
+            "5\0\0\0",
+            "2026-11-26 09:40:38.123456",
+            "2026-11-26T09:40:38.123Z",
+            "2026-11-26T09:40:38+00:00",
+            "09:40:38",
+            "9:40:38AM",
+            "26/11/2026, 09:40:38",
+            "26.11.2026 09:40",
+            "Thu Nov 26 09:40:38 2026",
+            "Thu, 26 Nov 2026 09:40:38 GMT",
+            "Thursday, November 26, 2026",
+            "Nov. 26 2026",
+            "THU NOV 26 09:40:38 UTC 2026",
+            "1,700,000,000",
+        ] {
+            for word in ["Ping", "PING", "ping"] {
+                assert_eq!(Ping::number(format!("{word} 12 {date}").as_bytes()), Some(Seq(12)), "{date}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_services_answer_is_no_ping() {
+        for text in [
+            "",
+            "Ping",
+            "Ping 1",
+            "Ping 1 ",
+            "Ping  1 2",
+            "Pong 1 2.5",
+            "Ping: 1 2.5",
+            "re: Ping 1 2.5",
+            "Ping +1 2.5",
+            "Ping 4294967296 2.5",
+            "Ping 00000000001 2.5",
+            "Ping 1 received",
+            "Ping 1 reply 2",
+            "Ping 1 Monkey 2",
+            "Ping 1 Mon",
+            "Ping 1 .5",
+            "Ping 1 -5",
+            "Ping 1 5th try",
+            "Ping 1 2.5!",
+            "!\"#$%&'()*+,-./0123456789",
+            "Thu Nov 26 09:40:38 2026",
+            "answer 17",
+        ] {
+            assert_eq!(Ping::number(text.as_bytes()), None, "{text:?}");
+        }
+        let long = format!("Ping 1 {}", "1".repeat(60));
+        assert_eq!(Ping::number(long.as_bytes()), None);
+    }
+
+    #[test]
+    fn eight_bytes_are_looked_at_as_one_by_one() {
+        for at in 0..8 {
+            for byte in 0..=255 {
+                let mut block = *b"12:34.56";
+                block[at] = byte;
+                assert_eq!(are_digits_and_marks(block), (b'+'..=b':').contains(&byte), "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_ping_says_which_part_is_wrong() {
         for (text, expected) in [
             ("", NotAPing::Word),
@@ -128,12 +282,15 @@ mod tests {
                 datagram.make_ascii_uppercase();
             }
             prop_assert_eq!(Ping::decode(&datagram), Ok(sent));
+            prop_assert_eq!(Ping::number(&datagram), Some(sent.seq));
         }
 
         #[test]
         fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>, tail in "[-+ .0-9a-z\\n]{0,40}") {
-            let _ = Ping::decode(&bytes);
-            let _ = Ping::decode(format!("Ping {tail}").as_bytes());
+            for bytes in [bytes, format!("Ping {tail}").into_bytes(), format!("Ping 7 {tail}").into_bytes()] {
+                let number = Ping::number(&bytes);
+                prop_assert!(Ping::decode(&bytes).is_ok_and(|ping| number == Some(ping.seq)) || Ping::decode(&bytes).is_err());
+            }
         }
     }
 }

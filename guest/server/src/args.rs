@@ -9,8 +9,7 @@ use udping_core::duration;
 use udping_core::server::DropRate;
 use udping_core::stamp;
 
-/// Answers each UDP datagram with the same bytes, or as a reflector of STAMP, but for what looks like a loop between two
-/// servers.
+/// Answers UDP datagrams with the same bytes, or as a reflector of STAMP. What may be a loop between two servers is limited.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub struct Args {
@@ -43,9 +42,9 @@ pub struct Args {
     /// With stamp: say that the clock here is set to UTC by an external source, such as NTP
     #[arg(long)]
     pub clock_synced: bool,
-    /// Answer ports below 1024, too, where other services listen
-    #[arg(long)]
-    pub allow_low_ports: bool,
+    /// Answer everything at any rate, also what may be a loop: for networks that forge no sources
+    #[arg(long, conflicts_with = "pings_only")]
+    pub echo_all: bool,
     /// With a key: refuse pings whose time is further than this from the time here
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
     pub replay_window: Duration,
@@ -55,8 +54,10 @@ pub struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Never answered: its own port, ports below 1024, multicast and broadcast addresses; a datagram that one source sends more
-than 5 times with pauses of at most 10 s; and, with stamp, what is itself an answer.
+Well-formed requests are answered at any rate: with text, `Ping NUMBER DATE`; with stamp, the packets of a Session-Sender. The
+same one again is answered 5 times at once, then once a second. Anything else may come from a server that answers this one: of
+it, each source address and port has 16 datagrams answered at once, then one a second. --echo-all lifts these limits.
+Never answered: port 0, multicast and broadcast sources; with stamp, replies.
 With a key in UDPING_KEY, 32 to 128 hexadecimal digits, it answers only pings that a client with that key has tagged, and
 each of them at most 5 times; with two, and a comma between them, with either. With stamp, that is the authenticated mode.
 Under udping-host, a port that is not typed needs --allow-listen 862, and --twamp-light needs --amplification 4.";
@@ -64,7 +65,7 @@ Under udping-host, a port that is not typed needs --allow-listen 862, and --twam
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Spoken {
-    /// Whatever comes; pings are the classic lab's text.
+    /// Any bytes; pings are the text of the UDP Pinger lab of Kurose and Ross.
     Text,
     /// STAMP (RFC 8762).
     Stamp,
@@ -82,6 +83,9 @@ pub enum Misuse {
     /// TWAMP's authenticated mode is another one.
     #[error("with a key, there are no requests of TWAMP Light: leave out --twamp-light, or UDPING_KEY")]
     KeyedTwamp,
+    /// With a key, some are answered, and not all.
+    #[error("with a key, only those who have it are answered: leave out --echo-all, or UDPING_KEY")]
+    KeyedEchoAll,
 }
 
 impl Args {
@@ -115,7 +119,11 @@ impl Args {
                 return Err(Misuse::OtherProtocol(option, name));
             }
         }
-        if self.twamp_light && is_keyed { Err(Misuse::KeyedTwamp) } else { Ok(()) }
+        match is_keyed {
+            true if self.twamp_light => Err(Misuse::KeyedTwamp),
+            true if self.echo_all => Err(Misuse::KeyedEchoAll),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -157,6 +165,15 @@ mod tests {
         assert_eq!(port(&["7", "--stateful"], false), Err(Misuse::OtherProtocol("--stateful", "stamp")));
         let message = Misuse::OtherProtocol("--stateful", "stamp").to_string();
         assert_eq!(message, "--stateful is for --protocol stamp alone (see --help)");
+    }
+
+    #[test]
+    fn who_answers_everything_has_no_key_and_answers_more_than_pings() {
+        for protocol in ["text", "stamp"] {
+            assert_eq!(port(&["7", "--protocol", protocol, "--echo-all"], true), Err(Misuse::KeyedEchoAll));
+            assert_eq!(port(&["7", "--protocol", protocol, "--echo-all"], false), Ok(7));
+        }
+        assert!(Args::try_parse_from(["server", "7", "--echo-all", "--pings-only"]).is_err());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_core::echo::Echo;
-use udping_core::report::{Fate, Listening, Logged};
-use udping_core::server::{Arrival, Config, Keyed, Protocol, Server, Verdict};
+use udping_core::report::{Fate, FirstLimited, Listening, Logged};
+use udping_core::server::{Arrival, Config, Keyed, Protocol, Refusal, Server, Verdict};
 use udping_core::stamp::{ErrorEstimate, Reflector, Sessions};
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::console::Console;
@@ -29,10 +29,11 @@ const ROUNDS: usize = 64;
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let config = config(&args)?;
+    let name = arguments.first().map_or("udping", String::as_str);
     match args.protocol {
         Spoken::Text => {
             let echo = Echo { uppercase: args.uppercase, pings_only: args.pings_only };
-            serve(&args, Server::new(config, echo))
+            serve(name, &args, Server::new(config, echo))
         }
         Spoken::Stamp => {
             let reflector = Reflector {
@@ -40,18 +41,18 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
                 sessions: args.stateful.then(|| Sessions::new(config.salt)),
                 twamp_light: args.twamp_light,
             };
-            serve(&args, Server::new(config, reflector))
+            serve(name, &args, Server::new(config, reflector))
         }
     }
 }
 
-fn serve<P: Protocol>(args: &Args, server: Server<P>) -> Result<(), Failure> {
+fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), Failure> {
     let channels = listen(args)?;
     let out = Console::stdout();
     let addresses: Vec<_> = channels.iter().map(Channel::local_address).collect();
     out.line(Listening { addresses: &addresses, does: P::DOES, keyed: server.is_keyed() })?;
 
-    let mut service = Service { server, log: args.verbose.then_some(out) };
+    let mut service = Service { name, server, log: args.verbose.then_some(out), has_limited: false };
     let stop = StopSignal::from_host();
     let mut waited_for: Vec<_> = channels.iter().map(Channel::readable).collect();
     waited_for.extend(stop.as_ref().map(StopSignal::pollable));
@@ -79,7 +80,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
     Ok(Config {
         drop_rate: args.drop_rate,
         seed: args.seed.unwrap_or(random),
-        low_ports: args.allow_low_ports,
+        echo_all: args.echo_all,
         keyed: keys.map(|keys| Keyed { keys, replay_window: args.replay_window }),
         salt: random,
     })
@@ -108,13 +109,16 @@ fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
     Ok(v6.into_iter().chain([v4]).collect())
 }
 
-/// The server, and where it is logged.
-struct Service<P> {
+/// The server, what it calls itself, and where it is logged.
+struct Service<'a, P> {
+    name: &'a str,
     server: Server<P>,
     log: Option<Console>,
+    /// Whether it has said that it does not answer everything.
+    has_limited: bool,
 }
 
-impl<P: Protocol> Service<P> {
+impl<P: Protocol> Service<'_, P> {
     /// Answers what is waiting on `channel`. No error ends the service: each belongs to one datagram.
     fn serve(&mut self, channel: &Channel) {
         for _ in 0..ROUNDS {
@@ -132,15 +136,18 @@ impl<P: Protocol> Service<P> {
     }
 
     fn answer(&mut self, channel: &Channel, batch: Vec<IncomingDatagram>) {
-        let (port, now, wall) = (channel.local_address().port(), clock::now(), clock::unix_now());
+        let (now, wall) = (clock::now(), clock::unix_now());
         let mut answers = Vec::with_capacity(batch.len());
         for IncomingDatagram { mut data, remote_address } in batch {
             let from = remote_address.into();
             self.log_datagram(Fate::Received, from, &data);
-            match self.server.receive(Arrival { from, port, now, wall }, &mut data) {
+            match self.server.receive(Arrival { from, now, wall }, &mut data) {
                 Verdict::Answer => answers.push(OutgoingDatagram { data, remote_address: Some(remote_address) }),
                 Verdict::Drop => self.log_datagram(Fate::Dropped, from, &data),
-                Verdict::Refuse(refusal) => self.log_datagram(Fate::Refused(refusal), from, &data),
+                Verdict::Refuse(refusal) => {
+                    self.log_datagram(Fate::Refused(refusal), from, &data);
+                    self.say_once(from, refusal);
+                }
             }
         }
         let departing = |answers: &mut [OutgoingDatagram]| {
@@ -159,6 +166,18 @@ impl<P: Protocol> Service<P> {
         });
         self.server.answered(sent);
         self.server.failed(answers.len() - sent);
+    }
+
+    /// Says of the first datagram that is refused by a limit that there are limits, and how they are lifted.
+    fn say_once(&mut self, from: SocketAddr, refusal: Refusal) {
+        if !self.has_limited
+            && !self.server.is_keyed()
+            && let Some(limited) = FirstLimited::of(from, refusal)
+        {
+            self.has_limited = true;
+            // Where standard error is closed, the last line still counts them.
+            let _ = Console::stderr().line(format_args!("{}: {limited}", self.name));
+        }
     }
 
     fn log_datagram(&self, fate: Fate, peer: SocketAddr, datagram: &[u8]) {

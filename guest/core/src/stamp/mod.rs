@@ -4,13 +4,15 @@
 //! back with the times at which it came (T2) and left again (T3), so that the sender can tell the way there from the way
 //! back, and from the time in between. With a key that both have, each datagram carries an HMAC (authenticated mode).
 //!
-//! The optional TLVs of RFC 8972 are not here: to a reflector they are bytes that it copies.
+//! Of the optional TLVs of RFC 8972 only the HMAC TLV is here: to a reflector they are bytes that it copies, and with a key it
+//! copies only what that one is of.
 
 mod error_estimate;
 mod packet;
 mod reflector;
 mod sessions;
 mod timestamp;
+mod tlvs;
 
 pub use error_estimate::ErrorEstimate;
 pub use packet::{NotStamp, Reply, Request};

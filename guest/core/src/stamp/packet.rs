@@ -154,6 +154,12 @@ impl Request {
         Ok(Self { seq: get_seq(packet, 0), sent: get_timestamp(packet, layout.sent), error, ssid })
     }
 
+    /// Whether a request has zeros where those of STAMP have nothing else (RFC 8762, section 4.2): not what is shorter.
+    pub(super) fn has_only_zeros_besides(datagram: &[u8], key: Option<&Key>) -> bool {
+        let layout = Layout::of(key);
+        datagram.get(layout.received..layout.message).is_some_and(|rest| rest.iter().all(|b| *b == 0))
+    }
+
     /// Reads a request of TWAMP Light that is shorter than STAMP's (RFC 8762, section 4.6), without a key. What follows its
     /// fields is padding, and no SSID.
     ///
@@ -257,16 +263,18 @@ impl Reply {
     ///
     /// Without that, two reflectors would reflect each other's replies for ever: a reply is a request, too, but for fields
     /// that nobody looks at (RFC 8762, section 4.2), and it never repeats, because its times do not. So it is told by what
-    /// only a reflector writes: fields that are a reply's, among zeros that are, too; or, in the place of T1, a time that
-    /// this server's clock has just had, whatever else is there, as some reflectors of TWAMP have no zeros. Senders who pad
-    /// at random do neither by chance: it takes 40 bits in the first case, and 27 in the second.
+    /// only a reflector writes: fields that are a reply's, among zeros that are, too; or, in the place of the sender's time or
+    /// of T2, a time that this server's clock has just had, whatever else is there, as some reflectors of TWAMP have no zeros.
+    /// Senders who pad at random do neither by chance: it takes 40 bits in the first case, and 26 in the second.
     pub(super) fn is_in(datagram: &[u8], request: &Request, key: Option<&Key>, now: UnixTime) -> bool {
         let layout = Layout::of(key);
-        if let Some(sent) = datagram.get(layout.sender_sent..).and_then(<[u8]>::first_chunk)
-            // Zeros are what a request has there, and the time now in 2036.
-            && *sent != [0; 8]
-            && Timestamp::from_be_bytes(*sent).to_unix(Format::Ntp, now).distance(now) <= ROUND
-        {
+        let is_now = |at: usize| {
+            datagram.get(at..).and_then(<[u8]>::first_chunk).is_some_and(|time| {
+                // Zeros are what a request has there, and the time now in 2036.
+                *time != [0; 8] && Timestamp::from_be_bytes(*time).to_unix(Format::Ntp, now).distance(now) <= ROUND
+            })
+        };
+        if is_now(layout.sender_sent) || is_now(layout.received) {
             return true;
         }
         let Some(packet) = datagram.get(..layout.message) else { return false };

@@ -1,11 +1,18 @@
 //! The Session-Reflector: what it answers, and what it says.
 
+use std::time::Duration;
+
 use crate::auth::Key;
 use crate::seq::Seq;
-use crate::server::{Arrival, Protocol, Refusal, Sent};
+use crate::server::{Arrival, Protocol, Received, Refusal};
 use crate::stamp::packet::{self, Layout, TWAMP};
-use crate::stamp::{ErrorEstimate, NotStamp, Reply, Request, Sessions, Timestamp};
+use crate::stamp::{AUTHENTICATED, ErrorEstimate, NotStamp, Reply, Request, Sessions, Timestamp, tlvs};
 use crate::time::UnixTime;
+
+/// A sender's clock is not further from this one. Some senders fill with what is no zero what STAMP wants to be zero, since
+/// TWAMP lets them (RFC 5357, section 4.1.2). So do services that speak something else altogether; but those have no time in
+/// the place of T1.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3_600);
 
 /// What stands for the TTL of a request where it is not known (RFC 5357, section 4.2.1): WASI 0.2 does not tell it.
 const UNKNOWN_TTL: u8 = 255;
@@ -33,7 +40,7 @@ impl Protocol for Reflector {
 
     type Request = Request;
 
-    fn read(&self, key: Option<&Key>, arrival: Arrival, datagram: &[u8]) -> Result<(Request, Sent), Refusal> {
+    fn read(&self, key: Option<&Key>, arrival: Arrival, datagram: &[u8]) -> Result<Received<Request>, Refusal> {
         let request = match Request::decode(datagram, key) {
             Err(NotStamp::Short) if self.takes_twamp(key) => Request::decode_twamp(datagram),
             result => result,
@@ -46,7 +53,19 @@ impl Protocol for Reflector {
         if Reply::is_in(datagram, &request, key, arrival.wall) {
             return Err(Refusal::Answer);
         }
-        Ok((request, Some(request.sent.to_unix(request.error.format(), arrival.wall))))
+        let sent = request.sent.to_unix(request.error.format(), arrival.wall);
+        let number = if sent.distance(arrival.wall) <= CLOCKS_DIFFER {
+            Some(u64::from(request.ssid) << 32 | u64::from(request.seq.0))
+        } else {
+            // Without a clock there is less by which a request is told from the text of some service, in a buffer of zeros.
+            Request::has_only_zeros_besides(datagram, key).then(|| request.seq.0.into())
+        };
+        Ok(Received { request, sent: Some(sent), number })
+    }
+
+    /// The HMAC in the base packet is of that alone (RFC 8762, section 4.4).
+    fn authenticated<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
+        datagram.get(..AUTHENTICATED).unwrap_or(datagram)
     }
 
     fn answer(&mut self, arrival: Arrival, request: Request, key: Option<&Key>, datagram: &mut Vec<u8>) {
@@ -63,6 +82,9 @@ impl Protocol for Reflector {
             sender_error: request.error,
             sender_ttl: UNKNOWN_TTL,
         };
+        if let Some(key) = key {
+            tlvs::keep_authenticated(key, reply.seq, datagram);
+        }
         reply.prepare(key, datagram);
     }
 

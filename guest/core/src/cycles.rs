@@ -1,0 +1,293 @@
+//! Requests that come again: where a server answers this server's answers, the number that started it comes round and round.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+
+use crate::loops::{self, ANSWERS, ROUND};
+use crate::time::Instant;
+
+/// A request that comes again is answered [`ANSWERS`] times at once, and then once in each of these: in the first where it is
+/// all that its source sends, and in the second where others come between. Those others may be going round, too: a loop of
+/// many datagrams must not be as fast as all of them together.
+const REFILL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
+
+/// How many requests of a source are compared with one before another is taken in its place, at first, and at most.
+const SPANS: (u32, u32) = (8, 1 << 16);
+
+/// Sources that share a place in the table.
+const WAYS: usize = 4;
+
+/// Places in the table. It takes 800 KiB, and has room for 16,384 sources.
+const SETS: usize = 4_096;
+
+/// Where all sources of a place are in use, every so manieth datagram of others takes the place of one.
+const PATIENCE: u32 = 64;
+
+/// What a request is among those of its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// As far as can be told it has not come before.
+    New,
+    /// It came before, but not too often.
+    Again,
+    /// It came more often than [`ANSWERS`], and faster than it may go on.
+    Repeated,
+    /// Another one did so within the last [`ROUND`]: several may be going round.
+    Suspect,
+}
+
+/// One source, and one of its requests that the others are compared with.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    digest: u64,
+    number: u64,
+    /// When `number` will have been forgotten: a refill from now for each time that it came.
+    forgotten: Instant,
+    /// When the last request came.
+    last: Instant,
+    /// Until when all requests are suspect.
+    suspect: Instant,
+    /// How many more are compared with `number`.
+    left: u32,
+    /// How many were to be.
+    span: u32,
+}
+
+impl Source {
+    const UNUSED: Self = Self::new(0, 0, Instant::from_nanos(0));
+
+    const fn new(digest: u64, number: u64, now: Instant) -> Self {
+        let forgotten = Instant::from_nanos(now.as_nanos().saturating_add(REFILL.0.as_nanos() as u64));
+        Self { digest, number, forgotten, last: now, suspect: Instant::from_nanos(0), left: SPANS.0, span: SPANS.0 }
+    }
+
+    fn hears(&mut self, number: u64, now: Instant) -> Request {
+        self.last = now;
+        if number == self.number {
+            let refill = if self.left == self.span { REFILL.0 } else { REFILL.1 };
+            let forgotten = self.forgotten.max(now) + refill;
+            if forgotten.since(now) <= refill * u32::from(ANSWERS) {
+                self.forgotten = forgotten;
+                self.left = self.span;
+                return Request::Again;
+            }
+            (self.left, self.span, self.suspect) = (SPANS.0, SPANS.0, now + ROUND);
+            return Request::Repeated;
+        }
+        if self.suspect > now {
+            return Request::Suspect;
+        }
+        self.left -= 1;
+        if self.left == 0 {
+            self.span = (self.span * 2).min(SPANS.1);
+            self.left = self.span;
+            (self.number, self.forgotten) = (number, now + REFILL.0);
+        }
+        Request::New
+    }
+}
+
+/// Tells requests that come again from new ones, in O(1) and in a table that does not grow.
+///
+/// A table of all requests would have to be as large as a server is fast. This one holds one request of each source. The next
+/// ones are compared with it, then with a later one, for twice as long each time (Brent's algorithm): of any number of
+/// requests that go round between this server and that source, one is found to have come again within four rounds. When it
+/// has come [`ANSWERS`] times, all of them are suspect.
+///
+/// Where many sources share a place, those that have it keep it while they go on, so that no two loops hide each other; of the
+/// others one gets it now and then. About 200,000 sources that go round at the same time would be too many.
+#[derive(Debug)]
+pub struct Cycles {
+    hasher: FixedState,
+    /// Empty until the first request: an idle server needs no table.
+    sets: Vec<Set>,
+}
+
+#[derive(Clone, Debug)]
+struct Set {
+    sources: [Source; WAYS],
+    /// Datagrams of others since all of them are in use.
+    others: u32,
+}
+
+impl Cycles {
+    /// An empty table. From `salt` follows which sources share a place in it: what they must not know.
+    pub fn new(salt: u64) -> Self {
+        Self { hasher: FixedState::with_seed(salt), sets: Vec::new() }
+    }
+
+    /// Enters that `source` sent the request of that `number` at `now`, and says what it is.
+    pub fn enter(&mut self, source: SocketAddr, number: u64, now: Instant) -> Request {
+        if self.sets.is_empty() {
+            self.sets = vec![Set { sources: [Source::UNUSED; WAYS], others: 0 }; SETS];
+        }
+        let digest = loops::digest(&self.hasher, source);
+        let set = &mut self.sets[digest as usize % SETS];
+        if let Some(source) = set.sources.iter_mut().find(|source| source.digest == digest) {
+            if now.since(source.last) > ROUND {
+                *source = Source::new(digest, number, now);
+                return Request::New;
+            }
+            return source.hears(number, now);
+        }
+        let unused = set.sources.iter().position(|source| source.digest == 0 || now.since(source.last) > ROUND);
+        let way = unused.or_else(|| {
+            set.others = set.others.wrapping_add(1);
+            (set.others % PATIENCE == 0).then_some((set.others / PATIENCE) as usize % WAYS)
+        });
+        if let Some(way) = way {
+            set.sources[way] = Source::new(digest, number, now);
+        }
+        Request::New
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(us: u64) -> Instant {
+        Instant::from_nanos(us * 1_000)
+    }
+
+    fn is_answered(request: Request) -> bool {
+        matches!(request, Request::New | Request::Again)
+    }
+
+    fn source(number: u32) -> SocketAddr {
+        SocketAddr::from((number.to_be_bytes(), 5_000))
+    }
+
+    /// Requests of these sources and numbers go round, one datagram in a microsecond, until none is answered any more; one
+    /// that is suspect is not answered. How many answers that took.
+    fn answers(cycles: &mut Cycles, alive: &mut Vec<(u32, u64)>, mut now: u64) -> usize {
+        let mut answers = 0;
+        while !alive.is_empty() {
+            alive.retain(|(from, number)| {
+                now += 1;
+                is_answered(cycles.enter(source(*from), *number, at(now)))
+            });
+            answers += alive.len();
+            assert!(answers < 20_000_000, "{} are still alive", alive.len());
+        }
+        answers
+    }
+
+    #[test]
+    fn the_sixth_of_the_same_is_one_too_many() {
+        let mut cycles = Cycles::new(1);
+        let requests: Vec<_> = (0..8).map(|i| cycles.enter(source(1), 7, at(i))).collect();
+        assert_eq!(requests, [&[Request::New][..], &[Request::Again; 4], &[Request::Repeated; 3]].concat());
+        assert_eq!(cycles.enter(source(1), 8, at(9)), Request::Suspect);
+        assert_eq!(cycles.enter(source(2), 7, at(9)), Request::New, "of another source");
+        assert_eq!(cycles.enter(source(1), 9, at(10_000_008)), Request::New, "ten seconds after the last repeat");
+    }
+
+    #[test]
+    fn the_same_once_a_second_is_answered_for_ever_and_more_often_once_a_second() {
+        let mut cycles = Cycles::new(1);
+        assert!((0..100_000).all(|second| is_answered(cycles.enter(source(1), 7, at(second * 1_000_000)))));
+        let answered = (0..1_000).filter(|i| is_answered(cycles.enter(source(2), 7, at(i * 100_000)))).count();
+        assert!((100..=105).contains(&answered), "{answered}");
+    }
+
+    #[test]
+    fn new_numbers_are_answered_at_any_rate_in_any_order_and_again_by_a_client_that_starts_anew() {
+        let mut cycles = Cycles::new(1);
+        for run in 0..5 {
+            for number in 0..200_000_u64 {
+                // In some disorder.
+                let number = number ^ 0x35;
+                assert!(is_answered(cycles.enter(source(1), number, at(run * 200_000 + number))), "{run} {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_that_go_round_slowly_are_no_faster_together() {
+        for seconds in [1, 2] {
+            let mut cycles = Cycles::new(1);
+            let rounds = (1..).take_while(|round| {
+                (0..100).all(|number| is_answered(cycles.enter(source(1), number, at(round * seconds * 1_000_000))))
+            });
+            assert!(rounds.count() < 25, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_requests_that_go_round_is_found() {
+        for count in [1, 2, 3, 7, 8, 9, 15, 100, 1_000, 60_000] {
+            let mut alive: Vec<_> = (0..count).map(|number| (1, number)).collect();
+            let answers = answers(&mut Cycles::new(1), &mut alive, 0);
+            assert!(answers as u64 <= 8 * count, "{count}: {answers}");
+        }
+    }
+
+    #[test]
+    fn what_a_source_sent_before_does_not_hide_what_goes_round_then() {
+        for before in 0..100 {
+            let mut cycles = Cycles::new(1);
+            (0..before).for_each(|number| assert_eq!(cycles.enter(source(1), number, at(number)), Request::New));
+            let answers = answers(&mut cycles, &mut vec![(1, 1_000)], before);
+            assert!(answers as u64 <= 5 + 8 + before, "{before}: {answers}");
+        }
+    }
+
+    #[test]
+    fn thousands_of_sources_at_once_are_found_one_by_one() {
+        for count in [1_000, 4_000] {
+            let mut alive: Vec<_> = (0..count).map(|from| (from, 1)).collect();
+            assert!(answers(&mut Cycles::new(1), &mut alive, 0) <= 8 * count as usize);
+        }
+        // More than there are places.
+        let mut alive: Vec<_> = (0..65_000).map(|from| (from, 1)).collect();
+        let answers = answers(&mut Cycles::new(1), &mut alive, 0);
+        assert!(answers <= 65_000 * 100, "{answers}");
+    }
+
+    #[test]
+    fn sources_of_one_place_do_not_hide_each_other() {
+        let place = |number: &u32| loops::digest(&FixedState::with_seed(1), source(*number)) as usize % SETS;
+        let first = place(&0);
+        for count in [4, 5, 8, 48] {
+            let mut alive: Vec<_> =
+                (0..).filter(|number| place(number) == first).take(count).map(|from| (from, 1)).collect();
+            let answers = answers(&mut Cycles::new(1), &mut alive, 0);
+            assert!(answers <= count * 5 || (count > WAYS && answers <= count * 200), "{count}: {answers}");
+        }
+    }
+
+    #[test]
+    fn who_is_silent_for_long_leaves_its_place() {
+        let mut cycles = Cycles::new(1);
+        (0..100_000).for_each(|from| assert_eq!(cycles.enter(source(from), 1, at(0)), Request::New));
+        let later: Vec<_> = (0..8).map(|i| cycles.enter(source(200_000), 1, at(10_000_001 + i))).collect();
+        assert_eq!(later[4..6], [Request::Again, Request::Repeated]);
+    }
+
+    #[test]
+    fn the_table_does_not_grow() {
+        let mut cycles = Cycles::new(1);
+        (0..100_000).for_each(|from| assert_eq!(cycles.enter(source(from), 1, at(0)), Request::New));
+        assert_eq!(cycles.sets.len() * size_of::<Set>(), 800 << 10);
+    }
+
+    proptest! {
+        /// Whatever comes and when: nothing is repeated that did not come more than five times.
+        #[test]
+        fn nothing_is_repeated_before_its_sixth_time(comings in prop::collection::vec((0..20_u64, 0..2_000_000_u64), 0..300)) {
+            let mut cycles = Cycles::new(1);
+            let (mut now, mut times) = (0, [0; 20]);
+            for (number, pause) in comings {
+                now += pause;
+                times[number as usize] += 1;
+                let request = cycles.enter(source(1), number, at(now));
+                prop_assert!(request != Request::Repeated || times[number as usize] > 5);
+            }
+        }
+    }
+}
