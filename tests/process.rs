@@ -116,10 +116,15 @@ fn names_are_resolved_by_a_process_that_has_nothing_and_ends_with_the_other() {
         assert!(client.line().starts_with("PING localhost (127.0.0.1) "));
         let pid = pid(&client);
         let helpers = children(pid);
-        assert_eq!(helpers.len(), usize::from(options.is_empty()), "{options:?}");
+        // The other one reads the key file again.
+        assert_eq!(helpers.len(), 1 + usize::from(options.is_empty()), "{options:?}");
         for helper in &helpers {
             assert_restricted(*helper);
-            assert_eq!(open(*helper), [], "a socket is its standard input");
+            if !rustix::process::geteuid().is_root() {
+                eprintln!("not tested: only root sees what is open to a process that hides its memory");
+                continue;
+            }
+            assert_eq!(open(*helper), [], "a socket or pipes are its standard streams");
             let environment = fs::read(format!("/proc/{helper}/environ")).unwrap();
             let environment = String::from_utf8(environment).unwrap();
             assert!(environment.split_terminator('\0').all(|one| one.starts_with("RES_OPTIONS=")), "{environment}");

@@ -107,7 +107,7 @@ mod elsewhere {
     pub fn note_inherited() {}
 
     /// Nothing, where the means are Linux's.
-    pub fn close_inherited<T>(_kept: T) {}
+    pub fn close_inherited(_kept: [std::convert::Infallible; 0]) {}
 
     /// Nothing, where the means are Linux's.
     pub fn hide_memory() -> Vec<Unhardened> {

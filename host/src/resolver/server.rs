@@ -20,6 +20,8 @@ const STACK: usize = 512 << 10;
 
 /// Gives up all that resolving does not need, and resolves the names that come on standard input, a socket.
 pub fn serve() -> ExitCode {
+    // Else it is called after the link that it was started by.
+    let _ = rustix::thread::set_name(c"resolver");
     for (resource, most) in [(Resource::Core, 0), (Resource::Fsize, 0), (Resource::Nofile, 64)] {
         // It can only be lowered: that fails nowhere.
         let now = getrlimit(resource).maximum;
