@@ -94,22 +94,49 @@ fn component(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         ..Config::default()
     };
     let module = Module::new(config, u)?.to_bytes();
-    let module: String = module.iter().map(|byte| format!("\\{byte:02x}")).collect();
-    let instances = format!("(core module $m binary \"{module}\") {}", "(core instance (instantiate $m))".repeat(times));
-    let nested = layers
-        .iter()
-        .fold(instances, |inner, times| format!("(component $c {inner}) {}", "(instance (instantiate $c))".repeat(*times)));
-    let text = format!(
-        r#"(component
-            (component $c {nested})
-            (instance (instantiate $c))
-            (core module $main (func (export "run") (result i32) (i32.const 0)))
-            (core instance $main (instantiate $main))
-            (func $run (result (result)) (canon lift (core func $main "run")))
-            (instance $command (export "run" (func $run)))
-            (export "wasi:cli/run@0.2.0" (instance $command)))"#
-    );
-    Ok(wat::parse_str(text).expect("what is written above is well-formed"))
+    let mut nested = [PREAMBLE, &section(1, &module), &section(2, &instances(times))].concat();
+    for times in layers {
+        nested = [PREAMBLE, &section(4, &nested), &section(5, &instances(times))].concat();
+    }
+    let program = wat::parse_str(PROGRAM).expect("a program");
+    let place = section(4, PREAMBLE);
+    let start = program.windows(place.len()).position(|bytes| bytes == place).expect("it has an empty component in it");
+    Ok([&program[..start], &section(4, &nested), &program[start + place.len()..]].concat())
+}
+
+/// A program that does nothing, with room for a component.
+const PROGRAM: &str = r#"(component
+    (component $c)
+    (instance (instantiate $c))
+    (core module $main (func (export "run") (result i32) (i32.const 0)))
+    (core instance $main (instantiate $main))
+    (func $run (result (result)) (canon lift (core func $main "run")))
+    (instance $command (export "run" (func $run)))
+    (export "wasi:cli/run@0.2.0" (instance $command)))"#;
+
+/// What a component starts with.
+const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A section of a component: its kind, its length, and its content.
+fn section(kind: u8, content: &[u8]) -> Vec<u8> {
+    [&[kind], &*leb(content.len()), content].concat()
+}
+
+/// So many instances of the only module or component that there is, without arguments.
+fn instances(times: usize) -> Vec<u8> {
+    [leb(times), [0, 0, 0].repeat(times)].concat()
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let byte = (number & 0x7f) as u8;
+        number >>= 7;
+        bytes.push(if number > 0 { byte | 0x80 } else { byte });
+        if number == 0 {
+            return bytes;
+        }
+    }
 }
 
 fn load(component: &[u8]) -> std::result::Result<Program, LoadError> {
