@@ -15,12 +15,12 @@ use tokio::runtime::{Builder, Runtime};
 use udping_host::compile::{self, CompileLimits};
 use udping_host::environment::Environment;
 use udping_host::grants::Grants;
-use udping_host::guard::{Guard, Ledger, Rates};
+use udping_host::guard::{Guard, Ledger, Meters, Rates};
 use udping_host::harden::LowPorts;
 use udping_host::helper::Role;
-use udping_host::limits::{Activity, Limits, Output};
+use udping_host::limits::{Activity, Limits, Lookups, Output};
 use udping_host::sandbox::{Instance, LoadError, Program, Sandbox};
-use udping_host::udp::{Setting, Tuning};
+use udping_host::udp::{Buffers, Setting, Tuning};
 use wasm_smith::{Component, Config, Module};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
@@ -150,6 +150,7 @@ fn run(program: &Program) {
     let (_, runtime) = &*HOST;
     let _watchdog = program.watched().expect("a thread");
     let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
+    let (grants, meters) = (Arc::new(Grants::default()), Arc::new(Meters::new(Rates::default())));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
     let instance = Instance {
         arguments: vec!["loading".to_owned()],
@@ -158,14 +159,16 @@ fn run(program: &Program) {
         environment: Arc::new(Environment::new([])),
         names: Arc::default(),
         setting: Setting {
-            guard: Arc::new(Guard::new("loading".to_owned(), Arc::new(Grants::default()), Rates::default(), ledger)),
+            guard: Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)),
             activity: Activity::default(),
+            lookups: Lookups::new(limits.lookups),
+            buffers: Buffers::new(limits.buffers, limits.sockets),
             tuning: Tuning::default(),
             kept: Arc::default(),
             low_ports: Arc::new(LowPorts::new(false)),
         },
         limits,
-        output: Output::new(limits.output),
+        output: Output::new(&limits),
     };
     runtime.block_on(program.run(instance, std::future::pending()));
 }
