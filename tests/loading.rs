@@ -333,7 +333,7 @@ fn limits_strike_while_it_is_instantiated() {
     for component in [&spins, &writers] {
         // Ten of them would take ten memories.
         let limited = run(udping_host().args(["--limit-memory", "1GiB"]).arg(component));
-        assert_stopped(&limited, component, "computed for 500ms without using the network (--limit-compute)");
+        assert_stopped(&limited, component, "computed for 500ms without a datagram sent or received (--limit-compute)");
     }
     let flags = ["--limit-memory", "1GiB", "--limit-compute", "1h", "--limit-time", "1s"];
     assert_stopped(&run(udping_host().args(flags).arg(&spins)), &spins, "ran for 1s (--limit-time)");

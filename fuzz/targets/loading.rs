@@ -15,12 +15,12 @@ use tokio::runtime::{Builder, Runtime};
 use udping_host::compile::{self, CompileLimits};
 use udping_host::environment::Environment;
 use udping_host::grants::Grants;
-use udping_host::guard::{Guard, Ledger, Rates};
+use udping_host::guard::{Guard, Ledger, Meters, Rates};
 use udping_host::harden::LowPorts;
 use udping_host::helper::Role;
-use udping_host::limits::{Activity, Limits, Output};
+use udping_host::limits::{Activity, Limits, Lookups, Output};
 use udping_host::sandbox::{Instance, LoadError, Program, Sandbox};
-use udping_host::udp::{Setting, Tuning};
+use udping_host::udp::{Buffers, Setting, Tuning};
 use wasm_smith::{Component, Config, Module};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
@@ -94,22 +94,49 @@ fn component(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         ..Config::default()
     };
     let module = Module::new(config, u)?.to_bytes();
-    let module: String = module.iter().map(|byte| format!("\\{byte:02x}")).collect();
-    let instances = format!("(core module $m binary \"{module}\") {}", "(core instance (instantiate $m))".repeat(times));
-    let nested = layers
-        .iter()
-        .fold(instances, |inner, times| format!("(component $c {inner}) {}", "(instance (instantiate $c))".repeat(*times)));
-    let text = format!(
-        r#"(component
-            (component $c {nested})
-            (instance (instantiate $c))
-            (core module $main (func (export "run") (result i32) (i32.const 0)))
-            (core instance $main (instantiate $main))
-            (func $run (result (result)) (canon lift (core func $main "run")))
-            (instance $command (export "run" (func $run)))
-            (export "wasi:cli/run@0.2.0" (instance $command)))"#
-    );
-    Ok(wat::parse_str(text).expect("what is written above is well-formed"))
+    let mut nested = [PREAMBLE, &section(1, &module), &section(2, &instances(times))].concat();
+    for times in layers {
+        nested = [PREAMBLE, &section(4, &nested), &section(5, &instances(times))].concat();
+    }
+    let program = wat::parse_str(PROGRAM).expect("a program");
+    let place = section(4, PREAMBLE);
+    let start = program.windows(place.len()).position(|bytes| bytes == place).expect("it has an empty component in it");
+    Ok([&program[..start], &section(4, &nested), &program[start + place.len()..]].concat())
+}
+
+/// A program that does nothing, with room for a component.
+const PROGRAM: &str = r#"(component
+    (component $c)
+    (instance (instantiate $c))
+    (core module $main (func (export "run") (result i32) (i32.const 0)))
+    (core instance $main (instantiate $main))
+    (func $run (result (result)) (canon lift (core func $main "run")))
+    (instance $command (export "run" (func $run)))
+    (export "wasi:cli/run@0.2.0" (instance $command)))"#;
+
+/// What a component starts with.
+const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A section of a component: its kind, its length, and its content.
+fn section(kind: u8, content: &[u8]) -> Vec<u8> {
+    [&[kind], &*leb(content.len()), content].concat()
+}
+
+/// So many instances of the only module or component that there is, without arguments.
+fn instances(times: usize) -> Vec<u8> {
+    [leb(times), [0, 0, 0].repeat(times)].concat()
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let byte = (number & 0x7f) as u8;
+        number >>= 7;
+        bytes.push(if number > 0 { byte | 0x80 } else { byte });
+        if number == 0 {
+            return bytes;
+        }
+    }
 }
 
 fn load(component: &[u8]) -> std::result::Result<Program, LoadError> {
@@ -123,6 +150,7 @@ fn run(program: &Program) {
     let (_, runtime) = &*HOST;
     let _watchdog = program.watched().expect("a thread");
     let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
+    let (grants, meters) = (Arc::new(Grants::default()), Arc::new(Meters::new(Rates::default())));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
     let instance = Instance {
         arguments: vec!["loading".to_owned()],
@@ -131,14 +159,16 @@ fn run(program: &Program) {
         environment: Arc::new(Environment::new([])),
         names: Arc::default(),
         setting: Setting {
-            guard: Arc::new(Guard::new("loading".to_owned(), Arc::new(Grants::default()), Rates::default(), ledger)),
+            guard: Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)),
             activity: Activity::default(),
+            lookups: Lookups::new(limits.lookups),
+            buffers: Buffers::new(limits.buffers, limits.sockets),
             tuning: Tuning::default(),
             kept: Arc::default(),
             low_ports: Arc::new(LowPorts::new(false)),
         },
         limits,
-        output: Output::new(limits.output),
+        output: Output::new(&limits),
     };
     runtime.block_on(program.run(instance, std::future::pending()));
 }

@@ -14,6 +14,10 @@ use crate::sandbox::LoadError;
 /// Threads that compile, at most: each has a stack, and a heap of its own, that count as the process's memory.
 const THREADS: usize = 4;
 
+/// What Rust's standard library says before it ends a process that has no memory, and what the pool does that has none for its
+/// threads' stacks. Tests with little memory hold these texts.
+const OUT_OF_MEMORY: [&str; 2] = ["memory allocation of ", "ThreadPoolBuildError"];
+
 /// Compiles a component, in a process of its own.
 pub fn machine_code(component: &[u8], limits: &CompileLimits, harden: bool) -> Result<MachineCode, LoadError> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(THREADS).to_string();
@@ -40,8 +44,7 @@ fn outcome(answer: Answer, limits: &CompileLimits) -> Result<MachineCode, LoadEr
         (true, Some(Outcome::Code(code))) => Ok(MachineCode::compiled(code)),
         (true, Some(Outcome::Invalid(why))) => Err(LoadError::Invalid(why)),
         (true, Some(Outcome::OutOfMemory)) => Err(out_of_memory()),
-        // What Rust's standard library says before it ends a process that has no memory.
-        _ if message.contains("memory allocation of ") => Err(out_of_memory()),
+        _ if OUT_OF_MEMORY.iter().any(|text| message.contains(text)) => Err(out_of_memory()),
         _ if is_killed(status) => Err(LoadError::Killed),
         _ => Err(LoadError::Crashed(last_words(&message, status))),
     }

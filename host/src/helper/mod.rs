@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode, Stdio};
 pub use exchange::{Answer, Bounds, ask};
 
 /// What the only argument of a helper starts with.
-const ARGUMENT: &str = "--helper=";
+const ARGUMENT: &str = "@helper=";
 
 /// What a helper does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ mod tests {
             assert_eq!(arguments.len(), 1, "{arguments:?}");
             assert_eq!(Role::of_argument(arguments[0]), Some(*role));
         }
-        for other in ["", "compile", "--helper", "--helper=", "--helper=none", "client"] {
+        for other in ["", "compile", "@helper", "@helper=", "@helper=none", "client"] {
             assert_eq!(Role::of_argument(OsStr::new(other)), None, "{other}");
         }
     }
