@@ -17,7 +17,7 @@ use crate::compile::{Cache, Key};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::grants::Grants;
-use crate::guard::{Guard, Ledger, Meters, SourceLimit};
+use crate::guard::{Guard, Ledger, Meters};
 use crate::harden::LowPorts;
 use crate::key::Keys;
 use crate::limits::{Activity, Lookups, Output};
@@ -136,7 +136,6 @@ pub struct Shared {
     output: Output,
     /// Its variables.
     pub environment: Arc<Environment>,
-    source_limit: Option<Arc<SourceLimit>>,
     meters: Arc<Meters>,
     lookups: Lookups,
     /// What did not pass.
@@ -167,15 +166,13 @@ impl Shared {
             meters: Arc::new(Meters::new(plan.rates)),
             lookups: Lookups::new(plan.limits.lookups),
             environment: Arc::new(Environment::new(plan.keys.iter().map(Keys::variable).chain(plan.variables.clone()))),
-            source_limit: plan.rates.source_limit().map(Arc::new),
             ledger: Arc::new(Ledger::new(audit::denial)),
         })
     }
 
     /// A place for instances. Where `given` are sockets that are bound already, they are its own.
     pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
-        let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone())
-            .with_source_limit(self.source_limit.clone());
+        let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone());
         let buffers = Buffers::new(plan.limits.buffers, plan.limits.sockets);
         let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers)).collect::<io::Result<Vec<_>>>()?;
         let kept = Kept::new(given, if plan.restart.is_some() { plan.limits.sockets } else { 0 })?;

@@ -1,18 +1,20 @@
 //! What flows one way, in datagrams and in bytes.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Rates;
 use super::ledger::Flow;
+use super::source_limit::SourceLimit;
 use crate::rate::{Bucket, Rate};
 
 /// The rates of a run: all of its instances share them. Where none is set, nothing is locked.
 #[derive(Debug)]
 pub struct Meters {
-    rates: Rates,
     sent: Direction,
     received: Direction,
+    source: Option<SourceLimit>,
 }
 
 impl Meters {
@@ -20,16 +22,17 @@ impl Meters {
     pub fn new(rates: Rates) -> Self {
         let sent = Meter::new((Flow::Sent, rates.send), (Flow::SentBytes, rates.send_bytes));
         let received = Meter::new((Flow::Received, rates.receive), (Flow::ReceivedBytes, rates.receive_bytes));
-        Self { rates, sent: Direction::new(sent), received: Direction::new(received) }
-    }
-
-    /// What they are.
-    pub fn rates(&self) -> Rates {
-        self.rates
+        let source = rates.source.map(|rate| SourceLimit::new(rate, rates.source_prefix));
+        Self { sent: Direction::new(sent), received: Direction::new(received), source }
     }
 
     pub(super) fn send(&self, bytes: usize, now: Instant) -> Result<(), Over> {
         self.sent.meter().map_or(Ok(()), |mut meter| meter.take(bytes, now))
+    }
+
+    /// A datagram came from there: the error is the rate that its source exceeds by it.
+    pub(super) fn receive_from(&self, source: SocketAddr, now: Instant) -> Result<(), Rate> {
+        self.source.as_ref().map_or(Ok(()), |limit| limit.take(source, now))
     }
 
     pub(super) fn receive(&self, bytes: usize, now: Instant) -> Result<(), Over> {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub use ledger::{Denial, Flow, Kind, Ledger, Traffic};
 pub use meter::Meters;
-pub use source_limit::{SourceLimit, SourcePrefix};
+pub use source_limit::SourcePrefix;
 pub use sources::SocketId;
 
 use crate::grants::{By, Grants, HostName, Refusal, Request, Standing};
@@ -39,13 +39,6 @@ pub struct Rates {
     pub source: Option<Rate>,
     /// What one source is.
     pub source_prefix: SourcePrefix,
-}
-
-impl Rates {
-    /// That of each source, where there is one.
-    pub fn source_limit(&self) -> Option<SourceLimit> {
-        self.source.map(|rate| SourceLimit::new(rate, self.source_prefix))
-    }
 }
 
 /// As a list goes on after "within"; empty where there are none.
@@ -85,7 +78,6 @@ pub struct Guard {
     grants: Arc<Grants>,
     meters: Arc<Meters>,
     ledger: Arc<Ledger>,
-    source_limit: Option<Arc<SourceLimit>>,
     state: Mutex<State>,
 }
 
@@ -100,14 +92,7 @@ impl Guard {
     pub fn new(component: String, grants: Arc<Grants>, meters: Arc<Meters>, ledger: Arc<Ledger>) -> Self {
         let sources = Sources::new(grants.answer);
         let state = State { sources, traffic: ledger.counters(), dropping: Dropping::default() };
-        let source_limit = meters.rates().source_limit().map(Arc::new);
-        Self { component, grants, meters, ledger, source_limit, state: Mutex::new(state) }
-    }
-
-    /// Shares the limit of each source with others, whose sockets the same source may send to.
-    pub fn with_source_limit(mut self, source_limit: Option<Arc<SourceLimit>>) -> Self {
-        self.source_limit = source_limit;
-        self
+        Self { component, grants, meters, ledger, state: Mutex::new(state) }
     }
 
     /// Decides about binding a socket.
@@ -224,9 +209,7 @@ impl Turn<'_> {
         let request = Request::Receive { from, listening: self.listener.is_some() };
         let Some(by) = self.guard.decide(&request) else { return false };
         let now = self.now;
-        if let Some(limit) = &self.guard.source_limit
-            && let Err(rate) = limit.take(from, now)
-        {
+        if let Err(rate) = self.guard.meters.receive_from(from, now) {
             self.guard.over_rate(from, Flow::Source, rate, now);
             return false;
         }

@@ -73,6 +73,7 @@ struct Source {
 ///
 /// Where there are more sources than the table holds, the one that was silent longest starts anew with a full second's worth:
 /// a source that sends more than its share of the table is never that one.
+#[derive(Debug)]
 pub struct SourceLimit {
     rate: Rate,
     prefix: SourcePrefix,

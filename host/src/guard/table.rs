@@ -9,6 +9,7 @@ use lru::LruCache;
 pub const MOST: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not 0");
 
 /// Entries, each found in constant time; the one in use, which mostly is the next one, too, in no time.
+#[derive(Debug)]
 pub struct Table<Key: Hash + Eq, Value> {
     positions: LruCache<Key, usize>,
     values: Vec<Value>,

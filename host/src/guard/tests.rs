@@ -182,14 +182,11 @@ fn what_a_rate_drops_is_not_owed_an_answer() {
 
 #[test]
 fn a_source_is_limited_over_all_its_ports_and_over_all_workers() {
-    let rates = Rates { source: rate(4), ..Rates::default() };
-    let shared = rates.source_limit().map(Arc::new);
-    let worker = || {
-        let (guard, ..) = guard(listener(), rates);
-        let guard = Arc::into_inner(guard).unwrap().with_source_limit(shared.clone());
-        gate(&Arc::new(guard), "0.0.0.0:12000")
-    };
-    let (workers, now) = ([worker(), worker()], Instant::now());
+    let meters = Arc::new(Meters::new(Rates { source: rate(4), ..Rates::default() }));
+    let ledger = Arc::new(Ledger::new(|_, _| {}));
+    let worker = || Guard::new("x.wasm".to_owned(), Arc::new(listener()), meters.clone(), ledger.clone());
+    let workers = [worker(), worker()].map(|guard| gate(&Arc::new(guard), "0.0.0.0:12000"));
+    let now = Instant::now();
     let heard = (1..=100).filter(|port| workers[usize::from(port % 2)].hears(peer(*port), 1, now)).count();
     assert_eq!(heard, 4);
 }
