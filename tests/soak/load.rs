@@ -60,18 +60,24 @@ impl Load {
     pub fn new(steady: u16, restarted: u16, trapping: u16) -> io::Result<Self> {
         let behaved = f64::from(SOURCE_LIMIT) * 0.8;
         let mut sources = Vec::new();
+        // Each at an address of its own: the host's limit is of an address.
+        let mut ip = u32::from(Ipv4Addr::LOCALHOST);
+        let mut source = |port, to, sizes, per_second| {
+            ip += 1;
+            Source::new((Ipv4Addr::from_bits(ip), port).into(), to, sizes, per_second)
+        };
         for (to, low_port) in [(steady, 1_001), (restarted, 1_002)] {
             for _ in 0..4 {
-                sources.push(Source::new(0, to, HEADER..=LARGEST, behaved)?);
-                sources.push(Source::new(0, to, HEADER..=64, behaved)?);
+                sources.push(source(0, to, HEADER..=LARGEST, behaved)?);
+                sources.push(source(0, to, HEADER..=64, behaved)?);
             }
             // Over the host's limit; from a port of services; and empty, thus no pings.
-            sources.push(Source::new(0, to, HEADER..=64, 2.0 * f64::from(SOURCE_LIMIT))?);
-            sources.push(Source::new(low_port, to, HEADER..=LARGEST, 20.0)?);
-            sources.push(Source::new(0, to, 0..=0, 20.0)?);
+            sources.push(source(0, to, HEADER..=64, 2.0 * f64::from(SOURCE_LIMIT))?);
+            sources.push(source(low_port, to, HEADER..=LARGEST, 20.0)?);
+            sources.push(source(0, to, 0..=0, 20.0)?);
         }
         for _ in 0..4 {
-            sources.push(Source::new(0, trapping, HEADER..=LARGEST, behaved)?);
+            sources.push(source(0, trapping, HEADER..=LARGEST, behaved)?);
         }
         let (poison_to, now) = (local(trapping), Instant::now());
         Ok(Self { sources, poison_to, rng: Rng::new(), buffer: vec![0; 1 << 16], now, sent: 0, replies: 0, wrong: 0 })
@@ -151,8 +157,8 @@ impl fmt::Display for Load {
 }
 
 impl Source {
-    fn new(from: u16, to: u16, sizes: RangeInclusive<usize>, per_second: f64) -> io::Result<Self> {
-        let socket = UdpSocket::bind(local(from))?;
+    fn new(from: SocketAddr, to: u16, sizes: RangeInclusive<usize>, per_second: f64) -> io::Result<Self> {
+        let socket = UdpSocket::bind(from)?;
         socket.set_nonblocking(true)?;
         rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4 << 20)?;
         Ok(Self { socket, to: local(to), sizes, per_second, due: 0.0, next: 0, out: HashMap::new() })
