@@ -252,10 +252,12 @@ fn the_process_that_runs_a_guest_has_no_thread_of_a_compilers() {
         command.env("XDG_CACHE_HOME", cache.path()).arg(&wasm).args(["0", "--bind", "127.0.0.1"]);
         let server = Server::listening(&mut command);
         let tasks = fs::read_dir(format!("/proc/{}/task", server.process.pid().as_raw_nonzero())).unwrap();
-        let names: BTreeSet<_> =
-            tasks.map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap().trim().to_owned()).collect();
-        let ours = ["udping-host", "watchdog", "ctrl-c"].map(str::to_owned).into();
-        assert!(names.is_subset(&ours), "{run}: {names:?}");
+        let names = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap().trim().to_owned());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        // A thread without a name has that of the program: the first one, and those of the pool that compiles.
+        let unnamed = names.iter().filter(|name| *name == "udping-host").count();
+        assert_eq!(unnamed, 1, "{run}: {names:?}");
         assert_eq!(server.stop().code(), 0);
     }
 }
