@@ -41,7 +41,7 @@ fn tests() -> Vec<(PathBuf, String)> {
         let text = read(&path);
         let (mut is_test, mut is_case) = (false, false);
         for line in text.lines().map(str::trim) {
-            match line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
+            match line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
                 Some((name, _)) if is_test => tests.push((path.clone(), name.to_owned())),
                 _ => {}
             }
