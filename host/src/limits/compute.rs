@@ -11,7 +11,10 @@ use super::Struck;
 /// What is computed at most when a datagram that is dropped wakes a guest's thread, beside dropping it.
 const WAKE: Duration = Duration::from_micros(20);
 
-/// In a wait as long as this, what the thread computes is so little that it need not be measured when the wait ends.
+/// A pause shorter than this is no sleep: the thread hardly leaves the processor in it.
+const SHORT: Duration = Duration::from_micros(20);
+
+/// After a sleep as long as this, what the thread computed in its wait is so little that it need not be measured at once.
 const LONG: Duration = Duration::from_millis(1);
 
 /// What the host notes of one instance for [`Compute`].
@@ -74,10 +77,19 @@ pub struct Compute {
 /// A wait that is measured.
 #[derive(Debug)]
 struct Wait {
-    since: Instant,
-    /// What the thread computed in it, as far as that was measured.
-    computed: Duration,
+    /// Since when its thread has had nothing to do for it.
+    paused: Instant,
+    slept: Duration,
     spins: u64,
+}
+
+impl Wait {
+    fn resume(&mut self) {
+        let pause = self.paused.elapsed();
+        if pause >= SHORT {
+            self.slept += pause;
+        }
+    }
 }
 
 impl Compute {
@@ -105,36 +117,33 @@ impl Compute {
         if self.charged > self.limit { Err(Struck::Compute(self.limit)) } else { Ok(()) }
     }
 
-    /// Charges what was computed up to `now`, but for what went into dropping, and for `free`. Says how much was computed.
-    fn charge(&mut self, now: Duration, free: Duration) -> Duration {
+    /// Charges what was computed up to `now`, but for what went into dropping, and for `free`.
+    fn charge(&mut self, now: Duration, free: Duration) {
         let (spent, dropping) = (now.saturating_sub(self.until), self.activity.dropping());
         self.charged += spent.saturating_sub(dropping.saturating_sub(self.dropping).saturating_add(free));
         (self.until, self.dropping) = (now, dropping);
-        spent
     }
 
-    /// Waits for `future`. Only the time in which the thread neither computed nor wanted to is given back; what is ready at
-    /// once is no wait.
+    /// Waits for `future`. Only the time in which there was nothing to do for it is given back; what is ready at once is no
+    /// wait. Others that had the processor while it was polled are no sleep.
     pub async fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let (mut future, mut wait, mut is_first) = (pin!(future), None, true);
-        std::future::poll_fn(|context| match future.as_mut().poll(context) {
-            Poll::Pending if is_first => {
-                is_first = false;
-                wait = self.starts_to_wait();
-                Poll::Pending
+        let (mut future, mut wait, mut is_first) = (pin!(future), None::<Wait>, true);
+        std::future::poll_fn(|context| {
+            if let Some(wait) = &mut wait {
+                wait.resume();
             }
-            Poll::Pending => {
-                if let Some(wait) = &mut wait {
-                    self.was_woken(wait);
+            let polled = future.as_mut().poll(context);
+            match (&polled, &mut wait) {
+                (Poll::Pending, Some(wait)) => {
+                    self.was_woken();
+                    wait.paused = Instant::now();
                 }
-                Poll::Pending
+                (Poll::Pending, None) if is_first => wait = self.starts_to_wait(),
+                (Poll::Ready(_), Some(wait)) => self.has_waited(wait),
+                (_, None) => {}
             }
-            Poll::Ready(value) => {
-                if let Some(wait) = wait.take() {
-                    self.has_waited(wait);
-                }
-                Poll::Ready(value)
-            }
+            is_first = false;
+            polled
         })
         .await
     }
@@ -144,26 +153,26 @@ impl Compute {
         (self.activity.count() == self.passed).then(|| {
             self.charge(processor_time(), Duration::ZERO);
             let spins = self.activity.0.spins.load(Ordering::Relaxed);
-            Wait { since: Instant::now(), computed: Duration::ZERO, spins }
+            Wait { paused: Instant::now(), slept: Duration::ZERO, spins }
         })
     }
 
     /// Its thread had to do something. What it did for datagrams that were dropped is free.
-    fn was_woken(&mut self, wait: &mut Wait) {
+    fn was_woken(&mut self) {
         if self.activity.dropping() != self.dropping {
-            wait.computed += self.charge(processor_time(), WAKE);
+            self.charge(processor_time(), WAKE);
         }
     }
 
-    fn has_waited(&mut self, mut wait: Wait) {
-        self.was_woken(&mut wait);
-        let (waited, spun) = (wait.since.elapsed(), self.activity.0.spins.load(Ordering::Relaxed) != wait.spins);
+    fn has_waited(&mut self, wait: &Wait) {
+        self.was_woken();
+        let spun = self.activity.0.spins.load(Ordering::Relaxed) != wait.spins;
         if !MEASURED {
             self.until = processor_time();
-        } else if waited < LONG || spun {
-            wait.computed += self.charge(processor_time(), if spun { Duration::MAX } else { Duration::ZERO });
+        } else if wait.slept < LONG || spun {
+            self.charge(processor_time(), if spun { Duration::MAX } else { Duration::ZERO });
         }
-        self.charged = self.charged.saturating_sub(waited.saturating_sub(wait.computed));
+        self.charged = self.charged.saturating_sub(wait.slept);
     }
 }
 
