@@ -135,7 +135,7 @@ impl Cycles {
         let unused = set.sources.iter().position(|source| source.digest == 0 || now.since(source.last) > ROUND);
         let way = unused.or_else(|| {
             set.others = set.others.wrapping_add(1);
-            (set.others % PATIENCE == 0).then_some((set.others / PATIENCE) as usize % WAYS)
+            set.others.is_multiple_of(PATIENCE).then_some((set.others / PATIENCE) as usize % WAYS)
         });
         if let Some(way) = way {
             set.sources[way] = Source::new(digest, number, now);

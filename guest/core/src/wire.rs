@@ -115,7 +115,7 @@ fn starts_as_date(field: &[u8]) -> bool {
         let word = field.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
         let word = word.strip_suffix(b",").or(word.strip_suffix(b".")).unwrap_or(word);
         let begins = |name: &&str| name.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-        return word.len() >= 3 && NAMES.iter().any(|name| begins(&name)) && field.iter().any(u8::is_ascii_digit);
+        return word.len() >= 3 && NAMES.iter().any(begins) && field.iter().any(u8::is_ascii_digit);
     }
     let mut rest = field;
     while let Some((_, after)) = rest.split_first_chunk().filter(|(block, _)| are_digits_and_marks(**block)) {

@@ -74,7 +74,7 @@ fn services() -> Vec<(&'static str, Service)> {
         count
     };
     let counting = |text: &'static str| -> Service {
-        let mut next = next.clone();
+        let mut next = next;
         Box::new(move |_, _| Some(text.replace('#', &next().to_string()).into_bytes()))
     };
     let changing = |change: fn(&[u8]) -> Vec<u8>| -> Service { Box::new(move |datagram, _| Some(change(datagram))) };
@@ -89,7 +89,7 @@ fn services() -> Vec<(&'static str, Service)> {
         (
             "counter in a buffer of 64 bytes",
             Box::new({
-                let mut next = next.clone();
+                let mut next = next;
                 move |_, _| {
                     let mut text = format!("answer number {}", next()).into_bytes();
                     text.resize(64, 0);
