@@ -211,7 +211,7 @@ mod tests {
     fn many_that_go_round_slowly_are_no_faster_together() {
         for seconds in [1, 2] {
             let mut cycles = Cycles::new(1);
-            let rounds = (1..).take_while(|round| {
+            let rounds = (1..100).take_while(|round| {
                 (0..100).all(|number| is_answered(cycles.enter(source(1), number, at(round * seconds * 1_000_000))))
             });
             assert!(rounds.count() < 25, "{seconds}");
