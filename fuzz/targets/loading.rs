@@ -18,7 +18,7 @@ use udping_host::grants::Grants;
 use udping_host::guard::{Guard, Ledger, Meters, Rates};
 use udping_host::harden::LowPorts;
 use udping_host::helper::Role;
-use udping_host::limits::{Activity, Limits, Lookups, Output};
+use udping_host::limits::{Activity, Enforcer, Limits, Lookups, Output};
 use udping_host::sandbox::{Instance, LoadError, Program, Sandbox};
 use udping_host::udp::{Buffers, Setting, Tuning};
 use wasm_smith::{Component, Config, Module};
@@ -148,7 +148,8 @@ fn load(component: &[u8]) -> std::result::Result<Program, LoadError> {
 /// Runs it to its end, however it ends.
 fn run(program: &Program) {
     let (_, runtime) = &*HOST;
-    let _watchdog = program.watched().expect("a thread");
+    let enforcer = Enforcer::new(|limit, exit| panic!("ended from outside: {limit:?}, {exit:?}"));
+    let _watchdog = program.watched(&enforcer).expect("a thread");
     let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
     let (grants, meters) = (Arc::new(Grants::default()), Arc::new(Meters::new(Rates::default())));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
