@@ -171,7 +171,11 @@ fn the_limits_of_compiling_stand_before_a_command_and_after_it() {
 #[test]
 fn the_least_and_the_most_that_a_limit_of_compiling_can_be() {
     let component = program("small.wasm", "");
-    let inspected = |flag: [&str; 2]| run(udping_host().args(flag).arg("inspect").arg(&component));
+    // A cache of its own, and for each a new one: what was compiled before is not compiled.
+    let inspected = |flag: [&str; 2]| {
+        let cache = tempfile::tempdir().unwrap();
+        run(udping_host().env("XDG_CACHE_HOME", cache.path()).args(flag).arg("inspect").arg(&component))
+    };
     let least = [["--limit-compile-memory", "0"], ["--limit-compile-memory", "10MiB"], ["--limit-compile-time", "0s"]];
     for flag in least {
         let outcome = inspected(flag);
