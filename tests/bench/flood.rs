@@ -37,7 +37,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Where a flood comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum Sources {
-    /// So many sockets, in turn.
+    /// So many sockets, each of its own address, in turn.
     Sockets(usize),
     /// Another address and port for each datagram, forged: what a limit for each source cannot hold.
     Random,
@@ -93,8 +93,10 @@ impl Sender {
     fn new(server: SocketAddr, sources: Sources) -> Result<Self> {
         match (sources, server) {
             (Sources::Sockets(count), _) => {
-                let open = |_| {
-                    let socket = UdpSocket::bind("127.0.0.1:0")?;
+                // Each has an address of its own, and none that of the pings: limits are for addresses.
+                let open = |i: usize| {
+                    let address = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 1, 1).to_bits() + i as u32);
+                    let socket = UdpSocket::bind((address, 0))?;
                     socket.connect(server)?;
                     Ok(socket)
                 };
