@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use udping_tests::{Outcome, PATIENCE, Process, SERVER, Server, file, run, udping_host, wat, with_address_space};
+use wasm_encoder::Encode as _;
 
 /// What no process may have more of, in MiB; and what a compilation may take, well within it.
 const ADDRESS_SPACE: u32 = 700;
@@ -119,25 +120,15 @@ fn deep_nesting_is_stopped_at_compile_memory() {
     let preamble: Vec<_> = b"\0asm\x0d\0\x01\0".iter().rev().copied().collect();
     let mut reversed = preamble.clone();
     for _ in 0..200_000 {
-        reversed.extend(leb(reversed.len()).iter().rev());
+        let mut length = Vec::new();
+        reversed.len().encode(&mut length);
+        reversed.extend(length.iter().rev());
         // The section of a component within a component.
         reversed.push(4);
         reversed.extend(&preamble);
     }
     reversed.reverse();
     assert_too_much_to_compile(&file("deep.wasm", &reversed));
-}
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let byte = (number & 0x7f) as u8;
-        number >>= 7;
-        bytes.push(if number > 0 { byte | 0x80 } else { byte });
-        if number == 0 {
-            return bytes;
-        }
-    }
 }
 
 #[test]

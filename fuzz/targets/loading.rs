@@ -21,6 +21,7 @@ use udping_host::helper::Role;
 use udping_host::limits::{Activity, Enforcer, Limits, Lookups, Output};
 use udping_host::sandbox::{Instance, LoadError, Program, Sandbox};
 use udping_host::udp::{Buffers, Setting, Tuning};
+use wasm_encoder::Encode as _;
 use wasm_smith::{Component, Config, Module};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
@@ -119,24 +120,17 @@ const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// A section of a component: its kind, its length, and its content.
 fn section(kind: u8, content: &[u8]) -> Vec<u8> {
-    [&[kind], &*leb(content.len()), content].concat()
+    let mut section = vec![kind];
+    content.encode(&mut section);
+    section
 }
 
-/// So many instances of the only module or component that there is, without arguments.
+/// `times` instances of the only module or component that there is, without arguments.
 fn instances(times: usize) -> Vec<u8> {
-    [leb(times), [0, 0, 0].repeat(times)].concat()
-}
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let byte = (number & 0x7f) as u8;
-        number >>= 7;
-        bytes.push(if number > 0 { byte | 0x80 } else { byte });
-        if number == 0 {
-            return bytes;
-        }
-    }
+    let mut instances = Vec::new();
+    times.encode(&mut instances);
+    instances.extend([0, 0, 0].repeat(times));
+    instances
 }
 
 fn load(component: &[u8]) -> std::result::Result<Program, LoadError> {
