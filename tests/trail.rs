@@ -2,13 +2,17 @@
 //! whatever it is called.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
-use udping_tests::{Outcome, file, guests, run, udping_host, until};
+use udping_tests::{Outcome, Process, file, guests, run, udping_host, until};
 
 /// What an event of a trail looks like that a component would like to be taken for the host's.
 const FORGED: &str = r#"{"timestamp":"2026-11-23T14:41:48.419778Z","level":"INFO","message":"x ended","event":"ended","component":"x","code":0}"#;
@@ -108,6 +112,41 @@ fn a_flood_of_empty_lines_is_not_a_flood_of_records() {
     let outcome = run(&mut writing(&["--log", "json"], &[err("\n".repeat(30_000))]));
     let records = events(&outcome.stderr).iter().filter(|event| event["event"] == "stderr").count();
     assert!((100..1_000).contains(&records), "{records}");
+}
+
+#[test]
+fn without_a_record_of_its_start_a_run_does_not_start() {
+    let mut command = writing(&["--log", "json"], &[out("it ran")]);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let outcome = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(full).output().unwrap();
+    assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), &b""[..]));
+}
+
+#[test]
+fn records_lost_on_a_full_disk_are_counted_in_the_trail() {
+    let folder = "mount -t tmpfs -o size=16k none /mnt && head -c 8192 /dev/zero >/mnt/other && exec \"$@\" 2>/mnt/log";
+    let host = writing(&["--log", "json"], &[err("a line\n".repeat(50)), out("written\n"), "waits".to_owned()]);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", folder, "sh"]).arg(host.get_program()).args(host.get_args());
+    let mut process = Process::start(&mut command);
+    assert_eq!(process.line(), "written");
+    let root = PathBuf::from(format!("/proc/{}/root/mnt", process.pid().as_raw_nonzero()));
+    // The file system is there as long as one of its files is open.
+    let log = File::open(root.join("log")).unwrap();
+    fs::remove_file(root.join("other")).unwrap();
+    process.signal(Signal::TERM);
+    thread::sleep(Duration::from_millis(300));
+    process.signal(Signal::TERM);
+    process.wait();
+    let log = io::read_to_string(log).unwrap();
+    // One stands there in part.
+    let (records, torn): (Vec<_>, Vec<_>) = log.lines().map(serde_json::from_str::<Value>).partition(Result::is_ok);
+    let records: Vec<_> = records.into_iter().flatten().collect();
+    assert!(torn.len() <= 1, "{log}");
+    let written = records.iter().filter(|record| record["event"] == "stderr").count() as u64;
+    let lost: u64 = records.iter().filter_map(|record| record["lost"].as_u64()).sum();
+    assert!(written < 50 && written + lost == 50, "{written} written, {lost} lost: {log}");
+    assert_eq!(records.iter().filter(|record| record["event"] == "ended").count(), 1, "{log}");
 }
 
 /// A process whose standard error is a file.

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -45,6 +46,14 @@ pub fn is_trail() -> bool {
     matches!(FORMAT.get(), Some(Some(_)))
 }
 
+/// Records that could not be written, on a full disk, since the last that could.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the last record was written. Where it was not, nothing could say so: neither in the trail, nor elsewhere.
+pub fn is_written() -> bool {
+    LOST.load(Ordering::Relaxed) == 0
+}
+
 /// Something that went wrong, on one line.
 pub fn say(message: impl fmt::Display) {
     tracing::warn!("{message}");
@@ -72,18 +81,41 @@ impl MakeWriter<'_> for Sink {
 /// An event is written by one call.
 impl io::Write for Sink {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let result = self.write_line(event);
+        match &result {
+            // That record takes this way, too, and comes after the one that could be written again.
+            Ok(()) if is_trail() => match LOST.swap(0, Ordering::Relaxed) {
+                0 => {}
+                lost => {
+                    tracing::error!(event = "lost", lost, "{lost} records before the last could not be written");
+                    if !is_written() {
+                        LOST.fetch_add(lost, Ordering::Relaxed);
+                    }
+                }
+            },
+            // A reader that is gone misses nothing.
+            Err(error) if is_trail() && error.kind() != io::ErrorKind::BrokenPipe => {
+                LOST.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+        result.map(|()| event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink {
+    fn write_line(self, event: &[u8]) -> io::Result<()> {
         let text = String::from_utf8_lossy(event);
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let line = match self.0 {
             Some(LogFormat::Json) => format!("{}\n", PrintableJson(text)),
             Some(LogFormat::Text) | None => format!("{}\n", Printable(text)),
         };
-        write_host_line(line.as_bytes())?;
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        write_host_line(line.as_bytes())
     }
 }
 

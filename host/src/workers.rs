@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::harden::{self, LowPorts, Needs};
 use crate::key;
 use crate::limits::{Enforcer, Struck};
-use crate::log::say;
+use crate::log::{self, say};
 use crate::plan::Plan;
 #[cfg(target_os = "linux")]
 use crate::rotation::Rotation;
@@ -46,14 +46,16 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         let (component, key) = (plan.source.name(), key::VARIABLE);
         say(format_args!("{key} is set, and {component} does not get it; to hand it over: --env {key}"));
     }
-    let loaded = plan.source.read().map_err(Into::into).and_then(|artifact| {
-        audit::started(plan, &shared.grants, &artifact);
-        if plan.harden {
-            harden::drop_privileges(needs(plan)).iter().for_each(say);
-        }
-        run::load(&plan.source, &artifact, Loading::of(plan))
-    });
-    let program = match loaded {
+    let artifact = match plan.source.read() {
+        Ok(artifact) => artifact,
+        Err(error) => return Ok(run::refuse(&plan.source, &error.into())),
+    };
+    audit::started(plan, &shared.grants, &artifact);
+    ensure!(log::is_written(), "the audit trail cannot be written");
+    if plan.harden {
+        harden::drop_privileges(needs(plan)).iter().for_each(say);
+    }
+    let program = match run::load(&plan.source, &artifact, Loading::of(plan)) {
         Ok(program) => program,
         Err(error) => return Ok(run::refuse(&plan.source, &error)),
     };

@@ -26,13 +26,24 @@ fn open_line() -> MutexGuard<'static, bool> {
     OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes lines of the host's own to standard error, from the start of a line.
+/// Writes a line of the host's own to standard error, from the start of a line.
 pub fn write_host_line(line: &[u8]) -> io::Result<()> {
     let mut open = open_line();
     // By one call, so that what another process writes stands before or after it.
-    let result = if *open { io::stderr().write_all(&[b"\n", line].concat()) } else { io::stderr().write_all(line) };
-    *open = false;
-    result
+    let mut rest = if *open { &*[b"\n", line].concat() } else { line };
+    while !rest.is_empty() {
+        match io::stderr().write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                // On a disk that is full now, a part of the line may stand there.
+                *open = rest[written - 1] != b'\n';
+                rest = &rest[written..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Whether standard output and standard error are the same terminal, pipe or file.
