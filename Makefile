@@ -5,10 +5,10 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup peers build lean demo test fuzz bench compare soak memcheck lint components clean
+.PHONY: help setup peers build lean demo test fuzz mutants bench compare soak memcheck lint release-check components clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 setup: ## Get what the build needs: the wasm32 standard library
 	@scripts/setup
@@ -29,8 +29,11 @@ demo: build ## Run the echo server and the client against each other over loopba
 test: peers ## Run every test
 	cargo test $(CARGO_FLAGS)
 
-fuzz: setup ## Fuzz each target for FUZZ_SECONDS, 600 where not set; needs cargo-fuzz
+fuzz: setup ## Fuzz each target for FUZZ_SECONDS, 600 where not set
 	@scripts/fuzz
+
+mutants: setup ## Change the code that guards, one place at a time, and see tests fail (an hour or two); MUTANTS="core --since COMMIT" for a part
+	@scripts/mutants $(MUTANTS)
 
 bench: build lean peers ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
 	@$(dir $(HOST))bench $(BENCH)
@@ -44,11 +47,14 @@ soak: build peers ## Run servers for 10 minutes with load, faults and restarts, 
 memcheck: build ## Flood the host under valgrind, on each path that datagrams take
 	@scripts/memcheck
 
-lint: setup ## Check the format, clippy's warnings, that fuzz targets compile, and the dependencies' licences and advisories
+lint: setup ## Check the format, clippy's warnings, and the dependencies' licences and advisories
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
-	cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target)/fuzz
 	scripts/deny
+
+release-check: lean memcheck mutants ## Check what takes another build of wasmtime, or long, before a release
+	scripts/check-elsewhere
 
 components: build ## Leave client.wasm and server.wasm in target/components/
 	@mkdir -p $(COMPONENTS)

@@ -7,46 +7,69 @@ use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule, 
 
 use super::arguments;
 
-/// Those that pass whatever their arguments are, in a process that runs guests: memory, threads, time, and what is open.
-const GUESTS: &[libc::c_long] = &[
+/// Those that pass whatever their arguments are, in every process: memory, signals, and what is open. Some have an older form on x86-64.
+const EVERY: &[libc::c_long] = &[
     libc::SYS_read,
-    libc::SYS_readv,
     libc::SYS_write,
-    libc::SYS_writev,
     libc::SYS_close,
-    libc::SYS_dup,
     libc::SYS_fstat,
     libc::SYS_lseek,
     libc::SYS_munmap,
     libc::SYS_mremap,
     libc::SYS_madvise,
     libc::SYS_brk,
-    libc::SYS_ftruncate,
     libc::SYS_futex,
-    libc::SYS_membarrier,
-    libc::SYS_rseq,
-    libc::SYS_set_robust_list,
-    libc::SYS_set_tid_address,
-    libc::SYS_clone3,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_sched_yield,
-    libc::SYS_sched_getaffinity,
     libc::SYS_getpid,
     libc::SYS_gettid,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
-    // Where the key file is read again at SIGHUP.
-    libc::SYS_rt_sigtimedwait,
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    libc::SYS_capget,
-    libc::SYS_capset,
     libc::SYS_getrandom,
+    libc::SYS_ppoll,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+];
+
+/// Threads, sockets and time: in processes that run guests or resolve names.
+const THREADS_AND_SOCKETS: &[libc::c_long] = &[
+    libc::SYS_clone3,
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
+    libc::SYS_set_tid_address,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
     libc::SYS_nanosleep,
     libc::SYS_clock_nanosleep,
     libc::SYS_clock_gettime,
+    libc::SYS_bind,
+    libc::SYS_connect,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_getsockopt,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_arch_prctl,
+];
+
+/// Of a process that runs guests: batches, timers, events, and the capability that goes when low ports are bound.
+const GUESTS: &[libc::c_long] = &[
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_dup,
+    libc::SYS_ftruncate,
+    libc::SYS_membarrier,
+    // Where the key file is read again at SIGHUP.
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_capget,
+    libc::SYS_capset,
     libc::SYS_clock_getres,
     libc::SYS_timerfd_create,
     libc::SYS_timerfd_settime,
@@ -55,128 +78,41 @@ const GUESTS: &[libc::c_long] = &[
     libc::SYS_epoll_pwait,
     libc::SYS_eventfd2,
     libc::SYS_pipe2,
-    libc::SYS_ppoll,
-    libc::SYS_bind,
-    libc::SYS_connect,
-    libc::SYS_getsockname,
-    libc::SYS_getpeername,
-    libc::SYS_getsockopt,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
-    libc::SYS_sendmmsg,
-    libc::SYS_recvfrom,
-    libc::SYS_recvmsg,
     libc::SYS_recvmmsg,
-    // The older forms of the above.
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_poll,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_arch_prctl,
 ];
 
-/// The same, in a process that resolves names: memory, its threads, files to read, and sockets.
-const RESOLVER: &[libc::c_long] = &[
-    libc::SYS_read,
-    libc::SYS_pread64,
-    libc::SYS_write,
-    libc::SYS_close,
-    libc::SYS_fstat,
-    libc::SYS_lseek,
-    libc::SYS_munmap,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-    libc::SYS_brk,
-    libc::SYS_futex,
-    libc::SYS_rseq,
-    libc::SYS_set_robust_list,
-    libc::SYS_set_tid_address,
-    libc::SYS_clone3,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_sched_yield,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_getpid,
-    libc::SYS_gettid,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sigaltstack,
-    libc::SYS_restart_syscall,
-    libc::SYS_getrandom,
-    libc::SYS_nanosleep,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_clock_gettime,
-    libc::SYS_ppoll,
-    libc::SYS_bind,
-    libc::SYS_connect,
-    libc::SYS_getsockname,
-    libc::SYS_getpeername,
-    libc::SYS_getsockopt,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
-    libc::SYS_sendmmsg,
-    libc::SYS_recvfrom,
-    libc::SYS_recvmsg,
+/// Files to read: in processes that resolve names or read a file again.
+const FILES: &[libc::c_long] = &[
     libc::SYS_openat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
+    libc::SYS_geteuid,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+];
+
+/// Of a process that resolves names.
+const RESOLVER: &[libc::c_long] = &[
+    libc::SYS_pread64,
     libc::SYS_faccessat,
     libc::SYS_uname,
     libc::SYS_getuid,
-    libc::SYS_geteuid,
     libc::SYS_getgid,
     libc::SYS_getegid,
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_poll,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_open,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_stat,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_access,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_arch_prctl,
 ];
 
-/// The same, in a process that reads one file again and again: memory and files.
+/// Of a process that reads one file again and again.
 const READER: &[libc::c_long] = &[
-    libc::SYS_read,
-    libc::SYS_write,
     libc::SYS_writev,
-    libc::SYS_close,
-    libc::SYS_fstat,
-    libc::SYS_lseek,
-    libc::SYS_munmap,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-    libc::SYS_brk,
-    libc::SYS_futex,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_getpid,
-    libc::SYS_gettid,
-    libc::SYS_geteuid,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sigaltstack,
-    libc::SYS_restart_syscall,
-    libc::SYS_getrandom,
-    libc::SYS_ppoll,
-    libc::SYS_openat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
     libc::SYS_statfs,
     libc::SYS_readlinkat,
     libc::SYS_getcwd,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_poll,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_open,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_stat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
     #[cfg(target_arch = "x86_64")]
@@ -185,25 +121,27 @@ const READER: &[libc::c_long] = &[
 
 /// From now on, all threads of this process make the system calls that guests need, and no others.
 pub fn shut() -> Result<(), String> {
-    install(|| Ok((GUESTS, arguments::of_guests()?)))
+    install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, GUESTS], arguments::of_guests()?)))
 }
 
 /// From now on, all threads of this process make the system calls that the system's resolver needs, and no others.
 pub fn shut_resolver() -> Result<(), String> {
-    install(|| Ok((RESOLVER, arguments::of_resolver()?)))
+    install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, FILES, RESOLVER], arguments::of_resolver()?)))
 }
 
 /// From now on, all threads of this process make the system calls that reading a file needs, and no others.
 pub fn shut_reader() -> Result<(), String> {
-    install(|| Ok((READER, arguments::of_reader()?)))
+    install(|| Ok((&[EVERY, FILES, READER], arguments::of_reader()?)))
 }
 
 type Rules = Vec<(libc::c_long, Vec<SeccompRule>)>;
 
-fn install(allowed: impl Fn() -> Result<(&'static [libc::c_long], Rules), Error>) -> Result<(), String> {
+fn install<const N: usize>(
+    allowed: impl Fn() -> Result<(&'static [&'static [libc::c_long]; N], Rules), Error>,
+) -> Result<(), String> {
     let install = || {
         let (any, by_arguments) = allowed()?;
-        let rules = any.iter().map(|call| (*call, Vec::new())).chain(by_arguments).collect();
+        let rules = any.iter().copied().flatten().map(|call| (*call, Vec::new())).chain(by_arguments).collect();
         // What is newest is looked at first, and the strictest answer counts.
         apply_filter_all_threads(&no_processes()?)?;
         apply_filter_all_threads(&filter(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)?)
