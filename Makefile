@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup peers build lean demo test fuzz mutants bench compare soak memcheck lint release-check components clean
+.PHONY: help setup peers build install lean demo test fuzz mutants bench compare soak memcheck lint release-check components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -17,10 +17,14 @@ peers: setup ## Get the programs that tests and bench run beside ours: other pin
 	@scripts/peers
 
 build: setup ## Build udping-host with both components in it
-	@cargo build --quiet $(CARGO_FLAGS)
+	@[ -e $(HOST) ] || echo "building udping-host, with wasmtime in it: about 5 minutes on 2 cores, and 1.5 GB in target/"
+	@cargo build $(CARGO_FLAGS) --package udping-host
+
+install: build ## Install the host, components, manual pages, completions and systemd's units: PREFIX=/usr/local, DESTDIR=
+	@scripts/install-udping $(HOST)
 
 lean: setup ## Build udping-host-lean, for servers: without a compiler, it runs the built-in components and .cwasm files
-	@cargo build --quiet --locked --profile lean --package udping-host --no-default-features
+	@cargo build --locked --profile lean --package udping-host --no-default-features
 	@mkdir -p $(dir $(HOST)) && cp $(dir $(HOST))../lean/udping-host $(HOST)-lean
 
 demo: build ## Run the echo server and the client against each other over loopback
@@ -36,12 +40,14 @@ mutants: setup ## Change the code that guards, one place at a time, and see test
 	@scripts/mutants $(MUTANTS)
 
 bench: build lean peers ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
+	@cargo build --quiet $(CARGO_FLAGS) --package udping-tests --bin bench
 	@$(dir $(HOST))bench $(BENCH)
 
 compare: peers ## Compare HEAD with an earlier commit: throughput, RTT, start, memory; COMPARE="BASE COMMIT --pairs 40"
 	@scripts/compare $(COMPARE)
 
 soak: build peers ## Run servers for 10 minutes with load, faults and restarts, and account for it all; SOAK="--minutes 60"
+	@cargo build --quiet $(CARGO_FLAGS) --package udping-tests --bin soak
 	@$(dir $(HOST))soak $(SOAK)
 
 memcheck: build ## Flood the host under valgrind, on each path that datagrams take

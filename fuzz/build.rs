@@ -5,6 +5,7 @@ use udping_guest_build::Guests;
 fn main() {
     let guests = Guests {
         sources: &["tests/guests", "tests/model"],
+        profile: "test-guest",
         selection: &["-p", "udping-test-guests", "--example", "obeys"],
         modules: &["examples/obeys.wasm"],
     };

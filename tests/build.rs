@@ -19,6 +19,7 @@ fn main() {
     let modules: Vec<_> = names.map(|name| format!("examples/{name}.wasm")).collect();
     let guests = Guests {
         sources: &["tests/guests", "tests/model"],
+        profile: "test-guest",
         selection: &["-p", "udping-test-guests", "--examples"],
         modules: &modules.iter().map(String::as_str).collect::<Vec<_>>(),
     };

@@ -5,6 +5,7 @@ use udping_guest_build::Guests;
 fn main() {
     let guests = Guests {
         sources: &[],
+        profile: "guest",
         selection: &["-p", "udping-client", "-p", "udping-server"],
         modules: &["udping_client.wasm", "udping_server.wasm"],
     };

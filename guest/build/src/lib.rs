@@ -20,6 +20,8 @@ const SOURCES: [&str; 8] =
 pub struct Guests<'a> {
     /// Where they are, from the workspace's root, beyond the sources that all have.
     pub sources: &'a [&'a str],
+    /// The profile that they are built in.
+    pub profile: &'a str,
     /// What cargo is told to build.
     pub selection: &'a [&'a str],
     /// The modules that come of it, from the folder that cargo puts them in.
@@ -41,7 +43,7 @@ impl Guests<'_> {
 
         let status = Toolchain::find()?
             .cargo()
-            .args(["build", "--locked", "--profile", "guest", "--target", TARGET, "--target-dir"])
+            .args(["build", "--locked", "--profile", self.profile, "--target", TARGET, "--target-dir"])
             .arg(&target_dir)
             .args(self.selection)
             .current_dir(&workspace)
@@ -51,7 +53,7 @@ impl Guests<'_> {
 
         for module in self.modules {
             let name = Path::new(module).file_stem().context("a module has a name")?;
-            let module = target_dir.join(TARGET).join("guest").join(module);
+            let module = target_dir.join(TARGET).join(self.profile).join(module);
             let component =
                 component(&module).with_context(|| format!("cannot make a component of {}", module.display()))?;
             fs::write(out.join(name).with_extension("wasm"), component)?;
