@@ -5,14 +5,16 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _};
-use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::net::UnixDatagram;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::parent_id;
 use std::process::{Command, Stdio, exit};
 use std::time::Duration;
-use std::{env, fs, ptr, thread};
+use std::{env, fs, process, ptr, thread};
 
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set, set_capabilities};
 use udping_host::harden::{self, Needs};
 
 /// Says to the second run what the process still needs.
@@ -39,7 +41,12 @@ fn attempts() {
     match unsafe { libc::fork() } {
         // With one thread, as a process is that hardens itself.
         0 => {
-            attempt_all(&role);
+            match role.as_str() {
+                "privileges" => give_up_privileges(),
+                "another thread" => shut_beside_another_thread(),
+                "inherited" => hand_down(),
+                _ => attempt_all(&role),
+            }
             exit(0)
         }
         child => {
@@ -57,6 +64,7 @@ type Attempt = (&'static str, libc::c_long, [libc::c_long; 6]);
 /// What no process needs that runs guests or resolves names.
 fn needless(socket: &UdpSocket) -> Vec<Attempt> {
     let (descriptor, parent) = (socket.as_raw_fd().into(), libc::c_long::from(parent_id()));
+    let nobody = libc::c_long::from(i32::MAX);
     let set = |level: libc::c_int, name: libc::c_int| [descriptor, level.into(), name.into(), 0, 0, 0];
     vec![
         ("type into a terminal", libc::SYS_ioctl, [0, libc::TIOCSTI as libc::c_long, 0, 0, 0, 0]),
@@ -64,6 +72,18 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
         ("signal a thread of another process", libc::SYS_tgkill, [parent, parent, 0, 0, 0, 0]),
         ("signal another process", libc::SYS_kill, [parent, 0, 0, 0, 0, 0]),
         ("signal another thread", libc::SYS_tkill, [parent, 0, 0, 0, 0, 0]),
+        // Landlock, where it is new enough, does not permit those either, but has no say where there is no such process.
+        ("signal a thread of no process", libc::SYS_tgkill, [nobody, nobody, 0, 0, 0, 0]),
+        ("signal no process", libc::SYS_kill, [nobody, 0, 0, 0, 0, 0]),
+        ("signal no thread", libc::SYS_tkill, [nobody, 0, 0, 0, 0, 0]),
+        ("execute a file", libc::SYS_execve, [0, 0, 0, 0, 0, 0]),
+        ("execute an open file", libc::SYS_execveat, [-1, 0, 0, 0, 0, 0]),
+        ("change a file's mode", libc::SYS_fchmodat, [-1, 0, 0, 0, 0, 0]),
+        ("change a file's owner", libc::SYS_fchownat, [-1, 0, 0, 0, 0, 0]),
+        ("mount", libc::SYS_mount, [0, 0, 0, 0, 0, 0]),
+        ("limit another process", libc::SYS_prlimit64, [nobody, 0, 0, 0, 0, 0]),
+        ("listen for connections", libc::SYS_listen, [descriptor, 1, 0, 0, 0, 0]),
+        ("make a pair of sockets", libc::SYS_socketpair, [libc::AF_UNIX.into(), libc::SOCK_DGRAM.into(), 0, 0, 0, 0]),
         ("have another process signalled", libc::SYS_fcntl, [descriptor, libc::F_SETOWN.into(), parent, 0, 0, 0]),
         ("have signals sent", libc::SYS_fcntl, [descriptor, libc::F_SETFL.into(), libc::O_ASYNC.into(), 0, 0, 0]),
         ("lease a file", libc::SYS_fcntl, [0, libc::F_SETLEASE.into(), libc::F_UNLCK.into(), 0, 0, 0]),
@@ -102,6 +122,11 @@ fn attempt_all(role: &str) {
     let needs = Needs { low_ports: role == "low ports" };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let needless = needless(&socket);
+    // What was opened before is still there: what Landlock keeps holds for it, too, and system calls alone would not.
+    let stream = open_socket(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
+    let abstract_address = SocketAddr::from_abstract_name(format!("udping-hardened-{}", process::id())).unwrap();
+    let listening = UnixDatagram::bind_addr(&abstract_address).unwrap();
+    let unix = UnixDatagram::unbound().unwrap();
     let unhardened: Vec<_> = match role {
         "none" => Vec::new(),
         "resolver" => harden::drop_privileges(needs).into_iter().chain(harden::shut_resolver()).collect(),
@@ -112,14 +137,24 @@ fn attempt_all(role: &str) {
     say("read a secret", File::open("/etc/shadow").map(drop));
     say("read memory of its own", File::open("/proc/self/mem").map(drop));
     say("read what the resolver reads", File::open("/etc/hosts").map(drop));
+    // Landlock has no say about it.
+    say("look for a file", File::open("/no-such-file").map(drop));
     say("write a file", fs::write("/tmp/udping-hardened-test", "x"));
     say("start a program", Command::new("/bin/true").status().map(drop));
     say("use TCP", TcpStream::connect("127.0.0.1:9").map(drop));
     say("use TCP as DNS does", TcpStream::connect("127.0.0.1:53").map(drop));
+    say("connect a TCP socket from before", connect(&stream));
+    say("reach another's abstract Unix socket", unix.send_to_addr(b"x", &abstract_address).map(drop));
+    drop(listening);
+    say("open a TCP socket", open_socket(libc::AF_INET, libc::SOCK_STREAM, 0).map(drop));
     say("use Unix sockets", UnixDatagram::unbound().map(drop));
-    say("use netlink", socket_of(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC));
-    say("read the routing table", socket_of(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE));
-    say("make packets", socket_of(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_UDP));
+    say("use netlink", open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC).map(drop));
+    say("read the routing table", open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE).map(drop));
+    say("make packets", open_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_UDP).map(drop));
+    // It hides its flags from a filter.
+    // SAFETY: it is given no structure to read, so that nothing can come of it.
+    let clone3 = unsafe { libc::syscall(libc::SYS_clone3, 0, 0) };
+    say("use clone3", if clone3 < 0 { Err(io::Error::last_os_error()) } else { Ok(()) });
     say("map executable memory", map(libc::PROT_READ | libc::PROT_EXEC, None));
     say("map memory to write and execute", map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, None));
     say("make memory executable", make_executable());
@@ -147,6 +182,47 @@ fn attempt_all(role: &str) {
     }
 }
 
+/// What is left of this process's privileges: with a capability for low ports, and then without; each line of its status.
+fn give_up_privileges() {
+    let all = CapabilitySet::all();
+    // Of what is inheritable nothing would stay in any case: files and ambient capabilities need it.
+    if let Ok(has) = capabilities(None)
+        && set_capabilities(None, CapabilitySets { inheritable: has.permitted & all, ..has }).is_ok()
+    {
+        configure_capability_in_ambient_set(CapabilitySet::NET_RAW, true).unwrap();
+    }
+    for step in ["before", "low ports", "bound"] {
+        match step {
+            "low ports" => assert!(harden::drop_privileges(Needs { low_ports: true }).is_empty()),
+            "bound" => harden::LowPorts::new(true).are_bound(),
+            _ => {}
+        }
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+        for line in status.lines().filter(|line| line.starts_with("Cap") || line.starts_with("NoNewPrivs")) {
+            println!("attempt: {step}: {}", line.replace(":\t", " "));
+        }
+    }
+}
+
+/// Where there is another thread already, Landlock would not hold for it.
+fn shut_beside_another_thread() {
+    thread::spawn(thread::park);
+    for unhardened in harden::shut() {
+        println!("attempt: shut: {unhardened}");
+    }
+}
+
+/// What was open before this program started, and is not meant for those that it starts.
+fn hand_down() {
+    let inherited = File::open("/dev/null").unwrap();
+    // SAFETY: nobody has that number, and what it is given belongs to nobody.
+    assert_eq!(unsafe { libc::dup2(inherited.as_raw_fd(), 77) }, 77);
+    let is_handed_down = || Command::new("test").args(["-e", "/proc/self/fd/77"]).status().unwrap().success();
+    println!("attempt: hand down before: {}", is_handed_down());
+    harden::note_inherited();
+    println!("attempt: hand down after: {}", is_handed_down());
+}
+
 fn say(what: &str, result: io::Result<()>) {
     println!("attempt: {what}: {:?}", result.map_err(|error| error.kind()));
 }
@@ -155,9 +231,16 @@ fn other() -> io::Error {
     ErrorKind::Other.into()
 }
 
-fn socket_of(family: libc::c_int, kind: libc::c_int, protocol: libc::c_int) -> io::Result<()> {
+fn open_socket(family: libc::c_int, kind: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: it takes three numbers.
-    if unsafe { libc::socket(family, kind, protocol) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    let descriptor = unsafe { libc::socket(family, kind, protocol) };
+    // SAFETY: it is new, so that nobody else has it.
+    if descriptor < 0 { Err(io::Error::last_os_error()) } else { Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }) }
+}
+
+/// To a port of this host where nobody listens.
+fn connect(stream: &OwnedFd) -> io::Result<()> {
+    Ok(rustix::net::connect(stream, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9))?)
 }
 
 fn library() -> io::Result<File> {
@@ -221,6 +304,8 @@ const NEVER: &[&str] = &[
     "write a file",
     "start a program",
     "use TCP",
+    "connect a TCP socket from before",
+    "reach another's abstract Unix socket",
     "use Unix sockets",
     "use netlink",
     "make packets",
@@ -247,6 +332,8 @@ fn a_hardened_process_has_its_datagrams_and_nothing_else() {
     assert_all(&attempts, NEVER, DENIED);
     let resolving = ["read what the resolver reads", "use TCP as DNS does", "read the routing table", "map a library"];
     assert_all(&attempts, &resolving, DENIED);
+    assert_all(&attempts, &["look for a file", "open a TCP socket"], DENIED);
+    assert_eq!(came_of(&attempts, "use clone3"), "Err(Unsupported)");
     assert_all(&attempts, &needless_names(), DENIED);
     assert_all(&attempts, ALWAYS, DONE);
     assert_eq!(came_of(&attempts, "keep what a memory starts with"), DONE);
@@ -270,8 +357,43 @@ fn who_looks_names_up_reads_the_systems_configuration_and_nothing_else() {
     let resolving = ["read what the resolver reads", "resolve a name", "read the routing table", "map a library"];
     assert_all(&attempts, &resolving, DONE);
     assert_eq!(came_of(&attempts, "use TCP as DNS does"), "Err(ConnectionRefused)");
-    assert_all(&attempts, &["use UDP", "start a thread"], DONE);
+    assert_eq!(came_of(&attempts, "look for a file"), "Err(NotFound)");
+    assert_eq!(came_of(&attempts, "use clone3"), "Err(Unsupported)");
+    assert_all(&attempts, &["use UDP", "start a thread", "open a TCP socket"], DONE);
     assert_eq!(came_of(&attempts, "keep what a memory starts with"), DENIED);
+}
+
+#[test]
+fn of_privileges_there_is_a_capability_for_low_ports_until_they_are_bound_and_none_is_gained_again() {
+    if !may_bind_low_ports() {
+        return;
+    }
+    let status = attempts_as("privileges");
+    let of = |step: &str, name: &str| {
+        let value =
+            status.iter().find_map(|line| line.strip_prefix(step)?.strip_prefix(": ")?.strip_prefix(name)).unwrap().trim();
+        u64::from_str_radix(value, 16).unwrap()
+    };
+    for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_ne!(of("before", name), 0, "else the test would show nothing: {name}");
+        // CAP_NET_BIND_SERVICE, where a capability counts.
+        let kept = if matches!(name, "CapPrm" | "CapEff") { 1 << 10 } else { 0 };
+        assert_eq!(of("low ports", name), kept, "{name}");
+        assert_eq!(of("bound", name), 0, "{name}");
+    }
+    assert_eq!((of("before", "NoNewPrivs"), of("low ports", "NoNewPrivs")), (0, 1));
+}
+
+#[test]
+fn beside_another_thread_landlock_is_said_not_to_hold() {
+    let said = attempts_as("another thread");
+    let expected = "shut: warning: not hardened by Landlock: there are 2 threads already, and it holds for one; ";
+    assert!(said.len() == 1 && said[0].starts_with(expected), "{said:?}");
+}
+
+#[test]
+fn what_was_open_at_the_start_is_not_handed_down() {
+    assert_eq!(attempts_as("inherited"), ["hand down before: true", "hand down after: false"]);
 }
 
 /// Without hardening, each of them succeeds: else the tests above would show nothing.
@@ -283,7 +405,8 @@ fn an_unhardened_process_can_do_all_of_that() {
     }
     assert_all(&attempts, &["make memory executable", "map memory to write and execute"], DONE);
     assert_all(&attempts, &["use netlink", "use Unix sockets", "look at itself"], DONE);
-    assert_eq!(came_of(&attempts, "use TCP"), "Err(ConnectionRefused)");
+    assert_all(&attempts, &["open a TCP socket", "reach another's abstract Unix socket"], DONE);
+    assert_all(&attempts, &["use TCP", "connect a TCP socket from before"], "Err(ConnectionRefused)");
     if may_bind_low_ports() {
         assert_eq!(came_of(&attempts, "bind a low port"), DONE);
         // Root is denied nothing: what comes of them is up to their arguments.
