@@ -356,6 +356,7 @@ fn who_reads_the_file_again_has_no_privileges_sees_no_key_in_its_environment_and
     rotating.hang_up("keys re-read: 1");
     assert_eq!(status(reader, "CapEff").as_deref(), Some("0000000000000000"));
     assert_eq!(status(reader, "NoNewPrivs").as_deref(), Some("1"));
+    assert_eq!(status(reader, "Seccomp").as_deref(), Some("2"));
     assert_eq!(fs::read(format!("/proc/{reader}/environ")).unwrap(), b"");
     for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
         kill_process(Pid::from_raw(reader).unwrap(), signal).unwrap();
@@ -364,6 +365,24 @@ fn who_reads_the_file_again_has_no_privileges_sees_no_key_in_its_environment_and
     rotating.server.process.signal(Signal::KILL);
     let is_gone = |state: Option<String>| state.is_none_or(|state| state.starts_with('Z'));
     until(|| is_gone(status(reader, "State")).then_some(()));
+}
+
+/// It reads what is in the folder of the key file, and nothing else, also where that is a link by then.
+#[test]
+fn who_reads_the_file_again_reads_in_its_folder_alone() {
+    for flags in [&[][..], &["--no-harden"]] {
+        let (rotating, elsewhere) = (Rotating::start(flags, 0, &[]), TempDir::new().unwrap());
+        let other = key_file(&elsewhere, "other", NEW);
+        fs::remove_file(&rotating.keys).unwrap();
+        std::os::unix::fs::symlink(&other, &rotating.keys).unwrap();
+        rotating.hang_up("Permission denied (os error 13); the keys from before stay in force");
+        let beside = rotating.keys.with_file_name("beside");
+        fs::copy(&other, &beside).unwrap();
+        fs::remove_file(&rotating.keys).unwrap();
+        std::os::unix::fs::symlink(&beside, &rotating.keys).unwrap();
+        rotating.hang_up("keys re-read: 1");
+        until(|| answers(&rotating.server, Some(NEW), &[]).then_some(()));
+    }
 }
 
 /// Between the start and the first instance nothing must be lost, nor end the run: a service manager may be fast.
