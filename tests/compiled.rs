@@ -147,6 +147,8 @@ fn what_others_can_write_in_the_cache_is_not_run() {
         set(path, open);
         let (_, said) = cached(folder.path(), &wasm);
         assert!(said.starts_with("udping-client "), "{}: {said}", path.display());
+        let is_as_it_was = fs::read(&code).unwrap() == fs::read(&server).unwrap();
+        assert_eq!(is_as_it_was, *path != code, "nothing is written into a folder that others can write");
         set(path, closed);
     }
     fs::copy(&server, &code).unwrap();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use udping_tests::{Outcome, PATIENCE, Process, SERVER, Server, file, run, udping_host, wat, with_address_space};
 use wasm_encoder::Encode as _;
@@ -184,7 +184,8 @@ fn the_least_and_the_most_that_a_limit_of_compiling_can_be() {
 fn the_process_that_compiles_has_limits_and_nothing_else() {
     let component = slow("slow-alone.wasm", 150, 1000);
     let mut command = udping_host();
-    command.args(["--limit-compile-time", "41s", "--limit-compile-memory", "1234MiB"]).arg(component);
+    // The process that inspects keeps what it has: what the other one lacks it gave up itself.
+    command.args(["--limit-compile-time", "41s", "--limit-compile-memory", "1234MiB", "inspect"]).arg(component);
     // Descriptors and variables that it is not to get.
     command.env("UDPING_SECRET", "secret");
     let mut shell = std::process::Command::new("sh");
@@ -193,7 +194,7 @@ fn the_process_that_compiles_has_limits_and_nothing_else() {
     let host = Process::start(&mut shell);
     let child = awaited(|| {
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", host.pid().as_raw_nonzero())).ok()?;
-        let child: u32 = children.split_whitespace().next()?.parse().ok()?;
+        let child: i32 = children.split_whitespace().next()?.parse().ok()?;
         // It has started its threads, so it compiles.
         (fs::read_dir(format!("/proc/{child}/task")).ok()?.count() > 1).then_some(child)
     });
@@ -206,6 +207,7 @@ fn the_process_that_compiles_has_limits_and_nothing_else() {
     assert_eq!(limit("Max cpu time"), ["41", "42"]);
     assert_eq!(limit("Max address space"), [(1234 << 20).to_string(), (1234 << 20).to_string()]);
     assert_eq!(limit("Max core file size"), ["0", "0"]);
+    assert_eq!(limit("Max open files"), ["16", "16"]);
     let variables = of_child("environ");
     assert!(variables.split('\0').all(|one| !one.starts_with("UDPING")), "{variables:?}");
     let descriptors: BTreeSet<_> = fs::read_dir(format!("/proc/{child}/fd"))
@@ -220,9 +222,17 @@ fn the_process_that_compiles_has_limits_and_nothing_else() {
             assert!(status.lines().any(|one| one == line), "no {line:?} in {status}");
         }
     }
+    // From here on it neither finishes nor reaches a limit.
+    let child = Pid::from_raw(child).unwrap();
+    kill_process(child, Signal::STOP).unwrap();
     host.signal(Signal::KILL);
     drop(host);
-    awaited(|| (!Path::new(&format!("/proc/{child}")).exists()).then_some(()));
+    let (start, folder) = (Instant::now(), format!("/proc/{}", child.as_raw_nonzero()));
+    while Path::new(&folder).exists() && start.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let outlived = Path::new(&folder).exists() && kill_process(child, Signal::KILL).is_ok();
+    assert!(!outlived, "it outlived who asked for it");
 }
 
 /// Asks again until there is an answer.
