@@ -177,6 +177,15 @@ fn under_sudo_a_policy_and_a_list_may_be_the_callers() {
             assert_refused(kind, &outcome, &format!("belongs to user {NOBODY}"));
         }
     }
+    // Who is not root could say anything there.
+    let program = tempfile::tempdir().unwrap();
+    let host = host_for_all(program.path());
+    let policy = program.path().join("policy");
+    fs::write(&policy, POLICY).unwrap();
+    chown(&policy, Some(NOBODY - 1), None).unwrap();
+    let mut command = command(&host, "policy", &policy);
+    let outcome = run(command.env("SUDO_UID", (NOBODY - 1).to_string()).uid(NOBODY).gid(NOBODY));
+    assert_refused("policy", &outcome, &format!("belongs to user {}", NOBODY - 1));
 }
 
 #[test]

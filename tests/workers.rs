@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use udping_tests::{Server, run, udping_host};
+use udping_tests::{Server, file, guests, run, udping_host};
 
 /// A port that was free just now: workers do not take 0.
 fn free_port() -> u16 {
@@ -55,6 +55,22 @@ fn a_rate_is_the_runs_however_many_workers_there_are() {
     let counts = outcome.stdout.lines().map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap());
     let (received, most) = (counts.sum::<u64>(), 50 + 50 * (start.elapsed().as_millis() as u64 + 20) / 1_000);
     assert!((50..=most).contains(&received), "{received} of at most {most}: {outcome:?}");
+}
+
+/// Neither workers nor instances that follow one another have an allowance of their own.
+#[test]
+fn what_is_written_in_total_is_the_runs_however_often_it_is_started_anew() {
+    let guest = file("writes.wasm", guests::WRITES);
+    let line = format!("out:{}", "61".repeat(900));
+    for (flags, then) in [(&["--restart", "on-trap"], "trap"), (&["--workers", "4"], "waits")] {
+        let mut command = udping_host();
+        command.args(["--limit-output-total", "3000B", "--limit-time", "30s"]).args(flags);
+        let outcome = run(command.arg(&guest).args([&line, then]));
+        assert_eq!(outcome.code(), 6, "{flags:?}: {outcome:?}");
+        let said = "stopped: writes.wasm wrote more than 2.9 KiB in total (--limit-output-total)";
+        assert!(outcome.stderr.contains(said), "{flags:?}: {outcome:?}");
+        assert!(outcome.stdout.len() <= 3_000, "{}", outcome.stdout.len());
+    }
 }
 
 #[test]
