@@ -242,6 +242,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_source_sent_before_a_pause_does_not_hide_it_either() {
+        let (mut cycles, before) = (Cycles::new(1), 100_000);
+        (0..before).for_each(|number| assert_eq!(cycles.enter(source(1), number, at(number)), Request::New));
+        let answers = answers(&mut cycles, &mut vec![(1, before)], before + 10_000_000);
+        assert!(answers <= 5, "{answers}");
+    }
+
+    #[test]
     fn thousands_of_sources_at_once_are_found_one_by_one() {
         for count in [1_000, 4_000] {
             let mut alive: Vec<_> = (0..count).map(|from| (from, 1)).collect();
