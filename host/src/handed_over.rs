@@ -196,6 +196,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_that_is_connected_hears_everybody_at_the_same_port_and_tells_of_no_error() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let closed = UdpSocket::bind(address).unwrap().local_addr().unwrap();
+            let socket = UdpSocket::bind(address).unwrap();
+            let local = socket.local_addr().unwrap();
+            socket.connect(closed).unwrap();
+            socket.send(b"nobody listens").unwrap();
+            reset(&socket).unwrap();
+            assert!(socket.peer_addr().is_err());
+            assert_eq!(socket.local_addr().unwrap(), local);
+            assert!(socket.take_error().unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_undone_is_an_error() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let other = OwnedFd::from(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let kind = SocketOption { level: libc::SOL_SOCKET, name: libc::SO_TYPE, text: "SO_TYPE" };
+        let error = kind.reset(&socket, &other).unwrap_err().to_string();
+        assert_eq!(error, "it has SO_TYPE set, which cannot be undone: open it without");
+    }
+
+    #[test]
     fn groups_are_read_with_their_interfaces() {
         let v4 = "\
 Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter

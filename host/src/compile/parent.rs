@@ -126,6 +126,10 @@ mod tests {
             }
         }
         assert_eq!(error(b"m", "", 0, false), memory);
+        // Memory that nobody touches takes none.
+        let bytes = vec![0; CODE_LIMIT as usize + 1];
+        let answer = Answer { bytes, message: String::new(), status: ExitStatus::from_raw(0), out_of_time: false };
+        assert_eq!(outcome(answer, &LIMITS).unwrap_err().to_string(), "compiles to more than 512 MiB of machine code");
         assert_eq!(error(b"whyi", "", 0, false), "is not a valid component: why");
     }
 }

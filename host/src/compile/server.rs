@@ -134,6 +134,23 @@ mod tests {
         assert_eq!(Outcome::decode(b"?".to_vec()), None);
     }
 
+    /// A component with an empty one in it, of which there are so many instances (component model, Binary.md).
+    fn component_instances(count: u8) -> Footprint {
+        let preamble = b"\0asm\x0d\0\x01\0";
+        let instance = [0, 0, 0];
+        let instances = [&[count][..], &instance.repeat(count.into())].concat();
+        let length = [instances.len() as u8 & 0x7f | 0x80, (instances.len() >> 7) as u8];
+        let component = [preamble, &[4, 8][..], preamble, &[5], &length, &instances].concat();
+        let Outcome::Code(code) = compile(&component) else { panic!("no code") };
+        Footprint::read(&code).unwrap()
+    }
+
+    #[test]
+    fn instances_of_components_count_with_what_holds_them() {
+        let (none, many) = (component_instances(0), component_instances(100));
+        assert!(many.instances - none.instances > 100 * 512, "{none:?} {many:?}");
+    }
+
     #[test]
     fn a_component_becomes_code_and_anything_else_a_reason() {
         let Outcome::Code(code) = compile(udping_components::CLIENT.bytes) else { panic!("no code") };

@@ -148,6 +148,12 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_read_of_its_messages_than_their_start() {
+        let answer = asked("exec yes >&2", LONG, 1000);
+        assert_eq!((answer.bytes.len(), answer.message.len() as u64, answer.out_of_time), (0, MESSAGE, false));
+    }
+
+    #[test]
     fn one_that_reads_nothing_is_no_error() {
         let mut command = Command::new("sh");
         command.args(["-c", "exec true"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

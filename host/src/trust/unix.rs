@@ -272,6 +272,25 @@ mod tests {
     }
 
     #[test]
+    fn a_device_holds_a_policy_or_a_key_and_no_code() {
+        let null = Path::new("/dev/null");
+        assert_eq!((checked(null, Purpose::Policy), checked(null, Purpose::Key)), (Ok(None), Ok(None)));
+        assert_eq!(checked(null, Purpose::Code), Err(Untrusted::WritableByAll(null.to_owned())));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_that_was_handed_over_is_nobody_elses() {
+        use std::os::fd::AsRawFd as _;
+
+        let memory = rustix::fs::memfd_create("policy", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let handed_over = PathBuf::from(format!("/dev/fd/{}", memory.as_raw_fd()));
+        for purpose in ALL {
+            assert_eq!(checked(&handed_over, purpose), Ok(None));
+        }
+    }
+
+    #[test]
     fn what_was_handed_over_is_looked_at_by_itself() {
         use std::os::fd::AsRawFd as _;
 
@@ -293,6 +312,22 @@ mod tests {
         let pipe = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
         for purpose in ALL {
             assert_eq!(checked(&pipe, purpose), Ok(None));
+        }
+        if cfg!(target_os = "linux") {
+            // One that has a name can be opened by it.
+            let named = folder.path().join("named");
+            assert!(process::Command::new("mkfifo").arg(&named).status().unwrap().success());
+            fs::set_permissions(&named, fs::Permissions::from_mode(0o666)).unwrap();
+            let named = File::options().read(true).write(true).open(&named).unwrap();
+            let handed_over = PathBuf::from(format!("/dev/fd/{}", named.as_raw_fd()));
+            for purpose in ALL {
+                assert!(checked(&handed_over, purpose).is_err(), "{purpose:?}");
+            }
+        }
+        // Whose machine code is counts in any case. Only root can give a pipe away.
+        let given_away = std::os::unix::fs::fchown(&reader, Some(65_534), None).is_ok();
+        for purpose in ALL {
+            assert_eq!(checked(&pipe, purpose).is_err(), given_away && purpose == Purpose::Code, "{purpose:?}");
         }
     }
 }
