@@ -61,12 +61,28 @@ fn attempts() {
 /// A system call of which only the error counts, and what it is to show. Its arguments are such that nothing comes of it.
 type Attempt = (&'static str, libc::c_long, [libc::c_long; 6]);
 
+/// Flags of clone(2), and what a thread would be with them that is not one of this process alone.
+const CLONES: &[(&str, libc::c_int)] = &[
+    ("start a process", 0),
+    ("start a thread with CLONE_NEWNS", libc::CLONE_THREAD | libc::CLONE_NEWNS),
+    ("start a thread with CLONE_NEWCGROUP", libc::CLONE_THREAD | libc::CLONE_NEWCGROUP),
+    ("start a thread with CLONE_NEWUTS", libc::CLONE_THREAD | libc::CLONE_NEWUTS),
+    ("start a thread with CLONE_NEWIPC", libc::CLONE_THREAD | libc::CLONE_NEWIPC),
+    ("start a thread with CLONE_NEWUSER", libc::CLONE_THREAD | libc::CLONE_NEWUSER),
+    ("start a thread with CLONE_NEWPID", libc::CLONE_THREAD | libc::CLONE_NEWPID),
+    ("start a thread with CLONE_NEWNET", libc::CLONE_THREAD | libc::CLONE_NEWNET),
+    ("start a thread with CLONE_PTRACE", libc::CLONE_THREAD | libc::CLONE_PTRACE),
+    ("start a thread with CLONE_VFORK", libc::CLONE_THREAD | libc::CLONE_VFORK),
+    ("start a thread with CLONE_PARENT", libc::CLONE_THREAD | libc::CLONE_PARENT),
+    ("start a thread with CLONE_PIDFD", libc::CLONE_THREAD | libc::CLONE_PIDFD),
+];
+
 /// What no process needs that runs guests or resolves names.
 fn needless(socket: &UdpSocket) -> Vec<Attempt> {
     let (descriptor, parent) = (socket.as_raw_fd().into(), libc::c_long::from(parent_id()));
     let nobody = libc::c_long::from(i32::MAX);
     let set = |level: libc::c_int, name: libc::c_int| [descriptor, level.into(), name.into(), 0, 0, 0];
-    vec![
+    let mut attempts = vec![
         ("type into a terminal", libc::SYS_ioctl, [0, libc::TIOCSTI as libc::c_long, 0, 0, 0, 0]),
         ("take a terminal over", libc::SYS_ioctl, [0, libc::TIOCSCTTY as libc::c_long, 0, 0, 0, 0]),
         ("signal a thread of another process", libc::SYS_tgkill, [parent, parent, 0, 0, 0, 0]),
@@ -111,11 +127,13 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
         ("open a file by its number", libc::SYS_open_by_handle_at, [-1, 0, 0, 0, 0, 0]),
         ("enter a namespace", libc::SYS_setns, [-1, 0, 0, 0, 0, 0]),
         ("leave a namespace", libc::SYS_unshare, [0, 0, 0, 0, 0, 0]),
-        ("start a thread in another namespace", libc::SYS_clone, {
-            let flags = libc::CLONE_THREAD | libc::CLONE_VM | libc::CLONE_SIGHAND | libc::CLONE_NEWUSER;
-            [flags.into(), 0, 0, 0, 0, 0]
-        }),
-    ]
+    ];
+    // Shared signal handlers without shared memory are none: what passes the filter is invalid.
+    let clone = |(what, flags): &(&'static str, libc::c_int)| {
+        (*what, libc::SYS_clone, [(flags | libc::CLONE_SIGHAND).into(), 0, 0, 0, 0, 0])
+    };
+    attempts.extend(CLONES.iter().map(clone));
+    attempts
 }
 
 fn attempt_all(role: &str) {
