@@ -1,7 +1,6 @@
 //! The pinger as a component: arguments -> [`udping_core::pinger`] <-> one poll loop over its sockets -> [`udping_report`] ->
 //! standard output.
 
-pub mod args;
 pub mod run;
 pub mod sockets;
 pub mod targets;

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use udping_cli::client::{Args, Format, Schedule, Spoken};
 use udping_core::auth::Keys;
 use udping_core::delays::Measured;
 use udping_core::pinger::{Config, FlowId, Happened, Pinger};
@@ -23,7 +24,6 @@ use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
 use udping_report::{Exporter, FlowName, Run, Settings, Target};
 
-use crate::args::{Args, Format, Schedule, Spoken};
 use crate::sockets::Sockets;
 use crate::targets;
 

@@ -3,18 +3,11 @@
 
 use std::cell::RefCell;
 
+use udping_cli::contract::{CHANGED, UDPING_HOST};
+
 use crate::bindings::wasi::cli::{environment, stdin};
 use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::poll::Pollable;
-
-/// Set by udping-host: it says refusals itself, writes [`ENVIRONMENT`] to standard input when a variable has another value
-/// than before, and closes standard input to say "stop".
-///
-/// WASI 0.2 has no signals. Elsewhere the end of standard input means nothing: it may be /dev/null.
-const UNDER_UDPING_HOST: &str = "UDPING_HOST";
-
-/// The line that says that the environment is worth asking for again.
-const ENVIRONMENT: &[u8] = b"environment";
 
 /// Bytes of a line that are kept: more than any line has that means something.
 const LINE: usize = 64;
@@ -27,9 +20,10 @@ pub fn variable(wanted: &str) -> Option<String> {
     environment::get_environment().into_iter().find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
-/// Whether udping-host runs this component.
+/// Whether udping-host runs this component. WASI 0.2 has no signals: elsewhere the end of standard input means nothing, since it
+/// may be /dev/null.
 pub fn is_udping_host() -> bool {
-    variable(UNDER_UDPING_HOST).is_some()
+    variable(UDPING_HOST).is_some()
 }
 
 /// Standard input to its end, as text.
@@ -103,7 +97,7 @@ impl StopSignal {
         let mut changed = false;
         for &byte in bytes {
             if byte == b'\n' {
-                changed |= *line == ENVIRONMENT;
+                changed |= CHANGED.strip_suffix(b"\n") == Some(line.as_slice());
                 line.clear();
             } else if line.len() < LINE {
                 line.push(byte);

@@ -1,6 +1,5 @@
 //! The echo server as a component: arguments -> [`udping_core::echo`] <-> one poll loop.
 
-pub mod args;
 pub mod run;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
