@@ -10,7 +10,7 @@ use udping_core::stamp::{ErrorEstimate, Reflector, Sessions};
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::console::Console;
 use udping_net::error::NetError;
-use udping_net::host::{Notice, StopSignal};
+use udping_net::host::{Notice, Notices};
 use udping_net::program::{self, Failure};
 use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
 use udping_net::{clock, poll, random, resolve};
@@ -52,21 +52,25 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
     out.line(Listening { addresses: &addresses, does: P::DOES, keyed: server.is_keyed() })?;
 
     let mut service = Service { name, server, log: args.verbose.then_some(out), has_limited: false };
-    let stop = StopSignal::from_host();
+    let notices = Notices::from_host();
     let mut waited_for: Vec<_> = channels.iter().map(Channel::readable).collect();
-    waited_for.extend(stop.as_ref().map(StopSignal::pollable));
+    waited_for.extend(notices.as_ref().map(Notices::pollable));
     let mut stopped = false;
     while !stopped {
         for ready in poll::poll(&waited_for) {
             match channels.get(ready as usize) {
                 Some(channel) => service.serve(channel),
-                None => match stop.as_ref().and_then(StopSignal::notice) {
-                    Some(Notice::Stop) => stopped = true,
-                    Some(Notice::Environment) => {
-                        program::changed_keys().into_iter().for_each(|keys| service.server.set_keys(keys))
+                None => {
+                    for notice in notices.iter().flat_map(Notices::read) {
+                        match notice {
+                            Notice::Stop => stopped = true,
+                            Notice::Environment => {
+                                program::changed_keys().into_iter().for_each(|keys| service.server.set_keys(keys));
+                            }
+                            Notice::Report => Console::stdout().line(service.server.counts())?,
+                        }
                     }
-                    None => {}
-                },
+                }
             }
         }
     }
