@@ -230,7 +230,8 @@ impl Program {
     {
         let input = self.input(instance.own_stdin);
         let (stdin, notifier) = standard_input::open(input);
-        let changes = instance.environment.changes();
+        // From before it runs: what comes while it does for the first time is told, too.
+        let (changes, reports) = (instance.environment.changes(), stop.reports());
         let wasi = WasiCtx::builder()
             .stdin(stdin)
             .stdout(instance.output.metered(instance.stdout))
@@ -259,7 +260,7 @@ impl Program {
         };
         let grace = instance.stop_grace;
         let is_stopped = async {
-            let could_know = notifier.notify(changes, stop.reports(), stop.raised()).await;
+            let could_know = notifier.notify(changes, reports, stop.raised()).await;
             if could_know {
                 tokio::time::sleep(grace).await;
             }
