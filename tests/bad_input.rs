@@ -88,6 +88,53 @@ fn a_component_with_an_import_that_the_host_does_not_serve() {
     assert!(inspected.stdout.contains("  acme:rockets/launch@1.0.0\n"), "{inspected:?}");
 }
 
+/// What its interfaces are is told, also where it uses what only that version of the component model has.
+#[test]
+fn a_component_for_a_later_wasi_is_named_as_what_it_is() {
+    let later =
+        "is a component for WASI 0.3 (wasi:cli/run@0.3.0), and this host serves WASI 0.2: build it for that (wasm32-wasip2)";
+    let exports_run = |lift: &str| {
+        format!(
+            r#"(component
+                (core module $m (func (export "run") (result i32) (i32.const 0)) (func (export "go-on") (param i32 i32 i32) (result i32) (i32.const 0)))
+                (core instance $i (instantiate $m))
+                {lift}
+                (instance $command (export "run" (func $run)))
+                (export "wasi:cli/run@0.3.0" (instance $command)))"#
+        )
+    };
+    let sync = exports_run(r#"(func $run (result (result)) (canon lift (core func $i "run")))"#);
+    let lift =
+        r#"(func $run async (result (result)) (canon lift (core func $i "run") async (callback (core func $i "go-on"))))"#;
+    for (name, text) in [("sync.wasm", sync), ("async.wasm", exports_run(lift))] {
+        let path = wat(name, &text);
+        for subcommand in [&[][..], &["inspect"]] {
+            let outcome = bounded(udping_host().args(subcommand).arg(&path));
+            assert_eq!(outcome.code(), 5, "{outcome:?}");
+            assert_eq!(outcome.only_error(), format!("udping-host: {}: {later}", path.display()), "{name}");
+        }
+    }
+    let imports = r#"(component (import "wasi:clocks/system-clock@0.3.1" (instance (export "now" (func)))))"#;
+    let outcome = bounded(udping_host().arg(wat("imports.wasm", imports)));
+    assert!(outcome.only_error().contains("is a component for WASI 0.3 (wasi:clocks/system-clock@0.3.1)"), "{outcome:?}");
+    // A patch version of 0.2 is no other one, whatever it lacks.
+    let patch = r#"(component (import "wasi:clocks/timezone@0.2.9" (instance (export "now" (func)))))"#;
+    let outcome = bounded(udping_host().arg(wat("patch.wasm", patch)));
+    assert!(outcome.only_error().contains("cannot be run here: "), "{outcome:?}");
+}
+
+#[test]
+fn a_component_that_traps_after_something_was_refused_says_what_that_was() {
+    let outcome = run(udping_host().arg(file("writes.wasm", guests::WRITES)).args(["refused", "trap"]));
+    assert_eq!(outcome.code(), 3, "{outcome:?}");
+    let last = outcome.stderr.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with("udping-host: writes.wasm: trapped: ")
+            && last.ends_with("; it was refused before to listen on 192.0.2.7:53"),
+        "{outcome:?}"
+    );
+}
+
 #[test]
 fn a_component_that_is_no_program() {
     let outcome = bounded(udping_host().arg(wat("library.wasm", "(component)")));

@@ -1,4 +1,5 @@
-//! `wasi:sockets/udp` as wasmtime-wasi implements it, and as udping-host does, on each path that its datagrams can take:
+//! `wasi:sockets/udp`, `wasi:clocks` and `wasi:io/poll` as wasmtime-wasi implements them, and as udping-host does, on each path
+//! that its datagrams can take:
 //! every guest in `guests/conformance/` must end the same under all.
 
 use std::process::Command;
@@ -29,8 +30,9 @@ impl Backend {
 
 /// What the stock backend of this version does not do: the WIT asks for it, and ours does it.
 ///
-/// A program that calls `receive` and never `poll` hears nothing, since tokio does not look for it.
-const BEYOND_STOCK: [&str; 1] = ["receive_without_poll"];
+/// A program that calls `receive` and never `poll` hears nothing, since tokio does not look for it. A wait for no time is not
+/// ready when it is looked at for the first time, so that tokio gets a turn; here that has a turn after some calls.
+const BEYOND_STOCK: [&str; 2] = ["clock_zero_waits_at_once", "receive_without_poll"];
 
 /// Where the name of a guest says that it traps it must; else it must succeed.
 #[track_caller]

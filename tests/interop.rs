@@ -1,10 +1,15 @@
 //! Against programs in another language, written from the protocol alone.
 
-use udping_tests::{Runtime, Server, peer, ping, run, under_both_runtimes};
+use std::net::UdpSocket;
+use std::thread;
+
+use udping_tests::{CLIENT, Outcome, PATIENCE, Runtime, Server, peer, ping, run, under_both_runtimes};
 
 under_both_runtimes![
     a_classic_client_gets_its_answers,
     a_classic_server_is_pinged,
+    a_server_that_splits_at_spaces_finds_three_words,
+    replies_of_a_reflector_of_twamp_light_count,
     every_oddity_of_a_server_is_reported_as_what_it_is,
 ];
 
@@ -29,6 +34,50 @@ fn a_classic_server_is_pinged(runtime: Runtime) {
     let mut server = server.process;
     let dropped: Vec<u32> = lost.iter().map(|_| server.line().trim_start_matches("dropped ").parse().unwrap()).collect();
     assert_eq!(lost, dropped, "what is reported lost is what was dropped");
+}
+
+/// Whether the datagrams that a client sends are such, and how it ends where a server answers each by what `answer` makes of it.
+fn pinged(runtime: Runtime, options: &[&str], answer: impl Fn(&[u8]) -> Vec<u8> + Sync) -> Outcome {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let port = socket.local_addr().unwrap().port().to_string();
+    let command = [&["127.0.0.1", &port, "-c", "3", "-i", "20ms"], options].concat();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..3 {
+                let mut buffer = [0; 2_048];
+                let (length, from) = socket.recv_from(&mut buffer).unwrap();
+                socket.send_to(&answer(&buffer[..length]), from).unwrap();
+            }
+        });
+        run(&mut runtime.command(CLIENT, &command))
+    })
+}
+
+/// As students write it: `message.decode().split(' ')`.
+fn a_server_that_splits_at_spaces_finds_three_words(runtime: Runtime) {
+    for size in ["32", "1400"] {
+        let outcome = pinged(runtime, &["-s", size], |ping| {
+            let text = String::from_utf8(ping.to_vec()).unwrap();
+            let words: Vec<_> = text.split(' ').collect();
+            let is_ping = words.len() == 3 && words[2].trim_end().parse::<f64>().is_ok();
+            if is_ping { text.to_uppercase().into_bytes() } else { b"not three words".to_vec() }
+        });
+        assert_eq!(outcome.lines_with("3 sent, 3 received, 0 lost").len(), 1, "{outcome:?}");
+    }
+}
+
+/// They end with the request's TTL, or before it (RFC 5357, section 4.2.1; RFC 8762, section 4.6).
+fn replies_of_a_reflector_of_twamp_light_count(runtime: Runtime) {
+    for (length, received) in [(37, 0), (38, 3), (41, 3)] {
+        let outcome = pinged(runtime, &["--protocol", "stamp", "-W", "500ms"], |request| {
+            let error = [0, 1];
+            let times = &request[4..12];
+            let reply = [&request[..12], &error, &[0; 2], times, &request[..14], &[0, 0, 64, 0, 0, 0]].concat();
+            reply[..length].to_vec()
+        });
+        assert_eq!(outcome.lines_with(&format!("3 sent, {received} received, ")).len(), 1, "{length}: {outcome:?}");
+    }
 }
 
 fn every_oddity_of_a_server_is_reported_as_what_it_is(runtime: Runtime) {

@@ -18,6 +18,7 @@ under_both_runtimes![
     the_first_refusal_is_said_once_with_the_flag_that_lifts_it,
     with_echo_all_everything_is_answered,
     the_same_port_on_both_sides_is_answered,
+    requests_are_answered_at_any_rate_whatever_port_they_come_from,
     with_pings_only_nothing_else_is_answered,
     two_reflectors,
     a_reflector_and_an_echo,
@@ -123,10 +124,14 @@ fn a_server_that_upper_cases_and_one_that_does_not(runtime: Runtime) {
 
 /// A request of STAMP.
 fn stamp() -> Vec<u8> {
+    stamp_numbered(1)
+}
+
+fn stamp_numbered(seq: u32) -> Vec<u8> {
     let (sent, error) =
         (Timestamp::ntp(UnixTime { seconds: 1_700_000_000, nanoseconds: 0 }), ErrorEstimate::of_clock(false));
     let mut datagram = Vec::new();
-    Request { seq: Seq(1), sent, error, ssid: 0 }.encode(0, None, &mut datagram);
+    Request { seq: Seq(seq), sent, error, ssid: 0 }.encode(0, None, &mut datagram);
     datagram
 }
 
@@ -250,6 +255,31 @@ fn the_same_port_on_both_sides_is_answered(runtime: Runtime) {
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         client.send_to(&payload, server.address()).unwrap();
         assert_eq!(client.recv(&mut [0; 64]).unwrap(), payload.len());
+    }
+}
+
+/// From the server's own port, as owamp's and other senders of STAMP do, and from DNS's, which is behind many a NAT.
+fn requests_are_answered_at_any_rate_whatever_port_they_come_from(runtime: Runtime) {
+    for protocol in ["text", "stamp"] {
+        let server = Watched::start(runtime, &["--protocol", protocol]);
+        for port in [server.address().port(), 53, 862, 65_535] {
+            let client = match UdpSocket::bind(("127.0.0.23", port)) {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    eprintln!("not tested: cannot send from port {port}: {error}");
+                    assert!(std::env::var_os("UDPING_ALL_PEERS").is_none(), "CI runs as root");
+                    continue;
+                }
+                client => client.unwrap(),
+            };
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            for seq in 0..40 {
+                let request = if protocol == "text" { format!("Ping {seq} 2.5").into_bytes() } else { stamp_numbered(seq) };
+                client.send_to(&request, server.address()).unwrap();
+                let mut reply = [0; 64];
+                let length = client.recv(&mut reply).unwrap();
+                assert_eq!(length, request.len(), "{protocol} from port {port}");
+            }
+        }
     }
 }
 

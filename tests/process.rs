@@ -100,7 +100,7 @@ fn every_thread_is_restricted_of_the_process_and_of_its_helpers() {
         assert_eq!(children.len(), helpers, "{what}");
         children.into_iter().for_each(assert_restricted);
         // Those of a compiler would have been there before.
-        let known = ["udping-host", "watchdog", "ctrl-c", "resolver"];
+        let known = ["udping-host", "watchdog", "signals", "resolver"];
         let names: Vec<_> = threads(pid).iter().map(|thread| field(thread, "Name")).collect();
         assert!(names.iter().all(|name| known.contains(&name.as_str())), "{what}: {names:?}");
         let outcome = server.stop();

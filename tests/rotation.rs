@@ -315,15 +315,15 @@ fn a_component_that_is_started_anew_gets_the_newest_keys_and_one_that_runs_is_to
     let folder = TempDir::new().unwrap();
     let keys = key_file(&folder, "key", OLD);
     let flags = ["--key-file", keys.to_str().unwrap(), "--restart", "on-trap"];
-    let mut process = Process::start(&mut writing(&flags, &["env", "stdin", "env", "trap"]));
+    let mut process = Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg("env"));
     let shown = |process: &mut Process, expected: &str| {
         assert!(process.line().starts_with("UDPING_HOST="));
         assert_eq!(process.line(), format!("UDPING_KEY={expected}"));
+        assert_eq!(process.line(), "UDPING_NOTICES=stdin");
     };
     shown(&mut process, OLD);
     write_keys(&keys, &format!("{NEW}\n{OLD}\n"));
     process.signal(Signal::HUP);
-    assert_eq!(process.line(), "environment");
     shown(&mut process, &format!("{NEW},{OLD}"));
     shown(&mut process, &format!("{NEW},{OLD}"));
 }

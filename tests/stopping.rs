@@ -1,10 +1,11 @@
 //! Ctrl-C and SIGTERM under udping-host, and what they leave alone elsewhere.
 
+use std::fs;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use udping_tests::{CLIENT, Process, Runtime, Server, file, guests, host_program, ping, run, udping_host};
+use udping_tests::{CLIENT, Outcome, Process, Runtime, Server, file, guests, host_program, ping, run, udping_host, until};
 
 #[test]
 fn an_interrupted_client_prints_the_summary_of_what_ran() {
@@ -47,33 +48,170 @@ fn a_terminated_server_prints_what_it_did() {
     }
 }
 
+/// A component from a file, which declares that it takes notices, in one of its modes.
+fn heeds(flags: &[&str], mode: &str) -> Process {
+    let mut process = Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg(mode));
+    assert_eq!(process.line(), "runs");
+    process
+}
+
+#[track_caller]
+fn assert_said(outcome: &Outcome, code: i32, said: &str) {
+    assert_eq!(outcome.code(), code, "{outcome:?}");
+    assert!(outcome.stderr.lines().any(|line| line == format!("udping-host: {said}")), "{outcome:?}");
+}
+
+/// The signals that stop a run, their names, and the exit codes.
+const SIGNALS: [(Signal, &str, i32); 3] =
+    [(Signal::INT, "SIGINT", 130), (Signal::TERM, "SIGTERM", 143), (Signal::HUP, "SIGHUP", 129)];
+
 #[test]
-fn a_second_ctrl_c_ends_a_component_that_does_not_heed_the_first() {
-    let spins = Process::start(udping_host().args(["--limit-compute", "1h"]).arg(file("spins.wasm", guests::SPINS)));
-    // Until it watches for signals, the first would end it already.
-    std::thread::sleep(Duration::from_secs(2));
-    spins.signal(Signal::INT);
-    std::thread::sleep(Duration::from_millis(500));
-    spins.signal(Signal::INT);
-    let outcome = spins.wait();
-    assert_eq!(outcome.code(), 130, "{outcome:?}");
+fn a_component_that_declares_notices_ends_by_itself() {
+    for (signal, ..) in SIGNALS {
+        let process = heeds(&[], "says");
+        process.signal(signal);
+        let outcome = process.wait();
+        assert_eq!((outcome.code(), outcome.stdout.as_str(), outcome.stderr.as_str()), (0, "and stop\n", ""));
+    }
 }
 
 #[test]
-fn a_second_signal_ends_a_component_whose_output_nobody_reads() {
+fn one_that_is_compiled_declares_them_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let compiled = folder.path().join("heeds.cwasm");
+    let component = file("heeds.wasm", guests::HEEDS);
+    assert_eq!(run(udping_host().arg("compile").arg(component).arg("-o").arg(&compiled)).code(), 0);
+    let mut process = Process::start(udping_host().arg(compiled).arg("says"));
+    assert_eq!(process.line(), "runs");
+    process.signal(Signal::TERM);
+    let outcome = process.wait();
+    assert_eq!((outcome.code(), outcome.stdout.as_str()), (0, "and stop\n"), "{outcome:?}");
+}
+
+#[test]
+fn one_that_goes_on_is_ended_after_the_grace_period_and_what_it_wrote_is_written() {
+    for (mode, (signal, name, code)) in ["ignores", "spins"].into_iter().zip(SIGNALS) {
+        let process = heeds(&["--stop-grace", "500ms", "--limit-compute", "1h"], mode);
+        process.signal(signal);
+        let outcome = process.wait();
+        assert_eq!(outcome.stdout, "and ", "{outcome:?}");
+        let end = "heeds.wasm is ended: it went on for 500ms after it was told to stop (--stop-grace)";
+        assert_said(&outcome, code, &format!("{name}: {end}"));
+        let first = "heeds.wasm is told to stop, and is ended after 500ms (--stop-grace), or at once by a second signal";
+        assert_said(&outcome, code, &format!("{name}: {first}"));
+    }
+}
+
+#[test]
+fn the_grace_period_is_two_seconds() {
+    let (process, start) = (heeds(&[], "ignores"), Instant::now());
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait().code(), 143);
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
+fn one_that_never_asks_for_standard_input_is_ended_at_once() {
+    // A period that outlasts the test's patience.
+    let process = heeds(&["--stop-grace", "1h"], "looks away");
+    process.signal(Signal::TERM);
+    assert_said(&process.wait(), 143, "SIGTERM: heeds.wasm is ended at once, since it takes no notice to stop");
+}
+
+#[test]
+fn a_component_that_declares_nothing_is_ended_at_once_and_what_it_wrote_is_written() {
+    for (signal, name, code) in SIGNALS {
+        let guest = file("writes.wasm", guests::WRITES);
+        let flags = ["--stop-grace", "1h"];
+        let arguments = ["out:72756e730a", "out:616e6420", "waits"];
+        let mut process = Process::start(udping_host().args(flags).arg(guest).args(arguments));
+        assert_eq!(process.line(), "runs");
+        process.signal(signal);
+        let outcome = process.wait();
+        assert_eq!(outcome.stdout, "and ", "{outcome:?}");
+        assert_said(&outcome, code, &format!("{name}: writes.wasm is ended at once, since it takes no notice to stop"));
+    }
+}
+
+#[test]
+fn one_that_spins_is_ended_by_the_first_signal() {
+    let spins = Process::start(udping_host().args(["--limit-compute", "1h"]).arg(file("spins.wasm", guests::SPINS)));
+    watches_for_signals(&spins);
+    spins.signal(Signal::INT);
+    assert_said(&spins.wait(), 130, "SIGINT: spins.wasm is ended at once, since it takes no notice to stop");
+}
+
+/// Waits until the process has the thread that a signal wakes: before, the signal would end it by itself.
+fn watches_for_signals(process: &Process) {
+    let tasks = format!("/proc/{}/task", process.pid().as_raw_nonzero());
+    until(|| {
+        let names = fs::read_dir(&tasks).ok()?.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.into_iter().any(|name| name.trim_end() == "signals").then_some(())
+    });
+}
+
+#[test]
+fn a_second_signal_ends_one_that_is_given_time_to_end() {
+    let process = heeds(&["--stop-grace", "1h"], "ignores");
+    process.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(500));
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait().code(), 143);
+}
+
+#[test]
+fn a_component_whose_output_nobody_reads_is_ended_too() {
     for log in [&[][..], &["--log", "json"]] {
         let flags = ["--limit-compute", "1h", "--limit-output", "1GiB"];
         let guest = file("floods_stdout.wasm", guests::FLOODS_STDOUT);
         let blocked = Process::start(udping_host().args(flags).args(log).arg(guest));
-        std::thread::sleep(Duration::from_secs(2));
-        blocked.signal(Signal::TERM);
-        std::thread::sleep(Duration::from_millis(500));
+        watches_for_signals(&blocked);
         blocked.signal(Signal::TERM);
         let outcome = blocked.wait_unread();
-        assert_eq!(outcome.code(), 130, "{}", outcome.stderr);
+        assert_eq!(outcome.code(), 143, "{}", outcome.stderr);
         let last = outcome.stderr.lines().last().unwrap_or_default();
-        assert_eq!(last.contains("\"event\":\"ended\"") && last.contains("\"code\":130"), !log.is_empty(), "{last}");
+        assert_eq!(last.contains("\"event\":\"ended\"") && last.contains("\"code\":143"), !log.is_empty(), "{last}");
     }
+}
+
+#[test]
+fn sigquit_asks_for_a_report() {
+    let mut process = heeds(&[], "says");
+    process.signal(Signal::QUIT);
+    assert_eq!(process.line(), "and Report");
+    process.signal(Signal::QUIT);
+    assert_eq!(process.line(), "Report");
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait().code(), 0);
+}
+
+#[test]
+fn a_server_reports_at_sigquit_what_it_did_so_far() {
+    let mut server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    ping(Runtime::UdpingHost, &server, &["-c", "3", "-i", "20ms"]);
+    server.process.signal(Signal::QUIT);
+    assert_eq!(server.process.line(), "3 received, 3 answered, 0 dropped");
+    assert_eq!(server.stop().code(), 0);
+}
+
+#[test]
+fn standard_input_is_the_users_where_that_is_said_and_else_empty() {
+    let writes = file("writes.wasm", guests::WRITES);
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo typed | \"$@\"", "sh"]).arg(host_program()).args(["--stdin"]).arg(&writes).arg("stdin");
+    let given = run(&mut command);
+    assert_eq!((given.code(), given.stdout.as_str()), (0, "typed\n"), "{given:?}");
+    let empty = run(udping_host().arg(&writes).arg("stdin-is-empty"));
+    assert_eq!(empty.code(), 0, "{empty:?}");
+    // Who declares notices gets none with it.
+    let told = run(udping_host().args(["--stdin"]).arg(file("heeds.wasm", guests::HEEDS)).arg("no notices"));
+    assert_eq!((told.code(), told.stdout.as_str()), (0, "runs\nand "), "{told:?}");
+}
+
+#[test]
+fn who_declares_the_contract_says_by_exit_that_it_could_not_run_and_who_does_not_has_failed() {
+    assert_eq!(run(udping_host().arg(file("heeds.wasm", guests::HEEDS)).arg("gives up")).code(), 2);
+    assert_eq!(run(udping_host().arg(file("writes.wasm", guests::WRITES)).arg("gives-up")).code(), 1);
 }
 
 /// GNU `timeout` signals the client, and then its group, which the client is part of: microseconds later.

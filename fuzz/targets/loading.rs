@@ -20,6 +20,7 @@ use udping_host::harden::LowPorts;
 use udping_host::helper::Role;
 use udping_host::limits::{Activity, Enforcer, Limits, Lookups, Output};
 use udping_host::sandbox::{Instance, LoadError, Program, Sandbox};
+use udping_host::signals::Stop;
 use udping_host::udp::{Buffers, Setting, Tuning};
 use wasm_encoder::Encode as _;
 use wasm_smith::{Component, Config, Module};
@@ -164,6 +165,8 @@ fn run(program: &Program) {
         },
         limits,
         output: Output::new(&limits),
+        own_stdin: false,
+        stop_grace: std::time::Duration::ZERO,
     };
-    runtime.block_on(program.run(instance, std::future::pending()));
+    runtime.block_on(program.run(instance, &Stop::never()));
 }

@@ -41,7 +41,9 @@ fn decode(datagram: &[u8], key: Option<&Key>) {
     if let Ok(reply) = Reply::decode(datagram, key) {
         let mut again = datagram.to_vec();
         reply.encode(key, &mut again);
-        assert_eq!((Reply::decode(&again, key), again.len()), (Ok(reply), datagram.len()));
+        // One of TWAMP Light may be shorter than STAMP's, which this writes.
+        let length = datagram.len().max(if key.is_some() { 0 } else { UNAUTHENTICATED });
+        assert_eq!((Reply::decode(&again, key), again.len()), (Ok(reply), length));
     }
 }
 

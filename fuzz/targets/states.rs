@@ -17,6 +17,7 @@ use udping_host::harden::LowPorts;
 use udping_host::helper::Role;
 use udping_host::limits::{Activity, Limits, Lookups, Output};
 use udping_host::sandbox::{Ended, Instance, Program, Sandbox};
+use udping_host::signals::Stop;
 use udping_host::udp::{Buffers, Setting, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -83,9 +84,11 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
         },
         limits,
         output: Output::new(&limits),
+        own_stdin: false,
+        stop_grace: std::time::Duration::ZERO,
     };
     let ended = runtime.block_on(async {
-        let ended = host.run(instance, std::future::pending()).await;
+        let ended = host.run(instance, &Stop::never()).await;
         // What an instance leaves to the runtime ends when that has its turn.
         tokio::task::yield_now().await;
         ended

@@ -1,5 +1,7 @@
 //! The audit trail: what a run is, what was refused to it, and how it ended.
 
+use std::time::Duration;
+
 use sha2::{Digest as _, Sha256};
 use tracing::Level;
 
@@ -10,6 +12,8 @@ use crate::guard::{Denial, Kind, Ledger, Traffic};
 use crate::key::Keys;
 use crate::limits::Struck;
 use crate::plan::Plan;
+use crate::sandbox::Stopped;
+use crate::signals::Signal;
 
 /// Something that did not pass, and how many of its kind were not told since the last.
 pub fn denial(denial: &Denial<'_>, untold: u64) {
@@ -51,9 +55,61 @@ pub fn limited(component: &str, limit: &Struck) {
     tracing::warn!(event = "limited", component, "stopped: {component} {limit}");
 }
 
-/// A component trapped.
-pub fn trapped(component: &str, reason: &str) {
-    tracing::warn!(event = "trapped", component, "{component}: trapped: {reason}");
+/// A component trapped, after that was `refused` to it, where something was.
+pub fn trapped(component: &str, reason: &str, refused: Option<&str>) {
+    match refused {
+        Some(refused) => {
+            tracing::warn!(
+                event = "trapped",
+                component,
+                refused,
+                "{component}: trapped: {reason}; it was refused before to {refused}"
+            );
+        }
+        None => tracing::warn!(event = "trapped", component, "{component}: trapped: {reason}"),
+    }
+}
+
+/// A component was told to stop by a signal, and goes on.
+pub fn stopping(component: &str, signal: Signal, grace: Duration) {
+    let grace = humantime::format_duration(grace);
+    tracing::warn!(
+        event = "stopping",
+        component,
+        %signal,
+        "{signal}: {component} is told to stop, and is ended after {grace} (--stop-grace), or at once by a second signal"
+    );
+}
+
+/// A component was ended that was to stop.
+pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
+    let grace = humantime::format_duration(grace);
+    match stopped {
+        Stopped { signal: None, .. } => {
+            tracing::info!(event = "stopped", component, "{component} is ended, since another instance failed");
+        }
+        Stopped { signal: Some(signal), could_know: true } => {
+            tracing::warn!(
+                event = "stopped",
+                component,
+                %signal,
+                "{signal}: {component} is ended: it went on for {grace} after it was told to stop (--stop-grace)"
+            );
+        }
+        Stopped { signal: Some(signal), could_know: false } => {
+            tracing::warn!(
+                event = "stopped",
+                component,
+                %signal,
+                "{signal}: {component} is ended at once, since it takes no notice to stop"
+            );
+        }
+    }
+}
+
+/// The process ends although a component goes on.
+pub fn killed(component: &str, exit: Exit) {
+    tracing::warn!(event = "killed", component, "{component} goes on, and the process ends: {}", exit.meaning());
 }
 
 /// A run is over.

@@ -1,8 +1,11 @@
 //! `wasi:clocks/monotonic-clock`, to the microsecond: tokio's own timers, on which wasmtime-wasi's stand, fire up to a
 //! millisecond late, which is all of the interval of a fast pinger.
 
+use std::future::{Future as _, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
@@ -103,10 +106,14 @@ impl Drop for Deadline {
 impl Pollable for Deadline {
     async fn ready(&mut self) {
         let Some(at) = self.at else { return std::future::pending().await };
-        if at <= Instant::now() {
-            // Else a guest that asks for the time again and again keeps the reactor from everything else.
-            return tokio::task::yield_now().await;
-        }
+        let mut expiry = pin!(self.expire(at));
+        // However it was woken, and whether the reactor has looked at the timer or not: what has expired is ready.
+        poll_fn(|context| if at <= Instant::now() { Poll::Ready(()) } else { expiry.as_mut().poll(context) }).await;
+    }
+}
+
+impl Deadline {
+    async fn expire(&mut self, at: Instant) {
         while let Some(left) = at.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             match self.start(left) {
                 // What it said to whoever had it before, it may say once more: hence the loop.

@@ -14,7 +14,7 @@ use crate::log::say;
 use crate::plan::Plan;
 use crate::run::{Loading, Shared, load};
 use crate::sandbox::Program;
-use crate::signals::Stop;
+use crate::signals::{AtSignals, Held, Signal, Stop};
 use crate::standard_streams::Stream;
 use crate::workers::runtime;
 
@@ -33,7 +33,8 @@ pub fn demo() -> Result<Exit> {
 
 async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
     let enforcer = Enforcer::new(|_, _| {});
-    let stop = Stop::at_signals(|| Exit::Interrupted.at_once()).context("cannot watch for Ctrl-C")?;
+    let signals = Held::hold(false).context("cannot watch for signals")?;
+    let stop = Stop::at(signals, AtOnce).context("cannot watch for signals")?;
     let server_plan = plan(SERVER, &["0", "--bind", "127.0.0.1"])?;
     let (lines, out) = duplex(PIPE);
     let _server_watchdog = server.watched(&enforcer)?;
@@ -41,7 +42,8 @@ async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
     let place = shared.place(&server_plan, Vec::new())?;
     let server_instance =
         shared.instance(&server_plan, &place, AsyncStdoutStream::new(PIPE, out), Stream::stderr(&server_plan.source));
-    let serve = server.run(server_instance, std::future::pending());
+    let never = Stop::never();
+    let serve = server.run(server_instance, &never);
 
     let ping = async {
         let mut line = String::new();
@@ -59,12 +61,23 @@ async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
             Stream::stdout(&plan.source),
             Stream::stderr(&plan.source),
         );
-        let ended = client.run(instance, stop.raised()).await;
+        let ended = client.run(instance, &stop).await;
         anyhow::Ok(Exit::of(&ended, shared.ledger.refusals()))
     };
     tokio::select! {
         exit = ping => exit,
         ended = serve => bail!("the server ended: {ended:?}"),
+    }
+}
+
+/// At the first signal the client prints its summary; the second ends the process.
+struct AtOnce;
+
+impl AtSignals for AtOnce {
+    fn first(&mut self, _: Signal) {}
+
+    fn second(&mut self, signal: Signal) {
+        signal.exit().at_once()
     }
 }
 

@@ -1,15 +1,19 @@
 //! `wasi:cli/environment`: the variables of a component, asked for afresh at each call, since some of them change while it runs.
+//! `udping_cli::contract` says which ones this host sets, and what they mean.
+
+#[cfg(unix)]
+use std::io;
 
 use tokio::sync::watch;
+use udping_cli::contract;
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::cli::environment;
 
-/// The variable that tells a component that it runs here: refusals are said by the host, and standard input says what this host
-/// has to say: [`CHANGED`], and by its end that the component should end, too.
-pub const UNDER_UDPING_HOST: (&str, &str) = ("UDPING_HOST", env!("CARGO_PKG_VERSION"));
+/// The variable that tells a component that it runs here.
+const UNDER_UDPING_HOST: (&str, &str) = (contract::UDPING_HOST, env!("CARGO_PKG_VERSION"));
 
-/// The line that is written to a component's standard input when a variable has another value than before.
-pub const CHANGED: &[u8] = b"environment\n";
+/// The variables that this host sets itself.
+pub const RESERVED: [&str; 3] = [contract::UDPING_HOST, contract::UDPING_NOTICES, contract::UDPING_COLUMNS];
 
 /// The variables of all instances of a run.
 #[derive(Debug)]
@@ -67,6 +71,8 @@ pub struct EnvironmentView<'a> {
     pub environment: &'a Environment,
     /// The instance's arguments, its own name first.
     pub arguments: &'a [String],
+    /// Whether it is given notices, and facts of the host.
+    pub notices: bool,
 }
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
@@ -82,7 +88,12 @@ impl HasData for InState {
 
 impl environment::Host for EnvironmentView<'_> {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(self.environment.variables())
+        let mut variables = self.environment.variables();
+        if self.notices {
+            variables.push((contract::UDPING_NOTICES.to_owned(), contract::NOTICES_ON_STDIN.to_owned()));
+            variables.extend(facts());
+        }
+        Ok(variables)
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
@@ -93,6 +104,24 @@ impl environment::Host for EnvironmentView<'_> {
     fn initial_cwd(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(None)
     }
+}
+
+/// What the host knows now, and does not tell of when it changes.
+fn facts() -> impl Iterator<Item = (String, String)> {
+    columns().into_iter().map(|columns| (contract::UDPING_COLUMNS.to_owned(), columns.to_string()))
+}
+
+/// The columns of the terminal that standard output is.
+#[cfg(unix)]
+fn columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    // A serial line does not know its size.
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
+#[cfg(not(unix))]
+fn columns() -> Option<u16> {
+    None
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::sandbox::Ended;
+use crate::signals::Signal;
 
 /// Every exit code there is. `--help` lists them from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +22,17 @@ pub enum Exit {
     NotAComponent,
     /// The component reached a limit.
     Limited,
-    /// Ended at once, by a second signal.
+    /// Ended by SIGHUP.
+    HungUp,
+    /// Ended by SIGINT.
     Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
 }
 
 impl Exit {
     /// Every one, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Success,
         Self::Failed,
         Self::Usage,
@@ -35,7 +40,9 @@ impl Exit {
         Self::Trapped,
         Self::NotAComponent,
         Self::Limited,
+        Self::HungUp,
         Self::Interrupted,
+        Self::Terminated,
     ];
 
     /// Its number.
@@ -48,7 +55,10 @@ impl Exit {
             Self::Trapped => 4,
             Self::NotAComponent => 5,
             Self::Limited => 6,
+            // As a shell has it: 128 and the number of the signal.
+            Self::HungUp => 129,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 
@@ -69,12 +79,14 @@ impl Exit {
         match self {
             Self::Success => "success; for the client: at least one reply came",
             Self::Failed => "the component failed; for the client: no reply came",
-            Self::Usage => "bad usage, or the component could not start its work or go on (wasi:cli/exit)",
-            Self::Refused => "the component failed because something was not granted to it",
+            Self::Usage => "bad usage; for the client and the server: they could not start their work, or not go on",
+            Self::Refused => "the component failed or trapped after something was refused to it, which the message names",
             Self::Trapped => "the component trapped",
             Self::NotAComponent => "no component, or one that this host cannot run",
             Self::Limited => "the component was stopped at a limit, which the message names",
-            Self::Interrupted => "stopped at once by a second Ctrl-C",
+            Self::HungUp => "ended by SIGHUP",
+            Self::Interrupted => "ended by SIGINT (Ctrl-C)",
+            Self::Terminated => "ended by SIGTERM",
         }
     }
 
@@ -82,9 +94,11 @@ impl Exit {
     pub fn of(ended: &Ended, refusals: u64) -> Self {
         match ended {
             Ended::Succeeded => Self::Success,
-            Ended::Trapped(_) => Self::Trapped,
             Ended::Limited(_) => Self::Limited,
-            Ended::Failed | Ended::GaveUp if refusals > 0 => Self::Refused,
+            // Where it was another instance that failed, that one's end counts.
+            Ended::Stopped(stopped) => stopped.signal.map_or(Self::Success, Signal::exit),
+            Ended::Failed | Ended::GaveUp | Ended::Trapped(_) if refusals > 0 => Self::Refused,
+            Ended::Trapped(_) => Self::Trapped,
             Ended::Failed => Self::Failed,
             Ended::GaveUp => Self::Usage,
         }
@@ -101,10 +115,11 @@ impl From<Exit> for ExitCode {
 mod tests {
     use super::*;
     use crate::limits::Struck;
+    use crate::sandbox::Stopped;
 
     #[test]
     fn codes_are_distinct_and_do_not_change() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 130]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 129, 130, 143]);
     }
 
     #[test]
@@ -117,7 +132,9 @@ mod tests {
             (Ended::GaveUp, 0, Exit::Usage),
             (Ended::GaveUp, 1, Exit::Refused),
             (Ended::Trapped(String::new()), 0, Exit::Trapped),
-            (Ended::Trapped(String::new()), 1, Exit::Trapped),
+            (Ended::Trapped(String::new()), 1, Exit::Refused),
+            (Ended::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }), 1, Exit::Terminated),
+            (Ended::Stopped(Stopped { signal: None, could_know: true }), 0, Exit::Success),
             (Ended::Limited(Struck::Sockets(1)), 1, Exit::Limited),
         ] {
             assert_eq!(Exit::of(&ended, refusals), exit, "{ended:?} after {refusals}");

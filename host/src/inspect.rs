@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write;
 
 use anyhow::Result;
+use udping_cli::contract;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -14,10 +15,18 @@ use crate::printable::Printable;
 use crate::run::{self, Loading};
 
 /// What the network interfaces need, by the start of their names.
-const NEEDS: [(&str, &str); 3] = [
+const NEEDS: [(&str, &str); 2] = [
     ("wasi:sockets/udp@", "--allow-to HOST:PORT to send, --allow-listen [ADDR:]PORT to listen and answer"),
     ("wasi:sockets/ip-name-lookup@", "--allow-resolve NAME to look names up (--allow-to NAME:PORT grants that too)"),
-    ("wasi:sockets/tcp@", "nothing helps: TCP is never granted"),
+];
+
+/// What is imported, never granted, and mostly not used: standard libraries import it for all programs.
+const NEVER_GRANTED: [(&str, &str); 2] = [
+    (
+        "wasi:sockets/tcp@",
+        "TCP (wasi:sockets/tcp): a program that uses it is refused; one whose libc merely imports it runs",
+    ),
+    ("wasi:filesystem/types@", "files (wasi:filesystem): there are none; a program whose libc merely imports them runs"),
 ];
 
 /// Writes the interface of the component at `source` to `out`, and on standard error what of it cannot be served.
@@ -72,14 +81,25 @@ impl fmt::Display for Interface {
             names.iter().try_for_each(|name| writeln!(f, "  {}", Printable(name)))?;
         }
         writeln!(f, "to be granted:")?;
-        let needed: Vec<_> = NEEDS
-            .iter()
-            .filter(|(interface, _)| self.imports.iter().any(|import| import.starts_with(interface)))
-            .map(|(_, need)| need)
-            .collect();
+        let imported = |list: &[(&str, &'static str)]| -> Vec<&'static str> {
+            let is_imported = |interface: &str| self.imports.iter().any(|import| import.starts_with(interface));
+            list.iter().filter(|(interface, _)| is_imported(interface)).map(|(_, text)| *text).collect()
+        };
+        let needed = imported(&NEEDS);
         if needed.is_empty() {
-            writeln!(f, "  nothing: it does not import the network")?;
+            writeln!(f, "  nothing: it does not import UDP")?;
         }
-        needed.iter().try_for_each(|need| writeln!(f, "  {need}"))
+        needed.iter().try_for_each(|need| writeln!(f, "  {need}"))?;
+        let never = imported(&NEVER_GRANTED);
+        if !never.is_empty() {
+            writeln!(f, "imported, and never granted:")?;
+        }
+        never.iter().try_for_each(|what| writeln!(f, "  {what}"))?;
+        let stops = if self.exports.iter().any(|export| export.starts_with(contract::EXPORT)) {
+            "takes notices on standard input, and ends by itself when it is told to stop (udping:guest/notices)"
+        } else {
+            "takes no notices: the first signal ends it at once"
+        };
+        writeln!(f, "when it is stopped:\n  {stops}")
     }
 }

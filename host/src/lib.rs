@@ -48,6 +48,7 @@ pub mod run;
 pub mod sandbox;
 pub mod served;
 pub mod signals;
+pub mod standard_input;
 pub mod standard_streams;
 pub mod state;
 pub mod targets;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{env, thread};
 
 use thiserror::Error;
@@ -17,6 +18,9 @@ use crate::policy::{Policy, PolicyError};
 use crate::targets::{self, TargetsError};
 use crate::udp::Tuning;
 use crate::variables::VariableError;
+
+/// How long a component that takes notices has to end after it is told to stop, unless `--stop-grace` says otherwise.
+pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// One component to run, with its arguments and what it is granted.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +49,10 @@ pub struct Plan {
     pub variables: Vec<(String, String)>,
     /// Whether the process gives up what a run does not need.
     pub harden: bool,
+    /// Whether standard input is the component's.
+    pub stdin: bool,
+    /// How long it has to end after it is told to stop.
+    pub stop_grace: Duration,
     /// How many instances run, each on a thread of its own.
     pub workers: NonZeroUsize,
 }
@@ -138,6 +146,8 @@ impl Plan {
             withholds_key,
             variables,
             harden,
+            stdin: service.stdin,
+            stop_grace: service.stop_grace.unwrap_or(STOP_GRACE),
             workers,
         })
     }

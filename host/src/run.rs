@@ -199,6 +199,8 @@ impl Shared {
             names: self.names.clone(),
             setting: Setting { guard, activity, lookups, buffers, tuning: plan.tuning, kept, low_ports },
             limits: plan.limits,
+            own_stdin: plan.stdin,
+            stop_grace: plan.stop_grace,
         }
     }
 }

@@ -1,23 +1,26 @@
 //! Where a component runs: wasmtime, what it is served, and the state of one instance.
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
-use tokio::io::{AsyncWriteExt as _, duplex};
+use udping_cli::contract;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store, UpdateDeadline};
-use wasmtime_wasi::cli::{AsyncStdinStream, StdoutStream};
+use wasmtime_wasi::cli::StdoutStream;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
 use crate::artifact::MachineCode;
 use crate::compile::{self, Footprint};
-use crate::environment::{CHANGED, Environment};
+use crate::environment::Environment;
 use crate::limits::{Enforcer, Limits, Output, Struck, Watchdog};
 use crate::names::Names;
+use crate::printable::Printable;
 use crate::served;
+use crate::signals::{Signal, Stop};
+use crate::standard_input::{self, Input};
 use crate::state::State;
 use crate::udp::Setting;
 
@@ -51,9 +54,30 @@ pub enum LoadError {
     /// It wants something that this host does not have.
     #[error("cannot be run here: {0}")]
     Import(String),
+    /// It is for another version of WASI, which this name is of.
+    #[error("is a component for WASI {version} ({name}), and this host serves WASI 0.2: build it for that (wasm32-wasip2)")]
+    OtherWasi {
+        /// Such as 0.3.
+        version: String,
+        /// An import or export of the component.
+        name: String,
+    },
     /// It does not export `wasi:cli/run`.
     #[error("is not a program: it does not export wasi:cli/run")]
     NoProgram,
+}
+
+impl LoadError {
+    /// The first of a component's names that is of another version of WASI than 0.2, if one is. A patch version is none.
+    pub fn other_wasi<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        names.find_map(|name| {
+            let (_, version) = name.strip_prefix("wasi:")?.split_once('@')?;
+            let mut numbers = version.splitn(3, '.');
+            let (major, minor) = (numbers.next()?, numbers.next()?);
+            let version = format!("{major}.{minor}");
+            (version != "0.2").then(|| Self::OtherWasi { version, name: Printable(name).to_string() })
+        })
+    }
 }
 
 /// wasmtime with everything that a component can import.
@@ -94,10 +118,16 @@ impl Sandbox {
 
     /// Finds everything that a component imports, and its entry.
     pub fn link(&self, loaded: &Loaded) -> Result<Program, LoadError> {
+        let other_or = |error: LoadError| {
+            let outside = loaded.component.component_type();
+            let names = outside.imports(&self.engine).map(|(name, _)| name.to_owned());
+            let names: Vec<_> = names.chain(outside.exports(&self.engine).map(|(name, _)| name.to_owned())).collect();
+            LoadError::other_wasi(names.iter().map(String::as_str)).unwrap_or(error)
+        };
         let pre = self.linker.instantiate_pre(&loaded.component);
-        let pre = pre.map_err(|error| LoadError::Import(first_line(&error)))?;
-        let command = CommandPre::new(pre).map_err(|_| LoadError::NoProgram)?;
-        Ok(Program { command, footprint: loaded.footprint })
+        let pre = pre.map_err(|error| other_or(LoadError::Import(first_line(&error))))?;
+        let command = CommandPre::new(pre).map_err(|_| other_or(LoadError::NoProgram))?;
+        Ok(Program { command, footprint: loaded.footprint, declares_notices: loaded.declares_notices(&self.engine) })
     }
 }
 
@@ -108,10 +138,18 @@ pub struct Loaded {
     footprint: Footprint,
 }
 
+impl Loaded {
+    /// Whether it takes standard input for notices ([`contract`]).
+    pub fn declares_notices(&self, engine: &Engine) -> bool {
+        self.component.component_type().exports(engine).any(|(name, _)| name.starts_with(contract::EXPORT))
+    }
+}
+
 /// A component that is ready to be started, any number of times.
 pub struct Program {
     command: CommandPre<State>,
     footprint: Footprint,
+    declares_notices: bool,
 }
 
 /// What one instance gets.
@@ -132,6 +170,10 @@ pub struct Instance<Out, Err> {
     pub limits: Limits,
     /// What it may write.
     pub output: Output,
+    /// Whether its standard input is this process's.
+    pub own_stdin: bool,
+    /// How long it has to end after it is told to stop.
+    pub stop_grace: Duration,
 }
 
 /// How an instance ended.
@@ -141,12 +183,23 @@ pub enum Ended {
     Succeeded,
     /// It ran, and reports failure.
     Failed,
-    /// It left by `wasi:cli/exit` with an error: it could not run.
+    /// It keeps to the [`contract`], and left by `wasi:cli/exit` with an error: it could not run.
     GaveUp,
     /// It did what a component may not, for the reason given.
     Trapped(String),
     /// It was stopped at a limit.
     Limited(Struck),
+    /// It was ended, since it was to stop and did not.
+    Stopped(Stopped),
+}
+
+/// Why an instance was ended that was to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The signal that asked for it; none where another instance failed.
+    pub signal: Option<Signal>,
+    /// Whether it could know, and had time to end by itself.
+    pub could_know: bool,
 }
 
 impl Program {
@@ -159,23 +212,34 @@ impl Program {
         Watchdog::start(self.command.engine(), enforcer.clone())
     }
 
-    /// Runs an instance to its end. When its environment changes, its standard input says so; when `stop` resolves, that ends, by
-    /// which the instance should end, too.
-    pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: impl Future<Output = ()>) -> Ended
+    /// What standard input is to its instances.
+    pub fn input(&self, own_stdin: bool) -> Input {
+        match (own_stdin, self.declares_notices) {
+            (true, _) => Input::Own,
+            (false, true) => Input::Notices,
+            (false, false) => Input::Empty,
+        }
+    }
+
+    /// Runs an instance to its end. Where it is given notices, they say when its environment changes, and when `stop` is raised
+    /// or a report asked for. One that cannot know that it is to stop, or does not end in time, is ended.
+    pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: &Stop) -> Ended
     where
         Out: StdoutStream + 'static,
         Err: StdoutStream + 'static,
     {
-        let (stdin, mut stdin_open) = duplex(CHANGED.len());
-        let mut changes = instance.environment.changes();
+        let input = self.input(instance.own_stdin);
+        let (stdin, notifier) = standard_input::open(input);
+        // From before it runs: what comes while it does for the first time is told, too.
+        let (changes, reports) = (instance.environment.changes(), stop.reports());
         let wasi = WasiCtx::builder()
-            .stdin(AsyncStdinStream::new(stdin))
+            .stdin(stdin)
             .stdout(instance.output.metered(instance.stdout))
             .stderr(instance.output.metered(instance.stderr))
             .allow_tcp(false)
             .build();
         let limits = instance.limits;
-        let program = (instance.arguments, instance.environment);
+        let program = (instance.arguments, instance.environment, input == Input::Notices);
         let mut state = State::new(wasi, program, instance.names, instance.setting, limits);
         // Before it is made: nothing can stop that half-way.
         if let Err(struck) = state.memory().reserve(self.footprint) {
@@ -194,23 +258,13 @@ impl Program {
             let command: Command = self.command.instantiate_async(&mut store).await?;
             command.wasi_cli_run().call_run(&mut store).await
         };
-        let say_on_stdin = async {
-            let tell_changes = async {
-                loop {
-                    changes.next().await;
-                    // Where a line waits already, so that there is no room for another, that one tells of both.
-                    if stdin_open.write_all(CHANGED).await.is_err() {
-                        std::future::pending::<()>().await;
-                    }
-                }
-            };
-            tokio::select! {
-                () = stop => {}
-                () = tell_changes => {}
+        let grace = instance.stop_grace;
+        let is_stopped = async {
+            let could_know = notifier.notify(changes, reports, stop.raised()).await;
+            if could_know {
+                tokio::time::sleep(grace).await;
             }
-            // To end is the message.
-            drop(stdin_open);
-            std::future::pending().await
+            Stopped { signal: stop.signal(), could_know }
         };
         let out_of_time = async {
             match limits.time {
@@ -219,21 +273,23 @@ impl Program {
             }
         };
         tokio::select! {
-            result = run => Ended::of(result, &limits),
+            result = run => Ended::of(result, &limits, self.declares_notices),
             () = out_of_time => Ended::Limited(Struck::Time(limits.time.unwrap_or_default())),
-            never = say_on_stdin => never,
+            stopped = is_stopped => Ended::Stopped(stopped),
         }
     }
 }
 
 impl Ended {
-    fn of(result: wasmtime::Result<Result<(), ()>>, limits: &Limits) -> Self {
+    /// Who keeps to the [`contract`] leaves by `wasi:cli/exit` where it could not run; to all others that is one way to fail.
+    fn of(result: wasmtime::Result<Result<(), ()>>, limits: &Limits, declares_notices: bool) -> Self {
         match result {
             Ok(Ok(())) => Self::Succeeded,
             Ok(Err(())) => Self::Failed,
             Err(error) => match (error.downcast_ref::<I32Exit>(), Struck::of(&error, limits)) {
                 (Some(I32Exit(0)), _) => Self::Succeeded,
-                (Some(_), _) => Self::GaveUp,
+                (Some(_), _) if declares_notices => Self::GaveUp,
+                (Some(_), _) => Self::Failed,
                 (None, Some(struck)) => Self::Limited(struck),
                 (None, None) => Self::Trapped(error.root_cause().to_string()),
             },

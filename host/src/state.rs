@@ -19,21 +19,23 @@ pub struct State {
     wasi: WasiCtx,
     arguments: Vec<String>,
     environment: Arc<Environment>,
+    notices: bool,
     table: ResourceTable,
     names: Arc<Names>,
     setting: Setting,
     usage: Usage,
     memory: Memory,
     compute: Compute,
+    calls: u32,
     #[cfg(target_os = "linux")]
     clock: Clock,
 }
 
 impl State {
-    /// The state of an instance that has not run yet, and that gets those arguments and variables.
+    /// The state of an instance that has not run yet, and that gets those arguments and variables, and notices or none.
     pub fn new(
         wasi: WasiCtx,
-        (arguments, environment): (Vec<String>, Arc<Environment>),
+        (arguments, environment, notices): (Vec<String>, Arc<Environment>, bool),
         names: Arc<Names>,
         setting: Setting,
         limits: Limits,
@@ -44,11 +46,13 @@ impl State {
             wasi,
             arguments,
             environment,
+            notices,
             table,
             names,
             usage: Usage::new(limits),
             memory: Memory::new(limits.memory),
             compute: Compute::new(limits.compute, setting.activity.clone()),
+            calls: 0,
             setting,
             #[cfg(target_os = "linux")]
             clock: Clock::default(),
@@ -63,7 +67,7 @@ impl State {
 
     /// What the interface of arguments and variables sees.
     pub fn environment(&mut self) -> EnvironmentView<'_> {
-        EnvironmentView { environment: &self.environment, arguments: &self.arguments }
+        EnvironmentView { environment: &self.environment, arguments: &self.arguments, notices: self.notices }
     }
 
     /// What the network sees.
@@ -73,7 +77,7 @@ impl State {
 
     /// What waiting sees.
     pub fn waiting(&mut self) -> WaitingView<'_> {
-        WaitingView { table: &mut self.table, compute: &mut self.compute }
+        WaitingView { table: &mut self.table, compute: &mut self.compute, calls: &mut self.calls }
     }
 
     /// What holds its memory to the limit.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::environment::UNDER_UDPING_HOST;
+use crate::environment::RESERVED;
 use crate::key;
 
 /// One variable, as typed: `NAME` or `NAME=VALUE`.
@@ -68,7 +68,7 @@ impl Variable {
         if name.is_empty() {
             return Err(VariableError::NoName);
         }
-        if name == UNDER_UDPING_HOST.0 {
+        if RESERVED.contains(&name.as_str()) {
             return Err(VariableError::Reserved(name.clone()));
         }
         let value = match value {

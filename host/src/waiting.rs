@@ -23,20 +23,43 @@ pub struct WaitingView<'a> {
     pub table: &'a mut ResourceTable,
     /// What sleep is given back to.
     pub compute: &'a mut Compute,
+    /// Calls since others had their turn.
+    pub calls: &'a mut u32,
+}
+
+/// Calls after which others get their turn, although the guest never had to wait: else one that asks again and again for what is
+/// ready keeps the reactor from all that it has not heard of.
+const CALLS: u32 = 64;
+
+impl WaitingView<'_> {
+    /// The system is asked what is ready by now, and what else runs on this thread goes on.
+    async fn give_turn(&mut self) {
+        *self.calls += 1;
+        if *self.calls >= CALLS {
+            *self.calls = 0;
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl Host for WaitingView<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        self.compute.wait(Host::poll(self.table, pollables)).await
+        self.give_turn().await;
+        let mut ready = self.compute.wait(Host::poll(self.table, pollables)).await?;
+        // In the order in which they were asked for.
+        ready.sort_unstable();
+        Ok(ready)
     }
 }
 
 impl HostPollable for WaitingView<'_> {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        self.give_turn().await;
         self.compute.wait(HostPollable::block(self.table, pollable)).await
     }
 
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
+        self.give_turn().await;
         HostPollable::ready(self.table, pollable).await
     }
 

@@ -21,7 +21,8 @@ use crate::plan::Plan;
 use crate::rotation::Rotation;
 use crate::run::{self, Loading, Place, Shared};
 use crate::sandbox::{Ended, Program};
-use crate::signals::Stop;
+use crate::signals::{AS_ONE, AtSignals, Held, Signal, Stop};
+use crate::standard_input::Input;
 use crate::standard_streams::Stream;
 
 /// The first pause before an instance is followed by another, which doubles each time, and the longest.
@@ -84,6 +85,8 @@ fn enforcer(plan: &Plan, shared: &Shared) -> Enforcer {
     Enforcer::new(move |limit, exit| {
         if let Some(limit) = limit {
             audit::limited(&plan.source.name(), &limit);
+        } else if exit != Exit::Limited {
+            audit::killed(&plan.source.name(), exit);
         }
         audit::ended(&plan, &ledger, exit);
     })
@@ -124,12 +127,15 @@ fn instances(
     given: Vec<UdpSocket>,
     watch: impl FnOnce() -> Result<()> + Send,
 ) -> Result<Exit> {
+    let input = program.input(plan.stdin);
+    let signals = Held::hold(input == Input::Notices).context("cannot watch for signals")?;
     // Threads start without the capability that this one may still have.
     let (stop, _watchdog) = thread::scope(|scope| {
         let start = || {
             LowPorts::new(plan.harden).are_bound();
-            let ender = enforcer.clone();
-            let stop = Stop::at_signals(move || ender.end(None, Exit::Interrupted)).context("cannot watch for Ctrl-C")?;
+            let grace = if input == Input::Notices { plan.stop_grace } else { Duration::ZERO };
+            let stop = Stop::at(signals, Ending { enforcer: enforcer.clone(), grace });
+            let stop = stop.context("cannot watch for signals")?;
             watch()?;
             shared.names.listen().context("cannot listen for resolved names")?;
             anyhow::Ok((stop, program.watched(enforcer).context("cannot start the watchdog")?))
@@ -153,7 +159,7 @@ fn instances(
             .collect();
         LowPorts::new(plan.harden).are_bound();
         if workers.iter().any(Result::is_err) {
-            stop.raise();
+            stop.raise(None);
         }
         let mut first_failure = None;
         for worker in workers {
@@ -162,6 +168,22 @@ fn instances(
         }
         Ok(first_failure.unwrap_or(Exit::Success))
     })
+}
+
+/// Ends the process where what runs does not.
+struct Ending {
+    enforcer: Enforcer,
+    grace: Duration,
+}
+
+impl AtSignals for Ending {
+    fn first(&mut self, signal: Signal) {
+        self.enforcer.stopped(self.grace, signal.exit());
+    }
+
+    fn second(&mut self, signal: Signal) {
+        self.enforcer.end(None, signal.exit());
+    }
 }
 
 /// Stops the other workers when one goes without success, be it by a panic.
@@ -173,7 +195,7 @@ struct StopOthers<'a> {
 impl Drop for StopOthers<'_> {
     fn drop(&mut self) {
         if !self.needless {
-            self.stop.raise();
+            self.stop.raise(None);
         }
     }
 }
@@ -220,13 +242,27 @@ async fn instance(
 ) -> Ended {
     let deadline = plan.limits.time.map(|time| enforcer.within(time, Struck::Time(time)));
     let (stdout, stderr) = (Stream::stdout(&plan.source), Stream::stderr(&plan.source));
-    let ended = program.run(shared.instance(plan, place, stdout, stderr), stop.raised()).await;
+    let announce = async {
+        if program.input(plan.stdin) == Input::Notices {
+            stop.raised().await;
+            tokio::time::sleep(AS_ONE).await;
+            if let Some(signal) = stop.signal() {
+                audit::stopping(&plan.source.name(), signal, plan.stop_grace);
+            }
+        }
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = program.run(shared.instance(plan, place, stdout, stderr), stop) => ended,
+        never = announce => never,
+    };
     if deadline.is_some_and(|deadline| !deadline.is_met()) {
         // The process is being ended.
         std::future::pending::<()>().await;
     }
     match &ended {
-        Ended::Trapped(reason) => audit::trapped(&plan.source.name(), reason),
+        Ended::Trapped(reason) => audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref()),
+        Ended::Stopped(stopped) => audit::stopped(&plan.source.name(), *stopped, plan.stop_grace),
         Ended::Limited(limit) => {
             enforcer.limited();
             audit::limited(&plan.source.name(), limit);

@@ -25,6 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub mod guests {
     /// Sends to 10.9.0.2 until there is no room, waits for some, and goes on.
     pub const FILLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fills.wasm"));
+    /// Declares that it takes notices of the host, and does with them what its argument says.
+    pub const HEEDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/heeds.wasm"));
     /// Runs its arguments as programs, and says what came of each step.
     pub const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));
     /// Panics with the message "the guest says why".
@@ -54,6 +56,10 @@ pub enum Runtime {
     UdpingHost,
     /// The stock CLI, of the same version of wasmtime.
     Wasmtime,
+    /// The stock CLI, prebuilt, of the older of the two long-term lines.
+    Wasmtime36,
+    /// The same, of the newer one.
+    Wasmtime48,
 }
 
 /// Makes of each case, a function of a [`Runtime`], a test for each runtime.
@@ -69,7 +75,40 @@ macro_rules! under_both_runtimes {
     };
 }
 
+/// Makes of each case a test for each runtime, the prebuilt ones included.
+#[macro_export]
+macro_rules! under_all_runtimes {
+    ($($case:ident),* $(,)?) => {
+        $crate::under_both_runtimes![$($case),*];
+        mod under_wasmtime_36 {
+            $(#[test] fn $case() { $crate::Runtime::Wasmtime36.is_there().then(|| super::$case($crate::Runtime::Wasmtime36)); })*
+        }
+        mod under_wasmtime_48 {
+            $(#[test] fn $case() { $crate::Runtime::Wasmtime48.is_there().then(|| super::$case($crate::Runtime::Wasmtime48)); })*
+        }
+    };
+}
+
 impl Runtime {
+    /// Whether it is installed. Where one is not, the test says so, and passes, but not where every peer has to be there.
+    pub fn is_there(self) -> bool {
+        let is_there = self.program().is_some();
+        if !is_there {
+            eprintln!("not tested: {self:?} is not installed (make peers)");
+            assert!(env::var_os("UDPING_ALL_PEERS").is_none(), "CI has every peer");
+        }
+        is_there
+    }
+
+    fn program(self) -> Option<PathBuf> {
+        match self {
+            Self::UdpingHost => Some(host_program()),
+            Self::Wasmtime => Some(program("wasmtime")),
+            Self::Wasmtime36 => installed("wasmtime-36"),
+            Self::Wasmtime48 => installed("wasmtime-48"),
+        }
+    }
+
     /// The command that runs `component` with `arguments`: under udping-host these are also the grant.
     pub fn command(self, component: Component, arguments: &[&str]) -> Command {
         self.command_with_key(None, component, arguments)
@@ -79,9 +118,10 @@ impl Runtime {
     pub fn command_with_key(self, key: Option<&str>, component: Component, arguments: &[&str]) -> Command {
         let mut command = match self {
             Self::UdpingHost => udping_host(),
-            Self::Wasmtime => {
-                let mut command = wasmtime();
-                command.args(["-S", "inherit-network"]);
+            stock => {
+                let program = stock.program().expect("whether it is installed was asked before");
+                let mut command = Command::new(program);
+                command.args(["run", "-S", "inherit-network"]);
                 command
             }
         };
@@ -89,7 +129,7 @@ impl Runtime {
             (_, None) => &mut command,
             (Self::UdpingHost, Some(key)) => command.arg("--key-file").arg(key_file(key)),
             // Without a value: it is this process's, and no argument that all users can read.
-            (Self::Wasmtime, Some(key)) => command.args(["--env", "UDPING_KEY"]).env("UDPING_KEY", key),
+            (_, Some(key)) => command.args(["--env", "UDPING_KEY"]).env("UDPING_KEY", key),
         };
         command.arg(file(&format!("{}.wasm", component.name), component.bytes)).args(arguments);
         command

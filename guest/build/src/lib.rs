@@ -12,8 +12,17 @@ use wit_component::ComponentEncoder;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The sources of all guests, from the workspace's root.
-const SOURCES: [&str; 8] =
-    ["Cargo.toml", "Cargo.lock", "wit", "guest/core", "guest/net", "guest/report", "guest/client", "guest/server"];
+const SOURCES: [&str; 9] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "wit",
+    "guest/core",
+    "guest/cli",
+    "guest/net",
+    "guest/report",
+    "guest/client",
+    "guest/server",
+];
 
 /// Guests that are built together.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,6 @@
 //! The pinger as a component: arguments -> [`udping_core::pinger`] <-> one poll loop over its sockets -> [`udping_report`] ->
 //! standard output.
 
-pub mod args;
 pub mod run;
 pub mod sockets;
 pub mod targets;
@@ -20,3 +19,5 @@ impl Guest for Client {
 // Natively, where this crate is only tested, the export's name is none that a linker takes.
 #[cfg(target_arch = "wasm32")]
 udping_net::bindings::export!(Client with_types_in udping_net::bindings);
+
+udping_net::declare_notices!(Client);

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use udping_cli::client::{Args, Format, Schedule, Spoken};
 use udping_core::auth::Keys;
 use udping_core::delays::Measured;
 use udping_core::pinger::{Config, FlowId, Happened, Pinger};
@@ -12,7 +13,7 @@ use udping_core::stamp::ErrorEstimate;
 use udping_core::summary::Summary;
 use udping_core::time::{Instant, UnixTime};
 use udping_net::console::{Console, WriteError};
-use udping_net::host::{Notice, StopSignal};
+use udping_net::host::{Notice, Notices};
 use udping_net::program::{self, Failure};
 use udping_net::{clock, poll, random};
 use udping_report::csv::Csv;
@@ -23,7 +24,6 @@ use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
 use udping_report::{Exporter, FlowName, Run, Settings, Target};
 
-use crate::args::{Args, Format, Schedule, Spoken};
 use crate::sockets::Sockets;
 use crate::targets;
 
@@ -209,7 +209,7 @@ impl Output {
 
 /// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its events.
 fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Output) -> Result<(), WriteError> {
-    let stop = StopSignal::from_host();
+    let notices = Notices::from_host();
     loop {
         pinger.handle_timeout(clock::now());
         send_due(pinger, sockets);
@@ -228,18 +228,23 @@ fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Outp
         }
         let timer = wake.map(clock::timer);
         let mut waited_for: Vec<_> = sockets.readable().collect();
-        waited_for.extend(stop.as_ref().map(StopSignal::pollable));
+        waited_for.extend(notices.as_ref().map(Notices::pollable));
         waited_for.extend(timer.as_ref());
         sockets.prepare();
         for ready in poll::poll(&waited_for) {
             let ready = ready as usize;
             if ready < sockets.count() {
                 sockets.receive(ready, pinger);
-            } else if let Some(stop) = stop.as_ref().filter(|_| ready == sockets.count()) {
-                match stop.notice() {
-                    Some(Notice::Stop) => pinger.stop(),
-                    Some(Notice::Environment) => program::changed_keys().into_iter().for_each(|keys| pinger.set_keys(keys)),
-                    None => {}
+            } else if let Some(notices) = notices.as_ref().filter(|_| ready == sockets.count()) {
+                for notice in notices.read() {
+                    match notice {
+                        Notice::Stop => pinger.stop(),
+                        Notice::Environment => {
+                            program::changed_keys().into_iter().for_each(|keys| pinger.set_keys(keys));
+                        }
+                        // What that prints is each format's own matter.
+                        Notice::Report => {}
+                    }
                 }
             }
         }

@@ -2,14 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use udping_cli::client::Args;
 use udping_core::pinger::{Arrival, Departure, Pinger};
 use udping_net::clock;
 use udping_net::error::NetError;
 use udping_net::poll::Pollable;
 use udping_net::program::Failure;
 use udping_net::udp::{Bound, Channel};
-
-use crate::args::Args;
 
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
 const BATCH: u64 = 64;

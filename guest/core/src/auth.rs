@@ -12,7 +12,7 @@ pub const TAG: usize = 32;
 pub const TRUNCATED: usize = 16;
 
 /// How long a key may be, in bytes: not guessable, and not longer than the block of SHA-256, which RFC 2104 would hash.
-const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
+pub const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 
 /// What a message is for. A tag for one is none for the other: what a server has said cannot be sent to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,7 +71,7 @@ fn pings_are_numbered_from_one_and_sent_on_the_grid_whether_or_not_replies_come(
     assert_eq!(pinger.next_wake(), Some(at(0)));
     let departure = pinger.poll_send(at(0), wall(3)).unwrap();
     assert_eq!((departure.flow, departure.seq, departure.to, departure.source_port), (ONLY, Seq(1), peer(), 0));
-    assert_eq!(departure.datagram, &b"Ping 1 1700000000.000003000     "[..]);
+    assert_eq!(departure.datagram, &b"Ping 1 1700000000.000003000\t\t\t\t\t"[..]);
     assert_eq!(pinger.poll_send(at(99), wall(0)), None);
     assert_eq!(pinger.next_wake(), Some(at(100)));
     assert_eq!(pinger.poll_send(at(103), wall(0)).unwrap().seq, Seq(2));

@@ -320,9 +320,10 @@ pub(crate) fn sealed(key: &Key, direction: Direction, message: &[u8]) -> Vec<u8>
 
 #[test]
 fn with_a_key_the_answer_is_the_message_with_a_replys_tag() {
-    for (mut server, text) in
-        [(echo(keyed()), b"Ping 7 1700000000.000000000     "), (upper_casing(keyed()), b"PING 7 1700000000.000000000     ")]
-    {
+    for (mut server, text) in [
+        (echo(keyed()), b"Ping 7 1700000000.000000000\t\t\t\t\t"),
+        (upper_casing(keyed()), b"PING 7 1700000000.000000000\t\t\t\t\t"),
+    ] {
         let mut datagram = tagged(7, WALL);
         assert_eq!(server.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
         assert_eq!(key().open(Direction::Reply, &datagram), Some(&text[..]));

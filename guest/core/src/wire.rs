@@ -1,5 +1,5 @@
 //! The message of the UDP Pinger lab of Kurose and Ross's textbook: `Ping <seq> <date>`. Ours has the date as Unix time with
-//! a fraction, and is padded with spaces.
+//! a fraction, and is padded with tabs.
 
 use std::io::Write as _;
 
@@ -10,6 +10,9 @@ use crate::time::UnixTime;
 
 /// The most bytes a UDP datagram over IPv4 can carry: 65535, less 20 of IP header and 8 of UDP header.
 pub const MAX_DATAGRAM: usize = 65_507;
+
+/// White space, which a number ends at, and no space: a server that splits the text at spaces finds three words.
+const PADDING: u8 = b'\t';
 
 /// One ping, as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +38,13 @@ pub enum NotAPing {
 }
 
 impl Ping {
-    /// Replaces what is in `datagram` with this ping's text, padded with spaces to `size` bytes where the text is shorter.
+    /// Replaces what is in `datagram` with this ping's text, padded with [`PADDING`] to `size` bytes where the text is shorter.
     pub fn encode(&self, size: usize, datagram: &mut Vec<u8>) {
         datagram.clear();
         // Writing to a Vec cannot fail.
         let _ = write!(datagram, "Ping {} {}", self.seq, self.sent_at);
         if datagram.len() < size {
-            datagram.resize(size, b' ');
+            datagram.resize(size, PADDING);
         }
     }
 
@@ -168,7 +171,18 @@ mod tests {
         ping(7, 1_700_000_000, 5_000).encode(0, &mut datagram);
         assert_eq!(datagram, b"Ping 7 1700000000.000005000");
         ping(7, 1_700_000_000, 5_000).encode(30, &mut datagram);
-        assert_eq!(datagram, b"Ping 7 1700000000.000005000   ");
+        assert_eq!(datagram, b"Ping 7 1700000000.000005000\t\t\t");
+    }
+
+    #[test]
+    fn a_server_that_splits_at_spaces_finds_three_words_whatever_the_size() {
+        for (seq, size) in [(1, 0), (1, 27), (1, 28), (u32::MAX, 32), (7, 1_400), (7, MAX_DATAGRAM)] {
+            let mut datagram = Vec::new();
+            ping(seq, 1_700_000_000, 5_000).encode(size, &mut datagram);
+            let words: Vec<_> = str::from_utf8(&datagram).unwrap().split(' ').collect();
+            assert_eq!((words.len(), words[0], words[1]), (3, "Ping", seq.to_string().as_str()));
+            assert_eq!(words[2].trim_end(), "1700000000.000005000");
+        }
     }
 
     #[test]

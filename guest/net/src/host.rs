@@ -1,20 +1,12 @@
-//! What a host tells its guests: the environment; and, which only udping-host does, that it changed, and that they should
-//! stop.
+//! What a host tells its guests: the environment; and udping-host's notices, by its contract ([`udping_cli::contract`]).
 
 use std::cell::RefCell;
+
+use udping_cli::contract;
 
 use crate::bindings::wasi::cli::{environment, stdin};
 use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::poll::Pollable;
-
-/// Set by udping-host: it says refusals itself, writes [`ENVIRONMENT`] to standard input when a variable has another value
-/// than before, and closes standard input to say "stop".
-///
-/// WASI 0.2 has no signals. Elsewhere the end of standard input means nothing: it may be /dev/null.
-const UNDER_UDPING_HOST: &str = "UDPING_HOST";
-
-/// The line that says that the environment is worth asking for again.
-const ENVIRONMENT: &[u8] = b"environment";
 
 /// Bytes of a line that are kept: more than any line has that means something.
 const LINE: usize = 64;
@@ -29,7 +21,17 @@ pub fn variable(wanted: &str) -> Option<String> {
 
 /// Whether udping-host runs this component.
 pub fn is_udping_host() -> bool {
-    variable(UNDER_UDPING_HOST).is_some()
+    variable(contract::UDPING_HOST).is_some()
+}
+
+/// Whether standard input carries notices of udping-host.
+pub fn has_notices() -> bool {
+    variable(contract::UDPING_NOTICES).as_deref() == Some(contract::NOTICES_ON_STDIN)
+}
+
+/// The columns of the terminal that standard output is, as they are now, where the host knows that.
+pub fn columns() -> Option<usize> {
+    variable(contract::UDPING_COLUMNS)?.parse().ok()
 }
 
 /// Standard input to its end, as text.
@@ -53,13 +55,15 @@ pub fn read_stdin() -> Result<String, &'static str> {
 pub enum Notice {
     /// The environment changed.
     Environment,
+    /// Somebody asks what there is to report so far.
+    Report,
     /// The component should end in good order.
     Stop,
 }
 
-/// Where the host says that something changed, or that the component should end.
+/// Where the host's notices come.
 #[derive(Debug)]
-pub struct StopSignal {
+pub struct Notices {
     // Dropped before the stream whose child it is.
     readable: Pollable,
     stdin: InputStream,
@@ -67,48 +71,53 @@ pub struct StopSignal {
     line: RefCell<Vec<u8>>,
 }
 
-impl StopSignal {
-    /// `None` under a host that gives no such signal.
+impl Notices {
+    /// `None` under a host that gives none.
     pub fn from_host() -> Option<Self> {
-        is_udping_host().then(|| {
+        // Elsewhere the end of standard input means nothing: it may be /dev/null.
+        has_notices().then(|| {
             let stdin = stdin::get_stdin();
             Self { readable: stdin.subscribe(), stdin, line: RefCell::default() }
         })
     }
 
-    /// Ready when [`Self::notice`] is worth asking.
+    /// Ready when [`Self::read`] is worth a call.
     pub fn pollable(&self) -> &Pollable {
         &self.readable
     }
 
-    /// What the host has said since the last time; several changes are one. A line that means nothing is left.
-    pub fn notice(&self) -> Option<Notice> {
-        let mut notice = None;
+    /// What the host has said since the last time, each once. A line that means nothing is left.
+    pub fn read(&self) -> Vec<Notice> {
+        let mut notices = Vec::new();
         loop {
             match self.stdin.read(LINE as u64) {
-                Ok(bytes) if bytes.is_empty() => return notice,
-                Ok(bytes) => {
-                    if self.read_lines(&bytes) {
-                        notice = Some(Notice::Environment);
-                    }
+                Ok(bytes) if bytes.is_empty() => return notices,
+                Ok(bytes) => self.read_lines(&bytes, &mut notices),
+                Err(StreamError::Closed | StreamError::LastOperationFailed(_)) => {
+                    notices.push(Notice::Stop);
+                    return notices;
                 }
-                Err(StreamError::Closed | StreamError::LastOperationFailed(_)) => return Some(Notice::Stop),
             }
         }
     }
 
-    /// Whether a line that ends in `bytes` says that the environment changed.
-    fn read_lines(&self, bytes: &[u8]) -> bool {
+    /// Adds the notices whose lines end in `bytes`.
+    fn read_lines(&self, bytes: &[u8], notices: &mut Vec<Notice>) {
         let mut line = self.line.borrow_mut();
-        let mut changed = false;
         for &byte in bytes {
-            if byte == b'\n' {
-                changed |= *line == ENVIRONMENT;
-                line.clear();
-            } else if line.len() < LINE {
-                line.push(byte);
+            if byte != b'\n' {
+                if line.len() < LINE {
+                    line.push(byte);
+                }
+                continue;
             }
+            let notice = match str::from_utf8(&line) {
+                Ok(contract::ENVIRONMENT) => Some(Notice::Environment),
+                Ok(contract::REPORT) => Some(Notice::Report),
+                _ => None,
+            };
+            notices.extend(notice.filter(|notice| !notices.contains(notice)));
+            line.clear();
         }
-        changed
     }
 }

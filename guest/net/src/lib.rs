@@ -22,3 +22,30 @@ pub mod bindings {
         pub_export_macro: true,
     });
 }
+
+/// The declaration of udping-host's contract (`udping_cli::contract`): a component that keeps to it exports this, too.
+#[allow(missing_docs, clippy::all)]
+pub mod declaration {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "declares-notices",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "declare",
+    });
+}
+
+/// Has a type of a component, which keeps to udping-host's contract, declare that.
+#[macro_export]
+macro_rules! declare_notices {
+    ($component:ident) => {
+        impl $crate::declaration::exports::udping::guest::notices::Guest for $component {
+            fn version() -> u32 {
+                1
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::declaration::declare!($component with_types_in $crate::declaration);
+    };
+}

@@ -1,15 +1,14 @@
 //! What a component does before and after its own work: arguments and key in, a result out, panics made visible.
 
 use thiserror::Error;
+use udping_cli::contract::UDPING_KEY;
+use udping_cli::usage::one_line;
 use udping_core::auth::Keys;
 
 use crate::bindings::wasi::cli::{environment, exit};
 use crate::console::{Console, WriteError};
 use crate::error::NetError;
 use crate::host;
-
-/// The variable that holds the key, or two. A key is no argument: those are for every user of the machine to read.
-const KEY: &str = "UDPING_KEY";
 
 /// How a program ends when it does not end well.
 #[derive(Debug, Error)]
@@ -61,7 +60,7 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
 pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, Failure> {
     match Args::try_parse_from(arguments) {
         Ok(args) => Ok(Some(args)),
-        Err(error) if error.use_stderr() => Err(Failure::Message(one_line(&error.to_string()))),
+        Err(error) if error.use_stderr() => Err(Failure::Message(one_line(&error))),
         Err(help) => {
             Console::stdout().write(&help.to_string())?;
             Ok(None)
@@ -71,8 +70,8 @@ pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, F
 
 /// The keys in the environment, where there are any. What is there and is no key is an error, and not no key.
 pub fn keys() -> Result<Option<Keys>, Failure> {
-    let keys = host::variable(KEY).map(|digits| Keys::from_hex(&digits)).transpose();
-    keys.map_err(|error| Failure::Message(format!("{KEY}: {error}")))
+    let keys = host::variable(UDPING_KEY).map(|digits| Keys::from_hex(&digits)).transpose();
+    keys.map_err(|error| Failure::Message(format!("{UDPING_KEY}: {error}")))
 }
 
 /// The keys that are in the environment now, after it changed. Where they are none, that is said, and those that hold go on
@@ -83,23 +82,4 @@ pub fn changed_keys() -> Option<Keys> {
         let _ = Console::stderr().line(failure);
         None
     })
-}
-
-/// What a usage error says, on one line: clap's first paragraph.
-fn one_line(message: &str) -> String {
-    let paragraph = message.split("\n\n").next().unwrap_or(message);
-    let words: Vec<_> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
-    format!("{} (see --help)", words.join(" "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_usage_error_is_one_line() {
-        let clap =
-            "error: the following required arguments were not provided:\n  <HOST>\n  <PORT>\n\nUsage: client <HOST>\n";
-        assert_eq!(one_line(clap), "the following required arguments were not provided: <HOST> <PORT> (see --help)");
-    }
 }

@@ -1,19 +1,57 @@
 //! From a host as the user wrote it to an address.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+use udping_cli::address::{self, Address, Zone};
+use udping_cli::contract::{self, UDPING_ZONES};
 
 use crate::bindings::wasi::sockets::instance_network::instance_network;
 use crate::bindings::wasi::sockets::ip_name_lookup;
 use crate::bindings::wasi::sockets::network::{ErrorCode, IpAddress};
 use crate::error::NetError;
+use crate::host;
 
-/// The address that `host` spells out: IPv4, or IPv6 with or without brackets and a numeric zone; `None` where it is a name.
-pub fn literal(host: &str, port: u16) -> Option<SocketAddr> {
-    if let Ok(v4) = host.parse::<Ipv4Addr>() {
-        return Some(SocketAddr::from((v4, port)));
+/// The address that `host` writes; `None` where it is a name.
+///
+/// # Errors
+///
+/// Where it can only be an address, and is none, or where its zone is not known. The message is for users.
+pub fn literal(host: &str, port: u16) -> Result<Option<SocketAddr>, String> {
+    match host.parse() {
+        Ok(address) => with_port(&address, port).map(Some),
+        Err(_) if address::ends_in_number(host) => {
+            Err(format!("{host} is not an IPv4 address: write four decimal numbers, without zeros in front"))
+        }
+        Err(_) => Ok(None),
     }
-    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    format!("[{bare}]:{port}").parse::<SocketAddrV6>().ok().map(SocketAddr::V6)
+}
+
+/// A socket address of `address`.
+///
+/// # Errors
+///
+/// Where its zone is a name whose index the host has not told. The message is for users.
+pub fn with_port(address: &Address, port: u16) -> Result<SocketAddr, String> {
+    let index = match &address.zone {
+        None => 0,
+        Some(Zone::Index(index)) => *index,
+        Some(Zone::Name(name)) => zone(name)?,
+    };
+    Ok(match address.ip {
+        IpAddr::V4(v4) => (v4, port).into(),
+        IpAddr::V6(v6) => SocketAddrV6::new(v6, port, 0, index).into(),
+    })
+}
+
+fn zone(name: &str) -> Result<u32, String> {
+    let zones = host::variable(UDPING_ZONES).unwrap_or_default();
+    contract::zone(&zones, name).ok_or_else(|| {
+        if host::is_udping_host() {
+            format!("there is no network interface {name}")
+        } else {
+            format!("only udping-host knows interfaces by name: in place of {name}, write its number, as `ip link` shows it")
+        }
+    })
 }
 
 /// The first address of `name` that `wanted` takes, through `wasi:sockets/ip-name-lookup`.
@@ -48,12 +86,16 @@ mod tests {
             ("::1", Some("[::1]:7")),
             ("[::1]", Some("[::1]:7")),
             ("fe80::1%2", Some("[fe80::1%2]:7")),
+            ("127.1", Some("127.0.0.1:7")),
+            ("0x7f000001", Some("127.0.0.1:7")),
             ("localhost", None),
             ("[::1", None),
-            ("127.1", None),
             ("", None),
         ] {
-            assert_eq!(literal(host, 7), expected.map(|text| text.parse().unwrap()), "{host:?}");
+            assert_eq!(literal(host, 7), Ok(expected.map(|text| text.parse().unwrap())), "{host:?}");
+        }
+        for host in ["127.0.0.256", "010.0.0.1", "a.1"] {
+            assert!(literal(host, 7).is_err(), "{host}");
         }
     }
 }

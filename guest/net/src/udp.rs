@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use crate::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use crate::bindings::wasi::sockets::instance_network::instance_network;
 use crate::bindings::wasi::sockets::network::{
     ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
@@ -10,9 +11,12 @@ use crate::bindings::wasi::sockets::network::{
 use crate::bindings::wasi::sockets::udp::{IncomingDatagramStream, OutgoingDatagramStream, UdpSocket};
 use crate::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
 use crate::error::NetError;
-use crate::poll::Pollable;
+use crate::poll::{Pollable, poll};
 
 pub use crate::bindings::wasi::sockets::udp::{IncomingDatagram, OutgoingDatagram};
+
+/// How long a ping waits for room, in nanoseconds: much longer than a runtime takes to look at a socket.
+const A_MOMENT: u64 = 10_000_000;
 
 /// A bound socket that has no streams yet.
 #[derive(Debug)]
@@ -94,17 +98,26 @@ impl Channel {
         Ok(self.permitted.get())
     }
 
-    /// Sends `data` to `peer`, which is the channel's own, if it was opened for one; without waiting for room.
+    /// Sends `data` to `peer`, which is the channel's own, if it was opened for one. Where there is no room, it is waited for, but
+    /// no longer than [`A_MOMENT`].
     ///
     /// An ICMP error that came back for an earlier datagram is reported by the next send, which then sends nothing
     /// (Linux: `SO_ERROR`); it is not this datagram's, so there is a second try.
     pub fn send_to(&self, peer: SocketAddr, data: &[u8]) -> Result<(), NetError> {
         let datagram = [OutgoingDatagram { data: data.to_vec(), remote_address: Some(peer.into()) }];
-        match self.send_now(&datagram) {
+        let sent = match self.send_now(&datagram) {
             Err(NetError(ErrorCode::ConnectionRefused)) => self.send_now(&datagram),
             other => other,
-        }
-        .map(|_| ())
+        };
+        let sent = match sent {
+            // A runtime that has not looked at the socket yet, as wasmtime 36, permits nothing before it was waited for.
+            Err(NetError(ErrorCode::WouldBlock)) => {
+                poll(&[&self.outgoing.subscribe(), &subscribe_duration(A_MOMENT)]);
+                self.send_now(&datagram)
+            }
+            other => other,
+        };
+        sent.map(|_| ())
     }
 
     /// Sends all of `datagrams`, waiting for room where there is none, and calls `done` with each in turn and what came of

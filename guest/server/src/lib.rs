@@ -1,6 +1,5 @@
 //! The echo server as a component: arguments -> [`udping_core::echo`] <-> one poll loop.
 
-pub mod args;
 pub mod run;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
@@ -17,3 +16,5 @@ impl Guest for Server {
 // Natively, where this crate is only tested, the export's name is none that a linker takes.
 #[cfg(target_arch = "wasm32")]
 udping_net::bindings::export!(Server with_types_in udping_net::bindings);
+
+udping_net::declare_notices!(Server);

@@ -1,7 +1,8 @@
 //! The server's life: listen, answer until told to stop, say what was done.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use udping_cli::server::{Args, Misuse, Spoken};
 use udping_core::echo::Echo;
 use udping_core::report::{Fate, FirstLimited, Listening, Logged};
 use udping_core::server::{Arrival, Config, Keyed, Protocol, Refusal, Server, Verdict};
@@ -9,12 +10,10 @@ use udping_core::stamp::{ErrorEstimate, Reflector, Sessions};
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::console::Console;
 use udping_net::error::NetError;
-use udping_net::host::{Notice, StopSignal};
+use udping_net::host::{Notice, Notices};
 use udping_net::program::{self, Failure};
 use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
-use udping_net::{clock, poll, random};
-
-use crate::args::{Args, Misuse, Spoken};
+use udping_net::{clock, poll, random, resolve};
 
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
 const BATCH: u64 = 64;
@@ -53,21 +52,25 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
     out.line(Listening { addresses: &addresses, does: P::DOES, keyed: server.is_keyed() })?;
 
     let mut service = Service { name, server, log: args.verbose.then_some(out), has_limited: false };
-    let stop = StopSignal::from_host();
+    let notices = Notices::from_host();
     let mut waited_for: Vec<_> = channels.iter().map(Channel::readable).collect();
-    waited_for.extend(stop.as_ref().map(StopSignal::pollable));
+    waited_for.extend(notices.as_ref().map(Notices::pollable));
     let mut stopped = false;
     while !stopped {
         for ready in poll::poll(&waited_for) {
             match channels.get(ready as usize) {
                 Some(channel) => service.serve(channel),
-                None => match stop.as_ref().and_then(StopSignal::notice) {
-                    Some(Notice::Stop) => stopped = true,
-                    Some(Notice::Environment) => {
-                        program::changed_keys().into_iter().for_each(|keys| service.server.set_keys(keys))
+                None => {
+                    for notice in notices.iter().flat_map(Notices::read) {
+                        match notice {
+                            Notice::Stop => stopped = true,
+                            Notice::Environment => {
+                                program::changed_keys().into_iter().for_each(|keys| service.server.set_keys(keys));
+                            }
+                            Notice::Report => Console::stdout().line(service.server.counts())?,
+                        }
                     }
-                    None => {}
-                },
+                }
             }
         }
     }
@@ -76,7 +79,7 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
 
 fn config(args: &Args) -> Result<Config, Failure> {
     let (random, keys) = (random::seed(), program::keys()?);
-    args.check(keys.is_some())?;
+    args.check(keys.is_some()).map_err(misuse)?;
     Ok(Config {
         drop_rate: args.drop_rate,
         seed: args.seed.unwrap_or(random),
@@ -88,9 +91,8 @@ fn config(args: &Args) -> Result<Config, Failure> {
 
 /// One socket for each family that is asked for and that the machine has: a WASI socket is never both.
 fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
-    let port = args.port()?;
-    let open = |ip: IpAddr| {
-        let local = SocketAddr::new(ip, port);
+    let port = args.port().map_err(misuse)?;
+    let open = |local: SocketAddr| {
         Bound::new(local)
             .and_then(|socket| {
                 socket.set_receive_buffer(BUFFER)?;
@@ -98,14 +100,15 @@ fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
             })
             .map_err(|error| Failure::Net(format!("cannot listen on {local}"), error))
     };
-    if let Some(ip) = args.bind {
-        return Ok(vec![open(ip)?]);
+    if let Some(address) = &args.bind {
+        let local = resolve::with_port(address, port).map_err(|error| Failure::Message(format!("--bind: {error}")))?;
+        return Ok(vec![open(local)?]);
     }
-    let v6 = match open(Ipv6Addr::UNSPECIFIED.into()) {
+    let v6 = match open((Ipv6Addr::UNSPECIFIED, port).into()) {
         Err(Failure::Net(_, NetError(ErrorCode::NotSupported | ErrorCode::AddressNotBindable))) => None,
         other => Some(other?),
     };
-    let v4 = open(Ipv4Addr::UNSPECIFIED.into())?;
+    let v4 = open((Ipv4Addr::UNSPECIFIED, port).into())?;
     Ok(v6.into_iter().chain([v4]).collect())
 }
 
@@ -194,8 +197,6 @@ impl<P: Protocol> Service<'_, P> {
     }
 }
 
-impl From<Misuse> for Failure {
-    fn from(misuse: Misuse) -> Self {
-        Self::Message(misuse.to_string())
-    }
+fn misuse(misuse: Misuse) -> Failure {
+    Failure::Message(misuse.to_string())
 }

@@ -220,7 +220,9 @@ Examples:
   udping-host ./client 192.0.2.7 12000              a file that is called client
   udping-host grants server 12000                   what the server would be granted
 
-Ctrl-C or SIGTERM asks the component to end, and a second one ends it at once.
+Ctrl-C or SIGTERM stops the component. The client and the server, and others that take notices on
+standard input, print what they have and end by themselves, within --stop-grace; any other
+component is ended at once. A second signal ends it at once.
 
 Exit codes:
 {codes}"

@@ -1,6 +1,7 @@
 //! How a component's run is kept up, and what is told of it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -21,6 +22,12 @@ pub struct ServiceFlags {
     /// Give it this variable, with the value that it has here, or another; may be repeated
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub env: Vec<Variable>,
+    /// Give it standard input, and no notices of this host there; else standard input is empty
+    #[arg(long)]
+    pub stdin: bool,
+    /// How long it has to end after the first signal, before it is ended, where it takes notices [default: 2s]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub stop_grace: Option<Duration>,
     /// Start it anew, on the same open sockets, when it has trapped
     #[arg(long, value_name = "WHEN", value_enum)]
     pub restart: Option<Restart>,
@@ -48,6 +55,8 @@ impl ServiceFlags {
             env: self.env,
             policy: self.policy.or(other.policy),
             key_file: self.key_file.or(other.key_file),
+            stdin: self.stdin || other.stdin,
+            stop_grace: self.stop_grace.or(other.stop_grace),
             restart: self.restart.or(other.restart),
             log: self.log.or(other.log),
             no_harden: self.no_harden || other.no_harden,

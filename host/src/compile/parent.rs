@@ -43,6 +43,9 @@ fn outcome(answer: Answer, limits: &CompileLimits) -> Result<MachineCode, LoadEr
     match (status.success(), Outcome::decode(bytes)) {
         (true, Some(Outcome::Code(code))) => Ok(MachineCode::compiled(code)),
         (true, Some(Outcome::Invalid(why))) => Err(LoadError::Invalid(why)),
+        (true, Some(Outcome::OtherWasi(name))) => {
+            Err(LoadError::other_wasi([name.as_str()].into_iter()).unwrap_or(LoadError::Invalid(name)))
+        }
         (true, Some(Outcome::OutOfMemory)) => Err(out_of_memory()),
         _ if OUT_OF_MEMORY.iter().any(|text| message.contains(text)) => Err(out_of_memory()),
         _ if is_killed(status) => Err(LoadError::Killed),

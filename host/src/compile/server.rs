@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use wasmtime::Engine;
+use wasmtime_environ::wasmparser::{Parser, Payload};
 
 use super::confine::confine;
 use super::{CompileLimits, Footprint};
 use crate::limits::is_out_of_memory;
-use crate::sandbox::first_line;
+use crate::sandbox::{LoadError, first_line};
 
 /// What comes before a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub enum Outcome {
     Code(Vec<u8>),
     /// It is no valid component, for that reason.
     Invalid(String),
+    /// It cannot be compiled here, and has a name of another version of WASI.
+    OtherWasi(String),
     /// There was no more memory.
     OutOfMemory,
 }
@@ -62,6 +65,7 @@ impl Outcome {
         let (kind, bytes): (_, &[u8]) = match self {
             Self::Code(code) => (b'c', code),
             Self::Invalid(why) => (b'i', why.as_bytes()),
+            Self::OtherWasi(name) => (b'w', name.as_bytes()),
             Self::OutOfMemory => (b'm', &[]),
         };
         to.write_all(bytes)?;
@@ -75,6 +79,7 @@ impl Outcome {
         match bytes.pop()? {
             b'c' => Some(Self::Code(bytes)),
             b'i' => Some(Self::Invalid(String::from_utf8_lossy(&bytes).into_owned())),
+            b'w' => Some(Self::OtherWasi(String::from_utf8_lossy(&bytes).into_owned())),
             b'm' => Some(Self::OutOfMemory),
             _ => None,
         }
@@ -110,8 +115,35 @@ fn compile(component: &[u8]) -> Outcome {
         Ok(code) if Footprint::read(&code).is_some() => Outcome::Code(code),
         Ok(_) => Outcome::Invalid("the compiler wrote what cannot be read".to_owned()),
         Err(error) if is_out_of_memory(&error) => Outcome::OutOfMemory,
-        Err(error) => Outcome::Invalid(first_line(&error)),
+        Err(error) => match other_wasi(component) {
+            Some(name) => Outcome::OtherWasi(name),
+            None => Outcome::Invalid(first_line(&error)),
+        },
     }
+}
+
+/// The name of an import or export that is of another version of WASI than this host serves.
+fn other_wasi(component: &[u8]) -> Option<String> {
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(component) {
+        let mut names = Vec::new();
+        match payload.ok()? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                names.extend(imports.into_iter().map_while(|import| Some(import.ok()?.name.name.to_owned())));
+            }
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                names.extend(exports.into_iter().map_while(|export| Some(export.ok()?.name.name.to_owned())));
+            }
+            _ => {}
+        }
+        let is_other = |name: &&String| LoadError::other_wasi([name.as_str()].into_iter()).is_some();
+        if let Some(name) = names.iter().find(is_other) {
+            return Some(name.clone());
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::grants::{HostName, Reason, Refusal, Request};
+use crate::grants::{AnswerRule, HostName, Reason, Refusal, Request};
 use crate::rate::Rate;
 
 /// How soon something of the same kind is told again.
@@ -28,6 +28,26 @@ pub enum Denial<'a> {
         flow: Flow,
         /// In datagrams or bytes a second.
         rate: Rate,
+    },
+    /// It is an answer, and more than may be answered: it was dropped.
+    OverAmplification {
+        /// Whose.
+        component: &'a str,
+        /// Where it was to go.
+        to: SocketAddr,
+        /// Its payload.
+        bytes: usize,
+        /// How far answers may go.
+        rule: AnswerRule,
+        /// The amplification that would let it pass.
+        enough: Option<f64>,
+    },
+    /// It is an answer to a source that stands for many: it was dropped.
+    AnswerToMany {
+        /// Whose.
+        component: &'a str,
+        /// Where it was to go.
+        to: SocketAddr,
     },
     /// By the limit of questions to the resolver.
     OverLookups {
@@ -92,6 +112,22 @@ impl fmt::Display for Denial<'_> {
                 }
                 write!(f, ": more than {} {unit} ({flag})", rate.0)
             }
+            Self::OverAmplification { component, to, bytes, rule, enough } => {
+                let AnswerRule { window, amplification } = rule;
+                let window = humantime::format_duration(*window);
+                write!(f, "dropped: an answer of {component} to {to}, {bytes} bytes: more than came from there within ")?;
+                write!(f, "{window}, times {amplification} (--amplification)")?;
+                match enough {
+                    Some(enough) => write!(f, "; to allow it: --amplification {enough} (said once)"),
+                    None => f.write_str(" (said once)"),
+                }
+            }
+            Self::AnswerToMany { component, to } => {
+                write!(
+                    f,
+                    "dropped: an answer of {component} to {to}, which stands for many: it is never answered (said once)"
+                )
+            }
             Self::OverLookups { component, name, most } => {
                 write!(f, "refused: {component} asked to resolve {name}: more than {most} names at once, ")?;
                 write!(f, "and one per second after that (--limit-lookups)")
@@ -141,14 +177,25 @@ impl Denial<'_> {
                 what: if flow.is_outward() { "send" } else { "receive" },
                 why: flow.flag().0.trim_start_matches("--"),
             },
+            Self::OverAmplification { .. } => Kind { what: "send", why: "amplification" },
+            Self::AnswerToMany { .. } => Kind { what: "send", why: "multicast or broadcast" },
             Self::OverLookups { .. } => Kind { what: "resolve", why: "limit-lookups" },
             Self::TooMany { .. } => Kind { what: "receive", why: "too many to drop" },
         }
     }
 
-    /// Whether the component asked for something that it may not have; a stranger's datagram is not its doing.
-    fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if !matches!(refusal.request, Request::Receive { .. }))
+    /// Whether it is told of a single time: each source of datagrams can cause it, as often as it likes.
+    fn is_told_once(&self) -> bool {
+        matches!(self, Self::OverAmplification { .. } | Self::AnswerToMany { .. })
+    }
+
+    /// What the component asked for and may not have; a stranger's datagram is not its doing.
+    fn refused_request(&self) -> Option<&Request> {
+        match self {
+            Self::Refused(Refusal { request: Request::Receive { .. }, .. }) => None,
+            Self::Refused(refusal) => Some(refusal.request),
+            _ => None,
+        }
     }
 }
 
@@ -218,6 +265,8 @@ fn add(counter: &AtomicU64, more: u64) {
 pub struct Ledger {
     kinds: Mutex<BTreeMap<Kind, Entry>>,
     traffic: Mutex<Vec<Arc<Counters>>>,
+    /// What a component asked for last that was refused, of what was told.
+    refused: Mutex<Option<String>>,
     tell: Box<Tell>,
 }
 
@@ -233,7 +282,7 @@ impl Ledger {
     /// `tell` is called with the first denial of each kind, and then at most once a second, with the number of those of its
     /// kind that were not told in between.
     pub fn new(tell: impl Fn(&Denial<'_>, u64) + Send + Sync + 'static) -> Self {
-        Self { kinds: Mutex::default(), traffic: Mutex::default(), tell: Box::new(tell) }
+        Self { kinds: Mutex::default(), traffic: Mutex::default(), refused: Mutex::default(), tell: Box::new(tell) }
     }
 
     pub(super) fn note(&self, denial: &Denial<'_>, now: Instant) {
@@ -241,15 +290,23 @@ impl Ledger {
         let mut is_first = false;
         let entry = kinds.entry(denial.kind()).or_insert_with(|| {
             is_first = true;
-            Entry { count: 0, is_refusal: denial.is_refusal(), told: now, untold: 0 }
+            Entry { count: 0, is_refusal: denial.refused_request().is_some(), told: now, untold: 0 }
         });
         entry.count += 1;
-        if is_first || now.duration_since(entry.told) >= PAUSE {
+        if is_first || (!denial.is_told_once() && now.duration_since(entry.told) >= PAUSE) {
             (self.tell)(denial, entry.untold);
+            if let Some(request) = denial.refused_request() {
+                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(request.to_string());
+            }
             (entry.told, entry.untold) = (now, 0);
         } else {
             entry.untold += 1;
         }
+    }
+
+    /// What a component asked for last that was refused, as a sentence goes on after "refused to".
+    pub fn refused(&self) -> Option<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How often something that the component asked for was refused.

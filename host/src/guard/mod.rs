@@ -18,7 +18,7 @@ pub use meter::Meters;
 pub use source_limit::SourcePrefix;
 pub use sources::SocketId;
 
-use crate::grants::{By, Grants, HostName, Refusal, Request, Standing};
+use crate::grants::{By, Grants, HostName, Reason, Refusal, Request, Standing};
 use crate::rate::Rate;
 use dropping::Dropping;
 use ledger::Counters;
@@ -66,8 +66,10 @@ impl fmt::Display for Rates {
 pub enum Passage {
     /// It goes.
     Open,
-    /// It may not go.
+    /// It may not go, and the component is told so.
     Refused,
+    /// It does not go, as where a firewall drops it: the component takes it for sent.
+    Dropped,
     /// It may go then.
     Later(Instant),
 }
@@ -181,7 +183,11 @@ impl Turn<'_> {
             Some(peer) => self.state.sources.standing(peer, bytes, self.now),
             None => Standing::Unheard,
         };
-        let Some(by) = self.guard.decide(&Request::Send { to, standing }) else { return Passage::Refused };
+        let request = Request::Send { to, standing };
+        let by = match self.guard.grants.decide(&request) {
+            Ok(by) => by,
+            Err(reason) => return self.not_permitted(&request, reason, peer, bytes),
+        };
         if let Err(over) = self.guard.meters.send(bytes, self.now) {
             self.guard.over_rate(to, over.flow, over.rate, self.now);
             return Passage::Later(over.until);
@@ -191,6 +197,28 @@ impl Turn<'_> {
         }
         self.state.traffic.sent(bytes);
         Passage::Open
+    }
+
+    /// A datagram to whom the component has heard from is dropped where it is too much of an answer: an error would end many a
+    /// server, and who it answers decides about that by what it sends. All else is refused.
+    fn not_permitted(&mut self, request: &Request, reason: Reason, peer: Option<Peer>, bytes: usize) -> Passage {
+        let (Guard { component, grants, ledger, .. }, Request::Send { to, standing }) = (self.guard, request) else {
+            return Passage::Refused;
+        };
+        let rule = grants.answer;
+        let denial = match (reason, standing) {
+            (Reason::Answered, _) => {
+                let enough = peer.and_then(|peer| self.state.sources.amplification_for(peer, bytes));
+                Denial::OverAmplification { component, to: *to, bytes, rule, enough }
+            }
+            (Reason::Many, _) => Denial::AnswerToMany { component, to: *to },
+            _ => {
+                ledger.note(&Denial::Refused(Refusal { component, request, reason, grants }), Instant::now());
+                return Passage::Refused;
+            }
+        };
+        ledger.note(&denial, self.now);
+        Passage::Dropped
     }
 
     /// A datagram that [`Self::sends`] let pass did not go.

@@ -110,6 +110,23 @@ impl Sources {
         }
     }
 
+    /// The least `--amplification`, a whole number, by which an answer of so many bytes could go to `peer` now; none where no
+    /// number could do it.
+    pub fn amplification_for(&mut self, peer: Peer, bytes: usize) -> Option<f64> {
+        let factor = self.rule.amplification;
+        let credit = self.peers.peek(peer)?;
+        let mut granted = Amount::default();
+        credit.periods.iter().for_each(|period| granted.add(period.came));
+        let enough = |granted: f64, left: f64, more: f64| {
+            let (went, came) = (granted - left + more, granted / factor);
+            // Also where nothing may be answered, so that what came is not known.
+            if went <= 0.0 { Some(0.0) } else { Some(went / came).filter(|factor| factor.is_finite()) }
+        };
+        let datagrams = enough(granted.datagrams, credit.left.datagrams, 1.0)?;
+        let bytes = enough(granted.bytes, credit.left.bytes, bytes as f64)?;
+        Some(datagrams.max(bytes).ceil())
+    }
+
     /// An answer of so many bytes goes there.
     pub fn charge(&mut self, peer: Peer, bytes: usize) {
         if let Some(credit) = self.peers.peek(peer) {

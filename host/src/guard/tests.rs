@@ -2,6 +2,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::*;
+use crate::grants::AnswerRule;
 
 type Told = Arc<Mutex<Vec<(String, u64)>>>;
 
@@ -61,11 +62,59 @@ fn a_listener_answers_what_it_has_heard_and_no_more() {
     assert_eq!(gate.sends(peer(5), 1, now), Passage::Refused);
     assert!(gate.hears(peer(5), 10, now));
     assert!(gate.connects(peer(5)));
-    assert_eq!(gate.sends(peer(5), 11, now), Passage::Refused);
+    assert_eq!(gate.sends(peer(5), 11, now), Passage::Dropped);
     assert_eq!(gate.sends(peer(5), 10, now), Passage::Open);
-    assert_eq!(gate.sends(peer(5), 0, now), Passage::Refused);
+    assert_eq!(gate.sends(peer(5), 0, now), Passage::Dropped);
     assert_eq!(gate.sends(peer(6), 1, now), Passage::Refused);
-    assert_eq!(ledger.refusals(), 4);
+    assert_eq!(ledger.refusals(), 2);
+}
+
+#[test]
+fn an_answer_that_is_too_much_is_dropped_counted_and_told_once_with_the_flag_that_allows_it() {
+    let (guard, ledger, told) = guard(listener(), Rates::default());
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    gate.hears(peer(5), 10, now);
+    for later in [0, 2, 4].map(Duration::from_secs) {
+        assert_eq!(gate.sends(peer(5), 31, now + later), Passage::Dropped);
+    }
+    let line = "dropped: an answer of x.wasm to 192.0.2.7:5, 31 bytes: more than came from there within 30s, times 1 \
+                (--amplification); to allow it: --amplification 4 (said once)";
+    assert_eq!(*told.lock().unwrap(), [(line.to_owned(), 0)]);
+    assert_eq!(ledger.totals(), [(Kind { what: "send", why: "amplification" }, 3, 2)]);
+    assert_eq!(ledger.refusals(), 0, "it is no failure of the component's");
+}
+
+#[test]
+fn the_amplification_that_is_named_is_the_least_that_lets_the_answer_pass() {
+    for (heard, answered, bytes) in
+        [(&[10][..], &[][..], 31), (&[10], &[10], 1), (&[10, 20], &[5], 100), (&[1], &[], 65_507)]
+    {
+        let passes = |factor: Option<f64>| {
+            let grants = listener();
+            let answer = AnswerRule { amplification: factor.unwrap_or(1.0), ..grants.answer };
+            let (guard, _, told) = guard(Grants { answer, ..grants }, Rates::default());
+            let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+            heard.iter().for_each(|bytes| assert!(gate.hears(peer(5), *bytes, now)));
+            answered.iter().for_each(|bytes| assert_eq!(gate.sends(peer(5), *bytes, now), Passage::Open));
+            let passage = gate.sends(peer(5), bytes, now);
+            (passage == Passage::Open, told.lock().unwrap().pop().map(|(line, _)| line).unwrap_or_default())
+        };
+        let (passed, said) = passes(None);
+        assert!(!passed);
+        let named: f64 =
+            said.split("to allow it: --amplification ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!(passes(Some(named)).0, "{said}");
+        assert!(!passes(Some(named - 1.0)).0, "{said}");
+    }
+}
+
+#[test]
+fn an_answer_for_which_no_amplification_is_enough_names_none() {
+    let (guard, _, told) = guard(listener(), Rates::default());
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    gate.hears(peer(5), 0, now);
+    assert_eq!(gate.sends(peer(5), 1, now), Passage::Dropped);
+    assert!(!told.lock().unwrap()[0].0.contains("to allow it"));
 }
 
 #[test]

@@ -35,6 +35,7 @@ struct Entry {
     id: u64,
     at: Option<Instant>,
     limit: Option<Struck>,
+    exit: Exit,
 }
 
 impl Enforcer {
@@ -51,26 +52,31 @@ impl Enforcer {
 
     /// What runs now ends by itself within `time`, or is ended soon after it, by `limit`.
     pub fn within(&self, time: Duration, limit: Struck) -> Deadline {
-        Deadline { enforcer: self.clone(), id: self.add(time, Some(limit)) }
+        Deadline { enforcer: self.clone(), id: self.add(time, Some(limit), Exit::Limited) }
     }
 
     /// A limit was reached and will be told of: what else runs has little time left.
     pub fn limited(&self) {
-        self.add(Duration::ZERO, None);
+        self.add(Duration::ZERO, None, Exit::Limited);
     }
 
-    fn add(&self, time: Duration, limit: Option<Struck>) -> u64 {
+    /// What runs was told to stop, and ends by itself within `time`, or is ended soon after it.
+    pub fn stopped(&self, time: Duration, exit: Exit) {
+        self.add(time, None, exit);
+    }
+
+    fn add(&self, time: Duration, limit: Option<Struck>, exit: Exit) -> u64 {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         // `None` is later than there is time.
         let at = Instant::now().checked_add(time.saturating_add(GRACE));
-        self.deadlines().push(Entry { id, at, limit });
+        self.deadlines().push(Entry { id, at, limit, exit });
         id
     }
 
     /// Ends the process where a deadline has passed.
     pub fn check(&self, now: Instant) {
         if let Some(entry) = self.overdue(now) {
-            self.end(entry.limit, Exit::Limited);
+            self.end(entry.limit, entry.exit);
         }
     }
 

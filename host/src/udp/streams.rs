@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::hint;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -295,17 +296,21 @@ impl Outgoing {
         self.low_ports.are_bound();
         let mut turn = self.gate.turn();
         let mut outgoing = Vec::with_capacity(datagrams.len());
+        let mut dropped = 0;
         for datagram in datagrams {
             let to = self.destination(datagram);
             match to.map(|to| (to, turn.sends(to, datagram.data.len()))) {
                 Ok((to, Passage::Open)) => outgoing.push((to, datagram)),
+                Ok((_, Passage::Dropped)) => dropped += 1,
                 Ok((_, Passage::Later(until))) => {
                     self.held = Some(until);
                     break;
                 }
                 // "If at least one datagram has been sent successfully, this function never returns an error."
-                Ok((_, Passage::Refused)) if outgoing.is_empty() => return Err(ErrorCode::AccessDenied.into()),
-                Err(code) if outgoing.is_empty() => return Err(code.into()),
+                Ok((_, Passage::Refused)) if outgoing.is_empty() && dropped == 0 => {
+                    return Err(ErrorCode::AccessDenied.into());
+                }
+                Err(code) if outgoing.is_empty() && dropped == 0 => return Err(code.into()),
                 Ok((_, Passage::Refused)) | Err(_) => break,
             }
         }
@@ -318,7 +323,13 @@ impl Outgoing {
                 if sent > 0 {
                     self.activity.passed();
                 }
-                Ok(sent as u64)
+                let taken = match outgoing.get(sent) {
+                    _ if dropped == 0 => sent,
+                    None => sent + dropped,
+                    // Those that were dropped after it are dropped once more, with it.
+                    Some((_, next)) => datagrams.iter().position(|datagram| ptr::eq(datagram, *next)).unwrap_or(sent),
+                };
+                Ok(taken as u64)
             }
             Err(error) if is_transient(&error) => {
                 self.full = true;

@@ -1,11 +1,13 @@
 //! Does what its arguments say, one after the other: `err:HEX` and `out:HEX` write bytes to standard error and standard output,
 //! `refused` asks for a socket that nobody granted, `env` writes the variables to standard output, `stdin` waits for a line and
-//! writes it there, `trap` traps, and `waits` never ends.
+//! writes it there, `stdin-is-empty` fails where there is one, `gives-up` leaves by `wasi:cli/exit`, `trap` traps, and `waits`
+//! never ends.
 
 use udping_net::bindings::wasi::cli::environment::{get_arguments, get_environment};
+use udping_net::bindings::wasi::cli::exit::exit;
 use udping_net::bindings::wasi::cli::{stderr, stdin, stdout};
 use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
-use udping_net::bindings::wasi::io::streams::OutputStream;
+use udping_net::bindings::wasi::io::streams::{OutputStream, StreamError};
 use udping_test_guests::{ErrorCode, IpAddressFamily, bind, socket};
 
 fn main() {
@@ -37,6 +39,8 @@ fn act(action: &str) {
             }
             write(&stdout::get_stdout(), &line);
         }
+        "stdin-is-empty" => assert!(matches!(stdin::get_stdin().blocking_read(1), Err(StreamError::Closed))),
+        "gives-up" => exit(Err(())),
         "waits" => loop {
             subscribe_duration(1_000_000_000_000).block();
         },

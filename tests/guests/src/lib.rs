@@ -13,6 +13,15 @@ pub use udping_net::bindings::wasi::sockets::udp::{
     IncomingDatagram, IncomingDatagramStream, OutgoingDatagram, OutgoingDatagramStream, UdpSocket,
 };
 
+/// The same as [`guest`], of a component that declares udping-host's contract.
+#[macro_export]
+macro_rules! guest_with_notices {
+    ($main:path) => {
+        $crate::guest!($main);
+        $crate::udping_net::declare_notices!(Component);
+    };
+}
+
 /// Makes a component of a function without arguments.
 #[macro_export]
 macro_rules! guest {

@@ -12,6 +12,13 @@ use crate::time::UnixTime;
 /// section 4.1.2). They are where STAMP has them.
 pub(super) const TWAMP: usize = 14;
 
+/// Bytes of a reply of TWAMP-Test without what follows its last field but one: some reflectors leave out the TTL of the request
+/// (RFC 5357, section 4.2.1, where that is at 40). They are where STAMP has them.
+const TWAMP_REPLY: usize = 38;
+
+/// What stands for the TTL of a request where it is not known (RFC 5357, section 4.2.1).
+pub(super) const UNKNOWN_TTL: u8 = 255;
+
 /// Where the fields are, in bytes from the start. All else in the base packet is zero.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -233,12 +240,20 @@ impl Reply {
     }
 
     /// Reads a reply of the mode that `key` says, whatever follows its base packet and whatever is in the fields that are to
-    /// be zero (RFC 8762, section 4.3).
+    /// be zero (RFC 8762, section 4.3). Without a key, also one of a reflector of TWAMP Light, which has 38 to 43 bytes, since
+    /// that does not need the three zeros at the end (RFC 8762, section 4.6; RFC 5357, section 4.2.1).
     ///
     /// # Errors
     ///
     /// Where it is too short, has no valid HMAC, or does not say how far the reflector's times may be wrong.
     pub fn decode(datagram: &[u8], key: Option<&Key>) -> Result<Self, NotStamp> {
+        if key.is_none() && (TWAMP_REPLY..UNAUTHENTICATED).contains(&datagram.len()) {
+            let mut packet = [0; UNAUTHENTICATED];
+            packet[OPEN.sender_ttl] = UNKNOWN_TTL;
+            packet[..datagram.len()].copy_from_slice(datagram);
+            valid_error(&packet, OPEN.error)?;
+            return Ok(Self::parse(&OPEN, &packet));
+        }
         let (layout, packet) = open(datagram, key)?;
         valid_error(packet, layout.error)?;
         Ok(Self::parse(layout, packet))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::auth::Key;
 use crate::seq::Seq;
 use crate::server::{Arrival, Protocol, Received, Refusal};
-use crate::stamp::packet::{self, Layout, TWAMP};
+use crate::stamp::packet::{self, Layout, TWAMP, UNKNOWN_TTL};
 use crate::stamp::{AUTHENTICATED, ErrorEstimate, NotStamp, Reply, Request, Sessions, Timestamp, tlvs};
 use crate::time::UnixTime;
 
@@ -13,9 +13,6 @@ use crate::time::UnixTime;
 /// TWAMP lets them (RFC 5357, section 4.1.2). So do services that speak something else altogether; but those have no time in
 /// the place of T1.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3_600);
-
-/// What stands for the TTL of a request where it is not known (RFC 5357, section 4.2.1): WASI 0.2 does not tell it.
-const UNKNOWN_TTL: u8 = 255;
 
 /// How a reflector answers (RFC 8762, section 4.3): in authenticated mode with a key, in unauthenticated mode without.
 #[derive(Debug)]
@@ -80,6 +77,7 @@ impl Protocol for Reflector {
             sender_seq: request.seq,
             sender_sent: request.sent,
             sender_error: request.error,
+            // WASI 0.2 does not tell it.
             sender_ttl: UNKNOWN_TTL,
         };
         if let Some(key) = key {

@@ -1,73 +1,88 @@
-//! The command line of the server, as typed.
+//! The command line of the server.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use thiserror::Error;
 use udping_core::duration;
 use udping_core::server::DropRate;
-use udping_core::stamp;
 
-/// Answers UDP datagrams with the same bytes, or as a reflector of STAMP. What may be a loop between two servers is limited.
+use crate::address::Address;
+use crate::contract::STAMP_PORT;
+use crate::number::within;
+
+/// Answers UDP datagrams with the same bytes, or as a STAMP reflector.
 #[derive(Debug, Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "server", version, after_help = AFTER_HELP)]
 pub struct Args {
     /// UDP port to listen on; 0 for any that is free [default with --protocol stamp: 862]
+    #[arg(value_parser = within::<u16>(0..=u16::MAX.into()))]
     pub port: Option<u16>,
-    /// What is answered, and how: any bytes with the same, or requests of STAMP (RFC 8762) with the times here
-    #[arg(long, value_name = "PROTOCOL", default_value = "text")]
+    /// What the clients speak
+    #[arg(long, value_enum, default_value_t = Spoken::Text)]
     pub protocol: Spoken,
-    /// Listen on this address only [default: every IPv6 and IPv4 address of the machine]
+    /// Listen on this address only; fe80::1%eth0 is one on a link [default: every IPv6 and IPv4 address of the machine]
     #[arg(long, value_name = "ADDR")]
-    pub bind: Option<IpAddr>,
-    /// Leave this share of the datagrams unanswered, in percent
-    #[arg(long, value_name = "PCT", default_value = "0", value_parser = drop_rate)]
+    pub bind: Option<Address>,
+    /// Percentage of datagrams that are dropped on purpose
+    #[arg(long, value_name = "PCT", default_value = "0", help_heading = LOSS, value_parser = drop_rate)]
     pub drop_rate: DropRate,
-    /// Choose those that are dropped from this seed, the same ones each time [default: random]
-    #[arg(long, value_name = "N")]
+    /// Seed of the choice of datagrams to drop, for the same ones each time [default: random]
+    #[arg(long, value_name = "N", help_heading = LOSS, value_parser = within::<u64>(0..=u64::MAX))]
     pub seed: Option<u64>,
-    /// With text: answer in upper case, as the classic lab's server does
-    #[arg(long)]
+    /// Answer in upper case, as the server of the UDP Pinger lab of Kurose and Ross's textbook does
+    #[arg(long, help_heading = TEXT)]
     pub uppercase: bool,
-    /// With text: answer nothing but well-formed pings
-    #[arg(long)]
+    /// Answer nothing but well-formed pings
+    #[arg(long, help_heading = TEXT)]
     pub pings_only: bool,
-    /// With stamp: number the answers to each sender from 0, so that it can tell where a ping was lost
-    #[arg(long)]
+    /// Be a stateful reflector: number the replies to each sender, which tells it in which direction a ping was lost
+    #[arg(long, help_heading = STAMP)]
     pub stateful: bool,
-    /// With stamp: answer the shorter requests of TWAMP Light, too, with more bytes than they have: 44 for at least 14
-    #[arg(long)]
+    /// Answer the shorter requests of TWAMP Light, too, with more bytes than they have: 44 for at least 14
+    #[arg(long, help_heading = STAMP)]
     pub twamp_light: bool,
-    /// With stamp: say that the clock here is set to UTC by an external source, such as NTP
-    #[arg(long)]
+    /// Declare the clock synchronised to UTC by an external source, such as NTP
+    #[arg(long, help_heading = STAMP)]
     pub clock_synced: bool,
-    /// Answer everything at any rate, also what may be a loop: for networks that forge no sources
-    #[arg(long, conflicts_with = "pings_only")]
+    /// Lift the limits on what may be a loop between two servers: for networks in which no source address is forged
+    #[arg(long, conflicts_with = "pings_only", help_heading = ABUSE)]
     pub echo_all: bool,
-    /// With a key: refuse pings whose time is further than this from the time here
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    /// With a key: refuse pings whose time differs from the server's by more than this
+    #[arg(long, value_name = "DURATION", default_value = "60s", help_heading = ABUSE, value_parser = duration::parse)]
     pub replay_window: Duration,
     /// Log a line for each datagram received and sent
     #[arg(short, long)]
     pub verbose: bool,
 }
 
+/// The groups of options, besides those that are used most.
+const TEXT: &str = "With --protocol text";
+const STAMP: &str = "With --protocol stamp";
+const ABUSE: &str = "Protection from abuse";
+const LOSS: &str = "Loss on purpose";
+
 const AFTER_HELP: &str = "\
+Examples:
+  server 12000                                      echo on port 12000
+  server 12000 --bind 127.0.0.1 -v                  on loopback only, with a log line per datagram
+  server --protocol stamp --stateful                a STAMP reflector on port 862
+  server 12000 --drop-rate 30 --seed 7              drop 30 % of the datagrams
+
 Well-formed requests are answered at any rate: with text, `Ping NUMBER DATE`; with stamp, the packets of a Session-Sender. The
 same one again is answered 5 times at once, then once a second. Anything else may come from a server that answers this one: of
 it, each source address and port has 16 datagrams answered at once, then one a second. --echo-all lifts these limits.
 Never answered: port 0, multicast and broadcast sources; with stamp, replies.
 With a key in UDPING_KEY, 32 to 128 hexadecimal digits, it answers only pings that a client with that key has tagged, and
 each of them at most 5 times; with two, and a comma between them, with either. With stamp, that is the authenticated mode.
-Under udping-host, a port that is not typed needs --allow-listen 862, and --twamp-light needs --amplification 4.";
+Under udping-host, --twamp-light needs the host option --amplification 4, before `server`.";
 
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Spoken {
-    /// Any bytes; pings are the text of the UDP Pinger lab of Kurose and Ross.
+    /// Any bytes are answered with the same; pings are the text of the UDP Pinger lab
     Text,
-    /// STAMP (RFC 8762).
+    /// Simple Two-way Active Measurement Protocol (RFC 8762)
     Stamp,
 }
 
@@ -97,7 +112,7 @@ impl Args {
     pub fn port(&self) -> Result<u16, Misuse> {
         match self.protocol {
             Spoken::Text => self.port.ok_or(Misuse::NoPort),
-            Spoken::Stamp => Ok(self.port.unwrap_or(stamp::PORT)),
+            Spoken::Stamp => Ok(self.port.unwrap_or(STAMP_PORT)),
         }
     }
 

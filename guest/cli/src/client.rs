@@ -1,0 +1,182 @@
+//! The command line of the client.
+
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use udping_core::{duration, wire};
+
+use crate::number::{self, within};
+
+/// Pings UDP echo servers: prints the round-trip time of each reply, the loss, and statistics.
+#[derive(Debug, Parser)]
+#[command(name = "client", version, after_help = AFTER_HELP)]
+pub struct Args {
+    /// IPv4 or IPv6 address, or name, of the server; or HOST:PORT, with an IPv6 address in brackets
+    #[arg(required_unless_present_any = ["target", "targets"])]
+    pub host: Option<String>,
+    /// UDP port of the server [default with --protocol stamp: 862]
+    #[arg(value_parser = within::<NonZeroU16>(PORTS))]
+    pub port: Option<NonZeroU16>,
+    /// Ping this server, too, on PORT where it has none of its own; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]", help_heading = SEVERAL)]
+    pub target: Vec<String>,
+    /// Read targets from standard input, HOST[:PORT] a line, # starts a comment (with udping-host: its own --targets FILE)
+    #[arg(long, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = SEVERAL)]
+    #[arg(conflicts_with_all = ["host", "target"])]
+    pub targets: Option<String>,
+    /// What the servers speak
+    #[arg(long, value_enum, help_heading = PROTOCOL, default_value_t = Spoken::Text)]
+    pub protocol: Spoken,
+    /// With stamp: session identifier (SSID) in each request (RFC 8972)
+    #[arg(long, value_name = "N", default_value = "0", help_heading = PROTOCOL, value_parser = within::<u16>(0..=u16::MAX.into()))]
+    pub ssid: u16,
+    /// With stamp: the reflectors are stateful (server --stateful), which tells in which direction a ping was lost
+    #[arg(long, help_heading = PROTOCOL)]
+    pub stateful: bool,
+    /// With stamp: the clocks of both sides are synchronised: print the delay of each direction
+    #[arg(long, help_heading = PROTOCOL)]
+    pub clock_synced: bool,
+    /// Pings to send to each server; 0 for no limit
+    #[arg(short, long, value_name = "N", default_value = "10", value_parser = within::<u32>(0..=u32::MAX.into()))]
+    pub count: u32,
+    /// Time from one send to a server to the next, at least 10us
+    #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+    /// How long to wait for each reply
+    #[arg(short = 'W', long, value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
+    pub timeout: Duration,
+    /// Stop after this long, even with replies outstanding
+    #[arg(short = 'w', long, value_name = "DURATION", value_parser = duration::parse)]
+    pub deadline: Option<Duration>,
+    /// Bytes of a datagram; less than the protocol needs is padded
+    #[arg(short, long, value_name = "BYTES", default_value = "32", value_parser = size)]
+    pub size: usize,
+    /// When to send: at fixed intervals, or at random ones with that mean
+    #[arg(long, value_enum, help_heading = PACE, default_value_t = Schedule::Fixed)]
+    pub schedule: Schedule,
+    /// Seed of the random intervals, for the same ones each time [default: random]
+    #[arg(long, value_name = "N", help_heading = PACE, value_parser = within::<u64>(0..=u64::MAX))]
+    pub seed: Option<u64>,
+    /// Send as soon as a reply comes, or after 10 ms; implies --quiet
+    #[arg(short, long, conflicts_with_all = ["schedule", "adaptive"])]
+    pub flood: bool,
+    /// Send about every round-trip time, at most every 2 ms and at least every --interval
+    #[arg(short = 'A', long, help_heading = PACE, conflicts_with = "schedule")]
+    pub adaptive: bool,
+    /// Pings sent back to back each time
+    #[arg(long, value_name = "N", default_value = "1", help_heading = PACE)]
+    #[arg(value_parser = within::<NonZeroU32>(1..=u32::MAX.into()))]
+    pub burst: NonZeroU32,
+    /// Busy-wait before each send, for exact send times (uses a core where pings are frequent)
+    #[arg(long, help_heading = PACE)]
+    pub precise: bool,
+    /// Output format
+    #[arg(long, value_enum, help_heading = OUTPUT, default_value_t = Format::Text)]
+    pub format: Format,
+    /// With --format json: include a record of every ping
+    #[arg(long, help_heading = OUTPUT)]
+    pub records: bool,
+    /// Print only the first line and the summary
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Begin each line with the time (RFC 3339)
+    #[arg(short = 'D', long, help_heading = OUTPUT)]
+    pub timestamps: bool,
+    /// Show one line that is updated instead of a line for each ping; only on a terminal
+    #[arg(long, help_heading = OUTPUT)]
+    pub live: bool,
+    /// Use IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Source port; with --source-ports the first one [default: chosen by the system]
+    #[arg(long, value_name = "PORT", help_heading = NETWORK, value_parser = within::<NonZeroU16>(PORTS))]
+    pub source_port: Option<NonZeroU16>,
+    /// Number of source ports, used in turn: routers choose among equal-cost paths by them
+    #[arg(long, value_name = "N", default_value = "1", help_heading = NETWORK)]
+    #[arg(value_parser = within::<NonZeroU8>(1..=MOST_PORTS))]
+    pub source_ports: NonZeroU8,
+    /// TTL, or hop limit, of the datagrams [default: the system's]
+    #[arg(long, value_name = "HOPS", help_heading = NETWORK, value_parser = within::<NonZeroU8>(1..=u8::MAX.into()))]
+    pub ttl: Option<NonZeroU8>,
+}
+
+/// `--protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Spoken {
+    /// Text: any server that sends the same bytes back will do
+    Text,
+    /// Simple Two-way Active Measurement Protocol (RFC 8762)
+    Stamp,
+}
+
+/// `--schedule`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Schedule {
+    /// Fixed intervals
+    Fixed,
+    /// A Poisson process: random intervals whose mean is --interval
+    Poisson,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Lines as ping prints them
+    Text,
+    /// One JSON document at the end
+    Json,
+    /// One JSON object per event, as it happens
+    Jsonl,
+    /// A row for each ping
+    Csv,
+    /// Metrics for Prometheus
+    Openmetrics,
+}
+
+/// The groups of options, besides those that are used most.
+const SEVERAL: &str = "Several servers";
+const PROTOCOL: &str = "Protocol";
+const PACE: &str = "Pace";
+const OUTPUT: &str = "Output";
+const NETWORK: &str = "Network";
+
+/// Ports that a peer can have.
+const PORTS: RangeInclusive<u64> = 1..=u16::MAX as u64;
+
+const AFTER_HELP: &str = "\
+Durations: 200ms, 1s, 1m30s; a bare number is seconds.
+
+Examples:
+  client localhost 12000                            ten pings, one per second
+  client -c 3 -i 200ms -q [2001:db8::7]:12000       three pings, summary only
+  client 192.0.2.7 --protocol stamp                 a STAMP reflector on port 862
+  client --target a.example:7 --target b.example:7  two servers
+  client 192.0.2.7 7 -c 0 --format jsonl            no limit, JSON lines
+
+Exits with success if every server sent at least one reply.
+With a key in UDPING_KEY, 32 to 128 hexadecimal digits, pings are authenticated, and only authenticated replies count. With
+two, separated by a comma, pings carry the tag of the first, and replies that of either.";
+
+/// The shortest interval: less is no schedule that a machine keeps.
+const SHORTEST: Duration = Duration::from_micros(10);
+
+/// The most source ports: each takes a socket for each family, of which a host allows some hundreds.
+const MOST_PORTS: u64 = 100;
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(interval) if interval < SHORTEST => Err("must be at least 10us".to_owned()),
+        Ok(interval) => Ok(interval),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    number::whole(text, &(0..=wire::MAX_DATAGRAM as u64))
+        .ok_or_else(|| format!("not a size from 0 to {}, the most that UDP carries", wire::MAX_DATAGRAM))
+}

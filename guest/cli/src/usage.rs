@@ -1,0 +1,69 @@
+//! Usage errors, each on one line.
+
+use clap::Error;
+use clap::error::{ContextKind, ContextValue};
+
+/// What a usage error says, on one line: clap's first paragraph, and what may have been meant.
+pub fn one_line(error: &Error) -> String {
+    let text = error.to_string();
+    let paragraph = text.split("\n\n").next().unwrap_or(&text);
+    let words: Vec<_> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
+    let meant = meant(error).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+    format!("{}{meant} (see --help)", words.join(" "))
+}
+
+/// What clap finds similar to what it does not know.
+fn meant(error: &Error) -> Option<String> {
+    let similar = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
+    similar.iter().find_map(|kind| match error.get(*kind)? {
+        ContextValue::String(one) => Some(one.clone()),
+        ContextValue::Strings(several) => several.last().cloned(),
+        _ => None,
+    })
+}
+
+/// The option that an error is about, where it is one that is not known: `--count` of `--count=3`.
+pub fn unknown_option(error: &Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(option)) if error.kind() == clap::error::ErrorKind::UnknownArgument => {
+            Some(option.split('=').next().unwrap_or(option)).filter(|option| option.starts_with('-'))
+        }
+        _ => None,
+    }
+}
+
+/// Whether `option`, as typed, is one of `command`'s.
+pub fn has_option(command: &clap::Command, option: &str) -> bool {
+    let is_short = |short: char| command.get_arguments().any(|argument| argument.get_short() == Some(short));
+    match option.strip_prefix("--") {
+        Some(long) => command.get_arguments().any(|argument| argument.get_long() == Some(long)),
+        None => option.strip_prefix('-').and_then(|rest| rest.chars().next()).is_some_and(is_short),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+    use crate::client::Args;
+
+    #[test]
+    fn a_usage_error_is_one_line() {
+        let error = Args::try_parse_from(["client"]).unwrap_err();
+        assert_eq!(one_line(&error), "the following required arguments were not provided: <HOST> (see --help)");
+    }
+
+    #[test]
+    fn an_unknown_option_is_told_from_its_value() {
+        for (argument, option) in [("--allow-to=a:1", Some("--allow-to")), ("--cout", Some("--cout")), ("-Z", Some("-Z"))] {
+            let error = Args::try_parse_from(["client", "a", "1", argument]).unwrap_err();
+            assert_eq!(unknown_option(&error), option);
+        }
+        let error = Args::try_parse_from(["client", "a", "1", "-c", "x"]).unwrap_err();
+        assert_eq!(unknown_option(&error), None);
+        let command = Args::command();
+        assert!(has_option(&command, "--count") && has_option(&command, "-c"));
+        assert!(!has_option(&command, "--cout") && !has_option(&command, "-S") && !has_option(&command, "c"));
+    }
+}

@@ -1,0 +1,10 @@
+//! "If the list is empty, this function traps."
+
+use udping_net::poll::poll;
+
+fn main() {
+    poll(&[]);
+    panic!("it must have trapped");
+}
+
+udping_test_guests::guest!(main);
