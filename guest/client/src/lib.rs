@@ -2,9 +2,11 @@
 //! standard output.
 
 pub mod args;
+pub mod output;
 pub mod run;
 pub mod sockets;
 pub mod targets;
+pub mod terminal;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
 

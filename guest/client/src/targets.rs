@@ -25,7 +25,7 @@ pub struct Named {
 
 /// Everybody whom the command line names, or standard input.
 pub fn named(args: &Args) -> Result<Vec<Named>, Failure> {
-    let port = match (args.port, args.protocol) {
+    let port = match (args.port.or(args.default_port), args.protocol) {
         (Some(port), _) => Some(port),
         (None, Spoken::Stamp) => NonZeroU16::new(stamp::PORT),
         (None, Spoken::Text) if args.host.is_some() => {
@@ -98,7 +98,7 @@ pub fn resolve(named: Vec<Named>, args: &Args) -> Result<Vec<Target>, Failure> {
                 }
             },
         };
-        resolved.push(Target { host, address });
+        resolved.push(Target { host, port: port.get(), address });
     }
     Ok(resolved)
 }

@@ -72,15 +72,17 @@ pub enum Event {
         seq: Seq,
         /// Length of the reply.
         bytes: usize,
+        /// When the ping was due, and when it was sent.
+        times: Times,
         /// From send to receipt.
         rtt: Duration,
         /// How it counts.
         kind: ReplyKind,
     },
     /// The timeout passed without a reply.
-    Lost(FlowId, Seq),
+    Lost(FlowId, Seq, Times),
     /// The socket did not accept the datagram.
-    NotSent(FlowId, Seq, String),
+    NotSent(FlowId, Seq, Times, String),
     /// The network reported an error that belongs to no ping in particular, such as an ICMP port unreachable.
     NetworkError(String),
     /// A datagram from another address, with content that was not sent, or without the tag that it should have.
@@ -92,6 +94,21 @@ pub enum Event {
     },
     /// Nothing more will become of a ping. Of each flow, they come in the order of their numbers.
     Settled(FlowId, Seq, Sent),
+}
+
+/// When a ping was due, and when it was sent, or was to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// When it was due.
+    pub scheduled: Instant,
+    /// When it was sent.
+    pub sent: Instant,
+}
+
+impl From<&Sent> for Times {
+    fn from(sent: &Sent) -> Self {
+        Self { scheduled: sent.scheduled, sent: sent.at }
+    }
 }
 
 /// An event and when it happened.
@@ -138,6 +155,8 @@ pub struct Results {
     pub flows: Vec<Summary>,
     /// What came of all.
     pub total: Summary,
+    /// From the first send to the end, or to the latest time that was told.
+    pub duration: Duration,
     /// How well the schedule was kept.
     pub punctuality: Punctuality,
 }
@@ -160,6 +179,10 @@ pub struct Pinger {
     burst: Option<(FlowId, Instant, u32)>,
     attempts: u64,
     stopped: bool,
+    /// When the first ping was sent, or was to be.
+    first_send: Option<Instant>,
+    /// The latest time that was told, until the run was over.
+    latest: Instant,
     /// How many flows are settled for good.
     finished: usize,
     /// Over all flows, where there are several.
@@ -196,6 +219,8 @@ impl Pinger {
             burst: None,
             attempts: 0,
             stopped: false,
+            first_send: None,
+            latest: start,
             finished: 0,
             total: (count > 1).then(|| Delays::new(config.measured, Distribution::with_percentiles)),
             strangers: 0,
@@ -269,7 +294,8 @@ impl Pinger {
 
     /// Ping `seq` left by a call that began at `before`, from which its RTT is counted, and ended at `after`.
     pub fn departed(&mut self, flow: FlowId, seq: Seq, before: Instant, after: Instant) {
-        let Some(scheduled) = self.flows[flow.0].departed(seq, before) else { return };
+        self.first_send.get_or_insert(before);
+        let Some(scheduled) = self.flows[flow.0].departed(seq, before, self.datagram.len()) else { return };
         self.timer_error.record(before.since(scheduled));
         self.send_call.record(after.since(before));
         self.tell(before, Event::Sent(flow, seq));
@@ -277,8 +303,10 @@ impl Pinger {
 
     /// The socket did not accept ping `seq` at `now`, for the `reason` given.
     pub fn not_sent(&mut self, flow: FlowId, seq: Seq, now: Instant, reason: String) {
+        let Some(times) = self.flows[flow.0].get(seq).map(Times::from) else { return };
+        self.first_send.get_or_insert(times.sent);
         if self.flows[flow.0].not_sent(seq) {
-            self.tell(now, Event::NotSent(flow, seq, reason));
+            self.tell(now, Event::NotSent(flow, seq, times, reason));
         }
     }
 
@@ -318,19 +346,23 @@ impl Pinger {
         let sent = *flow.get(seq)?;
         let reflected = self.config.codec.check(&answer, sent.wall, wall, &mut self.scratch)?;
         let rtt = now.since(sent.at);
-        let kind = flow.reply(seq, rtt, reflected, self.total.as_mut())?;
+        let bytes = datagram.len();
+        let kind = flow.reply(seq, (rtt, bytes), reflected, self.total.as_mut())?;
         self.schedule.replied(now, rtt);
-        self.tell(now, Event::Reply { flow: id, seq, bytes: datagram.len(), rtt, kind });
+        let times = Times::from(&sent);
+        self.tell(now, Event::Reply { flow: id, seq, bytes, times, rtt, kind });
         Some(())
     }
 
     /// Declares lost whatever has timed out at `now`, and the run over when its deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.latest = self.latest.max(now);
         while let Some((flow, seq)) = self.next_awaited() {
             let Some(expiry) = self.expiry(flow, seq).filter(|expiry| *expiry <= now) else { break };
             self.expiries.pop_front();
-            if self.flows[flow.0].timed_out(seq) {
-                self.tell(expiry.max(now), Event::Lost(flow, seq));
+            let times = self.flows[flow.0].get(seq).map(Times::from);
+            if let (true, Some(times)) = (self.flows[flow.0].timed_out(seq), times) {
+                self.tell(expiry.max(now), Event::Lost(flow, seq, times));
             }
         }
         if self.config.deadline.is_some_and(|deadline| now >= self.start + deadline) {
@@ -385,6 +417,9 @@ impl Pinger {
     /// Settles the next flow at `now`, when the run is over: the last events follow. To be called, and its events taken, until
     /// it says that there was none left: then [`Self::results`] are final.
     pub fn finish(&mut self, now: Instant) -> bool {
+        if self.finished == 0 {
+            self.latest = self.latest.max(now);
+        }
         let Some(flow) = self.flows.get_mut(self.finished) else { return false };
         while let Some((seq, sent)) = flow.take_oldest() {
             self.events.push_back(Happened { at: now, event: Event::Settled(FlowId(self.finished), seq, sent) });
@@ -393,9 +428,10 @@ impl Pinger {
         true
     }
 
-    /// The run so far.
+    /// The run so far: until the latest time that was told, or its end.
     pub fn results(&self) -> Results {
-        let flows: Vec<_> = self.flows.iter().map(Flow::summary).collect();
+        let end = self.latest;
+        let flows: Vec<_> = self.flows.iter().map(|flow| flow.summary(end)).collect();
         let mut total = match (&self.total, flows.as_slice()) {
             (Some(delays), _) => {
                 let mut total = Summary::of_delays(delays);
@@ -411,7 +447,8 @@ impl Pinger {
             timer_error: self.timer_error.spread(),
             send_call: self.send_call.spread(),
         };
-        Results { flows, total, punctuality }
+        let duration = self.first_send.map_or(Duration::ZERO, |first| end.since(first));
+        Results { flows, total, duration, punctuality }
     }
 
     fn tell(&mut self, at: Instant, event: Event) {

@@ -8,13 +8,16 @@ use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::poll::Pollable;
 
 /// Set by udping-host: it says refusals itself, writes [`ENVIRONMENT`] to standard input when a variable has another value
-/// than before, and closes standard input to say "stop".
+/// than before, and [`REPORT`] at SIGQUIT, and closes standard input to say "stop".
 ///
 /// WASI 0.2 has no signals. Elsewhere the end of standard input means nothing: it may be /dev/null.
 const UNDER_UDPING_HOST: &str = "UDPING_HOST";
 
 /// The line that says that the environment is worth asking for again.
 const ENVIRONMENT: &[u8] = b"environment";
+
+/// The line that asks for statistics so far.
+const REPORT: &[u8] = b"report";
 
 /// Bytes of a line that are kept: more than any line has that means something.
 const LINE: usize = 64;
@@ -53,6 +56,8 @@ pub fn read_stdin() -> Result<String, &'static str> {
 pub enum Notice {
     /// The environment changed.
     Environment,
+    /// Statistics so far are asked for.
+    Report,
     /// The component should end in good order.
     Stop,
 }
@@ -81,34 +86,36 @@ impl StopSignal {
         &self.readable
     }
 
-    /// What the host has said since the last time; several changes are one. A line that means nothing is left.
-    pub fn notice(&self) -> Option<Notice> {
-        let mut notice = None;
+    /// What the host has said since the last time, each once. A line that means nothing is left out.
+    pub fn notices(&self) -> Vec<Notice> {
+        let mut notices = Vec::new();
         loop {
             match self.stdin.read(LINE as u64) {
-                Ok(bytes) if bytes.is_empty() => return notice,
-                Ok(bytes) => {
-                    if self.read_lines(&bytes) {
-                        notice = Some(Notice::Environment);
-                    }
+                Ok(bytes) if bytes.is_empty() => return notices,
+                Ok(bytes) => self.read_lines(&bytes, &mut notices),
+                Err(StreamError::Closed | StreamError::LastOperationFailed(_)) => {
+                    notices.push(Notice::Stop);
+                    return notices;
                 }
-                Err(StreamError::Closed | StreamError::LastOperationFailed(_)) => return Some(Notice::Stop),
             }
         }
     }
 
-    /// Whether a line that ends in `bytes` says that the environment changed.
-    fn read_lines(&self, bytes: &[u8]) -> bool {
+    /// Adds what the lines say that end in `bytes`.
+    fn read_lines(&self, bytes: &[u8], notices: &mut Vec<Notice>) {
         let mut line = self.line.borrow_mut();
-        let mut changed = false;
         for &byte in bytes {
             if byte == b'\n' {
-                changed |= *line == ENVIRONMENT;
+                let notice = match line.as_slice() {
+                    ENVIRONMENT => Some(Notice::Environment),
+                    REPORT => Some(Notice::Report),
+                    _ => None,
+                };
+                notices.extend(notice.filter(|notice| !notices.contains(notice)));
                 line.clear();
             } else if line.len() < LINE {
                 line.push(byte);
             }
         }
-        changed
     }
 }

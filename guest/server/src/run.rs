@@ -61,13 +61,17 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
         for ready in poll::poll(&waited_for) {
             match channels.get(ready as usize) {
                 Some(channel) => service.serve(channel),
-                None => match stop.as_ref().and_then(StopSignal::notice) {
-                    Some(Notice::Stop) => stopped = true,
-                    Some(Notice::Environment) => {
-                        program::changed_keys().into_iter().for_each(|keys| service.server.set_keys(keys))
+                None => {
+                    for notice in stop.as_ref().map(StopSignal::notices).unwrap_or_default() {
+                        match notice {
+                            Notice::Stop => stopped = true,
+                            Notice::Environment => {
+                                program::changed_keys().into_iter().for_each(|keys| service.server.set_keys(keys))
+                            }
+                            Notice::Report => {}
+                        }
                     }
-                    None => {}
-                },
+                }
             }
         }
     }
