@@ -4,6 +4,8 @@ use tokio::sync::watch;
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::cli::environment;
 
+use crate::terminal::Terminal;
+
 /// The variable that tells a component that it runs here: refusals are said by the host, and standard input says what this host
 /// has to say: [`CHANGED`], and by its end that the component should end, too.
 pub const UNDER_UDPING_HOST: (&str, &str) = ("UDPING_HOST", env!("CARGO_PKG_VERSION"));
@@ -11,25 +13,43 @@ pub const UNDER_UDPING_HOST: (&str, &str) = ("UDPING_HOST", env!("CARGO_PKG_VERS
 /// The line that is written to a component's standard input when a variable has another value than before.
 pub const CHANGED: &[u8] = b"environment\n";
 
-/// The variables of all instances of a run.
+/// The line that asks a component for statistics so far.
+pub const REPORT: &[u8] = b"report\n";
+
+/// The variables of all instances of a run, and what else they are told of by a line.
 #[derive(Debug)]
-pub struct Environment(watch::Sender<Vec<(String, String)>>);
+pub struct Environment {
+    variables: watch::Sender<Vec<(String, String)>>,
+    reports: watch::Sender<u64>,
+    terminal: Terminal,
+}
 
 impl Environment {
     /// That which names this host, and `variables`.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let host = (UNDER_UDPING_HOST.0.to_owned(), UNDER_UDPING_HOST.1.to_owned());
-        Self(watch::Sender::new([host].into_iter().chain(variables).collect()))
+        let variables = watch::Sender::new([host].into_iter().chain(variables).collect());
+        Self { variables, reports: watch::Sender::new(0), terminal: Terminal::None }
+    }
+
+    /// The same for a component that writes to `terminal`.
+    pub fn on(self, terminal: Terminal) -> Self {
+        Self { terminal, ..self }
     }
 
     /// What they are now.
     pub fn variables(&self) -> Vec<(String, String)> {
-        self.0.borrow().clone()
+        self.variables.borrow().iter().cloned().chain(self.terminal.columns()).collect()
+    }
+
+    /// Asks the instances for statistics so far.
+    pub fn request_report(&self) {
+        self.reports.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Gives a variable another value, and has everybody told who asked for [`Self::changes`].
     pub fn set(&self, variable: (String, String)) {
-        self.0.send_if_modified(|variables| match variables.iter_mut().find(|(name, _)| *name == variable.0) {
+        self.variables.send_if_modified(|variables| match variables.iter_mut().find(|(name, _)| *name == variable.0) {
             Some(known) if *known == variable => false,
             Some(known) => {
                 *known = variable;
@@ -42,21 +62,26 @@ impl Environment {
         });
     }
 
-    /// Tells of each change from now on.
+    /// Tells of each change, and of each request, from now on.
     pub fn changes(&self) -> Changes {
-        Changes(self.0.subscribe())
+        Changes { variables: self.variables.subscribe(), reports: self.reports.subscribe() }
     }
 }
 
 /// The changes of an [`Environment`].
 #[derive(Debug)]
-pub struct Changes(watch::Receiver<Vec<(String, String)>>);
+pub struct Changes {
+    variables: watch::Receiver<Vec<(String, String)>>,
+    reports: watch::Receiver<u64>,
+}
 
 impl Changes {
-    /// Resolves at the next change, and never when there can be none any more.
-    pub async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending().await
+    /// The line that tells of the next one. Never resolves when there can be none any more.
+    pub async fn next(&mut self) -> &'static [u8] {
+        tokio::select! {
+            Ok(()) = self.variables.changed() => CHANGED,
+            Ok(()) = self.reports.changed() => REPORT,
+            else => std::future::pending().await,
         }
     }
 }
@@ -105,9 +130,9 @@ mod tests {
         let environment = Environment::new([pair("1")]);
         let changes = environment.changes();
         environment.set(pair("1"));
-        assert!(!changes.0.has_changed().unwrap());
+        assert!(!changes.variables.has_changed().unwrap());
         environment.set(pair("2"));
-        assert!(changes.0.has_changed().unwrap());
+        assert!(changes.variables.has_changed().unwrap());
         assert_eq!(environment.variables()[1..], [pair("2")]);
     }
 }

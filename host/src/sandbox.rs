@@ -197,9 +197,9 @@ impl Program {
         let say_on_stdin = async {
             let tell_changes = async {
                 loop {
-                    changes.next().await;
+                    let line = changes.next().await;
                     // Where a line waits already, so that there is no room for another, that one tells of both.
-                    if stdin_open.write_all(CHANGED).await.is_err() {
+                    if stdin_open.write_all(line).await.is_err() {
                         std::future::pending::<()>().await;
                     }
                 }

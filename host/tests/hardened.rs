@@ -137,7 +137,7 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
 }
 
 fn attempt_all(role: &str) {
-    let needs = Needs { low_ports: role == "low ports" };
+    let needs = Needs { low_ports: role == "low ports", ..Needs::default() };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let needless = needless(&socket);
     // What was opened before is still there: what Landlock keeps holds for it, too, and system calls alone would not.

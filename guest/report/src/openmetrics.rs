@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel as _, EncodeLabelSet, LabelSetEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use udping_core::pinger::{Happened, Results};
@@ -25,12 +25,26 @@ pub struct OpenMetrics;
 
 /// The labels of a flow, the same ones in each run: neither the address that a name stands for today, nor a port that the system
 /// chose. Of several ports it is the index.
-#[derive(Clone, Debug, PartialEq, Eq, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Flow {
     host: String,
     port: u16,
     source_port: Option<u16>,
     port_index: Option<usize>,
+}
+
+impl EncodeLabelSet for Flow {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        ("host", self.host.as_str()).encode(encoder.encode_label())?;
+        ("port", self.port).encode(encoder.encode_label())?;
+        if let Some(port) = self.source_port {
+            ("source_port", port).encode(encoder.encode_label())?;
+        }
+        if let Some(index) = self.port_index {
+            ("port_index", index).encode(encoder.encode_label())?;
+        }
+        Ok(())
+    }
 }
 
 /// What is told of a target once.
