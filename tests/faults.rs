@@ -203,9 +203,10 @@ fn socket_options_are_in_the_packets() {
         side.ip(&format!("addr add {address} dev wire nodad"));
     }
     let _server = Server::listening(there.command(host_program()).args(["server", "12000"]));
-    for (host, fields) in
-        [("10.9.0.2", ["ip.dsfield.dscp", "ip.dsfield.ecn", "ip.flags.df"]), ("fd00:9::2", ["ipv6.tclass.dscp", "ipv6.tclass.ecn", "ipv6.nxt"])]
-    {
+    for (host, fields) in [
+        ("10.9.0.2", ["ip.dsfield.dscp", "ip.dsfield.ecn", "ip.flags.df"]),
+        ("fd00:9::2", ["ipv6.tclass.dscp", "ipv6.tclass.ecn", "ipv6.nxt"]),
+    ] {
         for (options, expected) in [
             (&["--dscp", "ef", "--ecn", "ect0", "--dont-fragment"][..], ["46", "2", "1"]),
             (&["--dscp", "10", "--ecn", "ce"], ["10", "3", ""]),
@@ -214,7 +215,9 @@ fn socket_options_are_in_the_packets() {
         ] {
             let mut command = there.command("tshark");
             command.args(["-l", "-n", "-Q", "-i", "wire", "-c", "3", "-T", "fields"]);
-            fields.iter().for_each(|field| drop(command.args(["-e", field])));
+            for field in fields {
+                command.args(["-e", field]);
+            }
             let mut capture = Process::start(command.arg("-f").arg("udp dst port 12000"));
             // It captures from some time on, and until it has three.
             let pings = ["client", host, "12000", "-c", "0", "-i", "50ms", "-q"];
@@ -256,6 +259,9 @@ fn a_mark_chooses_the_route_it_is_for() {
     let unmarked = run(here.command(host_program()).args(pings));
     assert_ne!(unmarked.code(), 0, "{unmarked:?}");
     // By a policy, and with a component from a file.
+    let shown =
+        run(Command::new(host_program()).args(["--mark", "7", "--ecn", "ce", "grants", "client", "10.8.0.1", "12000"]));
+    assert_eq!(shown.lines_with("--allow-to 10.8.0.1:12000 --ecn ce --mark 7").len(), 1, "{shown:?}");
     let policy = udping_tests::own_file("mark.toml", b"[grants]\nallow-to = [\"10.8.0.1:12000\"]\nmark = 7\n");
     let client = file("client.wasm", udping_tests::CLIENT.bytes);
     let outcome = run(here.command(host_program()).arg("--policy").arg(policy).arg(client).args(&pings[1..]));
@@ -293,7 +299,10 @@ fn a_client_sends_through_the_interface_or_from_the_address_that_is_named() {
     let client = file("client.wasm", udping_tests::CLIENT.bytes);
     let arguments = ["10.9.0.2", "12000", "-c", "1", "-I", "wire"];
     let refused = run(here.command(host_program()).arg(&client).args(arguments));
-    assert!(refused.only_error().ends_with("an interface is chosen by the host: udping-host --bind-device wire"), "{refused:?}");
+    assert!(
+        refused.only_error().ends_with("an interface is chosen by the host: udping-host --bind-device wire"),
+        "{refused:?}"
+    );
     let outcome = run(here.command(host_program()).args(["--bind-device", "wire"]).arg(&client).args(arguments));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
 }

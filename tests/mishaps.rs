@@ -266,12 +266,14 @@ fn a_reader_that_stalls_stops_no_ping_and_what_is_left_out_is_counted() {
     assert_eq!((outcome.code(), total("sent")), (0, STALLED as u64));
     assert!(dropped > 0 && is("start").count() == 1, "{dropped} of {}", lines.len());
     let written = lines.len() as u64 - 2 - is("dropped").count() as u64;
-    let happened = total("sent") + total("received") + total("lost") + total("late") * 2 + total("duplicates") + total("foreign");
+    let happened =
+        total("sent") + total("received") + total("lost") + total("late") * 2 + total("duplicates") + total("foreign");
     assert_eq!(written + dropped, happened);
 
     let outcome = stalled("csv");
     let said = outcome.stderr.lines().last().unwrap();
-    let dropped: usize = said.strip_suffix(" rows were not written: the reader of the output was too slow").unwrap().parse().unwrap();
+    let dropped: usize =
+        said.strip_suffix(" rows were not written: the reader of the output was too slow").unwrap().parse().unwrap();
     assert!(outcome.stderr.contains(&format!("\n{STALLED} sent, ")), "the summary: {}", outcome.stderr);
     assert!(outcome.stdout.lines().count() + dropped > STALLED, "{dropped}");
 

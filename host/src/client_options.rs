@@ -63,12 +63,15 @@ mod tests {
     #[test]
     fn an_option_is_found_however_it_is_written() {
         let client = Source::BuiltIn(BuiltIn::Client.component());
-        let of = |words: &[&str]| ClientOptions::of(&client, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let of =
+            |words: &[&str]| ClientOptions::of(&client, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let device = Some("eth0".to_owned());
         for words in [&["-I", "eth0"][..], &["-Ieth0"], &["--interface", "eth0"], &["--interface=eth0"]] {
             assert_eq!(of(words), ClientOptions { device: device.clone(), ..ClientOptions::default() }, "{words:?}");
         }
-        for (words, ip) in [(["-I", "192.0.2.1"], "192.0.2.1"), (["-I", "[2001:db8::1]"], "2001:db8::1"), (["-I", "fe80::1%2"], "fe80::1")] {
+        for (words, ip) in
+            [(["-I", "192.0.2.1"], "192.0.2.1"), (["-I", "[2001:db8::1]"], "2001:db8::1"), (["-I", "fe80::1%2"], "fe80::1")]
+        {
             assert_eq!(of(&words), ClientOptions { source: ip.parse().ok(), ..ClientOptions::default() });
         }
         assert_eq!(of(&["a", "--port", "7", "-p8"]).port, Some(8));

@@ -9,12 +9,12 @@ use thiserror::Error;
 
 use crate::artifact::Source;
 use crate::cli::{Restart, RunFlags, ServiceFlags, Workers};
+use crate::client_options::ClientOptions;
 use crate::grants::{GrantSpec, Ports};
 use crate::guard::Rates;
 use crate::harden::Needs;
 use crate::key::{self, KeyError, Keys};
 use crate::limits::{Limits, OUTPUT_TOTAL};
-use crate::client_options::ClientOptions;
 use crate::policy::{Policy, PolicyError};
 use crate::targets::{self, TargetsError};
 use crate::udp::{SocketOptions, Tuning};

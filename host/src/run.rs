@@ -26,9 +26,9 @@ use crate::names::Names;
 use crate::own_addresses;
 use crate::plan::Plan;
 use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
+use crate::terminal::Terminal;
 #[cfg(feature = "compiler")]
 use crate::trust;
-use crate::terminal::Terminal;
 use crate::udp::{Buffers, Kept, RawSocket, Setting};
 
 /// How a component is made ready to run.
@@ -199,7 +199,16 @@ impl Shared {
             stderr,
             output: self.output.clone(),
             names: self.names.clone(),
-            setting: Setting { guard, activity, lookups, buffers, tuning: plan.tuning, options: plan.socket_options.clone(), kept, low_ports },
+            setting: Setting {
+                guard,
+                activity,
+                lookups,
+                buffers,
+                tuning: plan.tuning,
+                options: plan.socket_options.clone(),
+                kept,
+                low_ports,
+            },
             limits: plan.limits,
         }
     }

@@ -243,7 +243,8 @@ fn flows(run: &Run, results: &Results) -> Vec<(Flow, Summary)> {
         port_index: (run.config.source_ports.get() > 1).then(|| id / run.config.targets.len().max(1)),
     };
     let pinged = run.flows.iter().zip(&results.flows).enumerate();
-    let pinged = pinged.map(|(id, (flow, summary))| (labels(&run.targets[flow.target], id, flow.source_port), summary.clone()));
+    let pinged =
+        pinged.map(|(id, (flow, summary))| (labels(&run.targets[flow.target], id, flow.source_port), summary.clone()));
     let mut all: Vec<_> = pinged.collect();
     for target in run.targets.iter().filter(|target| target.address.is_err()) {
         let host = escaped(&target.host);

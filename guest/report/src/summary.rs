@@ -171,8 +171,7 @@ fn rates(results: &Results, out: &mut String) {
     let (s, seconds) = (&results.total, results.duration.as_secs_f64());
     *out += &format!("duration {}", Short(results.duration));
     if s.sent > 1 && seconds > 0.0 {
-        for (name, datagrams, bytes) in
-            [("sent", s.sent, s.sent_bytes), ("received", s.received + s.late, s.received_bytes)]
+        for (name, datagrams, bytes) in [("sent", s.sent, s.sent_bytes), ("received", s.received + s.late, s.received_bytes)]
         {
             let (datagrams, bytes) = (Rate(datagrams as f64 / seconds), ByteRate(bytes as f64 / seconds));
             *out += &format!(", {name} {datagrams}/s ({bytes})");

@@ -16,9 +16,9 @@ use udping_core::time::{Instant, UnixTime};
 use udping_report::csv::Csv;
 use udping_report::json::Json;
 use udping_report::jsonl::JsonLines;
+use udping_report::live::Live;
 use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
-use udping_report::live::Live;
 use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Style, Target, summary};
 
 /// A host as it was named, and its address, or why it has none.
@@ -82,7 +82,15 @@ impl Printed {
         };
         let flows = (0..pinged.len() * ports.len()).map(flow).collect();
         let settings = Settings { records: true, ..Settings::default() };
-        let run = Run { targets, flows, settings, datagram: 44, start: at(0), clocks: Clocks { monotonic: at(0), wall: wall(0) }, config };
+        let run = Run {
+            targets,
+            flows,
+            settings,
+            datagram: 44,
+            start: at(0),
+            clocks: Clocks { monotonic: at(0), wall: wall(0) },
+            config,
+        };
         let mut printed = Self { run, pinger, exporter, text: String::new() };
         printed.exporter.start(&printed.run, &mut printed.text);
         printed
@@ -349,7 +357,11 @@ fn interim_statistics_are_one_line() {
     let mut run = losing(Protocol::Text);
     run.pinger.handle_timeout(at(600_000));
     let line = summary::interim(&run.run, &run.pinger.results());
-    assert!(line.starts_with("9 sent, 6 received, 3 lost (33.3 %), 0 duplicates, 0 late, rtt min/avg/max = 0.400/10.200/20.000 ms"));
+    assert!(
+        line.starts_with(
+            "9 sent, 6 received, 3 lost (33.3 %), 0 duplicates, 0 late, rtt min/avg/max = 0.400/10.200/20.000 ms"
+        )
+    );
     assert!(line.ends_with(", after 600 ms, worst silent.example (100.0 % unanswered)"), "{line}");
 }
 
@@ -413,7 +425,10 @@ fn metrics_keep_their_types_and_their_labels() {
     assert_eq!(of_one.len(), count, "no series is there twice");
     assert!(text.contains("udping_received_total{host=\"a\\\"b\\\\.example\",port=\"7\"} 0\n"), "{text}");
     assert!(text.contains("udping_target_pinged{host=\"a\\\"b\\\\.example\",port=\"7\"} 0\n"), "{text}");
-    assert!(text.contains("udping_target_info{host=\"a.example\",port=\"12000\",address=\"192.0.2.7:12000\"} 1\n"), "{text}");
+    assert!(
+        text.contains("udping_target_info{host=\"a.example\",port=\"12000\",address=\"192.0.2.7:12000\"} 1\n"),
+        "{text}"
+    );
     let of_two = metrics(&[40_000, 40_001], "192.0.2.7:12000");
     assert!(of_two.contains("udping_sent_total{host=\"a.example\",port=\"12000\",port_index=\"1\"} 0\n"), "{of_two}");
 }

@@ -30,7 +30,11 @@ impl FromStr for Dscp {
             _ => None,
         };
         let number = || text.parse().ok().filter(|point| *point < 64);
-        named.or(by_class).or_else(number).map(Self).ok_or("not a number from 0 to 63, nor cs0 to cs7, af11 to af43, ef, va or le")
+        named
+            .or(by_class)
+            .or_else(number)
+            .map(Self)
+            .ok_or("not a number from 0 to 63, nor cs0 to cs7, af11 to af43, ef, va or le")
     }
 }
 

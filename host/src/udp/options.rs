@@ -53,6 +53,20 @@ impl SocketOptions {
         *self == Self::default()
     }
 
+    /// As they are typed.
+    pub fn as_flags(&self) -> Vec<String> {
+        const ECN: [&str; 4] = ["not-ect", "ect1", "ect0", "ce"];
+        let ecn = self.ecn.map(|bits| ECN[usize::from(bits & 3)]);
+        let flags = [
+            self.dscp.map(|dscp| format!("--dscp {dscp}")),
+            ecn.map(|name| format!("--ecn {name}")),
+            self.dont_fragment.then(|| "--dont-fragment".to_owned()),
+            self.bind_device.as_ref().map(|device| format!("--bind-device {device}")),
+            self.mark.map(|mark| format!("--mark {mark}")),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+
     /// The variable that tells a component of its interface: the client's `-I` names one, too.
     pub fn variable(&self) -> Option<(String, String)> {
         Some(("UDPING_BIND_DEVICE".to_owned(), self.bind_device.clone()?))
@@ -176,6 +190,10 @@ impl SocketOptions {
 
     /// Says that none can be set.
     pub fn check(&self) -> Result<(), OptionError> {
-        if self.is_empty() { Ok(()) } else { Err(OptionError::NotHere("--dscp, --ecn, --dont-fragment, --bind-device, --mark")) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(OptionError::NotHere("--dscp, --ecn, --dont-fragment, --bind-device, --mark"))
+        }
     }
 }
