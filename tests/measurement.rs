@@ -258,7 +258,8 @@ fn on_terminal(columns: &str, variables: &[(&str, &str)], options: &[&str]) -> S
     command.arg(udping_tests::host_program()).arg("client").args(server.host_and_port()).args(options);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let outcome = run(command.envs(variables.iter().copied()));
-    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    // A run in which no reply came, in time or late, has failed, and is shown all the same.
+    assert!(matches!(outcome.code(), 0 | 1), "{outcome:?}");
     outcome.stdout
 }
 

@@ -10,7 +10,7 @@ use udping_core::seq::Seq;
 use udping_core::time::Instant;
 
 use crate::views::{self, nanos};
-use crate::{Exporter, Run, summary};
+use crate::{Exporter, Run, Settings, Style, summary};
 
 /// `--format csv`.
 #[derive(Debug, Default)]
@@ -73,7 +73,9 @@ impl Exporter for Csv {
     fn finish(&mut self, _: &Run, _: &Results, _: &mut String) {}
 
     fn finish_beside(&mut self, run: &Run, results: &Results, err: &mut String) {
-        summary::write(run, results, err);
+        // Standard error may be a file where standard output is a terminal.
+        let plain = Run { settings: Settings { style: Style::default(), ..run.settings }, ..run.clone() };
+        summary::write(&plain, results, err);
         if self.dropped > 0 {
             *err += &format!("{} rows were not written: the reader of the output was too slow\n", self.dropped);
         }
