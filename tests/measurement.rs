@@ -171,6 +171,22 @@ fn the_host_reads_a_list_and_grants_what_stands_there() {
 }
 
 #[test]
+fn a_list_of_hosts_without_ports_has_one_port() {
+    let server = Server::start(Runtime::UdpingHost, "0.0.0.0", &[]);
+    let targets = own_file("no-ports.txt", b"127.0.0.1\n127.0.0.2 # another\n");
+    let port = server.addresses[0].port().to_string();
+    for option in ["-p", "--port"] {
+        let mut command = udping_host();
+        command.arg("--targets").arg(&targets).args(["client", option, &port]).args(FAST);
+        let outcome = run(&mut command);
+        // Each was granted and pinged on that port; from which address the second is answered is not for this test.
+        assert_eq!(outcome.stderr, "", "{outcome:?}");
+        assert_eq!(outcome.lines_with(&format!("127.0.0.1:{port}: 5 sent, 5 received")).len(), 1, "{outcome:?}");
+        assert_eq!(outcome.lines_with(&format!("127.0.0.2:{port}: 5 sent, ")).len(), 1, "{outcome:?}");
+    }
+}
+
+#[test]
 fn a_target_that_does_not_answer_stops_no_other_and_fails_the_run() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let text = format!("{}127.0.0.1:9\nno-such-host.invalid:7\n{}\n", list(&[&server]), server.addresses[0]);

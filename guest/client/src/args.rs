@@ -17,7 +17,7 @@ pub struct Args {
     /// UDP port of the server [default with --protocol stamp: 862]
     pub port: Option<NonZeroU16>,
     /// UDP port of servers that are named without one
-    #[arg(short, long = "port", value_name = "PORT")]
+    #[arg(short = 'p', long = "port", value_name = "PORT")]
     pub default_port: Option<NonZeroU16>,
     /// Ping this server, too, on PORT where it has none of its own; may be repeated
     #[arg(long, value_name = "HOST[:PORT]")]
