@@ -69,6 +69,11 @@ fn a_client_outlives_its_interface() {
         assert_eq!(outcome.code(), 0, "{outcome:?}");
         let unsent = outcome.seqs("not sent");
         assert!(unsent.len() >= 3, "{outcome:?}");
+        // Nothing is lost where nothing was sent, but the link was down: for as long as that.
+        let summary = outcome.lines_with(" received, ").concat();
+        assert!(summary.contains(&format!(", {} not sent (", unsent.len())), "{outcome:?}");
+        let outage = outcome.lines_with("longest outage ").concat();
+        assert!(outage.contains(&format!("{} not sent)", unsent.len())) && !outage.contains("outage 0 "), "{outage}");
         let answered = outcome.seqs("rtt=");
         assert!(answered.iter().any(|seq| seq > unsent.last().unwrap()), "{outcome:?}");
         drop(server);
@@ -183,4 +188,121 @@ fn a_lack_of_buffers_is_one_datagrams_error() {
         let client = run(lacking(path, &["client", &host, &port]).args(pings));
         assert_eq!((client.seqs("not sent"), client.seqs("rtt=").len()), (vec![3], 9), "{path:?}: {client:?}");
     }
+}
+
+/// What is set on sockets is in the packets: read by another program, on the wire.
+#[test]
+fn socket_options_are_in_the_packets() {
+    if udping_tests::installed("tshark").is_none() {
+        assert!(std::env::var_os("UDPING_ALL_PEERS").is_none(), "CI has tshark");
+        eprintln!("not tried: there is no tshark");
+        return;
+    }
+    let [here, there] = Namespace::pair();
+    for (side, address) in [(&here, "fd00:9::1/64"), (&there, "fd00:9::2/64")] {
+        side.ip(&format!("addr add {address} dev wire nodad"));
+    }
+    let _server = Server::listening(there.command(host_program()).args(["server", "12000"]));
+    for (host, fields) in [
+        ("10.9.0.2", ["ip.dsfield.dscp", "ip.dsfield.ecn", "ip.flags.df"]),
+        ("fd00:9::2", ["ipv6.tclass.dscp", "ipv6.tclass.ecn", "ipv6.nxt"]),
+    ] {
+        for (options, expected) in [
+            (&["--dscp", "ef", "--ecn", "ect0", "--dont-fragment"][..], ["46", "2", "1"]),
+            (&["--dscp", "10", "--ecn", "ce"], ["10", "3", ""]),
+            (&["--batch", "1", "--dscp", "cs1"], ["8", "0", ""]),
+            (&[], ["0", "0", ""]),
+        ] {
+            let mut command = there.command("tshark");
+            command.args(["-l", "-n", "-Q", "-i", "wire", "-c", "3", "-T", "fields"]);
+            for field in fields {
+                command.args(["-e", field]);
+            }
+            let mut capture = Process::start(command.arg("-f").arg("udp dst port 12000"));
+            // It captures from some time on, and until it has three.
+            let pings = ["client", host, "12000", "-c", "0", "-i", "50ms", "-q"];
+            let client = Process::start(here.command(host_program()).args(options).args(pings));
+            let line = capture.line();
+            let found: Vec<_> = line.split('\t').collect();
+            assert_eq!(found[..2], expected[..2], "{host} {options:?}: {line}");
+            if host == "10.9.0.2" && !expected[2].is_empty() {
+                assert!(["1", "True"].contains(&found[2]), "{options:?}: {line}");
+            }
+            assert!(capture.wait().status.success());
+            drop(client);
+        }
+    }
+}
+
+#[test]
+fn what_may_not_be_fragmented_and_is_too_large_is_not_sent() {
+    let [here, there] = Namespace::pair();
+    let _server = Server::listening(there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]));
+    let pings = ["client", "10.9.0.2", "12000", "-c", "2", "-i", "20ms", "-W", "300ms", "-s", "3000"];
+    let whole = run(here.command(host_program()).args(pings));
+    assert_eq!((whole.code(), whole.seqs(" rtt=").len()), (0, 2), "{whole:?}");
+    let outcome = run(here.command(host_program()).arg("--dont-fragment").args(pings));
+    assert_eq!((outcome.code(), outcome.seqs("not sent: the datagram is too large")), (1, vec![1, 2]), "{outcome:?}");
+}
+
+/// A route that only marked packets have; the capability to mark is kept until they leave.
+#[test]
+fn a_mark_chooses_the_route_it_is_for() {
+    let [here, there] = Namespace::pair();
+    there.ip("addr add 10.8.0.1/32 dev lo");
+    here.ip("rule add fwmark 7 table 7");
+    here.ip("route add 10.8.0.1/32 via 10.9.0.2 table 7");
+    let _server = Server::listening(there.command(host_program()).args(["server", "12000", "--bind", "10.8.0.1"]));
+    let pings = ["client", "10.8.0.1", "12000", "-c", "2", "-i", "20ms", "-W", "300ms"];
+    let marked = run(here.command(host_program()).args(["--mark", "0x7"]).args(pings));
+    assert_eq!((marked.code(), marked.stderr.as_str()), (0, ""), "{marked:?}");
+    let unmarked = run(here.command(host_program()).args(pings));
+    assert_ne!(unmarked.code(), 0, "{unmarked:?}");
+    // By a policy, and with a component from a file.
+    let shown =
+        run(Command::new(host_program()).args(["--mark", "7", "--ecn", "ce", "grants", "client", "10.8.0.1", "12000"]));
+    assert_eq!(shown.lines_with("--allow-to 10.8.0.1:12000 --ecn ce --mark 7").len(), 1, "{shown:?}");
+    let policy = udping_tests::own_file("mark.toml", b"[grants]\nallow-to = [\"10.8.0.1:12000\"]\nmark = 7\n");
+    let client = file("client.wasm", udping_tests::CLIENT.bytes);
+    let outcome = run(here.command(host_program()).arg("--policy").arg(policy).arg(client).args(&pings[1..]));
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    // Who may not is told at the start.
+    let mut command = here.command("setpriv");
+    command.args(["--bounding-set=-net_admin,-net_raw", "--inh-caps=-all"]).arg(host_program());
+    let refused = run(command.args(["--mark", "7"]).args(pings));
+    assert_eq!(refused.code(), 2, "{refused:?}");
+    assert_eq!(refused.only_error(), "udping-host: --mark 7: not permitted: it needs root or CAP_NET_ADMIN");
+}
+
+#[test]
+fn a_client_sends_through_the_interface_or_from_the_address_that_is_named() {
+    let [here, there] = Namespace::pair();
+    here.ip("addr add 10.9.0.7/24 dev wire");
+    let mut server = Server::listening(there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2", "-v"]));
+    let pings = |options: &[&str]| {
+        let arguments = ["client", "10.9.0.2", "12000", "-c", "1", "-W", "300ms"];
+        run(here.command(host_program()).args([&arguments, options].concat()))
+    };
+    assert_eq!(pings(&["-I", "wire"]).code(), 0);
+    let other = pings(&["-I", "lo"]);
+    assert_ne!(other.code(), 0, "through another interface there is no way: {other:?}");
+    let none = pings(&["-I", "nosuch0"]);
+    assert_eq!(none.code(), 2, "{none:?}");
+    let expected = "udping-host: --bind-device nosuch0: there is no such network interface (ip link shows them)";
+    assert_eq!(none.only_error(), expected);
+    let from = pings(&["-I", "10.9.0.7"]);
+    assert_eq!((from.code(), from.stderr.as_str()), (0, ""), "{from:?}");
+    while !server.process.line().contains("from 10.9.0.7:") {}
+    let family = pings(&["-I", "::1"]);
+    assert!(family.only_error().ends_with("-I ::1: 10.9.0.2:12000 has an address of the other family"), "{family:?}");
+    // A component from a file cannot: its host has to.
+    let client = file("client.wasm", udping_tests::CLIENT.bytes);
+    let arguments = ["10.9.0.2", "12000", "-c", "1", "-I", "wire"];
+    let refused = run(here.command(host_program()).arg(&client).args(arguments));
+    assert!(
+        refused.only_error().ends_with("an interface is chosen by the host: udping-host --bind-device wire"),
+        "{refused:?}"
+    );
+    let outcome = run(here.command(host_program()).args(["--bind-device", "wire"]).arg(&client).args(arguments));
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
 }

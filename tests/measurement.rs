@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use udping_tests::{
-    CLIENT, Outcome, Runtime, Server, file, own_file, ping, run, udping_host, under_both_runtimes, wasmtime,
+    CLIENT, Outcome, Runtime, Server, file, own_file, peer, ping, run, udping_host, under_both_runtimes, wasmtime,
 };
 
 under_both_runtimes![
@@ -14,6 +14,7 @@ under_both_runtimes![
     a_line_is_written_for_each_thing_that_happens,
     a_row_is_written_for_each_ping,
     metrics_end_as_openmetrics_has_it,
+    metrics_of_each_run_are_the_same_series,
     lines_begin_with_the_time_on_request,
     a_run_without_end_ends_at_its_deadline,
     a_flood_does_not_wait_for_the_interval,
@@ -29,7 +30,10 @@ const FAST: [&str; 6] = ["-c", "5", "-i", "20ms", "-W", "300ms"];
 fn printed(runtime: Runtime, options: &[&str]) -> Outcome {
     let server = Server::start(runtime, "127.0.0.1", &[]);
     let outcome = ping(runtime, &server, &[&FAST, options].concat());
-    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    // The summary of csv is no row of it.
+    let has_summary = outcome.stderr.contains("\n5 sent, 5 received, 0 lost (0.0 %)");
+    assert!(outcome.code() == 0 && has_summary == options.contains(&"csv"), "{outcome:?}");
+    assert!(has_summary || outcome.stderr.is_empty(), "{outcome:?}");
     outcome
 }
 
@@ -65,7 +69,7 @@ fn a_line_is_written_for_each_thing_that_happens(runtime: Runtime) {
 fn a_row_is_written_for_each_ping(runtime: Runtime) {
     let outcome = printed(runtime, &["--format", "csv"]);
     let rows: Vec<Vec<_>> = outcome.stdout.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0].join(","), "host,address,source_port,seq,scheduled_ns,sent_ns,fate,rtt_ns,duplicates");
+    assert_eq!(rows[0].join(","), "host,address,source_port,seq,scheduled_ns,sent_ns,fate,rtt_ns");
     assert_eq!(rows.iter().skip(1).map(|row| row[3]).collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
     assert!(rows[1..].iter().all(|row| row[6] == "received" && row[7].parse::<u64>().unwrap() > 0), "{rows:?}");
 }
@@ -76,6 +80,17 @@ fn metrics_end_as_openmetrics_has_it(runtime: Runtime) {
     let sent = outcome.lines_with("udping_sent_total{");
     assert!(sent.len() == 1 && sent[0].ends_with("} 5"), "{sent:?}");
     assert_eq!(outcome.lines_with("udping_rtt_seconds{").len(), 9);
+}
+
+/// A collector that runs it each minute has the same series each time.
+fn metrics_of_each_run_are_the_same_series(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
+    let series = || {
+        let outcome = ping(runtime, &server, &[&FAST, &["--format", "openmetrics"][..]].concat());
+        let samples = outcome.stdout.lines().filter(|line| !line.starts_with('#'));
+        samples.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(series(), series());
 }
 
 fn lines_begin_with_the_time_on_request(runtime: Runtime) {
@@ -153,6 +168,22 @@ fn the_host_reads_a_list_and_grants_what_stands_there() {
     assert_eq!(outcome.lines_with(" rtt=").len(), 10, "{outcome:?}");
     assert_eq!(outcome.lines_with("5 sent, 5 received, 0 lost (0.0 %), rtt min/avg/max").len(), 2, "{outcome:?}");
     assert_eq!(outcome.lines_with("10 sent, 10 received").len(), 1, "{outcome:?}");
+}
+
+#[test]
+fn a_list_of_hosts_without_ports_has_one_port() {
+    let server = Server::start(Runtime::UdpingHost, "0.0.0.0", &[]);
+    let targets = own_file("no-ports.txt", b"127.0.0.1\n127.0.0.2 # another\n");
+    let port = server.addresses[0].port().to_string();
+    for option in ["-p", "--port"] {
+        let mut command = udping_host();
+        command.arg("--targets").arg(&targets).args(["client", option, &port]).args(FAST);
+        let outcome = run(&mut command);
+        // Each was granted and pinged on that port; from which address the second is answered is not for this test.
+        assert_eq!(outcome.stderr, "", "{outcome:?}");
+        assert_eq!(outcome.lines_with(&format!("127.0.0.1:{port}: 5 sent, 5 received")).len(), 1, "{outcome:?}");
+        assert_eq!(outcome.lines_with(&format!("127.0.0.2:{port}: 5 sent, ")).len(), 1, "{outcome:?}");
+    }
 }
 
 #[test]
@@ -234,4 +265,66 @@ fn a_thousand_targets_are_pinged_by_one_process() {
     fs::remove_file(&targets).unwrap();
     let answered = outcome.lines_with(",received,").len();
     assert_eq!((outcome.code(), answered), (0, 2_000), "{}", outcome.stderr);
+}
+
+/// The output of a client on a terminal of that many columns, and of that many later, which ends after `count` pings.
+fn on_terminal(columns: &str, variables: &[(&str, &str)], options: &[&str]) -> String {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let mut command = peer("terminal.py", &[columns]);
+    command.arg(udping_tests::host_program()).arg("client").args(server.host_and_port()).args(options);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let outcome = run(command.envs(variables.iter().copied()));
+    // A run in which no reply came, in time or late, has failed, and is shown all the same.
+    assert!(matches!(outcome.code(), 0 | 1), "{outcome:?}");
+    outcome.stdout
+}
+
+const LIVE: [&str; 6] = ["--live", "-c", "30", "-i", "20ms", "-q"];
+
+#[test]
+fn a_live_line_fits_its_terminal_and_what_that_can_show() {
+    let variables: [(&str, &[(&str, &str)]); 4] = [
+        ("80", &[("TERM", "xterm"), ("LANG", "C.UTF-8")]),
+        ("40", &[("TERM", "xterm"), ("LANG", "C")]),
+        ("40", &[("TERM", "dumb"), ("LANG", "C.UTF-8"), ("LC_ALL", "C")]),
+        ("20", &[("TERM", "xterm"), ("NO_COLOR", "1")]),
+    ];
+    for (columns, variables) in variables {
+        let text = on_terminal(columns, variables, &LIVE);
+        let live = text.split("\n\n---").next().unwrap().split_once("datagrams\r\n").unwrap().1;
+        let live = live.split("\r\n").next().unwrap();
+        assert!(live.matches('\r').count() > 2, "{live:?}");
+        for line in live.split('\r') {
+            let shown = line.replace("\x1b[K", "");
+            assert!(shown.chars().count() < columns.parse().unwrap(), "{columns}: {line:?}");
+        }
+        assert_eq!(live.contains('\x1b'), !variables.contains(&("TERM", "dumb")), "{live:?}");
+        assert_eq!(!live.is_ascii(), columns == "80", "{live:?}");
+    }
+}
+
+#[test]
+fn a_live_line_follows_its_terminal_when_that_is_resized() {
+    let text = on_terminal("80,30", &[("TERM", "xterm")], &LIVE);
+    let (wide, narrow) = text.split_once("<resized>").unwrap();
+    let widest = |part: &str| part.split('\r').map(|line| line.replace("\x1b[K", "").chars().count()).max().unwrap();
+    assert!(widest(wide.rsplit_once("datagrams\r\n").unwrap().1) > 30, "{wide:?}");
+    let live = narrow.split("\r\n").next().unwrap();
+    // The line that was being written then may still be a wide one.
+    let later = live.splitn(3, '\r').nth(2).unwrap();
+    assert!(widest(later) < 30, "{later:?}");
+}
+
+#[test]
+fn loss_is_red_on_a_terminal_that_has_colours() {
+    for (variables, is_red) in [
+        (&[("TERM", "xterm")][..], true),
+        (&[("TERM", "xterm"), ("NO_COLOR", "")], true),
+        (&[("TERM", "xterm"), ("NO_COLOR", "1")], false),
+        (&[("TERM", "dumb")], false),
+    ] {
+        // Some are lost, since they are awaited for no time at all; the first, which is slow, almost surely.
+        let text = on_terminal("80", variables, &["-c", "3", "-i", "20ms", "-W", "1us"]);
+        assert_eq!(text.contains("\x1b[31m"), is_red, "{variables:?}: {text:?}");
+    }
 }

@@ -242,3 +242,44 @@ fn the_end_of_standard_input_means_nothing_under_the_wasmtime_cli() {
     let outcome = ping(Runtime::Wasmtime, &server, &["-c", "3", "-i", "20ms"]);
     assert_eq!(outcome.lines_with("3 sent, 3 received").len(), 1, "{outcome:?}");
 }
+
+/// As ping has it: one line on standard error, and the run goes on.
+#[test]
+fn at_sigquit_a_client_says_what_it_has_so_far() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let [host, port] = server.host_and_port();
+    for format in ["text", "jsonl"] {
+        let mut command = udping_host();
+        command.args(["client", &host, &port, "-c", "0", "-i", "20ms", "--format", format]);
+        let mut client = Process::start(&mut command);
+        let wait_for = |client: &mut Process, mut replies: usize| {
+            while replies > 0 {
+                let line = client.line();
+                replies -= usize::from(line.contains(" rtt=") || line.contains("\"reply\""));
+            }
+        };
+        wait_for(&mut client, 3);
+        client.signal(Signal::QUIT);
+        wait_for(&mut client, 5);
+        client.signal(Signal::INT);
+        let outcome = client.wait();
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+        let said = outcome.only_error();
+        let sent: usize = said.split(" sent, ").next().unwrap().parse().unwrap();
+        assert!(sent >= 3 && said.contains(" 0 lost (0.0 %), 0 duplicates, 0 late, rtt min/avg/max = "), "{said}");
+    }
+}
+
+#[test]
+fn a_client_waits_for_a_server_that_comes_up() {
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut command = udping_host();
+    command.args(["client", "127.0.0.1", &free, "--until-reply", "-i", "20ms", "-W", "200ms"]);
+    let mut client = Process::start(&mut command);
+    while !client.line().contains("seq=15 lost") {}
+    let _server = Server::listening(udping_host().args(["server", &free, "--bind", "127.0.0.1"]));
+    let outcome = client.wait();
+    assert_eq!((outcome.code(), outcome.seqs(" rtt=").len()), (0, 1), "{outcome:?}");
+    let options = ["client", "127.0.0.1", "9", "--until-reply", "-w", "200ms", "-i", "20ms", "-W", "100ms"];
+    assert_eq!(run(udping_host().args(options)).code(), 1, "its deadline comes first");
+}

@@ -31,7 +31,7 @@ enum Kind {
 }
 
 /// Each key of a policy, and the flag that says the same.
-const GRANTS: [(&str, &str, Kind); 8] = [
+const GRANTS: [(&str, &str, Kind); 11] = [
     ("allow-to", "--allow-to", Kind::List),
     ("allow-listen", "--allow-listen", Kind::List),
     ("allow-from", "--allow-from", Kind::List),
@@ -39,6 +39,9 @@ const GRANTS: [(&str, &str, Kind); 8] = [
     ("deny-to", "--deny-to", Kind::List),
     ("answer-window", "--answer-window", Kind::One),
     ("amplification", "--amplification", Kind::One),
+    ("dscp", "--dscp", Kind::One),
+    ("ecn", "--ecn", Kind::One),
+    ("mark", "--mark", Kind::One),
     ("wasi", "-S", Kind::List),
 ];
 const LIMITS: [(&str, &str, Kind); 16] = [

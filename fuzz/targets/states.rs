@@ -18,7 +18,7 @@ use udping_host::helper::Role;
 use udping_host::limits::{Activity, Limits, Lookups, Output};
 use udping_host::sandbox::{Ended, Instance, Program, Sandbox};
 use udping_host::signals::Stop;
-use udping_host::udp::{Buffers, Setting, Tuning};
+use udping_host::udp::{Buffers, Setting, SocketOptions, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
@@ -79,6 +79,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
             lookups: Lookups::new(limits.lookups),
             buffers: Buffers::new(limits.buffers, limits.sockets),
             tuning,
+            options: SocketOptions::default(),
             kept: Arc::default(),
             low_ports: Arc::new(LowPorts::new(false)),
         },

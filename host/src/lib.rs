@@ -11,6 +11,7 @@ pub mod allocator;
 pub mod artifact;
 pub mod audit;
 pub mod cli;
+pub mod client_options;
 #[cfg(target_os = "linux")]
 pub mod clock;
 pub mod compile;
@@ -41,6 +42,7 @@ pub mod rate;
 #[cfg(target_os = "linux")]
 mod reactor;
 #[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")]
 pub mod resolver;
 #[cfg(target_os = "linux")]
 pub mod rotation;
@@ -49,9 +51,11 @@ pub mod sandbox;
 pub mod served;
 pub mod signals;
 pub mod standard_input;
+pub mod standard_output;
 pub mod standard_streams;
 pub mod state;
 pub mod targets;
+pub mod terminal;
 pub mod trust;
 pub mod udp;
 pub mod variables;

@@ -28,6 +28,9 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     for listen in &grants.listen {
         item(format!("listen on {listen}"))?;
     }
+    for source in &grants.source {
+        item(format!("send from {source}"))?;
+    }
     let can_hear = grants.inherit_network || !grants.listen.is_empty();
     for network in grants.from.iter().filter(|_| can_hear) {
         item(format!("hear, where it listens, from {network}, and from nobody who is not listed here"))?;
@@ -54,7 +57,9 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     for denied in &grants.deny {
         writeln!(out, "  never send to {denied}, nor hear from there")?;
     }
-    writeln!(out, "as flags\n  {}", grants.as_flags().join(" "))?;
+    let mut flags = grants.as_flags();
+    flags.extend(plan.socket_options.as_flags());
+    writeln!(out, "as flags\n  {}", flags.join(" "))?;
     writeln!(out, "within")?;
     for limit in plan.limits.to_string().split(", ") {
         writeln!(out, "  {limit}")?;

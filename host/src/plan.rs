@@ -10,13 +10,15 @@ use thiserror::Error;
 
 use crate::artifact::Source;
 use crate::cli::{Restart, RunFlags, ServiceFlags, Workers};
-use crate::grants::GrantSpec;
+use crate::client_options::ClientOptions;
+use crate::grants::{GrantSpec, Ports};
 use crate::guard::Rates;
+use crate::harden::Needs;
 use crate::key::{self, KeyError, Keys};
 use crate::limits::{Limits, OUTPUT_TOTAL};
 use crate::policy::{Policy, PolicyError};
 use crate::targets::{self, TargetsError};
-use crate::udp::Tuning;
+use crate::udp::{SocketOptions, Tuning};
 use crate::variables::VariableError;
 
 /// How long a component that takes notices has to end after it is told to stop, unless `--stop-grace` says otherwise.
@@ -37,6 +39,8 @@ pub struct Plan {
     pub rates: Rates,
     /// How its sockets are driven.
     pub tuning: Tuning,
+    /// What is set on them.
+    pub socket_options: SocketOptions,
     /// When an instance is followed by another.
     pub restart: Option<Restart>,
     /// What it is to share with others.
@@ -102,13 +106,20 @@ impl Plan {
         let withholds_key = keys.is_none() && env::var_os(key::VARIABLE).is_some();
         let policy = service.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
         let (mut allowed, limited) = (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
-        let targets = flags.targets.as_deref().map_or(Ok(Vec::new()), targets::read)?;
+        // What the built-in client asks of the host.
+        let client = ClientOptions::of(&source, &arguments);
+        let asks_alone = allowed.spec().is_none();
+        let default_port = client.port.and_then(|port| Ports::new(port..=port)).unwrap_or(Ports::STAMP);
+        let targets = flags.targets.as_deref().map_or(Ok(Vec::new()), |path| targets::read(path, default_port))?;
+        let mut socket_options = allowed.socket_options();
+        socket_options.bind_device = socket_options.bind_device.or(client.device);
         for target in targets {
             arguments.extend(["--target".to_owned(), target.text]);
             allowed.allow_to.push(target.endpoint);
         }
         let granted = allowed.spec().unwrap_or_else(|| GrantSpec::from_arguments(&arguments));
-        let grants = allowed.restrict(granted);
+        let mut grants = allowed.restrict(granted);
+        grants.source.extend(client.source.filter(|_| asks_alone));
         let speed = &flags.speed;
         let workers = match speed.workers {
             None => NonZeroUsize::MIN,
@@ -140,6 +151,7 @@ impl Plan {
             limits,
             rates,
             tuning,
+            socket_options,
             restart,
             keys,
             key_file,
@@ -150,6 +162,15 @@ impl Plan {
             stop_grace: service.stop_grace.unwrap_or(STOP_GRACE),
             workers,
         })
+    }
+
+    /// What the process still needs when guest code runs.
+    pub fn needs(&self) -> Needs {
+        Needs {
+            low_ports: self.grants.binds_low_ports(),
+            mark: self.socket_options.mark.is_some(),
+            bind_device: self.socket_options.bind_device.is_some(),
+        }
     }
 
     /// The arguments as the component gets them: its own name first, as `wasmtime run` has it.

@@ -26,6 +26,7 @@ use crate::names::Names;
 use crate::own_addresses;
 use crate::plan::Plan;
 use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
+use crate::terminal::Terminal;
 #[cfg(feature = "compiler")]
 use crate::trust;
 use crate::udp::{Buffers, Kept, RawSocket, Setting};
@@ -165,7 +166,7 @@ impl Shared {
             output: Output::new(&plan.limits),
             meters: Arc::new(Meters::new(plan.rates)),
             lookups: Lookups::new(plan.limits.lookups),
-            environment: Arc::new(Environment::new(plan.keys.iter().map(Keys::variable).chain(plan.variables.clone()))),
+            environment: Arc::new(environment(plan)),
             ledger: Arc::new(Ledger::new(audit::denial)),
         })
     }
@@ -174,9 +175,10 @@ impl Shared {
     pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
         let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone());
         let buffers = Buffers::new(plan.limits.buffers, plan.limits.sockets);
+        given.iter().try_for_each(|socket| plan.socket_options.apply(socket, socket.local_addr()?.is_ipv4()))?;
         let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers)).collect::<io::Result<Vec<_>>>()?;
         let kept = Kept::new(given, if plan.restart.is_some() { plan.limits.sockets } else { 0 })?;
-        let low_ports = LowPorts::new(plan.harden && plan.grants.binds_low_ports());
+        let low_ports = LowPorts::new(plan.harden && plan.needs().keep_a_capability());
         Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports), buffers })
     }
 
@@ -197,12 +199,31 @@ impl Shared {
             stderr,
             output: self.output.clone(),
             names: self.names.clone(),
-            setting: Setting { guard, activity, lookups, buffers, tuning: plan.tuning, kept, low_ports },
+            setting: Setting {
+                guard,
+                activity,
+                lookups,
+                buffers,
+                tuning: plan.tuning,
+                options: plan.socket_options.clone(),
+                kept,
+                low_ports,
+            },
             limits: plan.limits,
             own_stdin: plan.stdin,
             stop_grace: plan.stop_grace,
         }
     }
+}
+
+/// The variables that `plan` has for its component. Those of the operator come last, and so before others of their names.
+fn environment(plan: &Plan) -> Environment {
+    let mut variables = Terminal::of(&plan.source).variables();
+    variables.retain(|(name, _)| !plan.variables.iter().any(|(other, _)| other == name));
+    variables.extend(plan.keys.iter().map(Keys::variable));
+    variables.extend(plan.socket_options.variable());
+    variables.extend(plan.variables.clone());
+    Environment::new(variables)
 }
 
 /// What instances have in common that follow one another.

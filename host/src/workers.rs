@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::activation;
 use crate::audit;
 use crate::exit::Exit;
-use crate::harden::{self, LowPorts, Needs};
+use crate::harden::{self, LowPorts};
 use crate::key;
 use crate::limits::{Enforcer, Struck};
 use crate::log::{self, say};
@@ -23,6 +23,7 @@ use crate::run::{self, Loading, Place, Shared};
 use crate::sandbox::{Ended, Program};
 use crate::signals::{AS_ONE, AtSignals, Held, Signal, Stop};
 use crate::standard_input::Input;
+use crate::standard_output;
 use crate::standard_streams::Stream;
 
 /// The first pause before an instance is followed by another, which doubles each time, and the longest.
@@ -42,6 +43,8 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     );
     #[cfg(target_os = "linux")]
     let rotation = plan.key_file.as_deref().map(Rotation::of);
+    plan.socket_options.check()?;
+    standard_output::open();
     let shared = Shared::of(plan)?;
     if plan.withholds_key {
         let (component, key) = (plan.source.name(), key::VARIABLE);
@@ -54,7 +57,7 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     audit::started(plan, &shared.grants, &artifact);
     ensure!(log::is_written(), "the audit trail cannot be written");
     if plan.harden {
-        harden::drop_privileges(needs(plan)).iter().for_each(say);
+        harden::drop_privileges(plan.needs()).iter().for_each(say);
     }
     let program = match run::load(&plan.source, &artifact, Loading::of(plan)) {
         Ok(program) => program,
@@ -92,10 +95,6 @@ fn enforcer(plan: &Plan, shared: &Shared) -> Enforcer {
     })
 }
 
-fn needs(plan: &Plan) -> Needs {
-    Needs { low_ports: plan.grants.binds_low_ports() }
-}
-
 /// Leaves this process with what its guests need. All is read by now, and there is no other thread yet.
 #[cfg(target_os = "linux")]
 fn give_up(plan: &Plan, shared: &Shared, given: &[UdpSocket]) -> Result<()> {
@@ -107,7 +106,7 @@ fn give_up(plan: &Plan, shared: &Shared, given: &[UdpSocket]) -> Result<()> {
     // tokio has sockets that all runtimes of a process share, where it is built for signals; it opens them for the first one.
     drop(runtime()?);
     harden::close_inherited(given.iter().map(UdpSocket::as_fd));
-    harden::shut().iter().for_each(say);
+    harden::shut_but_for(plan.needs()).iter().for_each(say);
     Ok(())
 }
 
@@ -259,6 +258,10 @@ async fn instance(
     if deadline.is_some_and(|deadline| !deadline.is_met()) {
         // The process is being ended.
         std::future::pending::<()>().await;
+    }
+    // What it wrote without waiting for the reader.
+    if matches!(ended, Ended::Succeeded | Ended::Failed | Ended::GaveUp | Ended::Stopped(_)) {
+        let _ = standard_output::finish();
     }
     match &ended {
         Ended::Trapped(reason) => audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref()),

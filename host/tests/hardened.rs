@@ -137,7 +137,8 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
 }
 
 fn attempt_all(role: &str) {
-    let needs = Needs { low_ports: role == "low ports" };
+    let (low_ports, marks) = (role == "low ports", role == "marks");
+    let needs = Needs { low_ports, mark: marks, bind_device: marks };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let needless = needless(&socket);
     // What was opened before is still there: what Landlock keeps holds for it, too, and system calls alone would not.
@@ -148,7 +149,7 @@ fn attempt_all(role: &str) {
     let unhardened: Vec<_> = match role {
         "none" => Vec::new(),
         "resolver" => harden::drop_privileges(needs).into_iter().chain(harden::shut_resolver()).collect(),
-        _ => harden::drop_privileges(needs).into_iter().chain(harden::shut()).collect(),
+        _ => harden::drop_privileges(needs).into_iter().chain(harden::shut_but_for(needs)).collect(),
     };
     assert_eq!(unhardened.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     say("read a file", File::open("/etc/passwd").map(drop));
@@ -183,7 +184,9 @@ fn attempt_all(role: &str) {
     );
     say("resolve a name", ("localhost", 0).to_socket_addrs().map(drop));
     say("bind a low port", UdpSocket::bind("127.0.0.1:9").map(drop));
-    harden::LowPorts::new(role == "low ports").are_bound();
+    say("mark what is sent", mark());
+    harden::LowPorts::new(needs.keep_a_capability()).are_bound();
+    say("mark what is sent later", mark());
     say("bind a low port later", UdpSocket::bind("127.0.0.1:9").map(drop));
     // What a run does.
     say("use UDP", UdpSocket::bind("127.0.0.1:0").map(drop));
@@ -211,7 +214,7 @@ fn give_up_privileges() {
     }
     for step in ["before", "low ports", "bound"] {
         match step {
-            "low ports" => assert!(harden::drop_privileges(Needs { low_ports: true }).is_empty()),
+            "low ports" => assert!(harden::drop_privileges(Needs { low_ports: true, ..Needs::default() }).is_empty()),
             "bound" => harden::LowPorts::new(true).are_bound(),
             _ => {}
         }
@@ -239,6 +242,12 @@ fn hand_down() {
     println!("attempt: hand down before: {}", is_handed_down());
     harden::note_inherited();
     println!("attempt: hand down after: {}", is_handed_down());
+}
+
+/// Has what a new socket sends marked (`SO_MARK`).
+fn mark() -> io::Result<()> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    Ok(nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Mark, &7)?)
 }
 
 fn say(what: &str, result: io::Result<()>) {
@@ -365,6 +374,19 @@ fn low_ports_are_bound_where_they_are_granted_and_only_at_first() {
     let attempts = attempts_as("low ports");
     assert_eq!(came_of(&attempts, "bind a low port"), DONE);
     assert_all(&attempts, &["bind a low port later", "read a file"], DENIED);
+}
+
+/// The options of sockets that an operator sets are system calls, and a capability, of that run alone.
+#[test]
+fn what_is_sent_is_marked_where_that_is_asked_for_and_only_at_first() {
+    if !may_bind_low_ports() {
+        return;
+    }
+    let attempts = attempts_as("marks");
+    assert_eq!(came_of(&attempts, "mark what is sent"), DONE);
+    assert_all(&attempts, &["mark what is sent later", "make packets", "bind a low port", "read a file"], DENIED);
+    assert_all(&attempts_as("all"), &["mark what is sent"], DENIED);
+    assert_eq!(came_of(&attempts_as("none"), "mark what is sent"), DONE);
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub fn many(effort: Effort) -> Result<[Measure; 3]> {
         cpu.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
         memory.values.push(client.resident()? as f64 / 1e6);
         let outcome = client.wait();
-        let total = outcome.stdout.lines().skip_while(|line| *line != "in all:").nth(1).context(outcome.stderr)?;
+        let total = outcome.stdout.lines().skip_while(|line| *line != "total:").nth(1).context(outcome.stderr)?;
         let count =
             |name: &str| -> Option<f64> { total.split(", ").find_map(|part| part.strip_suffix(name)?.trim().parse().ok()) };
         let settled = count(" sent").context("a count")? - count(" still awaited when stopped").unwrap_or(0.0);

@@ -1,6 +1,6 @@
 //! The command line of the client.
 
-use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ pub struct Args {
     /// UDP port of the server [default with --protocol stamp: 862]
     #[arg(value_parser = within::<NonZeroU16>(PORTS))]
     pub port: Option<NonZeroU16>,
+    /// UDP port of servers that are named without one
+    #[arg(short = 'p', long = "port", value_name = "PORT", help_heading = SEVERAL, value_parser = within::<NonZeroU16>(PORTS))]
+    pub default_port: Option<NonZeroU16>,
     /// Ping this server, too, on PORT where it has none of its own; may be repeated
     #[arg(long, value_name = "HOST[:PORT]", help_heading = SEVERAL)]
     pub target: Vec<String>,
@@ -38,18 +41,21 @@ pub struct Args {
     /// With stamp: the clocks of both sides are synchronised: print the delay of each direction
     #[arg(long, help_heading = PROTOCOL)]
     pub clock_synced: bool,
-    /// Pings to send to each server; 0 for no limit
-    #[arg(short, long, value_name = "N", default_value = "10", value_parser = within::<u32>(0..=u32::MAX.into()))]
-    pub count: u32,
+    /// Pings to send to each server; 0 for no limit [default: 10; no limit with --flood, --deadline or --until-reply]
+    #[arg(short, long, value_name = "N", value_parser = within::<u32>(0..=u32::MAX.into()))]
+    pub count: Option<u32>,
     /// Time from one send to a server to the next, at least 10us
     #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
     pub interval: Duration,
     /// How long to wait for each reply
     #[arg(short = 'W', long, value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
     pub timeout: Duration,
-    /// Stop after this long, even with replies outstanding
+    /// Stop after this long, even with replies outstanding; 0 for no deadline
     #[arg(short = 'w', long, value_name = "DURATION", value_parser = duration::parse)]
     pub deadline: Option<Duration>,
+    /// Stop as soon as each server has replied once: waits for a server that comes up
+    #[arg(long)]
+    pub until_reply: bool,
     /// Bytes of a datagram; less than the protocol needs is padded
     #[arg(short, long, value_name = "BYTES", default_value = "32", value_parser = size)]
     pub size: usize,
@@ -78,6 +84,9 @@ pub struct Args {
     /// With --format json: include a record of every ping
     #[arg(long, help_heading = OUTPUT)]
     pub records: bool,
+    /// Order of several servers in the summary
+    #[arg(long, value_enum, help_heading = OUTPUT, default_value_t = SortBy::Given)]
+    pub sort: SortBy,
     /// Print only the first line and the summary
     #[arg(short, long)]
     pub quiet: bool,
@@ -93,6 +102,9 @@ pub struct Args {
     /// Use IPv6 only
     #[arg(short = '6', long)]
     pub ipv6: bool,
+    /// Send from this address; or through this interface, as with udping-host's --bind-device
+    #[arg(short = 'I', long, value_name = "ADDR|IFACE", help_heading = NETWORK)]
+    pub interface: Option<String>,
     /// Source port; with --source-ports the first one [default: chosen by the system]
     #[arg(long, value_name = "PORT", help_heading = NETWORK, value_parser = within::<NonZeroU16>(PORTS))]
     pub source_port: Option<NonZeroU16>,
@@ -121,6 +133,17 @@ pub enum Schedule {
     Fixed,
     /// A Poisson process: random intervals whose mean is --interval
     Poisson,
+}
+
+/// `--sort`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// As they were named
+    Given,
+    /// Those with the most loss first
+    Loss,
+    /// Those with the largest 99th percentile of the RTT first
+    P99,
 }
 
 /// `--format`.
@@ -162,6 +185,23 @@ Exits with success if every server sent at least one reply.
 With a key in UDPING_KEY, 32 to 128 hexadecimal digits, pings are authenticated, and only authenticated replies count. With
 two, separated by a comma, pings carry the tag of the first, and replies that of either.";
 
+/// Pings to each server, where nothing says how many.
+const COUNT: u64 = 10;
+
+impl Args {
+    /// How many pings each server gets; `None` for no limit. What ends a run otherwise lifts the default, as with ping.
+    pub fn count(&self) -> Option<NonZeroU64> {
+        let has_other_end = self.flood || self.until_reply || self.deadline.is_some();
+        let default = if has_other_end { 0 } else { COUNT };
+        NonZeroU64::new(self.count.map_or(default, u64::from))
+    }
+
+    /// When the run ends, even with replies outstanding.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline.filter(|deadline| !deadline.is_zero())
+    }
+}
+
 /// The shortest interval: less is no schedule that a machine keeps.
 const SHORTEST: Duration = Duration::from_micros(10);
 
@@ -179,4 +219,30 @@ fn interval(text: &str) -> Result<Duration, String> {
 fn size(text: &str) -> Result<usize, String> {
     number::whole(text, &(0..=wire::MAX_DATAGRAM as u64))
         .ok_or_else(|| format!("not a size from 0 to {}, the most that UDP carries", wire::MAX_DATAGRAM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_run_otherwise_lifts_the_default_count() {
+        let count = |options: &[&str]| {
+            let words = [&["client", "192.0.2.7", "12000"], options].concat();
+            Args::try_parse_from(words).map(|args| (args.count().map(NonZeroU64::get), args.deadline())).unwrap()
+        };
+        let second = Some(Duration::from_secs(1));
+        for (options, expected) in [
+            (&[][..], (Some(10), None)),
+            (&["-c", "0"], (None, None)),
+            (&["-w", "1"], (None, second)),
+            (&["-w", "1", "-c", "3"], (Some(3), second)),
+            (&["-w", "0"], (None, None)),
+            (&["-f"], (None, None)),
+            (&["-f", "-c", "7"], (Some(7), None)),
+            (&["--until-reply"], (None, None)),
+        ] {
+            assert_eq!(count(options), expected, "{options:?}");
+        }
+    }
 }

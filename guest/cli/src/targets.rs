@@ -36,9 +36,10 @@ impl Args {
 
     /// The port of those that have none of their own.
     pub fn port_of_all(&self) -> Option<NonZeroU16> {
+        let given = self.port.or(self.default_port);
         match self.protocol {
-            Spoken::Stamp => self.port.or(NonZeroU16::new(STAMP_PORT)),
-            Spoken::Text => self.port,
+            Spoken::Stamp => given.or(NonZeroU16::new(STAMP_PORT)),
+            Spoken::Text => given,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The pinger as a component: arguments -> [`udping_core::pinger`] <-> one poll loop over its sockets -> [`udping_report`] ->
 //! standard output.
 
+pub mod output;
 pub mod run;
 pub mod sockets;
 pub mod targets;
+pub mod terminal;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
 

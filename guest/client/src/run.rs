@@ -1,12 +1,11 @@
 //! One run of the client.
 
-use std::num::NonZeroU64;
 use std::time::Duration;
 
-use udping_cli::client::{Args, Format, Schedule, Spoken};
+use udping_cli::client::{Args, Format, Schedule, SortBy, Spoken};
 use udping_core::auth::Keys;
 use udping_core::delays::Measured;
-use udping_core::pinger::{Config, FlowId, Happened, Pinger};
+use udping_core::pinger::{Config, FlowId, Pinger};
 use udping_core::protocol::{Codec, Protocol};
 use udping_core::schedule::Pace;
 use udping_core::stamp::ErrorEstimate;
@@ -19,22 +18,19 @@ use udping_net::{clock, poll, random};
 use udping_report::csv::Csv;
 use udping_report::json::Json;
 use udping_report::jsonl::JsonLines;
-use udping_report::live::{self, Live};
 use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
-use udping_report::{Exporter, FlowName, Run, Settings, Target};
+use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Target};
 
+use crate::output::Output;
 use crate::sockets::Sockets;
-use crate::targets;
+use crate::{targets, terminal};
 
 /// The most pings that may be awaited at a time: what is known of them takes some 25 MiB.
 const MOST_AWAITED: u128 = 1 << 18;
 
 /// With `--precise`, how long before a send it begins to spin: what a timer may be late on a machine that is busy otherwise.
 const SPIN: Duration = Duration::from_micros(200);
-
-/// How often a live line is written anew.
-const REFRESH: Duration = Duration::from_millis(100);
 
 /// The program: what `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
@@ -49,15 +45,10 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let mut pinger = Pinger::new(config, start);
     let run = run(&args, targets, &pinger, &sockets, start, started);
     let is_live = args.live && args.format == Format::Text && Console::stdout_is_terminal();
-    let mut output = Output {
-        out: Console::stdout(),
-        exporter: exporter(args.format),
-        live: is_live.then(|| (Live::default(), start)),
-        text: String::new(),
-        run: Run { settings: Settings { quiet: run.settings.quiet || is_live, ..run.settings }, ..run },
-    };
+    let run = Run { settings: Settings { quiet: run.settings.quiet || is_live, ..run.settings }, ..run };
+    let mut output = Output::new(run, exporter(args.format), is_live);
     output.start()?;
-    ping(&mut pinger, &sockets, args.precise, &mut output)?;
+    ping(&mut pinger, &sockets, &args, &mut output)?;
     output.finish(&mut pinger)?;
     let results = pinger.results();
     let all_pinged = output.run.targets.iter().all(|target| target.address.is_ok());
@@ -90,7 +81,7 @@ fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failu
     };
     let a_timeout = args.timeout.as_nanos() / args.interval.as_nanos().max(1) + 1;
     let awaited = a_timeout * addresses.len() as u128 * u128::from(args.burst.get());
-    let in_all = if args.count == 0 { u128::MAX } else { u128::from(args.count) * addresses.len() as u128 };
+    let in_all = args.count().map_or(u128::MAX, |count| u128::from(count.get()) * addresses.len() as u128);
     if awaited.min(in_all) > MOST_AWAITED {
         return Err(Failure::Message(format!(
             "up to {} pings would be awaited at a time, and {MOST_AWAITED} can be: shorten --timeout, or lengthen --interval",
@@ -107,12 +98,12 @@ fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failu
             synced: args.clock_synced.then(|| ErrorEstimate::of_clock(true)),
             stateful: args.stateful,
         },
-        count: NonZeroU64::new(args.count.into()),
+        count: args.count(),
         interval: args.interval,
         pace,
         burst: args.burst,
         timeout: args.timeout,
-        deadline: args.deadline,
+        deadline: args.deadline(),
     })
 }
 
@@ -130,95 +121,43 @@ fn run(args: &Args, targets: Vec<Target>, pinger: &Pinger, sockets: &Sockets, st
         records: args.records,
         timestamps: args.timestamps,
         quiet: args.quiet || args.flood,
+        sort: match args.sort {
+            SortBy::Given => Sort::Given,
+            SortBy::Loss => Sort::Loss,
+            SortBy::P99 => Sort::P99,
+        },
+        fixed_source_port: args.source_port.is_some(),
+        style: terminal::style(),
     };
     let datagram = first_datagram_length(&config);
-    Run { targets, flows, settings, datagram, start, started, config }
+    Run { targets, flows, settings, datagram, start, clocks: Clocks { monotonic: start, wall: started }, config }
 }
 
 fn exporter(format: Format) -> Box<dyn Exporter> {
     match format {
-        Format::Text => Box::new(Text),
-        Format::Json => Box::new(Json::default()),
+        Format::Text => Box::<Text>::default(),
+        Format::Json => Box::<Json>::default(),
         Format::Jsonl => Box::new(JsonLines),
-        Format::Csv => Box::new(Csv),
+        Format::Csv => Box::<Csv>::default(),
         Format::Openmetrics => Box::new(OpenMetrics),
     }
 }
 
-/// Where a run is printed.
-struct Output {
-    out: Console,
-    exporter: Box<dyn Exporter>,
-    /// The line that rewrites itself, and when it is due again.
-    live: Option<(Live, Instant)>,
-    text: String,
-    run: Run,
-}
-
-impl Output {
-    fn start(&mut self) -> Result<(), WriteError> {
-        self.exporter.start(&self.run, &mut self.text);
-        self.flush()
-    }
-
-    fn tell(&mut self, happened: &Happened) {
-        self.exporter.event(&self.run, happened, &mut self.text);
-        if let Some((live, _)) = &mut self.live {
-            live.event(happened);
-        }
-    }
-
-    /// Prints what has happened.
-    fn report(&mut self, pinger: &mut Pinger) -> Result<(), WriteError> {
-        while let Some(happened) = pinger.poll_event() {
-            self.tell(&happened);
-        }
-        if let Some((live, due)) = &mut self.live
-            && *due <= clock::now()
-        {
-            self.text += &live.line(&pinger.results());
-            *due = clock::now() + REFRESH;
-        }
-        self.flush()
-    }
-
-    /// When there is something to print, whatever happens.
-    fn next_wake(&self) -> Option<Instant> {
-        self.live.as_ref().map(|(_, due)| *due)
-    }
-
-    fn finish(&mut self, pinger: &mut Pinger) -> Result<(), WriteError> {
-        while pinger.finish(clock::now()) {
-            self.report(pinger)?;
-        }
-        if self.live.take().is_some() {
-            self.text += live::CLEAR;
-        }
-        self.exporter.finish(&self.run, &pinger.results(), &mut self.text);
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<(), WriteError> {
-        if !self.text.is_empty() {
-            self.out.write(&self.text)?;
-            self.text.clear();
-        }
-        Ok(())
-    }
-}
-
 /// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its events.
-fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Output) -> Result<(), WriteError> {
+fn ping(pinger: &mut Pinger, sockets: &Sockets, args: &Args, output: &mut Output) -> Result<(), WriteError> {
     let notices = Notices::from_host();
     loop {
         pinger.handle_timeout(clock::now());
         send_due(pinger, sockets);
         output.report(pinger)?;
+        if args.until_reply && output.all_answered() {
+            pinger.stop();
+        }
         if pinger.is_over() {
             return Ok(());
         }
         let mut wake = [pinger.next_wake(), output.next_wake()].into_iter().flatten().min();
-        if let (true, Some(send)) = (precise, pinger.next_send()) {
+        if let (true, Some(send)) = (args.precise, pinger.next_send()) {
             let early = send.before(SPIN);
             if early <= clock::now() {
                 spin_until(send, pinger, sockets);
@@ -226,10 +165,10 @@ fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Outp
             }
             wake = wake.min(Some(early));
         }
-        let timer = wake.map(clock::timer);
+        let (timer, writable) = (wake.map(clock::timer), output.writable());
         let mut waited_for: Vec<_> = sockets.readable().collect();
         waited_for.extend(notices.as_ref().map(Notices::pollable));
-        waited_for.extend(timer.as_ref());
+        waited_for.extend(timer.as_ref().into_iter().chain(writable.as_ref()));
         sockets.prepare();
         for ready in poll::poll(&waited_for) {
             let ready = ready as usize;
@@ -242,8 +181,10 @@ fn ping(pinger: &mut Pinger, sockets: &Sockets, precise: bool, output: &mut Outp
                         Notice::Environment => {
                             program::changed_keys().into_iter().for_each(|keys| pinger.set_keys(keys));
                         }
-                        // What that prints is each format's own matter.
-                        Notice::Report => {}
+                        Notice::Report => {
+                            pinger.handle_timeout(clock::now());
+                            output.interim(pinger)?;
+                        }
                     }
                 }
             }

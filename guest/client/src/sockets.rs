@@ -6,8 +6,10 @@ use udping_cli::client::Args;
 use udping_core::pinger::{Arrival, Departure, Pinger};
 use udping_net::clock;
 use udping_net::error::NetError;
+use udping_net::host;
 use udping_net::poll::Pollable;
 use udping_net::program::Failure;
+use udping_net::resolve;
 use udping_net::udp::{Bound, Channel};
 
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
@@ -15,6 +17,9 @@ const BATCH: u64 = 64;
 
 /// What may wait in the kernel while others are looked at, where several servers answer: a thousand datagrams.
 const BUFFER: u64 = 2 << 20;
+
+/// The variable that says through which interface the host sends, where it was told one.
+const BIND_DEVICE: &str = "UDPING_BIND_DEVICE";
 
 /// Sockets by source port and family.
 #[derive(Debug)]
@@ -37,11 +42,18 @@ impl Sockets {
             let message = "--source-port and --source-ports: there is no port above 65535";
             return Err(Failure::Message(message.to_owned()));
         }
+        let source = source_address(args)?;
+        if let Some(source) = source
+            && let Some(peer) = peers.iter().find(|peer| peer.is_ipv4() != source.is_ipv4())
+        {
+            let message = format!("-I {}: {peer} has an address of the other family", source.ip());
+            return Err(Failure::Message(message));
+        }
         let mut channels = Vec::new();
         for source_port in 0..usize::from(args.source_ports.get()) {
             for is_ipv4 in [true, false] {
                 if peers.iter().any(|peer| peer.is_ipv4() == is_ipv4) {
-                    let channel = open(args, source_port, is_ipv4, peers)?;
+                    let channel = open(args, source, source_port, is_ipv4, peers)?;
                     channels.push(Socket { channel, source_port, is_ipv4 });
                 }
             }
@@ -106,11 +118,32 @@ impl Sockets {
     }
 }
 
-fn open(args: &Args, source_port: usize, is_ipv4: bool, peers: &[SocketAddr]) -> Result<Channel, Failure> {
+/// The address of `-I`, where it is one. An interface is the host's to choose: WASI has none.
+fn source_address(args: &Args) -> Result<Option<SocketAddr>, Failure> {
+    let Some(interface) = &args.interface else { return Ok(None) };
+    if let Some(address) = resolve::literal(interface, 0).map_err(Failure::Message)? {
+        return Ok(Some(address));
+    }
+    if host::variable(BIND_DEVICE).as_ref() == Some(interface) {
+        return Ok(None);
+    }
+    let message = format!("-I {interface}: an interface is chosen by the host: udping-host --bind-device {interface}");
+    Err(Failure::Message(message))
+}
+
+fn open(
+    args: &Args,
+    source: Option<SocketAddr>,
+    source_port: usize,
+    is_ipv4: bool,
+    peers: &[SocketAddr],
+) -> Result<Channel, Failure> {
     let any = if is_ipv4 { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+    let any = source.unwrap_or_else(|| SocketAddr::new(any, 0));
     // The last of them is a port, as was seen before.
     let port = args.source_port.map_or(0, |first| first.get().saturating_add(source_port as u16));
-    let local = SocketAddr::new(any, port);
+    let mut local = any;
+    local.set_port(port);
     let socket = Bound::new(local).map_err(|error| Failure::Net(format!("cannot bind to {local}"), error))?;
     if let Some(ttl) = args.ttl {
         socket.set_hop_limit(ttl.get()).map_err(|error| Failure::Net(format!("cannot set the TTL to {ttl}"), error))?;

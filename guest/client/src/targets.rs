@@ -46,7 +46,7 @@ pub fn resolve(named: Vec<Named>, args: &Args) -> Result<Vec<Target>, Failure> {
                 }
             },
         };
-        resolved.push(Target { host, address });
+        resolved.push(Target { host, port: port.get(), address });
     }
     Ok(resolved)
 }

@@ -10,11 +10,19 @@ use thiserror::Error;
 #[error("not a duration: write 200ms, 1s or 1m30s; a bare number is seconds")]
 pub struct NotADuration;
 
-/// Reads `200ms`, `1s`, `1m30s`, `0.5s`; a bare number is seconds, as ping takes it.
+/// Reads `200ms`, `1s`, `1m30s`, `0.5s`; a bare number is seconds, as ping takes it, also `.5` and `5.`.
 pub fn parse(text: &str) -> Result<Duration, NotADuration> {
-    let bare = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let with_unit = if bare { format!("{text}s") } else { text.to_owned() };
-    humantime::parse_duration(&with_unit).map_err(|_| NotADuration)
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let end = text.find(|c| !is_number(c)).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    // A dot with digits on one side alone.
+    let number = match number {
+        "." | ".." => return Err(NotADuration),
+        _ if number.starts_with('.') => format!("0{number}"),
+        _ => number.strip_suffix('.').unwrap_or(number).to_owned(),
+    };
+    let unit = if unit.is_empty() { "s" } else { unit };
+    humantime::parse_duration(&format!("{number}{unit}")).map_err(|_| NotADuration)
 }
 
 /// A duration in a report: one number, one unit, no trailing zeros (`2 s`, `1.5 s`, `200 ms`, `50 us`).
@@ -49,12 +57,22 @@ mod tests {
 
     #[test]
     fn durations_read_as_documented() {
-        for (text, millis) in
-            [("200ms", 200), ("1s", 1_000), ("1m30s", 90_000), ("2", 2_000), ("0.2", 200), ("1.5s", 1_500), ("0", 0)]
-        {
-            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        for (text, millis) in [
+            ("200ms", 200),
+            ("1s", 1_000),
+            ("1m30s", 90_000),
+            ("2", 2_000),
+            ("0.2", 200),
+            ("1.5s", 1_500),
+            ("0", 0),
+            (".2", 200),
+            ("2.", 2_000),
+            (".5s", 500),
+            (".5ms", 0),
+        ] {
+            assert_eq!(parse(text).map(|span| span.as_millis()), Ok(millis), "{text}");
         }
-        for text in ["", ".", "-1", "1x", "s", "1..2", "1e3", "NaN", "99999999999999999999"] {
+        for text in ["", ".", "-1", "1x", "s", "1..2", "..", ".s", "1e3", "NaN", "99999999999999999999"] {
             assert_eq!(parse(text), Err(NotADuration), "{text:?}");
         }
     }

@@ -40,6 +40,8 @@ pub struct Flow {
     duplicates: u64,
     foreign: u64,
     send_errors: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
 }
 
 impl Flow {
@@ -60,6 +62,8 @@ impl Flow {
             duplicates: 0,
             foreign: 0,
             send_errors: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
         }
     }
 
@@ -85,10 +89,11 @@ impl Flow {
         self.in_flight.enter(scheduled, now, wall)
     }
 
-    /// Ping `seq`, the newest, was sent at `now` and not when it was entered. Gives when it was due.
-    pub fn departed(&mut self, seq: Seq, now: Instant) -> Option<Instant> {
+    /// Ping `seq`, the newest, was sent at `now` and not when it was entered, in so many bytes. Gives when it was due.
+    pub fn departed(&mut self, seq: Seq, now: Instant, bytes: usize) -> Option<Instant> {
         let sent = self.in_flight.get_mut(seq)?;
         sent.at = now;
+        self.sent_bytes += bytes as u64;
         Some(sent.scheduled)
     }
 
@@ -114,12 +119,12 @@ impl Flow {
         true
     }
 
-    /// A reply to ping `seq` came after `rtt`; `None` where that was never sent. What is recorded of one that is received goes
-    /// to `total`, too.
+    /// A reply of so many bytes to ping `seq` came after `rtt`; `None` where that was never sent. What is recorded of one that
+    /// is received goes to `total`, too.
     pub fn reply(
         &mut self,
         seq: Seq,
-        rtt: Duration,
+        (rtt, bytes): (Duration, usize),
         reflected: Option<Reflected>,
         total: Option<&mut Delays>,
     ) -> Option<ReplyKind> {
@@ -140,6 +145,7 @@ impl Flow {
             return Some(kind);
         }
         (sent.rtt, sent.reflected) = (rtt, reflected);
+        self.received_bytes += bytes as u64;
         self.reordering.record(seq);
         if kind == ReplyKind::Late {
             sent.fate = Fate::Late;
@@ -185,8 +191,10 @@ impl Flow {
         settled
     }
 
-    /// What came of the pings so far; of losses in a row, only those that are settled.
-    pub fn summary(&self) -> Summary {
+    /// What came of the pings until `now`. Of those that were lost on one way alone, only those that are settled.
+    pub fn summary(&self, now: Instant) -> Summary {
+        let mut losses = self.losses.clone();
+        self.in_flight.iter().for_each(|sent| losses.record(sent.at, sent.fate));
         Summary {
             sent: self.attempts - self.send_errors,
             received: self.delays.rtt.count(),
@@ -197,8 +205,10 @@ impl Flow {
             reordered: self.reordering.count(),
             foreign: self.foreign,
             send_errors: self.send_errors,
-            longest_loss_burst: self.losses.longest_burst(),
-            longest_outage: self.losses.longest_outage(),
+            sent_bytes: self.sent_bytes,
+            received_bytes: self.received_bytes,
+            longest_loss_burst: losses.longest_burst(),
+            longest_outage: losses.longest_outage(now),
             jitter: self.jitter.value(),
             directed_losses: self.directions.as_ref().and_then(LossDirections::losses),
             ..Summary::of_delays(&self.delays)

@@ -105,6 +105,11 @@ impl InFlight {
         Some((seq, sent))
     }
 
+    /// All that it holds, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Sent> {
+        self.slots.iter()
+    }
+
     fn index(&self, seq: Seq) -> usize {
         seq.distance_from(self.oldest) as usize
     }

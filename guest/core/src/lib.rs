@@ -10,6 +10,7 @@ pub mod cycles;
 pub mod delays;
 pub mod duration;
 pub mod echo;
+pub mod events;
 pub mod flow;
 pub mod in_flight;
 pub mod loops;

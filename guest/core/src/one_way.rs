@@ -60,7 +60,7 @@ struct SyncedDelays {
 }
 
 /// What [`OneWayDelays`] hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OneWaySpreads {
     /// The reflector's processing, T3 - T2.
     pub processing: Option<Spread>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::auth::Keys;
 use crate::delays::{Delays, Measured};
 use crate::flow::Flow;
-use crate::in_flight::{Fate, InFlight, Sent};
+use crate::in_flight::{Fate, InFlight};
 use crate::protocol::Codec;
 use crate::schedule::{Pace, Schedule};
 use crate::seq::Seq;
@@ -16,6 +16,7 @@ use crate::stats::Distribution;
 use crate::summary::{Punctuality, Summary};
 use crate::time::{Instant, UnixTime};
 
+pub use crate::events::{Event, Happened, Times};
 pub use crate::flow::ReplyKind;
 
 /// How many settled pings are remembered, by all flows together, so that a late reply or a duplicate is told from a foreign
@@ -59,50 +60,6 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowId(pub usize);
 
-/// Something that a reader of the run wants to know as it happens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The socket accepted a ping.
-    Sent(FlowId, Seq),
-    /// The first reply to a ping, within the timeout; or, by `kind`, one that does not count as such.
-    Reply {
-        /// Whose.
-        flow: FlowId,
-        /// The ping it answers.
-        seq: Seq,
-        /// Length of the reply.
-        bytes: usize,
-        /// From send to receipt.
-        rtt: Duration,
-        /// How it counts.
-        kind: ReplyKind,
-    },
-    /// The timeout passed without a reply.
-    Lost(FlowId, Seq),
-    /// The socket did not accept the datagram.
-    NotSent(FlowId, Seq, String),
-    /// The network reported an error that belongs to no ping in particular, such as an ICMP port unreachable.
-    NetworkError(String),
-    /// A datagram from another address, with content that was not sent, or without the tag that it should have.
-    Foreign {
-        /// Who sent it.
-        from: SocketAddr,
-        /// Its length.
-        bytes: usize,
-    },
-    /// Nothing more will become of a ping. Of each flow, they come in the order of their numbers.
-    Settled(FlowId, Seq, Sent),
-}
-
-/// An event and when it happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happened {
-    /// When.
-    pub at: Instant,
-    /// What.
-    pub event: Event,
-}
-
 /// A datagram that is due.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Departure<'a> {
@@ -138,6 +95,8 @@ pub struct Results {
     pub flows: Vec<Summary>,
     /// What came of all.
     pub total: Summary,
+    /// From the first send to the end, or to the latest time that was told.
+    pub duration: Duration,
     /// How well the schedule was kept.
     pub punctuality: Punctuality,
 }
@@ -160,6 +119,10 @@ pub struct Pinger {
     burst: Option<(FlowId, Instant, u32)>,
     attempts: u64,
     stopped: bool,
+    /// When the first ping was sent, or was to be.
+    first_send: Option<Instant>,
+    /// The latest time that was told, until the run was over.
+    latest: Instant,
     /// How many flows are settled for good.
     finished: usize,
     /// Over all flows, where there are several.
@@ -196,6 +159,8 @@ impl Pinger {
             burst: None,
             attempts: 0,
             stopped: false,
+            first_send: None,
+            latest: start,
             finished: 0,
             total: (count > 1).then(|| Delays::new(config.measured, Distribution::with_percentiles)),
             strangers: 0,
@@ -269,7 +234,8 @@ impl Pinger {
 
     /// Ping `seq` left by a call that began at `before`, from which its RTT is counted, and ended at `after`.
     pub fn departed(&mut self, flow: FlowId, seq: Seq, before: Instant, after: Instant) {
-        let Some(scheduled) = self.flows[flow.0].departed(seq, before) else { return };
+        self.first_send.get_or_insert(before);
+        let Some(scheduled) = self.flows[flow.0].departed(seq, before, self.datagram.len()) else { return };
         self.timer_error.record(before.since(scheduled));
         self.send_call.record(after.since(before));
         self.tell(before, Event::Sent(flow, seq));
@@ -277,8 +243,10 @@ impl Pinger {
 
     /// The socket did not accept ping `seq` at `now`, for the `reason` given.
     pub fn not_sent(&mut self, flow: FlowId, seq: Seq, now: Instant, reason: String) {
+        let Some(times) = self.flows[flow.0].get(seq).map(Times::from) else { return };
+        self.first_send.get_or_insert(times.sent);
         if self.flows[flow.0].not_sent(seq) {
-            self.tell(now, Event::NotSent(flow, seq, reason));
+            self.tell(now, Event::NotSent(flow, seq, times, reason));
         }
     }
 
@@ -318,19 +286,23 @@ impl Pinger {
         let sent = *flow.get(seq)?;
         let reflected = self.config.codec.check(&answer, sent.wall, wall, &mut self.scratch)?;
         let rtt = now.since(sent.at);
-        let kind = flow.reply(seq, rtt, reflected, self.total.as_mut())?;
+        let bytes = datagram.len();
+        let kind = flow.reply(seq, (rtt, bytes), reflected, self.total.as_mut())?;
         self.schedule.replied(now, rtt);
-        self.tell(now, Event::Reply { flow: id, seq, bytes: datagram.len(), rtt, kind });
+        let times = Times::from(&sent);
+        self.tell(now, Event::Reply { flow: id, seq, bytes, times, rtt, kind });
         Some(())
     }
 
     /// Declares lost whatever has timed out at `now`, and the run over when its deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.latest = self.latest.max(now);
         while let Some((flow, seq)) = self.next_awaited() {
             let Some(expiry) = self.expiry(flow, seq).filter(|expiry| *expiry <= now) else { break };
             self.expiries.pop_front();
-            if self.flows[flow.0].timed_out(seq) {
-                self.tell(expiry.max(now), Event::Lost(flow, seq));
+            let times = self.flows[flow.0].get(seq).map(Times::from);
+            if let (true, Some(times)) = (self.flows[flow.0].timed_out(seq), times) {
+                self.tell(expiry.max(now), Event::Lost(flow, seq, times));
             }
         }
         if self.config.deadline.is_some_and(|deadline| now >= self.start + deadline) {
@@ -385,6 +357,9 @@ impl Pinger {
     /// Settles the next flow at `now`, when the run is over: the last events follow. To be called, and its events taken, until
     /// it says that there was none left: then [`Self::results`] are final.
     pub fn finish(&mut self, now: Instant) -> bool {
+        if self.finished == 0 {
+            self.latest = self.latest.max(now);
+        }
         let Some(flow) = self.flows.get_mut(self.finished) else { return false };
         while let Some((seq, sent)) = flow.take_oldest() {
             self.events.push_back(Happened { at: now, event: Event::Settled(FlowId(self.finished), seq, sent) });
@@ -393,9 +368,10 @@ impl Pinger {
         true
     }
 
-    /// The run so far.
+    /// The run so far: until the latest time that was told, or its end.
     pub fn results(&self) -> Results {
-        let flows: Vec<_> = self.flows.iter().map(Flow::summary).collect();
+        let end = self.latest;
+        let flows: Vec<_> = self.flows.iter().map(|flow| flow.summary(end)).collect();
         let mut total = match (&self.total, flows.as_slice()) {
             (Some(delays), _) => {
                 let mut total = Summary::of_delays(delays);
@@ -411,7 +387,8 @@ impl Pinger {
             timer_error: self.timer_error.spread(),
             send_call: self.send_call.spread(),
         };
-        Results { flows, total, punctuality }
+        let duration = self.first_send.map_or(Duration::ZERO, |first| end.since(first));
+        Results { flows, total, duration, punctuality }
     }
 
     fn tell(&mut self, at: Instant, event: Event) {

@@ -57,8 +57,18 @@ fn events(pinger: &mut Pinger) -> Vec<Event> {
     std::iter::from_fn(|| pinger.poll_event()).map(|happened| happened.event).collect()
 }
 
+/// Ping `seq` of [`after_sending`] was sent when it was due.
+fn times(seq: u32) -> Times {
+    let due = at(u64::from(seq - 1) * 100);
+    Times { scheduled: due, sent: due }
+}
+
 fn reply(seq: u32, rtt_ms: u64, kind: ReplyKind) -> Event {
-    Event::Reply { flow: ONLY, seq: Seq(seq), bytes: 32, rtt: Duration::from_millis(rtt_ms), kind }
+    Event::Reply { flow: ONLY, seq: Seq(seq), bytes: 32, times: times(seq), rtt: Duration::from_millis(rtt_ms), kind }
+}
+
+fn lost(seq: u32) -> Event {
+    Event::Lost(ONLY, Seq(seq), times(seq))
 }
 
 fn total(pinger: &Pinger) -> Summary {
@@ -102,8 +112,8 @@ fn lost_late_and_duplicate_are_told_apart() {
         [
             reply(3, 10, ReplyKind::InTime),
             reply(3, 15, ReplyKind::Duplicate),
-            Event::Lost(ONLY, Seq(1)),
-            Event::Lost(ONLY, Seq(2)),
+            lost(1),
+            lost(2),
             reply(1, 360, ReplyKind::Late),
         ]
     );
@@ -116,7 +126,7 @@ fn a_reply_at_the_timeout_counts_and_a_nanosecond_later_is_late() {
         let now = Instant::from_nanos(nanos);
         pinger.handle_datagram(Arrival { now, ..arrival(0, peer()) }, &sent[0]);
         let rtt = Duration::from_nanos(nanos);
-        let answer = Event::Reply { flow: ONLY, seq: Seq(1), bytes: 32, rtt, kind };
+        let answer = Event::Reply { flow: ONLY, seq: Seq(1), bytes: 32, times: times(1), rtt, kind };
         assert_eq!(events(&mut pinger).last(), Some(&answer));
     }
 }
@@ -343,7 +353,7 @@ fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
     pinger.handle_timeout(at(450));
     assert_eq!(pinger.next_wake(), Some(Instant::from_nanos(450_000_001)));
     pinger.handle_timeout(at(451));
-    let expected = [reply(1, 210, ReplyKind::InTime), reply(2, 120, ReplyKind::InTime), Event::Lost(ONLY, Seq(3))];
+    let expected = [reply(1, 210, ReplyKind::InTime), reply(2, 120, ReplyKind::InTime), lost(3)];
     assert_eq!(events(&mut pinger), expected);
 }
 

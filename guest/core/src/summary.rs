@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::delays::Delays;
 use crate::loss_directions::DirectedLosses;
 use crate::one_way::{OneWayDelays, OneWaySpreads};
-use crate::stats::Spread;
+use crate::stats::losses::longer;
+use crate::stats::{Outage, Spread};
 
 /// What came of the pings of one flow, or of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +31,12 @@ pub struct Summary {
     pub send_errors: u64,
     /// The longest run of consecutive sequence numbers that were lost.
     pub longest_loss_burst: u64,
+    /// Bytes in the datagrams that were sent, without headers.
+    pub sent_bytes: u64,
+    /// Bytes in the first replies, in time or late.
+    pub received_bytes: u64,
     /// The longest time without an answer to anything sent in it.
-    pub longest_outage: Duration,
+    pub longest_outage: Outage,
     /// RTT of the pings received; `None` where there are none.
     pub rtt: Option<Spread>,
     /// The same, counted from when they were due.
@@ -69,7 +74,9 @@ impl Summary {
         self.foreign += flow.foreign;
         self.send_errors += flow.send_errors;
         self.longest_loss_burst = self.longest_loss_burst.max(flow.longest_loss_burst);
-        self.longest_outage = self.longest_outage.max(flow.longest_outage);
+        self.sent_bytes += flow.sent_bytes;
+        self.received_bytes += flow.received_bytes;
+        self.longest_outage = longer(self.longest_outage, flow.longest_outage);
         if let Some(losses) = flow.directed_losses {
             let all = self.directed_losses.get_or_insert_default();
             all.up += losses.up;
@@ -83,11 +90,24 @@ impl Summary {
         self.received + self.late > 0
     }
 
+    /// Pings that were due: those that were sent, and those that the socket did not accept.
+    pub fn attempted(&self) -> u64 {
+        self.sent + self.send_errors
+    }
+
+    /// Share of the pings that were due, and are not awaited, without an answer: lost or not sent; from 0 to 1.
+    pub fn unanswered_ratio(&self) -> f64 {
+        ratio(self.lost + self.send_errors, self.attempted() - self.awaited)
+    }
+
     /// Share of the pings whose fate is known that were lost, from 0 to 1.
     pub fn loss_ratio(&self) -> f64 {
-        let known = self.sent - self.awaited;
-        if known == 0 { 0.0 } else { self.lost as f64 / known as f64 }
+        ratio(self.lost, self.sent - self.awaited)
     }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// How well the sender kept to its schedule: the tool's own error.

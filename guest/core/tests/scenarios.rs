@@ -240,7 +240,7 @@ fn numbers(Results { total: s, punctuality: p, .. }: Results) -> [BTreeMap<Strin
         ("send_call", p.send_call),
     ];
     let mut counted: BTreeMap<_, _> = counts.map(|(name, n)| (name.to_owned(), n as f64)).into();
-    counted.insert("longest_outage_ms".to_owned(), ms(s.longest_outage));
+    counted.insert("longest_outage_ms".to_owned(), ms(s.longest_outage.duration));
     let mut measured = BTreeMap::new();
     for (name, span) in [
         ("jitter_ms", s.jitter),

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::bindings::wasi::cli::{stderr, stdout, terminal_stdout};
 use crate::bindings::wasi::io::streams::{OutputStream, StreamError};
+use crate::poll::Pollable;
 
 /// The most bytes that one `blocking-write-and-flush` takes (`wasi:io/streams`).
 const WRITE_LIMIT: usize = 4096;
@@ -60,8 +61,34 @@ impl Console {
         self.write(&format!("{text}\n"))
     }
 
+    /// Writes as much of the start of `bytes` as is taken now, without waiting, and says how much that is.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing more can be written ever.
+    pub fn write_some(&self, bytes: &[u8]) -> Result<usize, WriteError> {
+        let permitted = usize::try_from(self.0.check_write()?).unwrap_or(usize::MAX);
+        let now = &bytes[..bytes.len().min(permitted)];
+        if !now.is_empty() {
+            self.0.write(now)?;
+            // Begins to: what is not through by then is why less is permitted next time.
+            self.0.flush()?;
+        }
+        Ok(now.len())
+    }
+
+    /// Ready when [`Self::write_some`] is worth another try.
+    pub fn writable(&self) -> Pollable {
+        self.0.subscribe()
+    }
+
     /// Writes `text` as it is.
     pub fn write(&self, text: &str) -> Result<(), WriteError> {
-        text.as_bytes().chunks(WRITE_LIMIT).try_for_each(|part| Ok(self.0.blocking_write_and_flush(part)?))
+        self.write_bytes(text.as_bytes())
+    }
+
+    /// Writes all of `bytes`, and waits until they are written.
+    pub fn write_bytes(&self, bytes: &[u8]) -> Result<(), WriteError> {
+        bytes.chunks(WRITE_LIMIT).try_for_each(|part| Ok(self.0.blocking_write_and_flush(part)?))
     }
 }

@@ -43,7 +43,9 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
     let arguments = environment::get_arguments();
     let failure = match main(&arguments) {
         Ok(()) => return Ok(()),
-        Err(Failure::Ran | Failure::Output(WriteError::Closed)) => return Err(()),
+        // A reader that has what it wants, such as head, is no failure of what is read.
+        Err(Failure::Output(WriteError::Closed)) => return Ok(()),
+        Err(Failure::Ran) => return Err(()),
         Err(failure) => failure,
     };
     let said_by_host = matches!(failure, Failure::Net(_, error) if error.is_refusal()) && host::is_udping_host();

@@ -1,19 +1,24 @@
-//! A row for each ping, when nothing more will become of it, under a row of names.
+//! A row for each ping, as soon as something became of it, under a row of names. A ping that was lost and is answered late
+//! has another row, which supersedes the first: they have the address, the source port and the number in common.
+
+use std::time::Duration;
 
 use csv::WriterBuilder;
-use udping_core::in_flight::Sent;
-use udping_core::pinger::{Event, FlowId, Happened, Results};
+use udping_core::in_flight::Fate;
+use udping_core::pinger::{Event, FlowId, Happened, ReplyKind, Results, Times};
 use udping_core::seq::Seq;
+use udping_core::time::Instant;
 
-use crate::views::{fate, nanos};
-use crate::{Exporter, Run};
+use crate::views::{self, nanos};
+use crate::{Exporter, Run, Settings, Style, summary};
 
 /// `--format csv`.
 #[derive(Debug, Default)]
-pub struct Csv;
+pub struct Csv {
+    dropped: u64,
+}
 
-const COLUMNS: [&str; 9] =
-    ["host", "address", "source_port", "seq", "scheduled_ns", "sent_ns", "fate", "rtt_ns", "duplicates"];
+const COLUMNS: [&str; 8] = ["host", "address", "source_port", "seq", "scheduled_ns", "sent_ns", "fate", "rtt_ns"];
 
 fn row<'a>(fields: impl IntoIterator<Item = &'a str>, out: &mut String) {
     let mut writer = WriterBuilder::new().from_writer(Vec::new());
@@ -25,18 +30,17 @@ fn row<'a>(fields: impl IntoIterator<Item = &'a str>, out: &mut String) {
     }
 }
 
-fn ping(run: &Run, flow: FlowId, seq: Seq, sent: &Sent) -> [String; 9] {
+fn ping(run: &Run, (flow, seq): (FlowId, Seq), times: Times, fate: Fate, rtt: Option<Duration>) -> [String; 8] {
     let name = run.flow(flow);
     [
         run.targets[name.target].host.clone(),
         name.address.to_string(),
         name.source_port.to_string(),
         seq.to_string(),
-        nanos(run.since_start(sent.scheduled)).to_string(),
-        nanos(run.since_start(sent.at)).to_string(),
-        fate(sent.fate).to_owned(),
-        sent.round_trip().map(|rtt| nanos(rtt).to_string()).unwrap_or_default(),
-        sent.duplicates.to_string(),
+        nanos(run.since_start(times.scheduled)).to_string(),
+        nanos(run.since_start(times.sent)).to_string(),
+        views::fate(fate).to_owned(),
+        rtt.map(|rtt| nanos(rtt).to_string()).unwrap_or_default(),
     ]
 }
 
@@ -46,10 +50,38 @@ impl Exporter for Csv {
     }
 
     fn event(&mut self, run: &Run, happened: &Happened, out: &mut String) {
-        if let Event::Settled(flow, seq, sent) = &happened.event {
-            row(ping(run, *flow, *seq, sent).iter().map(String::as_str), out);
-        }
+        let fields = match &happened.event {
+            Event::Reply { flow, seq, times, rtt, kind, .. } => {
+                let fate = match kind {
+                    ReplyKind::InTime => Fate::Received,
+                    ReplyKind::Late => Fate::Late,
+                    ReplyKind::Duplicate => return,
+                };
+                ping(run, (*flow, *seq), *times, fate, Some(*rtt))
+            }
+            Event::Lost(flow, seq, times) => ping(run, (*flow, *seq), *times, Fate::Lost, None),
+            Event::NotSent(flow, seq, times, _) => ping(run, (*flow, *seq), *times, Fate::NotSent, None),
+            // All that became of others was told.
+            Event::Settled(flow, seq, sent) if sent.fate == Fate::Awaited => {
+                ping(run, (*flow, *seq), sent.into(), Fate::Awaited, None)
+            }
+            _ => return,
+        };
+        row(fields.iter().map(String::as_str), out);
     }
 
     fn finish(&mut self, _: &Run, _: &Results, _: &mut String) {}
+
+    fn finish_beside(&mut self, run: &Run, results: &Results, err: &mut String) {
+        // Standard error may be a file where standard output is a terminal.
+        let plain = Run { settings: Settings { style: Style::default(), ..run.settings }, ..run.clone() };
+        summary::write(&plain, results, err);
+        if self.dropped > 0 {
+            *err += &format!("{} rows were not written: the reader of the output was too slow\n", self.dropped);
+        }
+    }
+
+    fn dropped(&mut self, _: &Run, _: Instant, lines: u64, _: &mut String) {
+        self.dropped += lines;
+    }
 }

@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 use udping_core::pinger::{Event, Happened, Results};
+use udping_core::time::Instant;
 
-use crate::views::{ConfigView, FlowView, RecordView, SenderView, SummaryView, TargetView};
+use crate::views::{ConfigView, FlowView, RecordView, SenderView, SummaryView, TargetView, nanos};
 use crate::{Exporter, Run};
 
 /// `--format json`.
@@ -51,6 +52,19 @@ impl Exporter for Json {
             *out += &json(FlowView::new(*flow, summary));
         }
         let (total, sender) = (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
-        *out += &format!("\n],\n\"total\":{},\n\"sender\":{}}}\n", json(total), json(sender));
+        *out += &format!(
+            "\n],\n\"total\":{},\n\"sender\":{},\n\"ended\":{},\"duration_ns\":{}}}\n",
+            json(total),
+            json(sender),
+            json(run.now()),
+            nanos(results.duration)
+        );
     }
+
+    /// A document without some of its records would say what is not so.
+    fn can_drop(&self) -> bool {
+        false
+    }
+
+    fn dropped(&mut self, _: &Run, _: Instant, _: u64, _: &mut String) {}
 }

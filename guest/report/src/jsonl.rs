@@ -3,6 +3,7 @@
 use serde::Serialize;
 use udping_core::pinger::{Event, FlowId, Happened, ReplyKind, Results};
 use udping_core::seq::Seq;
+use udping_core::time::Instant;
 
 use crate::json::json;
 use crate::views::{ConfigView, SenderView, SummaryView, TargetView, nanos};
@@ -32,15 +33,24 @@ enum Line<'a> {
     },
     NetworkError {
         t_ns: u64,
+        time: String,
         reason: &'a str,
     },
     Foreign {
         t_ns: u64,
+        time: String,
         from: String,
         bytes: usize,
     },
+    Dropped {
+        t_ns: u64,
+        time: String,
+        lines: u64,
+    },
     // Much larger than the lines that are made for each ping.
     Summary {
+        time: String,
+        duration_ns: u64,
         total: Box<SummaryView>,
         sender: Box<SenderView>,
     },
@@ -49,6 +59,7 @@ enum Line<'a> {
 #[derive(Serialize)]
 struct Ping {
     t_ns: u64,
+    time: String,
     target: usize,
     source_port: u16,
     seq: u32,
@@ -67,15 +78,18 @@ impl<'a> Line<'a> {
         let t_ns = nanos(run.since_start(happened.at));
         let ping = |flow: FlowId, seq: Seq| {
             let name = run.flow(flow);
-            Ping { t_ns, target: name.target, source_port: name.source_port, seq: seq.0 }
+            Ping { t_ns, time: run.timestamp(happened.at), target: name.target, source_port: name.source_port, seq: seq.0 }
         };
         Some(match &happened.event {
             Event::Sent(flow, seq) => Self::Sent(ping(*flow, *seq)),
-            Event::Lost(flow, seq) => Self::Lost(ping(*flow, *seq)),
-            Event::NotSent(flow, seq, reason) => Self::NotSent { ping: ping(*flow, *seq), reason },
-            Event::NetworkError(reason) => Self::NetworkError { t_ns, reason },
-            Event::Foreign { from, bytes } => Self::Foreign { t_ns, from: from.to_string(), bytes: *bytes },
-            Event::Reply { flow, seq, bytes, rtt, kind } => {
+            Event::Lost(flow, seq, _) => Self::Lost(ping(*flow, *seq)),
+            Event::NotSent(flow, seq, _, reason) => Self::NotSent { ping: ping(*flow, *seq), reason },
+            Event::NetworkError(reason) => Self::NetworkError { t_ns, time: run.timestamp(happened.at), reason },
+            Event::Foreign { from, bytes } => {
+                let (time, from) = (run.timestamp(happened.at), from.to_string());
+                Self::Foreign { t_ns, time, from, bytes: *bytes }
+            }
+            Event::Reply { flow, seq, bytes, rtt, kind, .. } => {
                 let reply = Reply { ping: ping(*flow, *seq), bytes: *bytes, rtt_ns: nanos(*rtt) };
                 match kind {
                     ReplyKind::InTime => Self::Reply(reply),
@@ -105,8 +119,13 @@ impl Exporter for JsonLines {
         }
     }
 
-    fn finish(&mut self, _: &Run, results: &Results, out: &mut String) {
+    fn dropped(&mut self, run: &Run, at: Instant, lines: u64, out: &mut String) {
+        push(Line::Dropped { t_ns: nanos(run.since_start(at)), time: run.timestamp(at), lines }, out);
+    }
+
+    fn finish(&mut self, run: &Run, results: &Results, out: &mut String) {
         let (total, sender) = (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
-        push(Line::Summary { total: Box::new(total), sender: Box::new(sender) }, out);
+        let (time, duration_ns) = (run.now(), nanos(results.duration));
+        push(Line::Summary { time, duration_ns, total: Box::new(total), sender: Box::new(sender) }, out);
     }
 }

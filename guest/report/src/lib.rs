@@ -8,12 +8,18 @@ pub mod jsonl;
 pub mod live;
 pub mod openmetrics;
 pub mod run;
+pub mod style;
+pub mod summary;
+mod table;
 pub mod text;
+mod units;
 mod views;
 
 use udping_core::pinger::{Happened, Results};
+use udping_core::time::Instant;
 
-pub use run::{FlowName, Run, Settings, Target};
+pub use run::{Clocks, FlowName, Run, Settings, Sort, Target};
+pub use style::Style;
 
 /// A format: what it makes of each part of a run, as text that is added to `out`.
 pub trait Exporter {
@@ -25,4 +31,15 @@ pub trait Exporter {
 
     /// The run is over, and everything that happened was told.
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String);
+
+    /// The same, for what is not part of the format: what stands on standard error.
+    fn finish_beside(&mut self, _run: &Run, _results: &Results, _err: &mut String) {}
+
+    /// Whether what it makes of an event is complete by itself, so that it can be left out where the output takes no more.
+    fn can_drop(&self) -> bool {
+        true
+    }
+
+    /// So many events were left out up to now.
+    fn dropped(&mut self, run: &Run, at: Instant, lines: u64, out: &mut String);
 }

@@ -1,24 +1,35 @@
 //! A line on a terminal that rewrites itself while a run goes on.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::time::Duration;
+
+use unicode_width::UnicodeWidthStr as _;
 
 use udping_core::duration::Millis;
 use udping_core::pinger::{Event, Happened, ReplyKind, Results};
 
-/// RTTs in the sparkline.
-const WIDTH: usize = 32;
+use crate::run::Run;
+use crate::style::Style;
+use crate::summary::worst;
+use crate::table;
+
+/// The most RTTs in the sparkline, and the fewest that are worth their place.
+const SPARKLINE: (usize, usize) = (32, 8);
 
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// To the start of the line, and clear it (ECMA-48: CR, EL).
-pub const CLEAR: &str = "\r\x1b[K";
+/// The same, where there is only ASCII.
+const ASCII_LEVELS: [char; 8] = ['_', '.', '-', '~', '=', '+', '*', '#'];
+
+/// The width of a terminal that does not tell it.
+pub const WIDTH: usize = 80;
 
 /// What the line shows besides the results so far: the last pings, answered or lost.
 #[derive(Debug, Default)]
 pub struct Live {
     last: VecDeque<Option<Duration>>,
+    /// What the line before took.
+    width: usize,
 }
 
 impl Live {
@@ -26,37 +37,93 @@ impl Live {
     pub fn event(&mut self, happened: &Happened) {
         let ping = match &happened.event {
             Event::Reply { rtt, kind: ReplyKind::InTime, .. } => Some(*rtt),
-            Event::Lost(..) => None,
+            Event::Lost(..) | Event::NotSent(..) => None,
             _ => return,
         };
-        if self.last.len() == WIDTH {
+        if self.last.len() == SPARKLINE.0 {
             self.last.pop_front();
         }
         self.last.push_back(ping);
     }
 
-    /// The line, which replaces the one before.
-    pub fn line(&self, results: &Results) -> String {
+    /// The line, which replaces the one before, on a terminal of that many columns. The last column stays empty: some terminals
+    /// go on to the next line after it.
+    pub fn line(&mut self, run: &Run, results: &Results, columns: usize) -> String {
+        let (style, room) = (run.settings.style, columns.saturating_sub(1));
         let total = &results.total;
-        let mut line = format!("{CLEAR}{} sent, {} lost ({:.1} %)", total.sent, total.lost, 100.0 * total.loss_ratio());
+        let unanswered = total.lost + total.send_errors;
+        let mut facts = vec![format!("{} sent", total.sent)];
+        facts.push(format!("{unanswered} lost ({:.1} %)", 100.0 * total.unanswered_ratio()));
+        if run.flows.len() > 1 {
+            facts.extend(worst_targets(run, results));
+        }
         if let Some(rtt) = self.last.iter().rev().flatten().next() {
-            let _ = write!(line, ", rtt last/p50/p99 = {}", Millis(*rtt));
-        }
-        if let Some(percentiles) = total.rtt.and_then(|rtt| rtt.percentiles) {
-            let _ = write!(line, "/{}/{} ms ", Millis(percentiles.p50), Millis(percentiles.p99));
-        }
-        let answered = self.last.iter().flatten();
-        let (low, high) = (answered.clone().min(), answered.max());
-        for ping in &self.last {
-            line.push(match (ping, low, high) {
-                (Some(rtt), Some(low), Some(high)) => {
-                    let (above, range) = ((*rtt - *low).as_nanos(), (*high - *low).as_nanos().max(1));
-                    // Below eight, since it is at most seven times one.
-                    LEVELS[(above * 7 / range) as usize]
-                }
-                _ => 'x',
+            let percentiles = total.rtt.filter(|rtt| rtt.count >= 100).and_then(|rtt| rtt.percentiles);
+            facts.push(match percentiles {
+                Some(p) => format!("rtt last/p50/p99 = {}/{}/{} ms", Millis(*rtt), Millis(p.p50), Millis(p.p99)),
+                None => format!("rtt {} ms", Millis(*rtt)),
             });
         }
-        line
+        let (mut line, mut width) = (String::new(), 0);
+        for (i, fact) in facts.iter().enumerate() {
+            let separator = if i == 0 { "" } else { ", " };
+            let left = room.saturating_sub(width + separator.len());
+            // The counts are shown as far as they go, anything else to its end or not at all.
+            let fact = if i < 2 { table::cut(fact, left) } else { fact.as_str() };
+            if fact.is_empty() || fact.width() > left {
+                continue;
+            }
+            width += separator.len() + fact.width();
+            line += separator;
+            line += &style.alarm(i == 1 && unanswered > 0, fact);
+        }
+        let left = room.saturating_sub(width + 1).min(SPARKLINE.0);
+        if left >= SPARKLINE.1 && !self.last.is_empty() {
+            let sparkline = self.sparkline(left, style);
+            width += 1 + sparkline.chars().count();
+            line += &format!(" {sparkline}");
+        }
+        let rest = " ".repeat(self.width.min(room).saturating_sub(width));
+        self.width = width;
+        if style.clears { format!("\r\x1b[K{line}") } else { format!("\r{line}{rest}") }
     }
+
+    /// Takes the line away.
+    pub fn clear(&mut self, style: Style, columns: usize) -> String {
+        let width = std::mem::take(&mut self.width).min(columns.saturating_sub(1));
+        if style.clears { "\r\x1b[K".to_owned() } else { format!("\r{}\r", " ".repeat(width)) }
+    }
+
+    fn sparkline(&self, width: usize, style: Style) -> String {
+        let levels = if style.unicode { LEVELS } else { ASCII_LEVELS };
+        let last = self.last.iter().skip(self.last.len().saturating_sub(width));
+        let answered = last.clone().flatten();
+        let (low, high) = (answered.clone().min(), answered.max());
+        let level = |ping: &Option<Duration>| match (ping, low, high) {
+            (Some(rtt), Some(low), Some(high)) => {
+                let (above, range) = ((*rtt - *low).as_nanos(), (*high - *low).as_nanos().max(1));
+                // Below eight, since it is at most seven times one.
+                levels[(above * 7 / range) as usize]
+            }
+            _ => 'x',
+        };
+        last.map(level).collect()
+    }
+}
+
+/// The worst targets, the very worst first: those without an answer to some pings, or else the slowest.
+fn worst_targets(run: &Run, results: &Results) -> Vec<String> {
+    let worst = worst(run, results);
+    let fact = |(name, summary): &(&str, &udping_core::summary::Summary)| {
+        let ratio = summary.unanswered_ratio();
+        if ratio > 0.0 {
+            Some(format!("{name} {:.1} %", 100.0 * ratio))
+        } else {
+            summary.rtt.map(|rtt| format!("{name} {} ms", Millis(rtt.mean)))
+        }
+    };
+    let is_losing = worst.first().is_some_and(|(_, summary)| summary.unanswered_ratio() > 0.0);
+    let shown = worst.iter().filter(|(_, summary)| !is_losing || summary.unanswered_ratio() > 0.0).take(4);
+    let word = if is_losing { "worst" } else { "slowest" };
+    shown.filter_map(fact).enumerate().map(|(i, fact)| if i == 0 { format!("{word} {fact}") } else { fact }).collect()
 }

@@ -1,29 +1,58 @@
-//! The results as OpenMetrics text, for Prometheus's textfile collector and its kind.
+//! The results as metrics, for Prometheus and for node_exporter's textfile collector.
+//!
+//! It is OpenMetrics text, but for one thing: TYPE and HELP of a counter name `..._total`, as its samples do. The textfile collector
+//! reads the older text format, in which they would belong to no sample otherwise, so that it took counters for untyped ones;
+//! Prometheus's parser of OpenMetrics does not mind.
 
 use std::fmt;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel as _, EncodeLabelSet, LabelSetEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::{Registry, Unit};
 use udping_core::pinger::{Happened, Results};
 use udping_core::stats::Spread;
 use udping_core::summary::{Punctuality, Summary};
+use udping_core::time::Instant;
 
-use crate::{Exporter, Run};
+use crate::{Exporter, Run, Target};
 
 /// `--format openmetrics`.
 #[derive(Debug, Default)]
 pub struct OpenMetrics;
 
-#[derive(Clone, Debug, EncodeLabelSet)]
+/// The labels of a flow, the same ones in each run: neither the address that a name stands for today, nor a port that the system
+/// chose. Of several ports it is the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Flow {
     host: String,
+    port: u16,
+    source_port: Option<u16>,
+    port_index: Option<usize>,
+}
+
+impl EncodeLabelSet for Flow {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        ("host", self.host.as_str()).encode(encoder.encode_label())?;
+        ("port", self.port).encode(encoder.encode_label())?;
+        if let Some(port) = self.source_port {
+            ("source_port", port).encode(encoder.encode_label())?;
+        }
+        if let Some(index) = self.port_index {
+            ("port_index", index).encode(encoder.encode_label())?;
+        }
+        Ok(())
+    }
+}
+
+/// What is told of a target once.
+#[derive(Clone, Debug, EncodeLabelSet)]
+struct Info {
+    host: String,
+    port: u16,
     address: String,
-    source_port: u16,
 }
 
 #[derive(Clone, Copy, Debug, EncodeLabelSet)]
@@ -34,6 +63,8 @@ struct Statistic {
 /// Results that a registry can hold.
 #[derive(Debug)]
 struct Metrics {
+    /// The targets, and whether they were pinged.
+    targets: Vec<(Info, bool)>,
     flows: Vec<(Flow, Summary)>,
     sender: Punctuality,
 }
@@ -42,14 +73,14 @@ struct Metrics {
 type Metric<V> = (&'static str, &'static str, fn(&Summary) -> V);
 
 const COUNTS: [Metric<u64>; 8] = [
-    ("sent", "Pings that the socket accepted.", |s| s.sent),
-    ("received", "Pings whose first reply came within the timeout.", |s| s.received),
-    ("late", "Pings whose first reply came after the timeout.", |s| s.late),
-    ("lost", "Pings without a reply.", |s| s.lost),
-    ("duplicates", "Replies to pings already answered.", |s| s.duplicates),
-    ("reordered", "Replies that came after one to a later ping.", |s| s.reordered),
-    ("foreign", "Datagrams that answer no ping.", |s| s.foreign),
-    ("send_errors", "Pings that the socket did not accept.", |s| s.send_errors),
+    ("sent_total", "Pings that the socket accepted.", |s| s.sent),
+    ("received_total", "Pings whose first reply came within the timeout.", |s| s.received),
+    ("late_total", "Pings whose first reply came after the timeout.", |s| s.late),
+    ("lost_total", "Pings without a reply.", |s| s.lost),
+    ("duplicates_total", "Replies to pings already answered.", |s| s.duplicates),
+    ("reordered_total", "Replies that came after one to a later ping.", |s| s.reordered),
+    ("foreign_total", "Datagrams that answer no ping.", |s| s.foreign),
+    ("send_errors_total", "Pings that the socket did not accept.", |s| s.send_errors),
 ];
 
 const SPANS: [Metric<Option<Spread>>; 9] = [
@@ -66,7 +97,7 @@ const SPANS: [Metric<Option<Spread>>; 9] = [
 
 const DURATIONS: [Metric<Option<Duration>>; 2] = [
     ("jitter", "Interarrival jitter (RFC 3550) at the end of the run.", |s| s.jitter),
-    ("longest_outage", "The longest time without an answer to anything sent in it.", |s| Some(s.longest_outage)),
+    ("longest_outage", "The longest time without an answer to anything sent in it.", |s| Some(s.longest_outage.duration)),
 ];
 
 const BURST: Metric<u64> = ("longest_loss_burst", "The most consecutive pings that were lost.", |s| s.longest_loss_burst);
@@ -90,11 +121,26 @@ impl Metrics {
         encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)
     }
 
+    fn encode_targets(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "1 where the target was pinged; 0 where its name has no address, or where it is one of the others.";
+        let mut metric = encoder.encode_descriptor("target_pinged", help, None, MetricType::Gauge)?;
+        for (Info { host, port, .. }, pinged) in &self.targets {
+            let labels = Flow { host: host.clone(), port: *port, source_port: None, port_index: None };
+            metric.encode_family(&labels)?.encode_gauge(&u64::from(*pinged))?;
+        }
+        let mut metric = encoder.encode_descriptor("target_info", "The address of each target.", None, MetricType::Gauge)?;
+        for (info, _) in self.targets.iter().filter(|(_, pinged)| *pinged) {
+            metric.encode_family(info)?.encode_gauge(&1_u64)?;
+        }
+        Ok(())
+    }
+
     fn encode_flows(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         for (name, help, value) in COUNTS {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (flow, summary) in &self.flows {
-                ConstCounter::new(value(summary)).encode(metric.encode_family(flow)?)?;
+                // As a gauge, since a counter's suffix would be added to the name, which has it.
+                metric.encode_family(flow)?.encode_gauge(&value(summary))?;
             }
         }
         let (name, help, value) = BURST;
@@ -127,8 +173,8 @@ impl Metrics {
 
     fn encode_sender(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Points of the schedule that were over by more than half an interval.";
-        let metric = encoder.encode_descriptor("missed_slots", help, None, MetricType::Counter)?;
-        ConstCounter::new(self.sender.missed_slots).encode(metric)?;
+        let mut metric = encoder.encode_descriptor("missed_slots_total", help, None, MetricType::Counter)?;
+        metric.encode_gauge(&self.sender.missed_slots)?;
         for (name, help, spread) in [
             ("timer_error", "From when pings were due to when they were sent.", self.sender.timer_error),
             ("send_call", "How long the call took by which each was sent.", self.sender.send_call),
@@ -145,6 +191,7 @@ impl Metrics {
 /// In the order of flows: the library's own families have none.
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.encode_targets(&mut encoder)?;
         self.encode_flows(&mut encoder)?;
         self.encode_sender(&mut encoder)
     }
@@ -156,13 +203,60 @@ impl Exporter for OpenMetrics {
     fn event(&mut self, _: &Run, _: &Happened, _: &mut String) {}
 
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String) {
-        let flows = run.flows.iter().zip(&results.flows).map(|(flow, summary)| {
-            let (host, address) = (run.targets[flow.target].host.clone(), flow.address.to_string());
-            (Flow { host, address, source_port: flow.source_port }, summary.clone())
-        });
+        let metrics = Metrics { targets: targets(run), flows: flows(run, results), sender: results.punctuality };
         let mut registry = Registry::with_prefix("udping");
-        registry.register_collector(Box::new(Metrics { flows: flows.collect(), sender: results.punctuality }));
+        registry.register_collector(Box::new(metrics));
         // It is written to memory.
         let _ = encode(out, &registry);
     }
+
+    fn can_drop(&self) -> bool {
+        false
+    }
+
+    fn dropped(&mut self, _: &Run, _: Instant, _: u64, _: &mut String) {}
+}
+
+/// The targets that were named, each once.
+fn targets(run: &Run) -> Vec<(Info, bool)> {
+    let mut all: Vec<(Info, bool)> = Vec::new();
+    for target in &run.targets {
+        let (host, address) = (escaped(&target.host), target.address.as_ref().map(ToString::to_string));
+        let pinged = address.is_ok();
+        let info = Info { host, port: target.port, address: address.unwrap_or_default() };
+        match all.iter_mut().find(|(other, _)| (&other.host, other.port) == (&info.host, info.port)) {
+            Some(other) if pinged => *other = (info, true),
+            Some(_) => {}
+            None => all.push((info, pinged)),
+        }
+    }
+    all
+}
+
+/// The flows, and what came of them: nothing of a target that was not pinged, so that its series are there before it is.
+fn flows(run: &Run, results: &Results) -> Vec<(Flow, Summary)> {
+    let labels = |target: &Target, id: usize, source_port| Flow {
+        host: escaped(&target.host),
+        port: target.port,
+        source_port: run.settings.fixed_source_port.then_some(source_port),
+        // Flows are numbered by port and then by target.
+        port_index: (run.config.source_ports.get() > 1).then(|| id / run.config.targets.len().max(1)),
+    };
+    let pinged = run.flows.iter().zip(&results.flows).enumerate();
+    let pinged =
+        pinged.map(|(id, (flow, summary))| (labels(&run.targets[flow.target], id, flow.source_port), summary.clone()));
+    let mut all: Vec<_> = pinged.collect();
+    for target in run.targets.iter().filter(|target| target.address.is_err()) {
+        let host = escaped(&target.host);
+        if !all.iter().any(|(flow, _)| (&flow.host, flow.port) == (&host, target.port)) {
+            let flow = Flow { host, port: target.port, source_port: None, port_index: None };
+            all.push((flow, Summary::default()));
+        }
+    }
+    all
+}
+
+/// A label's value as both formats write it: the library writes it as it is.
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }

@@ -7,11 +7,15 @@ use udping_core::pinger::{Config, FlowId};
 use udping_core::schedule::Pace;
 use udping_core::time::{Instant, UnixTime};
 
+use crate::style::Style;
+
 /// Whom a run was to ping: as the user said it, and as it was resolved, or why it could not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The host as the user wrote it.
     pub host: String,
+    /// The port to be pinged.
+    pub port: u16,
     /// The address chosen for it; or why it is not pinged.
     pub address: Result<SocketAddr, String>,
 }
@@ -38,6 +42,24 @@ pub struct Settings {
     pub timestamps: bool,
     /// No text line for each ping.
     pub quiet: bool,
+    /// The order of targets in a summary.
+    pub sort: Sort,
+    /// The port that pings are sent from was chosen by the user: it is the same in each run.
+    pub fixed_source_port: bool,
+    /// What the terminal can show, if there is one.
+    pub style: Style,
+}
+
+/// The order of targets in a summary: as they were given, or with the worst first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// As they were given.
+    #[default]
+    Given,
+    /// By the share of pings without an answer.
+    Loss,
+    /// By the 99th percentile of their RTT; by its maximum where there are too few pings for one, or too many targets.
+    P99,
 }
 
 /// A run, as it starts.
@@ -55,8 +77,17 @@ pub struct Run {
     pub datagram: usize,
     /// When it started, by the clock that never jumps.
     pub start: Instant,
-    /// The same moment, by the other.
-    pub started: UnixTime,
+    /// What both clocks showed when they were last read.
+    pub clocks: Clocks,
+}
+
+/// One moment on both clocks. What lies between two of them differs where the wall clock is set, or the machine sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clocks {
+    /// The clock that never jumps.
+    pub monotonic: Instant,
+    /// The one that says what time it is.
+    pub wall: UnixTime,
 }
 
 impl Run {
@@ -70,12 +101,16 @@ impl Run {
         at.since(self.start)
     }
 
-    /// When something was, in RFC 3339: the wall clock at the start, and what passed since on the clock that never jumps.
+    /// When something was, in RFC 3339, as the wall clock has it that was read last: where that was set since, by the new time.
     pub fn timestamp(&self, at: Instant) -> String {
-        let since_epoch = Duration::new(self.started.seconds, self.started.nanoseconds) + self.since_start(at);
-        // Formatting is for the years 1970 to 9999.
-        let last = Duration::from_secs(253_402_300_799);
-        humantime::format_rfc3339_nanos(SystemTime::UNIX_EPOCH + since_epoch.min(last)).to_string()
+        let Clocks { monotonic, wall } = self.clocks;
+        let read = Duration::new(wall.seconds, wall.nanoseconds);
+        rfc3339((read + at.since(monotonic)).saturating_sub(monotonic.since(at)))
+    }
+
+    /// The wall clock when it was last read, in RFC 3339.
+    pub fn now(&self) -> String {
+        unix_time(self.clocks.wall)
     }
 
     /// The word for the pace.
@@ -87,4 +122,15 @@ impl Run {
             Pace::Adaptive => "adaptive",
         }
     }
+}
+
+/// A time in RFC 3339.
+pub fn unix_time(time: UnixTime) -> String {
+    rfc3339(Duration::new(time.seconds, time.nanoseconds))
+}
+
+fn rfc3339(since_epoch: Duration) -> String {
+    // Formatting is for the years 1970 to 9999.
+    let last = Duration::from_secs(253_402_300_799);
+    humantime::format_rfc3339_nanos(SystemTime::UNIX_EPOCH + since_epoch.min(last)).to_string()
 }

@@ -13,7 +13,7 @@ use udping_core::stamp::ErrorEstimate;
 use udping_core::stats::Spread;
 use udping_core::summary::{Punctuality, Summary};
 
-use crate::run::{FlowName, Run, Target};
+use crate::run::{FlowName, Run, Target, unix_time};
 
 /// Nanoseconds; 584 years at the most.
 pub fn nanos(span: Duration) -> u64 {
@@ -83,6 +83,7 @@ pub struct RecordView {
     seq: u32,
     scheduled_ns: u64,
     sent_ns: u64,
+    sent_at: String,
     fate: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     rtt_ns: Option<u64>,
@@ -127,6 +128,7 @@ impl RecordView {
             seq: seq.0,
             scheduled_ns: nanos(run.since_start(sent.scheduled)),
             sent_ns: nanos(run.since_start(sent.at)),
+            sent_at: unix_time(sent.wall),
             fate: fate(sent.fate),
             rtt_ns: sent.round_trip().map(nanos),
             duplicates: sent.duplicates,
@@ -176,6 +178,10 @@ pub struct SummaryView {
     send_errors: u64,
     longest_loss_burst: u64,
     longest_outage_ns: u64,
+    longest_outage_lost: u64,
+    longest_outage_not_sent: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
     rtt: Option<SpreadView>,
     scheduled_rtt: Option<SpreadView>,
     ipdv: Option<SpreadView>,
@@ -198,7 +204,11 @@ impl From<&Summary> for SummaryView {
             foreign: s.foreign,
             send_errors: s.send_errors,
             longest_loss_burst: s.longest_loss_burst,
-            longest_outage_ns: nanos(s.longest_outage),
+            longest_outage_ns: nanos(s.longest_outage.duration),
+            longest_outage_lost: s.longest_outage.lost,
+            longest_outage_not_sent: s.longest_outage.not_sent,
+            sent_bytes: s.sent_bytes,
+            received_bytes: s.received_bytes,
             rtt: s.rtt.map(Into::into),
             scheduled_rtt: s.scheduled_rtt.map(Into::into),
             ipdv: s.ipdv.map(Into::into),

@@ -16,9 +16,10 @@ use udping_core::time::{Instant, UnixTime};
 use udping_report::csv::Csv;
 use udping_report::json::Json;
 use udping_report::jsonl::JsonLines;
+use udping_report::live::Live;
 use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
-use udping_report::{Exporter, FlowName, Run, Settings, Target};
+use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Style, Target, summary};
 
 /// A host as it was named, and its address, or why it has none.
 type Named<'a> = (&'a str, Result<&'a str, &'a str>);
@@ -52,6 +53,7 @@ impl Printed {
         let is_stamp = protocol != Protocol::Text;
         let target = |(host, result): &Named<'_>| Target {
             host: (*host).to_owned(),
+            port: result.ok().map_or(7, |text| address(text).port()),
             address: result.map(address).map_err(str::to_owned),
         };
         let targets: Vec<_> = targets.iter().map(target).collect();
@@ -80,7 +82,15 @@ impl Printed {
         };
         let flows = (0..pinged.len() * ports.len()).map(flow).collect();
         let settings = Settings { records: true, ..Settings::default() };
-        let run = Run { targets, flows, settings, datagram: 44, start: at(0), started: wall(0), config };
+        let run = Run {
+            targets,
+            flows,
+            settings,
+            datagram: 44,
+            start: at(0),
+            clocks: Clocks { monotonic: at(0), wall: wall(0) },
+            config,
+        };
         let mut printed = Self { run, pinger, exporter, text: String::new() };
         printed.exporter.start(&printed.run, &mut printed.text);
         printed
@@ -118,7 +128,14 @@ impl Printed {
         while self.pinger.finish(at(us)) {
             self.report();
         }
+        let end = at(us);
+        self.run.clocks = Clocks { monotonic: end, wall: wall(us) };
         self.exporter.finish(&self.run, &self.pinger.results(), &mut self.text);
+        let mut beside = String::new();
+        self.exporter.finish_beside(&self.run, &self.pinger.results(), &mut beside);
+        if !beside.is_empty() {
+            self.text += &format!("on standard error:\n{beside}");
+        }
         self.text
     }
 }
@@ -202,7 +219,7 @@ const RUNS: [(&str, Script); 3] = [("eventful", eventful), ("of_many", of_many),
 #[test]
 fn text_is_as_ping_prints_it() {
     for (name, run) in RUNS {
-        insta::assert_snapshot!(format!("text_{name}"), run(Box::new(Text)));
+        insta::assert_snapshot!(format!("text_{name}"), run(Box::<Text>::default()));
     }
 }
 
@@ -225,9 +242,9 @@ fn each_json_line_is_as_its_schema_says() {
 }
 
 #[test]
-fn csv_has_a_row_for_each_ping() {
+fn csv_has_a_row_when_something_became_of_a_ping() {
     for (name, run) in RUNS {
-        insta::assert_snapshot!(format!("csv_{name}"), run(Box::new(Csv)));
+        insta::assert_snapshot!(format!("csv_{name}"), run(Box::<Csv>::default()));
     }
 }
 
@@ -236,4 +253,182 @@ fn openmetrics_end_with_eof() {
     for (name, run) in RUNS {
         insta::assert_snapshot!(format!("openmetrics_{name}"), run(Box::new(OpenMetrics)));
     }
+}
+
+/// A run of three targets, of which the second loses everything and the first is the slowest, as far as it went.
+fn losing(protocol: Protocol) -> Printed {
+    let servers = ["192.0.2.7:12000", "192.0.2.8:12000", "192.0.2.9:12000"];
+    let targets = [("slow.example", Ok(servers[0])), ("silent.example", Ok(servers[1])), ("fast.example", Ok(servers[2]))];
+    let mut run = Printed::new(Box::<Text>::default(), &targets, &[40_000], protocol);
+    for turn in 0..9_u64 {
+        let due = turn * 33_334;
+        let datagram = run.send(due);
+        match turn % 3 {
+            0 => run.receive(due + 20_000, 0, servers[0], &datagram),
+            2 => run.receive(due + 400, 0, servers[2], &datagram),
+            _ => {}
+        }
+    }
+    run
+}
+
+/// The targets of a summary, in their order.
+fn order(sort: Sort) -> Vec<String> {
+    let mut run = losing(Protocol::Text);
+    run.run.settings = Settings { sort, quiet: true, ..run.run.settings };
+    let text = run.finish(900_000);
+    let lines = text.lines().filter(|line| line.contains(".example 192.0.2"));
+    lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn targets_stand_as_given_or_the_worst_first() {
+    assert_eq!(order(Sort::Given), ["slow.example", "silent.example", "fast.example"]);
+    assert_eq!(order(Sort::Loss), ["silent.example", "slow.example", "fast.example"]);
+    assert_eq!(order(Sort::P99), ["silent.example", "slow.example", "fast.example"], "who never answers is the worst");
+}
+
+#[test]
+fn targets_are_aligned() {
+    let mut run = losing(Protocol::Text);
+    run.run.settings.quiet = true;
+    let text = run.finish(900_000);
+    let lines: Vec<_> = text.lines().filter(|line| line.contains(".example 192.0.2")).collect();
+    let at = |word| lines.iter().map(|line| line.find(word).unwrap()).collect::<Vec<_>>();
+    for word in [" sent", " received", " lost", " %)"] {
+        assert_eq!(at(word), [at(word)[0]; 3], "{word}: {text}");
+    }
+}
+
+#[test]
+fn loss_is_red_where_there_are_colours_and_nothing_else_changes() {
+    let text = |colour| {
+        let mut run = losing(Protocol::Text);
+        run.run.settings.style = Style { colour, ..Style::default() };
+        run.finish(900_000)
+    };
+    let coloured = text(true);
+    assert!(coloured.contains("\x1b[31m192.0.2.8:12000: seq=1 lost: no reply within 250 ms\x1b[0m\n"), "{coloured}");
+    assert!(coloured.contains("\x1b[31m3 lost (33.3 %)\x1b[0m"), "{coloured}");
+    assert_eq!(coloured.replace("\x1b[31m", "").replace("\x1b[0m", ""), text(false));
+    assert!(!text(false).contains('\x1b'));
+}
+
+/// Lines of a live run, as a terminal of that width shows them.
+fn live(columns: usize, style: Style) -> Vec<String> {
+    let mut run = losing(Protocol::Text);
+    run.run.settings.style = style;
+    let mut live = Live::default();
+    let mut lines = Vec::new();
+    for end in [0, 600_000] {
+        run.pinger.handle_timeout(at(end));
+        while let Some(happened) = run.pinger.poll_event() {
+            live.event(&happened);
+        }
+        lines.push(live.line(&run.run, &run.pinger.results(), columns));
+    }
+    lines.push(live.clear(style, columns));
+    lines
+}
+
+#[test]
+fn a_live_line_fits_the_terminal_and_names_the_worst() {
+    for columns in [1, 2, 10, 20, 39, 40, 41, 60, 80, 132] {
+        for style in [Style::default(), Style { unicode: true, clears: true, ..Style::default() }] {
+            for line in live(columns, style) {
+                let shown = line.replace("\x1b[K", "");
+                for part in shown.split('\r') {
+                    assert!(part.chars().count() < columns.max(1), "{columns}: {line:?}");
+                }
+                assert!(!line.contains('\n') && line.starts_with('\r'), "{line:?}");
+                assert!(style.unicode || line.is_ascii(), "{line:?}");
+                assert!(style.clears || !line.contains('\x1b'), "{line:?}");
+            }
+        }
+    }
+    let at_80 = &live(80, Style::default())[1];
+    assert!(at_80.contains("9 sent, 3 lost (33.3 %), worst silent.example 100.0 %"), "{at_80:?}");
+    let at_40 = &live(40, Style::default())[1];
+    assert!(at_40.contains("9 sent, 3 lost (33.3 %)"), "{at_40:?}");
+}
+
+#[test]
+fn interim_statistics_are_one_line() {
+    let mut run = losing(Protocol::Text);
+    run.pinger.handle_timeout(at(600_000));
+    let line = summary::interim(&run.run, &run.pinger.results());
+    assert!(
+        line.starts_with(
+            "9 sent, 6 received, 3 lost (33.3 %), 0 duplicates, 0 late, rtt min/avg/max = 0.400/10.200/20.000 ms"
+        )
+    );
+    assert!(line.ends_with(", after 600 ms, worst silent.example (100.0 % unanswered)"), "{line}");
+}
+
+/// Where the wall clock is set, or the machine slept, times are by the new one; spans are not.
+#[test]
+fn after_a_step_of_the_wall_clock_times_are_by_the_new_one() {
+    let mut run = losing(Protocol::Text);
+    let before = run.run.timestamp(at(1_000_000));
+    assert_eq!(before, "2023-11-14T22:13:21.000000000Z");
+    run.run.clocks = Clocks { monotonic: at(2_000_000), wall: UnixTime { seconds: 1_800_000_000, nanoseconds: 0 } };
+    assert_eq!(run.run.timestamp(at(1_000_000)), "2027-01-15T07:59:59.000000000Z");
+    assert_eq!(run.run.timestamp(at(2_500_000)), "2027-01-15T08:00:00.500000000Z");
+    assert_eq!(run.run.since_start(at(1_000_000)), Duration::from_secs(1));
+}
+
+/// A reader that is too slow costs lines, of which it is told how many, in the words of the format.
+#[test]
+fn lines_that_were_left_out_are_counted() {
+    let dropped = |mut exporter: Box<dyn Exporter>| {
+        let run = losing(Protocol::Text);
+        let (mut out, mut err) = (String::new(), String::new());
+        assert!(exporter.can_drop());
+        exporter.dropped(&run.run, at(0), 7, &mut out);
+        exporter.finish_beside(&run.run, &run.pinger.results(), &mut err);
+        (out, err)
+    };
+    let (out, _) = dropped(Box::<Text>::default());
+    assert_eq!(out, "7 lines were not written: the reader of the output was too slow\n");
+    let (out, _) = dropped(Box::new(JsonLines));
+    assert_eq!(out, "{\"event\":\"dropped\",\"t_ns\":0,\"time\":\"2023-11-14T22:13:20.000000000Z\",\"lines\":7}\n");
+    let (out, err) = dropped(Box::<Csv>::default());
+    assert!(out.is_empty() && err.ends_with("7 rows were not written: the reader of the output was too slow\n"), "{err}");
+    assert!(!Json::default().can_drop() && !OpenMetrics.can_drop(), "a part of a document is none");
+}
+
+/// node_exporter's textfile collector reads the older text format: TYPE and HELP have to name the samples. And the same targets
+/// are the same series in each run.
+#[test]
+fn metrics_keep_their_types_and_their_labels() {
+    let metrics = |ports: &[u16], resolved: &str| {
+        let targets = [("a\"b\\.example", Err("no such name")), ("a.example", Ok(resolved)), ("a.example", Err("again"))];
+        let mut run = Printed::new(Box::new(OpenMetrics), &targets, ports, Protocol::Text);
+        run.run.targets[2].port = 12_000;
+        run.finish(900_000)
+    };
+    let text = metrics(&[40_000], "192.0.2.7:12000");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        assert_eq!(text.matches(&format!("# TYPE {name} ")).count(), 1, "{line}");
+        assert_eq!(text.matches(&format!("# HELP {name} ")).count(), 1, "{line}");
+    }
+    let series = |text: &str| {
+        let series = text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("udping_target_info"));
+        series.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    let mut of_one = series(&text);
+    assert_eq!(of_one, series(&metrics(&[50_000], "192.0.2.99:12000")), "another source port, another address");
+    let count = of_one.len();
+    of_one.sort();
+    of_one.dedup();
+    assert_eq!(of_one.len(), count, "no series is there twice");
+    assert!(text.contains("udping_received_total{host=\"a\\\"b\\\\.example\",port=\"7\"} 0\n"), "{text}");
+    assert!(text.contains("udping_target_pinged{host=\"a\\\"b\\\\.example\",port=\"7\"} 0\n"), "{text}");
+    assert!(
+        text.contains("udping_target_info{host=\"a.example\",port=\"12000\",address=\"192.0.2.7:12000\"} 1\n"),
+        "{text}"
+    );
+    let of_two = metrics(&[40_000, 40_001], "192.0.2.7:12000");
+    assert!(of_two.contains("udping_sent_total{host=\"a.example\",port=\"12000\",port_index=\"1\"} 0\n"), "{of_two}");
 }

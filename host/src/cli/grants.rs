@@ -6,7 +6,9 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::from_text;
+use super::marking::{Dscp, Ecn, Mark};
 use crate::grants::{AnswerRule, Denied, Endpoint, GrantSpec, Listen, NamePattern, Network};
+use crate::udp::SocketOptions;
 
 /// Grants. Where there is any, the component's arguments grant nothing.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
@@ -41,11 +43,31 @@ pub struct GrantFlags {
     #[arg(long, value_name = "FACTOR")]
     #[serde(deserialize_with = "from_text::option")]
     pub amplification: Option<Amplification>,
+    /// Send with this differentiated services code point: 0 to 63, or a name such as ef, af41 or cs1
+    #[arg(long, value_name = "DSCP", help_heading = SOCKET_OPTIONS)]
+    #[serde(deserialize_with = "from_text::option")]
+    pub dscp: Option<Dscp>,
+    /// Send with these bits of explicit congestion notification
+    #[arg(long, value_name = "ECN", value_enum, help_heading = SOCKET_OPTIONS)]
+    pub ecn: Option<Ecn>,
+    /// Send what is not to be fragmented (the DF bit): what is above the path's MTU is an error
+    #[arg(long, help_heading = SOCKET_OPTIONS)]
+    pub dont_fragment: bool,
+    /// Send and receive through this network interface alone
+    #[arg(long, value_name = "IFACE", help_heading = SOCKET_OPTIONS)]
+    pub bind_device: Option<String>,
+    /// Send with this mark for routing and filters (SO_MARK); needs CAP_NET_ADMIN
+    #[arg(long, value_name = "MARK", help_heading = SOCKET_OPTIONS)]
+    #[serde(deserialize_with = "from_text::option")]
+    pub mark: Option<Mark>,
     /// Grants as wasmtime spells them
     #[arg(short = 'S', value_name = "OPTION", value_delimiter = ',', value_enum)]
     #[serde(rename = "wasi")]
     pub wasi: Vec<WasiOption>,
 }
+
+/// Under which options of sockets stand in the help.
+const SOCKET_OPTIONS: &str = "Socket options (of every socket; Linux)";
 
 /// The options of `wasmtime run -S` that this host shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -98,6 +120,17 @@ impl GrantFlags {
         }
     }
 
+    /// What is set on sockets.
+    pub fn socket_options(&self) -> SocketOptions {
+        SocketOptions {
+            dscp: self.dscp.map(|dscp| dscp.0),
+            ecn: self.ecn.map(Ecn::bits),
+            dont_fragment: self.dont_fragment,
+            bind_device: self.bind_device.clone(),
+            mark: self.mark.map(|mark| mark.0),
+        }
+    }
+
     /// These, and those.
     pub fn or(mut self, other: Self) -> Self {
         self.allow_to.extend(other.allow_to);
@@ -107,6 +140,11 @@ impl GrantFlags {
         self.deny_to.extend(other.deny_to);
         self.wasi.extend(other.wasi);
         Self {
+            dscp: self.dscp.or(other.dscp),
+            ecn: self.ecn.or(other.ecn),
+            dont_fragment: self.dont_fragment || other.dont_fragment,
+            bind_device: self.bind_device.or(other.bind_device),
+            mark: self.mark.or(other.mark),
             answer_window: self.answer_window.or(other.answer_window),
             amplification: self.amplification.or(other.amplification),
             ..self

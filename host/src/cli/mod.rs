@@ -3,6 +3,7 @@
 mod from_text;
 mod grants;
 mod limits;
+mod marking;
 mod service;
 mod speed;
 
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 
 pub use grants::{GrantFlags, WasiOption};
 pub use limits::{ByteRate, CompileFlags, LimitFlags};
+pub use marking::{Dscp, Ecn, Mark};
 pub use service::{Restart, ServiceFlags};
 pub use speed::{SpeedFlags, Workers};
 

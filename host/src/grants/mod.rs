@@ -60,6 +60,8 @@ pub struct Grants {
     pub listen: Vec<Listen>,
     /// Whom it may hear where it listens; where there is none, everybody.
     pub from: Vec<Network>,
+    /// Own addresses it may send from, from ports that the system chooses.
+    pub source: Vec<IpAddr>,
     /// How far.
     pub answer: AnswerRule,
     /// Names it may look up.
@@ -158,7 +160,8 @@ impl Grants {
     ///    hear; `-S allow-ip-name-lookup` grants every lookup.
     /// 4. A bind is granted by a listen grant for its address and port. Port 0, which the system fills in, is also granted by
     ///    any send grant at the unspecified address and at loopback: who may send needs a socket, and what that hears is
-    ///    decided datagram by datagram. Elsewhere it would tell which addresses the machine has.
+    ///    decided datagram by datagram. Elsewhere it would tell which addresses the machine has, but for those that the
+    ///    operator named as the source of the built-in client (`-I`).
     /// 5. A connect, send or receive is granted by a send grant for the address and port. Loopback, link-local, multicast
     ///    and broadcast addresses are covered only by a grant that lies within their range: 0.0.0.0/0 covers none of them.
     ///    The machine's own addresses, those of cloud metadata services, and IPv6 addresses that carry a special IPv4
@@ -214,7 +217,8 @@ impl Grants {
         let ip = local.ip().to_canonical();
         let tells_nothing = ip.is_unspecified() || ip.is_loopback();
         let sends = self.send_by_name || !self.send.is_empty();
-        self.listens(local) || (local.port() == 0 && tells_nothing && sends)
+        let named = tells_nothing || self.source.contains(&local.ip());
+        self.listens(local) || (local.port() == 0 && named && sends)
     }
 
     /// Whether a listen grant is for this address and port, as they were asked for.

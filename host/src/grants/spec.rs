@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use super::special::is_metadata;
 use super::{AnswerRule, Destination, Grants, Listen, Network, Ports};
@@ -96,6 +97,8 @@ pub struct GrantSpec {
     pub answer: AnswerRule,
     /// `--allow-resolve`.
     pub resolve: Vec<NamePattern>,
+    /// Own addresses that the built-in client may send from (`-I`).
+    pub source: Vec<IpAddr>,
     /// `-S inherit-network`.
     pub inherit_network: bool,
     /// `-S allow-ip-name-lookup`.
@@ -161,6 +164,7 @@ impl GrantSpec {
             deny: self.deny.iter().flat_map(|denied| denied.0.destinations(names)).collect(),
             listen: self.listen.clone(),
             from: self.from.clone(),
+            source: self.source.clone(),
             answer: self.answer,
             resolve: targets.chain(self.resolve.iter().cloned()).collect(),
             inherit_network: self.inherit_network,

@@ -4,6 +4,8 @@ use seccompiler::SeccompCmpArgLen::Dword;
 use seccompiler::SeccompCmpOp::{Eq, MaskedEq};
 use seccompiler::{BackendError, SeccompCondition, SeccompRule};
 
+use super::Needs;
+
 /// A call, and what it may be given: any of these.
 type ByArguments = Vec<(libc::c_long, Vec<SeccompRule>)>;
 
@@ -22,7 +24,7 @@ const PR_GET_AUXV: libc::c_int = 0x4155_5856;
 
 /// Options of sockets that this host sets, and those that tell more of a datagram: where to, when, with which bits, and what
 /// came back for it. Not among them is what reaches more hosts or receives more (`SO_BROADCAST`, memberships), chooses a
-/// route or an interface (`SO_MARK`, `SO_BINDTODEVICE`, `IP_OPTIONS`), forges a source (`IP_TRANSPARENT`) or attaches code
+/// route or an interface (`SO_MARK` and `SO_BINDTODEVICE`, but where the operator does; `IP_OPTIONS`), forges a source (`IP_TRANSPARENT`) or attaches code
 /// (`SO_ATTACH_FILTER`).
 const SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
     (libc::SOL_SOCKET, libc::SO_RCVBUF),
@@ -78,7 +80,7 @@ const NEW_THREAD: (u64, u64) = {
 };
 
 /// Those of a process that runs guests. They are machine code by now, so nothing more becomes executable.
-pub fn of_guests() -> Result<ByArguments, BackendError> {
+pub fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
     let sealed = (libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING).into();
     let udp = [libc::AF_INET, libc::AF_INET6].map(|family| socket(family, libc::SOCK_DGRAM));
     let mut calls = common()?;
@@ -88,7 +90,7 @@ pub fn of_guests() -> Result<ByArguments, BackendError> {
         // Where wasmtime keeps what a memory starts with.
         (libc::SYS_memfd_create, vec![rule([condition(1, Eq, sealed)?])?]),
         (libc::SYS_socket, udp.into_iter().collect::<Result<_, _>>()?),
-        (libc::SYS_setsockopt, options(SOCKET_OPTIONS)?),
+        (libc::SYS_setsockopt, options(&socket_options(needs))?),
     ]);
     Ok(calls)
 }
@@ -127,6 +129,13 @@ pub fn of_reader() -> Result<ByArguments, BackendError> {
     let mut calls = common()?;
     calls.extend([(libc::SYS_mmap, not_executable()?), (libc::SYS_mprotect, not_executable()?)]);
     Ok(calls)
+}
+
+/// What is set on the sockets of guests: with an option of the operator's, that one, too.
+fn socket_options(needs: Needs) -> Vec<(libc::c_int, libc::c_int)> {
+    let asked_for = [(needs.mark, libc::SO_MARK), (needs.bind_device, libc::SO_BINDTODEVICE)];
+    let asked_for = asked_for.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| (libc::SOL_SOCKET, name));
+    SOCKET_OPTIONS.iter().copied().chain(asked_for).collect()
 }
 
 fn common() -> Result<ByArguments, BackendError> {

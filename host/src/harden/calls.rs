@@ -5,7 +5,7 @@ use std::env::consts::ARCH;
 
 use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule, apply_filter_all_threads};
 
-use super::arguments;
+use super::{Needs, arguments};
 
 /// Those that pass whatever their arguments are, in every process: memory, signals, and what is open. Some have an older form on x86-64.
 const EVERY: &[libc::c_long] = &[
@@ -120,8 +120,8 @@ const READER: &[libc::c_long] = &[
 ];
 
 /// From now on, all threads of this process make the system calls that guests need, and no others.
-pub fn shut() -> Result<(), String> {
-    install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, GUESTS], arguments::of_guests()?)))
+pub fn shut(needs: Needs) -> Result<(), String> {
+    install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, GUESTS], arguments::of_guests(needs)?)))
 }
 
 /// From now on, all threads of this process make the system calls that the system's resolver needs, and no others.

@@ -23,6 +23,17 @@ mod privileges;
 pub struct Needs {
     /// To bind ports below 1024.
     pub low_ports: bool,
+    /// To mark what is sent (`SO_MARK`).
+    pub mark: bool,
+    /// To bind sockets to an interface (`SO_BINDTODEVICE`).
+    pub bind_device: bool,
+}
+
+impl Needs {
+    /// Whether one of them may take a capability, which stays until sockets are bound: see [`LowPorts`].
+    pub fn keep_a_capability(self) -> bool {
+        self.low_ports || self.mark || self.bind_device
+    }
 }
 
 /// One means that could not be used.
@@ -61,7 +72,13 @@ pub fn drop_privileges(needs: Needs) -> Vec<Unhardened> {
 /// Shuts the doors: files, executable memory, programs, and every system call that a run does not need.
 #[cfg(target_os = "linux")]
 pub fn shut() -> Vec<Unhardened> {
-    failed([("Landlock", alone().and_then(|()| files::shut())), ("seccomp", calls::shut())])
+    shut_but_for(Needs::default())
+}
+
+/// The same, but for the options of sockets that are needed.
+#[cfg(target_os = "linux")]
+pub fn shut_but_for(needs: Needs) -> Vec<Unhardened> {
+    failed([("Landlock", alone().and_then(|()| files::shut())), ("seccomp", calls::shut(needs))])
 }
 
 /// The same, but for what the system's resolver needs.
@@ -117,6 +134,11 @@ mod elsewhere {
     /// Nothing, where the means are Linux's.
     pub fn drop_privileges(_needs: Needs) -> Vec<Unhardened> {
         Vec::new()
+    }
+
+    /// Says that there are no means.
+    pub fn shut_but_for(_needs: Needs) -> Vec<Unhardened> {
+        shut()
     }
 
     /// Says that there are no means.

@@ -15,14 +15,22 @@ pub fn gain_none() -> Result<(), String> {
     set_no_new_privs(true).map_err(|error| error.to_string())
 }
 
+/// The capabilities by which the system lets this process do what it needs. Since Linux 5.17 the lesser one suffices for marks;
+/// before 5.7, an interface takes one.
+fn needed(needs: Needs) -> CapabilitySet {
+    let sets = [
+        (needs.low_ports, CapabilitySet::NET_BIND_SERVICE),
+        (needs.mark, CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN),
+        (needs.bind_device, CapabilitySet::NET_RAW),
+    ];
+    sets.into_iter().filter(|(needed, _)| *needed).fold(CapabilitySet::empty(), |all, (_, set)| all | set)
+}
+
 /// This thread's capabilities go, and with it those of all threads that it starts. Where low ports are needed, and the
 /// capability to bind them is there, it stays until they are bound: see [`LowPorts`].
 pub fn drop_all(needs: Needs) -> Result<(), String> {
     let dropped = || -> Result<(), Errno> {
-        let kept = match needs.low_ports {
-            true => capabilities(None)?.permitted & CapabilitySet::NET_BIND_SERVICE,
-            false => CapabilitySet::empty(),
-        };
+        let kept = capabilities(None)?.permitted & needed(needs);
         for capability in CapabilitySet::all().iter() {
             match remove_capability_from_bounding_set(capability) {
                 // Only who has the capability to (CAP_SETPCAP) can shrink the set that nothing can be gained from any more.

@@ -15,6 +15,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::artifact::Source;
 use crate::log;
+use crate::standard_output;
 
 use filter::Filter;
 use recorder::Recorder;
@@ -109,6 +110,11 @@ impl Stream {
         Self { end: End::Stderr, passing }
     }
 
+    /// Whether what is written waits for a reader that takes it slowly.
+    fn waits_for_reader(&self) -> bool {
+        self.end == End::Stdout && !matches!(self.passing, Passing::Recorded(_))
+    }
+
     fn put(&self, bytes: &[u8]) -> io::Result<()> {
         match &self.passing {
             Passing::AsItIs => self.end.put(bytes),
@@ -138,14 +144,13 @@ impl End {
     fn put(self, bytes: &[u8]) -> io::Result<()> {
         let Some(last) = bytes.last() else { return Ok(()) };
         match self {
-            Self::Stdout if !is_one_file() => io::stdout().write_all(bytes),
+            Self::Stdout if !is_one_file() => standard_output::write(bytes).map(|_| ()),
             Self::Stdout => {
                 let mut open = open_line();
-                let mut stdout = io::stdout().lock();
-                // What waits in the buffer would come after the host's line.
-                let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-                *open = *last != b'\n';
-                written
+                let written = standard_output::write(bytes);
+                // Of what the reader has not taken, the end may be in the middle of a line.
+                *open = *last != b'\n' || matches!(written, Ok(false));
+                written.map(|_| ())
             }
             Self::Stderr => {
                 let mut open = open_line();
@@ -181,7 +186,11 @@ impl StdoutStream for Stream {
 
 #[async_trait]
 impl Pollable for Stream {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        if self.waits_for_reader() {
+            standard_output::drained().await;
+        }
+    }
 }
 
 impl OutputStream for Stream {
@@ -192,13 +201,15 @@ impl OutputStream for Stream {
     fn flush(&mut self) -> StreamResult<()> {
         match (&self.passing, self.end) {
             (Passing::Recorded(_), _) => Ok(()),
-            (_, End::Stdout) => io::stdout().flush().map_err(stream_error),
+            // What the reader does not take now is written on by whoever waits for it.
+            (_, End::Stdout) => standard_output::is_drained().map(|_| ()).map_err(stream_error),
             (_, End::Stderr) => io::stderr().flush().map_err(stream_error),
         }
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(WRITE_LIMIT)
+        let is_free = !self.waits_for_reader() || standard_output::is_drained().map_err(stream_error)?;
+        Ok(if is_free { WRITE_LIMIT } else { 0 })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod buffers;
 mod kept;
+mod options;
 mod os;
 mod socket;
 mod streams;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use buffers::Buffers;
 pub use kept::Kept;
+pub use options::{OptionError, SocketOptions};
 pub use os::RawSocket;
 pub use socket::Socket;
 pub use streams::{Incoming, Outgoing};
@@ -38,6 +40,8 @@ pub struct Setting {
     pub buffers: Arc<Buffers>,
     /// How they are driven.
     pub tuning: Tuning,
+    /// What the operator has set on them.
+    pub options: SocketOptions,
     /// Those that are there already.
     pub kept: Arc<Kept>,
     /// Told when the first datagrams are about to pass.

@@ -31,6 +31,7 @@ impl Socket {
     /// A new one, unbound.
     pub fn new(family: Family, setting: Setting) -> SocketResult<Self> {
         let os = os::Socket::new(family, setting.tuning, &setting.buffers)?;
+        setting.options.apply(os.shared().as_ref(), family == Family::V4)?;
         Ok(Self { os, setting, binding: Binding::Unbound, peer: None })
     }
 

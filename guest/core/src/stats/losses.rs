@@ -1,45 +1,73 @@
-//! Losses in a row.
+//! Losses in a row, and outages.
 
 use std::time::Duration;
 
 use crate::in_flight::Fate;
 use crate::time::Instant;
 
-/// The longest run of consecutive lost pings, and the longest time without an answer, from the fates of pings in the order of
-/// their numbers.
+/// A time without an answer to anything sent in it: from the first ping without one to the next that was answered, or to the end
+/// of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outage {
+    /// How long it lasted.
+    pub duration: Duration,
+    /// Pings in it that were lost.
+    pub lost: u64,
+    /// Pings in it that the socket did not accept, as while the link is down.
+    pub not_sent: u64,
+}
+
+/// The longest run of consecutive lost pings, and the longest outage, from the fates of pings in the order of their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Losses {
     in_a_row: u64,
     longest_burst: u64,
-    /// When the last ping before the outage was sent that was answered; or the first lost one, where none was.
-    outage_since: Option<Instant>,
-    last_answered: Option<Instant>,
-    last_lost: Option<Instant>,
-    longest_outage: Duration,
+    open: Option<Open>,
+    longest: Outage,
+}
+
+/// An outage that has not ended yet.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    since: Instant,
+    lost: u64,
+    not_sent: u64,
+}
+
+impl Open {
+    fn until(self, end: Instant) -> Outage {
+        Outage { duration: end.since(self.since), lost: self.lost, not_sent: self.not_sent }
+    }
 }
 
 impl Losses {
-    /// The next ping was sent at `sent`, and this became of it for good.
+    /// The next ping was sent at `sent`, or was to be sent then, and this became of it for good.
     ///
-    /// One answered late was not lost. One that was not sent says nothing of the network: it ends a run of consecutive numbers,
-    /// and no outage.
+    /// One answered late was not lost. One that was not sent is no loss of the network's: it ends a run of consecutive lost
+    /// numbers. But nothing was answered then, so it is part of an outage.
     pub fn record(&mut self, sent: Instant, fate: Fate) {
         match fate {
             Fate::Received | Fate::Late => {
-                if let Some(since) = self.outage_since.take() {
-                    self.longest_outage = self.longest_outage.max(sent.since(since));
-                }
                 self.in_a_row = 0;
-                self.last_answered = Some(sent);
+                if let Some(open) = self.open.take() {
+                    self.longest = longer(self.longest, open.until(sent));
+                }
             }
             Fate::Lost => {
                 self.in_a_row += 1;
                 self.longest_burst = self.longest_burst.max(self.in_a_row);
-                self.outage_since = self.outage_since.or(self.last_answered).or(Some(sent));
-                self.last_lost = Some(sent);
+                self.open(sent).lost += 1;
             }
-            Fate::NotSent | Fate::Awaited => self.in_a_row = 0,
+            Fate::NotSent => {
+                self.in_a_row = 0;
+                self.open(sent).not_sent += 1;
+            }
+            Fate::Awaited => self.in_a_row = 0,
         }
+    }
+
+    fn open(&mut self, since: Instant) -> &mut Open {
+        self.open.get_or_insert(Open { since, lost: 0, not_sent: 0 })
     }
 
     /// The longest run of consecutive sequence numbers whose pings were lost.
@@ -47,12 +75,15 @@ impl Losses {
         self.longest_burst
     }
 
-    /// The longest time from the last answered send before a loss to the first one after it. Where the run began or ended with
-    /// losses, it is counted from or to the outermost lost send: it lasted at least so long.
-    pub fn longest_outage(&self) -> Duration {
-        let open = self.outage_since.zip(self.last_lost).map(|(since, until)| until.since(since));
-        self.longest_outage.max(open.unwrap_or_default())
+    /// The longest outage, where the run ended at `end`: one that is open then lasted at least until then.
+    pub fn longest_outage(&self, end: Instant) -> Outage {
+        self.open.map_or(self.longest, |open| longer(self.longest, open.until(end)))
     }
+}
+
+/// The longer of two outages; of two that are as long, the first.
+pub(crate) fn longer(one: Outage, other: Outage) -> Outage {
+    if other.duration > one.duration { other } else { one }
 }
 
 #[cfg(test)]
@@ -60,36 +91,48 @@ mod tests {
     use super::Fate::{Awaited, Late, Lost, NotSent, Received};
     use super::*;
 
-    /// Pings 100 ms apart.
+    /// Pings 100 ms apart, and an end 50 ms after the last: the longest run of losses, and the longest outage in milliseconds.
     fn of(fates: &[Fate]) -> (u64, u64) {
+        let (losses, end) = recorded(fates);
+        (losses.longest_burst(), losses.longest_outage(end).duration.as_millis() as u64)
+    }
+
+    fn recorded(fates: &[Fate]) -> (Losses, Instant) {
         let mut losses = Losses::default();
+        let at = |i: usize| Instant::from_nanos(i as u64 * 100_000_000);
         for (i, &fate) in fates.iter().enumerate() {
-            losses.record(Instant::from_nanos(i as u64 * 100_000_000), fate);
+            losses.record(at(i), fate);
         }
-        (losses.longest_burst(), losses.longest_outage().as_millis() as u64)
+        let last = at(fates.len().saturating_sub(1));
+        (losses, last + Duration::from_millis(50))
     }
 
     #[test]
     fn hand_worked_bursts_and_outages() {
         assert_eq!(of(&[]), (0, 0));
         assert_eq!(of(&[Received, Received]), (0, 0));
-        // One lost between two: no answer to anything sent in the 200 ms between those.
-        assert_eq!(of(&[Received, Lost, Received]), (1, 200));
-        // Two bursts, of 2 and of 3: the second lasts from ping 3 to ping 7.
-        assert_eq!(of(&[Received, Lost, Lost, Received, Lost, Lost, Lost, Received]), (3, 400));
-        assert_eq!(of(&[Received, Lost, Late, Lost, Received]), (1, 200), "late is not lost");
+        // From the one that was lost to the next, 100 ms later.
+        assert_eq!(of(&[Received, Lost, Received]), (1, 100));
+        // Two bursts, of 2 and of 3: the second lasts from ping 4 to ping 7.
+        assert_eq!(of(&[Received, Lost, Lost, Received, Lost, Lost, Lost, Received]), (3, 300));
+        assert_eq!(of(&[Received, Lost, Late, Lost, Received]), (1, 100), "late is not lost");
     }
 
     #[test]
-    fn a_run_that_begins_or_ends_with_losses_lasted_at_least_as_long_as_they() {
+    fn an_outage_that_the_run_ends_in_goes_to_its_end() {
         assert_eq!(of(&[Lost, Lost, Received]), (2, 200));
-        assert_eq!(of(&[Received, Lost, Lost]), (2, 200));
-        assert_eq!(of(&[Lost, Lost, Lost]), (3, 200));
-        assert_eq!(of(&[Received, Lost, Awaited]), (1, 100));
+        assert_eq!(of(&[Received, Lost, Lost]), (2, 150));
+        assert_eq!(of(&[Received, Lost, Awaited]), (1, 150));
+        assert_eq!(of(&[Lost]), (1, 50), "the whole run");
+        assert_eq!(of(&[Lost, Lost, Lost]), (3, 250), "the whole run");
     }
 
     #[test]
-    fn what_was_not_sent_ends_a_burst_and_no_outage() {
-        assert_eq!(of(&[Received, Lost, NotSent, Lost, Received]), (1, 400));
+    fn what_was_not_sent_ends_a_burst_and_is_part_of_an_outage() {
+        assert_eq!(of(&[Received, Lost, NotSent, Lost, Received]), (1, 300));
+        assert_eq!(of(&[Received, NotSent, NotSent, Received]), (0, 200), "the link was down");
+        let (losses, end) = recorded(&[Received, Lost, NotSent, NotSent, Received, Lost, Received]);
+        let outage = losses.longest_outage(end);
+        assert_eq!((outage.duration.as_millis(), outage.lost, outage.not_sent), (300, 1, 2));
     }
 }

@@ -7,5 +7,5 @@ pub mod reordering;
 
 pub use distribution::{Distribution, Percentiles, Spread};
 pub use jitter::Jitter;
-pub use losses::Losses;
+pub use losses::{Losses, Outage};
 pub use reordering::Reordering;
