@@ -14,9 +14,9 @@ use crate::sandbox::LoadError;
 /// Threads that compile, at most: each has a stack, and a heap of its own, that count as the process's memory.
 const THREADS: usize = 4;
 
-/// What Rust's standard library says before it ends a process that has no memory, and what the pool does that has none for its
-/// threads' stacks. Tests with little memory hold these texts.
-const OUT_OF_MEMORY: [&str; 2] = ["memory allocation of ", "ThreadPoolBuildError"];
+/// What Rust's standard library says before it ends a process that has no memory, what the pool does that has none for its
+/// threads' stacks, and what Cranelift does where it cannot go on without. Tests with little memory hold these texts.
+const OUT_OF_MEMORY: [&str; 3] = ["memory allocation of ", "ThreadPoolBuildError", "unhandled out-of-memory error"];
 
 /// Compiles a component, in a process of its own.
 pub fn machine_code(component: &[u8], limits: &CompileLimits, harden: bool) -> Result<MachineCode, LoadError> {
@@ -105,11 +105,13 @@ mod tests {
     #[test]
     fn each_way_of_ending_is_an_error_of_its_own() {
         const NO_MEMORY: &str = "memory allocation of 5795635 bytes failed\n";
+        const OF_CRANELIFT: &str = "thread 'x' panicked at map.rs:1:\nunhandled out-of-memory error: out of memory (...)\n";
         let memory = "took more than 1.0 MiB of memory to compile (--limit-compile-memory)";
         let time = "took longer than 7s to compile (--limit-compile-time)";
         let killed = "was killed while it was compiled: the system has no more memory, or somebody did it";
         for (message, status, out_of_time, expected) in [
             (NO_MEMORY, libc::SIGABRT, false, memory),
+            (OF_CRANELIFT, libc::SIGABRT, false, memory),
             ("", libc::SIGXCPU, false, time),
             ("", libc::SIGKILL, true, time),
             ("", libc::SIGKILL, false, killed),
