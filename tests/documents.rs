@@ -131,7 +131,10 @@ const HELP: &[&[&str]] = &[
 const OTHERS: &[(&str, &[&str])] = &[
     ("cargo", &["--test", "--release", "--locked", "--package", "--sanitizer", "--no-default-features", "--target"]),
     ("wasmtime run", &["--env"]),
-    ("make bench, make soak and make compare", &["--only", "--flood", "--minutes", "--quick", "--json", "--pairs"]),
+    (
+        "make bench, make soak, make compare and make mutants",
+        &["--since", "--only", "--flood", "--minutes", "--quick", "--json", "--pairs"],
+    ),
     ("apt-get", &["--no-install-recommends"]),
 ];
 
