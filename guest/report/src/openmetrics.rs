@@ -31,9 +31,16 @@ struct Statistic {
     statistic: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet)]
+struct NotPinged {
+    host: String,
+    reason: String,
+}
+
 /// Results that a registry can hold.
 #[derive(Debug)]
 struct Metrics {
+    not_pinged: Vec<NotPinged>,
     flows: Vec<(Flow, Summary)>,
     sender: Punctuality,
 }
@@ -91,6 +98,13 @@ impl Metrics {
     }
 
     fn encode_flows(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        if !self.not_pinged.is_empty() {
+            let help = "Targets that are not pinged, and why: always 1.";
+            let mut metric = encoder.encode_descriptor("target_not_pinged", help, None, MetricType::Gauge)?;
+            for target in &self.not_pinged {
+                metric.encode_family(target)?.encode_gauge(&1)?;
+            }
+        }
         for (name, help, value) in COUNTS {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (flow, summary) in &self.flows {
@@ -161,7 +175,12 @@ impl Exporter for OpenMetrics {
             (Flow { host, address, source_port: flow.source_port }, summary.clone())
         });
         let mut registry = Registry::with_prefix("udping");
-        registry.register_collector(Box::new(Metrics { flows: flows.collect(), sender: results.punctuality }));
+        let not_pinged = run.targets.iter().filter_map(|target| {
+            let reason = target.address.clone().err()?;
+            Some(NotPinged { host: target.host.clone(), reason })
+        });
+        let (flows, not_pinged) = (flows.collect(), not_pinged.collect());
+        registry.register_collector(Box::new(Metrics { not_pinged, flows, sender: results.punctuality }));
         // It is written to memory.
         let _ = encode(out, &registry);
     }
