@@ -173,7 +173,9 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(Address { ip: ll, zone }), "{text}");
         }
-        for text in ["fe80::1%", "fe80::1%a%b", "fe80::1%a/b", "fe80::1%99999999999", "127.0.0.1%lo", "[127.0.0.1]", "[fe80::1"] {
+        for text in
+            ["fe80::1%", "fe80::1%a%b", "fe80::1%a/b", "fe80::1%99999999999", "127.0.0.1%lo", "[127.0.0.1]", "[fe80::1"]
+        {
             assert_eq!(text.parse::<Address>(), Err(NotAnAddress), "{text}");
         }
         assert!(format!("fe80::1%{}", "x".repeat(16)).parse::<Address>().is_err());

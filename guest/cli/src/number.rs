@@ -19,7 +19,11 @@ pub fn whole<T: FromStr>(text: &str, range: &RangeInclusive<u64>) -> Option<T> {
 pub fn expected(range: &RangeInclusive<u64>) -> String {
     let (first, last) = range.clone().into_inner();
     // Nobody has to be told the largest number of 64 bits.
-    if last == u64::MAX { format!("not a whole number of {first} or more") } else { format!("not a whole number from {first} to {last}") }
+    if last == u64::MAX {
+        format!("not a whole number of {first} or more")
+    } else {
+        format!("not a whole number from {first} to {last}")
+    }
 }
 
 #[cfg(test)]

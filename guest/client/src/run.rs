@@ -25,7 +25,7 @@ use udping_report::text::Text;
 use udping_report::{Exporter, FlowName, Run, Settings, Target};
 
 use crate::sockets::Sockets;
-use crate::targets;
+use crate::targets::{self, Resolved};
 
 /// The most pings that may be awaited at a time: what is known of them takes some 25 MiB.
 const MOST_AWAITED: u128 = 1 << 18;
@@ -41,7 +41,10 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let keys = program::keys()?;
     let named = targets::named(&args)?;
-    let targets = targets::resolve(named, &args)?;
+    let name = arguments.first().map_or("udping", String::as_str);
+    // Where standard error is closed, the report still tells.
+    let tell = |what: &str| drop(Console::stderr().line(format_args!("{name}: {what}")));
+    let Resolved { targets, has_failed } = targets::resolve(named, &args, tell)?;
     let config = config(&args, codec(&args, keys)?, &targets)?;
     let sockets = Sockets::open(&args, &config.targets)?;
 
@@ -60,12 +63,12 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     ping(&mut pinger, &sockets, args.precise, &mut output)?;
     output.finish(&mut pinger)?;
     let results = pinger.results();
-    let all_pinged = output.run.targets.iter().all(|target| target.address.is_ok());
     let answered = |target: usize| {
         let of_target = output.run.flows.iter().zip(&results.flows).filter(|(flow, _)| flow.target == target);
         of_target.map(|(_, summary)| summary).any(Summary::answered)
     };
-    if all_pinged && (0..output.run.targets.len()).all(answered) { Ok(()) } else { Err(Failure::Ran) }
+    let mut pinged = (0..output.run.targets.len()).filter(|target| output.run.targets[*target].address.is_ok());
+    if !has_failed && pinged.all(answered) { Ok(()) } else { Err(Failure::Ran) }
 }
 
 fn codec(args: &Args, keys: Option<Keys>) -> Result<Codec, Failure> {
