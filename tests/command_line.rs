@@ -101,7 +101,6 @@ fn a_number_that_is_none_is_told_in_words_of_users() {
         "--limit-source",
         "--batch",
         "--workers",
-        "--amplification",
     ];
     let lines = client.iter().map(|option| format!("client 127.0.0.1 9 {option}"));
     let lines = lines.chain(server.iter().map(|option| format!("server 9 {option}")));

@@ -13,7 +13,7 @@ const BASH: &str = r#"
 # Files of components, where one may stand.
 _udping-host_with_files() {
     local cur="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" word file
-    _udping__host "$@"
+    _udping_host "$@"
     [[ "$cur" == -* || "$previous" == -* ]] && return 0
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$word" in
@@ -43,15 +43,25 @@ complete -c udping-host -n "__fish_udping_host_needs_command; or __fish_seen_sub
 const ZSH_COMMANDS: &str = "    _describe -t commands 'udping-host commands' commands \"$@\"\n";
 const ZSH_FILES: &str = "    _files -g '*.(wasm|cwasm)(-.)'\n";
 
+/// This program, and what stands for it in bash's script.
+const NAME: &str = "udping-host";
+const IN_BASH: &str = "udping_host";
+
 /// The script for `shell`.
 pub fn script(shell: Shell) -> Vec<u8> {
+    // clap_complete's script for bash takes a hyphen in a name for two things: as a program it is put back below.
+    let name = if shell == Shell::Bash { IN_BASH } else { NAME };
     let mut command = definition();
-    command.set_bin_name("udping-host");
+    command.set_bin_name(name);
     command.build();
     let mut script = Vec::new();
     shell.generate(&command, &mut script);
     match shell {
-        Shell::Bash => script.extend(BASH.as_bytes()),
+        Shell::Bash => {
+            let text = String::from_utf8_lossy(&script);
+            let text = text.replace(&format!(" default {IN_BASH}\n"), &format!(" default {NAME}\n"));
+            return [text.as_bytes(), BASH.as_bytes()].concat();
+        }
         Shell::Fish => script.extend(FISH.as_bytes()),
         Shell::Zsh => {
             let text = String::from_utf8_lossy(&script);
