@@ -197,7 +197,7 @@ fn quiet_prints_only_the_first_line_and_the_summary(runtime: Runtime) {
 fn an_address_of_the_other_family_is_an_error(runtime: Runtime) {
     let outcome = run(&mut runtime.command(CLIENT, &["127.0.0.1", "9", "-6"]));
     assert_eq!(outcome.code(), usage(runtime));
-    assert_eq!(outcome.only_error(), "client.wasm: 127.0.0.1 is not an address of the family asked for with -4 or -6");
+    assert_eq!(outcome.only_error(), "client.wasm: 127.0.0.1 is not an IPv6 address, as -6 asks for");
 }
 
 fn a_port_that_is_taken_is_an_error(runtime: Runtime) {
@@ -219,7 +219,7 @@ fn wrong_arguments_are_one_line(runtime: Runtime) {
         (CLIENT, &["127.0.0.1", "9", "-i", "9us"], "invalid value '9us' for '--interval <DURATION>': must be at least 10us"),
         (CLIENT, &["127.0.0.1", "9", "-i", "10us", "-c", "0", "-W", "3s"], "up to 300001 pings would be awaited at a time"),
         (CLIENT, &["127.0.0.1", "9", "--burst", "0"], "invalid value '0' for '--burst <N>'"),
-        (CLIENT, &["127.0.0.1", "9", "--source-ports", "101"], "not a number from 1 to 100"),
+        (CLIENT, &["127.0.0.1", "9", "--source-ports", "101"], "not a whole number from 1 to 100"),
         (CLIENT, &["127.0.0.1", "9", "--source-port", "65535", "--source-ports", "2"], "there is no port above 65535"),
         (CLIENT, &["127.0.0.1", "9", "--flood", "--adaptive"], "cannot be used with"),
         (CLIENT, &["127.0.0.1", "9", "--stateful"], "--stateful, --clock-synced and --ssid are for --protocol stamp"),
@@ -231,6 +231,13 @@ fn wrong_arguments_are_one_line(runtime: Runtime) {
         (CLIENT, &["127.0.0.1", "9", "--ttl", "256"], "invalid value '256' for '--ttl <HOPS>'"),
         (CLIENT, &["127.0.0.1", "9", "-4", "-6"], "cannot be used with"),
         (CLIENT, &["127.0.0.1", "9", "extra"], "unexpected argument 'extra' found"),
+        (CLIENT, &["127.0.0.1:9", "8"], "127.0.0.1:9 has a port already: leave 8 out"),
+        (
+            CLIENT,
+            &["010.0.0.1", "9"],
+            "010.0.0.1 is not an IPv4 address: write four decimal numbers, without zeros in front",
+        ),
+        (CLIENT, &["256.1", "9"], "256.1 is not an IPv4 address"),
         (SERVER, &[], "the following required arguments were not provided: <PORT>"),
         (SERVER, &["9", "--drop-rate", "101"], "not a percentage from 0 to 100"),
         (SERVER, &["9", "--bind", "localhost"], "invalid value 'localhost' for '--bind <ADDR>'"),

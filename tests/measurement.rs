@@ -196,7 +196,34 @@ fn a_target_that_does_not_answer_stops_no_other_and_fails_the_run() {
     assert_eq!(outcome.lines_with("5 sent, 5 received").len(), 1, "{outcome:?}");
     assert_eq!(outcome.lines_with("5 sent, 0 received, 5 lost (100.0 %)").len(), 1, "{outcome:?}");
     assert_eq!(outcome.lines_with("no-such-host.invalid: not pinged: cannot resolve").len(), 1, "{outcome:?}");
-    assert_eq!(outcome.lines_with("not pinged: it has the address of 127.0.0.1").len(), 1, "{outcome:?}");
+    assert_eq!(outcome.lines_with("not pinged: it is listed twice").len(), 1, "{outcome:?}");
+}
+
+/// In every format, and on standard error.
+#[test]
+fn a_target_without_an_address_is_told_and_one_that_is_listed_twice() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let address = server.addresses[0];
+    let twice = own_file("twice.txt", format!("{address}\n{address}\n").as_bytes());
+    let gone = own_file("gone.txt", format!("{address}\ngone.invalid:7\n").as_bytes());
+    for format in ["text", "json", "jsonl", "csv", "openmetrics"] {
+        for (list, host, code) in [(&gone, "gone.invalid", 1), (&twice, "127.0.0.1", 0)] {
+            let mut command = udping_host();
+            command.arg("--targets").arg(list).arg("client").args(FAST).args(["--format", format]);
+            let outcome = run(&mut command);
+            assert_eq!(outcome.code(), code, "{format}: {outcome:?}");
+            assert!(outcome.only_error().starts_with(&format!("client: {host} port ")), "{format}: {outcome:?}");
+            assert!(outcome.only_error().contains(" is not pinged: "), "{format}: {outcome:?}");
+            let told = if format == "csv" {
+                ",not_pinged,"
+            } else if code == 0 {
+                "listed twice"
+            } else {
+                "gone.invalid"
+            };
+            assert!(outcome.stdout.contains(told) && outcome.stdout.contains(host), "{format}: {outcome:?}");
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use udping_host::cli::Cli;
 use udping_host::grants::{
-    AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Network, Ports,
+    Advice, AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Network, Ports,
     Reason, Refusal, Request, Standing,
 };
 use udping_host::names::Names;
@@ -282,7 +282,7 @@ impl Case {
 
     fn a_refusal_is_one_line_and_its_flags_grant_what_was_asked(&self, reason: Reason) {
         let Self { grants, request, .. } = self;
-        let refusal = Refusal { component: "x", request, reason, grants }.to_string();
+        let refusal = Refusal { component: "x", request, reason, grants, advice: &Advice::default() }.to_string();
         assert_eq!(refusal.lines().count(), 1, "{refusal}");
         let flags = Flags { grants, request }.to_string();
         if !matches!(reason, Reason::NotGranted | Reason::Special(_)) || flags.contains("HOST:PORT") {

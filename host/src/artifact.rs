@@ -145,8 +145,8 @@ pub enum Problem {
     #[error("is not WebAssembly")]
     NotWasm,
     /// It is WebAssembly of the older kind.
-    #[error("is a core module, not a component; `wasm-tools component new` makes one of it")]
-    CoreModule,
+    #[error("is a core module, not a component: {0}")]
+    CoreModule(Advice),
     /// It is machine code that others could have written.
     #[error(
         "is machine code, which runs as it is, and others than you and root could have written it ({0}): copy it, check the \
@@ -168,6 +168,36 @@ pub enum Problem {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Io(io::Error),
+}
+
+/// How a component comes of what a core module was made from.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Advice {
+    /// It imports WASI 0.1, which has no UDP that an adapter could make WASI 0.2's of.
+    #[error(
+        "it is for WASI 0.1 (wasip1), which has no UDP; build it for WASI 0.2, as `cargo build --target wasm32-wasip2` does"
+    )]
+    Wasip1,
+    /// It says itself which component it is the core of.
+    #[error("`wasm-tools component new` makes one of it")]
+    Embedded,
+    /// It imports something else, or nothing.
+    #[error("build it for WASI 0.2, as `cargo build --target wasm32-wasip2` does")]
+    Other,
+}
+
+impl Advice {
+    /// By what stands in the module: the name of what it imports, and that of the section that says what it is the core of.
+    fn of(module: &[u8]) -> Self {
+        let has = |name: &[u8]| module.windows(name.len()).any(|window| window == name);
+        if has(b"wasi_snapshot_preview1") || has(b"wasi_unstable") {
+            Self::Wasip1
+        } else if has(b"component-type") {
+            Self::Embedded
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl From<io::Error> for Problem {
@@ -193,11 +223,19 @@ fn read_file(path: &Path) -> Result<Artifact, Problem> {
     }
 }
 
-/// Reads a component, and no more than its first 8 bytes where those tell that it is none.
+/// How much of a core module is read, to tell what it is for: imports stand near its start, but sections of tools may not.
+const MODULE_READ: u64 = 8 << 20;
+
+/// Reads a component, and no more than its first 8 bytes where those tell that it is none, but for a core module.
 fn read(file: &mut impl Read) -> Result<(Kind, Vec<u8>), Problem> {
     let mut bytes = Vec::with_capacity(LIKELY_SIZE);
     file.take(8).read_to_end(&mut bytes)?;
-    let kind = check_preamble(&bytes)?;
+    let kind = check_preamble(&bytes);
+    if let Err(Problem::CoreModule(_)) = kind {
+        file.take(MODULE_READ).read_to_end(&mut bytes)?;
+        return Err(Problem::CoreModule(Advice::of(&bytes)));
+    }
+    let kind = kind?;
     let (limit, too_large) = match kind {
         Kind::Component => (SIZE_LIMIT, Problem::TooLarge),
         Kind::MachineCode => (CODE_LIMIT, Problem::TooMuchCode),
@@ -217,7 +255,7 @@ enum Kind {
 fn check_preamble(start: &[u8]) -> Result<Kind, Problem> {
     match start {
         [] => Err(Problem::Empty),
-        [0, b'a', b's', b'm', 1, 0, 0, 0] => Err(Problem::CoreModule),
+        [0, b'a', b's', b'm', 1, 0, 0, 0] => Err(Problem::CoreModule(Advice::Other)),
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0] => Ok(Kind::Component),
         // wasmtime keeps compiled components in ELF files.
         [0x7f, b'E', b'L', b'F', ..] => Ok(Kind::MachineCode),
@@ -241,6 +279,10 @@ mod tests {
         assert_eq!(problem(b"#!/bin/sh"), "is not WebAssembly");
         assert_eq!(problem(b"\0asm\x0e\0\x01\0"), "is WebAssembly of an unknown version");
         assert!(problem(b"\0asm\x01\0\0\0\0\0").starts_with("is a core module"));
+        let module = |rest: &[u8]| problem(&[b"\0asm\x01\0\0\0", rest].concat());
+        assert!(module(b"..wasi_snapshot_preview1..").contains("for WASI 0.1 (wasip1)"));
+        assert!(module(b"..component-type:x..").ends_with("`wasm-tools component new` makes one of it"));
+        assert!(module(b"..env..").ends_with("as `cargo build --target wasm32-wasip2` does"));
         let component = b"\0asm\x0d\0\x01\0rest";
         assert_eq!(read(&mut &component[..]).unwrap(), (Kind::Component, component.to_vec()));
         assert_eq!(read(&mut &b"\x7fELF"[..]).unwrap().0, Kind::MachineCode);

@@ -1,8 +1,11 @@
 //! What the built-in client's own options ask of this host: WASI has neither interfaces nor files.
 
+use std::iter;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use crate::artifact::Source;
+use crate::built_in;
 use crate::cli::BuiltIn;
 
 /// Options of the client that mean something here.
@@ -22,7 +25,11 @@ impl ClientOptions {
         if !is_client(source) {
             return Self::default();
         }
-        let interface = value(arguments, "-I", "--interface");
+        // Where the list of targets is not among the arguments yet, they are not complete.
+        let command = built_in::definition(BuiltIn::Client.component()).ignore_errors(true);
+        let words = iter::once("client").chain(arguments.iter().map(String::as_str));
+        let Ok(matches) = command.try_get_matches_from(words) else { return Self::default() };
+        let interface = matches.get_one::<String>("interface").cloned();
         let address = interface.as_deref().and_then(|text| {
             let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
             bare.split('%').next().unwrap_or(bare).parse().ok()
@@ -30,7 +37,7 @@ impl ClientOptions {
         Self {
             source: address,
             device: interface.filter(|_| address.is_none()),
-            port: value(arguments, "-p", "--port").and_then(|port| port.parse().ok()),
+            port: matches.get_one::<NonZeroU16>("default_port").map(|port| port.get()),
         }
     }
 }
@@ -38,22 +45,6 @@ impl ClientOptions {
 /// Whether `source` is the built-in client.
 pub fn is_client(source: &Source) -> bool {
     matches!(source, Source::BuiltIn(component) if component.name == BuiltIn::Client.component().name)
-}
-
-/// The value of an option, in each way to write it; the last one's.
-fn value(arguments: &[String], short: &str, long: &str) -> Option<String> {
-    let mut found = None;
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        if word == short || word == long {
-            found = words.next().cloned();
-        } else if let Some(value) = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('=')) {
-            found = Some(value.to_owned());
-        } else if let Some(value) = word.strip_prefix(short).filter(|value| !word.starts_with("--") && !value.is_empty()) {
-            found = Some(value.trim_start_matches('=').to_owned());
-        }
-    }
-    found
 }
 
 #[cfg(test)]

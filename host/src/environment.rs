@@ -13,7 +13,8 @@ use wasmtime_wasi::p2::bindings::cli::environment;
 const UNDER_UDPING_HOST: (&str, &str) = (contract::UDPING_HOST, env!("CARGO_PKG_VERSION"));
 
 /// The variables that this host sets itself.
-pub const RESERVED: [&str; 3] = [contract::UDPING_HOST, contract::UDPING_NOTICES, contract::UDPING_COLUMNS];
+pub const RESERVED: [&str; 4] =
+    [contract::UDPING_HOST, contract::UDPING_NOTICES, contract::UDPING_COLUMNS, contract::UDPING_ZONES];
 
 /// The variables of all instances of a run.
 #[derive(Debug)]

@@ -7,14 +7,12 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use udping_cli::contract::{KEY_DIGITS, UDPING_KEY};
 
 use crate::trust::{self, Purpose, Untrusted};
 
 /// The variable that they are in, here and under `wasmtime run --env`.
-pub const VARIABLE: &str = "UDPING_KEY";
-
-/// Hexadecimal digits of a key: 16 to 64 bytes.
-const DIGITS: std::ops::RangeInclusive<usize> = 32..=128;
+pub const VARIABLE: &str = UDPING_KEY;
 
 /// The most that is read of a file: more than any keys and their comments have is as wrong as it needs to be.
 const SIZE_LIMIT: u64 = 4_096;
@@ -60,7 +58,7 @@ impl Keys {
     fn of<'a>(keys: impl Iterator<Item = &'a str>) -> Result<Self, Problem> {
         let keys: Vec<_> = keys.map(str::to_owned).collect();
         let is_key = |digits: &String| {
-            DIGITS.contains(&digits.len())
+            KEY_DIGITS.contains(&digits.len())
                 && digits.len().is_multiple_of(2)
                 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
         };

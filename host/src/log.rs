@@ -20,7 +20,7 @@ use crate::standard_streams::write_host_line;
 pub enum LogFormat {
     /// Lines with time, level and fields
     Text,
-    /// An object a line
+    /// One JSON object per line
     Json,
 }
 

@@ -5,10 +5,12 @@ use std::time::Instant;
 use std::vec;
 
 use tokio::task::JoinHandle;
+use udping_cli::address::Address;
 use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketResult, subscribe};
 
+use crate::names::{ResolveError, Resolved};
 use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
 use crate::network::{ErrorCode, IpAddress, NetworkView};
 use crate::udp::Setting;
@@ -24,8 +26,14 @@ pub enum Addresses {
 }
 
 impl Addresses {
-    fn of(addresses: Vec<IpAddr>) -> Answer {
-        if addresses.is_empty() { Err(ErrorCode::NameUnresolvable) } else { Ok(addresses.into_iter()) }
+    fn of(resolved: Resolved) -> Answer {
+        match resolved {
+            Ok(addresses) if addresses.is_empty() => Err(ErrorCode::NameUnresolvable),
+            Ok(addresses) => Ok(addresses.into_iter()),
+            Err(ResolveError::NoSuchName) => Err(ErrorCode::NameUnresolvable),
+            Err(ResolveError::Temporary) => Err(ErrorCode::TemporaryResolverFailure),
+            Err(ResolveError::Permanent) => Err(ErrorCode::PermanentResolverFailure),
+        }
     }
 }
 
@@ -43,8 +51,9 @@ impl Host for NetworkView<'_> {
         // Holding the network is what permits a lookup at all (wasi:sockets/instance-network).
         self.table.get(&network)?;
         let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(&name);
-        if let Ok(ip) = bare.parse::<IpAddr>() {
-            return Ok(self.table.push(Addresses::Ready(Addresses::of(vec![ip])))?);
+        // An address is no question to anybody. Its zone has no place in the answer.
+        if let Ok(Address { ip, .. }) = bare.parse() {
+            return Ok(self.table.push(Addresses::Ready(Addresses::of(Ok(vec![ip]))))?);
         }
         let name = name.parse().map_err(|_| ErrorCode::InvalidArgument)?;
         let Setting { guard, lookups, .. } = self.setting;
@@ -58,9 +67,7 @@ impl Host for NetworkView<'_> {
             return Err(ErrorCode::TemporaryResolverFailure.into());
         } else {
             let names = self.names.clone();
-            Addresses::Asked(tokio::spawn(async move {
-                Addresses::of(names.ask(&name).await.map_err(|_| ErrorCode::NameUnresolvable)?)
-            }))
+            Addresses::Asked(tokio::spawn(async move { Addresses::of(names.ask(&name).await) }))
         };
         Ok(self.table.push(addresses)?)
     }

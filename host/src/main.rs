@@ -1,7 +1,7 @@
 //! The command `udping-host`: parse, resolve, run.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,10 +9,11 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use clap::error::ErrorKind as UsageError;
 use udping_host::artifact::Source;
+use udping_host::built_in::ArgumentsError;
 use udping_host::cli::{self, Cli, Command, CompileFlags, RunFlags};
 use udping_host::exit::Exit;
 use udping_host::helper::Role;
-use udping_host::plan::Plan;
+use udping_host::plan::{Plan, PlanError};
 use udping_host::run::Loading;
 use udping_host::{allocator, demo, harden, inspect, log, overview, workers};
 
@@ -30,12 +31,15 @@ fn main() -> ExitCode {
         Err(error) if !error.use_stderr() || error.kind() == UsageError::DisplayHelpOnMissingArgumentOrSubcommand => {
             error.exit()
         }
-        Err(error) => Err(anyhow::Error::msg(cli::one_line(&error))),
+        Err(error) => Err(anyhow::Error::msg(cli::complaint(&error))),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(error) if is_broken_pipe(&error) => Exit::Success.into(),
         Err(error) => {
+            if let Some(help) = asks_for_help(&error) {
+                help.exit();
+            }
             // Where the command line was understood, it was started with what that says.
             log::start(None);
             log::say(format_args!("{error:#}"));
@@ -52,6 +56,10 @@ fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
         Command::Path(words) => {
             let mut words = words.into_iter();
             workers::run(&plan(&flags, words.next().unwrap_or_default().into(), words.collect())?)
+        }
+        Command::Learn(run) => {
+            let flags = run.flags.or(flags);
+            workers::run(&Plan::to_learn(&flags, Source::new(run.component), run.arguments.arguments)?)
         }
         Command::Grants(run) => {
             let plan = plan(&run.flags.or(flags), run.component, run.arguments.arguments)?;
@@ -98,14 +106,29 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Demo => return demo::demo(),
         #[cfg(feature = "plot")]
         Command::Plot { results, output } => udping_host::plot::plot(&results, &output)?,
-        Command::Emit { component } => out.write_all(component.component().bytes)?,
+        Command::Emit { component } => {
+            let name = component.component().name;
+            ensure!(!out.is_terminal(), "a component is no text for a terminal: udping-host emit {name} > {name}.wasm");
+            out.write_all(component.component().bytes)?;
+        }
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
-        Command::Man => out.write_all(&cli::manual()?)?,
+        Command::Man { page } => out.write_all(&page.render()?)?,
+        Command::Help { command } => cli::explained(command.as_deref()).map_err(anyhow::Error::msg)?.print_long_help()?,
         // Those that have a component.
         _ => {}
     }
     out.flush()?;
     Ok(Exit::Success)
+}
+
+/// The help or the version of a built-in component, where its arguments ask for one.
+fn asks_for_help(error: &anyhow::Error) -> Option<&clap::Error> {
+    match error.downcast_ref() {
+        Some(PlanError::Arguments(ArgumentsError::Usage { error, .. })) => {
+            Some(&**error).filter(|error| !error.use_stderr())
+        }
+        _ => None,
+    }
 }
 
 /// Whoever reads the output has enough of it: no error.

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs as _};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 #[cfg(target_os = "linux")]
 use std::sync::{Arc, OnceLock};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
+use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use lru::LruCache;
-use tokio::net::lookup_host;
+use thiserror::Error;
 
 use crate::grants::HostName;
+use crate::interrupt::EndAtSignals;
 #[cfg(target_os = "linux")]
 use crate::resolver::Resolver;
 
@@ -19,14 +22,34 @@ use crate::resolver::Resolver;
 /// one that was asked for least recently is forgotten first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
+/// How many names of the grants are resolved at a time: one name server that is silent holds up eight of them for ten seconds.
+const AT_A_TIME: usize = 16;
+
+/// Why a name has no address here, as getaddrinfo(3) and `wasi:sockets/ip-name-lookup` tell it apart.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ResolveError {
+    /// There is no such name, or it has no address (`EAI_NONAME`, `EAI_NODATA`).
+    #[error("there is no such name, or it has no address")]
+    NoSuchName,
+    /// No name server answered, or it says to try again (`EAI_AGAIN`).
+    #[error("temporary failure in name resolution: no name server answers, try again")]
+    Temporary,
+    /// A name server failed, or the system cannot ask one (`EAI_FAIL` and others).
+    #[error("failure in name resolution: the name server, or the configuration of this system's resolver")]
+    Permanent,
+}
+
+/// What a name stands for.
+pub type Resolved = Result<Vec<IpAddr>, ResolveError>;
+
 /// The addresses of every name in the grants, resolved when the run starts.
 ///
 /// The component's lookup of such a name gets these same addresses: a name that changes in between gains it nothing.
 #[derive(Debug)]
 pub struct Names {
-    granted: HashMap<HostName, Vec<IpAddr>>,
+    granted: HashMap<HostName, Resolved>,
     /// Those that were asked for later, as wildcards let them be.
-    asked: Mutex<LruCache<HostName, Vec<IpAddr>>>,
+    asked: Mutex<LruCache<HostName, Resolved>>,
     /// Asks for those, where this process itself cannot.
     #[cfg(target_os = "linux")]
     resolver: OnceLock<Arc<Resolver>>,
@@ -46,15 +69,32 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Resolves each name through the system's resolver, now, on this thread. One that has no address is kept, with none.
+    /// Resolves each name through the system's resolver, now. One that has no address is kept, with the reason. Ctrl-C and SIGTERM
+    /// end the process meanwhile. Where there are several names there are threads, which have ended when this returns.
     pub fn resolve<'a>(names: impl Iterator<Item = &'a HostName>) -> Self {
-        let mut resolved = HashMap::new();
-        for name in names {
-            if !resolved.contains_key(name) {
-                resolved.insert(name.clone(), resolve(name).unwrap_or_default());
-            }
-        }
-        Self { granted: resolved, ..Self::default() }
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        names.dedup();
+        let _interruptible = (!names.is_empty()).then(EndAtSignals::start);
+        let chunk = names.len().div_ceil(AT_A_TIME).max(1);
+        let resolve_all =
+            |names: &[&HostName]| names.iter().map(|name| ((*name).clone(), resolve(name))).collect::<Vec<_>>();
+        let granted = if names.len() <= 1 {
+            resolve_all(&names).into_iter().collect()
+        } else {
+            thread::scope(|scope| {
+                let workers: Vec<_> = {
+                    let resolve_all = &resolve_all;
+                    names.chunks(chunk).map(|names| (names, scope.spawn(move || resolve_all(names)))).collect()
+                };
+                let resolved = workers.into_iter().flat_map(|(names, worker)| {
+                    let failed = || names.iter().map(|name| ((*name).clone(), Err(ResolveError::Permanent))).collect();
+                    worker.join().unwrap_or_else(|_| failed())
+                });
+                resolved.collect()
+            })
+        };
+        Self { granted, ..Self::default() }
     }
 
     /// From now on, names that are not in the grants by themselves are resolved by a helper process. To be called before this
@@ -90,47 +130,75 @@ impl Names {
         let mut names = Self::default();
         for (name, address) in known {
             let (name, address) = (name.parse().unwrap(), address.parse().unwrap());
-            names.granted.entry(name).or_default().push(address);
+            names.granted.entry(name).or_insert(Ok(Vec::new())).as_mut().unwrap().push(address);
         }
         names
     }
 
     /// What `name` stands for; nothing where it has no address or is not in the grants.
     pub fn addresses(&self, name: &HostName) -> &[IpAddr] {
-        self.granted.get(name).map_or(&[], Vec::as_slice)
+        self.granted.get(name).and_then(|resolved| resolved.as_deref().ok()).unwrap_or_default()
+    }
+
+    /// Why `name`, of the grants, has no address, where it has none.
+    pub fn failure(&self, name: &HostName) -> Option<ResolveError> {
+        match self.granted.get(name)? {
+            Ok(addresses) if addresses.is_empty() => Some(ResolveError::NoSuchName),
+            Ok(_) => None,
+            Err(error) => Some(*error),
+        }
     }
 
     /// What `name` stands for, where that can be told without a question to the system.
-    pub fn known(&self, name: &HostName) -> Option<Vec<IpAddr>> {
+    pub fn known(&self, name: &HostName) -> Option<Resolved> {
         self.granted.get(name).cloned().or_else(|| self.asked().get(name).cloned())
     }
 
     /// What a name stands for that is not [`Self::known`]: the system is asked. Where it was asked twice at the same time, what
-    /// it said first stays.
-    pub async fn ask(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
-        let addresses = self.resolve_later(name).await?;
+    /// it said first stays. A failure that may pass is not remembered.
+    pub async fn ask(&self, name: &HostName) -> Resolved {
+        let resolved = self.resolve_later(name).await;
+        if matches!(resolved, Err(ResolveError::Temporary | ResolveError::Permanent)) {
+            return resolved;
+        }
         let mut asked = self.asked();
-        let kept = asked.get_or_insert(name.clone(), || addresses).clone();
+        let kept = asked.get_or_insert(name.clone(), || resolved).clone();
         while asked.len() > REMEMBERED.get() {
             asked.pop_lru();
         }
-        Ok(kept)
+        kept
     }
 
-    async fn resolve_later(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
+    async fn resolve_later(&self, name: &HostName) -> Resolved {
         #[cfg(target_os = "linux")]
         if let Some(resolver) = self.resolver.get() {
             return resolver.resolve(name).await;
         }
-        Ok(lookup_host((name.as_str(), 0)).await?.map(|address| address.ip().to_canonical()).collect())
+        let name = name.clone();
+        tokio::task::spawn_blocking(move || resolve(&name)).await.unwrap_or(Err(ResolveError::Permanent))
     }
 
-    fn asked(&self) -> MutexGuard<'_, LruCache<HostName, Vec<IpAddr>>> {
+    fn asked(&self) -> MutexGuard<'_, LruCache<HostName, Resolved>> {
         // No code that holds the lock leaves the map half changed.
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn resolve(name: &HostName) -> io::Result<Vec<IpAddr>> {
-    Ok((name.as_str(), 0).to_socket_addrs()?.map(|address| address.ip().to_canonical()).collect())
+fn resolve(name: &HostName) -> Resolved {
+    system_resolve(name.as_str())
+}
+
+/// What the system's resolver says of `name`, which may take it many seconds.
+pub(crate) fn system_resolve(name: &str) -> Resolved {
+    // Else each address comes once for every kind of socket.
+    let hints = AddrInfoHints { socktype: SockType::DGram.into(), ..AddrInfoHints::default() };
+    let found = getaddrinfo(Some(name), None, Some(hints)).map_err(|error| match error.kind() {
+        LookupErrorKind::NoName | LookupErrorKind::NoData => ResolveError::NoSuchName,
+        LookupErrorKind::Again => ResolveError::Temporary,
+        // An answer without any address of a family that there is.
+        LookupErrorKind::Family => ResolveError::NoSuchName,
+        _ => ResolveError::Permanent,
+    })?;
+    let addresses: Vec<_> = found.filter_map(Result::ok).map(|found| found.sockaddr.ip().to_canonical()).collect();
+    if addresses.is_empty() { Err(ResolveError::NoSuchName) } else { Ok(addresses) }
 }

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, thread};
 
+use clap::CommandFactory as _;
 use thiserror::Error;
 
 use crate::artifact::Source;
-use crate::cli::{Restart, RunFlags, ServiceFlags, Workers};
+use crate::built_in::{self, ArgumentsError};
+use crate::cli::{Cli, GrantFlags, Restart, RunFlags, ServiceFlags, Workers};
 use crate::client_options::ClientOptions;
-use crate::grants::{GrantSpec, Ports};
+use crate::grants::{Advice, AnswerRule, Command, GrantSpec, Ports};
 use crate::guard::Rates;
 use crate::harden::Needs;
 use crate::key::{self, KeyError, Keys};
@@ -20,6 +22,7 @@ use crate::policy::{Policy, PolicyError};
 use crate::targets::{self, TargetsError};
 use crate::udp::{SocketOptions, Tuning};
 use crate::variables::VariableError;
+use crate::zones;
 
 /// How long a component that takes notices has to end after it is told to stop, unless `--stop-grace` says otherwise.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -33,6 +36,10 @@ pub struct Plan {
     pub arguments: Vec<String>,
     /// What the operator granted.
     pub grants: GrantSpec,
+    /// What refusals say besides.
+    pub advice: Advice,
+    /// Whether everything is granted, to learn what is used.
+    pub learns: bool,
     /// What each instance may use.
     pub limits: Limits,
     /// What each instance may send and receive.
@@ -67,6 +74,9 @@ pub enum PlanError {
     /// WASI arguments are text.
     #[error("the component's argument {0:?} is not valid Unicode")]
     NotUnicode(OsString),
+    /// They are none of a built-in component's.
+    #[error(transparent)]
+    Arguments(#[from] ArgumentsError),
     /// There is no such policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -85,6 +95,9 @@ pub enum PlanError {
     /// It would limit nothing.
     #[error("--limit-source-prefix says what one source is, and --limit-source how much may come from it: give both")]
     SourcePrefixAlone,
+    /// It would not be told what is missing.
+    #[error("`learn` grants everything, to find out what is used: leave grants and --policy out")]
+    GrantsWhileLearning,
     /// There is no `SO_REUSEPORT` that splits flows.
     #[error("--workers needs Linux, which splits the flows of one port among them")]
     WorkersElsewhere,
@@ -95,6 +108,7 @@ impl Plan {
     pub fn new(flags: &RunFlags, source: Source, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, PlanError> {
         let arguments = arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>();
         let mut arguments = arguments.map_err(PlanError::NotUnicode)?;
+        let typed = arguments.len();
         let service = &flags.service;
         let keys = keys(service, &source)?;
         let mut variables = Vec::new();
@@ -113,13 +127,30 @@ impl Plan {
         let targets = flags.targets.as_deref().map_or(Ok(Vec::new()), |path| targets::read(path, default_port))?;
         let mut socket_options = allowed.socket_options();
         socket_options.bind_device = socket_options.bind_device.or(client.device);
+        let mut listed = Vec::new();
         for target in targets {
             arguments.extend(["--target".to_owned(), target.text]);
-            allowed.allow_to.push(target.endpoint);
+            listed.push(target.endpoint);
         }
-        let granted = allowed.spec().unwrap_or_else(|| GrantSpec::from_arguments(&arguments));
+        let (peers, from_arguments) = if let Source::BuiltIn(component) = &source {
+            let spec = built_in::grants(*component, &arguments, &Cli::command())?;
+            (spec.to.clone(), Some(spec))
+        } else {
+            (Advice::peers_in(&arguments[..typed]), None)
+        };
+        // What the definition of a built-in component says includes the list; of another component, the list is a flag.
+        if allowed.spec().is_some() || from_arguments.is_none() {
+            allowed.allow_to.extend(listed);
+        }
+        let is_by_flags = allowed.spec().is_some();
+        let granted = allowed.spec().or(from_arguments).unwrap_or_else(|| GrantSpec::from_arguments(&arguments));
         let mut grants = allowed.restrict(granted);
         grants.source.extend(client.source.filter(|_| asks_alone));
+        let is_file = matches!(source, Source::File(_));
+        let has_option_first = arguments.first().is_some_and(|first| first.starts_with('-'));
+        let command = (is_file && has_option_first && !is_by_flags).then(|| command(typed)).flatten();
+        variables.extend(zones::variable(&arguments));
+        let advice = Advice { peers, command };
         let speed = &flags.speed;
         let workers = match speed.workers {
             None => NonZeroUsize::MIN,
@@ -148,6 +179,8 @@ impl Plan {
             source,
             arguments,
             grants,
+            advice,
+            learns: false,
             limits,
             rates,
             tuning,
@@ -173,10 +206,37 @@ impl Plan {
         }
     }
 
+    /// The same with everything granted, and what is used recorded.
+    ///
+    /// # Errors
+    ///
+    /// Where something is granted or denied already.
+    pub fn to_learn(
+        flags: &RunFlags,
+        source: Source,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, PlanError> {
+        if flags.grants != GrantFlags::default() || flags.service.policy.is_some() {
+            return Err(PlanError::GrantsWhileLearning);
+        }
+        let plan = Self::new(flags, source, arguments)?;
+        // More than any protocol answers, so that what is answered can be told from what is not.
+        let answer = AnswerRule { amplification: 1e6, ..AnswerRule::default() };
+        let grants = GrantSpec { inherit_network: true, any_name: true, answer, ..plan.grants };
+        Ok(Self { grants, learns: true, ..plan })
+    }
+
     /// The arguments as the component gets them: its own name first, as `wasmtime run` has it.
     pub fn argv(&self) -> Vec<String> {
         [self.source.name()].into_iter().chain(self.arguments.iter().cloned()).collect()
     }
+}
+
+/// This process's own command, whose last `arguments` words are the component's.
+fn command(arguments: usize) -> Option<Command> {
+    let words: Vec<_> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let (before, component) = words.split_at_checked(words.len().checked_sub(arguments + 1)?)?;
+    (!before.is_empty()).then(|| Command { before: before.to_vec(), component: component.to_vec() })
 }
 
 /// The keys that the component from `source` gets: those of a file that was named, else those of this process's environment,

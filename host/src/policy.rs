@@ -96,7 +96,7 @@ mod tests {
             ("x = 1", "line 1: unknown field `x`, expected `grants` or `limits`"),
             ("[grants]\n\nallow-to = [\"nowhere\"]", "line 3: invalid value 'nowhere': write HOST"),
             ("[grants]\nallow-to = 7", "line 2: invalid type: integer `7`, expected a sequence"),
-            ("[limits]\nsockets = 0", "line 2: invalid value: integer `0`, expected a nonzero"),
+            ("[limits]\nsockets = 0", "line 2: invalid value '0': not a whole number of 1 or more"),
             ("[limits]\nmemory = \"lots\"", "line 2: invalid value 'lots': "),
             ("[limits]\nsend-bytes = 0", "line 2: invalid value '0': must not be 0"),
             ("[limits]\nreceive-bytes = \"0 B\"", "line 2: invalid value '0 B': must not be 0"),

@@ -17,7 +17,7 @@ use crate::compile::{Cache, Key};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::grants::Grants;
-use crate::guard::{Guard, Ledger, Meters};
+use crate::guard::{Guard, Ledger, Meters, Recorder};
 use crate::harden::LowPorts;
 use crate::key::Keys;
 use crate::limits::{Activity, Lookups, Output};
@@ -141,6 +141,8 @@ pub struct Shared {
     lookups: Lookups,
     /// What did not pass.
     pub ledger: Arc<Ledger>,
+    /// What is used, where that is to be learnt.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 impl Shared {
@@ -153,7 +155,8 @@ impl Shared {
     pub fn of(plan: &Plan) -> Result<Self> {
         let names = Arc::new(Names::resolve(plan.grants.names()));
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
-            bail!("--deny-to {name}: the name has no address, so what it forbids is not known");
+            let reason = names.failure(name).map(|error| error.to_string()).unwrap_or_default();
+            bail!("--deny-to {name}: what it forbids is not known, since the name has no address: {reason}");
         }
         let mut grants = plan.grants.with_addresses(&names);
         if grants.send.are_wide() {
@@ -168,12 +171,15 @@ impl Shared {
             lookups: Lookups::new(plan.limits.lookups),
             environment: Arc::new(environment(plan)),
             ledger: Arc::new(Ledger::new(audit::denial)),
+            recorder: plan.learns.then(Arc::default),
         })
     }
 
     /// A place for instances. Where `given` are sockets that are bound already, they are its own.
     pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
-        let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone());
+        let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone())
+            .with_advice(plan.advice.clone())
+            .with_recorder(self.recorder.clone());
         let buffers = Buffers::new(plan.limits.buffers, plan.limits.sockets);
         given.iter().try_for_each(|socket| plan.socket_options.apply(socket, socket.local_addr()?.is_ipv4()))?;
         let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers)).collect::<io::Result<Vec<_>>>()?;

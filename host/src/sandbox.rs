@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustc_demangle::demangle;
 use thiserror::Error;
 use udping_cli::contract;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, FrameInfo, Store, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi::cli::StdoutStream;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::{I32Exit, WasiCtx};
@@ -291,9 +292,33 @@ impl Ended {
                 (Some(_), _) if declares_notices => Self::GaveUp,
                 (Some(_), _) => Self::Failed,
                 (None, Some(struck)) => Self::Limited(struck),
-                (None, None) => Self::Trapped(error.root_cause().to_string()),
+                (None, None) => Self::Trapped(trap(&error)),
             },
         }
+    }
+}
+
+/// How many of the innermost functions a trap names.
+const FRAMES: usize = 24;
+
+/// What a trap was, and in which functions, the innermost first. They have names where the component has them.
+fn trap(error: &wasmtime::Error) -> String {
+    let reason = error.root_cause().to_string();
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    let name = |frame: &FrameInfo| match frame.func_name() {
+        // Without the hash that tells crates of one name apart.
+        Some(name) => format!("{:#}", demangle(name)),
+        None => format!("function {}", frame.func_index()),
+    };
+    let mut names: Vec<_> = frames.iter().take(FRAMES).map(name).collect();
+    if frames.len() > FRAMES {
+        names.push(format!("{} more", frames.len() - FRAMES));
+    }
+    // A number tells nobody anything.
+    if frames.iter().all(|frame| frame.func_name().is_none()) {
+        reason
+    } else {
+        format!("{reason}; in {}", names.join(" < "))
     }
 }
 

@@ -1,5 +1,5 @@
-//! The interfaces that components are served: WASI 0.2's command world, with our own environment, UDP, name lookup, waiting and,
-//! on Linux, monotonic clock.
+//! The interfaces that components are served: WASI 0.2's command world, with our own environment, UDP, refusal of TCP, name
+//! lookup, waiting and, on Linux, monotonic clock.
 //!
 //! Each is listed, rather than all added and some replaced: a linker takes the newest patch version of an interface, so a
 //! replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component that asks for another than 0.2.0.
@@ -19,6 +19,7 @@ use crate::clock;
 use crate::environment;
 use crate::network;
 use crate::state::State;
+use crate::tcp;
 use crate::waiting;
 
 struct Io;
@@ -61,6 +62,6 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     // What a standard library imports whether its program uses it or not. There are no files, and TCP is never granted.
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
-    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    tcp::add_to_linker(l, State::network)?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)
 }

@@ -76,6 +76,9 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     };
     let enforcer = enforcer(plan, &shared);
     let exit = instances(plan, &program, &shared, &enforcer, given, watch)?;
+    if let Some(recorder) = &shared.recorder {
+        print!("{}", recorder.policy(&plan.source.name(), &shared.names));
+    }
     if enforcer.has_last_word() {
         audit::ended(plan, &shared.ledger, exit);
     }
@@ -240,7 +243,9 @@ async fn instance(
     stop: &Stop,
 ) -> Ended {
     let deadline = plan.limits.time.map(|time| enforcer.within(time, Struck::Time(time)));
-    let (stdout, stderr) = (Stream::stdout(&plan.source), Stream::stderr(&plan.source));
+    let stderr = Stream::stderr(&plan.source);
+    // Standard output is for the policy that comes of it.
+    let stdout = if plan.learns { Stream::stderr(&plan.source) } else { Stream::stdout(&plan.source) };
     let announce = async {
         if program.input(plan.stdin) == Input::Notices {
             stop.raised().await;

@@ -26,7 +26,7 @@ fn help() {
 fn the_manual_page_has_what_help_has() {
     let page = stdout(&["man"]);
     assert!(page.contains(".TH udping-host 1"), "{page}");
-    for part in ["allow\\-to", "allow\\-listen", "allow\\-resolve", "Exit codes", "Examples"] {
+    for part in ["allow\\-to", "allow\\-listen", "allow\\-resolve", "EXIT CODES", "EXAMPLES"] {
         assert!(page.contains(part), "{part} is not in {page}");
     }
 }

@@ -11,7 +11,7 @@ use crate::number::{self, within};
 
 /// Pings UDP echo servers: prints the round-trip time of each reply, the loss, and statistics.
 #[derive(Debug, Parser)]
-#[command(name = "client", version, after_help = AFTER_HELP)]
+#[command(name = "udping-client", version, after_help = AFTER_HELP)]
 pub struct Args {
     /// IPv4 or IPv6 address, or name, of the server; or HOST:PORT, with an IPv6 address in brackets
     #[arg(required_unless_present_any = ["target", "targets"])]
@@ -120,7 +120,7 @@ pub struct Args {
 /// `--protocol`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Spoken {
-    /// Text: any server that sends the same bytes back will do
+    /// Numbered text: any server that sends the same bytes back will do
     Text,
     /// Simple Two-way Active Measurement Protocol (RFC 8762)
     Stamp,
@@ -182,8 +182,8 @@ Examples:
   client 192.0.2.7 7 -c 0 --format jsonl            no limit, JSON lines
 
 Exits with success if every server sent at least one reply.
-With a key in UDPING_KEY, 32 to 128 hexadecimal digits, pings are authenticated, and only authenticated replies count. With
-two, separated by a comma, pings carry the tag of the first, and replies that of either.";
+With a key in UDPING_KEY, 32 to 128 hexadecimal digits, pings are authenticated, and only authenticated replies count. \
+With two, separated by a comma, pings carry the tag of the first, and replies that of either.";
 
 /// Pings to each server, where nothing says how many.
 const COUNT: u64 = 10;

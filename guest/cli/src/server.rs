@@ -13,7 +13,7 @@ use crate::number::within;
 
 /// Answers UDP datagrams with the same bytes, or as a STAMP reflector.
 #[derive(Debug, Parser)]
-#[command(name = "server", version, after_help = AFTER_HELP)]
+#[command(name = "udping-server", version, after_help = AFTER_HELP)]
 pub struct Args {
     /// UDP port to listen on; 0 for any that is free [default with --protocol stamp: 862]
     #[arg(value_parser = within::<u16>(0..=u16::MAX.into()))]
@@ -69,11 +69,11 @@ Examples:
   server --protocol stamp --stateful                a STAMP reflector on port 862
   server 12000 --drop-rate 30 --seed 7              drop 30 % of the datagrams
 
-Well-formed requests are answered at any rate: with text, `Ping NUMBER DATE`; with stamp, the packets of a Session-Sender. The
-same one again is answered 5 times at once, then once a second. Anything else may come from a server that answers this one: of
-it, each source address and port has 16 datagrams answered at once, then one a second. --echo-all lifts these limits.
+Well-formed requests are answered at any rate: with text, `Ping NUMBER DATE`; with stamp, the packets of a Session-Sender. \
+The same one again is answered 5 times at once, then once a second. Anything else may come from a server that answers this one: \
+of it, each source address and port has 16 datagrams answered at once, then one a second. --echo-all lifts these limits.
 Never answered: port 0, multicast and broadcast sources; with stamp, replies.
-With a key in UDPING_KEY, 32 to 128 hexadecimal digits, it answers only pings that a client with that key has tagged, and
+With a key in UDPING_KEY, 32 to 128 hexadecimal digits, it answers only pings that a client with that key has tagged, and \
 each of them at most 5 times; with two, and a comma between them, with either. With stamp, that is the authenticated mode.
 Under udping-host, --twamp-light needs the host option --amplification 4, before `server`.";
 

@@ -24,7 +24,8 @@ use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Target};
 
 use crate::output::Output;
 use crate::sockets::Sockets;
-use crate::{targets, terminal};
+use crate::targets::{self, Resolved};
+use crate::terminal;
 
 /// The most pings that may be awaited at a time: what is known of them takes some 25 MiB.
 const MOST_AWAITED: u128 = 1 << 18;
@@ -37,7 +38,10 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let keys = program::keys()?;
     let named = targets::named(&args)?;
-    let targets = targets::resolve(named, &args)?;
+    let name = arguments.first().map_or("udping", String::as_str);
+    // Where standard error is closed, the report still tells.
+    let tell = |what: &str| drop(Console::stderr().line(format_args!("{name}: {what}")));
+    let Resolved { targets, has_failed } = targets::resolve(named, &args, tell)?;
     let config = config(&args, codec(&args, keys)?, &targets)?;
     let sockets = Sockets::open(&args, &config.targets)?;
 
@@ -51,12 +55,12 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     ping(&mut pinger, &sockets, &args, &mut output)?;
     output.finish(&mut pinger)?;
     let results = pinger.results();
-    let all_pinged = output.run.targets.iter().all(|target| target.address.is_ok());
     let answered = |target: usize| {
         let of_target = output.run.flows.iter().zip(&results.flows).filter(|(flow, _)| flow.target == target);
         of_target.map(|(_, summary)| summary).any(Summary::answered)
     };
-    if all_pinged && (0..output.run.targets.len()).all(answered) { Ok(()) } else { Err(Failure::Ran) }
+    let mut pinged = (0..output.run.targets.len()).filter(|target| output.run.targets[*target].address.is_ok());
+    if !has_failed && pinged.all(answered) { Ok(()) } else { Err(Failure::Ran) }
 }
 
 fn codec(args: &Args, keys: Option<Keys>) -> Result<Codec, Failure> {

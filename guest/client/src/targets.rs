@@ -1,15 +1,16 @@
 //! From what the user named to addresses. One that cannot be pinged never stops the others.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_cli::client::Args;
 use udping_cli::targets::{Named, list};
 use udping_net::bindings::wasi::sockets::network::ErrorCode;
 use udping_net::error::NetError;
-use udping_net::host;
+use udping_net::host::{self, Notices};
 use udping_net::program::Failure;
 use udping_net::resolve;
+use udping_net::udp::Bound;
 use udping_report::Target;
 
 /// Everybody whom the command line names, or standard input.
@@ -25,20 +26,34 @@ pub fn named(args: &Args) -> Result<Vec<Named>, Failure> {
     list(&text, args.port_of_all()).map_err(Failure::Message)
 }
 
-/// Gives each its address, or says why it has none. Whoever has one that another has already is not pinged twice.
+/// Whom a run pings, and whether somebody who was named is left out.
+#[derive(Debug)]
+pub struct Resolved {
+    /// All that were named, each with its address, or why it is not pinged.
+    pub targets: Vec<Target>,
+    /// Whether one has no address. One that another has already is pinged as that.
+    pub has_failed: bool,
+}
+
+/// Gives each its address, or says why it has none, also to `told`. Whoever has one that another has already is not pinged twice.
 ///
 /// # Errors
 ///
-/// Where there is only one, and it cannot be pinged.
-pub fn resolve(named: Vec<Named>, args: &Args) -> Result<Vec<Target>, Failure> {
+/// Where there is only one, and it cannot be pinged, and where the host says that the program should end.
+pub fn resolve(named: Vec<Named>, args: &Args, mut told: impl FnMut(&str)) -> Result<Resolved, Failure> {
+    let stop = Notices::from_host();
     let mut first_with: HashMap<SocketAddr, String> = HashMap::new();
-    let mut resolved = Vec::new();
+    let mut resolved = Resolved { targets: Vec::new(), has_failed: false };
     let single = named.len() == 1;
     for Named { host, port } in named {
-        let address = match address(&host, port.get(), args) {
-            Err(failure) if single => return Err(failure),
-            Err(failure) => Err(failure.to_string()),
+        let address = match address(&host, port.get(), args, stop.as_ref()) {
+            Err(failure) if single || matches!(failure, Failure::Ran) => return Err(failure),
+            Err(failure) => {
+                resolved.has_failed = true;
+                Err(failure.to_string())
+            }
             Ok(address) => match first_with.get(&address) {
+                Some(other) if *other == host => Err("it is listed twice".to_owned()),
                 Some(other) => Err(format!("it has the address of {other}")),
                 None => {
                     first_with.insert(address, host.clone());
@@ -46,18 +61,32 @@ pub fn resolve(named: Vec<Named>, args: &Args) -> Result<Vec<Target>, Failure> {
                 }
             },
         };
-        resolved.push(Target { host, port: port.get(), address });
+        if let Err(reason) = &address {
+            told(&format!("{host} port {port} is not pinged: {reason}"));
+        }
+        resolved.targets.push(Target { host, port: port.get(), address });
     }
     Ok(resolved)
 }
 
-fn address(host: &str, port: u16, args: &Args) -> Result<SocketAddr, Failure> {
+fn address(host: &str, port: u16, args: &Args, stop: Option<&Notices>) -> Result<SocketAddr, Failure> {
     let fits = |ip: &IpAddr| !(args.ipv4 && ip.is_ipv6() || args.ipv6 && ip.is_ipv4());
+    let family = if args.ipv6 { "IPv6" } else { "IPv4" };
     match resolve::literal(host, port).map_err(Failure::Message)? {
         Some(address) if fits(&address.ip()) => Ok(address),
-        Some(_) => Err(Failure::Message(format!("{host} is not an address of the family asked for with -4 or -6"))),
-        None => match resolve::lookup(host, fits) {
-            Ok(ip) => Ok(SocketAddr::new(ip, port)),
+        Some(_) => Err(Failure::Message(format!("{host} is not an {family} address, as -{} asks for", &family[3..]))),
+        None => match resolve::lookup(host, stop) {
+            Ok(None) => Err(Failure::Ran),
+            Ok(Some(all)) => {
+                let fitting: Vec<_> = all.iter().filter(|ip| fits(ip)).map(|ip| SocketAddr::new(*ip, port)).collect();
+                let other = all.first().map(ToString::to_string).unwrap_or_default();
+                reachable(&fitting).ok_or_else(|| {
+                    Failure::Message(format!(
+                        "{host} has no {family} address, as -{} asks for: it has {other}",
+                        &family[3..]
+                    ))
+                })
+            }
             Err(error) => {
                 // That is what wasmtime answers where it does not allow lookups.
                 let hint = if error == NetError(ErrorCode::PermanentResolverFailure) && !host::is_udping_host() {
@@ -69,4 +98,16 @@ fn address(host: &str, port: u16, args: &Args) -> Result<SocketAddr, Failure> {
             }
         },
     }
+}
+
+/// The first address to which the system has a route, else the first: a socket that is connected is told at once.
+fn reachable(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    let (first, others) = addresses.split_first()?;
+    let is_reachable = |peer: &&SocketAddr| {
+        let any = if peer.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+        let socket = Bound::new(SocketAddr::new(any, 0));
+        socket.and_then(|socket| socket.open(Some(**peer))).is_ok()
+    };
+    // One alone is what there is.
+    if others.is_empty() { Some(*first) } else { addresses.iter().find(is_reachable).or(Some(first)).copied() }
 }

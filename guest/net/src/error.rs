@@ -32,7 +32,9 @@ impl fmt::Display for NetError {
             ErrorCode::ConnectionRefused => "connection refused: nothing listens on that port",
             ErrorCode::DatagramTooLarge => "the datagram is too large",
             ErrorCode::NameUnresolvable => "no such name, or it has no address",
-            ErrorCode::TemporaryResolverFailure => "the name server does not answer; try again",
+            ErrorCode::TemporaryResolverFailure => {
+                "temporary failure in name resolution: the name server does not answer, try again"
+            }
             ErrorCode::PermanentResolverFailure => "the name server failed",
             other => return f.write_str(other.name()),
         })

@@ -9,7 +9,8 @@ use crate::bindings::wasi::sockets::instance_network::instance_network;
 use crate::bindings::wasi::sockets::ip_name_lookup;
 use crate::bindings::wasi::sockets::network::{ErrorCode, IpAddress};
 use crate::error::NetError;
-use crate::host;
+use crate::host::{self, Notice, Notices};
+use crate::poll;
 
 /// The address that `host` writes; `None` where it is a name.
 ///
@@ -54,22 +55,25 @@ fn zone(name: &str) -> Result<u32, String> {
     })
 }
 
-/// The first address of `name` that `wanted` takes, through `wasi:sockets/ip-name-lookup`.
-pub fn lookup(name: &str, wanted: impl Fn(&IpAddr) -> bool) -> Result<IpAddr, NetError> {
+/// The addresses of `name`, through `wasi:sockets/ip-name-lookup`, in the resolver's order. `None` where `stop` says meanwhile
+/// that the program should end: a resolver may take long.
+pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>, NetError> {
     let stream = ip_name_lookup::resolve_addresses(&instance_network(), name)?;
+    let mut addresses = Vec::new();
     loop {
         match stream.resolve_next_address() {
-            Ok(Some(address)) => {
-                let address = match address {
-                    IpAddress::Ipv4(v4) => IpAddr::from(<[u8; 4]>::from(v4)),
-                    IpAddress::Ipv6(v6) => IpAddr::from(<[u16; 8]>::from(v6)),
-                };
-                if wanted(&address) {
-                    return Ok(address);
+            Ok(Some(IpAddress::Ipv4(v4))) => addresses.push(<[u8; 4]>::from(v4).into()),
+            Ok(Some(IpAddress::Ipv6(v6))) => addresses.push(<[u16; 8]>::from(v6).into()),
+            Ok(None) if addresses.is_empty() => return Err(ErrorCode::NameUnresolvable.into()),
+            Ok(None) => return Ok(Some(addresses)),
+            Err(ErrorCode::WouldBlock) => {
+                let answered = stream.subscribe();
+                let waited_for: Vec<_> = [&answered].into_iter().chain(stop.map(Notices::pollable)).collect();
+                let is_stopped = || stop.is_some_and(|stop| stop.read().contains(&Notice::Stop));
+                if poll::poll(&waited_for).contains(&1) && is_stopped() {
+                    return Ok(None);
                 }
             }
-            Ok(None) => return Err(ErrorCode::NameUnresolvable.into()),
-            Err(ErrorCode::WouldBlock) => stream.subscribe().block(),
             Err(code) => return Err(code.into()),
         }
     }

@@ -45,8 +45,18 @@ fn ping(run: &Run, (flow, seq): (FlowId, Seq), times: Times, fate: Fate, rtt: Op
 }
 
 impl Exporter for Csv {
-    fn start(&mut self, _: &Run, out: &mut String) {
+    fn start(&mut self, run: &Run, out: &mut String) {
         row(COLUMNS, out);
+        for target in run.targets.iter().filter(|target| target.address.is_err()) {
+            row(
+                COLUMNS.map(|column| match column {
+                    "host" => target.host.as_str(),
+                    "fate" => "not_pinged",
+                    _ => "",
+                }),
+                out,
+            );
+        }
     }
 
     fn event(&mut self, run: &Run, happened: &Happened, out: &mut String) {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use udping_cli::number;
 
 /// A list of them.
 pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -24,6 +25,17 @@ where
     Scalar::deserialize(deserializer)?.parse().map(Some)
 }
 
+/// A number of 1 or more.
+pub fn positive<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+{
+    let (text, range) = (Scalar::deserialize(deserializer)?.text(), 1..=u64::MAX);
+    let number = number::whole(&text, &range);
+    number.map(Some).ok_or_else(|| invalid(&text, number::expected(&range)))
+}
+
 /// Ports and factors may also stand as the numbers that they are.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -34,12 +46,20 @@ enum Scalar {
 }
 
 impl Scalar {
-    fn parse<T: FromStr<Err: Display>, E: Error>(&self) -> Result<T, E> {
-        let text = match self {
-            Self::Text(text) => text,
-            Self::Integer(number) => &number.to_string(),
-            Self::Number(number) => &number.to_string(),
-        };
-        text.parse().map_err(|error| E::custom(format_args!("invalid value '{text}': {error}")))
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Integer(number) => number.to_string(),
+            Self::Number(number) => number.to_string(),
+        }
     }
+
+    fn parse<T: FromStr<Err: Display>, E: Error>(&self) -> Result<T, E> {
+        let text = self.text();
+        text.parse().map_err(|error| invalid(&text, error))
+    }
+}
+
+fn invalid<E: Error>(text: &str, error: impl Display) -> E {
+    E::custom(format_args!("invalid value '{text}': {error}"))
 }

@@ -15,11 +15,11 @@ use crate::udp::SocketOptions;
 #[command(next_help_heading = "Network grants (instead of what the component's arguments grant)")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GrantFlags {
-    /// Let it send there, and hear from there: an address, a network (/PREFIX) or a name
+    /// Allow to send to, and receive from, an address, a network (/PREFIX) or a name; may be repeated, as all grants
     #[arg(long, value_name = "HOST[/PREFIX]:PORT[-PORT]")]
     #[serde(deserialize_with = "from_text::list")]
     pub allow_to: Vec<Endpoint>,
-    /// Let it listen there, and answer whom it has heard from
+    /// Allow to listen there, and to answer those it has received datagrams from
     #[arg(long, value_name = "[ADDR:]PORT")]
     #[serde(deserialize_with = "from_text::list")]
     pub allow_listen: Vec<Listen>,
@@ -27,11 +27,11 @@ pub struct GrantFlags {
     #[arg(long, value_name = "NETWORK")]
     #[serde(deserialize_with = "from_text::list")]
     pub allow_from: Vec<Network>,
-    /// Let it look this name up, or every name under a domain (*.example.org)
+    /// Allow to resolve this name, or every name under a domain (*.example.org)
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "from_text::list")]
     pub allow_resolve: Vec<NamePattern>,
-    /// Never let it send there nor hear from there, whatever else is granted
+    /// Never allow to send there nor to receive from there, whatever else is granted
     #[arg(long, value_name = "HOST[/PREFIX][:PORT[-PORT]]")]
     #[serde(deserialize_with = "from_text::list")]
     pub deny_to: Vec<Denied>,
@@ -39,7 +39,7 @@ pub struct GrantFlags {
     #[arg(long, value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub answer_window: Option<humantime::Duration>,
-    /// How many datagrams and bytes it may answer for each that came [default: 1]
+    /// Datagrams and bytes that may be sent in answer for each one received [default: 1]
     #[arg(long, value_name = "FACTOR")]
     #[serde(deserialize_with = "from_text::option")]
     pub amplification: Option<Amplification>,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use bytesize::ByteSize;
 use clap::Args;
 use serde::Deserialize;
+use udping_cli::number;
 
 use super::from_text;
 use crate::guard::{Rates, SourcePrefix};
@@ -17,11 +18,11 @@ use crate::rate::Rate;
 #[command(next_help_heading = "Limits")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LimitFlags {
-    /// Stop it at so much memory [default: 64 MiB]
+    /// Maximum memory; the component is stopped when it exceeds this [default: 64 MiB]
     #[arg(long = "limit-memory", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub memory: Option<ByteSize>,
-    /// Stop it after so long [default: never]
+    /// Maximum duration of the run; the component is stopped when it exceeds this [default: none]
     #[arg(long = "limit-time", value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub time: Option<humantime::Duration>,
@@ -30,17 +31,20 @@ pub struct LimitFlags {
     #[arg(long = "limit-compute", value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub compute: Option<humantime::Duration>,
-    /// Stop it at so many sockets at a time [default: 256]
-    #[arg(long = "limit-sockets", value_name = "N")]
+    /// Maximum open sockets; the component is stopped when it exceeds this [default: 256]
+    #[arg(long = "limit-sockets", value_name = "N", value_parser = number::within::<NonZeroUsize>(1..=u64::MAX))]
+    #[serde(deserialize_with = "from_text::positive")]
     pub sockets: Option<NonZeroUsize>,
-    /// Stop it at so many handles at a time: of sockets, streams, pollables and what else there is [default: 16384]
-    #[arg(long = "limit-handles", value_name = "N")]
+    /// Maximum open handles (sockets, streams, pollables ...); the component is stopped when it exceeds this [default: 16384]
+    #[arg(long = "limit-handles", value_name = "N", value_parser = number::within::<NonZeroUsize>(1..=u64::MAX))]
+    #[serde(deserialize_with = "from_text::positive")]
     pub handles: Option<NonZeroUsize>,
-    /// Stop it where one call carries so much to the host [default: 16 MiB]
+    /// Maximum bytes passed to the host in one call; the component is stopped when it exceeds this [default: 16 MiB]
     #[arg(long = "limit-call", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub call: Option<ByteSize>,
-    /// Stop it where it writes so much in a second to standard output and standard error [default: 64 MiB]
+    /// Maximum bytes written to standard output and standard error per second; the component is stopped when it exceeds this
+    /// [default: 64 MiB]
     #[arg(long = "limit-output", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub output: Option<ByteSize>,
@@ -58,29 +62,32 @@ pub struct LimitFlags {
     #[serde(deserialize_with = "from_text::option")]
     pub compile_time: Option<humantime::Duration>,
     /// Maximum names that the system is asked to resolve at once, and one more per second; excess is refused [default: 64]
-    #[arg(long = "limit-lookups", value_name = "N")]
+    #[arg(long = "limit-lookups", value_name = "N", value_parser = number::within::<usize>(0..=u64::MAX))]
     pub lookups: Option<usize>,
     /// Maximum memory of socket buffers and of datagrams that wait in the host; sockets that ask for more get less
     /// [default: 128 MiB]
     #[arg(long = "limit-buffers", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub buffers: Option<ByteSize>,
-    /// Let it send so many datagrams a second, and hold the rest back [default: any number]
-    #[arg(long = "limit-send", value_name = "N")]
+    /// Maximum datagrams sent per second; excess is delayed [default: none]
+    #[arg(long = "limit-send", value_name = "N", value_parser = number::within::<NonZeroU64>(1..=u64::MAX))]
+    #[serde(deserialize_with = "from_text::positive")]
     pub send: Option<NonZeroU64>,
-    /// Let it send so many bytes a second, and hold the rest back [default: any number]
+    /// Maximum bytes sent per second; excess is delayed [default: none]
     #[arg(long = "limit-send-bytes", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub send_bytes: Option<ByteRate>,
-    /// Let it receive so many datagrams a second, and drop the rest [default: any number]
-    #[arg(long = "limit-receive", value_name = "N")]
+    /// Maximum datagrams received per second; excess is dropped [default: none]
+    #[arg(long = "limit-receive", value_name = "N", value_parser = number::within::<NonZeroU64>(1..=u64::MAX))]
+    #[serde(deserialize_with = "from_text::positive")]
     pub receive: Option<NonZeroU64>,
-    /// Let it receive so many bytes a second, and drop the rest [default: any number]
+    /// Maximum bytes received per second; excess is dropped [default: none]
     #[arg(long = "limit-receive-bytes", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub receive_bytes: Option<ByteRate>,
-    /// Let it receive so many datagrams a second from one address, and drop the rest [default: any number]
-    #[arg(long = "limit-source", value_name = "N")]
+    /// Maximum datagrams received per second from one source address; excess is dropped [default: none]
+    #[arg(long = "limit-source", value_name = "N", value_parser = number::within::<NonZeroU64>(1..=u64::MAX))]
+    #[serde(deserialize_with = "from_text::positive")]
     pub source: Option<NonZeroU64>,
     /// Prefix lengths of IPv4 and IPv6 that make one source for --limit-source, as 24,64 [default: 32,128, an address]
     #[arg(long = "limit-source-prefix", value_name = "IPV4,IPV6")]

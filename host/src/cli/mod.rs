@@ -1,35 +1,45 @@
 //! The command line, as typed.
 
+mod completions;
 mod from_text;
 mod grants;
 mod limits;
+mod manual;
 mod marking;
 mod service;
 mod speed;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use udping_cli::usage;
 
+pub use completions::script as completions;
 pub use grants::{GrantFlags, WasiOption};
 pub use limits::{ByteRate, CompileFlags, LimitFlags};
+pub use manual::Page;
 pub use marking::{Dscp, Ecn, Mark};
 pub use service::{Restart, ServiceFlags};
 pub use speed::{SpeedFlags, Workers};
 
+use crate::built_in;
 use crate::exit::Exit;
 use crate::log::LogFormat;
 
 /// Runs WASI 0.2 components with exactly the network they were granted.
 ///
-/// A component gets no files, no environment and no network but what it is granted. Without flags, what stands after the
-/// component is the grant: `HOST PORT` sending there, `PORT` listening there and answering.
+/// A component gets no files, no environment and no network but what it is granted. Without flags, the arguments of `client`
+/// and `server` are the grant, and of another component those before its first option: `HOST PORT` or `HOST:PORT` to send there,
+/// `PORT` to listen there and answer. Options of this program stand before the component, the component's own after it.
 #[derive(Debug, Parser)]
 #[command(name = "udping-host", version, after_help = after_help(), subcommand_value_name = "COMPONENT|COMMAND")]
-#[command(arg_required_else_help = true, subcommand_help_heading = "Components and commands")]
+#[command(
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Components and commands"
+)]
 pub struct Cli {
     /// For the component that follows.
     #[command(flatten)]
@@ -43,7 +53,7 @@ impl Cli {
     /// `--log`, before or after the command.
     pub fn log(&self) -> Option<LogFormat> {
         match &self.command {
-            Command::Run(run) => run.flags.service.log.or(self.flags.service.log),
+            Command::Run(run) | Command::Learn(run) => run.flags.service.log.or(self.flags.service.log),
             _ => self.flags.service.log,
         }
     }
@@ -52,16 +62,18 @@ impl Cli {
 /// The component to run, or another thing to do. Any word that is none of these is the path of a component.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Ping an echo server (built-in component): client HOST PORT [OPTIONS], see `client --help`
+    /// Ping an echo server (built-in component): client HOST PORT, see `help client`
     #[command(disable_help_flag = true)]
     Client(ComponentArguments),
-    /// Echo datagrams (built-in component): server PORT [OPTIONS], see `server --help`
+    /// Echo datagrams (built-in component): server PORT, see `help server`
     #[command(disable_help_flag = true)]
     Server(ComponentArguments),
     /// Run a component: what happens where no command is named
     Run(Run),
     /// Show what a component would be granted, and its limits, without running it
     Grants(Run),
+    /// Run a component with the whole network granted, and print the least policy for what it used: for components you trust
+    Learn(Run),
     /// Run the built-in server and client against each other over loopback
     Demo,
     /// Write a built-in component to standard output
@@ -103,8 +115,18 @@ pub enum Command {
         /// For which shell
         shell: Shell,
     },
-    /// Write the manual page to standard output, as roff
-    Man,
+    /// Write a manual page to standard output, as roff: udping-host(1), udping-host-client(1) or udping-host-server(1)
+    Man {
+        /// Which one
+        #[arg(value_enum, default_value_t = Page::Host)]
+        page: Page,
+    },
+    /// Print help: of this program, of a command, or of `client` or `server`
+    Help {
+        /// What to explain
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
     /// The path of a component, and its arguments.
     #[command(external_subcommand)]
     Path(Vec<OsString>),
@@ -138,8 +160,8 @@ pub struct RunFlags {
     /// How it is kept up.
     #[command(flatten)]
     pub service: ServiceFlags,
-    /// Give it a --target argument for each line HOST[:PORT] of this file, and grant those, with port 862 where there is none;
-    /// # starts a comment, - is standard input
+    /// Add a --target argument for each line HOST[:PORT] of this file, and grant those, on port 862 where none is given; # starts
+    /// a comment, - is standard input
     #[arg(long, value_name = "FILE", help_heading = "Network grants (instead of what the component's arguments grant)")]
     pub targets: Option<PathBuf>,
 }
@@ -184,31 +206,38 @@ impl BuiltIn {
     }
 }
 
-/// Completions for `shell`, from the definition above.
-pub fn completions(shell: Shell) -> Vec<u8> {
-    let (mut definition, mut script) = (Cli::command(), Vec::new());
-    let name = definition.get_name().to_owned();
-    clap_complete::generate(shell, &mut definition, name, &mut script);
-    script
-}
-
-/// The manual page, from the definition above, as roff.
+/// The definition of which `help` prints the help.
 ///
 /// # Errors
 ///
-/// Never: it is written to memory.
-pub fn manual() -> io::Result<Vec<u8>> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    Ok(page)
+/// Where there is no such command. The message is for users.
+pub fn explained(command: Option<&str>) -> Result<clap::Command, String> {
+    let mut host = Cli::command();
+    host.build();
+    let Some(name) = command else { return Ok(host) };
+    if let Some(component) = udping_components::ALL.into_iter().find(|component| component.name == name) {
+        return Ok(built_in::command(component));
+    }
+    let found = host.find_subcommand(name).cloned();
+    found.ok_or_else(|| {
+        format!("there is no command {name}: see udping-host --help; a component from a file explains itself")
+    })
 }
 
-/// What a usage error says, on one line: clap's first paragraph.
-pub fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let paragraph = text.split("\n\n").next().unwrap_or(&text);
-    let words: Vec<_> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
-    format!("{} (see --help)", words.join(" "))
+/// What a usage error says, on one line. An option of a component that stands before it is told as that.
+pub fn complaint(error: &clap::Error) -> String {
+    let line = usage::one_line(error);
+    let Some(option) = usage::unknown_option(error) else { return line };
+    let components = udping_components::ALL.map(|component| (component.name, built_in::command(component)));
+    let has_option = |(_, command): &&(&str, clap::Command)| usage::has_option(command, option);
+    let is_typed = |(name, _): &&(&str, clap::Command)| std::env::args_os().any(|word| word == *name);
+    let whose = components.iter().filter(has_option).filter(is_typed).chain(components.iter().filter(has_option)).next();
+    match whose {
+        Some((name, _)) => format!(
+            "{option} is an option of {name}, and those go after the component: udping-host [OPTIONS] {name} ... {option} ..."
+        ),
+        None => line,
+    }
 }
 
 fn after_help() -> String {

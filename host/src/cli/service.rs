@@ -12,14 +12,14 @@ use crate::variables::Variable;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Service")]
 pub struct ServiceFlags {
-    /// Read grants and limits from this file, in TOML, too: flags add to its lists and go before its values
+    /// Read grants and limits from this TOML file; flags add to its lists and override its values
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// Read the key from this file that client and server share, or two of them, a line each: who has none gets no answer. It is
     /// read again at SIGHUP (Linux), and goes before UDPING_KEY, which the built-in components get from the environment
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Give it this variable, with the value that it has here, or another; may be repeated
+    /// Set an environment variable of the component, to the value that it has here or to VALUE; may be repeated
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub env: Vec<Variable>,
     /// Give it standard input, and no notices of this host there; else standard input is empty
@@ -28,10 +28,10 @@ pub struct ServiceFlags {
     /// How long it has to end after the first signal, before it is ended, where it takes notices [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub stop_grace: Option<Duration>,
-    /// Start it anew, on the same open sockets, when it has trapped
+    /// Restart the component, on the same open sockets
     #[arg(long, value_name = "WHEN", value_enum)]
     pub restart: Option<Restart>,
-    /// Write a trail of what is done and what is refused to standard error
+    /// Write an audit log of what is done and what is refused to standard error
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub log: Option<LogFormat>,
     /// Keep privileges, files and system calls that the run does not need
@@ -42,7 +42,7 @@ pub struct ServiceFlags {
 /// When a component is started anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Restart {
-    /// When it has trapped; sooner at first, later if it goes on
+    /// When it has trapped, with a pause that grows
     OnTrap,
 }
 

@@ -12,16 +12,16 @@ use crate::udp::Tuning;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Speed")]
 pub struct SpeedFlags {
-    /// Ask a socket again and again for so long before sleeping: datagrams are seen sooner, and a core is kept busy
+    /// Busy-poll sockets for this long before sleeping (lower latency, uses a core)
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub busy_poll: Option<Duration>,
-    /// Run this many instances on one port, a thread each, to which flows are split; auto is one a core
+    /// Number of instances on one port, a thread each, among which flows are split; auto is one per core
     #[arg(long, value_name = "N|auto")]
     pub workers: Option<Workers>,
-    /// Take so many datagrams by one system call; 1 is the way of systems without recvmmsg [default: 64]
+    /// Maximum datagrams per system call; 1 disables recvmmsg/sendmmsg [default: 64]
     #[arg(long, value_name = "N", value_parser = batch)]
     pub batch: Option<NonZeroUsize>,
-    /// Let no datagrams of one flow travel the kernel together (UDP_GRO, UDP_SEGMENT)
+    /// Disable UDP segmentation offload (GSO/GRO)
     #[arg(long)]
     pub no_offload: bool,
 }

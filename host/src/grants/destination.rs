@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
+use udping_cli::contract::STAMP_PORT;
 
 use super::embedded::carried;
 use super::network::Network;
@@ -19,13 +20,18 @@ pub struct Ports {
 impl Ports {
     /// Every port there is.
     pub const ALL: Self = Self { first: 1, last: u16::MAX };
-    /// STAMP's port (RFC 8762, section 4.1).
-    pub const STAMP: Self = Self { first: 862, last: 862 };
+    /// STAMP's port.
+    pub const STAMP: Self = Self { first: STAMP_PORT, last: STAMP_PORT };
 
     /// `None` where there is none in `range`, or port 0, which nobody has.
     pub fn new(range: RangeInclusive<u16>) -> Option<Self> {
         let (first, last) = range.into_inner();
         (first != 0 && first <= last).then_some(Self { first, last })
+    }
+
+    /// Whether it is one port.
+    pub fn is_single(self) -> bool {
+        self.first == self.last
     }
 
     fn contain(self, port: u16) -> bool {
@@ -37,7 +43,7 @@ impl Ports {
 impl fmt::Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.first.fmt(f)?;
-        if self.first == self.last { Ok(()) } else { write!(f, "-{}", self.last) }
+        if self.is_single() { Ok(()) } else { write!(f, "-{}", self.last) }
     }
 }
 
@@ -64,6 +70,11 @@ impl Destination {
         self.network
     }
 
+    /// The ports.
+    pub fn ports(&self) -> Ports {
+        self.ports
+    }
+
     /// Whether `address` lies in it.
     pub fn contains(&self, address: SocketAddr) -> bool {
         self.ports.contain(address.port()) && self.network.contains(address)
@@ -79,7 +90,7 @@ impl Destination {
     /// The address and the port, where it is one of each, in every zone: it covers that, and nothing else.
     pub(super) fn endpoint(&self) -> Option<(IpAddr, u16)> {
         let address = self.network.address().filter(|_| self.network.zone() == 0)?;
-        (self.ports.first == self.ports.last).then_some((address, self.ports.first))
+        self.ports.is_single().then_some((address, self.ports.first))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a component may do with the network, and the one function that decides it.
 
+mod advice;
 mod destination;
 mod destinations;
 mod embedded;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use advice::{Advice, Command};
 pub use destination::{Destination, Ports};
 pub use destinations::Destinations;
 pub use network::Network;

@@ -40,6 +40,11 @@ impl Network {
         (self.net.prefix_len() == self.net.max_prefix_len()).then(|| self.net.addr())
     }
 
+    /// Whether it is the unspecified address of a family.
+    pub fn is_unspecified(&self) -> bool {
+        self.address().is_some_and(|address| address.is_unspecified())
+    }
+
     /// Whether `address` lies in it, for certain: where this has a zone, a link-local address without one does not.
     pub fn contains(&self, address: SocketAddr) -> bool {
         self.holds(address, |zone| zone == self.zone)

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
-use super::{AnswerRule, Denied, Endpoint, Grants, Listen, NamePattern, Reason, Request};
+use super::advice::{self, Better};
+use super::{Advice, AnswerRule, Denied, Endpoint, Grants, Listen, NamePattern, Reason, Request};
 
 /// How many grants a sentence lists.
 const NAMED: usize = 12;
@@ -12,6 +13,11 @@ const NAMED: usize = 12;
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // What follows from it is decided datagram by datagram.
+            Self::Bind(local) if local.port() == 0 && local.ip().to_canonical().is_unspecified() => {
+                f.write_str("open a socket to send from")
+            }
+            Self::Bind(local) if local.port() == 0 => write!(f, "open a socket to send from, at {}", local.ip()),
             Self::Bind(local) => write!(f, "listen on {local}"),
             Self::Connect { to, .. } => write!(f, "connect to {to}"),
             Self::Send { to, .. } => write!(f, "send to {to}"),
@@ -124,12 +130,7 @@ impl fmt::Display for Flags<'_> {
             flags.iter().try_for_each(|flag| write!(f, "{flag} "))?;
         }
         match self.request {
-            Request::Bind(local) if local.port() == 0 && local.ip().is_unspecified() => {
-                f.write_str("--allow-to HOST:PORT, for whom it is to send to; or --allow-listen 0")
-            }
-            Request::Bind(local) if local.port() == 0 && local.ip().is_loopback() => {
-                write!(f, "--allow-to HOST:PORT, for whom it is to send to; or --allow-listen {local}")
-            }
+            Request::Bind(local) if advice::is_to_send_from(local.ip(), local.port()) => f.write_str("--allow-to HOST:PORT"),
             Request::Bind(local) if local.ip().is_unspecified() => write!(f, "--allow-listen {}", local.port()),
             Request::Bind(local) => write!(f, "--allow-listen {local}"),
             Request::Connect { to: peer, .. } | Request::Send { to: peer, .. } | Request::Receive { from: peer, .. } => {
@@ -151,11 +152,33 @@ pub struct Refusal<'a> {
     pub reason: Reason,
     /// What it may do.
     pub grants: &'a Grants,
+    /// What else is known of the run.
+    pub advice: &'a Advice,
+}
+
+impl Refusal<'_> {
+    /// What is granted, and what would grant this.
+    fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { request, grants, advice, .. } = *self;
+        write!(f, "; granted: {grants}")?;
+        let flags = match advice.flags(request) {
+            Some(flags) => Better { grants, flags }.to_string(),
+            None => Flags { grants, request }.to_string(),
+        };
+        match &advice.command {
+            Some(command) => {
+                let option = command.first_option();
+                write!(f, ", since only arguments before the first option grant, and {option} is one")?;
+                write!(f, "; to allow it: {}", command.with(&flags))
+            }
+            None => write!(f, "; to allow it: {flags}"),
+        }
+    }
 }
 
 impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { component, request, reason, grants } = *self;
+        let Self { component, request, reason, grants, .. } = *self;
         match request {
             // The component has not asked for anything: somebody sent it something.
             Request::Receive { from, .. } => write!(f, "dropped: a datagram to {component} from {from}")?,
@@ -164,11 +187,10 @@ impl fmt::Display for Refusal<'_> {
         let AnswerRule { window, amplification } = grants.answer;
         let window = humantime::format_duration(window);
         match reason {
-            Reason::NotGranted => {
-                write!(f, "; granted: {grants}; to allow it: {}", Flags { grants, request })
-            }
+            Reason::NotGranted => self.write_advice(f),
             Reason::Special(special) => {
-                write!(f, ", {special}; granted: {grants}; to allow it: {}", Flags { grants, request })
+                write!(f, ", {special}")?;
+                self.write_advice(f)
             }
             Reason::NotFrom => f.write_str(", whom --allow-from leaves out"),
             Reason::Denied => f.write_str(", which --deny-to forbids"),

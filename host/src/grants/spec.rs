@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
+use super::advice;
 use super::special::is_metadata;
 use super::{AnswerRule, Destination, Grants, Listen, Network, Ports};
 use crate::names::Names;
@@ -61,6 +62,14 @@ impl Endpoint {
         }
     }
 
+    /// Whether it is one host, and one port of it.
+    pub fn is_single(&self) -> bool {
+        match self {
+            Self::Address(destination) => destination.network().address().is_some() && destination.ports().is_single(),
+            Self::Name(_, ports) => ports.is_single(),
+        }
+    }
+
     fn destinations(&self, names: &Names) -> Vec<Destination> {
         match self {
             Self::Address(destination) => vec![*destination],
@@ -106,8 +115,8 @@ pub struct GrantSpec {
 }
 
 impl GrantSpec {
-    /// What the leading arguments of a component grant: `PORT` listening there, `HOST PORT` sending there; anything else
-    /// nothing.
+    /// What the leading arguments of a component grant: `PORT` listening there, `HOST PORT` and `HOST:PORT` sending there;
+    /// anything else nothing. At an unspecified address there is nobody to send to, so that is listening, too.
     ///
     /// Only arguments before the first option count: the host does not know which options of a component take a value.
     pub fn from_arguments(arguments: &[String]) -> Self {
@@ -116,12 +125,11 @@ impl GrantSpec {
         if let Ok(port) = first.parse() {
             return Self { listen: vec![Listen { address: None, port }], ..Self::default() };
         }
-        // A network can be granted by a flag, where it was meant to be one.
-        let host = (!first.contains('/')).then_some(first);
-        match host
-            .zip(second.parse().ok())
-            .and_then(|(host, port): (_, u16)| Endpoint::new(host, Ports::new(port..=port)?).ok())
-        {
+        let joined = || first.parse().ok().filter(Endpoint::is_single);
+        match advice::endpoint(first, second).or_else(joined) {
+            Some(Endpoint::Address(nowhere)) if nowhere.network().is_unspecified() => {
+                Self { listen: first.parse().into_iter().collect(), ..Self::default() }
+            }
             Some(endpoint) => Self { to: vec![endpoint], ..Self::default() },
             None => Self::default(),
         }

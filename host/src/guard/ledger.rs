@@ -58,6 +58,11 @@ pub enum Denial<'a> {
         /// How many are permitted at once.
         most: usize,
     },
+    /// A TCP socket, which no grant is for.
+    Tcp {
+        /// Who asked.
+        component: &'a str,
+    },
     /// By what the host may compute to drop datagrams.
     TooMany {
         /// Whose they would have been.
@@ -132,6 +137,9 @@ impl fmt::Display for Denial<'_> {
                 write!(f, "refused: {component} asked to resolve {name}: more than {most} names at once, ")?;
                 write!(f, "and one per second after that (--limit-lookups)")
             }
+            Self::Tcp { component } => {
+                write!(f, "refused: {component} asked for a TCP socket: TCP is never granted, only UDP and name lookups are")
+            }
             Self::TooMany { component, peer } => {
                 write!(f, "dropped: so many datagrams to {component} that may not reach it, the last from {peer}, ")?;
                 write!(f, "that dropping them takes half a core: others may wait, or be lost")
@@ -180,6 +188,7 @@ impl Denial<'_> {
             Self::OverAmplification { .. } => Kind { what: "send", why: "amplification" },
             Self::AnswerToMany { .. } => Kind { what: "send", why: "multicast or broadcast" },
             Self::OverLookups { .. } => Kind { what: "resolve", why: "limit-lookups" },
+            Self::Tcp { .. } => Kind { what: "tcp", why: "never granted" },
             Self::TooMany { .. } => Kind { what: "receive", why: "too many to drop" },
         }
     }
@@ -190,10 +199,11 @@ impl Denial<'_> {
     }
 
     /// What the component asked for and may not have; a stranger's datagram is not its doing.
-    fn refused_request(&self) -> Option<&Request> {
+    fn refused(&self) -> Option<String> {
         match self {
             Self::Refused(Refusal { request: Request::Receive { .. }, .. }) => None,
-            Self::Refused(refusal) => Some(refusal.request),
+            Self::Refused(refusal) => Some(refusal.request.to_string()),
+            Self::Tcp { .. } => Some("open a TCP socket".to_owned()),
             _ => None,
         }
     }
@@ -290,13 +300,13 @@ impl Ledger {
         let mut is_first = false;
         let entry = kinds.entry(denial.kind()).or_insert_with(|| {
             is_first = true;
-            Entry { count: 0, is_refusal: denial.refused_request().is_some(), told: now, untold: 0 }
+            Entry { count: 0, is_refusal: denial.refused().is_some(), told: now, untold: 0 }
         });
         entry.count += 1;
         if is_first || (!denial.is_told_once() && now.duration_since(entry.told) >= PAUSE) {
             (self.tell)(denial, entry.untold);
-            if let Some(request) = denial.refused_request() {
-                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(request.to_string());
+            if let Some(request) = denial.refused() {
+                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
             }
             (entry.told, entry.untold) = (now, 0);
         } else {

@@ -4,6 +4,7 @@
 mod dropping;
 mod ledger;
 mod meter;
+mod recorder;
 mod source_limit;
 mod sources;
 mod table;
@@ -15,10 +16,11 @@ use std::time::{Duration, Instant};
 
 pub use ledger::{Denial, Flow, Kind, Ledger, Traffic};
 pub use meter::Meters;
+pub use recorder::Recorder;
 pub use source_limit::SourcePrefix;
 pub use sources::SocketId;
 
-use crate::grants::{By, Grants, HostName, Reason, Refusal, Request, Standing};
+use crate::grants::{Advice, By, Grants, HostName, Reason, Refusal, Request, Standing};
 use crate::rate::Rate;
 use dropping::Dropping;
 use ledger::Counters;
@@ -80,6 +82,8 @@ pub struct Guard {
     grants: Arc<Grants>,
     meters: Arc<Meters>,
     ledger: Arc<Ledger>,
+    advice: Advice,
+    recorder: Option<Arc<Recorder>>,
     state: Mutex<State>,
 }
 
@@ -94,7 +98,17 @@ impl Guard {
     pub fn new(component: String, grants: Arc<Grants>, meters: Arc<Meters>, ledger: Arc<Ledger>) -> Self {
         let sources = Sources::new(grants.answer);
         let state = State { sources, traffic: ledger.counters(), dropping: Dropping::default() };
-        Self { component, grants, meters, ledger, state: Mutex::new(state) }
+        Self { component, grants, meters, ledger, advice: Advice::default(), recorder: None, state: Mutex::new(state) }
+    }
+
+    /// With what is known of the run, for what refusals say.
+    pub fn with_advice(self, advice: Advice) -> Self {
+        Self { advice, ..self }
+    }
+
+    /// Recording what is used, where there is a recorder.
+    pub fn with_recorder(self, recorder: Option<Arc<Recorder>>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Decides about binding a socket.
@@ -112,12 +126,22 @@ impl Guard {
         self.ledger.note(&Denial::OverLookups { component: &self.component, name, most }, Instant::now());
     }
 
+    /// A TCP socket was not created.
+    pub fn refuse_tcp(&self) {
+        self.ledger.note(&Denial::Tcp { component: &self.component }, Instant::now());
+    }
+
     fn decide(&self, request: &Request) -> Option<By> {
         let reason = match self.grants.decide(request) {
-            Ok(by) => return Some(by),
+            Ok(by) => {
+                if let Some(recorder) = &self.recorder {
+                    recorder.granted(request);
+                }
+                return Some(by);
+            }
             Err(reason) => reason,
         };
-        let refusal = Refusal { component: &self.component, request, reason, grants: &self.grants };
+        let refusal = Refusal { component: &self.component, request, reason, grants: &self.grants, advice: &self.advice };
         self.ledger.note(&Denial::Refused(refusal), Instant::now());
         None
     }
@@ -138,13 +162,15 @@ pub struct Gate {
     guard: Arc<Guard>,
     /// The socket, where it is bound to what a listen grant is for.
     listener: Option<SocketId>,
+    local: SocketAddr,
 }
 
 impl Gate {
     /// That of `socket`, which is bound to `local`, as the component asked for it.
     pub fn new(guard: Arc<Guard>, local: SocketAddr, socket: SocketId) -> Self {
-        let listener = guard.grants.listens(local).then_some(socket);
-        Self { guard, listener }
+        // What a recorder sees tells whether a listen grant is needed.
+        let listener = (guard.recorder.is_some() || guard.grants.listens(local)).then_some(socket);
+        Self { guard, listener, local }
     }
 
     /// Decides about connecting the socket.
@@ -163,7 +189,13 @@ impl Gate {
 
     /// For the datagrams of one batch. There is one turn at a time.
     pub fn turn(&self) -> Turn<'_> {
-        Turn { guard: &self.guard, listener: self.listener, now: Instant::now(), state: self.guard.state() }
+        Turn {
+            guard: &self.guard,
+            listener: self.listener,
+            local: self.local,
+            now: Instant::now(),
+            state: self.guard.state(),
+        }
     }
 }
 
@@ -171,6 +203,7 @@ impl Gate {
 pub struct Turn<'a> {
     guard: &'a Guard,
     listener: Option<SocketId>,
+    local: SocketAddr,
     now: Instant,
     state: MutexGuard<'a, State>,
 }
@@ -185,7 +218,12 @@ impl Turn<'_> {
         };
         let request = Request::Send { to, standing };
         let by = match self.guard.grants.decide(&request) {
-            Ok(by) => by,
+            Ok(by) => {
+                if let Some(recorder) = &self.guard.recorder {
+                    recorder.granted(&request);
+                }
+                by
+            }
             Err(reason) => return self.not_permitted(&request, reason, peer, bytes),
         };
         if let Err(over) = self.guard.meters.send(bytes, self.now) {
@@ -195,6 +233,9 @@ impl Turn<'_> {
         if let (By::Answer, Some(peer)) = (by, peer) {
             self.state.sources.charge(peer, bytes);
         }
+        if let (Some(recorder), Some(peer), Standing::Owed) = (&self.guard.recorder, peer, standing) {
+            recorder.answered(peer, bytes);
+        }
         self.state.traffic.sent(bytes);
         Passage::Open
     }
@@ -202,7 +243,7 @@ impl Turn<'_> {
     /// A datagram to whom the component has heard from is dropped where it is too much of an answer: an error would end many a
     /// server, and who it answers decides about that by what it sends. All else is refused.
     fn not_permitted(&mut self, request: &Request, reason: Reason, peer: Option<Peer>, bytes: usize) -> Passage {
-        let (Guard { component, grants, ledger, .. }, Request::Send { to, standing }) = (self.guard, request) else {
+        let (Guard { component, grants, ledger, advice, .. }, Request::Send { to, standing }) = (self.guard, request) else {
             return Passage::Refused;
         };
         let rule = grants.answer;
@@ -213,7 +254,7 @@ impl Turn<'_> {
             }
             (Reason::Many, _) => Denial::AnswerToMany { component, to: *to },
             _ => {
-                ledger.note(&Denial::Refused(Refusal { component, request, reason, grants }), Instant::now());
+                ledger.note(&Denial::Refused(Refusal { component, request, reason, grants, advice }), Instant::now());
                 return Passage::Refused;
             }
         };
@@ -246,7 +287,11 @@ impl Turn<'_> {
             self.guard.over_rate(from, over.flow, over.rate, now);
             return false;
         }
-        if let (By::Answer, Some(socket)) = (by, self.listener) {
+        if let (Some(recorder), Some(socket)) = (&self.guard.recorder, self.listener) {
+            let peer = Peer::of(socket, from);
+            recorder.heard(self.local, from, peer, bytes);
+            state.sources.hear(peer, bytes, now);
+        } else if let (By::Answer, Some(socket)) = (by, self.listener) {
             state.sources.hear(Peer::of(socket, from), bytes, now);
         }
         state.traffic.received(bytes);

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::names::{ResolveError, Resolved};
+
 /// The longest name (RFC 1035, section 2.3.4).
 const NAME: usize = 255;
 
@@ -9,6 +11,7 @@ const NAME: usize = 255;
 const ADDRESSES: usize = 64;
 
 const NUMBER: usize = size_of::<u32>();
+const OUTCOME: usize = size_of::<u8>();
 const ADDRESS: usize = size_of::<u128>();
 
 /// A name to be resolved.
@@ -23,8 +26,12 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub number: u32,
-    pub addresses: Vec<IpAddr>,
+    pub resolved: Resolved,
 }
+
+/// How it ended, in a byte.
+const OUTCOMES: [Result<(), ResolveError>; 4] =
+    [Ok(()), Err(ResolveError::NoSuchName), Err(ResolveError::Temporary), Err(ResolveError::Permanent)];
 
 impl Request {
     /// In bytes.
@@ -43,11 +50,13 @@ impl Request {
 
 impl Answer {
     /// In bytes.
-    pub const LONGEST: usize = NUMBER + ADDRESSES * ADDRESS;
+    pub const LONGEST: usize = NUMBER + OUTCOME + ADDRESSES * ADDRESS;
 
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = self.number.to_be_bytes().to_vec();
-        for address in self.addresses.iter().take(ADDRESSES) {
+        let outcome = self.resolved.as_ref().map(|_| ()).map_err(|error| *error);
+        bytes.push(OUTCOMES.iter().position(|known| *known == outcome).unwrap_or_default() as u8);
+        for address in self.resolved.iter().flatten().take(ADDRESSES) {
             let address = match address {
                 IpAddr::V4(v4) => v4.to_ipv6_mapped(),
                 IpAddr::V6(v6) => *v6,
@@ -58,10 +67,12 @@ impl Answer {
     }
 
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (number, addresses) = bytes.split_first_chunk()?;
+        let (number, rest) = bytes.split_first_chunk()?;
+        let (outcome, addresses) = rest.split_first()?;
         let (addresses, rest) = addresses.as_chunks::<ADDRESS>();
         let addresses = addresses.iter().map(|octets| IpAddr::from(Ipv6Addr::from(*octets)).to_canonical()).collect();
-        rest.is_empty().then_some(Self { number: u32::from_be_bytes(*number), addresses })
+        let resolved = OUTCOMES.get(usize::from(*outcome))?.map(|()| addresses);
+        rest.is_empty().then_some(Self { number: u32::from_be_bytes(*number), resolved })
     }
 }
 
@@ -78,10 +89,14 @@ mod tests {
         }
         for addresses in ["", "192.0.2.1", "2001:db8::1 192.0.2.1"] {
             let addresses = addresses.split_whitespace().map(|address| address.parse().unwrap()).collect();
-            let answer = Answer { number: u32::MAX, addresses };
+            let answer = Answer { number: u32::MAX, resolved: Ok(addresses) };
             assert_eq!(Answer::decode(&answer.encode()), Some(answer));
         }
-        for bytes in [&b""[..], b"123", b"1234 and more"] {
+        for error in [ResolveError::NoSuchName, ResolveError::Temporary, ResolveError::Permanent] {
+            let answer = Answer { number: 7, resolved: Err(error) };
+            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+        }
+        for bytes in [&b""[..], b"123", b"1234", b"1234\x04", b"1234\0 and more"] {
             assert_eq!(Answer::decode(bytes), None, "{bytes:?}");
         }
     }
@@ -89,6 +104,6 @@ mod tests {
     #[test]
     fn an_answer_has_a_bound() {
         let addresses = vec![IpAddr::from([192, 0, 2, 1]); 1000];
-        assert_eq!(Answer { number: 0, addresses }.encode().len(), Answer::LONGEST);
+        assert_eq!(Answer { number: 0, resolved: Ok(addresses) }.encode().len(), Answer::LONGEST);
     }
 }

@@ -8,7 +8,6 @@ mod server;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -22,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::grants::HostName;
 use crate::helper::{self, Role};
+use crate::names::{ResolveError, Resolved};
 use message::{Answer, Request};
 
 pub use server::serve;
@@ -44,7 +44,7 @@ pub struct Resolver {
 }
 
 /// Who waits for which answer. None where there are no answers any more.
-type Waiting = Option<HashMap<u32, oneshot::Sender<Vec<IpAddr>>>>;
+type Waiting = Option<HashMap<u32, oneshot::Sender<Resolved>>>;
 
 impl Resolver {
     /// Starts the helper process. To be called on the main thread, as long as this process may start others.
@@ -75,7 +75,7 @@ impl Resolver {
             while let Some(answer) = resolver.receive(&mut buffer) {
                 let asked = resolver.waiting().as_mut().and_then(|waiting| waiting.remove(&answer.number));
                 // Whoever asked may have given up.
-                let _ = asked.map(|asked| asked.send(answer.addresses));
+                let _ = asked.map(|asked| asked.send(answer.resolved));
             }
             // Everybody who waits is told, and everybody who comes.
             *resolver.waiting() = None;
@@ -84,12 +84,12 @@ impl Resolver {
         Ok(())
     }
 
-    /// What `name` stands for. Where it has no address, there is none.
-    ///
-    /// # Errors
-    ///
-    /// Where the helper has ended, or takes too long.
-    pub async fn resolve(&self, name: &HostName) -> io::Result<Vec<IpAddr>> {
+    /// What `name` stands for. That the helper takes too long is a failure that may pass; that it has ended is none.
+    pub async fn resolve(&self, name: &HostName) -> Resolved {
+        self.request(name).await.unwrap_or(Err(ResolveError::Permanent))
+    }
+
+    async fn request(&self, name: &HostName) -> io::Result<Resolved> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let answer = self.expect(number)?;
         let asked = Asked { resolver: self, number };
@@ -97,10 +97,13 @@ impl Resolver {
         send(&self.socket, &request, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
         let answer = tokio::time::timeout(PATIENCE, answer).await;
         drop(asked);
-        answer?.map_err(|_| ended())
+        match answer {
+            Ok(answer) => answer.map_err(|_| ended()),
+            Err(_) => Ok(Err(ResolveError::Temporary)),
+        }
     }
 
-    fn expect(&self, number: u32) -> io::Result<oneshot::Receiver<Vec<IpAddr>>> {
+    fn expect(&self, number: u32) -> io::Result<oneshot::Receiver<Resolved>> {
         let (sender, receiver) = oneshot::channel();
         self.waiting().as_mut().ok_or_else(ended)?.insert(number, sender);
         Ok(receiver)

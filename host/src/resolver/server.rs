@@ -1,7 +1,6 @@
 //! The side that resolves: a helper process, which reads names from a socket until that is closed.
 
 use std::io;
-use std::net::ToSocketAddrs as _;
 use std::os::fd::BorrowedFd;
 use std::process::{ExitCode, exit};
 use std::thread;
@@ -11,6 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::message::{Answer, Request};
 use crate::harden::{self, Needs};
+use crate::names::system_resolve;
 
 /// How many names are resolved at a time. Others wait their turn.
 const THREADS: usize = 8;
@@ -51,17 +51,11 @@ fn resolve_names() {
             Ok((_, 0)) | Err(_) => exit(0),
             Ok((_, length)) => {
                 let Some(request) = Request::decode(buffer.get(..length).unwrap_or_default()) else { continue };
-                let answer = Answer { number: request.number, addresses: addresses(&request.name) };
+                let answer = Answer { number: request.number, resolved: system_resolve(&request.name) };
                 if send(socket, &answer.encode(), SendFlags::NOSIGNAL).is_err() {
                     exit(0);
                 }
             }
         }
     }
-}
-
-fn addresses(name: &str) -> Vec<std::net::IpAddr> {
-    let resolved =
-        (name, 0).to_socket_addrs().map(|addresses| addresses.map(|address| address.ip().to_canonical()).collect());
-    resolved.unwrap_or_default()
 }

@@ -5,7 +5,10 @@ use udping_net::resolve::lookup;
 use udping_test_guests::pause;
 
 fn main() {
-    let look_up = || lookup("service.example", |_| true).map(|ip| ip.to_string()).unwrap_or_else(|error| error.to_string());
+    let look_up = || match lookup("service.example", None) {
+        Ok(found) => found.iter().flatten().take(1).map(ToString::to_string).collect(),
+        Err(error) => error.to_string(),
+    };
     for _ in 0..2 {
         Console::stdout().line(look_up()).unwrap();
         pause(1_000_000_000);

@@ -197,7 +197,7 @@ fn a_refusal_says_what_is_special_and_how_it_is_granted() {
     let refusal = |to: &str| {
         let request = send(to);
         let reason = granted.decide(&request).unwrap_err();
-        Refusal { component: "x", request: &request, reason, grants: &granted }.to_string()
+        Refusal { component: "x", request: &request, reason, grants: &granted, advice: &Advice::default() }.to_string()
     };
     assert_eq!(
         refusal("10.9.0.1:9"),

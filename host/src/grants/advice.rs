@@ -1,0 +1,145 @@
+//! What is known of a run that makes a refusal's advice better than the request alone could. It grants nothing.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::{Endpoint, Grants, Ports, Request};
+
+/// How many peers a sentence names.
+const NAMED: usize = 12;
+
+/// What the command line says besides what it grants.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Advice {
+    /// Whom the component's arguments name.
+    pub peers: Vec<Endpoint>,
+    /// The command as typed, where its component's arguments grant nothing because the first of them is an option.
+    pub command: Option<Command>,
+}
+
+/// A command as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// This program, and what stands before the component.
+    pub before: Vec<String>,
+    /// The component and its arguments.
+    pub component: Vec<String>,
+}
+
+impl Command {
+    /// The option that stands where arguments that grant something would.
+    pub fn first_option(&self) -> &str {
+        self.component.get(1).map_or("", String::as_str)
+    }
+
+    /// The same command with `flags` before the component, as a shell takes it.
+    pub fn with(&self, flags: &str) -> String {
+        let quoted = |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+        format!("{} {flags} {}", quoted(&self.before), quoted(&self.component))
+    }
+}
+
+/// A word as a POSIX shell takes it.
+fn quote(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+impl Advice {
+    /// Whom `arguments` seem to name, of a component whose options are not known: `HOST:PORT`, or `HOST PORT` one after the
+    /// other. Where there is an address, names are more likely to be something else.
+    pub fn peers_in(arguments: &[String]) -> Vec<Endpoint> {
+        let pairs = arguments.windows(2).filter_map(|pair| match pair {
+            [host, port] => endpoint(host, port),
+            _ => None,
+        });
+        let joined = arguments.iter().filter_map(|argument| argument.parse::<Endpoint>().ok().filter(Endpoint::is_single));
+        let (addresses, names): (Vec<_>, Vec<_>) =
+            pairs.chain(joined).partition(|peer| matches!(peer, Endpoint::Address(_)));
+        if addresses.is_empty() { names } else { addresses }
+    }
+
+    /// The flags that grant `request` in place of the one that it names by itself, where there are better ones.
+    pub(super) fn flags(&self, request: &Request) -> Option<Vec<String>> {
+        let flag = |peer: &Endpoint| format!("--allow-to {peer}");
+        let wanted = |peer: &&Endpoint| match (request, peer) {
+            (Request::Bind(local), _) => is_to_send_from(local.ip(), local.port()),
+            (Request::Resolve(name), Endpoint::Name(named, _)) => name == named,
+            _ => false,
+        };
+        let flags: Vec<_> = self.peers.iter().filter(wanted).map(flag).collect();
+        (1..=NAMED).contains(&flags.len()).then_some(flags)
+    }
+}
+
+/// `host` and `port` as somewhere to send to, where they are that.
+pub fn endpoint(host: &str, port: &str) -> Option<Endpoint> {
+    let port: u16 = port.parse().ok()?;
+    // A network can be granted by a flag, where it was meant to be one, and a number alone is more likely to be just that.
+    let is_number = host.bytes().all(|byte| byte.is_ascii_digit());
+    let host = Some(host).filter(|host| !is_number && !host.contains('/') && !host.starts_with('-'))?;
+    Endpoint::new(host, Ports::new(port..=port)?).ok()
+}
+
+/// Whether a socket that is bound there is one that a component needs to send: any port, where it tells nothing of the machine.
+pub fn is_to_send_from(ip: IpAddr, port: u16) -> bool {
+    let ip = ip.to_canonical();
+    port == 0 && (ip.is_unspecified() || ip.is_loopback())
+}
+
+/// The flags that grant what is granted already and what `request` asks for: all that a message can say.
+pub(super) struct Better<'a> {
+    pub grants: &'a Grants,
+    pub flags: Vec<String>,
+}
+
+impl fmt::Display for Better<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let granted = self.grants.as_flags();
+        if granted.len() > NAMED {
+            write!(f, "what grants it all now and {}", self.flags.join(" "))
+        } else {
+            f.write_str(&[granted, self.flags.clone()].concat().join(" "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peers(line: &str) -> Vec<String> {
+        let arguments: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        Advice::peers_in(&arguments).iter().map(Endpoint::to_string).collect()
+    }
+
+    #[test]
+    fn arguments_of_any_order_name_whom_they_are_for() {
+        for (line, expected) in [
+            ("-c 1 127.0.0.1 9", "127.0.0.1:9"),
+            ("--count 3 host.example 12000 -q", "host.example:12000"),
+            ("-v [::1]:7", "[::1]:7"),
+            ("--name probe 5 --to 192.0.2.7 9", "192.0.2.7:9"),
+            ("--target a.example:1 --target b.example:2", "a.example:1 b.example:2"),
+            ("-v 12001", ""),
+            ("--help", ""),
+            ("-c 192.0.2.0/24 9", ""),
+        ] {
+            assert_eq!(peers(line).join(" "), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_shown_as_a_shell_takes_it() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let mut component = words("x.wasm -c 3");
+        component.push("it's".to_owned());
+        let command = Command { before: words("udping-host --log text"), component };
+        assert_eq!(command.with("--allow-to a:1"), r"udping-host --log text --allow-to a:1 x.wasm -c 3 'it'\''s'");
+        assert_eq!(command.first_option(), "-c");
+    }
+}

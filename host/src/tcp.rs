@@ -1,0 +1,25 @@
+//! `wasi:sockets/tcp-create-socket`: TCP is never granted, and that is said.
+
+use wasmtime::component::{HasData, Linker, Resource};
+use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::{self, Host};
+use wasmtime_wasi::p2::{SocketResult, TcpSocket};
+
+use crate::network::{ErrorCode, IpAddressFamily, NetworkView};
+
+/// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
+pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> NetworkView<'_>) -> wasmtime::Result<()> {
+    tcp_create_socket::add_to_linker::<_, InState>(linker, view)
+}
+
+struct InState;
+
+impl HasData for InState {
+    type Data<'a> = NetworkView<'a>;
+}
+
+impl Host for NetworkView<'_> {
+    fn create_tcp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
+        self.setting.guard.refuse_tcp();
+        Err(ErrorCode::AccessDenied.into())
+    }
+}

@@ -1,0 +1,110 @@
+//! Names and zones, in namespaces with resolvers of their own.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+use udping_tests::{Outcome, Process, file, host_program, run};
+
+/// Answers no question, and says when it was first asked one, as long as the process lives that started it.
+const SILENT: &str = "
+import os, socket
+parent, asked = os.getppid(), False
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('127.0.0.53', 53))
+s.settimeout(0.1)
+while os.getppid() == parent:
+    try:
+        s.recv(512)
+    except TimeoutError:
+        continue
+    if not asked:
+        print('asked', flush=True)
+    asked = True
+";
+
+/// A command that runs `script` in a network of its own, with that resolv.conf and those hosts; `$UDPING` is the host.
+fn in_network(name: &str, hosts: &str, script: &str) -> Command {
+    let resolver = file(&format!("{name}.resolv.conf"), b"nameserver 127.0.0.53\noptions timeout:1 attempts:1\n");
+    let hosts = file(&format!("{name}.hosts"), hosts.as_bytes());
+    let setup = format!(
+        "ip link set lo up; mount --bind {} /etc/resolv.conf; mount --bind {} /etc/hosts; {script}",
+        resolver.display(),
+        hosts.display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--mount", "sh", "-c", &setup]).env("UDPING", host_program()).env("SILENT", SILENT);
+    command
+}
+
+fn typed(name: &str, hosts: &str, script: &str) -> Outcome {
+    run(&mut in_network(name, hosts, script))
+}
+
+#[test]
+fn a_silent_name_server_is_a_temporary_failure() {
+    let script = "python3 -c \"$SILENT\" >/dev/null & until ss -Hlun | grep -q 127.0.0.53; do sleep 0.05; done
+        $UDPING client some.example 9 -c 1; code=$?; kill $! 2>/dev/null; exit $code";
+    let outcome = typed("silent", "", script);
+    assert_eq!(outcome.code(), 2, "{outcome:?}");
+    assert!(outcome.only_error().contains("cannot resolve some.example: temporary failure"), "{outcome:?}");
+    assert!(!outcome.stderr.contains("no such name"), "{outcome:?}");
+}
+
+/// Also where a shell has it ignore the signal, as it does with what it starts in the background.
+#[test]
+fn ctrl_c_ends_it_while_a_name_is_resolved() {
+    let script = "python3 -c \"$SILENT\" & trap '' INT; export RES_OPTIONS='timeout:30 attempts:2'
+        until ss -Hlun | grep -q 127.0.0.53; do sleep 0.05; done; exec $UDPING client some.example 9 -c 1";
+    let mut client = Process::start(&mut in_network("interrupted", "", script));
+    while client.line() != "asked" {}
+    client.signal(Signal::INT);
+    let outcome = client.wait();
+    assert_eq!(outcome.code(), 130, "{outcome:?}");
+    assert_eq!(outcome.only_error(), "udping-host: interrupted while names were being resolved");
+}
+
+#[test]
+fn a_name_without_an_address_of_the_family_that_is_asked_for_says_which_it_has() {
+    let outcome = typed("family", "192.0.2.1 four.example\n", "exec $UDPING client -6 four.example 9");
+    assert_eq!(outcome.code(), 2, "{outcome:?}");
+    let expected = "client: four.example has no IPv6 address, as -6 asks for: it has 192.0.2.1";
+    assert_eq!(outcome.only_error(), expected);
+}
+
+#[test]
+fn a_zone_may_be_the_name_of_an_interface_wherever_an_address_is_taken() {
+    let script = "ip addr add fe80::7/64 dev lo nodad; cd $(mktemp -d); echo '[fe80::7%lo]:7' >list
+        $UDPING server 7 --bind fe80::7%lo >log & server=$!; trap 'kill $server' EXIT
+        until grep -q listening log; do sleep 0.05; done
+        set -e
+        $UDPING client -c 1 -q fe80::7%lo 7
+        $UDPING client -c 1 -q [fe80::7%lo]:7
+        $UDPING client -c 1 -q --target [fe80::7%lo]:7
+        $UDPING --targets list client -c 1 -q
+        $UDPING --allow-to [fe80::7%lo]:7 client -c 1 -q fe80::7%lo 7
+        $UDPING emit client >client.wasm
+        $UDPING client.wasm fe80::7%lo 7 -c 1 -q";
+    let outcome = typed("zones", "", script);
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    assert_eq!(outcome.lines_with("1 sent, 1 received").len(), 6, "{outcome:?}");
+    for flag in [
+        "--allow-to [fe80::7%none]:7",
+        "--deny-to fe80::7%none",
+        "--allow-from fe80::%none/64",
+        "--allow-listen [fe80::7%none]:7",
+    ] {
+        let outcome = run(Command::new(host_program()).args(flag.split(' ')).args(["server", "7"]));
+        assert_eq!(outcome.code(), 2, "{outcome:?}");
+        assert!(outcome.only_error().contains("there is no network interface of that name"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_name_may_have_letters_of_any_language() {
+    let script = "cd $(mktemp -d); $UDPING server 7 --bind 127.0.0.1 >log & server=$!
+        until grep -q listening log; do sleep 0.05; done
+        $UDPING client -c 1 -q m\u{fc}nchen.example 7; code=$?
+        kill $server; exit $code";
+    let outcome = typed("idn", "127.0.0.1 xn--mnchen-3ya.example\n", script);
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+}
