@@ -387,7 +387,7 @@ mod tests {
     use super::*;
     use crate::guard::{Guard, Ledger, Meters, Rates, SocketId};
     use crate::limits::Lookups;
-    use crate::udp::{Buffers, Tuning};
+    use crate::udp::{Buffers, SocketOptions, Tuning};
 
     #[tokio::test]
     async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
@@ -399,6 +399,7 @@ mod tests {
             lookups: Lookups::new(0),
             buffers: Buffers::new(ByteSize::mib(1), 1),
             tuning: Tuning::default(),
+            options: SocketOptions::default(),
             kept: Arc::default(),
             low_ports: Arc::new(LowPorts::new(false)),
         };
