@@ -132,7 +132,10 @@ impl Plan {
             arguments.extend(["--target".to_owned(), target.text]);
             listed.push(target.endpoint);
         }
-        let (peers, from_arguments) = if let Source::BuiltIn(component) = &source {
+        // Without any arguments a component says itself what it lacks, and `grants` shows what flags grant.
+        let (peers, from_arguments) = if let Source::BuiltIn(component) = &source
+            && !arguments.is_empty()
+        {
             let spec = built_in::grants(*component, &arguments, &Cli::command())?;
             (spec.to.clone(), Some(spec))
         } else {
