@@ -65,7 +65,8 @@ mod tests {
         {
             assert_eq!(of(&words), ClientOptions { source: ip.parse().ok(), ..ClientOptions::default() });
         }
-        assert_eq!(of(&["a", "--port", "7", "-p8"]).port, Some(8));
+        assert_eq!(of(&["a", "-p8"]).port, Some(8));
+        assert_eq!(of(&["--port", "7"]).port, Some(7), "what is pinged is not among them yet");
         assert_eq!(of(&["a", "7", "-i", "1"]), ClientOptions::default());
         let server = Source::BuiltIn(BuiltIn::Server.component());
         assert_eq!(ClientOptions::of(&server, &["-I".to_owned(), "eth0".to_owned()]), ClientOptions::default());

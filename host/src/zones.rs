@@ -23,7 +23,7 @@ pub fn variable(arguments: &[String]) -> Option<(String, String)> {
     (!zones.is_empty()).then(|| (UDPING_ZONES.to_owned(), value))
 }
 
-/// The interface that an argument names: `ADDR%NAME`, `[ADDR%NAME]:PORT`, or one of these after `--option=`.
+/// The interface that an argument names: `ADDR%NAME`, `[ADDR%NAME]:PORT`, or one of these after `=`.
 fn zone(argument: &str) -> Option<String> {
     let value = argument.split_once('=').filter(|_| argument.starts_with('-')).map_or(argument, |(_, value)| value);
     let host = value.split_once(']').map_or(value, |(host, _)| host);
