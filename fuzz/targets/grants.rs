@@ -13,8 +13,8 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use udping_host::cli::Cli;
 use udping_host::grants::{
-    Advice, AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Network, Ports,
-    Reason, Refusal, Request, Standing,
+    Advice, AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Network,
+    Ports, Reason, Refusal, Request, Standing,
 };
 use udping_host::names::Names;
 
