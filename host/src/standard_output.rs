@@ -5,7 +5,6 @@
 //! wait for long.
 
 use std::fs::File;
-use std::future::Future;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -100,11 +99,9 @@ pub fn is_drained() -> io::Result<bool> {
 }
 
 /// Waits until the reader has taken all that was written, or is gone.
-pub fn drained() -> impl Future<Output = ()> + Send {
-    async {
-        while let Ok(false) = is_drained() {
-            writable().await;
-        }
+pub async fn drained() {
+    while let Ok(false) = is_drained() {
+        writable().await;
     }
 }
 

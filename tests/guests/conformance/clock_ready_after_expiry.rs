@@ -17,9 +17,7 @@ fn main() {
     waited_for.block();
     assert!(waited_for.ready(), "after block");
     waited_for.block();
-    while poll(&[&polled, &late]) != [0] {
-        panic!("late is ready");
-    }
+    assert_eq!(poll(&[&polled, &late]), [0], "late is not ready");
     assert!(polled.ready(), "after poll");
     pause(2 * SHORT);
     assert!(now() > at);

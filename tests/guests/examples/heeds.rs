@@ -38,9 +38,11 @@ fn main() {
     // A line that is not ended, as what is flushed only at the end.
     out.write("runs\nand ").unwrap();
     let Some(notices) = notices else { return };
-    while mode == "spins" {
-        hint::spin_loop();
-        let _ = socket(IpAddressFamily::Ipv4);
+    if mode == "spins" {
+        loop {
+            hint::spin_loop();
+            let _ = socket(IpAddressFamily::Ipv4);
+        }
     }
     loop {
         notices.pollable().block();
