@@ -55,6 +55,14 @@ struct Info {
     address: String,
 }
 
+/// A target that is not pinged, and why.
+#[derive(Clone, Debug, PartialEq, Eq, EncodeLabelSet)]
+struct NotPinged {
+    host: String,
+    port: u16,
+    reason: String,
+}
+
 #[derive(Clone, Copy, Debug, EncodeLabelSet)]
 struct Statistic {
     statistic: &'static str,
@@ -65,6 +73,7 @@ struct Statistic {
 struct Metrics {
     /// The targets, and whether they were pinged.
     targets: Vec<(Info, bool)>,
+    not_pinged: Vec<NotPinged>,
     flows: Vec<(Flow, Summary)>,
     sender: Punctuality,
 }
@@ -131,6 +140,13 @@ impl Metrics {
         let mut metric = encoder.encode_descriptor("target_info", "The address of each target.", None, MetricType::Gauge)?;
         for (info, _) in self.targets.iter().filter(|(_, pinged)| *pinged) {
             metric.encode_family(info)?.encode_gauge(&1_u64)?;
+        }
+        if !self.not_pinged.is_empty() {
+            let help = "Targets that were named and not pinged, and why: always 1.";
+            let mut metric = encoder.encode_descriptor("target_not_pinged", help, None, MetricType::Gauge)?;
+            for target in &self.not_pinged {
+                metric.encode_family(target)?.encode_gauge(&1_u64)?;
+            }
         }
         Ok(())
     }
@@ -203,7 +219,12 @@ impl Exporter for OpenMetrics {
     fn event(&mut self, _: &Run, _: &Happened, _: &mut String) {}
 
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String) {
-        let metrics = Metrics { targets: targets(run), flows: flows(run, results), sender: results.punctuality };
+        let metrics = Metrics {
+            targets: targets(run),
+            not_pinged: not_pinged(run),
+            flows: flows(run, results),
+            sender: results.punctuality,
+        };
         let mut registry = Registry::with_prefix("udping");
         registry.register_collector(Box::new(metrics));
         // It is written to memory.
@@ -228,6 +249,20 @@ fn targets(run: &Run) -> Vec<(Info, bool)> {
             Some(other) if pinged => *other = (info, true),
             Some(_) => {}
             None => all.push((info, pinged)),
+        }
+    }
+    all
+}
+
+/// Those that were not pinged, each once.
+fn not_pinged(run: &Run) -> Vec<NotPinged> {
+    let mut all = Vec::new();
+    for target in &run.targets {
+        if let Err(reason) = &target.address {
+            let one = NotPinged { host: escaped(&target.host), port: target.port, reason: escaped(reason) };
+            if !all.contains(&one) {
+                all.push(one);
+            }
         }
     }
     all
