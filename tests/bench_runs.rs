@@ -33,6 +33,8 @@ fn every_measure_runs_and_our_servers_lose_nothing() {
     for line in &missing {
         eprintln!("missing: {line}");
     }
+    // The lean host takes another build of wasmtime, which is `make release-check`'s.
+    missing.retain(|line| !line.ends_with("not built (make lean)"));
     // Where all of them must be there, CI says so.
     assert!(env::var_os("UDPING_ALL_PEERS").is_none() || missing.is_empty(), "{missing:?}");
 }
