@@ -75,7 +75,7 @@ fn a_name_without_an_address_of_the_family_that_is_asked_for_says_which_it_has()
 fn a_zone_may_be_the_name_of_an_interface_wherever_an_address_is_taken() {
     let script = "ip addr add fe80::7/64 dev lo nodad; cd $(mktemp -d); echo '[fe80::7%lo]:7' >list
         $UDPING server 7 --bind fe80::7%lo >log & server=$!; trap 'kill $server' EXIT
-        until grep -q listening log; do sleep 0.05; done
+        until grep -qs listening log; do sleep 0.05; done
         set -e
         $UDPING client -c 1 -q fe80::7%lo 7
         $UDPING client -c 1 -q [fe80::7%lo]:7
@@ -87,6 +87,7 @@ fn a_zone_may_be_the_name_of_an_interface_wherever_an_address_is_taken() {
     let outcome = typed("zones", "", script);
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
     assert_eq!(outcome.lines_with("1 sent, 1 received").len(), 6, "{outcome:?}");
+    assert_eq!(outcome.lines_with("--- [fe80::7%lo]:7 ping statistics ---").len(), 6, "{outcome:?}");
     for flag in [
         "--allow-to [fe80::7%none]:7",
         "--deny-to fe80::7%none",
@@ -102,7 +103,7 @@ fn a_zone_may_be_the_name_of_an_interface_wherever_an_address_is_taken() {
 #[test]
 fn a_name_may_have_letters_of_any_language() {
     let script = "cd $(mktemp -d); $UDPING server 7 --bind 127.0.0.1 >log & server=$!
-        until grep -q listening log; do sleep 0.05; done
+        until grep -qs listening log; do sleep 0.05; done
         $UDPING client -c 1 -q m\u{fc}nchen.example 7; code=$?
         kill $server; exit $code";
     let outcome = typed("idn", "127.0.0.1 xn--mnchen-3ya.example\n", script);

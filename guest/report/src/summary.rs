@@ -22,7 +22,8 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
     match run.flows.as_slice() {
         [flow] => {
             let host = &run.targets[flow.target].host;
-            let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            let is_bare = host.contains(':') && !host.starts_with('[');
+            let host = if is_bare { format!("[{host}]") } else { host.clone() };
             *out += &format!("\n--- {host}:{} ping statistics ---\n", flow.address.port());
         }
         _ => {
