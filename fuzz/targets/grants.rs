@@ -79,6 +79,7 @@ fn grants(input: &mut Unstructured<'_>) -> arbitrary::Result<Grants> {
             Ok(Listen { address, port: input.arbitrary()? })
         })?,
         from: few(input, |input| Ok(destination(input)?.network()))?,
+        source: few(input, |input| Ok(address(input)?.ip()))?,
         answer: AnswerRule {
             window: Duration::from_millis(input.arbitrary::<u32>()?.into()),
             amplification: f64::from(input.arbitrary::<u16>()?) / 16.0,
@@ -314,6 +315,7 @@ fn both(these: &Grants, those: &Grants) -> Grants {
         deny: [&*these.deny, &*those.deny].concat(),
         listen: [&*these.listen, &*those.listen].concat(),
         from: [&*these.from, &*those.from].concat(),
+        source: [&*these.source, &*those.source].concat(),
         answer: these.answer,
         resolve: [&*these.resolve, &*those.resolve].concat(),
         inherit_network: these.inherit_network || those.inherit_network,
