@@ -73,6 +73,7 @@ impl SocketOptions {
     }
 
     /// DSCP and ECN as they share a byte of the header (RFC 3168, section 5).
+    #[cfg(target_os = "linux")]
     fn traffic_class(&self) -> Option<u8> {
         (self.dscp.is_some() || self.ecn.is_some()).then(|| self.dscp.unwrap_or(0) << 2 | self.ecn.unwrap_or(0))
     }
