@@ -91,5 +91,7 @@ fn every_oddity_of_a_server_is_reported_as_what_it_is(runtime: Runtime) {
     assert_eq!(order, ["1", "4", "3", "8", "9", "10"], "{outcome:?}");
     // The reply from another port never reaches a connected socket.
     let summary = "10 sent, 6 received, 3 lost (30.0 %), 1 duplicates, 1 late, 2 reordered, 1 foreign";
-    assert_eq!(outcome.lines_with("sent,"), [summary], "{outcome:?}");
+    // A machine that stalls misses slots of the schedule, which the line says in the end.
+    let lines = outcome.lines_with("sent,");
+    assert!(matches!(lines[..], [line] if line.starts_with(summary)), "{outcome:?}");
 }

@@ -50,7 +50,9 @@ fn a_document_holds_the_run(runtime: Runtime) {
         assert_eq!(all.map(Vec::len), records.then_some(5));
         for (i, record) in all.into_iter().flatten().enumerate() {
             assert_eq!((&record["seq"], &record["fate"]), (&(i + 1).into(), &"received".into()));
-            assert_eq!(record["scheduled_ns"], i * 20_000_000);
+            // On a machine that stalls some slots are missed.
+            let slot = record["scheduled_ns"].as_u64().unwrap();
+            assert!(slot % 20_000_000 == 0 && slot >= i as u64 * 20_000_000, "{record}");
             let (min, max) = (&document["total"]["rtt"]["min_ns"], &document["total"]["rtt"]["max_ns"]);
             assert!((min.as_u64()..=max.as_u64()).contains(&record["rtt_ns"].as_u64()), "{record}");
         }
