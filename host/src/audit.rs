@@ -88,21 +88,12 @@ pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
         Stopped { signal: None, .. } => {
             tracing::info!(event = "stopped", component, "{component} is ended, since another instance failed");
         }
-        Stopped { signal: Some(signal), could_know: true } => {
-            tracing::warn!(
-                event = "stopped",
-                component,
-                %signal,
-                "{signal}: {component} is ended: it went on for {grace} after it was told to stop (--stop-grace)"
-            );
-        }
-        Stopped { signal: Some(signal), could_know: false } => {
-            tracing::warn!(
-                event = "stopped",
-                component,
-                %signal,
-                "{signal}: {component} is ended at once, since it takes no notice to stop"
-            );
+        Stopped { signal: Some(signal), could_know } => {
+            let why = match could_know {
+                true => format!("is ended: it went on for {grace} after it was told to stop (--stop-grace)"),
+                false => "is ended at once, since it takes no notice to stop".to_owned(),
+            };
+            tracing::warn!(event = "stopped", component, %signal, "{signal}: {component} {why}");
         }
     }
 }

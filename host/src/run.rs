@@ -26,7 +26,7 @@ use crate::names::Names;
 use crate::own_addresses;
 use crate::plan::Plan;
 use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
-use crate::terminal::Terminal;
+use crate::terminal;
 #[cfg(feature = "compiler")]
 use crate::trust;
 use crate::udp::{Buffers, Kept, RawSocket, Setting};
@@ -224,7 +224,7 @@ impl Shared {
 
 /// The variables that `plan` has for its component. Those of the operator come last, and so before others of their names.
 fn environment(plan: &Plan) -> Environment {
-    let mut variables = Terminal::of(&plan.source).variables();
+    let mut variables = terminal::variables(&plan.source);
     variables.retain(|(name, _)| !plan.variables.iter().any(|(other, _)| other == name));
     variables.extend(plan.keys.iter().map(Keys::variable));
     variables.extend(plan.socket_options.variable());

@@ -35,7 +35,7 @@ pub struct Resolved {
     pub has_failed: bool,
 }
 
-/// Gives each its address, or says why it has none, also to `told`. Whoever has one that another has already is not pinged twice.
+/// Resolves each target, or says why it has no address, also to `told`. An address is pinged once, even if two targets have it.
 ///
 /// # Errors
 ///

@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use crate::loops::{self, ANSWERS, ROUND};
 use crate::time::Instant;
 
-/// A request that comes again is answered [`ANSWERS`] times at once, and then once in so many microseconds: in the first where
+/// A request that comes again is answered [`ANSWERS`] times at once, and then once in this many microseconds: in the first where
 /// it is all that its source sends, and in the second where others come between. Those others may be going round, too: a loop
 /// of many datagrams must not be as fast as all of them together.
 const REFILL: (u32, u32) = (1_000_000, 3_000_000);
@@ -24,7 +24,7 @@ const WAYS: usize = 4;
 /// Places in the table. It takes 928 KiB, and has room for 16,384 sources.
 const SETS: usize = 4_096;
 
-/// Where all sources of a place are in use, one in so many datagrams of others takes the place of one.
+/// Where all sources of a place are in use, one in this many datagrams of others takes the place of one.
 const PATIENCE: u32 = 64;
 
 /// What a request is among those of its source.

@@ -89,7 +89,7 @@ impl Flow {
         self.in_flight.enter(scheduled, now, wall)
     }
 
-    /// Ping `seq`, the newest, was sent at `now` and not when it was entered, in so many bytes. Gives when it was due.
+    /// Ping `seq`, the newest, was sent at `now` and not when it was entered, with `bytes` bytes. Gives when it was due.
     pub fn departed(&mut self, seq: Seq, now: Instant, bytes: usize) -> Option<Instant> {
         let sent = self.in_flight.get_mut(seq)?;
         sent.at = now;
@@ -119,7 +119,7 @@ impl Flow {
         true
     }
 
-    /// A reply of so many bytes to ping `seq` came after `rtt`; `None` where that was never sent. What is recorded of one that
+    /// A reply of `bytes` bytes to ping `seq` came after `rtt`; `None` where that was never sent. What is recorded of one that
     /// is received goes to `total`, too.
     pub fn reply(
         &mut self,

@@ -40,6 +40,6 @@ pub trait Exporter {
         true
     }
 
-    /// So many events were left out up to now.
+    /// `lines` lines of single pings were left out up to `at`.
     fn dropped(&mut self, run: &Run, at: Instant, lines: u64, out: &mut String);
 }

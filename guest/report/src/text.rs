@@ -10,7 +10,7 @@ use udping_core::time::Instant;
 use crate::units::Short;
 use crate::{Exporter, Run, summary};
 
-/// So many of the pings that were awaited when the run was stopped have a line each. The summary counts all.
+/// The most pings that have a line each of those that were awaited when the run was stopped. The summary counts all.
 const MOST_AWAITED: usize = 10;
 
 /// `--format text`.

@@ -23,7 +23,7 @@ impl fmt::Display for Short {
     }
 }
 
-/// So many in a second, with three significant digits: `0.50`, `12.5`, `1000`.
+/// A number per second, with three significant digits: `0.50`, `12.5`, `1000`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate(pub f64);
 
