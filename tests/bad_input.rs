@@ -166,7 +166,7 @@ fn assert_refused(arguments: &str, asked: &str, granted: &str, flags: &str) {
 fn an_address_that_is_not_granted() {
     assert_refused(
         "--allow-to 127.0.0.1:9 client 127.0.0.2 9",
-        "client asked to connect to 127.0.0.2:9",
+        "client asked to send to 127.0.0.2:9",
         "send to 127.0.0.1:9",
         "--allow-to 127.0.0.1:9 --allow-to 127.0.0.2:9",
     );
@@ -197,7 +197,7 @@ fn a_component_for_another_patch_version_of_wasi_is_under_the_same_grants() {
         );
         assert_refused(
             &format!("--allow-to 127.0.0.1:9 {path} 127.0.0.2 9"),
-            &format!("client-{version}.wasm asked to connect to 127.0.0.2:9"),
+            &format!("client-{version}.wasm asked to send to 127.0.0.2:9"),
             "send to 127.0.0.1:9",
             "--allow-to 127.0.0.1:9 --allow-to 127.0.0.2:9",
         );

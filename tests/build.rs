@@ -10,7 +10,7 @@ use udping_guest_build::Guests;
 const FOLDERS: [&str; 2] = ["conformance", "hostile"];
 
 /// Guests for one test each.
-const OTHERS: [&str; 6] = ["fills", "heeds", "obeys", "panics", "waits", "writes"];
+const OTHERS: [&str; 7] = ["echoes", "fills", "heeds", "obeys", "panics", "waits", "writes"];
 
 fn main() {
     let folders = FOLDERS.map(|folder| (folder, guests_in(folder)));

@@ -1,58 +1,11 @@
 //! Networks that fail, in namespaces of their own: an error is one datagram's, and the next one is served.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use udping_tests::{Process, Runtime, Server, file, guests, host_program, run};
-
-/// A network namespace, which goes with the process that holds it.
-struct Namespace(Process);
-
-impl Namespace {
-    fn new() -> Self {
-        let mut holder = Process::start(Command::new("unshare").args(["--net", "sh", "-c", "echo ready; exec sleep 120"]));
-        assert_eq!(holder.line(), "ready");
-        let namespace = Self(holder);
-        namespace.ip("link set lo up");
-        namespace
-    }
-
-    /// Two of them, 10.9.0.1 and 10.9.0.2, at the ends of one wire.
-    fn pair() -> [Self; 2] {
-        let (one, two) = (Self::new(), Self::new());
-        one.ip(&format!("link add wire type veth peer name wire netns {}", two.pid()));
-        for (namespace, address) in [(&one, "10.9.0.1/24"), (&two, "10.9.0.2/24")] {
-            namespace.ip(&format!("addr add {address} dev wire"));
-            namespace.ip("link set wire up");
-        }
-        [one, two]
-    }
-
-    fn pid(&self) -> String {
-        self.0.pid().as_raw_nonzero().to_string()
-    }
-
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--net", "--target", &self.pid(), "--"]).arg(program);
-        command
-    }
-
-    #[track_caller]
-    fn ip(&self, arguments: &str) {
-        self.tool("ip", arguments);
-    }
-
-    #[track_caller]
-    fn tool(&self, tool: &str, arguments: &str) {
-        let output = self.command(tool).args(arguments.split(' ')).stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{tool} {arguments}: {output:?}");
-    }
-}
-
-/// The paths that datagrams take through the host.
-const PATHS: [&[&str]; 3] = [&[], &["--no-offload"], &["--batch", "1"]];
+use udping_tests::namespace::Namespace;
+use udping_tests::{PATHS, Process, Runtime, Server, file, guests, host_program, run};
 
 #[test]
 fn a_client_outlives_its_interface() {

@@ -89,9 +89,10 @@ fn every_oddity_of_a_server_is_reported_as_what_it_is(runtime: Runtime) {
     let in_time: Vec<_> = outcome.lines_with(" rtt=").into_iter().filter(|line| line.ends_with(" ms")).collect();
     let order: Vec<_> = in_time.iter().filter_map(|line| line.split("seq=").nth(1)?.split(' ').next()).collect();
     assert_eq!(order, ["1", "4", "3", "8", "9", "10"], "{outcome:?}");
-    // The reply from another port never reaches a connected socket.
-    let summary = "10 sent, 6 received, 3 lost (30.0 %), 1 duplicates, 1 late, 2 reordered, 1 foreign";
+    // The reply from another port is granted to nobody; the wasmtime CLI hands it over.
+    let foreign = if matches!(runtime, Runtime::UdpingHost) { 1 } else { 2 };
+    let summary = format!("10 sent, 6 received, 3 lost (30.0 %), 1 duplicates, 1 late, 2 reordered, {foreign} foreign");
     // A machine that stalls misses slots of the schedule, which the line says in the end.
     let lines = outcome.lines_with("sent,");
-    assert!(matches!(lines[..], [line] if line.starts_with(summary)), "{outcome:?}");
+    assert!(matches!(lines[..], [line] if line.starts_with(&summary)), "{outcome:?}");
 }

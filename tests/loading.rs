@@ -325,7 +325,7 @@ fn memories_and_tables_count_together_before_they_are_made() {
 fn what_the_system_refuses_is_a_limit() {
     let component = instances("addresses.wasm", &"(memory 0)".repeat(100), 1_000, 1);
     let outcome = run(udping_host().args(["--limit-memory", "1TiB", "--restart", "on-trap"]).arg(&component));
-    assert_stopped(&outcome, &component, "asked for more memory than the system has for it");
+    assert_stopped(&outcome, &component, "needs memory that the system does not give");
 }
 
 /// What runs while a component is instantiated is stopped as all of its code is.

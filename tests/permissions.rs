@@ -29,7 +29,7 @@ fn own_addresses_are_not_reached_through_a_network() {
         let shown = if own.contains(':') { format!("[{own}]:9") } else { format!("{own}:9") };
         let outcome = in_namespace(setup, &arguments);
         let special = "an address of this machine: grant exactly that address";
-        assert_refused(&outcome, &format!("client asked to connect to {shown}, {special}; granted: send to {network}; "));
+        assert_refused(&outcome, &format!("client asked to send to {shown}, {special}; granted: send to {network}; "));
         assert!(outcome.stderr.contains(&format!("--allow-to {network} --allow-to {shown}\n")), "{outcome:?}");
         // The flags that it names are enough.
         let outcome = in_namespace(setup, &[&["--allow-to", &shown], &arguments[..]].concat());
@@ -59,7 +59,7 @@ fn a_name_is_no_grant_for_cloud_metadata() {
     let setup = format!("mount --bind {} /etc/hosts && ip addr add 169.254.1.1/16 dev lo", hosts.display());
     let outcome = in_namespace(&setup, &[&["client", "harmless.example", "9"], &PING[..]].concat());
     let special = "an address of cloud metadata: grant exactly that address";
-    assert_refused(&outcome, &format!("client asked to connect to 169.254.169.254:9, {special}; granted: "));
+    assert_refused(&outcome, &format!("client asked to send to 169.254.169.254:9, {special}; granted: "));
     let outcome = in_namespace(&setup, &[&["client", "169.254.169.254", "9"], &PING[..]].concat());
     assert!(!outcome.stderr.contains("refused: "), "{outcome:?}");
 }

@@ -299,7 +299,7 @@ fn a_socket_that_was_handed_over_is_as_a_new_one() {
     assert_eq!(getsockopt(&socket, sockopt::UdpGsoSegment).unwrap(), 0);
     assert!(!getsockopt(&socket, sockopt::ReceiveTimestampns).unwrap());
     assert!(!getsockopt(&socket, sockopt::Ipv4PacketInfo).unwrap());
-    assert!(!getsockopt(&socket, sockopt::Ipv4RecvErr).unwrap());
+    assert!(getsockopt(&socket, sockopt::Ipv4RecvErr).unwrap(), "this host is told which datagram an error is about");
     assert!(!getsockopt(&socket, sockopt::IpTransparent).unwrap());
     assert!(socket.peer_addr().is_err(), "it hears everybody");
     let flags = rustix::fs::fcntl_getfl(&socket).unwrap();
@@ -414,6 +414,8 @@ fn each_option_of_a_socket_that_was_handed_over_is_that_of_a_new_one() {
                 eprintln!("not tested: nobody could set {one:?} of {address}");
             }
             let server = handed_over(&socket).unwrap();
+            // A new one that this host has bound is told which datagram an error is about.
+            set_option(&new, *of_family.iter().find(|one| ERRORS.contains(one)).unwrap());
             for one in others {
                 assert!(is_new(one), "{address}: {one:?}: {:?}, not {:?}", option(&socket, one), option(&new, one));
             }
@@ -421,6 +423,9 @@ fn each_option_of_a_socket_that_was_handed_over_is_that_of_a_new_one() {
         }
     }
 }
+
+/// What this host sets itself.
+const ERRORS: [(i32, i32, i32); 2] = [(libc::IPPROTO_IP, libc::IP_RECVERR, 1), (libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)];
 
 /// Headers that a socket may put into each datagram (RFC 791, RFC 8200): padding alone, and a segment route (RFC 8754).
 const HEADERS: &[(&str, i32, i32, &[u8])] = &[

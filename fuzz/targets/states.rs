@@ -18,7 +18,7 @@ use udping_host::helper::Role;
 use udping_host::limits::{Activity, Limits, Lookups, Output};
 use udping_host::sandbox::{Ended, Instance, Program, Sandbox};
 use udping_host::signals::Stop;
-use udping_host::udp::{Buffers, Setting, SocketOptions, Tuning};
+use udping_host::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
@@ -81,6 +81,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
             tuning,
             options: SocketOptions::default(),
             kept: Arc::default(),
+            reports: Reports::new(),
             low_ports: Arc::new(LowPorts::new(false)),
         },
         limits,

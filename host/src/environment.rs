@@ -1,20 +1,29 @@
 //! `wasi:cli/environment`: the variables of a component, asked for afresh at each call, since some of them change while it runs.
 //! `udping_cli::contract` says which ones this host sets, and what they mean.
 
-#[cfg(unix)]
-use std::io;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use udping_cli::contract;
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::cli::environment;
 
+use crate::facts;
+use crate::udp::{Reports, Setting};
+
 /// The variable that tells a component that it runs here.
 const UNDER_UDPING_HOST: (&str, &str) = (contract::UDPING_HOST, env!("CARGO_PKG_VERSION"));
 
 /// The variables that this host sets itself.
-pub const RESERVED: [&str; 4] =
-    [contract::UDPING_HOST, contract::UDPING_NOTICES, contract::UDPING_COLUMNS, contract::UDPING_ZONES];
+pub const RESERVED: [&str; 7] = [
+    contract::UDPING_HOST,
+    contract::UDPING_NOTICES,
+    contract::UDPING_COLUMNS,
+    contract::UDPING_ZONES,
+    contract::UDPING_DROPPED,
+    contract::UDPING_ERRORS,
+    contract::UDPING_DENIED,
+];
 
 /// The variables of all instances of a run.
 #[derive(Debug)]
@@ -49,19 +58,40 @@ impl Environment {
 
     /// Tells of each change from now on.
     pub fn changes(&self) -> Changes {
-        Changes(self.0.subscribe())
+        Changes { variables: self.0.subscribe(), reports: None }
     }
 }
 
 /// The changes of an [`Environment`].
 #[derive(Debug)]
-pub struct Changes(watch::Receiver<Vec<(String, String)>>);
+pub struct Changes {
+    variables: watch::Receiver<Vec<(String, String)>>,
+    reports: Option<Arc<Reports>>,
+}
 
 impl Changes {
+    /// And of the errors in `reports`, which are a variable, too ([`contract::UDPING_ERRORS`]).
+    pub fn and_of(self, reports: Arc<Reports>) -> Self {
+        Self { reports: Some(reports), ..self }
+    }
+
     /// Resolves at the next change, and never when there can be none any more.
     pub async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending().await
+        let Self { variables, reports } = self;
+        let of_variables = async {
+            if variables.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        let of_reports = async {
+            match reports {
+                Some(reports) => reports.news().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = of_variables => {}
+            () = of_reports => {}
         }
     }
 }
@@ -74,6 +104,8 @@ pub struct EnvironmentView<'a> {
     pub arguments: &'a [String],
     /// Whether it is given notices, and facts of the host.
     pub notices: bool,
+    /// What its sockets share, which has facts to tell.
+    pub setting: &'a Setting,
 }
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
@@ -92,7 +124,7 @@ impl environment::Host for EnvironmentView<'_> {
         let mut variables = self.environment.variables();
         if self.notices {
             variables.push((contract::UDPING_NOTICES.to_owned(), contract::NOTICES_ON_STDIN.to_owned()));
-            variables.extend(facts());
+            variables.extend(facts::variables(self.setting));
         }
         Ok(variables)
     }
@@ -107,24 +139,6 @@ impl environment::Host for EnvironmentView<'_> {
     }
 }
 
-/// What the host knows now, and does not tell of when it changes.
-fn facts() -> impl Iterator<Item = (String, String)> {
-    columns().into_iter().map(|columns| (contract::UDPING_COLUMNS.to_owned(), columns.to_string()))
-}
-
-/// The columns of the terminal that standard output is.
-#[cfg(unix)]
-fn columns() -> Option<u16> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    // A serial line does not know its size.
-    (size.ws_col > 0).then_some(size.ws_col)
-}
-
-#[cfg(not(unix))]
-fn columns() -> Option<u16> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,9 +149,9 @@ mod tests {
         let environment = Environment::new([pair("1")]);
         let changes = environment.changes();
         environment.set(pair("1"));
-        assert!(!changes.0.has_changed().unwrap());
+        assert!(!changes.variables.has_changed().unwrap());
         environment.set(pair("2"));
-        assert!(changes.0.has_changed().unwrap());
+        assert!(changes.variables.has_changed().unwrap());
         assert_eq!(environment.variables()[1..], [pair("2")]);
     }
 }

@@ -19,6 +19,7 @@ pub mod compile;
 pub mod demo;
 pub mod environment;
 pub mod exit;
+pub mod facts;
 pub mod grants;
 pub mod guard;
 #[cfg(target_os = "linux")]

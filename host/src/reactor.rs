@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, Ready};
 
 /// A descriptor, watched for one kind of readiness.
 #[derive(Debug)]
@@ -39,10 +39,16 @@ impl Watched {
         if called { result } else { call() }
     }
 
-    /// Waits until a call is worth a try: that is, where the last one would have blocked, for the reactor's word.
-    pub async fn ready(&self) {
+    /// Waits until a call is worth a try: that is, where the last one would have blocked, for the reactor's word: something
+    /// to take, or an error. Whether it is an error.
+    pub async fn ready(&self) -> bool {
         // An error of the reactor's is one that the call shows.
-        let _ = self.descriptor.ready(self.interest).await.map(|mut guard| guard.retain_ready());
+        let Ok(mut guard) = self.descriptor.ready(self.interest | Interest::ERROR).await else { return false };
+        let is_error = guard.ready().is_error();
+        // A call that would block takes back readiness for itself alone.
+        guard.clear_ready_matching(Ready::ERROR);
+        guard.retain_ready();
+        is_error
     }
 
     /// Waits for the next time that it becomes ready.

@@ -29,7 +29,7 @@ use crate::sandbox::{Instance, LoadError, Loaded, Program, Sandbox};
 use crate::terminal;
 #[cfg(feature = "compiler")]
 use crate::trust;
-use crate::udp::{Buffers, Kept, RawSocket, Setting};
+use crate::udp::{Buffers, Kept, RawSocket, Reports, Setting};
 
 /// How a component is made ready to run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -182,10 +182,12 @@ impl Shared {
             .with_recorder(self.recorder.clone());
         let buffers = Buffers::new(plan.limits.buffers, plan.limits.sockets);
         given.iter().try_for_each(|socket| plan.socket_options.apply(socket, socket.local_addr()?.is_ipv4()))?;
-        let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers)).collect::<io::Result<Vec<_>>>()?;
+        let reports = Reports::new();
+        let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers, &reports));
+        let given = given.collect::<io::Result<Vec<_>>>()?;
         let kept = Kept::new(given, if plan.restart.is_some() { plan.limits.sockets } else { 0 })?;
         let low_ports = LowPorts::new(plan.harden && plan.needs().keep_a_capability());
-        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports), buffers })
+        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports), buffers, reports })
     }
 
     /// An instance for `plan`, in `place`.
@@ -196,7 +198,7 @@ impl Shared {
         stdout: Out,
         stderr: Err,
     ) -> Instance<Out, Err> {
-        let Place { guard, kept, low_ports, buffers } = place.clone();
+        let Place { guard, kept, low_ports, buffers, reports } = place.clone();
         let (activity, lookups) = (Activity::default(), self.lookups.clone());
         Instance {
             arguments: plan.argv(),
@@ -213,6 +215,7 @@ impl Shared {
                 tuning: plan.tuning,
                 options: plan.socket_options.clone(),
                 kept,
+                reports,
                 low_ports,
             },
             limits: plan.limits,
@@ -240,4 +243,5 @@ pub struct Place {
     kept: Arc<Kept>,
     low_ports: Arc<LowPorts>,
     buffers: Arc<Buffers>,
+    reports: Arc<Reports>,
 }

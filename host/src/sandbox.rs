@@ -232,7 +232,8 @@ impl Program {
         let input = self.input(instance.own_stdin);
         let (stdin, notifier) = standard_input::open(input);
         // From before it runs: what comes while it does for the first time is told, too.
-        let (changes, reports) = (instance.environment.changes(), stop.reports());
+        let changes = instance.environment.changes().and_of(instance.setting.reports.clone());
+        let reports = stop.reports();
         let wasi = WasiCtx::builder()
             .stdin(stdin)
             .stdout(instance.output.metered(instance.stdout))

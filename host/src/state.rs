@@ -67,7 +67,8 @@ impl State {
 
     /// What the interface of arguments and variables sees.
     pub fn environment(&mut self) -> EnvironmentView<'_> {
-        EnvironmentView { environment: &self.environment, arguments: &self.arguments, notices: self.notices }
+        let Self { environment, arguments, notices, setting, .. } = self;
+        EnvironmentView { environment, arguments, notices: *notices, setting }
     }
 
     /// What the network sees.

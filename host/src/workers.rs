@@ -14,7 +14,7 @@ use crate::audit;
 use crate::exit::Exit;
 use crate::harden::{self, LowPorts};
 use crate::key;
-use crate::limits::{Enforcer, Struck};
+use crate::limits::{self, Enforcer, Struck};
 use crate::log::{self, say};
 use crate::plan::Plan;
 #[cfg(target_os = "linux")]
@@ -33,6 +33,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 ///
 /// Where there are several workers, the first that does not succeed has the others stopped, and its end is the run's.
 pub fn run(plan: &Plan) -> Result<Exit> {
+    limits::note_address_space();
     if plan.harden && plan.keys.is_some() {
         harden::hide_memory().iter().for_each(say);
     }

@@ -1,5 +1,6 @@
 //! What the suites share: the two runtimes, servers and clients as processes, and limits on how long anything may take.
 
+pub mod namespace;
 pub mod responder;
 
 use std::ffi::{OsStr, OsString};
@@ -21,8 +22,13 @@ pub use udping_components::{CLIENT, SERVER};
 /// How long a process may take before the test that started it fails. Nothing here should come near it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The paths that datagrams take through the host.
+pub const PATHS: [&[&str]; 3] = [&[], &["--no-offload"], &["--batch", "1"]];
+
 /// Guests that do what a component should not, one behaviour each.
 pub mod guests {
+    /// Echoes on all IPv4 addresses.
+    pub const ECHOES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/echoes.wasm"));
     /// Sends to 10.9.0.2 until there is no room, waits for some, and goes on.
     pub const FILLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fills.wasm"));
     /// Declares that it takes notices of the host, and does with them what its argument says.

@@ -21,7 +21,8 @@
 //!   good order, and its exit code is its own. One that has not asked for standard input by then is ended at once, as any other.
 //! - With `--stdin` there are no notices, and [`UDPING_NOTICES`] is not set.
 //! - `wasi:cli/environment.get-environment` answers with the values of the moment. What changes without a notice is a fact of
-//!   the host, to be asked for when it is needed: [`UDPING_COLUMNS`].
+//!   the host, to be asked for when it is needed: [`UDPING_COLUMNS`], [`UDPING_DROPPED`], [`UDPING_DENIED`]. [`UDPING_ERRORS`] comes
+//!   with the notice [`ENVIRONMENT`] when there are some that were not asked for.
 //! - A component that could not start its work, or not go on, calls `wasi:cli/exit` with an error: exit code 2. One that ran, and
 //!   did not get what it ran for, returns an error from `wasi:cli/run`: exit code 1.
 
@@ -38,6 +39,18 @@ pub const NOTICES_ON_STDIN: &str = "stdin";
 
 /// The variable with the columns of the terminal that standard output is, as they are now; not set where it is no terminal.
 pub const UDPING_COLUMNS: &str = "UDPING_COLUMNS";
+
+/// The variable with the number of datagrams that the system has dropped because a socket of the component's had no room for them;
+/// not set where the system does not count them.
+pub const UDPING_DROPPED: &str = "UDPING_DROPPED";
+
+/// The variable with the last errors that came back for datagrams that were sent (ICMP), the oldest first, separated by commas, each
+/// as `NUMBER PORT PEER PROBLEM`: its number from 1, the local port, whom the datagram was for, and a word. Empty where there were
+/// none.
+pub const UDPING_ERRORS: &str = "UDPING_ERRORS";
+
+/// The variable with the reason why the system refused what was last refused; not set where this host did, or nothing was.
+pub const UDPING_DENIED: &str = "UDPING_DENIED";
 
 /// The notice that a variable has another value than before.
 pub const ENVIRONMENT: &str = "environment";

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use udping_core::pinger::{Event, Happened, Pinger};
+use udping_core::pinger::{Event, Happened, Pinger, Results};
 use udping_core::time::Instant;
-use udping_net::clock;
 use udping_net::console::{Console, WriteError};
 use udping_net::poll::Pollable;
+use udping_net::{clock, host};
 use udping_report::live::Live;
 use udping_report::{Clocks, Exporter, Run, summary};
 
@@ -157,7 +157,7 @@ impl Output {
             let cleared = live.clear(self.run.settings.style, terminal::columns());
             self.pending.extend_from_slice(cleared.as_bytes());
         }
-        let results = pinger.results();
+        let results = Results { dropped: host::dropped(), ..pinger.results() };
         let mut text = String::new();
         self.exporter.finish(&self.run, &results, &mut text);
         self.pending.extend_from_slice(text.as_bytes());

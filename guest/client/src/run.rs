@@ -12,7 +12,7 @@ use udping_core::stamp::ErrorEstimate;
 use udping_core::summary::Summary;
 use udping_core::time::{Instant, UnixTime};
 use udping_net::console::{Console, WriteError};
-use udping_net::host::{Notice, Notices};
+use udping_net::host::{self, Notice, Notices};
 use udping_net::program::{self, Failure};
 use udping_net::{clock, poll, random};
 use udping_report::csv::Csv;
@@ -52,7 +52,8 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let run = Run { settings: Settings { quiet: run.settings.quiet || is_live, ..run.settings }, ..run };
     let mut output = Output::new(run, exporter(args.format), is_live);
     output.start()?;
-    ping(&mut pinger, &sockets, &args, &mut output)?;
+    let mut network = Network { sockets: &sockets, errors: 0 };
+    ping(&mut pinger, &mut network, &args, &mut output)?;
     output.finish(&mut pinger)?;
     let results = pinger.results();
     let answered = |target: usize| {
@@ -148,11 +149,14 @@ fn exporter(format: Format) -> Box<dyn Exporter> {
 }
 
 /// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its events.
-fn ping(pinger: &mut Pinger, sockets: &Sockets, args: &Args, output: &mut Output) -> Result<(), WriteError> {
-    let notices = Notices::from_host();
+fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mut Output) -> Result<(), WriteError> {
+    let (notices, sockets) = (Notices::from_host(), network.sockets);
     loop {
         pinger.handle_timeout(clock::now());
         send_due(pinger, sockets);
+        if pinger.is_over() {
+            network.tell_errors(pinger);
+        }
         output.report(pinger)?;
         if args.until_reply && output.all_answered() {
             pinger.stop();
@@ -183,6 +187,7 @@ fn ping(pinger: &mut Pinger, sockets: &Sockets, args: &Args, output: &mut Output
                     match notice {
                         Notice::Stop => pinger.stop(),
                         Notice::Environment => {
+                            network.tell_errors(pinger);
                             program::changed_keys().into_iter().for_each(|keys| pinger.set_keys(keys));
                         }
                         Notice::Report => {
@@ -213,7 +218,34 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
         let (flow, seq, before) = (departure.flow, departure.seq, clock::now());
         match sockets.send(&departure) {
             Ok(()) => pinger.departed(flow, seq, before, clock::now()),
+            Err(error) if error.is_refusal() => {
+                let by_system = host::refused_by_system().map(|cause| format!("{error} by the system: {cause}"));
+                let is_final = by_system.is_none() && host::is_udping_host() && pinger.config().targets.len() == 1;
+                pinger.not_sent(flow, seq, before, by_system.unwrap_or_else(|| error.to_string()));
+                // What is not granted is not granted later, and the host has said how it would be.
+                if is_final {
+                    pinger.stop();
+                }
+            }
             Err(error) => pinger.not_sent(flow, seq, before, error.to_string()),
+        }
+    }
+}
+
+/// The sockets of a run, and what the host has said of them.
+struct Network<'a> {
+    sockets: &'a Sockets,
+    /// How many errors that came back are told by now.
+    errors: u64,
+}
+
+impl Network<'_> {
+    /// Tells of errors that came back since the last time, each with whom it is about.
+    fn tell_errors(&mut self, pinger: &mut Pinger) {
+        for error in host::errors_after(self.errors) {
+            self.errors = error.number;
+            let flow = self.sockets.source_port(error.local_port).and_then(|port| pinger.flow(port, error.peer));
+            pinger.network_error(clock::now(), flow, error.reason.to_owned());
         }
     }
 }

@@ -15,7 +15,7 @@ use udping_net::udp::{Bound, Channel};
 /// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
 const BATCH: u64 = 64;
 
-/// What may wait in the kernel while others are looked at, where several servers answer: a thousand datagrams.
+/// What may wait in the kernel while others are looked at: a thousand datagrams.
 const BUFFER: u64 = 2 << 20;
 
 /// The variable that says through which interface the host sends, where it was told one.
@@ -35,7 +35,8 @@ struct Socket {
 }
 
 impl Sockets {
-    /// Opens what is needed to reach `peers`. A single one is connected to: then its network's errors come back, too.
+    /// Opens what is needed to reach `peers`. No socket is connected, for one peer or for many: a connected one keeps the local
+    /// address that it was given then, and is of no use when that changes.
     pub fn open(args: &Args, peers: &[SocketAddr]) -> Result<Self, Failure> {
         let last = args.source_port.map(|first| u32::from(first.get()) + u32::from(args.source_ports.get()) - 1);
         if last.is_some_and(|last| last > u16::MAX.into()) {
@@ -53,7 +54,7 @@ impl Sockets {
         for source_port in 0..usize::from(args.source_ports.get()) {
             for is_ipv4 in [true, false] {
                 if peers.iter().any(|peer| peer.is_ipv4() == is_ipv4) {
-                    let channel = open(args, source, source_port, is_ipv4, peers)?;
+                    let channel = open(args, source, source_port, is_ipv4)?;
                     channels.push(Socket { channel, source_port, is_ipv4 });
                 }
             }
@@ -107,9 +108,15 @@ impl Sockets {
                     }
                 }
                 // Not the end of the run: the next ping may be answered.
-                Err(error) => return pinger.network_error(now, error.to_string()),
+                Err(error) => return pinger.network_error(now, None, error.to_string()),
             }
         }
+    }
+
+    /// The number of the source port that is `local`.
+    pub fn source_port(&self, local: u16) -> Option<usize> {
+        let is_it = |socket: &&Socket| socket.channel.local_address().port() == local;
+        self.channels.iter().find(is_it).map(|socket| socket.source_port)
     }
 
     fn of(&self, source_port: usize, peer: SocketAddr) -> Option<&Channel> {
@@ -131,13 +138,7 @@ fn source_address(args: &Args) -> Result<Option<SocketAddr>, Failure> {
     Err(Failure::Message(message))
 }
 
-fn open(
-    args: &Args,
-    source: Option<SocketAddr>,
-    source_port: usize,
-    is_ipv4: bool,
-    peers: &[SocketAddr],
-) -> Result<Channel, Failure> {
+fn open(args: &Args, source: Option<SocketAddr>, source_port: usize, is_ipv4: bool) -> Result<Channel, Failure> {
     let any = if is_ipv4 { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
     let any = source.unwrap_or_else(|| SocketAddr::new(any, 0));
     // The last of them is a port, as was seen before.
@@ -148,12 +149,7 @@ fn open(
     if let Some(ttl) = args.ttl {
         socket.set_hop_limit(ttl.get()).map_err(|error| Failure::Net(format!("cannot set the TTL to {ttl}"), error))?;
     }
-    match peers {
-        [peer] => socket.open(Some(*peer)).map_err(|error| Failure::Net(format!("cannot send to {peer}"), error)),
-        _ => {
-            // Less than is asked for is enough for fewer.
-            let _ = socket.set_receive_buffer(BUFFER);
-            socket.open(None).map_err(|error| Failure::Net(format!("cannot use {local}"), error))
-        }
-    }
+    // Less than is asked for is enough for fewer.
+    let _ = socket.set_receive_buffer(BUFFER);
+    socket.open(None).map_err(|error| Failure::Net(format!("cannot use {local}"), error))
 }

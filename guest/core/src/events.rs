@@ -33,8 +33,9 @@ pub enum Event {
     Lost(FlowId, Seq, Times),
     /// The socket did not accept the datagram.
     NotSent(FlowId, Seq, Times, String),
-    /// The network reported an error that belongs to no ping in particular, such as an ICMP port unreachable.
-    NetworkError(String),
+    /// The network reported an error that belongs to no ping in particular, such as an ICMP port unreachable; and to whose pings
+    /// it belongs, where that is known.
+    NetworkError(Option<FlowId>, String),
     /// A datagram from another address, with content that was not sent, or without the tag that it should have.
     Foreign {
         /// Who sent it.

@@ -99,6 +99,8 @@ pub struct Results {
     pub duration: Duration,
     /// How well the schedule was kept.
     pub punctuality: Punctuality,
+    /// How many datagrams the own sockets had no room for, where that is known.
+    pub dropped: Option<u64>,
 }
 
 /// One run.
@@ -250,9 +252,14 @@ impl Pinger {
         }
     }
 
-    /// The network reported an error at `now` that belongs to no ping in particular.
-    pub fn network_error(&mut self, now: Instant, reason: String) {
-        self.tell(now, Event::NetworkError(reason));
+    /// The network reported an error at `now` that belongs to no ping in particular, but to those of `flow`, where that is known.
+    pub fn network_error(&mut self, now: Instant, flow: Option<FlowId>, reason: String) {
+        self.tell(now, Event::NetworkError(flow, reason));
+    }
+
+    /// The flow from that source port to `peer`.
+    pub fn flow(&self, source_port: usize, peer: SocketAddr) -> Option<FlowId> {
+        self.by_address.get(&(source_port, peer)).copied()
     }
 
     /// From now on, pings are tagged with the first of `keys`, and replies count that are tagged with one of them; where there
@@ -388,7 +395,7 @@ impl Pinger {
             send_call: self.send_call.spread(),
         };
         let duration = self.first_send.map_or(Duration::ZERO, |first| end.since(first));
-        Results { flows, total, duration, punctuality }
+        Results { flows, total, duration, punctuality, dropped: None }
     }
 
     fn tell(&mut self, at: Instant, event: Event) {

@@ -19,7 +19,7 @@ impl From<ErrorCode> for NetError {
 impl fmt::Display for NetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            ErrorCode::AccessDenied => "the host does not allow it",
+            ErrorCode::AccessDenied => "permission denied",
             ErrorCode::NotSupported => "the host does not support it",
             ErrorCode::InvalidArgument => "not a valid address for this",
             ErrorCode::OutOfMemory => "no buffer space or memory left",
@@ -42,7 +42,7 @@ impl fmt::Display for NetError {
 }
 
 impl NetError {
-    /// Whether the host refused, rather than the network.
+    /// Whether it was refused, by the host or by the system, rather than impossible.
     pub fn is_refusal(self) -> bool {
         self.0 == ErrorCode::AccessDenied
     }

@@ -1,6 +1,7 @@
 //! What a host tells its guests: the environment; and udping-host's notices, by its contract ([`udping_cli::contract`]).
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 
 use udping_cli::contract;
 
@@ -17,6 +18,48 @@ const READ: u64 = 65_536;
 /// A variable of the environment.
 pub fn variable(wanted: &str) -> Option<String> {
     environment::get_environment().into_iter().find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+/// How many datagrams the system dropped because a socket of this component's had no room for them, where the host says so.
+pub fn dropped() -> Option<u64> {
+    variable(contract::UDPING_DROPPED)?.parse().ok()
+}
+
+/// Why the system refused what was last refused; `None` where the host did, or does not say.
+pub fn refused_by_system() -> Option<String> {
+    variable(contract::UDPING_DENIED)
+}
+
+/// An error that came back for a datagram that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CameBack {
+    /// From 1, over all.
+    pub number: u64,
+    /// The port that the datagram was sent from.
+    pub local_port: u16,
+    /// Whom it was for.
+    pub peer: SocketAddr,
+    /// What became of it.
+    pub reason: &'static str,
+}
+
+/// Those after number `last` that the host still knows, the oldest first.
+pub fn errors_after(last: u64) -> Vec<CameBack> {
+    let errors = variable(contract::UDPING_ERRORS).unwrap_or_default();
+    errors.split(',').filter_map(came_back).filter(|error| error.number > last).collect()
+}
+
+fn came_back(text: &str) -> Option<CameBack> {
+    let mut words = text.split(' ');
+    let (number, port, peer) = (words.next()?, words.next()?, words.next()?);
+    let reason = match words.next()? {
+        "connection-refused" => "connection refused: nothing listens on that port",
+        "prohibited" => "a firewall or a router prohibits it",
+        "time-exceeded" => "its TTL, or hop limit, is too small",
+        "datagram-too-large" => "the datagram is too large",
+        _ => "no route to it",
+    };
+    Some(CameBack { number: number.parse().ok()?, local_port: port.parse().ok()?, peer: peer.parse().ok()?, reason })
 }
 
 /// Whether udping-host runs this component.
@@ -118,6 +161,26 @@ impl Notices {
             };
             notices.extend(notice.filter(|notice| !notices.contains(notice)));
             line.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_came_back_names_its_datagram() {
+        let expected = CameBack {
+            number: 17,
+            local_port: 40_000,
+            peer: "[fe80::1%2]:12000".parse().unwrap(),
+            reason: "connection refused: nothing listens on that port",
+        };
+        assert_eq!(came_back("17 40000 [fe80::1%2]:12000 connection-refused"), Some(expected));
+        assert_eq!(came_back("17 40000 10.0.0.1:7 something-new").map(|error| error.reason), Some("no route to it"));
+        for text in ["", "17", "17 40000 nobody x", "17 40000 10.0.0.1:7"] {
+            assert_eq!(came_back(text), None, "{text:?}");
         }
     }
 }

@@ -10,6 +10,10 @@ use crate::console::{Console, WriteError};
 use crate::error::NetError;
 use crate::host;
 
+/// What may be behind a refusal of a host that does not say.
+const REFUSED: &str =
+    " (wasmtime grants the network with -S inherit-network; ports below 1024 need root or CAP_NET_BIND_SERVICE)";
+
 /// How a program ends when it does not end well.
 #[derive(Debug, Error)]
 pub enum Failure {
@@ -48,11 +52,13 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
         Err(Failure::Ran) => return Err(()),
         Err(failure) => failure,
     };
-    let said_by_host = matches!(failure, Failure::Net(_, error) if error.is_refusal()) && host::is_udping_host();
-    if !said_by_host {
+    let is_refusal = matches!(failure, Failure::Net(_, error) if error.is_refusal());
+    // udping-host has said what was refused, by whom, and what to do.
+    if !(is_refusal && host::is_udping_host()) {
         let name = arguments.first().map_or("udping", String::as_str);
+        let hint = if is_refusal { REFUSED } else { "" };
         // Where standard error is closed too, only the exit code is left.
-        let _ = Console::stderr().line(format_args!("{name}: {failure}"));
+        let _ = Console::stderr().line(format_args!("{name}: {failure}{hint}"));
     }
     exit::exit(Err(()));
     Err(())

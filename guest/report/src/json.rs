@@ -6,7 +6,7 @@ use serde::Serialize;
 use udping_core::pinger::{Event, Happened, Results};
 use udping_core::time::Instant;
 
-use crate::views::{ConfigView, FlowView, RecordView, SenderView, SummaryView, TargetView, nanos};
+use crate::views::{ConfigView, FlowView, ReceiverView, RecordView, SenderView, SummaryView, TargetView, nanos};
 use crate::{Exporter, Run};
 
 /// `--format json`.
@@ -52,8 +52,9 @@ impl Exporter for Json {
             *out += &json(FlowView::new(*flow, summary));
         }
         let (total, sender) = (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
+        let receiver = json(ReceiverView::from(results));
         *out += &format!(
-            "\n],\n\"total\":{},\n\"sender\":{},\n\"ended\":{},\"duration_ns\":{}}}\n",
+            "\n],\n\"total\":{},\n\"sender\":{},\n\"receiver\":{receiver},\n\"ended\":{},\"duration_ns\":{}}}\n",
             json(total),
             json(sender),
             json(run.now()),

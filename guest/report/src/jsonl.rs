@@ -6,7 +6,7 @@ use udping_core::seq::Seq;
 use udping_core::time::Instant;
 
 use crate::json::json;
-use crate::views::{ConfigView, SenderView, SummaryView, TargetView, nanos};
+use crate::views::{ConfigView, ReceiverView, SenderView, SummaryView, TargetView, nanos};
 use crate::{Exporter, Run};
 
 /// `--format jsonl`.
@@ -34,6 +34,10 @@ enum Line<'a> {
     NetworkError {
         t_ns: u64,
         time: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source_port: Option<u16>,
         reason: &'a str,
     },
     Foreign {
@@ -53,6 +57,7 @@ enum Line<'a> {
         duration_ns: u64,
         total: Box<SummaryView>,
         sender: Box<SenderView>,
+        receiver: ReceiverView,
     },
 }
 
@@ -84,7 +89,11 @@ impl<'a> Line<'a> {
             Event::Sent(flow, seq) => Self::Sent(ping(*flow, *seq)),
             Event::Lost(flow, seq, _) => Self::Lost(ping(*flow, *seq)),
             Event::NotSent(flow, seq, _, reason) => Self::NotSent { ping: ping(*flow, *seq), reason },
-            Event::NetworkError(reason) => Self::NetworkError { t_ns, time: run.timestamp(happened.at), reason },
+            Event::NetworkError(flow, reason) => {
+                let (time, name) = (run.timestamp(happened.at), flow.map(|flow| run.flow(flow)));
+                let (target, source_port) = (name.map(|name| name.target), name.map(|name| name.source_port));
+                Self::NetworkError { t_ns, time, target, source_port, reason }
+            }
             Event::Foreign { from, bytes } => {
                 let (time, from) = (run.timestamp(happened.at), from.to_string());
                 Self::Foreign { t_ns, time, from, bytes: *bytes }
@@ -126,6 +135,7 @@ impl Exporter for JsonLines {
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String) {
         let (total, sender) = (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
         let (time, duration_ns) = (run.now(), nanos(results.duration));
-        push(Line::Summary { time, duration_ns, total: Box::new(total), sender: Box::new(sender) }, out);
+        let (total, sender, receiver) = (Box::new(total), Box::new(sender), results.into());
+        push(Line::Summary { time, duration_ns, total, sender, receiver }, out);
     }
 }

@@ -76,6 +76,7 @@ struct Metrics {
     not_pinged: Vec<NotPinged>,
     flows: Vec<(Flow, Summary)>,
     sender: Punctuality,
+    dropped: Option<u64>,
 }
 
 /// A metric of each flow: its name, what it is, and its value.
@@ -191,6 +192,11 @@ impl Metrics {
         let help = "Points of the schedule that were over by more than half an interval.";
         let mut metric = encoder.encode_descriptor("missed_slots_total", help, None, MetricType::Counter)?;
         metric.encode_gauge(&self.sender.missed_slots)?;
+        if let Some(dropped) = self.dropped {
+            let help = "Datagrams that this machine dropped since the receive buffers of the own sockets were full.";
+            let mut metric = encoder.encode_descriptor("receive_buffer_drops_total", help, None, MetricType::Counter)?;
+            metric.encode_gauge(&dropped)?;
+        }
         for (name, help, spread) in [
             ("timer_error", "From when pings were due to when they were sent.", self.sender.timer_error),
             ("send_call", "How long the call took by which each was sent.", self.sender.send_call),
@@ -224,6 +230,7 @@ impl Exporter for OpenMetrics {
             not_pinged: not_pinged(run),
             flows: flows(run, results),
             sender: results.punctuality,
+            dropped: results.dropped,
         };
         let mut registry = Registry::with_prefix("udping");
         registry.register_collector(Box::new(metrics));

@@ -158,6 +158,7 @@ impl fmt::Display for Counts<'_> {
             (s.awaited, "still awaited when stopped"),
             (s.foreign, "foreign"),
             (p.missed_slots, "slots missed"),
+            (self.results.dropped.unwrap_or_default(), "dropped by this machine for want of receive buffer"),
         ] {
             if count > 0 {
                 write!(f, ", {count} {name}")?;

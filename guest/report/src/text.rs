@@ -117,9 +117,10 @@ impl fmt::Display for Line<'_> {
                 write!(f, "{}seq={seq} lost: no reply within {timeout}", self.prefix(*flow))
             }
             Event::NotSent(flow, seq, _, reason) => write!(f, "{}seq={seq} not sent: {reason}", self.prefix(*flow)),
-            Event::NetworkError(reason) => match self.run.flows.as_slice() {
-                [flow] => write!(f, "from {}: {reason}", flow.address),
-                _ => write!(f, "from the network: {reason}"),
+            Event::NetworkError(flow, reason) => match (flow, self.run.flows.as_slice()) {
+                (Some(flow), _) => write!(f, "from {}: {reason}", Name(self.run, *flow)),
+                (None, [flow]) => write!(f, "from {}: {reason}", flow.address),
+                (None, _) => write!(f, "from the network: {reason}"),
             },
             Event::Foreign { from, bytes } => write!(f, "{bytes} bytes from {from}: not a reply to any ping of this run"),
             Event::Settled(flow, seq, sent) if sent.fate == Fate::Awaited => {

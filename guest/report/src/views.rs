@@ -7,6 +7,7 @@ use serde::Serialize;
 use udping_core::in_flight::{Fate, Sent};
 use udping_core::loss_directions::DirectedLosses;
 use udping_core::one_way::{OneWaySpreads, Reflected, SyncedSpreads};
+use udping_core::pinger::Results;
 use udping_core::protocol::Protocol;
 use udping_core::seq::Seq;
 use udping_core::stamp::ErrorEstimate;
@@ -336,5 +337,17 @@ impl From<&Punctuality> for SenderView {
             timer_error: punctuality.timer_error.map(Into::into),
             send_call: punctuality.send_call.map(Into::into),
         }
+    }
+}
+
+/// `receiver`: what this machine itself lost.
+#[derive(Serialize)]
+pub struct ReceiverView {
+    dropped: Option<u64>,
+}
+
+impl From<&Results> for ReceiverView {
+    fn from(results: &Results) -> Self {
+        Self { dropped: results.dropped }
     }
 }

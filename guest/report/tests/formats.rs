@@ -7,7 +7,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use udping_core::delays::Measured;
-use udping_core::pinger::{Arrival, Config, FlowId, Pinger};
+use udping_core::pinger::{Arrival, Config, FlowId, Pinger, Results};
 use udping_core::protocol::{Codec, Protocol};
 use udping_core::schedule::Pace;
 use udping_core::seq::Seq;
@@ -45,6 +45,8 @@ struct Printed {
     pinger: Pinger,
     exporter: Box<dyn Exporter>,
     text: String,
+    /// What the machine itself lost.
+    dropped: Option<u64>,
 }
 
 impl Printed {
@@ -91,7 +93,7 @@ impl Printed {
             clocks: Clocks { monotonic: at(0), wall: wall(0) },
             config,
         };
-        let mut printed = Self { run, pinger, exporter, text: String::new() };
+        let mut printed = Self { run, pinger, exporter, text: String::new(), dropped: None };
         printed.exporter.start(&printed.run, &mut printed.text);
         printed
     }
@@ -130,9 +132,10 @@ impl Printed {
         }
         let end = at(us);
         self.run.clocks = Clocks { monotonic: end, wall: wall(us) };
-        self.exporter.finish(&self.run, &self.pinger.results(), &mut self.text);
+        let results = Results { dropped: self.dropped, ..self.pinger.results() };
+        self.exporter.finish(&self.run, &results, &mut self.text);
         let mut beside = String::new();
-        self.exporter.finish_beside(&self.run, &self.pinger.results(), &mut beside);
+        self.exporter.finish_beside(&self.run, &results, &mut beside);
         if !beside.is_empty() {
             self.text += &format!("on standard error:\n{beside}");
         }
@@ -154,7 +157,9 @@ fn eventful(exporter: Box<dyn Exporter>) -> String {
     run.receive(360_000, 0, server, &second);
     let fifth = run.send(400_000);
     run.receive(400_500, 0, "198.51.100.1:9", &fifth);
-    run.pinger.network_error(at(401_000), "connection refused".to_owned());
+    let flow = run.pinger.flow(0, address(server));
+    run.pinger.network_error(at(401_000), flow, "connection refused".to_owned());
+    run.dropped = Some(3);
     run.receive(402_500, 0, server, &fifth);
     run.send(500_000);
     run.pinger.stop();
@@ -166,6 +171,9 @@ fn of_many(exporter: Box<dyn Exporter>) -> String {
     let servers = ["192.0.2.7:12000", "[2001:db8::7]:7"];
     let targets = [("a.example", Ok(servers[0])), ("no.example", Err("cannot resolve no.example")), ("b", Ok(servers[1]))];
     let mut run = Printed::new(exporter, &targets, &[40_000, 40_001], Protocol::Text);
+    let (silent, unknown) = (run.pinger.flow(1, address(servers[1])), run.pinger.flow(2, address(servers[1])));
+    run.pinger.network_error(at(0), silent, "connection refused".to_owned());
+    run.pinger.network_error(at(0), unknown, "no route to it".to_owned());
     // Turns: each server from the first port, each from the second, and so on.
     for turn in 0..12 {
         let due = turn * 50_000;

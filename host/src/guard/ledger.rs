@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::system::Operation;
 use crate::grants::{AnswerRule, HostName, Reason, Refusal, Request};
 use crate::rate::Rate;
 
@@ -62,6 +63,15 @@ pub enum Denial<'a> {
     Tcp {
         /// Who asked.
         component: &'a str,
+    },
+    /// By the system, which no grant changes.
+    BySystem {
+        /// Whose.
+        component: &'a str,
+        /// What it asked for.
+        operation: Operation,
+        /// Why, and what helps.
+        cause: &'a str,
     },
     /// By what the host may compute to drop datagrams.
     TooMany {
@@ -140,6 +150,9 @@ impl fmt::Display for Denial<'_> {
             Self::Tcp { component } => {
                 write!(f, "refused: {component} asked for a TCP socket: TCP is never granted, only UDP and name lookups are")
             }
+            Self::BySystem { component, operation, cause } => {
+                write!(f, "refused by the system: {component} asked to {operation}: {cause}")
+            }
             Self::TooMany { component, peer } => {
                 write!(f, "dropped: so many datagrams to {component} that may not reach it, the last from {peer}, ")?;
                 write!(f, "that dropping them takes half a core: others may wait, or be lost")
@@ -189,6 +202,7 @@ impl Denial<'_> {
             Self::AnswerToMany { .. } => Kind { what: "send", why: "multicast or broadcast" },
             Self::OverLookups { .. } => Kind { what: "resolve", why: "limit-lookups" },
             Self::Tcp { .. } => Kind { what: "tcp", why: "never granted" },
+            Self::BySystem { operation, .. } => Kind { what: operation.word(), why: "the system" },
             Self::TooMany { .. } => Kind { what: "receive", why: "too many to drop" },
         }
     }

@@ -7,9 +7,11 @@ mod meter;
 mod recorder;
 mod source_limit;
 mod sources;
+mod system;
 mod table;
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ pub use meter::Meters;
 pub use recorder::Recorder;
 pub use source_limit::SourcePrefix;
 pub use sources::SocketId;
+pub use system::Operation;
 
 use crate::grants::{Advice, By, Grants, HostName, Reason, Refusal, Request, Standing};
 use crate::rate::Rate;
@@ -85,6 +88,8 @@ pub struct Guard {
     advice: Advice,
     recorder: Option<Arc<Recorder>>,
     state: Mutex<State>,
+    /// Why, where what was last refused was refused by the system.
+    by_system: Mutex<Option<String>>,
 }
 
 struct State {
@@ -98,7 +103,16 @@ impl Guard {
     pub fn new(component: String, grants: Arc<Grants>, meters: Arc<Meters>, ledger: Arc<Ledger>) -> Self {
         let sources = Sources::new(grants.answer);
         let state = State { sources, traffic: ledger.counters(), dropping: Dropping::default() };
-        Self { component, grants, meters, ledger, advice: Advice::default(), recorder: None, state: Mutex::new(state) }
+        Self {
+            component,
+            grants,
+            meters,
+            ledger,
+            advice: Advice::default(),
+            recorder: None,
+            state: Mutex::new(state),
+            by_system: Mutex::default(),
+        }
     }
 
     /// With what is known of the run, for what refusals say.
@@ -143,7 +157,21 @@ impl Guard {
         };
         let refusal = Refusal { component: &self.component, request, reason, grants: &self.grants, advice: &self.advice };
         self.ledger.note(&Denial::Refused(refusal), Instant::now());
+        *self.by_system.lock().unwrap_or_else(PoisonError::into_inner) = None;
         None
+    }
+
+    /// What was granted failed. Where the system refused it, that is told as such.
+    pub fn failed(&self, operation: Operation, error: &io::Error) {
+        let Some(cause) = system::cause(operation, error) else { return };
+        let denial = Denial::BySystem { component: &self.component, operation, cause: &cause };
+        self.ledger.note(&denial, Instant::now());
+        *self.by_system.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+    }
+
+    /// Why what was last refused was refused; `None` where that was by the grants, or nothing was.
+    pub fn refused_by_system(&self) -> Option<String> {
+        self.by_system.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn over_rate(&self, peer: SocketAddr, flow: Flow, rate: Rate, now: Instant) {
@@ -185,6 +213,11 @@ impl Gate {
             standing => standing,
         };
         self.guard.decide(&Request::Connect { to, standing }).is_some()
+    }
+
+    /// What was granted failed.
+    pub fn failed(&self, operation: Operation, error: &io::Error) {
+        self.guard.failed(operation, error);
     }
 
     /// For the datagrams of one batch. There is one turn at a time.

@@ -12,10 +12,8 @@ type ByArguments = Vec<(libc::c_long, Vec<SeccompRule>)>;
 /// On descriptors: whether one blocks, and whether it is a terminal. `TIOCSTI` types into that terminal, and is not among them.
 const IOCTLS: &[libc::Ioctl] = &[libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
 
-/// Whether one blocks or is inherited, another one for the same file, and the seal on what a memory starts with. `F_SETFL` is
-/// beside them; what sends signals (`F_SETOWN`, `F_SETLEASE`, `F_NOTIFY`) is not.
-const FCNTLS: &[libc::c_int] =
-    &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC, libc::F_ADD_SEALS, libc::F_GET_SEALS];
+/// Whether one blocks or is inherited, and another one for the same file. `F_SETFL` is beside them; what sends signals (`F_SETOWN`, `F_SETLEASE`, `F_NOTIFY`) is not.
+const FCNTLS: &[libc::c_int] = &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
 
 /// Names of threads and of memory, and where the C library looks when there is no `/proc`.
 const PRCTLS: &[libc::c_int] = &[libc::PR_SET_NAME, libc::PR_SET_VMA, PR_GET_AUXV];
@@ -81,14 +79,11 @@ const NEW_THREAD: (u64, u64) = {
 
 /// Those of a process that runs guests. They are machine code by now, so nothing more becomes executable.
 pub fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
-    let sealed = (libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING).into();
     let udp = [libc::AF_INET, libc::AF_INET6].map(|family| socket(family, libc::SOCK_DGRAM));
     let mut calls = common()?;
     calls.extend([
         (libc::SYS_mmap, not_executable()?),
         (libc::SYS_mprotect, not_executable()?),
-        // Where wasmtime keeps what a memory starts with.
-        (libc::SYS_memfd_create, vec![rule([condition(1, Eq, sealed)?])?]),
         (libc::SYS_socket, udp.into_iter().collect::<Result<_, _>>()?),
         (libc::SYS_setsockopt, options(&socket_options(needs))?),
     ]);

@@ -8,6 +8,7 @@ mod output;
 mod watchdog;
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -116,7 +117,7 @@ pub enum Struck {
     #[error("wrote more than {0} in total (--limit-output-total)")]
     OutputTotal(ByteSize),
     /// The system's own.
-    #[error("asked for more memory than the system has for it")]
+    #[error("needs memory that the system does not give{}", AddressSpace::of_this_process())]
     System,
     /// [`CompileLimits::memory`].
     #[error("took more than {0} of memory to compile (--limit-compile-memory)")]
@@ -124,6 +125,41 @@ pub enum Struck {
     /// [`CompileLimits::time`].
     #[error("took longer than {} to compile (--limit-compile-time)", format_duration(*.0))]
     CompileTime(Duration),
+}
+
+/// What of the addresses that this process may use is kept for each memory of a component, in GiB: that much wasmtime reserves for
+/// one of 32 bits, so that its code does not check each access.
+const ADDRESSES: u64 = 4;
+
+/// How many bytes of addresses this process may use (`RLIMIT_AS`, setrlimit(2)), where that is bounded.
+#[derive(Clone, Copy)]
+struct AddressSpace(Option<u64>);
+
+static ADDRESS_SPACE: OnceLock<AddressSpace> = OnceLock::new();
+
+impl AddressSpace {
+    fn of_this_process() -> Self {
+        ADDRESS_SPACE.get().copied().unwrap_or(Self(None))
+    }
+}
+
+/// Remembers how many addresses this process may use: a hardened process cannot ask any more.
+pub fn note_address_space() {
+    #[cfg(target_os = "linux")]
+    ADDRESS_SPACE.get_or_init(|| AddressSpace(rustix::process::getrlimit(rustix::process::Resource::As).current));
+}
+
+/// What it lacks, and what to do.
+impl fmt::Display for AddressSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(bytes) = self.0 else { return Ok(()) };
+        let bytes = ByteSize(bytes);
+        write!(
+            f,
+            ": its process may use {bytes} of addresses, and {ADDRESSES} GiB are kept for each memory of a component; "
+        )?;
+        f.write_str("raise that limit (ulimit -v unlimited, RLIMIT_AS, systemd's LimitAS=)")
+    }
 }
 
 impl Struck {

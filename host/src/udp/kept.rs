@@ -57,12 +57,12 @@ fn is_free(socket: &Arc<RawSocket>) -> bool {
 mod tests {
     use bytesize::ByteSize;
 
-    use super::super::Buffers;
+    use super::super::{Buffers, Reports};
     use super::*;
 
     fn socket() -> RawSocket {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        RawSocket::new(socket, &Buffers::new(ByteSize::mib(1), 1)).unwrap()
+        RawSocket::new(socket, &Buffers::new(ByteSize::mib(1), 1), &Reports::new()).unwrap()
     }
 
     #[test]

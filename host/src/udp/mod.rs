@@ -2,12 +2,16 @@
 //! time.
 //!
 //! Four rooms, outermost first: [`wit`] is the glue to the bindings; [`socket`] and [`streams`] are the state that the WIT
-//! describes, and ask the guard about every address; [`os`] makes the system calls and knows neither WIT nor grants.
+//! describes, and ask the guard about every address, and [`origins`] where an answer leaves from; [`os`] makes the system calls
+//! and knows neither WIT nor grants.
 
 mod buffers;
 mod kept;
 mod options;
+mod origins;
 mod os;
+mod outgoing;
+mod reports;
 mod socket;
 mod streams;
 mod wit;
@@ -20,8 +24,10 @@ pub use buffers::Buffers;
 pub use kept::Kept;
 pub use options::{OptionError, SocketOptions};
 pub use os::RawSocket;
+pub use outgoing::Outgoing;
+pub use reports::Reports;
 pub use socket::Socket;
-pub use streams::{Incoming, Outgoing};
+pub use streams::Incoming;
 
 use crate::guard::Guard;
 use crate::harden::LowPorts;
@@ -44,6 +50,8 @@ pub struct Setting {
     pub options: SocketOptions,
     /// Those that are there already.
     pub kept: Arc<Kept>,
+    /// What they tell beside datagrams.
+    pub reports: Arc<Reports>,
     /// Told when the first datagrams are about to pass.
     pub low_ports: Arc<LowPorts>,
 }
@@ -83,4 +91,6 @@ pub struct Datagram {
     pub data: Vec<u8>,
     /// Who sent it.
     pub from: std::net::SocketAddr,
+    /// Which local address it came to, where that is for its answer to leave from.
+    to: Option<os::Local>,
 }

@@ -2,14 +2,17 @@
 
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
 
 use wasmtime_wasi::p2::SocketResult;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
 use super::Setting;
+use super::origins::Origins;
 use super::os::{self, Family};
-use super::streams::{Incoming, Outgoing};
-use crate::guard::{Gate, SocketId};
+use super::outgoing::Outgoing;
+use super::streams::Incoming;
+use crate::guard::{Gate, Operation, SocketId};
 
 /// A socket of a component's.
 pub struct Socket {
@@ -17,6 +20,7 @@ pub struct Socket {
     setting: Setting,
     binding: Binding,
     peer: Option<SocketAddr>,
+    origins: Arc<Mutex<Origins>>,
 }
 
 /// How far the socket has come to its local address, and the gate that goes with it.
@@ -30,9 +34,10 @@ enum Binding {
 impl Socket {
     /// A new one, unbound.
     pub fn new(family: Family, setting: Setting) -> SocketResult<Self> {
-        let os = os::Socket::new(family, setting.tuning, &setting.buffers)?;
+        let os = os::Socket::new(family, setting.tuning, &setting.buffers, &setting.reports);
+        let os = os.inspect_err(|error| setting.guard.failed(Operation::Open, error))?;
         setting.options.apply(os.shared().as_ref(), family == Family::V4)?;
-        Ok(Self { os, setting, binding: Binding::Unbound, peer: None })
+        Ok(Self { os, setting, binding: Binding::Unbound, peer: None, origins: Arc::default() })
     }
 
     /// `start-bind`: binds at once, since nothing asks anybody.
@@ -54,7 +59,7 @@ impl Socket {
                 id
             }
             None => {
-                self.os.bind(local)?;
+                self.os.bind(local).inspect_err(|error| self.setting.guard.failed(Operation::Bind(local), error))?;
                 let id = SocketId::unique();
                 self.setting.kept.keep(local, self.os.shared(), id);
                 id
@@ -89,8 +94,10 @@ impl Socket {
             }
             None => {}
         }
-        let incoming = Incoming::new(self.os.receiver()?, gate.clone(), self.peer, &self.setting);
-        let outgoing = Outgoing::new(self.os.clone(), gate, self.peer, &self.setting)?;
+        // What goes to one peer alone leaves from where the system had it connected.
+        let origins = (self.peer.is_none() && self.os.tells_local()).then(|| self.origins.clone());
+        let incoming = Incoming::new(self.os.receiver()?, gate.clone(), self.peer, origins.clone(), &self.setting);
+        let outgoing = Outgoing::new(self.os.clone(), gate, self.peer, origins, &self.setting)?;
         Ok((incoming, outgoing))
     }
 
@@ -110,6 +117,9 @@ impl Socket {
             return Err(ErrorCode::AccessDenied.into());
         }
         let result = self.os.connect(peer);
+        if let Err(error) = &result {
+            self.setting.guard.failed(Operation::Connect(peer), error);
+        }
         // Also after a failure, which may have dissolved an earlier association.
         self.peer = self.os.peer();
         Ok(result?)

@@ -1,22 +1,20 @@
-//! `incoming-datagram-stream` and `outgoing-datagram-stream`.
+//! `incoming-datagram-stream`.
 
 use std::collections::VecDeque;
 use std::hint;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use wasmtime_wasi::async_trait;
-use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
-use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
+use wasmtime_wasi::p2::{Pollable, SocketResult};
 
 use super::buffers::Share;
-use super::os::{self, Receiver, SLOT, Sender};
-use super::socket::is_destination;
+use super::origins::Origins;
+use super::os::{Receiver, SLOT};
 use super::{Datagram, Setting};
-use crate::guard::{Gate, Passage};
+use crate::guard::Gate;
 use crate::harden::LowPorts;
 use crate::limits::{Activity, processor_time};
 
@@ -35,11 +33,16 @@ const ROOM: usize = 256;
 /// How long a busy socket is asked before timers and other sockets are looked at.
 const TURN: Duration = Duration::from_micros(5);
 
+/// How long a socket is left alone that cannot be received from, at first, and at the most: each failure doubles it.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
+
 /// The receiving stream.
 pub struct Incoming {
     receiver: Receiver,
     gate: Gate,
     peer: Option<SocketAddr>,
+    /// Where it is remembered which address a datagram came to, where that is not known already.
+    origins: Option<Arc<Mutex<Origins>>>,
     activity: Activity,
     low_ports: Arc<LowPorts>,
     hand: usize,
@@ -53,8 +56,10 @@ pub struct Incoming {
     failed: Option<io::Error>,
     /// Whether the last look at the socket brought datagrams that were dropped.
     drops: bool,
-    /// Until when it is left alone, because dropping takes too much.
+    /// Until when it is left alone, because dropping takes too much, or because it failed.
     rests: Option<Instant>,
+    /// How long it is left alone when it fails once more.
+    pause: Duration,
 }
 
 /// What one look at a socket brought that is not the component's, and what that took. The clock is read only where there is
@@ -86,11 +91,18 @@ impl Dropped {
 }
 
 impl Incoming {
-    pub(super) fn new(receiver: Receiver, gate: Gate, peer: Option<SocketAddr>, setting: &Setting) -> Self {
+    pub(super) fn new(
+        receiver: Receiver,
+        gate: Gate,
+        peer: Option<SocketAddr>,
+        origins: Option<Arc<Mutex<Origins>>>,
+        setting: &Setting,
+    ) -> Self {
         Self {
             receiver,
             gate,
             peer,
+            origins,
             activity: setting.activity.clone(),
             low_ports: setting.low_ports.clone(),
             hand: setting.tuning.hand(),
@@ -102,6 +114,7 @@ impl Incoming {
             failed: None,
             drops: false,
             rests: None,
+            pause: PAUSES.0,
         }
     }
 
@@ -129,11 +142,23 @@ impl Incoming {
         let count = self.waiting.iter().take(most).take_while(fits).count();
         let taken: Vec<_> = self.waiting.drain(..count).collect();
         if !taken.is_empty() {
+            self.remember(&taken);
             self.activity.passed();
             self.bytes -= taken.iter().map(|datagram| datagram.data.len() + OVERHEAD).sum::<usize>();
             self.settle();
         }
         Ok(taken)
+    }
+
+    /// The component may answer from now on.
+    fn remember(&self, taken: &[Datagram]) {
+        let Some(origins) = &self.origins else { return };
+        let mut origins = origins.lock().unwrap_or_else(PoisonError::into_inner);
+        for datagram in taken {
+            if let Some(local) = datagram.to {
+                origins.hear(datagram.from, local, &datagram.data);
+            }
+        }
     }
 
     /// What waits takes its share of the buffers.
@@ -171,10 +196,10 @@ impl Incoming {
         let mut dropped = Dropped::none(self.drops);
         let mut found = true;
         for _ in 0..FRUITLESS {
-            let result = receiver.try_receive(most, &mut |data, from| {
+            let result = receiver.try_receive(most, &mut |data, from, to| {
                 // A connected socket may still have what others sent before it was connected (connect(2)).
                 if peer.is_none_or(|peer| peer == from) && turn.hears(from, data.len()) {
-                    waiting.push_back(Datagram { data: data.to_vec(), from });
+                    waiting.push_back(Datagram { data: data.to_vec(), from, to });
                     *bytes += data.len() + OVERHEAD;
                 } else {
                     dropped.add(from);
@@ -182,16 +207,23 @@ impl Incoming {
             });
             match result {
                 Ok(()) if waiting.is_empty() => continue,
-                Ok(()) => {}
+                Ok(()) => self.pause = PAUSES.0,
                 Err(error) if is_transient(&error) => found = false,
-                Err(error) => *failed = Some(error),
+                Err(error) => {
+                    // One that came back for a datagram says it once. All others may be there at the next call, too.
+                    if !is_of_a_datagram(&error) {
+                        self.rests = Some(Instant::now() + self.pause);
+                        self.pause = (self.pause * 2).min(PAUSES.1);
+                    }
+                    *failed = Some(error);
+                }
             }
             break;
         }
         self.drops = dropped.count > 0;
         if let Some((spent, from)) = dropped.cost(waiting.len() - before) {
             self.activity.dropped(spent);
-            self.rests = turn.dropped(spent, from);
+            self.rests = self.rests.max(turn.dropped(spent, from));
         }
         found
     }
@@ -238,143 +270,14 @@ impl Pollable for Incoming {
     }
 }
 
-/// The sending stream.
-pub struct Outgoing {
-    socket: os::Socket,
-    sender: Sender,
-    gate: Gate,
-    peer: Option<SocketAddr>,
-    activity: Activity,
-    low_ports: Arc<LowPorts>,
-    hand: usize,
-    /// How many datagrams `check-send` permitted.
-    permits: usize,
-    /// Whether the last `send` found no room.
-    full: bool,
-    /// Until when a rate lets nothing pass.
-    held: Option<Instant>,
-}
-
-/// A datagram that a component wants to send.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Its payload.
-    pub data: Vec<u8>,
-    /// Whom to, where the stream does not say.
-    pub to: Option<SocketAddr>,
-}
-
-impl Outgoing {
-    pub(super) fn new(socket: os::Socket, gate: Gate, peer: Option<SocketAddr>, setting: &Setting) -> io::Result<Self> {
-        let (sender, activity, low_ports) = (socket.sender()?, setting.activity.clone(), setting.low_ports.clone());
-        let hand = setting.tuning.hand();
-        Ok(Self { socket, sender, gate, peer, activity, low_ports, hand, permits: 0, full: false, held: None })
-    }
-
-    /// `check-send`: how many datagrams the next `send` may have.
-    pub fn check_send(&mut self) -> u64 {
-        self.full = self.full && !self.socket.is_writable();
-        self.held = self.held.filter(|until| *until > Instant::now());
-        self.permits = if self.full || self.held.is_some() { 0 } else { self.hand };
-        self.permits as u64
-    }
-
-    /// `send`: says how many of `datagrams` are on their way, from the first.
-    pub fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<u64> {
-        if datagrams.is_empty() {
-            return Ok(0);
-        }
-        if datagrams.len() > self.permits {
-            return Err(SocketError::trap(wasmtime::format_err!(
-                "unpermitted: {} datagrams sent where check-send permitted {}",
-                datagrams.len(),
-                self.permits
-            )));
-        }
-        // "Each call to `send` must be permitted by a preceding `check-send`."
-        self.permits = 0;
-        self.low_ports.are_bound();
-        let mut turn = self.gate.turn();
-        let mut outgoing = Vec::with_capacity(datagrams.len());
-        let mut dropped = 0;
-        for datagram in datagrams {
-            let to = self.destination(datagram);
-            match to.map(|to| (to, turn.sends(to, datagram.data.len()))) {
-                Ok((to, Passage::Open)) => outgoing.push((to, datagram)),
-                Ok((_, Passage::Dropped)) => dropped += 1,
-                Ok((_, Passage::Later(until))) => {
-                    self.held = Some(until);
-                    break;
-                }
-                // "If at least one datagram has been sent successfully, this function never returns an error."
-                Ok((_, Passage::Refused)) if outgoing.is_empty() && dropped == 0 => {
-                    return Err(ErrorCode::AccessDenied.into());
-                }
-                Err(code) if outgoing.is_empty() && dropped == 0 => return Err(code.into()),
-                Ok((_, Passage::Refused)) | Err(_) => break,
-            }
-        }
-        let sent = try_send(&mut self.sender, self.peer, &outgoing);
-        for (to, datagram) in &outgoing[*sent.as_ref().unwrap_or(&0)..] {
-            turn.not_sent(*to, datagram.data.len());
-        }
-        match sent {
-            Ok(sent) => {
-                if sent > 0 {
-                    self.activity.passed();
-                }
-                let taken = match outgoing.get(sent) {
-                    _ if dropped == 0 => sent,
-                    None => sent + dropped,
-                    // Those that were dropped after it are dropped once more, with it.
-                    Some((_, next)) => datagrams.iter().position(|datagram| ptr::eq(datagram, *next)).unwrap_or(sent),
-                };
-                Ok(taken as u64)
-            }
-            Err(error) if is_transient(&error) => {
-                self.full = true;
-                Ok(0)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Where a datagram goes: nowhere but to the peer, where there is one.
-    fn destination(&self, datagram: &Wanted) -> Result<SocketAddr, ErrorCode> {
-        match (datagram.to, self.peer) {
-            (Some(to), _) if !is_destination(to, self.socket.family()) => Err(ErrorCode::InvalidArgument),
-            (Some(to), Some(peer)) if to != peer => Err(ErrorCode::InvalidArgument),
-            (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument),
-        }
-    }
-}
-
-/// Addresses are for sockets that are not connected to `peer`.
-fn try_send(sender: &mut Sender, peer: Option<SocketAddr>, datagrams: &[(SocketAddr, &Wanted)]) -> io::Result<usize> {
-    if datagrams.is_empty() {
-        return Ok(0);
-    }
-    let outgoing =
-        datagrams.iter().map(|(to, datagram)| os::Outgoing { data: &datagram.data, to: peer.is_none().then_some(*to) });
-    sender.try_send(&outgoing.collect::<Vec<_>>())
-}
-
-#[async_trait]
-impl Pollable for Outgoing {
-    async fn ready(&mut self) {
-        if let Some(until) = self.held {
-            tokio::time::sleep_until(until.into()).await;
-            self.held = None;
-        }
-        while self.full && !self.socket.is_writable() {
-            self.sender.writable().await;
-        }
-        self.full = false;
-    }
+/// Whether the call failed for a datagram that was sent earlier, as an ICMP message says: that is told once.
+fn is_of_a_datagram(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkDown | NetworkUnreachable)
 }
 
 /// Whether the call that failed so is merely to be made again later.
-fn is_transient(error: &io::Error) -> bool {
+pub(super) fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 

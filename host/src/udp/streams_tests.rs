@@ -4,10 +4,11 @@ use std::net::UdpSocket;
 
 use bytesize::ByteSize;
 
+use super::super::os;
 use super::*;
 use crate::guard::{Guard, Ledger, Meters, Rates, SocketId};
 use crate::limits::Lookups;
-use crate::udp::{Buffers, SocketOptions, Tuning};
+use crate::udp::{Buffers, Reports, SocketOptions, Tuning};
 
 #[tokio::test]
 async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
@@ -21,13 +22,14 @@ async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
         tuning: Tuning::default(),
         options: SocketOptions::default(),
         kept: Arc::default(),
+        reports: Reports::new(),
         low_ports: Arc::new(LowPorts::new(false)),
     };
-    let socket = os::Socket::new(os::Family::V4, setting.tuning, &setting.buffers).unwrap();
+    let socket = os::Socket::new(os::Family::V4, setting.tuning, &setting.buffers, &setting.reports).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let local = socket.local_address().unwrap();
     let gate = Gate::new(setting.guard.clone(), local, SocketId::unique());
-    let mut incoming = Incoming::new(socket.receiver().unwrap(), gate.clone(), None, &setting);
+    let mut incoming = Incoming::new(socket.receiver().unwrap(), gate.clone(), None, None, &setting);
 
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let drops_one = |incoming: &mut Incoming| {

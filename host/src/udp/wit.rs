@@ -8,8 +8,9 @@ use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResul
 
 use super::Datagram;
 use super::os::Family;
+use super::outgoing::{Outgoing, Wanted};
 use super::socket::Socket;
-use super::streams::{Incoming, Outgoing, Wanted};
+use super::streams::Incoming;
 use crate::network::{IpAddressFamily, IpSocketAddress, NetworkView, udp, udp_create_socket};
 
 impl udp_create_socket::Host for NetworkView<'_> {

@@ -2,27 +2,21 @@
 //!
 //! Each call is chosen by what is there. One datagram is cheapest by `recvfrom`; where the queue is not empty after it,
 //! `recvmmsg` takes the rest; where the sender's datagrams travel together, one `recvmsg` takes up to 64 of them.
+//!
+//! A call that the system does not have, or refuses (seccomp(2)), is not made again: a plainer one takes its place.
 
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
-use std::os::fd::AsRawFd as _;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, getsockopt, recvmmsg, recvmsg,
-    sendmsg, setsockopt, sockopt,
-};
-use rustix::net::addr::SocketAddrArg as _;
-use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
+use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use tokio::io::Interest;
 
-use super::{Outgoing, RawSocket, SLOT, with_slots};
+use super::message::{STRIDE, receive_batch, receive_message, receive_plainly, send_batch, send_one, send_together};
+use super::{Outgoing, RawSocket, Take, with_slots};
 use crate::reactor::Watched;
 use crate::udp::Tuning;
-
-/// From one slot to the next: a cache line more than a slot, or the starts of all slots would share a set of the cache.
-const STRIDE: usize = SLOT + 64;
 
 /// Datagrams received one after the other before the next call takes a batch.
 const STREAK: u32 = 2;
@@ -37,6 +31,7 @@ pub struct Receiver {
     offload: Offload,
     /// Successful calls since the queue was seen empty.
     streak: u32,
+    calls: Calls,
 }
 
 /// What is known of `UDP_GRO`.
@@ -50,8 +45,21 @@ enum Offload {
     On { together: bool },
 }
 
-/// Hands over a datagram.
-type Take<'a> = dyn FnMut(&[u8], SocketAddr) + 'a;
+/// Which calls this system lets pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Calls {
+    /// `recvfrom` alone.
+    Plain,
+    /// Those for one message, too.
+    Message,
+    /// All.
+    Batch,
+}
+
+/// Whether a call that failed so is one that the system does not have, or does not let this process make (seccomp(2)).
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EACCES))
+}
 
 impl Receiver {
     pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
@@ -70,114 +78,71 @@ impl Receiver {
             batch,
             offload,
             streak: 0,
+            calls: Calls::Batch,
         })
     }
 
     pub fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
-        let count = limit.min(self.batch);
-        let batched = count > 1 && self.streak >= STREAK;
-        if batched && self.offload == Offload::Later {
-            let on = setsockopt(&self.socket, sockopt::UdpGroSegment, &true).is_ok();
-            self.offload = if on { Offload::On { together: false } } else { Offload::Off };
-        }
-        let Self { socket, readable, offload, batch, .. } = self;
-        let result = with_slots(*batch * STRIDE, |buffers| {
-            readable.call(|| match offload {
-                Offload::On { together } if !batched || *together => receive_together(socket, buffers, together, take),
-                Offload::On { together } => receive_batch(socket, count, buffers, Some(together), take),
-                Offload::Off if batched => receive_batch(socket, count, buffers, None, take),
-                Offload::Off | Offload::Later => receive_one(socket, buffers, take),
-            })
-        });
+        let result = self.call(limit, take);
         match &result {
             Ok(()) => self.streak = self.streak.saturating_add(1),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.streak = 0,
+            Err(error) if is_refused(error) && self.use_plainer_calls() => return self.try_receive(limit, take),
             Err(_) => {}
         }
         result
     }
 
-    pub async fn readable(&self) {
-        self.readable.ready().await;
-    }
-}
-
-fn receive_one(socket: &UdpSocket, buffer: &mut [u8], take: &mut Take<'_>) -> io::Result<()> {
-    let (length, from) = socket.recv_from(&mut buffer[..SLOT])?;
-    take(&buffer[..length], from);
-    Ok(())
-}
-
-/// One message: a datagram, or several of one flow that travelled together.
-fn receive_together(socket: &UdpSocket, buffer: &mut [u8], together: &mut bool, take: &mut Take<'_>) -> io::Result<()> {
-    let mut control = nix::cmsg_space!(i32);
-    let mut slices = [IoSliceMut::new(&mut buffer[..SLOT])];
-    let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
-    let message = Message::new(&message)?;
-    *together = message.segment < message.length;
-    message.split(buffer, take);
-    Ok(())
-}
-
-/// Up to `slots` messages; with `together`, of which each may be several datagrams.
-fn receive_batch(
-    socket: &UdpSocket,
-    slots: usize,
-    buffers: &mut [u8],
-    together: Option<&mut bool>,
-    take: &mut Take<'_>,
-) -> io::Result<()> {
-    // nix does not restore the lengths that the kernel wrote into headers that were used before, so they are made anew.
-    let control = together.is_some().then(|| nix::cmsg_space!(i32));
-    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slots, control);
-    let mut slices: Vec<_> =
-        buffers.chunks_mut(STRIDE).take(slots).map(|chunk| [IoSliceMut::new(&mut chunk[..SLOT])]).collect();
-    let messages: Vec<_> = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?
-        .map(|message| Message::new(&message))
-        .collect();
-    let mut any_together = false;
-    for (message, buffer) in messages.into_iter().zip(buffers.chunks(STRIDE)) {
-        let message = message?;
-        any_together |= message.segment < message.length;
-        message.split(buffer, take);
-    }
-    if let Some(together) = together {
-        *together = any_together;
-    }
-    Ok(())
-}
-
-/// What the kernel says of one message.
-struct Message {
-    from: SocketAddr,
-    length: usize,
-    /// The length of each of its datagrams but the last, which may be shorter.
-    segment: usize,
-}
-
-impl Message {
-    fn new(message: &RecvMsg<'_, '_, SockaddrStorage>) -> io::Result<Self> {
-        let from = message.address.as_ref().and_then(address).ok_or(ErrorKind::InvalidData)?;
-        // An empty datagram is a segment, too.
-        let whole = message.bytes.max(1);
-        let segment = message.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::UdpGroSegments(length) => usize::try_from(length).ok(),
-            _ => None,
-        });
-        Ok(Self { from, length: message.bytes, segment: segment.filter(|length| *length > 0).unwrap_or(whole) })
-    }
-
-    fn split(&self, buffer: &[u8], take: &mut Take<'_>) {
-        if self.length == 0 {
-            return take(&[], self.from);
+    fn call(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
+        let count = limit.min(self.batch);
+        let batched = count > 1 && self.streak >= STREAK && self.calls == Calls::Batch;
+        if batched && self.offload == Offload::Later {
+            let on = setsockopt(&self.socket, sockopt::UdpGroSegment, &true).is_ok();
+            self.offload = if on { Offload::On { together: false } } else { Offload::Off };
         }
-        buffer[..self.length].chunks(self.segment).for_each(|datagram| take(datagram, self.from));
+        let Self { socket, readable, offload, batch, calls, .. } = self;
+        let tells_local = socket.tells_local();
+        with_slots(*batch * STRIDE, |buffers| {
+            readable.call(|| match offload {
+                _ if *calls == Calls::Plain => receive_plainly(socket, buffers, take),
+                Offload::On { together } if !batched || *together => {
+                    *together = receive_message(socket, buffers, take)?;
+                    Ok(())
+                }
+                Offload::On { together } => {
+                    *together = receive_batch(socket, count, buffers, true, take)?;
+                    Ok(())
+                }
+                _ if batched => receive_batch(socket, count, buffers, tells_local, take).map(|_| ()),
+                _ if tells_local => receive_message(socket, buffers, take).map(|_| ()),
+                Offload::Off | Offload::Later => receive_plainly(socket, buffers, take),
+            })
+        })
     }
-}
 
-fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = storage.as_sockaddr_in().map(|v4| SocketAddrV4::from(*v4).into());
-    v4.or_else(|| storage.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
+    /// Whether there are some.
+    fn use_plainer_calls(&mut self) -> bool {
+        let is_batch = self.calls == Calls::Batch && self.streak >= STREAK;
+        let plainer = if is_batch { Calls::Message } else { Calls::Plain };
+        if plainer == Calls::Plain {
+            // By a plain call, nothing tells where each of several datagrams ends that travelled together.
+            let _ = setsockopt(&self.socket, sockopt::UdpGroSegment, &false);
+            self.offload = Offload::Off;
+        }
+        let is_plainer = plainer < self.calls;
+        self.calls = plainer;
+        is_plainer
+    }
+
+    pub async fn readable(&self) {
+        if self.readable.ready().await {
+            self.socket.take_reports();
+        }
+    }
+
+    pub fn socket(&self) -> &RawSocket {
+        &self.socket
+    }
 }
 
 /// The most datagrams that one call cuts (`UDP_MAX_SEGMENTS` of Linux before 6.9).
@@ -186,26 +151,33 @@ const SEGMENTS: usize = 64;
 /// The most bytes that one call cuts: what an IPv4 packet has room for behind its headers.
 const TOGETHER: usize = 65_507;
 
+/// How long a socket is left alone that cannot be watched, and has no room.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// A socket's sending side.
 #[derive(Debug)]
 pub struct Sender {
     socket: Arc<RawSocket>,
     /// Segments of this length and beyond go alone: the path does not take them together, or nothing does.
     too_long: usize,
+    /// Whether `sendmmsg` passes.
+    batches: bool,
     waiting: Option<Watched>,
 }
 
 impl Sender {
     pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> Self {
-        Self { socket, too_long: if tuning.offload { usize::MAX } else { 0 }, waiting: None }
+        Self { socket, too_long: if tuning.offload { usize::MAX } else { 0 }, batches: true, waiting: None }
     }
 
     pub fn try_send(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
-        let mut sent = 0;
+        let (mut sent, mut reports) = (0, datagrams.len());
         while sent < datagrams.len() {
             match self.send_some(&datagrams[sent..]) {
                 Ok(count) => sent += count,
                 Err(error) if sent == 0 => return Err(error),
+                // It is an earlier datagram's, and this one may go.
+                Err(error) if reports > 0 && self.socket.reports(&error) => reports -= 1,
                 Err(_) => break,
             }
         }
@@ -215,24 +187,62 @@ impl Sender {
     /// One call: the datagrams at the start that can travel together, or those that can't.
     fn send_some(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         let together = self.together(datagrams);
-        if together > 1 {
-            match send_together(&self.socket, &datagrams[..together]) {
-                Ok(()) => return Ok(together),
-                // EIO: the device cannot compute checksums for it. EINVAL, EMSGSIZE: the path's MTU is shorter.
-                Err(rustix::io::Errno::IO) => self.too_long = 0,
-                Err(rustix::io::Errno::INVAL | rustix::io::Errno::MSGSIZE) => self.too_long = datagrams[0].data.len(),
-                Err(error) => return Err(error.into()),
-            }
+        if together > 1
+            && let Some(sent) = self.send_together(&datagrams[..together])?
+        {
+            return Ok(sent);
         }
         let alone = (1..datagrams.len()).find(|next| self.together(&datagrams[*next..]) > 1).unwrap_or(datagrams.len());
         match &datagrams[..alone] {
-            [one] => send_one(&self.socket, one).map(|()| 1),
-            several => send_batch(&self.socket, several),
+            several @ [first, _, ..] if self.batches => self.send_batch(several, first),
+            [first, ..] => send_one(&self.socket, first).map(|()| 1),
+            [] => Ok(0),
         }
     }
 
+    /// How many of them went; `None` where they have to go one by one.
+    fn send_together(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<Option<usize>> {
+        let from = datagrams[0].from;
+        let mut result = send_together(&self.socket, datagrams, from);
+        if from.is_some() && result == Err(Errno::EINVAL) {
+            // The address may not be this machine's any more.
+            result = send_together(&self.socket, datagrams, None);
+        }
+        match result {
+            Ok(()) => return Ok(Some(datagrams.len())),
+            // EIO: the device cannot compute checksums for it.
+            Err(Errno::EIO | Errno::ENOSYS) => self.too_long = 0,
+            // The path's MTU is shorter.
+            Err(Errno::EINVAL | Errno::EMSGSIZE) => self.too_long = datagrams[0].data.len(),
+            // A firewall refuses datagrams by the same error as a filter does calls: what passes by another call was the call.
+            Err(Errno::EPERM) => {
+                send_one(&self.socket, &datagrams[0])?;
+                self.too_long = 0;
+                return Ok(Some(1));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(None)
+    }
+
+    fn send_batch(&mut self, several: &[Outgoing<'_>], first: &Outgoing<'_>) -> io::Result<usize> {
+        let error = match send_batch(&self.socket, several) {
+            Ok(sent) => return Ok(sent),
+            Err(error) => error,
+        };
+        let is_refused = is_refused(&error.into());
+        // An address that is not this machine's any more is seen to by the call for one.
+        if !is_refused && (error != Errno::EINVAL || first.from.is_none()) {
+            return Err(error.into());
+        }
+        // As above.
+        send_one(&self.socket, first)?;
+        self.batches = !is_refused;
+        Ok(1)
+    }
+
     /// How many of `datagrams`, from the first, `UDP_SEGMENT` can send by one call: equally long, but for a last one that
-    /// may be shorter, to one address.
+    /// may be shorter, from one address to one.
     fn together(&self, datagrams: &[Outgoing<'_>]) -> usize {
         let [first, ..] = datagrams else { return 0 };
         let length = first.data.len();
@@ -240,9 +250,10 @@ impl Sender {
             return 1;
         }
         let most = (TOGETHER / length).clamp(1, SEGMENTS);
-        let equal = datagrams.iter().take(most).take_while(|d| d.data.len() == length && d.to == first.to).count();
+        let same_way = |datagram: &Outgoing<'_>| (datagram.to, datagram.from) == (first.to, first.from);
+        let equal = datagrams.iter().take(most).take_while(|d| d.data.len() == length && same_way(d)).count();
         match datagrams.get(equal) {
-            Some(last) if equal < most && (1..length).contains(&last.data.len()) && last.to == first.to => equal + 1,
+            Some(last) if equal < most && (1..length).contains(&last.data.len()) && same_way(last) => equal + 1,
             _ => equal,
         }
     }
@@ -252,47 +263,13 @@ impl Sender {
             // A descriptor of its own: the reactor knows the other one as one to read from.
             self.waiting = self.socket.try_clone().and_then(|socket| Watched::new(socket.into(), Interest::WRITABLE)).ok();
         }
-        if let Some(waiting) = &self.waiting {
-            waiting.becomes_ready().await;
+        match &self.waiting {
+            Some(waiting) => waiting.becomes_ready().await,
+            None => tokio::time::sleep(PAUSE).await,
         }
     }
-}
 
-fn send_one(socket: &UdpSocket, datagram: &Outgoing<'_>) -> io::Result<()> {
-    match datagram.to {
-        Some(to) => socket.send_to(datagram.data, to),
-        None => socket.send(datagram.data),
+    pub fn socket(&self) -> &RawSocket {
+        &self.socket
     }
-    .map(|_| ())
-}
-
-fn send_together(socket: &UdpSocket, datagrams: &[Outgoing<'_>]) -> Result<(), rustix::io::Errno> {
-    let slices: Vec<_> = datagrams.iter().map(|datagram| IoSlice::new(datagram.data)).collect();
-    // Together they have at most 65,507 bytes.
-    let length = datagrams[0].data.len() as u16;
-    let to = datagrams[0].to.map(|to| match to {
-        SocketAddr::V4(v4) => SockaddrStorage::from(v4),
-        SocketAddr::V6(v6) => SockaddrStorage::from(v6),
-    });
-    let segments = [ControlMessage::UdpGsoSegments(&length)];
-    sendmsg(socket.as_raw_fd(), &slices, &segments, MsgFlags::MSG_DONTWAIT, to.as_ref())
-        .map(|_| ())
-        .map_err(|errno| rustix::io::Errno::from_raw_os_error(errno as i32))
-}
-
-fn send_batch(socket: &UdpSocket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
-    let addresses: Vec<Option<SocketAddrAny>> = datagrams.iter().map(|d| d.to.map(|to| to.as_any())).collect();
-    let slices: Vec<_> = datagrams.iter().map(|datagram| [IoSlice::new(datagram.data)]).collect();
-    let mut controls: Vec<_> =
-        datagrams.iter().map(|_| SendAncillaryBuffer::new(&mut [] as &mut [MaybeUninit<u8>])).collect();
-    let mut headers: Vec<_> = addresses
-        .iter()
-        .zip(&slices)
-        .zip(&mut controls)
-        .map(|((address, slices), control)| match address {
-            Some(address) => MMsgHdr::new_with_addr(address, slices, control),
-            None => MMsgHdr::new(slices, control),
-        })
-        .collect();
-    Ok(sendmmsg(socket, &mut headers, SendFlags::DONTWAIT)?)
 }

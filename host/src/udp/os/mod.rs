@@ -3,8 +3,12 @@
 
 #[cfg(target_os = "linux")]
 mod batched;
+#[cfg(target_os = "linux")]
+mod message;
 mod portable;
 mod raw;
+#[cfg(target_os = "linux")]
+mod tells;
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -17,6 +21,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::Tuning;
 use super::buffers::Buffers;
+use super::reports::Reports;
 use raw::BOOKKEEPING;
 
 pub use raw::RawSocket;
@@ -52,8 +57,8 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A new socket, not yet bound, with what is left of `buffers`.
-    pub fn new(family: Family, tuning: Tuning, buffers: &Arc<Buffers>) -> io::Result<Self> {
+    /// A new socket, not yet bound, with what is left of `buffers`. What it tells beside datagrams goes to `reports`.
+    pub fn new(family: Family, tuning: Tuning, buffers: &Arc<Buffers>, reports: &Arc<Reports>) -> io::Result<Self> {
         let domain = match family {
             Family::V4 => AddressFamily::INET,
             Family::V6 => AddressFamily::INET6,
@@ -68,7 +73,9 @@ impl Socket {
         if tuning.share_port {
             sockopt::set_socket_reuseport(&socket, true)?;
         }
-        Ok(Self { inner: Arc::new(RawSocket::new(socket, buffers)?), family, tuning, asked: [None; 2] })
+        let inner = Arc::new(RawSocket::new(socket, buffers, reports)?);
+        reports.watch(&inner);
+        Ok(Self { inner, family, tuning, asked: [None; 2] })
     }
 
     /// Its family.
@@ -78,6 +85,8 @@ impl Socket {
 
     /// Gives it a local address.
     pub fn bind(&self, local: SocketAddr) -> io::Result<()> {
+        // Before the first datagram can come.
+        self.inner.tell(local);
         rustix::net::bind(&*self.inner, &local).map_err(|error| match error {
             // Windows, where no ephemeral port is left.
             #[cfg(windows)]
@@ -97,6 +106,7 @@ impl Socket {
         if adopted.peer().is_some() {
             adopted.disconnect()?;
         }
+        adopted.inner.tell(adopted.local_address()?);
         adopted.set_hop_limit(self.hop_limit()?)?;
         let sizes = [self.inner.receive_buffer()?, self.inner.send_buffer()?];
         // Gives its own share back first.
@@ -111,8 +121,15 @@ impl Socket {
         &self.inner
     }
 
+    /// Whether each datagram says which local address it came to.
+    pub fn tells_local(&self) -> bool {
+        self.inner.tells_local()
+    }
+
     /// Binds it to one peer.
     pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        // What comes back is about this peer, and told as on every system.
+        self.inner.tell_errors(self.family == Family::V4, false);
         match rustix::net::connect(&*self.inner, &peer) {
             // Linux keeps the local address that the first connect chose, and says EINVAL where the new peer is not
             // reached from it; without an association it chooses again.
@@ -135,6 +152,7 @@ impl Socket {
             Err(Errno::INVAL | Errno::AFNOSUPPORT) => {}
             other => other?,
         }
+        self.inner.tell_errors(self.family == Family::V4, true);
         // Linux gives a port back that it chose itself.
         if self.local_address()?.port() == 0 { self.bind(local) } else { Ok(()) }
     }
@@ -242,7 +260,24 @@ pub struct Outgoing<'a> {
     pub data: &'a [u8],
     /// Whom to; `None` where the socket is connected.
     pub to: Option<SocketAddr>,
+    /// Which local address it leaves from, where that is not for the system to choose.
+    pub from: Option<Local>,
 }
+
+/// An address of this machine, as a datagram that came to it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// The address.
+    pub ip: IpAddr,
+    /// The index of its interface where the address is one of a link (RFC 4007), else 0.
+    pub interface: u32,
+}
+
+/// Is handed a datagram, who sent it, and which local address it came to, where the socket tells that.
+pub type Take<'a> = dyn FnMut(&[u8], SocketAddr, Option<Local>) + 'a;
+
+/// Errors that came back, of which a call reports this many times what there is: more come as fast as they are taken.
+const REPORTS: usize = 16;
 
 /// Room for the largest datagram, and for the most that `UDP_GRO` puts together.
 pub const SLOT: usize = 1 << 16;
@@ -279,12 +314,28 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` where nothing is there; else an error of an earlier datagram (ICMP), after which more can be received.
-    pub fn try_receive(&mut self, limit: usize, take: &mut dyn FnMut(&[u8], SocketAddr)) -> io::Result<()> {
+    /// `WouldBlock` where nothing is there; else, where the socket has a peer, an error of an earlier datagram (ICMP), after
+    /// which more can be received.
+    pub fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
+        for _ in 0..REPORTS {
+            let result = match self {
+                #[cfg(target_os = "linux")]
+                Self::Batched(receiver) => receiver.try_receive(limit, take),
+                Self::Portable(receiver) => receiver.try_receive(limit, take),
+            };
+            match result {
+                Err(error) if self.socket().reports(&error) => {}
+                result => return result,
+            }
+        }
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn socket(&self) -> &RawSocket {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Batched(receiver) => receiver.try_receive(limit, take),
-            Self::Portable(receiver) => receiver.try_receive(limit, take),
+            Self::Batched(receiver) => receiver.socket(),
+            Self::Portable(receiver) => receiver.socket(),
         }
     }
 
@@ -316,10 +367,26 @@ impl Sender {
     /// That of the first datagram, `WouldBlock` where there is no room for it. An error of a later one comes when that is
     /// the first.
     pub fn try_send(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
+        for _ in 0..REPORTS {
+            let result = match self {
+                #[cfg(target_os = "linux")]
+                Self::Batched(sender) => sender.try_send(datagrams),
+                Self::Portable(sender) => sender.try_send(datagrams),
+            };
+            match result {
+                // It is an earlier datagram's (`SO_ERROR`), and this one was not sent.
+                Err(error) if self.socket().reports(&error) => {}
+                result => return result,
+            }
+        }
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn socket(&self) -> &RawSocket {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Batched(sender) => sender.try_send(datagrams),
-            Self::Portable(sender) => sender.try_send(datagrams),
+            Self::Batched(sender) => sender.socket(),
+            Self::Portable(sender) => sender.socket(),
         }
     }
 

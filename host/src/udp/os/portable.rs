@@ -1,15 +1,14 @@
 //! One datagram a call, over tokio: what every system has.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
 
 use tokio::io::Interest;
 
-use super::{Outgoing, RawSocket, with_slots};
-
-/// The largest payload that UDP's length field leaves room for (RFC 768).
-const LARGEST: usize = u16::MAX as usize;
+#[cfg(target_os = "linux")]
+use super::message::{receive_message, receive_plainly, send_one};
+use super::{Outgoing, RawSocket, SLOT, Take, with_slots};
 
 /// A socket, and its place in tokio's reactor.
 #[derive(Debug)]
@@ -36,9 +35,16 @@ impl Registered {
         if called { result } else { call(&self.socket) }
     }
 
-    async fn ready(&self, interest: Interest) {
+    /// Whether there is an error to take.
+    async fn ready(&self, interest: Interest) -> bool {
         // An error of the reactor's is one that the next call shows.
-        let _ = self.reactor.ready(interest).await;
+        if self.reactor.ready(interest | Interest::ERROR).await.is_ok_and(|ready| ready.is_error()) {
+            // It is taken by the next call, which, where it would block, takes back readiness for itself alone.
+            let taken = || Err::<(), _>(ErrorKind::WouldBlock.into());
+            let _ = self.reactor.try_io(Interest::ERROR, taken);
+            return true;
+        }
+        false
     }
 }
 
@@ -55,14 +61,15 @@ impl Receiver {
         Ok(Self { registered: Registered::new(socket)?, kept: None })
     }
 
-    pub fn try_receive(&mut self, limit: usize, take: &mut dyn FnMut(&[u8], SocketAddr)) -> io::Result<()> {
+    pub fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         if let Some(error) = self.kept.take() {
             return Err(error);
         }
-        with_slots(LARGEST, |buffer| {
+        let tells_local = self.registered.socket.tells_local();
+        with_slots(SLOT, |buffer| {
             for received in 0..limit {
-                match self.registered.call(Interest::READABLE, |socket| socket.recv_from(buffer)) {
-                    Ok((length, from)) => take(&buffer[..length], from),
+                match self.registered.call(Interest::READABLE, |socket| receive_one(socket, tells_local, buffer, take)) {
+                    Ok(()) => {}
                     Err(error) if received == 0 => return Err(error),
                     Err(error) => {
                         self.kept = (error.kind() != ErrorKind::WouldBlock).then_some(error);
@@ -75,8 +82,35 @@ impl Receiver {
     }
 
     pub async fn readable(&self) {
-        self.registered.ready(Interest::READABLE).await;
+        if self.registered.ready(Interest::READABLE).await {
+            self.registered.socket.take_reports();
+        }
     }
+
+    pub fn socket(&self) -> &RawSocket {
+        &self.registered.socket
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn receive_one(socket: &UdpSocket, tells_local: bool, buffer: &mut [u8], take: &mut Take<'_>) -> io::Result<()> {
+    if tells_local { receive_message(socket, buffer, take).map(|_| ()) } else { receive_plainly(socket, buffer, take) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn receive_one(socket: &UdpSocket, _: bool, buffer: &mut [u8], take: &mut Take<'_>) -> io::Result<()> {
+    let (length, from) = socket.recv_from(buffer)?;
+    take(&buffer[..length], from, None);
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_one(socket: &UdpSocket, datagram: &Outgoing<'_>) -> io::Result<()> {
+    match datagram.to {
+        Some(to) => socket.send_to(datagram.data, to),
+        None => socket.send(datagram.data),
+    }
+    .map(|_| ())
 }
 
 /// A socket's sending side.
@@ -90,13 +124,12 @@ impl Sender {
 
     pub fn try_send(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         for (sent, datagram) in datagrams.iter().enumerate() {
-            let result = self.0.call(Interest::WRITABLE, |socket| match datagram.to {
-                Some(to) => socket.send_to(datagram.data, to),
-                None => socket.send(datagram.data),
-            });
-            match result {
-                Ok(_) => {}
+            let send = |socket: &UdpSocket| send_one(socket, datagram);
+            match self.0.call(Interest::WRITABLE, send) {
+                Ok(()) => {}
                 Err(error) if sent == 0 => return Err(error),
+                // It is an earlier datagram's, and this one may go.
+                Err(error) if self.0.socket.reports(&error) && self.0.call(Interest::WRITABLE, send).is_ok() => {}
                 Err(_) => return Ok(sent),
             }
         }
@@ -105,5 +138,9 @@ impl Sender {
 
     pub async fn writable(&self) {
         self.0.ready(Interest::WRITABLE).await;
+    }
+
+    pub fn socket(&self) -> &RawSocket {
+        &self.0.socket
     }
 }

@@ -17,7 +17,7 @@ fn loopback(family: Family) -> SocketAddr {
 }
 
 fn bound(family: Family, tuning: Tuning) -> Socket {
-    let socket = Socket::new(family, tuning, &Buffers::new(bytesize::ByteSize::mib(128), 256)).unwrap();
+    let socket = Socket::new(family, tuning, &Buffers::new(bytesize::ByteSize::mib(128), 256), &Reports::new()).unwrap();
     socket.bind(loopback(family)).unwrap();
     socket
 }
@@ -58,8 +58,11 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
             (0, 1),
         ];
         let data: Vec<Vec<u8>> = (1_u8..).zip(&lengths).map(|(number, (_, length))| vec![number; *length]).collect();
-        let list: Vec<_> =
-            data.iter().zip(&lengths).map(|(data, (peer, _))| Outgoing { data, to: Some(addresses[*peer]) }).collect();
+        let list: Vec<_> = data
+            .iter()
+            .zip(&lengths)
+            .map(|(data, (peer, _))| Outgoing { data, to: Some(addresses[*peer]), from: None })
+            .collect();
         assert_eq!(from.sender().unwrap().try_send(&list).unwrap(), list.len());
         for (peer, socket) in to.iter().enumerate() {
             let expected: Vec<_> =
@@ -67,7 +70,7 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
             let (mut receiver, mut received) = (socket.receiver().unwrap(), Vec::new());
             while received.len() < expected.len() {
                 receiver.readable().await;
-                let mut take = |data: &[u8], sender| {
+                let mut take = |data: &[u8], sender, _| {
                     assert_eq!(sender, from.local_address().unwrap());
                     received.push(data.to_vec());
                 };
@@ -86,7 +89,8 @@ fn sockets_share_their_allowance_and_are_never_refused_for_it() {
     let buffers = Buffers::new(bytesize::ByteSize::mib(2), 4);
     let reserved =
         |socket: &Socket| (socket.receive_buffer_size().unwrap() + socket.send_buffer_size().unwrap()) * BOOKKEEPING;
-    let mut sockets: Vec<_> = (0..4).map(|_| Socket::new(Family::V4, PATHS[0], &buffers).unwrap()).collect();
+    let mut sockets: Vec<_> =
+        (0..4).map(|_| Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap()).collect();
     for socket in &mut sockets {
         socket.set_receive_buffer_size(1 << 20).unwrap();
         socket.set_send_buffer_size(usize::MAX).unwrap();
@@ -94,7 +98,7 @@ fn sockets_share_their_allowance_and_are_never_refused_for_it() {
     assert!(sockets.iter().map(&reserved).sum::<usize>() <= 2 << 20);
     assert!(sockets.iter().all(|socket| reserved(socket) >= 1 << 18), "{sockets:?}");
     // More than were reckoned with have the least that the system has.
-    let more = Socket::new(Family::V4, PATHS[0], &buffers).unwrap();
+    let more = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
     assert!(more.receive_buffer_size().unwrap() > 0);
     drop(sockets);
     assert!(buffers.left() > 0);
@@ -103,12 +107,12 @@ fn sockets_share_their_allowance_and_are_never_refused_for_it() {
 #[test]
 fn who_adopts_a_socket_has_its_own_share_again() {
     let buffers = Buffers::new(bytesize::ByteSize::mib(2), 2);
-    let mut first = Socket::new(Family::V4, PATHS[0], &buffers).unwrap();
+    let mut first = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
     first.set_receive_buffer_size(400_000).unwrap();
     first.bind(loopback(Family::V4)).unwrap();
     let (local, kept) = (first.local_address().unwrap(), first.shared().clone());
     drop(first);
-    let mut next = Socket::new(Family::V4, PATHS[0], &buffers).unwrap();
+    let mut next = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
     next.set_receive_buffer_size(400_000).unwrap();
     next.adopt(kept).unwrap();
     assert_eq!((next.local_address().unwrap(), next.receive_buffer_size().unwrap()), (local, 400_000));

@@ -1,0 +1,33 @@
+//! Facts of this host that a component reads by `wasi:cli/environment`'s `get-environment`, answered afresh at each call: those of
+//! `udping_cli::contract`.
+
+#[cfg(unix)]
+use std::io;
+
+use udping_cli::contract;
+
+use crate::udp::Setting;
+
+/// What they are now for an instance with that setting.
+pub fn variables(setting: &Setting) -> Vec<(String, String)> {
+    let facts = [
+        (contract::UDPING_COLUMNS, columns().map(|columns| columns.to_string())),
+        (contract::UDPING_DROPPED, setting.reports.dropped().map(|count| count.to_string())),
+        (contract::UDPING_ERRORS, Some(setting.reports.errors())),
+        (contract::UDPING_DENIED, setting.guard.refused_by_system()),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// The columns of the terminal that standard output is.
+#[cfg(unix)]
+fn columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    // A serial line does not know its size.
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
+#[cfg(not(unix))]
+fn columns() -> Option<u16> {
+    None
+}

@@ -1,0 +1,97 @@
+//! What the system refuses, which no grant changes: its cause, as far as it can be told, and what helps.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// What a component asked for, and this host asked the system for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A socket.
+    Open,
+    /// To bind it.
+    Bind(SocketAddr),
+    /// To connect it.
+    Connect(SocketAddr),
+    /// To send from it.
+    Send(SocketAddr),
+}
+
+impl Operation {
+    /// The word that refusals by the grants have for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Bind(_) => "listen",
+            Self::Connect(_) => "connect",
+            Self::Send(_) => "send",
+        }
+    }
+}
+
+/// As it goes on after "asked to".
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("open a UDP socket"),
+            Self::Bind(local) => write!(f, "bind to {local}"),
+            Self::Connect(peer) => write!(f, "connect to {peer}"),
+            Self::Send(peer) => write!(f, "send to {peer}"),
+        }
+    }
+}
+
+/// Ports for which root, or a capability, is needed, as the system has it by default (ip(7), `ip_unprivileged_port_start`).
+const PRIVILEGED: std::ops::Range<u16> = 1..1024;
+
+/// Why the system refused `operation` by `error`, and what helps; `None` where it did not refuse it, but could not do it.
+pub fn cause(operation: Operation, error: &io::Error) -> Option<String> {
+    if error.kind() != ErrorKind::PermissionDenied {
+        return None;
+    }
+    // EACCES is what the routing table and the port say (ip(7), udp(7)); EPERM, what a packet filter does.
+    let is_eperm = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::PERM);
+    Some(match operation {
+        Operation::Bind(local) if PRIVILEGED.contains(&local.port()) => {
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE".to_owned()
+        }
+        Operation::Open | Operation::Bind(_) => {
+            "a security module (SELinux, AppArmor) or a filter of system calls forbids it to this process".to_owned()
+        }
+        Operation::Connect(_) | Operation::Send(_) if is_eperm => {
+            "this machine's firewall drops it (nft list ruleset, iptables -S OUTPUT)".to_owned()
+        }
+        Operation::Connect(to) | Operation::Send(to) => match to.ip() {
+            IpAddr::V4(Ipv4Addr::BROADCAST) => "it is the broadcast address, and nothing is broadcast from here".to_owned(),
+            IpAddr::V4(ip) => format!(
+                "it is a network's broadcast address, and nothing is broadcast from here, or a route prohibits it (ip route get {ip})"
+            ),
+            IpAddr::V6(ip) => format!("a route prohibits it (ip -6 route get {ip})"),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_says_what_helps() {
+        let cause = |operation, errno: rustix::io::Errno| cause(operation, &errno.into());
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        use rustix::io::Errno;
+        for (operation, errno, part) in [
+            (Operation::Bind(address("[::]:80")), Errno::ACCESS, "root or CAP_NET_BIND_SERVICE"),
+            (Operation::Bind(address("0.0.0.0:8080")), Errno::ACCESS, "security module"),
+            (Operation::Open, Errno::PERM, "filter of system calls"),
+            (Operation::Send(address("10.0.0.255:7")), Errno::ACCESS, "ip route get 10.0.0.255"),
+            (Operation::Connect(address("255.255.255.255:7")), Errno::ACCESS, "the broadcast address"),
+            (Operation::Send(address("[2001:db8::1]:7")), Errno::ACCESS, "ip -6 route get 2001:db8::1"),
+            (Operation::Send(address("10.0.0.1:7")), Errno::PERM, "firewall"),
+        ] {
+            let said = cause(operation, errno).unwrap();
+            assert!(said.contains(part), "{operation}: {said}");
+        }
+        assert_eq!(cause(Operation::Send(address("10.0.0.1:7")), Errno::NETUNREACH), None);
+    }
+}

@@ -1,0 +1,318 @@
+//! Which of this machine's addresses each peer sent to, so that its answers leave from there: a peer takes no answer from an
+//! address that it did not ask (RFC 1122, section 4.1.3.5).
+//!
+//! WASI's datagrams do not say it, so that what a component sends has to be matched with what it received: a datagram to a peer
+//! answers the oldest of that peer's that was not answered yet. As long as a peer uses one of our addresses, as nearly all do,
+//! that is one address. Where it uses several, and the component leaves some unanswered, order alone would be wrong from then on:
+//! what an answer repeats of its request decides first. An echo begins as its request does, and a reflector of STAMP or TWAMP has
+//! the request's start behind 24 bytes of its own (RFC 8762, section 4.3).
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher as _;
+use std::net::{SocketAddr, SocketAddrV6};
+use std::time::{Duration, Instant};
+
+use foldhash::fast::{FixedState, RandomState};
+
+use super::os::Local;
+
+/// Of how many peers it is known to which address they sent; twice as many at the most. Each takes about 100 bytes.
+const PEERS: usize = 8_192;
+
+/// How many datagrams of a peer that uses several addresses may wait for their answers: twice as many as a component is handed at
+/// once.
+const WAITING: usize = 128;
+
+/// How many of all peers: 2 MiB.
+const WAITING_OF_ALL: usize = 65_536;
+
+/// How long one waits for its answer.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// What is remembered of the peers of one socket.
+#[derive(Debug, Default)]
+pub struct Origins {
+    /// Those that were heard lately, and those before.
+    peers: [HashMap<SocketAddr, Origin, RandomState>; 2],
+    /// What waits in the queues of all.
+    waiting: usize,
+}
+
+#[derive(Debug)]
+enum Origin {
+    /// It was sent to before it sent anything: what leaves is no answer, and goes as the system has it.
+    Ours,
+    /// It sends to one address.
+    One(One),
+    /// It sends to several; and the one it used last.
+    Several(Local, VecDeque<Waiting>),
+}
+
+/// What came to the only address that a peer uses.
+#[derive(Clone, Copy, Debug)]
+struct One {
+    local: Local,
+    /// How many were not answered, at the most.
+    unanswered: usize,
+    /// How the last starts.
+    last: Start,
+    /// Whether all that were not answered start so.
+    alike: bool,
+}
+
+impl One {
+    fn new(local: Local, datagram: &[u8]) -> Self {
+        Self { local, unanswered: 1, last: Start::of(datagram), alike: true }
+    }
+
+    fn hear(&mut self, datagram: &[u8]) {
+        let last = Start::of(datagram);
+        self.alike = self.unanswered == 0 || (self.alike && last == self.last);
+        (self.last, self.unanswered) = (last, (self.unanswered + 1).min(WAITING));
+    }
+
+    /// What was not answered, as a queue.
+    fn waiting(&self) -> VecDeque<Waiting> {
+        let since = Instant::now();
+        let waiting = |place| {
+            // Of those before the last, it is known only where they are like that.
+            let start = if self.alike || place + 1 == self.unanswered { self.last } else { Start::default() };
+            Waiting { local: self.local, since, start }
+        };
+        (0..self.unanswered).map(waiting).collect()
+    }
+}
+
+/// A datagram that was not answered.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    local: Local,
+    since: Instant,
+    start: Start,
+}
+
+/// How a datagram starts, by which its answer is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Start {
+    /// What an echo has at its own start, in whichever case.
+    of_echo: Option<u64>,
+    /// What a reflector repeats: number, timestamp and error estimate.
+    of_reflector: Option<u64>,
+}
+
+/// How many bytes of an echo are compared.
+const ECHOED: usize = 64;
+
+/// What a reflector repeats, in bytes, and where (RFC 8762, sections 4.2.1 and 4.3.1).
+const REFLECTED: usize = 14;
+const REFLECTED_AT: usize = 24;
+
+impl Start {
+    fn of(datagram: &[u8]) -> Self {
+        Self { of_echo: hash(datagram), of_reflector: datagram.get(..REFLECTED).and_then(hash) }
+    }
+
+    /// Whether a datagram that starts so is answered by `answer`, by what that has at its start and behind it.
+    fn is_answered_by(&self, answer: (Option<u64>, Option<u64>)) -> bool {
+        let is = |own: Option<u64>, other| own.is_some() && own == other;
+        is(self.of_echo, answer.0) || is(self.of_reflector, answer.1)
+    }
+}
+
+fn hash(bytes: &[u8]) -> Option<u64> {
+    let length = bytes.len().min(ECHOED);
+    let mut start = [0; ECHOED];
+    start[..length].copy_from_slice(&bytes[..length]);
+    start.make_ascii_lowercase();
+    (length > 0).then(|| FixedState::default().hash_one(&start[..length]))
+}
+
+impl Origins {
+    /// The component is handed `datagram` of `peer`, which came to `local`.
+    pub fn hear(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
+        let peer = canonical(peer);
+        let Some(origin) = Self::find(&mut self.peers, peer) else {
+            return self.insert(peer, Origin::One(One::new(local, datagram)));
+        };
+        match origin {
+            Origin::Ours => return,
+            Origin::One(one) if one.local == local => return one.hear(datagram),
+            Origin::One(other) => {
+                let queue = other.waiting();
+                self.waiting += queue.len();
+                *origin = Origin::Several(local, queue);
+            }
+            Origin::Several(..) => {}
+        }
+        if let Some(Origin::Several(last, queue)) = Self::find(&mut self.peers, peer) {
+            *last = local;
+            if queue.len() == WAITING || self.waiting >= WAITING_OF_ALL {
+                self.waiting -= usize::from(queue.pop_front().is_some());
+            }
+            queue.push_back(Waiting { local, since: Instant::now(), start: Start::of(datagram) });
+            self.waiting += 1;
+        }
+    }
+
+    /// Where `datagram` leaves from, which the component sends to `peer`; `None` where that is for the system to choose.
+    pub fn answer(&mut self, peer: SocketAddr, datagram: &[u8]) -> Option<Local> {
+        let peer = canonical(peer);
+        match Self::find(&mut self.peers, peer) {
+            None => {
+                self.insert(peer, Origin::Ours);
+                None
+            }
+            Some(Origin::Ours) => None,
+            Some(Origin::One(one)) => {
+                one.unanswered = one.unanswered.saturating_sub(1);
+                Some(one.local)
+            }
+            Some(Origin::Several(last, queue)) => {
+                let before = queue.len();
+                while queue.front().is_some_and(|first| first.since.elapsed() > WAIT) {
+                    queue.pop_front();
+                }
+                let answer = (hash(datagram), datagram.get(REFLECTED_AT..REFLECTED_AT + REFLECTED).and_then(hash));
+                let repeated = queue.iter().position(|waiting| waiting.start.is_answered_by(answer));
+                let answered = queue.remove(repeated.unwrap_or(0));
+                self.waiting -= before - queue.len();
+                Some(answered.map_or(*last, |answered| answered.local))
+            }
+        }
+    }
+
+    /// `datagram` did not go to `peer` from `local`: what it answers waits again.
+    pub fn not_answered(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
+        match Self::find(&mut self.peers, canonical(peer)) {
+            Some(Origin::One(one)) if one.local == local => one.unanswered += 1,
+            Some(Origin::Several(_, queue)) => {
+                // As what is like it once more.
+                queue.push_front(Waiting { local, since: Instant::now(), start: Start::of(datagram) });
+                self.waiting += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn find(peers: &mut [HashMap<SocketAddr, Origin, RandomState>; 2], peer: SocketAddr) -> Option<&mut Origin> {
+        let [lately, before] = peers;
+        if !lately.contains_key(&peer) {
+            // So that it is not forgotten while it is in use.
+            let origin = before.remove(&peer)?;
+            lately.insert(peer, origin);
+        }
+        lately.get_mut(&peer)
+    }
+
+    fn insert(&mut self, peer: SocketAddr, origin: Origin) {
+        if self.peers[0].len() >= PEERS {
+            let waiting = |origin: &Origin| if let Origin::Several(_, queue) = origin { queue.len() } else { 0 };
+            self.waiting -= self.peers[1].values().map(waiting).sum::<usize>();
+            self.peers[1].clear();
+            self.peers.swap(0, 1);
+        }
+        self.peers[0].insert(peer, origin);
+    }
+}
+
+/// Without a flow label (RFC 6437), which does not make another peer.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    match peer {
+        SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(last: u8) -> Local {
+        Local { ip: [10, 0, 0, last].into(), interface: 0 }
+    }
+
+    fn peer(port: u16) -> SocketAddr {
+        ([10, 0, 0, 9], port).into()
+    }
+
+    #[test]
+    fn answers_leave_from_where_each_peer_sent_to() {
+        let mut origins = Origins::default();
+        origins.hear(peer(1), local(1), b"a");
+        origins.hear(peer(2), local(2), b"a");
+        assert_eq!(origins.answer(peer(2), b"a"), Some(local(2)));
+        assert_eq!(origins.answer(peer(1), b"a"), Some(local(1)));
+        assert_eq!(origins.answer(peer(1), b"more"), Some(local(1)), "also what it did not ask for");
+    }
+
+    #[test]
+    fn a_peer_that_was_sent_to_first_is_sent_to_as_the_system_has_it() {
+        let mut origins = Origins::default();
+        assert_eq!(origins.answer(peer(1), b"request"), None);
+        origins.hear(peer(1), local(1), b"answer");
+        assert_eq!(origins.answer(peer(1), b"request"), None);
+    }
+
+    #[test]
+    fn a_peer_that_uses_two_addresses_is_answered_first_in_first_out() {
+        for answer in [b"the same", b"an other"] {
+            let mut origins = Origins::default();
+            for last in [1, 1, 2, 1, 2] {
+                origins.hear(peer(1), local(last), b"the same");
+            }
+            let from: Vec<_> = (0..6).map(|_| origins.answer(peer(1), answer).unwrap()).collect();
+            assert_eq!(from, [1, 1, 2, 1, 2, 2].map(local), "and beyond, from the last");
+        }
+    }
+
+    #[test]
+    fn what_an_answer_repeats_tells_which_requests_were_left_out() {
+        let request = |number: u8| [b"Ping ", [b'a' + number].as_slice(), b" and some more"].concat();
+        let echo = |request: &[u8]| request.to_vec();
+        let upper_case = |request: &[u8]| request.to_ascii_uppercase();
+        let reflector = |request: &[u8]| [[0; 24].as_slice(), &request[..14], &[255, 0]].concat();
+        for answer in [&echo as &dyn Fn(&[u8]) -> Vec<u8>, &upper_case, &reflector] {
+            let mut origins = Origins::default();
+            for number in 0..20 {
+                origins.hear(peer(1), local(number % 2), &request(number));
+            }
+            // The first was handed over when there was one address: of that, only the order is known.
+            for number in (3..20).step_by(3) {
+                let from = origins.answer(peer(1), &answer(&request(number)));
+                assert_eq!(from, Some(local(number % 2)), "{number}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_did_not_go_is_still_owed_an_answer() {
+        let mut origins = Origins::default();
+        for last in [1, 2, 1] {
+            origins.hear(peer(1), local(last), b"x");
+        }
+        let first = origins.answer(peer(1), b"y").unwrap();
+        origins.not_answered(peer(1), first, b"y");
+        let from: Vec<_> = (0..3).map(|_| origins.answer(peer(1), b"y").unwrap()).collect();
+        assert_eq!(from, [1, 2, 1].map(local));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_what_is_in_use_is_not_forgotten() {
+        let mut origins = Origins::default();
+        origins.hear(peer(1), local(1), b"x");
+        origins.hear(peer(1), local(2), b"x");
+        for i in 0..200_000_u32 {
+            let other = ([10, 1, (i >> 16) as u8, (i >> 8) as u8], 1_000 + (i & 255) as u16).into();
+            origins.hear(other, local(1), b"x");
+            origins.hear(other, local(2), b"x");
+            if i % 1_000 == 0 {
+                origins.hear(peer(1), local(2), b"x");
+            }
+        }
+        assert!(origins.peers.iter().map(HashMap::len).sum::<usize>() <= 2 * PEERS);
+        assert!(origins.waiting <= WAITING_OF_ALL, "{}", origins.waiting);
+        let waiting = |origin: &Origin| if let Origin::Several(_, queue) = origin { queue.len() } else { 0 };
+        assert_eq!(origins.waiting, origins.peers.iter().flat_map(HashMap::values).map(waiting).sum::<usize>());
+        assert!(origins.answer(peer(1), b"y").is_some());
+    }
+}

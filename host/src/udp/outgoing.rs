@@ -1,0 +1,186 @@
+//! `outgoing-datagram-stream`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
+
+use super::Setting;
+use super::origins::Origins;
+use super::os::{self, Sender};
+use super::socket::is_destination;
+use super::streams::is_transient;
+use crate::guard::{Gate, Operation, Passage};
+use crate::harden::LowPorts;
+use crate::limits::Activity;
+
+/// The sending stream.
+pub struct Outgoing {
+    socket: os::Socket,
+    sender: Sender,
+    gate: Gate,
+    peer: Option<SocketAddr>,
+    /// Knows which address an answer leaves from, where that is not known already.
+    origins: Option<Arc<Mutex<Origins>>>,
+    activity: Activity,
+    low_ports: Arc<LowPorts>,
+    hand: usize,
+    /// How many datagrams `check-send` permitted.
+    permits: usize,
+    /// Whether the last `send` found no room.
+    full: bool,
+    /// Until when a rate lets nothing pass.
+    held: Option<Instant>,
+}
+
+/// A datagram that a component wants to send.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Its payload.
+    pub data: Vec<u8>,
+    /// Whom to, where the stream does not say.
+    pub to: Option<SocketAddr>,
+}
+
+impl Outgoing {
+    pub(super) fn new(
+        socket: os::Socket,
+        gate: Gate,
+        peer: Option<SocketAddr>,
+        origins: Option<Arc<Mutex<Origins>>>,
+        setting: &Setting,
+    ) -> io::Result<Self> {
+        let (sender, activity, low_ports) = (socket.sender()?, setting.activity.clone(), setting.low_ports.clone());
+        let hand = setting.tuning.hand();
+        Ok(Self { socket, sender, gate, peer, origins, activity, low_ports, hand, permits: 0, full: false, held: None })
+    }
+
+    /// `check-send`: how many datagrams the next `send` may have.
+    pub fn check_send(&mut self) -> u64 {
+        self.full = self.full && !self.socket.is_writable();
+        self.held = self.held.filter(|until| *until > Instant::now());
+        self.permits = if self.full || self.held.is_some() { 0 } else { self.hand };
+        self.permits as u64
+    }
+
+    /// `send`: says how many of `datagrams` are on their way, from the first.
+    pub fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<u64> {
+        if datagrams.is_empty() {
+            return Ok(0);
+        }
+        if datagrams.len() > self.permits {
+            return Err(SocketError::trap(wasmtime::format_err!(
+                "unpermitted: {} datagrams sent where check-send permitted {}",
+                datagrams.len(),
+                self.permits
+            )));
+        }
+        // "Each call to `send` must be permitted by a preceding `check-send`."
+        self.permits = 0;
+        self.low_ports.are_bound();
+        let mut turn = self.gate.turn();
+        let mut outgoing = Vec::with_capacity(datagrams.len());
+        let mut dropped = 0;
+        for datagram in datagrams {
+            let to = self.destination(datagram);
+            match to.map(|to| (to, turn.sends(to, datagram.data.len()))) {
+                Ok((to, Passage::Open)) => outgoing.push((to, datagram)),
+                Ok((_, Passage::Dropped)) => dropped += 1,
+                Ok((_, Passage::Later(until))) => {
+                    self.held = Some(until);
+                    break;
+                }
+                // "If at least one datagram has been sent successfully, this function never returns an error."
+                Ok((_, Passage::Refused)) if outgoing.is_empty() && dropped == 0 => {
+                    return Err(ErrorCode::AccessDenied.into());
+                }
+                Err(code) if outgoing.is_empty() && dropped == 0 => return Err(code.into()),
+                Ok((_, Passage::Refused)) | Err(_) => break,
+            }
+        }
+        let sent = try_send(&mut self.sender, self.peer, self.origins.as_deref(), &outgoing);
+        for (to, datagram) in &outgoing[*sent.as_ref().unwrap_or(&0)..] {
+            turn.not_sent(*to, datagram.data.len());
+        }
+        match sent {
+            Ok(sent) => {
+                if sent > 0 {
+                    self.activity.passed();
+                }
+                let taken = match outgoing.get(sent) {
+                    _ if dropped == 0 => sent,
+                    None => sent + dropped,
+                    // Those that were dropped after it are dropped once more, with it.
+                    Some((_, next)) => datagrams.iter().position(|datagram| ptr::eq(datagram, *next)).unwrap_or(sent),
+                };
+                Ok(taken as u64)
+            }
+            Err(error) if is_transient(&error) => {
+                self.full = true;
+                Ok(0)
+            }
+            Err(error) => {
+                drop(turn);
+                if let Some((to, _)) = outgoing.first() {
+                    self.gate.failed(Operation::Send(*to), &error);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Where a datagram goes: nowhere but to the peer, where there is one.
+    fn destination(&self, datagram: &Wanted) -> Result<SocketAddr, ErrorCode> {
+        match (datagram.to, self.peer) {
+            (Some(to), _) if !is_destination(to, self.socket.family()) => Err(ErrorCode::InvalidArgument),
+            (Some(to), Some(peer)) if to != peer => Err(ErrorCode::InvalidArgument),
+            (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument),
+        }
+    }
+}
+
+/// Addresses are for sockets that are not connected to `peer`.
+fn try_send(
+    sender: &mut Sender,
+    peer: Option<SocketAddr>,
+    origins: Option<&Mutex<Origins>>,
+    datagrams: &[(SocketAddr, &Wanted)],
+) -> io::Result<usize> {
+    if datagrams.is_empty() {
+        return Ok(0);
+    }
+    let mut origins = origins.map(|origins| origins.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut outgoing = Vec::with_capacity(datagrams.len());
+    for (to, Wanted { data, .. }) in datagrams {
+        let from = origins.as_mut().and_then(|origins| origins.answer(*to, data));
+        outgoing.push(os::Outgoing { data: data.as_slice(), to: peer.is_none().then_some(*to), from });
+    }
+    let sent = sender.try_send(&outgoing);
+    if let Some(origins) = &mut origins {
+        for os::Outgoing { data, to, from } in outgoing[*sent.as_ref().unwrap_or(&0)..].iter().rev() {
+            if let (Some(to), Some(from)) = (to, from) {
+                origins.not_answered(*to, *from, data);
+            }
+        }
+    }
+    sent
+}
+
+#[async_trait]
+impl Pollable for Outgoing {
+    async fn ready(&mut self) {
+        if let Some(until) = self.held {
+            tokio::time::sleep_until(until.into()).await;
+            self.held = None;
+        }
+        while self.full && !self.socket.is_writable() {
+            self.sender.writable().await;
+        }
+        self.full = false;
+    }
+}

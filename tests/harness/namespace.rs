@@ -1,0 +1,58 @@
+//! Networks of a test's own.
+
+use std::process::{Command, Stdio};
+
+use crate::Process;
+
+/// A network namespace, which goes with the process that holds it.
+#[derive(Debug)]
+pub struct Namespace(Process);
+
+impl Namespace {
+    /// A new one, whose loopback is up.
+    #[track_caller]
+    #[expect(clippy::new_without_default, reason = "it starts a process")]
+    pub fn new() -> Self {
+        let mut holder = Process::start(Command::new("unshare").args(["--net", "sh", "-c", "echo ready; exec sleep 120"]));
+        assert_eq!(holder.line(), "ready");
+        let namespace = Self(holder);
+        namespace.ip("link set lo up");
+        namespace
+    }
+
+    /// Two of them, 10.9.0.1 and 10.9.0.2, at the ends of one wire.
+    #[track_caller]
+    pub fn pair() -> [Self; 2] {
+        let (one, two) = (Self::new(), Self::new());
+        one.ip(&format!("link add wire type veth peer name wire netns {}", two.pid()));
+        for (namespace, address) in [(&one, "10.9.0.1/24"), (&two, "10.9.0.2/24")] {
+            namespace.ip(&format!("addr add {address} dev wire"));
+            namespace.ip("link set wire up");
+        }
+        [one, two]
+    }
+
+    fn pid(&self) -> String {
+        self.0.pid().as_raw_nonzero().to_string()
+    }
+
+    /// A command that runs in it.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--net", "--target", &self.pid(), "--"]).arg(program);
+        command
+    }
+
+    /// Runs `ip` with these arguments, apart by spaces.
+    #[track_caller]
+    pub fn ip(&self, arguments: &str) {
+        self.tool("ip", arguments);
+    }
+
+    /// The same with another tool.
+    #[track_caller]
+    pub fn tool(&self, tool: &str, arguments: &str) {
+        let output = self.command(tool).args(arguments.split(' ')).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{tool} {arguments}: {output:?}");
+    }
+}
