@@ -100,6 +100,48 @@ fn a_zone_may_be_the_name_of_an_interface_wherever_an_address_is_taken() {
     }
 }
 
+/// A name that stands for another address after a second, in a network where both answer.
+const MOVES: &str = "cd $(mktemp -d); for n in 1 2 3; do ip addr add 10.9.0.$n/32 dev lo; done
+    $UDPING server 7 >log & server=$!; trap 'kill $server' EXIT
+    until grep -qs listening log; do sleep 0.05; done; $UDPING emit client >client.wasm
+    (sleep 0.7; echo \"$TO\" >/etc/hosts) &";
+
+#[test]
+fn a_name_that_is_resolved_again_is_followed_where_that_is_asked_for() {
+    let pings = |name: &str, to: &str, options: &str| {
+        let script = format!("TO='{to}'; {MOVES} $UDPING {options} moves.example 7 -i 200ms -w 2.9s -W 100ms");
+        typed(name, "10.9.0.1 moves.example\n", &script)
+    };
+    for (name, options) in [
+        ("moves-built-in", "client --resolve-every 1s"),
+        ("moves-file", "--allow-to moves.example:7 --resolve-every 1s client.wasm --resolve-every 1s"),
+    ] {
+        let outcome = pings(name, "10.9.0.2 moves.example", options);
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+        let told = "moves.example port 7: address changed from 10.9.0.1 to 10.9.0.2";
+        assert_eq!(outcome.lines_with(told).len(), 1, "{outcome:?}");
+        for address in ["10.9.0.1", "10.9.0.2"] {
+            let answered = outcome.lines_with(&format!("32 bytes from {address}:7: ")).len();
+            assert!(answered >= 4, "{answered} of {address}: {outcome:?}");
+        }
+        assert_eq!(outcome.lines_with(" 0 lost (0.0 %)").len(), 1, "{outcome:?}");
+    }
+    // Where nobody asks for that, a name stays what it was.
+    let outcome = pings("moves-once", "10.9.0.2 moves.example", "client");
+    assert!(!outcome.stdout.contains("10.9.0.2"), "{outcome:?}");
+    // As long as the name stands for where it is pinged, that is where it is pinged.
+    let outcome = pings("moves-not", "10.9.0.2 moves.example\n10.9.0.1 moves.example", "client --resolve-every 1s");
+    assert!(!outcome.stdout.contains("10.9.0.2"), "{outcome:?}");
+    // One that is gone, and comes to what a name cannot grant.
+    let outcome = pings("moves-gone", "", "client --resolve-every 1s");
+    assert_eq!(outcome.lines_with("moves.example was not resolved again: ").len(), 1, "{outcome:?}");
+    assert_eq!(outcome.lines_with("; 10.9.0.1 is pinged on").len(), 1, "{outcome:?}");
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    let outcome = pings("moves-loopback", "127.0.0.1 moves.example", "client --resolve-every 1s");
+    assert!(outcome.stderr.contains("refused: client asked to send to 127.0.0.1:7"), "{outcome:?}");
+    assert!(!outcome.stdout.contains("bytes from 127.0.0.1"), "{outcome:?}");
+}
+
 #[test]
 fn a_name_may_have_letters_of_any_language() {
     let script = "cd $(mktemp -d); $UDPING server 7 --bind 127.0.0.1 >log & server=$!

@@ -317,9 +317,9 @@ fn a_component_that_is_started_anew_gets_the_newest_keys_and_one_that_runs_is_to
     let flags = ["--key-file", keys.to_str().unwrap(), "--restart", "on-trap"];
     let mut process = Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg("env"));
     let shown = |process: &mut Process, expected: &str| {
-        assert!(process.line().starts_with("UDPING_HOST="));
-        assert_eq!(process.line(), format!("UDPING_KEY={expected}"));
-        assert_eq!(process.line(), "UDPING_NOTICES=stdin");
+        // Facts of the host stand there, too.
+        let line = (0..8).map(|_| process.line()).find(|line| line.starts_with("UDPING_KEY="));
+        assert_eq!(line, Some(format!("UDPING_KEY={expected}")));
     };
     shown(&mut process, OLD);
     write_keys(&keys, &format!("{NEW}\n{OLD}\n"));

@@ -3,6 +3,7 @@
 use std::iter;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use crate::artifact::Source;
 use crate::built_in;
@@ -17,6 +18,8 @@ pub struct ClientOptions {
     pub device: Option<String>,
     /// `-p`: the port of targets that are named without one.
     pub port: Option<u16>,
+    /// `--resolve-every`.
+    pub resolve_every: Option<Duration>,
 }
 
 impl ClientOptions {
@@ -38,6 +41,7 @@ impl ClientOptions {
             source: address,
             device: interface.filter(|_| address.is_none()),
             port: matches.get_one::<NonZeroU16>("default_port").map(|port| port.get()),
+            resolve_every: matches.get_one("resolve_every").copied(),
         }
     }
 }
@@ -67,6 +71,7 @@ mod tests {
         }
         assert_eq!(of(&["a", "-p8"]).port, Some(8));
         assert_eq!(of(&["--port", "7"]).port, Some(7), "what is pinged is not among them yet");
+        assert_eq!(of(&["a", "7", "--resolve-every", "1m"]).resolve_every, Some(Duration::from_secs(60)));
         assert_eq!(of(&["a", "7", "-i", "1"]), ClientOptions::default());
         let server = Source::BuiltIn(BuiltIn::Server.component());
         assert_eq!(ClientOptions::of(&server, &["-I".to_owned(), "eth0".to_owned()]), ClientOptions::default());

@@ -57,17 +57,24 @@ impl Host for NetworkView<'_> {
         }
         let name = name.parse().map_err(|_| ErrorCode::InvalidArgument)?;
         let Setting { guard, lookups, .. } = self.setting;
+        let is_granted = self.names.is_granted(&name);
         if !guard.looks_up(&name) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let addresses = if let Some(known) = self.names.known(&name) {
             Addresses::Ready(Addresses::of(known))
-        } else if !lookups.take(Instant::now()) {
+        } else if !is_granted && !lookups.take(Instant::now()) {
             guard.over_lookups(&name, lookups.most());
             return Err(ErrorCode::TemporaryResolverFailure.into());
         } else {
-            let names = self.names.clone();
-            Addresses::Asked(tokio::spawn(async move { Addresses::of(names.ask(&name).await) }))
+            let (names, guard) = (self.names.clone(), guard.clone());
+            Addresses::Asked(tokio::spawn(async move {
+                let (resolved, has_changed) = names.ask(&name).await;
+                if has_changed {
+                    guard.follow(&names);
+                }
+                Addresses::of(resolved)
+            }))
         };
         Ok(self.table.push(addresses)?)
     }

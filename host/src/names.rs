@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use lru::LruCache;
@@ -24,6 +25,9 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// How many names of the grants are resolved at a time: one name server that is silent holds up eight of them for ten seconds.
 const AT_A_TIME: usize = 16;
+
+/// Timers of a component and of this process differ: what it asks for after this part of the interval is resolved again.
+const SLACK: f64 = 0.9;
 
 /// Why a name has no address here, as getaddrinfo(3) and `wasi:sockets/ip-name-lookup` tell it apart.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -48,11 +52,29 @@ pub type Resolved = Result<Vec<IpAddr>, ResolveError>;
 #[derive(Debug)]
 pub struct Names {
     granted: HashMap<HostName, Resolved>,
+    /// How often they are resolved again, and what came of that.
+    again: Option<Again>,
     /// Those that were asked for later, as wildcards let them be.
     asked: Mutex<LruCache<HostName, Resolved>>,
     /// Asks for those, where this process itself cannot.
     #[cfg(target_os = "linux")]
     resolver: OnceLock<Arc<Resolver>>,
+}
+
+/// Names of the grants that are resolved again when they are asked for.
+#[derive(Debug)]
+struct Again {
+    every: Duration,
+    /// Where it is missing, the name was resolved at `start`.
+    latest: Mutex<HashMap<HostName, Latest>>,
+    start: Instant,
+}
+
+#[derive(Debug)]
+struct Latest {
+    at: Instant,
+    /// The last answer, and the one before, to whose addresses something may be on its way.
+    addresses: [Vec<IpAddr>; 2],
 }
 
 impl Default for Names {
@@ -61,6 +83,7 @@ impl Default for Names {
         let asked = Mutex::new(LruCache::unbounded());
         Self {
             granted: HashMap::new(),
+            again: None,
             asked,
             #[cfg(target_os = "linux")]
             resolver: OnceLock::new(),
@@ -95,6 +118,12 @@ impl Names {
             })
         };
         Self { granted, ..Self::default() }
+    }
+
+    /// Has those be resolved again that are asked for after `every`, where that is given.
+    pub fn again_after(self, every: Option<Duration>) -> Self {
+        let again = every.map(|every| Again { every, latest: Mutex::default(), start: Instant::now() });
+        Self { again, ..self }
     }
 
     /// From now on, names that are not in the grants by themselves are resolved by a helper process. To be called before this
@@ -140,6 +169,17 @@ impl Names {
         self.granted.get(name).and_then(|resolved| resolved.as_deref().ok()).unwrap_or_default()
     }
 
+    /// What `name`, of the grants, stood for when it was resolved again, the last time and the time before.
+    pub fn later(&self, name: &HostName) -> Vec<IpAddr> {
+        let latest = self.again.as_ref().map(Again::latest);
+        latest.and_then(|latest| latest.get(name).map(|latest| latest.addresses.concat())).unwrap_or_default()
+    }
+
+    /// Whether `name` stands in the grants.
+    pub fn is_granted(&self, name: &HostName) -> bool {
+        self.granted.contains_key(name)
+    }
+
     /// Why `name`, of the grants, has no address, where it has none.
     pub fn failure(&self, name: &HostName) -> Option<ResolveError> {
         match self.granted.get(name)? {
@@ -151,13 +191,28 @@ impl Names {
 
     /// What `name` stands for, where that can be told without a question to the system.
     pub fn known(&self, name: &HostName) -> Option<Resolved> {
-        self.granted.get(name).cloned().or_else(|| self.asked().get(name).cloned())
+        match (self.granted.get(name), &self.again) {
+            (Some(first), Some(again)) => again.known(name, first),
+            (Some(first), None) => Some(first.clone()),
+            (None, _) => self.asked().get(name).cloned(),
+        }
     }
 
     /// What a name stands for that is not [`Self::known`]: the system is asked. Where it was asked twice at the same time, what
-    /// it said first stays. A failure that may pass is not remembered.
-    pub async fn ask(&self, name: &HostName) -> Resolved {
+    /// it said first stays. A failure that may pass is not remembered. Says, too, whether a name of the grants stands for
+    /// something else than before.
+    pub async fn ask(&self, name: &HostName) -> (Resolved, bool) {
         let resolved = self.resolve_later(name).await;
+        match (self.granted.get(name), &self.again) {
+            (Some(first), Some(again)) => {
+                let has_changed = again.note(name, first, &resolved);
+                (resolved, has_changed)
+            }
+            _ => (self.remember(name, resolved), false),
+        }
+    }
+
+    fn remember(&self, name: &HostName, resolved: Resolved) -> Resolved {
         if matches!(resolved, Err(ResolveError::Temporary | ResolveError::Permanent)) {
             return resolved;
         }
@@ -181,6 +236,38 @@ impl Names {
     fn asked(&self) -> MutexGuard<'_, LruCache<HostName, Resolved>> {
         // No code that holds the lock leaves the map half changed.
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Again {
+    fn latest(&self) -> MutexGuard<'_, HashMap<HostName, Latest>> {
+        // No code that holds the lock leaves the map half changed.
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `name` stands for, whose first answer was `first`, where it is too early to ask for it again.
+    fn known(&self, name: &HostName, first: &Resolved) -> Option<Resolved> {
+        let latest = self.latest();
+        let known = latest.get(name);
+        if known.map_or(self.start, |latest| latest.at).elapsed() >= self.every.mul_f64(SLACK) {
+            return None;
+        }
+        Some(known.map_or_else(|| first.clone(), |latest| Ok(latest.addresses[0].clone())))
+    }
+
+    /// Remembers an answer; a failure only as asked for. Whether it is another one than before.
+    fn note(&self, name: &HostName, first: &Resolved, resolved: &Resolved) -> bool {
+        let mut latest = self.latest();
+        let at = Instant::now();
+        let before =
+            latest.get(name).map_or_else(|| first.clone().unwrap_or_default(), |latest| latest.addresses[0].clone());
+        let Ok(now) = resolved else {
+            latest.entry(name.clone()).or_insert(Latest { at, addresses: [before, Vec::new()] }).at = at;
+            return false;
+        };
+        let has_changed = now.iter().any(|ip| !before.contains(ip));
+        latest.insert(name.clone(), Latest { at, addresses: [now.clone(), before] });
+        has_changed
     }
 }
 

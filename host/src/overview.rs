@@ -12,7 +12,7 @@ use crate::run::Shared;
 /// Writes the grants and limits of `plan` to `out`, with the names in them resolved.
 pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     let shared = Shared::of(plan)?;
-    let grants = &shared.grants;
+    let grants = shared.grants.get();
     writeln!(out, "{} may", plan.source.name())?;
     let mut granted = false;
     let mut item = |text: String| {

@@ -64,6 +64,8 @@ pub struct Plan {
     pub stdin: bool,
     /// How long it has to end after it is told to stop.
     pub stop_grace: Duration,
+    /// How often names in the grants are resolved again; once where nothing is said.
+    pub resolve_every: Option<Duration>,
     /// How many instances run, each on a thread of its own.
     pub workers: NonZeroUsize,
 }
@@ -196,6 +198,7 @@ impl Plan {
             harden,
             stdin: service.stdin,
             stop_grace: service.stop_grace.unwrap_or(STOP_GRACE),
+            resolve_every: service.resolve_every.or(client.resolve_every),
             workers,
         })
     }
@@ -207,6 +210,11 @@ impl Plan {
             mark: self.socket_options.mark.is_some(),
             bind_device: self.socket_options.bind_device.is_some(),
         }
+    }
+
+    /// Whether a name may have to be resolved while the component runs.
+    pub fn resolves_at_any_time(&self) -> bool {
+        self.grants.looks_up_at_any_time() || (self.resolve_every.is_some() && self.grants.names().next().is_some())
     }
 
     /// The same with everything granted, and what is used recorded.

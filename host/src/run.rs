@@ -16,7 +16,7 @@ use crate::compile::CompileLimits;
 use crate::compile::{Cache, Key};
 use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::grants::Grants;
+use crate::grants::Current;
 use crate::guard::{Guard, Ledger, Meters, Recorder};
 use crate::harden::LowPorts;
 use crate::key::Keys;
@@ -131,7 +131,7 @@ pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit>
 #[derive(Clone)]
 pub struct Shared {
     /// What they may do.
-    pub grants: Arc<Grants>,
+    pub grants: Arc<Current>,
     /// What names stand for.
     pub names: Arc<Names>,
     output: Output,
@@ -153,7 +153,7 @@ impl Shared {
     /// Where a name that is to be denied has no address: then it is not known what to deny. Where a network is granted, and
     /// the addresses of this machine cannot be read: then it is not known what is not granted.
     pub fn of(plan: &Plan) -> Result<Self> {
-        let names = Arc::new(Names::resolve(plan.grants.names()));
+        let names = Arc::new(Names::resolve(plan.grants.names()).again_after(plan.resolve_every));
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
             let reason = names.failure(name).map(|error| error.to_string()).unwrap_or_default();
             bail!("--deny-to {name}: what it forbids is not known, since the name has no address: {reason}");
@@ -164,7 +164,7 @@ impl Shared {
                 own_addresses::read().context("cannot read the addresses of this machine, which no network covers")?;
         }
         Ok(Self {
-            grants: Arc::new(grants),
+            grants: Arc::new(Current::new(plan.grants.clone(), grants)),
             names,
             output: Output::new(&plan.limits),
             meters: Arc::new(Meters::new(plan.rates)),

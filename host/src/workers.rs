@@ -55,7 +55,7 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         Ok(artifact) => artifact,
         Err(error) => return Ok(run::refuse(&plan.source, &error.into())),
     };
-    audit::started(plan, &shared.grants, &artifact);
+    audit::started(plan, &shared.grants.get(), &artifact);
     ensure!(log::is_written(), "the audit trail cannot be written");
     if plan.harden {
         harden::drop_privileges(plan.needs()).iter().for_each(say);
@@ -104,7 +104,7 @@ fn enforcer(plan: &Plan, shared: &Shared) -> Enforcer {
 fn give_up(plan: &Plan, shared: &Shared, given: &[UdpSocket]) -> Result<()> {
     use std::os::fd::AsFd as _;
 
-    if plan.grants.looks_up_at_any_time() {
+    if plan.resolves_at_any_time() {
         shared.names.start_resolver().context("cannot start a process that resolves names")?;
     }
     // tokio has sockets that all runtimes of a process share, where it is built for signals; it opens them for the first one.

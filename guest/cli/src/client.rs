@@ -102,6 +102,9 @@ pub struct Args {
     /// Use IPv6 only
     #[arg(short = '6', long)]
     pub ipv6: bool,
+    /// Resolve names again this often, and follow their addresses; at least 1s [default: once, at the start]
+    #[arg(long, value_name = "DURATION", help_heading = NETWORK, value_parser = resolve_every)]
+    pub resolve_every: Option<Duration>,
     /// Send from this address; or through this interface, as with udping-host's --bind-device
     #[arg(short = 'I', long, value_name = "ADDR|IFACE", help_heading = NETWORK)]
     pub interface: Option<String>,
@@ -212,6 +215,19 @@ fn interval(text: &str) -> Result<Duration, String> {
     match duration::parse(text) {
         Ok(interval) if interval < SHORTEST => Err("must be at least 10us".to_owned()),
         Ok(interval) => Ok(interval),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The value of `--resolve-every`, the host's option, too.
+///
+/// # Errors
+///
+/// Where it is no duration, or a shorter one than name servers are asked for.
+pub fn resolve_every(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(every) if every < Duration::from_secs(1) => Err("must be at least 1s".to_owned()),
+        Ok(every) => Ok(every),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -2,6 +2,7 @@
 //! standard output.
 
 pub mod output;
+pub mod readdressing;
 pub mod run;
 pub mod sockets;
 pub mod targets;

@@ -70,6 +70,9 @@ impl Output {
         if let Event::Reply { flow, .. } = &happened.event {
             self.unanswered[self.run.flow(*flow).target] = false;
         }
+        if let Event::AddressChanged { target, to, .. } = happened.event {
+            self.run.readdress(target, to);
+        }
         if let Some((live, _)) = &mut self.live {
             live.event(happened);
         }

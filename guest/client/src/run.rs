@@ -23,6 +23,7 @@ use udping_report::text::Text;
 use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Target};
 
 use crate::output::Output;
+use crate::readdressing::Readdressing;
 use crate::sockets::Sockets;
 use crate::targets::{self, Resolved};
 use crate::terminal;
@@ -47,12 +48,13 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
 
     let (start, started) = (clock::now(), clock::unix_now());
     let mut pinger = Pinger::new(config, start);
+    let readdressing = args.resolve_every.and_then(|every| Readdressing::new(every, start, &targets));
     let run = run(&args, targets, &pinger, &sockets, start, started);
     let is_live = args.live && args.format == Format::Text && Console::stdout_is_terminal();
     let run = Run { settings: Settings { quiet: run.settings.quiet || is_live, ..run.settings }, ..run };
     let mut output = Output::new(run, exporter(args.format), is_live);
     output.start()?;
-    let mut network = Network { sockets: &sockets, errors: 0 };
+    let mut network = Network { sockets: &sockets, errors: 0, readdressing };
     ping(&mut pinger, &mut network, &args, &mut output)?;
     output.finish(&mut pinger)?;
     let results = pinger.results();
@@ -153,6 +155,9 @@ fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mu
     let (notices, sockets) = (Notices::from_host(), network.sockets);
     loop {
         pinger.handle_timeout(clock::now());
+        if let Some(readdressing) = &mut network.readdressing {
+            readdressing.advance(clock::now(), pinger);
+        }
         send_due(pinger, sockets);
         if pinger.is_over() {
             network.tell_errors(pinger);
@@ -164,7 +169,8 @@ fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mu
         if pinger.is_over() {
             return Ok(());
         }
-        let mut wake = [pinger.next_wake(), output.next_wake()].into_iter().flatten().min();
+        let resolves = network.readdressing.as_ref().and_then(Readdressing::poll_timeout);
+        let mut wake = [pinger.next_wake(), output.next_wake(), resolves].into_iter().flatten().min();
         if let (true, Some(send)) = (args.precise, pinger.next_send()) {
             let early = send.before(SPIN);
             if early <= clock::now() {
@@ -177,6 +183,7 @@ fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mu
         let mut waited_for: Vec<_> = sockets.readable().collect();
         waited_for.extend(notices.as_ref().map(Notices::pollable));
         waited_for.extend(timer.as_ref().into_iter().chain(writable.as_ref()));
+        waited_for.extend(network.readdressing.as_ref().and_then(Readdressing::pollable));
         sockets.prepare();
         for ready in poll::poll(&waited_for) {
             let ready = ready as usize;
@@ -237,6 +244,7 @@ struct Network<'a> {
     sockets: &'a Sockets,
     /// How many errors that came back are told by now.
     errors: u64,
+    readdressing: Option<Readdressing>,
 }
 
 impl Network<'_> {

@@ -36,6 +36,15 @@ pub enum Event {
     /// The network reported an error that belongs to no ping in particular, such as an ICMP port unreachable; and to whose pings
     /// it belongs, where that is known.
     NetworkError(Option<FlowId>, String),
+    /// Pings to a target go to another address from now on.
+    AddressChanged {
+        /// The target, as the index of its address.
+        target: usize,
+        /// Where they went.
+        from: SocketAddr,
+        /// Where they go.
+        to: SocketAddr,
+    },
     /// A datagram from another address, with content that was not sent, or without the tag that it should have.
     Foreign {
         /// Who sent it.

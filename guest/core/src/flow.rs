@@ -27,6 +27,8 @@ pub enum ReplyKind {
 #[derive(Debug)]
 pub struct Flow {
     peer: SocketAddr,
+    /// Where pings went before, and until when.
+    before: Option<(SocketAddr, Instant)>,
     in_flight: InFlight,
     delays: Delays,
     jitter: Jitter,
@@ -49,6 +51,7 @@ impl Flow {
     pub fn new(peer: SocketAddr, in_flight: InFlight, delays: Delays, measured: Measured) -> Self {
         Self {
             peer,
+            before: None,
             in_flight,
             delays,
             jitter: Jitter::default(),
@@ -67,9 +70,24 @@ impl Flow {
         }
     }
 
-    /// Where pings go to, and the only address whose replies count.
+    /// Where pings go to.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Pings go to `peer` from `now` on. Gives the address whose replies do not count any more, where there is one.
+    pub fn readdress(&mut self, peer: SocketAddr, now: Instant) -> Option<SocketAddr> {
+        let forgotten = self.before.replace((self.peer, now)).map(|(before, _)| before);
+        self.peer = peer;
+        forgotten.filter(|address| *address != peer)
+    }
+
+    /// Whether a ping that was sent at `sent` went to `from`: only replies from there count.
+    pub fn went_to(&self, from: SocketAddr, sent: Instant) -> bool {
+        match self.before {
+            Some((before, until)) if sent < until => from == before,
+            _ => from == self.peer,
+        }
     }
 
     /// How many pings were tried to be sent.

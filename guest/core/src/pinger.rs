@@ -257,6 +257,24 @@ impl Pinger {
         self.tell(now, Event::NetworkError(flow, reason));
     }
 
+    /// Pings to `target`, the index of its address, go to `to` from `now` on; replies to earlier ones count from where those
+    /// went. Whether that is so: not where another target has that address.
+    pub fn readdress(&mut self, target: usize, to: SocketAddr, now: Instant) -> bool {
+        if self.config.targets.contains(&to) {
+            return false;
+        }
+        let from = std::mem::replace(&mut self.config.targets[target], to);
+        for port in 0..self.config.source_ports.get() {
+            let flow = FlowId(port * self.config.targets.len() + target);
+            if let Some(forgotten) = self.flows[flow.0].readdress(to, now) {
+                self.by_address.remove(&(port, forgotten));
+            }
+            self.by_address.insert((port, to), flow);
+        }
+        self.tell(now, Event::AddressChanged { target, from, to });
+        true
+    }
+
     /// The flow from that source port to `peer`.
     pub fn flow(&self, source_port: usize, peer: SocketAddr) -> Option<FlowId> {
         self.by_address.get(&(source_port, peer)).copied()
@@ -290,7 +308,7 @@ impl Pinger {
         let flow = &mut self.flows[id.0];
         let answer = self.config.codec.read(datagram)?;
         let seq = answer.seq;
-        let sent = *flow.get(seq)?;
+        let sent = *flow.get(seq).filter(|sent| flow.went_to(from, sent.at))?;
         let reflected = self.config.codec.check(&answer, sent.wall, wall, &mut self.scratch)?;
         let rtt = now.since(sent.at);
         let bytes = datagram.len();

@@ -432,3 +432,28 @@ fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
     pinger.handle_datagram(arrival(1, peer()), &sealed(&key, Direction::Reply, &text.to_ascii_uppercase()));
     assert_eq!(total(&pinger).received, 1);
 }
+
+#[test]
+fn replies_count_from_where_their_pings_went_when_the_address_changes() {
+    let mut pinger = Pinger::new(config(3), at(0));
+    let sent: Vec<_> = (0..2).map(|i| pinger.poll_send(at(i * 100), wall(i)).unwrap().datagram.to_vec()).collect();
+    let other = SocketAddr::from(([192, 0, 2, 77], peer().port()));
+    assert!(pinger.readdress(0, other, at(150)));
+    assert!(!pinger.readdress(0, other, at(150)), "it has that address");
+    let departure = pinger.poll_send(at(200), wall(200)).unwrap();
+    assert_eq!(departure.to, other);
+    let third = departure.datagram.to_vec();
+    for (from, datagram, counts) in [
+        (other, &sent[0], false),
+        (peer(), &sent[0], true),
+        (peer(), &third, false),
+        (other, &third, true),
+        (peer(), &sent[1], true),
+    ] {
+        let before = pinger.results().total.received;
+        pinger.handle_datagram(arrival(210, from), datagram);
+        assert_eq!(pinger.results().total.received - before, u64::from(counts), "{from}");
+    }
+    let changes = events(&mut pinger).into_iter().filter(|event| matches!(event, Event::AddressChanged { .. }));
+    assert_eq!(changes.collect::<Vec<_>>(), [Event::AddressChanged { target: 0, from: peer(), to: other }]);
+}

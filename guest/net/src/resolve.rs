@@ -6,11 +6,11 @@ use udping_cli::address::{self, Address, Zone};
 use udping_cli::contract::{self, UDPING_ZONES};
 
 use crate::bindings::wasi::sockets::instance_network::instance_network;
-use crate::bindings::wasi::sockets::ip_name_lookup;
+use crate::bindings::wasi::sockets::ip_name_lookup::{self, ResolveAddressStream};
 use crate::bindings::wasi::sockets::network::{ErrorCode, IpAddress};
 use crate::error::NetError;
 use crate::host::{self, Notice, Notices};
-use crate::poll;
+use crate::poll::{self, Pollable};
 
 /// The address that `host` writes; `None` where it is a name.
 ///
@@ -58,23 +58,59 @@ fn zone(name: &str) -> Result<u32, String> {
 /// The addresses of `name`, through `wasi:sockets/ip-name-lookup`, in the resolver's order. `None` where `stop` says meanwhile
 /// that the program should end: a resolver may take long.
 pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>, NetError> {
-    let stream = ip_name_lookup::resolve_addresses(&instance_network(), name)?;
-    let mut addresses = Vec::new();
+    let mut question = Question::ask(name)?;
     loop {
-        match stream.resolve_next_address() {
-            Ok(Some(IpAddress::Ipv4(v4))) => addresses.push(<[u8; 4]>::from(v4).into()),
-            Ok(Some(IpAddress::Ipv6(v6))) => addresses.push(<[u16; 8]>::from(v6).into()),
-            Ok(None) if addresses.is_empty() => return Err(ErrorCode::NameUnresolvable.into()),
-            Ok(None) => return Ok(Some(addresses)),
-            Err(ErrorCode::WouldBlock) => {
-                let answered = stream.subscribe();
-                let waited_for: Vec<_> = [&answered].into_iter().chain(stop.map(Notices::pollable)).collect();
-                let is_stopped = || stop.is_some_and(|stop| stop.read().contains(&Notice::Stop));
-                if poll::poll(&waited_for).contains(&1) && is_stopped() {
-                    return Ok(None);
-                }
+        if let Some(addresses) = question.answer()? {
+            return Ok(Some(addresses));
+        }
+        let waited_for: Vec<_> = [question.pollable()].into_iter().chain(stop.map(Notices::pollable)).collect();
+        let is_stopped = || stop.is_some_and(|stop| stop.read().contains(&Notice::Stop));
+        if poll::poll(&waited_for).contains(&1) && is_stopped() {
+            return Ok(None);
+        }
+    }
+}
+
+/// A name that is being resolved.
+#[derive(Debug)]
+pub struct Question {
+    // Dropped before the stream whose child it is.
+    answered: Pollable,
+    stream: ResolveAddressStream,
+    addresses: Vec<IpAddr>,
+}
+
+impl Question {
+    /// Asks for the addresses of `name`.
+    ///
+    /// # Errors
+    ///
+    /// What `resolve-addresses` says: that it may not be resolved, or that it is no name.
+    pub fn ask(name: &str) -> Result<Self, NetError> {
+        let stream = ip_name_lookup::resolve_addresses(&instance_network(), name)?;
+        Ok(Self { answered: stream.subscribe(), stream, addresses: Vec::new() })
+    }
+
+    /// Ready when [`Self::answer`] is worth a call.
+    pub fn pollable(&self) -> &Pollable {
+        &self.answered
+    }
+
+    /// All addresses, in the resolver's order; `None` as long as it is at work.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none.
+    pub fn answer(&mut self) -> Result<Option<Vec<IpAddr>>, NetError> {
+        loop {
+            match self.stream.resolve_next_address() {
+                Ok(Some(IpAddress::Ipv4(v4))) => self.addresses.push(<[u8; 4]>::from(v4).into()),
+                Ok(Some(IpAddress::Ipv6(v6))) => self.addresses.push(<[u16; 8]>::from(v6).into()),
+                Ok(None) if self.addresses.is_empty() => return Err(ErrorCode::NameUnresolvable.into()),
+                Ok(None) => return Ok(Some(std::mem::take(&mut self.addresses))),
+                Err(ErrorCode::WouldBlock) => return Ok(None),
+                Err(code) => return Err(code.into()),
             }
-            Err(code) => return Err(code.into()),
         }
     }
 }

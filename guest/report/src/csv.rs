@@ -1,5 +1,5 @@
 //! A row for each ping, as soon as something became of it, under a row of names. A ping that was lost and is answered late
-//! has another row, which supersedes the first: they have the address, the source port and the number in common.
+//! has another row, which supersedes the first: they have the host, the source port and the number in common.
 
 use std::time::Duration;
 

@@ -40,6 +40,13 @@ enum Line<'a> {
         source_port: Option<u16>,
         reason: &'a str,
     },
+    AddressChanged {
+        t_ns: u64,
+        time: String,
+        target: usize,
+        from: String,
+        to: String,
+    },
     Foreign {
         t_ns: u64,
         time: String,
@@ -93,6 +100,10 @@ impl<'a> Line<'a> {
                 let (time, name) = (run.timestamp(happened.at), flow.map(|flow| run.flow(flow)));
                 let (target, source_port) = (name.map(|name| name.target), name.map(|name| name.source_port));
                 Self::NetworkError { t_ns, time, target, source_port, reason }
+            }
+            Event::AddressChanged { target, from, to } => {
+                let (time, target) = (run.timestamp(happened.at), run.flows[*target].target);
+                Self::AddressChanged { t_ns, time, target, from: from.to_string(), to: to.to_string() }
             }
             Event::Foreign { from, bytes } => {
                 let (time, from) = (run.timestamp(happened.at), from.to_string());

@@ -96,6 +96,16 @@ impl Run {
         self.flows[flow.0]
     }
 
+    /// Pings to `target`, the index of its address, go to `to` from now on.
+    pub fn readdress(&mut self, target: usize, to: SocketAddr) {
+        self.config.targets[target] = to;
+        let addresses = self.config.targets.len();
+        for flow in self.flows.iter_mut().skip(target).step_by(addresses) {
+            flow.address = to;
+            self.targets[flow.target].address = Ok(to);
+        }
+    }
+
     /// How long after the start something was.
     pub fn since_start(&self, at: Instant) -> Duration {
         at.since(self.start)

@@ -122,6 +122,10 @@ impl fmt::Display for Line<'_> {
                 (None, [flow]) => write!(f, "from {}: {reason}", flow.address),
                 (None, _) => write!(f, "from the network: {reason}"),
             },
+            Event::AddressChanged { target, from, to } => {
+                let target = &self.run.targets[self.run.flows[*target].target];
+                write!(f, "{} port {}: address changed from {} to {}", target.host, target.port, from.ip(), to.ip())
+            }
             Event::Foreign { from, bytes } => write!(f, "{bytes} bytes from {from}: not a reply to any ping of this run"),
             Event::Settled(flow, seq, sent) if sent.fate == Fate::Awaited => {
                 let span = Short(self.happened.at.since(sent.at));

@@ -28,6 +28,10 @@ pub struct ServiceFlags {
     /// How long it has to end after the first signal, before it is ended, where it takes notices [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub stop_grace: Option<Duration>,
+    /// Resolve the names in its grants again when it asks for them after this long, and grant what they stand for then; the built-in
+    /// client's option of this name does so, too [default: once, at the start]
+    #[arg(long, value_name = "DURATION", value_parser = udping_cli::client::resolve_every)]
+    pub resolve_every: Option<Duration>,
     /// Restart the component, on the same open sockets
     #[arg(long, value_name = "WHEN", value_enum)]
     pub restart: Option<Restart>,
@@ -57,6 +61,7 @@ impl ServiceFlags {
             key_file: self.key_file.or(other.key_file),
             stdin: self.stdin || other.stdin,
             stop_grace: self.stop_grace.or(other.stop_grace),
+            resolve_every: self.resolve_every.or(other.resolve_every),
             restart: self.restart.or(other.restart),
             log: self.log.or(other.log),
             no_harden: self.no_harden || other.no_harden,

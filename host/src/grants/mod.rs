@@ -1,6 +1,7 @@
 //! What a component may do with the network, and the one function that decides it.
 
 mod advice;
+mod current;
 mod destination;
 mod destinations;
 mod embedded;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use advice::{Advice, Command};
+pub use current::Current;
 pub use destination::{Destination, Ports};
 pub use destinations::Destinations;
 pub use network::Network;

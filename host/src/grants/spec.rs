@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::advice;
-use super::special::is_metadata;
+use super::special::{Special, is_metadata};
 use super::{AnswerRule, Destination, Grants, Listen, Network, Ports};
 use crate::names::Names;
 
@@ -50,7 +50,7 @@ impl NamePattern {
 pub enum Endpoint {
     /// An address, or a network.
     Address(Destination),
-    /// Whatever the name stands for when the run starts.
+    /// What the name stands for when the run starts; and when it is resolved again, where it is.
     Name(HostName, Ports),
 }
 
@@ -80,7 +80,10 @@ impl Endpoint {
     /// Where a grant for it lets a component send: a name is no grant for what only the address itself is.
     fn granted(&self, names: &Names) -> Vec<Destination> {
         let mut destinations = self.destinations(names);
-        if let Self::Name(..) = self {
+        if let Self::Name(name, ports) = self {
+            // What a name is changed to is not meant by whoever granted it, unless it was so from the start.
+            let later = names.later(name).into_iter().filter(|ip| Special::of(*ip, &HashSet::new()).is_none());
+            destinations.extend(later.map(|ip| Destination::host(ip, 0, *ports)));
             destinations.retain(|destination| destination.network().address().is_none_or(|ip| !is_metadata(ip)));
         }
         destinations

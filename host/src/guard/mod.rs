@@ -23,7 +23,8 @@ pub use source_limit::SourcePrefix;
 pub use sources::SocketId;
 pub use system::Operation;
 
-use crate::grants::{Advice, By, Grants, HostName, Reason, Refusal, Request, Standing};
+use crate::grants::{Advice, By, Current, Grants, HostName, Reason, Refusal, Request, Standing};
+use crate::names::Names;
 use crate::rate::Rate;
 use dropping::Dropping;
 use ledger::Counters;
@@ -82,7 +83,7 @@ pub enum Passage {
 /// Decides for one instance of a component, whose sockets each have a [`Gate`].
 pub struct Guard {
     component: String,
-    grants: Arc<Grants>,
+    grants: Arc<Current>,
     meters: Arc<Meters>,
     ledger: Arc<Ledger>,
     advice: Advice,
@@ -100,8 +101,8 @@ struct State {
 
 impl Guard {
     /// A gate that has let nothing pass yet. What does not pass is noted in `ledger`.
-    pub fn new(component: String, grants: Arc<Grants>, meters: Arc<Meters>, ledger: Arc<Ledger>) -> Self {
-        let sources = Sources::new(grants.answer);
+    pub fn new(component: String, grants: Arc<Current>, meters: Arc<Meters>, ledger: Arc<Ledger>) -> Self {
+        let sources = Sources::new(grants.get().answer);
         let state = State { sources, traffic: ledger.counters(), dropping: Dropping::default() };
         Self {
             component,
@@ -127,12 +128,17 @@ impl Guard {
 
     /// Decides about binding a socket.
     pub fn binds(&self, local: SocketAddr) -> bool {
-        self.decide(&Request::Bind(local)).is_some()
+        self.decide(&self.grants.get(), &Request::Bind(local)).is_some()
     }
 
     /// Decides about looking a name up.
     pub fn looks_up(&self, name: &HostName) -> bool {
-        self.decide(&Request::Resolve(name.clone())).is_some()
+        self.decide(&self.grants.get(), &Request::Resolve(name.clone())).is_some()
+    }
+
+    /// Grants what `names` stand for now, where that has changed.
+    pub fn follow(&self, names: &Names) {
+        self.grants.follow(names);
     }
 
     /// A name was not looked up: `most` were permitted at once, and then one a second.
@@ -145,8 +151,8 @@ impl Guard {
         self.ledger.note(&Denial::Tcp { component: &self.component }, Instant::now());
     }
 
-    fn decide(&self, request: &Request) -> Option<By> {
-        let reason = match self.grants.decide(request) {
+    fn decide(&self, grants: &Grants, request: &Request) -> Option<By> {
+        let reason = match grants.decide(request) {
             Ok(by) => {
                 if let Some(recorder) = &self.recorder {
                     recorder.granted(request);
@@ -155,7 +161,7 @@ impl Guard {
             }
             Err(reason) => reason,
         };
-        let refusal = Refusal { component: &self.component, request, reason, grants: &self.grants, advice: &self.advice };
+        let refusal = Refusal { component: &self.component, request, reason, grants, advice: &self.advice };
         self.ledger.note(&Denial::Refused(refusal), Instant::now());
         *self.by_system.lock().unwrap_or_else(PoisonError::into_inner) = None;
         None
@@ -197,7 +203,7 @@ impl Gate {
     /// That of `socket`, which is bound to `local`, as the component asked for it.
     pub fn new(guard: Arc<Guard>, local: SocketAddr, socket: SocketId) -> Self {
         // What a recorder sees tells whether a listen grant is needed.
-        let listener = (guard.recorder.is_some() || guard.grants.listens(local)).then_some(socket);
+        let listener = (guard.recorder.is_some() || guard.grants.get().listens(local)).then_some(socket);
         Self { guard, listener, local }
     }
 
@@ -212,7 +218,7 @@ impl Gate {
             Standing::Answered => Standing::Owed,
             standing => standing,
         };
-        self.guard.decide(&Request::Connect { to, standing }).is_some()
+        self.guard.decide(&self.guard.grants.get(), &Request::Connect { to, standing }).is_some()
     }
 
     /// What was granted failed.
@@ -224,6 +230,7 @@ impl Gate {
     pub fn turn(&self) -> Turn<'_> {
         Turn {
             guard: &self.guard,
+            grants: self.guard.grants.get(),
             listener: self.listener,
             local: self.local,
             now: Instant::now(),
@@ -235,6 +242,7 @@ impl Gate {
 /// A gate in use: the clock is read, and the state locked, once for a batch.
 pub struct Turn<'a> {
     guard: &'a Guard,
+    grants: Arc<Grants>,
     listener: Option<SocketId>,
     local: SocketAddr,
     now: Instant,
@@ -250,7 +258,7 @@ impl Turn<'_> {
             None => Standing::Unheard,
         };
         let request = Request::Send { to, standing };
-        let by = match self.guard.grants.decide(&request) {
+        let by = match self.grants.decide(&request) {
             Ok(by) => {
                 if let Some(recorder) = &self.guard.recorder {
                     recorder.granted(&request);
@@ -276,9 +284,10 @@ impl Turn<'_> {
     /// A datagram to whom the component has heard from is dropped where it is too much of an answer: an error would end many a
     /// server, and who it answers decides about that by what it sends. All else is refused.
     fn not_permitted(&mut self, request: &Request, reason: Reason, peer: Option<Peer>, bytes: usize) -> Passage {
-        let (Guard { component, grants, ledger, advice, .. }, Request::Send { to, standing }) = (self.guard, request) else {
+        let (Guard { component, ledger, advice, .. }, Request::Send { to, standing }) = (self.guard, request) else {
             return Passage::Refused;
         };
+        let grants = &*self.grants;
         let rule = grants.answer;
         let denial = match (reason, standing) {
             (Reason::Answered, _) => {
@@ -309,7 +318,7 @@ impl Turn<'_> {
     /// A source's own rate comes first, so that one which exceeds it does not use up what all have together.
     pub fn hears(&mut self, from: SocketAddr, bytes: usize) -> bool {
         let request = Request::Receive { from, listening: self.listener.is_some() };
-        let Some(by) = self.guard.decide(&request) else { return false };
+        let Some(by) = self.guard.decide(&self.grants, &request) else { return false };
         let now = self.now;
         if let Err(rate) = self.guard.meters.receive_from(from, now) {
             self.guard.over_rate(from, Flow::Source, rate, now);

@@ -11,7 +11,7 @@ fn guard(grants: Grants, rates: Rates) -> (Arc<Guard>, Arc<Ledger>, Told) {
     let log = told.clone();
     let ledger = Arc::new(Ledger::new(move |denial, untold| log.lock().unwrap().push((denial.to_string(), untold))));
     let meters = Arc::new(Meters::new(rates));
-    (Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants), meters, ledger.clone())), ledger, told)
+    (Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants.into()), meters, ledger.clone())), ledger, told)
 }
 
 fn listener() -> Grants {
@@ -233,7 +233,7 @@ fn what_a_rate_drops_is_not_owed_an_answer() {
 fn a_source_is_limited_over_all_its_ports_and_over_all_workers() {
     let meters = Arc::new(Meters::new(Rates { source: rate(4), ..Rates::default() }));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
-    let worker = || Guard::new("x.wasm".to_owned(), Arc::new(listener()), meters.clone(), ledger.clone());
+    let worker = || Guard::new("x.wasm".to_owned(), Arc::new(listener().into()), meters.clone(), ledger.clone());
     let workers = [worker(), worker()].map(|guard| gate(&Arc::new(guard), "0.0.0.0:12000"));
     let now = Instant::now();
     let heard = (1..=100).filter(|port| workers[usize::from(port % 2)].hears(peer(*port), 1, now)).count();
@@ -253,7 +253,7 @@ fn bytes_are_limited_as_datagrams_are() {
 fn rates_are_a_runs_whatever_instance_sends_or_receives() {
     let rates = Rates { send: rate(3), receive: rate(5), ..Rates::default() };
     let (meters, ledger) = (Arc::new(Meters::new(rates)), Arc::new(Ledger::new(|_, _| {})));
-    let guard = || Guard::new("x.wasm".to_owned(), Arc::new(listener()), meters.clone(), ledger.clone());
+    let guard = || Guard::new("x.wasm".to_owned(), Arc::new(listener().into()), meters.clone(), ledger.clone());
     let (one, other) = (gate(&Arc::new(guard()), "0.0.0.0:12000"), gate(&Arc::new(guard()), "0.0.0.0:12000"));
     let now = Instant::now();
     assert_eq!((0..9).filter(|_| one.hears(peer(1), 1, now)).count(), 5);

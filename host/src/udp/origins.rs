@@ -7,6 +7,7 @@
 //! what an answer repeats of its request decides first. An echo begins as its request does, and a reflector of STAMP or TWAMP has
 //! the request's start behind 24 bytes of its own (RFC 8762, section 4.3).
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher as _;
 use std::net::{SocketAddr, SocketAddrV6};
@@ -196,12 +197,11 @@ impl Origins {
 
     fn find(peers: &mut [HashMap<SocketAddr, Origin, RandomState>; 2], peer: SocketAddr) -> Option<&mut Origin> {
         let [lately, before] = peers;
-        if !lately.contains_key(&peer) {
+        Some(match lately.entry(peer) {
+            Entry::Occupied(known) => known.into_mut(),
             // So that it is not forgotten while it is in use.
-            let origin = before.remove(&peer)?;
-            lately.insert(peer, origin);
-        }
-        lately.get_mut(&peer)
+            Entry::Vacant(place) => place.insert(before.remove(&peer)?),
+        })
     }
 
     fn insert(&mut self, peer: SocketAddr, origin: Origin) {

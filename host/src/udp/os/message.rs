@@ -71,7 +71,7 @@ impl Local {
     fn of_v6(info: &libc::in6_pktinfo) -> Option<Self> {
         let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
         // An address of the link says nothing without its interface (RFC 4007, section 5).
-        let interface = if ip.is_unicast_link_local() { info.ipi6_ifindex as u32 } else { 0 };
+        let interface = if ip.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
         (!ip.is_multicast()).then_some(Self { ip: ip.into(), interface })
     }
 }
@@ -218,24 +218,23 @@ pub fn send_batch(socket: &UdpSocket, datagrams: &[Outgoing<'_>]) -> nix::Result
         .iter()
         .map(|datagram| libc::iovec { iov_base: datagram.data.as_ptr().cast_mut().cast(), iov_len: datagram.data.len() })
         .collect();
-    let header =
-        |((address, control), slice): ((&Option<SockaddrStorage>, &mut Option<(Control, usize)>), &mut libc::iovec)| {
-            // SAFETY: `mmsghdr` is integers and pointers, for which zeros are values.
-            #[expect(unsafe_code, reason = "it has private padding on some systems")]
-            let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
-            if let Some(address) = address {
-                header.msg_hdr.msg_name = address.as_ptr().cast_mut().cast();
-                header.msg_hdr.msg_namelen = address.len();
-            }
-            if let Some((control, length)) = control {
-                header.msg_hdr.msg_control = ptr::from_mut(control).cast();
-                header.msg_hdr.msg_controllen = *length as _;
-            }
-            header.msg_hdr.msg_iov = slice;
-            header.msg_hdr.msg_iovlen = 1;
-            header
-        };
-    let mut headers: Vec<_> = addresses.iter().zip(&mut controls).zip(&mut slices).map(header).collect();
+    let mut headers = Vec::with_capacity(datagrams.len());
+    for ((address, control), slice) in addresses.iter().zip(&mut controls).zip(&mut slices) {
+        // SAFETY: `mmsghdr` is integers and pointers, for which zeros are values.
+        #[expect(unsafe_code, reason = "it has private padding on some systems")]
+        let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+        if let Some(address) = address {
+            header.msg_hdr.msg_name = address.as_ptr().cast_mut().cast();
+            header.msg_hdr.msg_namelen = address.len();
+        }
+        if let Some((control, length)) = control {
+            header.msg_hdr.msg_control = ptr::from_mut(control).cast();
+            header.msg_hdr.msg_controllen = *length as _;
+        }
+        header.msg_hdr.msg_iov = slice;
+        header.msg_hdr.msg_iovlen = 1;
+        headers.push(header);
+    }
     // SAFETY: each header points to an address, a control message and a slice of `addresses`, `controls`, `slices` and
     // `datagrams`, none of which is moved or dropped before the call is over; the kernel writes to the headers alone.
     #[expect(unsafe_code, reason = "there is no wrapper that takes a control message for each datagram")]

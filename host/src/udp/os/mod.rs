@@ -128,7 +128,8 @@ impl Socket {
 
     /// Binds it to one peer.
     pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
-        // What comes back is about this peer, and told as on every system.
+        // What has come back by now is about others; from now on it is about this peer, and told as on every system.
+        self.inner.settle_errors();
         self.inner.tell_errors(self.family == Family::V4, false);
         match rustix::net::connect(&*self.inner, &peer) {
             // Linux keeps the local address that the first connect chose, and says EINVAL where the new peer is not

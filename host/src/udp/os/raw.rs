@@ -101,6 +101,13 @@ impl RawSocket {
         any
     }
 
+    /// Reports errors that came back, and has no call say so any more.
+    pub(super) fn settle_errors(&self) {
+        self.take_reports();
+        // Reading it clears it (socket(7)).
+        let _ = sockopt::socket_error(self);
+    }
+
     /// How many datagrams the system has dropped because this socket had no room, where it counts them.
     pub fn dropped(&self) -> Option<u64> {
         #[cfg(target_os = "linux")]

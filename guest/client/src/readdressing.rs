@@ -1,0 +1,106 @@
+//! Names that are resolved again while they are pinged (`--resolve-every`), one at a time.
+
+use std::collections::{HashSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use udping_core::pinger::{FlowId, Pinger};
+use udping_core::time::Instant;
+use udping_net::error::NetError;
+use udping_net::poll::Pollable;
+use udping_net::resolve::{self, Question};
+use udping_report::Target;
+
+/// The names of a run, and when they are asked for again.
+#[derive(Debug)]
+pub struct Readdressing {
+    every: Duration,
+    next: Instant,
+    /// Each name, and the index of its target's address.
+    names: Vec<(usize, String)>,
+    /// The indices in `names` that are still to be asked for this time.
+    due: VecDeque<usize>,
+    /// What is asked for now: an index in `names`.
+    asked: Option<(usize, Question)>,
+    /// Of these, it was told that they keep the address that they had.
+    failed: HashSet<usize>,
+}
+
+impl Readdressing {
+    /// For the names among `targets`; `None` where there is none.
+    pub fn new(every: Duration, start: Instant, targets: &[Target]) -> Option<Self> {
+        let pinged = targets.iter().filter(|target| target.address.is_ok()).enumerate();
+        let is_name = |target: &Target| matches!(resolve::literal(&target.host, target.port), Ok(None));
+        let names: Vec<_> =
+            pinged.filter(|(_, target)| is_name(target)).map(|(index, target)| (index, target.host.clone())).collect();
+        let this = Self { every, next: start + every, names, due: VecDeque::new(), asked: None, failed: HashSet::new() };
+        (!this.names.is_empty()).then_some(this)
+    }
+
+    /// When [`Self::advance`] has something to do, besides when [`Self::pollable`] is ready.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.asked.is_none().then_some(self.next)
+    }
+
+    /// Ready when a name was resolved; `None` where none is asked for.
+    pub fn pollable(&self) -> Option<&Pollable> {
+        self.asked.as_ref().map(|(_, question)| question.pollable())
+    }
+
+    /// Takes answers, and asks on.
+    pub fn advance(&mut self, now: Instant, pinger: &mut Pinger) {
+        if self.asked.is_none() && self.due.is_empty() && self.next <= now {
+            self.due.extend(0..self.names.len());
+            self.next = now + self.every;
+        }
+        loop {
+            if let Some((index, mut question)) = self.asked.take() {
+                match question.answer() {
+                    Ok(None) => {
+                        self.asked = Some((index, question));
+                        return;
+                    }
+                    Ok(Some(addresses)) => self.follow(index, &addresses, now, pinger),
+                    Err(error) => self.tell_failure(index, &error, now, pinger),
+                }
+            }
+            let Some(index) = self.due.pop_front() else { return };
+            match Question::ask(&self.names[index].1) {
+                Ok(question) => self.asked = Some((index, question)),
+                Err(error) => self.tell_failure(index, &error, now, pinger),
+            }
+        }
+    }
+
+    /// A target keeps an address that its name still has, and its family: there are sockets for that.
+    fn follow(&mut self, index: usize, addresses: &[IpAddr], now: Instant, pinger: &mut Pinger) {
+        let target = self.names[index].0;
+        let current = pinger.config().targets[target];
+        if addresses.contains(&current.ip()) {
+            self.failed.remove(&index);
+            return;
+        }
+        match addresses.iter().find(|ip| ip.is_ipv4() == current.is_ipv4()) {
+            Some(ip) => {
+                self.failed.remove(&index);
+                pinger.readdress(target, SocketAddr::new(*ip, current.port()), now);
+            }
+            None => {
+                let family = if current.is_ipv4() { "IPv4" } else { "IPv6" };
+                self.tell(index, &format!("has no {family} address any more"), now, pinger);
+            }
+        }
+    }
+
+    fn tell_failure(&mut self, index: usize, error: &NetError, now: Instant, pinger: &mut Pinger) {
+        self.tell(index, &format!("was not resolved again: {error}"), now, pinger);
+    }
+
+    fn tell(&mut self, index: usize, what: &str, now: Instant, pinger: &mut Pinger) {
+        if self.failed.insert(index) {
+            let (target, name) = &self.names[index];
+            let current = pinger.config().targets[*target].ip();
+            pinger.network_error(now, Some(FlowId(*target)), format!("{name} {what}; {current} is pinged on"));
+        }
+    }
+}
