@@ -16,13 +16,13 @@ enum Backend {
 }
 
 impl Backend {
-    fn command(self) -> Command {
+    fn command(self) -> Option<Command> {
         match self {
             Self::Stock => wasmtime(),
             Self::Ours(options) => {
                 let mut command = udping_host();
                 command.args(options);
-                command
+                Some(command)
             }
         }
     }
@@ -38,7 +38,8 @@ const BEYOND_STOCK: [&str; 2] = ["clock_zero_waits_at_once", "receive_without_po
 #[track_caller]
 fn check(backend: Backend, name: &str, component: &[u8]) {
     let file = file(&format!("{name}.wasm"), component);
-    let outcome = run(backend.command().args(["-S", "inherit-network"]).arg(file));
+    let Some(mut command) = backend.command() else { return };
+    let outcome = run(command.args(["-S", "inherit-network"]).arg(file));
     if name.ends_with("_traps") {
         let trapped = match backend {
             Backend::Stock => 1,

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use rustix::process::Signal;
-use udping_tests::{Outcome, Process, file, host_program, run};
+use udping_tests::{Outcome, Process, file, host_program, run, wasmtime};
 
 /// Answers no question, and says when it was first asked one, as long as the process lives that started it.
 const SILENT: &str = "
@@ -140,6 +140,37 @@ fn a_name_that_is_resolved_again_is_followed_where_that_is_asked_for() {
     let outcome = pings("moves-loopback", "127.0.0.1 moves.example", "client --resolve-every 1s");
     assert!(outcome.stderr.contains("refused: client asked to send to 127.0.0.1:7"), "{outcome:?}");
     assert!(!outcome.stdout.contains("bytes from 127.0.0.1"), "{outcome:?}");
+}
+
+#[test]
+fn an_address_that_no_route_leads_to_is_passed_over_for_another_of_the_name() {
+    for (name, first) in [("no-route", "192.0.2.1"), ("no-route-6", "2001:db8::1")] {
+        let script = "ip addr add 10.9.0.1/32 dev lo; cd $(mktemp -d); $UDPING server 7 >log & server=$!
+            trap 'kill $server' EXIT; until grep -qs listening log; do sleep 0.05; done
+            $UDPING client -c 1 two.example 7";
+        let outcome = typed(name, &format!("{first} two.example\n10.9.0.1 two.example\n"), script);
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+        assert_eq!(outcome.lines_with("32 bytes from 10.9.0.1:7: seq=1").len(), 1, "{outcome:?}");
+    }
+}
+
+/// RFC 6761, section 6.3. Under the wasmtime CLI, the client knows it.
+#[test]
+fn localhost_is_the_loopback_address_where_no_file_says_so() {
+    let served = "cd $(mktemp -d); $UDPING server 7 >log & server=$!; trap 'kill $server' EXIT
+        until grep -qs listening log; do sleep 0.05; done; $UDPING emit client >client.wasm;";
+    let clients =
+        ["$UDPING client localhost 7", "$WASMTIME run -S inherit-network,allow-ip-name-lookup client.wasm localhost 7"];
+    for (name, client) in ["localhost", "localhost-stock"].into_iter().zip(clients) {
+        let mut command = in_network(name, "", &format!("{served} {client} -c 1"));
+        if client.starts_with("$WASMTIME") {
+            let Some(wasmtime) = wasmtime() else { return };
+            command.env("WASMTIME", wasmtime.get_program());
+        }
+        let outcome = run(&mut command);
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+        assert_eq!(outcome.lines_with("32 bytes from 127.0.0.1:7: seq=1").len(), 1, "{outcome:?}");
+    }
 }
 
 #[test]

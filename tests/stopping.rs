@@ -238,6 +238,9 @@ fn signals_that_come_together_are_one_and_a_client_prints_its_summary() {
 /// nothing.
 #[test]
 fn the_end_of_standard_input_means_nothing_under_the_wasmtime_cli() {
+    if !Runtime::Wasmtime.is_there() {
+        return;
+    }
     let server = Server::start(Runtime::Wasmtime, "127.0.0.1", &[]);
     let outcome = ping(Runtime::Wasmtime, &server, &["-c", "3", "-i", "20ms"]);
     assert_eq!(outcome.lines_with("3 sent, 3 received").len(), 1, "{outcome:?}");

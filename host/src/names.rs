@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 #[cfg(target_os = "linux")]
 use std::sync::{Arc, OnceLock};
@@ -275,8 +275,8 @@ fn resolve(name: &HostName) -> Resolved {
     system_resolve(name.as_str())
 }
 
-/// What the system's resolver says of `name`, which may take it many seconds.
-pub(crate) fn system_resolve(name: &str) -> Resolved {
+/// It may take many seconds.
+fn getaddrinfo_of(name: &str) -> Resolved {
     // Else each address comes once for every kind of socket.
     let hints = AddrInfoHints { socktype: SockType::DGram.into(), ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(name), None, Some(hints)).map_err(|error| match error.kind() {
@@ -288,4 +288,14 @@ pub(crate) fn system_resolve(name: &str) -> Resolved {
     })?;
     let addresses: Vec<_> = found.filter_map(Result::ok).map(|found| found.sockaddr.ip().to_canonical()).collect();
     if addresses.is_empty() { Err(ResolveError::NoSuchName) } else { Ok(addresses) }
+}
+
+/// What the system's resolver says of `name`; and of localhost, where that does not know it, what it is (RFC 6761, section 6.3): a
+/// root without /etc/hosts has no other.
+pub(crate) fn system_resolve(name: &str) -> Resolved {
+    getaddrinfo_of(name).or_else(|error| {
+        let is_localhost = name == "localhost" || name.ends_with(".localhost");
+        let loopback = || vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        if is_localhost { Ok(loopback()) } else { Err(error) }
+    })
 }

@@ -1,6 +1,6 @@
 //! From a host as the user wrote it to an address.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use udping_cli::address::{self, Address, Zone};
 use udping_cli::contract::{self, UDPING_ZONES};
@@ -60,8 +60,14 @@ fn zone(name: &str) -> Result<u32, String> {
 pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>, NetError> {
     let mut question = Question::ask(name)?;
     loop {
-        if let Some(addresses) = question.answer()? {
-            return Ok(Some(addresses));
+        match question.answer() {
+            Ok(Some(addresses)) => return Ok(Some(addresses)),
+            Ok(None) => {}
+            // A system without /etc/hosts does not know it (RFC 6761, section 6.3).
+            Err(NetError(ErrorCode::NameUnresolvable)) if name == "localhost" => {
+                return Ok(Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]));
+            }
+            Err(error) => return Err(error),
         }
         let waited_for: Vec<_> = [question.pollable()].into_iter().chain(stop.map(Notices::pollable)).collect();
         let is_stopped = || stop.is_some_and(|stop| stop.read().contains(&Notice::Stop));
