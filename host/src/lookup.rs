@@ -10,9 +10,9 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketResult, subscribe};
 
-use crate::names::{ResolveError, Resolved};
 use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
 use crate::network::{ErrorCode, IpAddress, NetworkView};
+use crate::permissions::names::{ResolveError, Resolved};
 use crate::udp::Setting;
 
 type Answer = Result<vec::IntoIter<IpAddr>, ErrorCode>;

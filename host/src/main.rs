@@ -8,14 +8,17 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use clap::error::ErrorKind as UsageError;
-use udping_host::artifact::Source;
-use udping_host::built_in::ArgumentsError;
-use udping_host::cli::{self, Cli, Command, CompileFlags, RunFlags};
-use udping_host::exit::Exit;
-use udping_host::helper::Role;
-use udping_host::plan::{Plan, PlanError};
-use udping_host::run::Loading;
-use udping_host::{allocator, demo, harden, inspect, log, overview, workers};
+use udping_host::commands::context::Loading;
+use udping_host::commands::{demo, grants, inspect, run};
+use udping_host::config::built_in::ArgumentsError;
+use udping_host::config::cli::{self, Cli, Command, CompileFlags, RunFlags};
+use udping_host::config::plan::{Plan, PlanError};
+use udping_host::process::allocator;
+use udping_host::process::exit::Exit;
+use udping_host::process::harden;
+use udping_host::process::helper::Role;
+use udping_host::process::log;
+use udping_host::sandbox::artifact::Source;
 
 fn main() -> ExitCode {
     if let Some(role) = Role::of_this_process() {
@@ -50,20 +53,20 @@ fn main() -> ExitCode {
 
 fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
     match command {
-        Command::Client(given) => workers::run(&plan(&flags, "client".into(), given.arguments)?),
-        Command::Server(given) => workers::run(&plan(&flags, "server".into(), given.arguments)?),
-        Command::Run(run) => workers::run(&plan(&run.flags.or(flags), run.component, run.arguments.arguments)?),
+        Command::Client(given) => run::run(&plan(&flags, "client".into(), given.arguments)?),
+        Command::Server(given) => run::run(&plan(&flags, "server".into(), given.arguments)?),
+        Command::Run(run) => run::run(&plan(&run.flags.or(flags), run.component, run.arguments.arguments)?),
         Command::Path(words) => {
             let mut words = words.into_iter();
-            workers::run(&plan(&flags, words.next().unwrap_or_default().into(), words.collect())?)
+            run::run(&plan(&flags, words.next().unwrap_or_default().into(), words.collect())?)
         }
         Command::Learn(run) => {
             let flags = run.flags.or(flags);
-            workers::run(&Plan::to_learn(&flags, Source::new(run.component), run.arguments.arguments)?)
+            run::run(&Plan::to_learn(&flags, Source::new(run.component), run.arguments.arguments)?)
         }
         Command::Grants(run) => {
             let plan = plan(&run.flags.or(flags), run.component, run.arguments.arguments)?;
-            overview::show(&plan, &mut io::stdout().lock())
+            grants::show(&plan, &mut io::stdout().lock())
         }
         Command::Inspect { component, limits } => {
             let loading = loading(flags, limits)?;
@@ -72,7 +75,7 @@ fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
         #[cfg(feature = "compiler")]
         Command::Compile { component, output, limits } => {
             let loading = loading(flags, limits)?;
-            udping_host::run::compile(&Source::new(component), &output, loading)
+            udping_host::commands::context::compile(&Source::new(component), &output, loading)
         }
         other => {
             runs_none(&flags)?;
@@ -105,7 +108,7 @@ fn without_component(command: Command) -> Result<Exit> {
     match command {
         Command::Demo => return demo::demo(),
         #[cfg(feature = "plot")]
-        Command::Plot { results, output } => udping_host::plot::plot(&results, &output)?,
+        Command::Plot { results, output } => udping_host::commands::plot::plot(&results, &output)?,
         Command::Emit { component } => {
             let name = component.component().name;
             ensure!(!out.is_terminal(), "a component is no text for a terminal: udping-host emit {name} > {name}.wasm");

@@ -9,8 +9,8 @@ use wasmtime_wasi::p2::{Network, SocketError};
 
 pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
 
-use crate::limits::Usage;
-use crate::names::Names;
+use crate::permissions::limits::Usage;
+use crate::permissions::names::Names;
 use crate::udp::Setting;
 
 #[allow(missing_docs)]

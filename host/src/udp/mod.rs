@@ -29,9 +29,9 @@ pub use reports::Reports;
 pub use socket::Socket;
 pub use streams::Incoming;
 
-use crate::guard::Guard;
-use crate::harden::LowPorts;
-use crate::limits::{Activity, Lookups};
+use crate::permissions::guard::Guard;
+use crate::permissions::limits::{Activity, Lookups};
+use crate::process::harden::LowPorts;
 
 /// What the sockets of an instance share.
 #[derive(Clone)]

@@ -15,9 +15,9 @@ use super::origins::Origins;
 use super::os::{self, Sender};
 use super::socket::is_destination;
 use super::streams::is_transient;
-use crate::guard::{Gate, Operation, Passage};
-use crate::harden::LowPorts;
-use crate::limits::Activity;
+use crate::permissions::guard::{Gate, Operation, Passage};
+use crate::permissions::limits::Activity;
+use crate::process::harden::LowPorts;
 
 /// The sending stream.
 pub struct Outgoing {

@@ -12,7 +12,7 @@ use super::origins::Origins;
 use super::os::{self, Family};
 use super::outgoing::Outgoing;
 use super::streams::Incoming;
-use crate::guard::{Gate, Operation, SocketId};
+use crate::permissions::guard::{Gate, Operation, SocketId};
 
 /// A socket of a component's.
 pub struct Socket {

@@ -14,9 +14,9 @@ use super::buffers::Share;
 use super::origins::Origins;
 use super::os::{Receiver, SLOT};
 use super::{Datagram, Setting};
-use crate::guard::Gate;
-use crate::harden::LowPorts;
-use crate::limits::{Activity, processor_time};
+use crate::permissions::guard::Gate;
+use crate::permissions::limits::{Activity, processor_time};
+use crate::process::harden::LowPorts;
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
 const BYTES: usize = 1 << 20;

@@ -6,8 +6,8 @@ use bytesize::ByteSize;
 
 use super::super::os;
 use super::*;
-use crate::guard::{Guard, Ledger, Meters, Rates, SocketId};
-use crate::limits::Lookups;
+use crate::permissions::guard::{Guard, Ledger, Meters, Rates, SocketId};
+use crate::permissions::limits::Lookups;
 use crate::udp::{Buffers, Reports, SocketOptions, Tuning};
 
 #[tokio::test]

@@ -1,0 +1,125 @@
+//! The audit trail: what a run is, what was refused to it, and how it ended.
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tracing::Level;
+
+use crate::config::key::Keys;
+use crate::config::plan::Plan;
+use crate::permissions::grants::Grants;
+use crate::permissions::guard::{Denial, Kind, Ledger, Traffic};
+use crate::permissions::limits::Struck;
+use crate::process::exit::Exit;
+use crate::process::signals::Signal;
+use crate::sandbox::artifact::{Artifact, Source};
+use crate::sandbox::instance::Stopped;
+
+/// Something that did not pass, and how many of its kind were not told since the last.
+pub fn denial(denial: &Denial<'_>, untold: u64) {
+    let Kind { what, why } = denial.kind();
+    let more = if untold > 0 { format!(" ({untold} more since the last such line)") } else { String::new() };
+    tracing::warn!(event = "denied", what, why, untold, "{denial}{more}");
+}
+
+/// A component is about to run.
+pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
+    if tracing::enabled!(Level::INFO) {
+        // Of a built-in component, that of what `emit` writes.
+        let bytes = if let Source::BuiltIn(component) = &plan.source { component.bytes } else { artifact.bytes() };
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let (component, limits, rates) = (plan.source.name(), plan.limits, plan.rates);
+        let keys = plan.keys.as_ref().map_or(0, Keys::count);
+        let environment = plan.variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
+        tracing::info!(
+            event = "started",
+            component,
+            sha256 = digest,
+            %grants,
+            %limits,
+            %rates,
+            keys,
+            environment,
+            "{component} starts"
+        );
+    }
+}
+
+/// The key file was read again: so many keys are in it, and hold from now on.
+pub fn keys_read(keys: usize) {
+    tracing::info!(event = "keys", keys, "keys re-read: {keys}");
+}
+
+/// A component was stopped at a limit.
+pub fn limited(component: &str, limit: &Struck) {
+    tracing::warn!(event = "limited", component, "stopped: {component} {limit}");
+}
+
+/// A component trapped, after that was `refused` to it, where something was.
+pub fn trapped(component: &str, reason: &str, refused: Option<&str>) {
+    match refused {
+        Some(refused) => {
+            tracing::warn!(
+                event = "trapped",
+                component,
+                refused,
+                "{component}: trapped: {reason}; it was refused before to {refused}"
+            );
+        }
+        None => tracing::warn!(event = "trapped", component, "{component}: trapped: {reason}"),
+    }
+}
+
+/// A component was told to stop by a signal, and goes on.
+pub fn stopping(component: &str, signal: Signal, grace: Duration) {
+    let grace = humantime::format_duration(grace);
+    tracing::warn!(
+        event = "stopping",
+        component,
+        %signal,
+        "{signal}: {component} is told to stop, and is ended after {grace} (--stop-grace), or at once by a second signal"
+    );
+}
+
+/// A component was ended that was to stop.
+pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
+    let grace = humantime::format_duration(grace);
+    match stopped {
+        Stopped { signal: None, .. } => {
+            tracing::info!(event = "stopped", component, "{component} is ended, since another instance failed");
+        }
+        Stopped { signal: Some(signal), could_know } => {
+            let why = match could_know {
+                true => format!("is ended: it went on for {grace} after it was told to stop (--stop-grace)"),
+                false => "is ended at once, since it takes no notice to stop".to_owned(),
+            };
+            tracing::warn!(event = "stopped", component, %signal, "{signal}: {component} {why}");
+        }
+    }
+}
+
+/// The process ends although a component goes on.
+pub fn killed(component: &str, exit: Exit) {
+    tracing::warn!(event = "killed", component, "{component} goes on, and the process ends: {}", exit.meaning());
+}
+
+/// A run is over.
+pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
+    for (Kind { what, why }, count, untold) in ledger.totals() {
+        tracing::info!(event = "denied in all", what, why, count, untold, "{count} denied: {what}, {why}");
+    }
+    let Traffic { received, received_bytes, sent, sent_bytes, dropping } = ledger.traffic();
+    let (component, code, dropping_us) = (plan.source.name(), exit.code(), dropping.as_micros() as u64);
+    tracing::info!(
+        event = "ended",
+        component,
+        code,
+        received,
+        received_bytes,
+        sent,
+        sent_bytes,
+        dropping_us,
+        "{component} ended: {}",
+        exit.meaning()
+    );
+}

@@ -1,0 +1,247 @@
+//! One run of a component, as planned.
+
+use std::io;
+use std::net::UdpSocket;
+#[cfg(feature = "compiler")]
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use wasmtime_wasi::cli::StdoutStream;
+
+use crate::commands::audit;
+use crate::config::key::Keys;
+use crate::config::plan::Plan;
+use crate::permissions::grants::Current;
+use crate::permissions::guard::{Guard, Ledger, Meters, Recorder};
+use crate::permissions::limits::{Activity, Lookups, Output};
+use crate::permissions::names::Names;
+use crate::permissions::own_addresses;
+use crate::process::exit::Exit;
+use crate::process::harden::LowPorts;
+use crate::process::log::say;
+#[cfg(feature = "compiler")]
+use crate::process::trust;
+use crate::sandbox::artifact::{Artifact, Source};
+use crate::sandbox::compile::CompileLimits;
+#[cfg(feature = "compiler")]
+use crate::sandbox::compile::{Cache, Key};
+use crate::sandbox::environment::Environment;
+use crate::sandbox::instance::{Instance, LoadError, Loaded, Program, Sandbox};
+use crate::sandbox::terminal;
+use crate::udp::{Buffers, Kept, RawSocket, Reports, Setting};
+
+/// How a component is made ready to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loading {
+    /// What compiling it may take.
+    pub limits: CompileLimits,
+    /// Whether the process that compiles it keeps what it does not need.
+    pub no_harden: bool,
+}
+
+impl Loading {
+    /// As planned.
+    pub fn of(plan: &Plan) -> Self {
+        Self { limits: plan.limits.compile, no_harden: !plan.harden }
+    }
+}
+
+/// What `artifact` holds, compiled where need be.
+fn loaded(sandbox: &Sandbox, artifact: &Artifact, loading: Loading) -> Result<Loaded, LoadError> {
+    match artifact {
+        Artifact::Compiled(code) => sandbox.load(code),
+        Artifact::Component(bytes) => compiled(sandbox, bytes, loading),
+    }
+}
+
+#[cfg(feature = "compiler")]
+fn compiled(sandbox: &Sandbox, component: &[u8], loading: Loading) -> Result<Loaded, LoadError> {
+    let (cache, key) = (Cache::of_this_user(), Key::of(component));
+    // What was kept by another configuration, or for another processor, is compiled anew.
+    let kept = cache.as_ref().and_then(|cache| sandbox.load(&cache.get(&key)?).ok());
+    if let Some(loaded) = kept {
+        return Ok(loaded);
+    }
+    let code = crate::sandbox::compile::machine_code(component, &loading.limits, !loading.no_harden)?;
+    let loaded = sandbox.load(&code)?;
+    if let Some(cache) = cache {
+        // Without it, the next start takes as long.
+        let _ = cache.put(&key, &code);
+    }
+    Ok(loaded)
+}
+
+#[cfg(not(feature = "compiler"))]
+fn compiled(_: &Sandbox, _: &[u8], _: Loading) -> Result<Loaded, LoadError> {
+    Err(LoadError::NoCompiler)
+}
+
+/// Reads the component at `source`, and compiles it where need be. The error says which component it is about.
+pub fn read(source: &Source, loading: Loading) -> Result<(Sandbox, Loaded)> {
+    let (artifact, sandbox) = (source.read()?, Sandbox::new()?);
+    let loaded = loaded(&sandbox, &artifact, loading).with_context(|| source.to_string())?;
+    Ok((sandbox, loaded))
+}
+
+/// What `source` held, ready to be started. The error says which component it is about.
+pub fn load(source: &Source, artifact: &Artifact, loading: Loading) -> Result<Program> {
+    let sandbox = Sandbox::new()?;
+    let loaded = loaded(&sandbox, artifact, loading).with_context(|| source.to_string())?;
+    sandbox.link(&loaded).with_context(|| source.to_string())
+}
+
+/// Says why the component at `source` cannot be run.
+pub fn refuse(source: &Source, error: &anyhow::Error) -> Exit {
+    match error.downcast_ref() {
+        Some(LoadError::Limited(limit)) => {
+            audit::limited(&source.name(), limit);
+            Exit::Limited
+        }
+        Some(LoadError::Killed) => {
+            say(format_args!("{error:#}"));
+            Exit::Limited
+        }
+        _ => {
+            say(format_args!("{error:#}"));
+            Exit::NotAComponent
+        }
+    }
+}
+
+/// Compiles the component at `source` into the file `output`, which this host would run.
+#[cfg(feature = "compiler")]
+pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit> {
+    let code = source.read_component().map_err(anyhow::Error::from).and_then(|bytes| {
+        let code = crate::sandbox::compile::machine_code(&bytes, &loading.limits, !loading.no_harden);
+        code.with_context(|| source.to_string())
+    });
+    let code = match code {
+        Ok(code) => code,
+        Err(error) => return Ok(refuse(source, &error)),
+    };
+    let untrusted = trust::write_code(output, code.bytes()).with_context(|| format!("cannot write {}", output.display()))?;
+    if let Some(untrusted) = untrusted {
+        say(format_args!("warning: {} is written, but is not run from there: {untrusted}", output.display()));
+    }
+    Ok(Exit::Success)
+}
+
+/// What all instances of a run share.
+#[derive(Clone)]
+pub struct Shared {
+    /// What they may do.
+    pub grants: Arc<Current>,
+    /// What names stand for.
+    pub names: Arc<Names>,
+    output: Output,
+    /// Its variables.
+    pub environment: Arc<Environment>,
+    meters: Arc<Meters>,
+    lookups: Lookups,
+    /// What did not pass.
+    pub ledger: Arc<Ledger>,
+    /// What is used, where that is to be learnt.
+    pub recorder: Option<Arc<Recorder>>,
+}
+
+impl Shared {
+    /// Resolves the names in the plan's grants. What does not pass is told.
+    ///
+    /// # Errors
+    ///
+    /// Where a name that is to be denied has no address: then it is not known what to deny. Where a network is granted, and
+    /// the addresses of this machine cannot be read: then it is not known what is not granted.
+    pub fn of(plan: &Plan) -> Result<Self> {
+        let names = Arc::new(Names::resolve(plan.grants.names()).again_after(plan.resolve_every));
+        if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
+            let reason = names.failure(name).map(|error| error.to_string()).unwrap_or_default();
+            bail!("--deny-to {name}: what it forbids is not known, since the name has no address: {reason}");
+        }
+        let mut grants = plan.grants.with_addresses(&names);
+        if grants.send.are_wide() {
+            grants.own =
+                own_addresses::read().context("cannot read the addresses of this machine, which no network covers")?;
+        }
+        Ok(Self {
+            grants: Arc::new(Current::new(plan.grants.clone(), grants)),
+            names,
+            output: Output::new(&plan.limits),
+            meters: Arc::new(Meters::new(plan.rates)),
+            lookups: Lookups::new(plan.limits.lookups),
+            environment: Arc::new(environment(plan)),
+            ledger: Arc::new(Ledger::new(audit::denial)),
+            recorder: plan.learns.then(Arc::default),
+        })
+    }
+
+    /// A place for instances. Where `given` are sockets that are bound already, they are its own.
+    pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
+        let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone())
+            .with_advice(plan.advice.clone())
+            .with_recorder(self.recorder.clone());
+        let buffers = Buffers::new(plan.limits.buffers, plan.limits.sockets);
+        given.iter().try_for_each(|socket| plan.socket_options.apply(socket, socket.local_addr()?.is_ipv4()))?;
+        let reports = Reports::new();
+        let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers, &reports));
+        let given = given.collect::<io::Result<Vec<_>>>()?;
+        let kept = Kept::new(given, if plan.restart.is_some() { plan.limits.sockets } else { 0 })?;
+        let low_ports = LowPorts::new(plan.harden && plan.needs().keep_a_capability());
+        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports), buffers, reports })
+    }
+
+    /// An instance for `plan`, in `place`.
+    pub fn instance<Out: StdoutStream, Err: StdoutStream>(
+        &self,
+        plan: &Plan,
+        place: &Place,
+        stdout: Out,
+        stderr: Err,
+    ) -> Instance<Out, Err> {
+        let Place { guard, kept, low_ports, buffers, reports } = place.clone();
+        let (activity, lookups) = (Activity::default(), self.lookups.clone());
+        Instance {
+            arguments: plan.argv(),
+            environment: self.environment.clone(),
+            stdout,
+            stderr,
+            output: self.output.clone(),
+            names: self.names.clone(),
+            setting: Setting {
+                guard,
+                activity,
+                lookups,
+                buffers,
+                tuning: plan.tuning,
+                options: plan.socket_options.clone(),
+                kept,
+                reports,
+                low_ports,
+            },
+            limits: plan.limits,
+            own_stdin: plan.stdin,
+            stop_grace: plan.stop_grace,
+        }
+    }
+}
+
+/// The variables that `plan` has for its component. Those of the operator come last, and so before others of their names.
+fn environment(plan: &Plan) -> Environment {
+    let mut variables = terminal::variables(&plan.source);
+    variables.retain(|(name, _)| !plan.variables.iter().any(|(other, _)| other == name));
+    variables.extend(plan.keys.iter().map(Keys::variable));
+    variables.extend(plan.socket_options.variable());
+    variables.extend(plan.variables.clone());
+    Environment::new(variables)
+}
+
+/// What instances have in common that follow one another.
+#[derive(Clone)]
+pub struct Place {
+    /// Knows whom they have heard from.
+    pub guard: Arc<Guard>,
+    kept: Arc<Kept>,
+    low_ports: Arc<LowPorts>,
+    buffers: Arc<Buffers>,
+    reports: Arc<Reports>,
+}

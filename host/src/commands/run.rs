@@ -1,0 +1,287 @@
+//! Instances of one component, a thread each.
+
+use std::io;
+use std::net::UdpSocket;
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::commands::audit;
+use crate::commands::context::{self, Loading, Place, Shared};
+#[cfg(target_os = "linux")]
+use crate::commands::rotation::Rotation;
+use crate::config::key;
+use crate::config::plan::Plan;
+use crate::permissions::limits::{self, Enforcer, Struck};
+use crate::process::activation;
+use crate::process::exit::Exit;
+use crate::process::harden::{self, LowPorts};
+use crate::process::log::{self, say};
+use crate::process::signals::{AS_ONE, AtSignals, Held, Signal, Stop};
+use crate::process::standard_output;
+use crate::sandbox::instance::{Ended, Program};
+use crate::sandbox::standard_input::Input;
+use crate::sandbox::standard_streams::Stream;
+
+/// The first pause before an instance is followed by another, which doubles each time, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
+
+/// Runs `plan` with this process's output and signals, and says on standard error what was refused and why it trapped.
+///
+/// Where there are several workers, the first that does not succeed has the others stopped, and its end is the run's.
+pub fn run(plan: &Plan) -> Result<Exit> {
+    limits::note_address_space();
+    if plan.harden && plan.keys.is_some() {
+        harden::hide_memory().iter().for_each(say);
+    }
+    let given = activation::sockets()?;
+    ensure!(
+        given.is_empty() || plan.workers == NonZeroUsize::MIN,
+        "each worker has sockets of its own: those of LISTEN_FDS serve one; leave --workers out"
+    );
+    #[cfg(target_os = "linux")]
+    let rotation = plan.key_file.as_deref().map(Rotation::of);
+    plan.socket_options.check()?;
+    standard_output::open();
+    let shared = Shared::of(plan)?;
+    if plan.withholds_key {
+        let (component, key) = (plan.source.name(), key::VARIABLE);
+        say(format_args!("{key} is set, and {component} does not get it; to hand it over: --env {key}"));
+    }
+    let artifact = match plan.source.read() {
+        Ok(artifact) => artifact,
+        Err(error) => return Ok(context::refuse(&plan.source, &error.into())),
+    };
+    audit::started(plan, &shared.grants.get(), &artifact);
+    ensure!(log::is_written(), "the audit trail cannot be written");
+    if plan.harden {
+        harden::drop_privileges(plan.needs()).iter().for_each(say);
+    }
+    let program = match context::load(&plan.source, &artifact, Loading::of(plan)) {
+        Ok(program) => program,
+        Err(error) => return Ok(context::refuse(&plan.source, &error)),
+    };
+    activation::ready();
+    if plan.harden {
+        give_up(plan, &shared, &given)?;
+    }
+    let watch = || {
+        #[cfg(target_os = "linux")]
+        if let Some(rotation) = rotation {
+            rotation.watch(shared.environment.clone()).context("cannot watch for SIGHUP")?;
+        }
+        anyhow::Ok(())
+    };
+    let enforcer = enforcer(plan, &shared);
+    let exit = instances(plan, &program, &shared, &enforcer, given, watch)?;
+    if let Some(recorder) = &shared.recorder {
+        print!("{}", recorder.policy(&plan.source.name(), &shared.names));
+    }
+    if enforcer.has_last_word() {
+        audit::ended(plan, &shared.ledger, exit);
+    }
+    Ok(exit)
+}
+
+/// Ends the process in the place of a thread that cannot, with what that would have said.
+fn enforcer(plan: &Plan, shared: &Shared) -> Enforcer {
+    let (plan, ledger) = (plan.clone(), shared.ledger.clone());
+    Enforcer::new(move |limit, exit| {
+        if let Some(limit) = limit {
+            audit::limited(&plan.source.name(), &limit);
+        } else if exit != Exit::Limited {
+            audit::killed(&plan.source.name(), exit);
+        }
+        audit::ended(&plan, &ledger, exit);
+    })
+}
+
+/// Leaves this process with what its guests need. All is read by now, and there is no other thread yet.
+#[cfg(target_os = "linux")]
+fn give_up(plan: &Plan, shared: &Shared, given: &[UdpSocket]) -> Result<()> {
+    use std::os::fd::AsFd as _;
+
+    if plan.resolves_at_any_time() {
+        shared.names.start_resolver().context("cannot start a process that resolves names")?;
+    }
+    // tokio has sockets that all runtimes of a process share, where it is built for signals; it opens them for the first one.
+    drop(runtime()?);
+    harden::close_inherited(given.iter().map(UdpSocket::as_fd));
+    harden::shut_but_for(plan.needs()).iter().for_each(say);
+    Ok(())
+}
+
+/// Says that there is nothing to give up.
+#[cfg(not(target_os = "linux"))]
+fn give_up(_: &Plan, _: &Shared, _: &[UdpSocket]) -> Result<()> {
+    harden::shut().iter().for_each(say);
+    Ok(())
+}
+
+/// Runs the instances. `watch` starts what else has a thread.
+fn instances(
+    plan: &Plan,
+    program: &Program,
+    shared: &Shared,
+    enforcer: &Enforcer,
+    given: Vec<UdpSocket>,
+    watch: impl FnOnce() -> Result<()> + Send,
+) -> Result<Exit> {
+    let input = program.input(plan.stdin);
+    let signals = Held::hold(input == Input::Notices).context("cannot watch for signals")?;
+    // Threads start without the capability that this one may still have.
+    let (stop, _watchdog) = thread::scope(|scope| {
+        let start = || {
+            LowPorts::new(plan.harden).are_bound();
+            let grace = if input == Input::Notices { plan.stop_grace } else { Duration::ZERO };
+            let stop = Stop::at(signals, Ending { enforcer: enforcer.clone(), grace });
+            let stop = stop.context("cannot watch for signals")?;
+            watch()?;
+            shared.names.listen().context("cannot listen for resolved names")?;
+            anyhow::Ok((stop, program.watched(enforcer).context("cannot start the watchdog")?))
+        };
+        scope.spawn(start).join().map_err(|_| anyhow!("a thread panicked"))?
+    })?;
+    if plan.workers == NonZeroUsize::MIN {
+        return work(plan, program, shared, enforcer, given, &stop);
+    }
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..plan.workers.get())
+            .map(|_| {
+                let worker = || {
+                    let mut others = StopOthers { stop: &stop, needless: false };
+                    let exit = work(plan, program, shared, enforcer, Vec::new(), &stop);
+                    others.needless = matches!(exit, Ok(Exit::Success));
+                    exit
+                };
+                thread::Builder::new().name("worker".to_owned()).spawn_scoped(scope, worker)
+            })
+            .collect();
+        LowPorts::new(plan.harden).are_bound();
+        if workers.iter().any(Result::is_err) {
+            stop.raise(None);
+        }
+        let mut first_failure = None;
+        for worker in workers {
+            let exit = worker.context("cannot start a worker")?.join().map_err(|_| anyhow!("a worker panicked"))??;
+            first_failure = first_failure.or((exit != Exit::Success).then_some(exit));
+        }
+        Ok(first_failure.unwrap_or(Exit::Success))
+    })
+}
+
+/// Ends the process where what runs does not.
+struct Ending {
+    enforcer: Enforcer,
+    grace: Duration,
+}
+
+impl AtSignals for Ending {
+    fn first(&mut self, signal: Signal) {
+        self.enforcer.stopped(self.grace, signal.exit());
+    }
+
+    fn second(&mut self, signal: Signal) {
+        self.enforcer.end(None, signal.exit());
+    }
+}
+
+/// Stops the other workers when one goes without success, be it by a panic.
+struct StopOthers<'a> {
+    stop: &'a Stop,
+    needless: bool,
+}
+
+impl Drop for StopOthers<'_> {
+    fn drop(&mut self) {
+        if !self.needless {
+            self.stop.raise(None);
+        }
+    }
+}
+
+/// Instances that follow one another, as `plan` has it, on this thread.
+fn work(
+    plan: &Plan,
+    program: &Program,
+    shared: &Shared,
+    enforcer: &Enforcer,
+    given: Vec<UdpSocket>,
+    stop: &Stop,
+) -> Result<Exit> {
+    runtime()?.block_on(async {
+        let place = shared.place(plan, given)?;
+        let mut pause = PAUSES.0;
+        loop {
+            let start = Instant::now();
+            let ended = instance(plan, program, shared, enforcer, &place, stop).await;
+            if !matches!(ended, Ended::Trapped(_)) || plan.restart.is_none() || stop.is_raised() {
+                return Ok(Exit::of(&ended, shared.ledger.refusals()));
+            }
+            // One that ran for long has not trapped because it was started anew.
+            if start.elapsed() > PAUSES.1 {
+                pause = PAUSES.0;
+            }
+            say(format_args!("{} is started anew in {}", plan.source.name(), humantime::format_duration(pause)));
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
+                () = stop.raised() => return Ok(Exit::Trapped),
+            }
+        }
+    })
+}
+
+/// One instance, from its start to its end.
+async fn instance(
+    plan: &Plan,
+    program: &Program,
+    shared: &Shared,
+    enforcer: &Enforcer,
+    place: &Place,
+    stop: &Stop,
+) -> Ended {
+    let deadline = plan.limits.time.map(|time| enforcer.within(time, Struck::Time(time)));
+    let stderr = Stream::stderr(&plan.source);
+    // Standard output is for the policy that comes of it.
+    let stdout = if plan.learns { Stream::stderr(&plan.source) } else { Stream::stdout(&plan.source) };
+    let announce = async {
+        if program.input(plan.stdin) == Input::Notices {
+            stop.raised().await;
+            tokio::time::sleep(AS_ONE).await;
+            if let Some(signal) = stop.signal() {
+                audit::stopping(&plan.source.name(), signal, plan.stop_grace);
+            }
+        }
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = program.run(shared.instance(plan, place, stdout, stderr), stop) => ended,
+        never = announce => never,
+    };
+    if deadline.is_some_and(|deadline| !deadline.is_met()) {
+        // The process is being ended.
+        std::future::pending::<()>().await;
+    }
+    // What it wrote without waiting for the reader.
+    if matches!(ended, Ended::Succeeded | Ended::Failed | Ended::GaveUp | Ended::Stopped(_)) {
+        let _ = standard_output::finish();
+    }
+    match &ended {
+        Ended::Trapped(reason) => audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref()),
+        Ended::Stopped(stopped) => audit::stopped(&plan.source.name(), *stopped, plan.stop_grace),
+        Ended::Limited(limit) => {
+            enforcer.limited();
+            audit::limited(&plan.source.name(), limit);
+        }
+        Ended::Succeeded | Ended::Failed | Ended::GaveUp => {}
+    }
+    ended
+}
+
+/// A guest and what it waits for share one thread.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}

@@ -1,0 +1,261 @@
+//! The command line, as typed.
+
+mod completions;
+mod from_text;
+mod grants;
+mod limits;
+mod manual;
+mod marking;
+mod service;
+mod speed;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use udping_cli::usage;
+
+pub use completions::script as completions;
+pub use grants::{GrantFlags, WasiOption};
+pub use limits::{ByteRate, CompileFlags, LimitFlags};
+pub use manual::Page;
+pub use marking::{Dscp, Ecn, Mark};
+pub use service::{Restart, ServiceFlags};
+pub use speed::{SpeedFlags, Workers};
+
+use crate::config::built_in;
+use crate::process::exit::Exit;
+use crate::process::log::LogFormat;
+
+/// Runs WASI 0.2 components with exactly the network they were granted.
+///
+/// A component gets no files, no environment and no network but what it is granted. Without flags, the arguments of `client`
+/// and `server` are the grant, and of another component those before its first option: `HOST PORT` or `HOST:PORT` to send there,
+/// `PORT` to listen there and answer. Options of this program stand before the component, the component's own after it.
+#[derive(Debug, Parser)]
+#[command(name = "udping-host", version, after_help = after_help(), subcommand_value_name = "COMPONENT|COMMAND")]
+#[command(
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Components and commands"
+)]
+pub struct Cli {
+    /// For the component that follows.
+    #[command(flatten)]
+    pub flags: RunFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// `--log`, before or after the command.
+    pub fn log(&self) -> Option<LogFormat> {
+        match &self.command {
+            Command::Run(run) | Command::Learn(run) => run.flags.service.log.or(self.flags.service.log),
+            _ => self.flags.service.log,
+        }
+    }
+}
+
+/// The component to run, or another thing to do. Any word that is none of these is the path of a component.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ping an echo server (built-in component): client HOST PORT, see `help client`
+    #[command(disable_help_flag = true)]
+    Client(ComponentArguments),
+    /// Echo datagrams (built-in component): server PORT, see `help server`
+    #[command(disable_help_flag = true)]
+    Server(ComponentArguments),
+    /// Run a component: what happens where no command is named
+    Run(Run),
+    /// Show what a component would be granted, and its limits, without running it
+    Grants(Run),
+    /// Run a component with the whole network granted, and print the least policy for what it used: for components you trust
+    Learn(Run),
+    /// Run the built-in server and client against each other over loopback
+    Demo,
+    /// Write a built-in component to standard output
+    Emit {
+        /// Which one
+        component: BuiltIn,
+    },
+    /// Compile a component: the result starts sooner, and runs where there is no compiler
+    #[cfg(feature = "compiler")]
+    Compile {
+        /// `client`, `server`, or the path of a component
+        component: PathBuf,
+        /// Where to write it, as x.cwasm
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// What compiling it may take.
+        #[command(flatten)]
+        limits: CompileFlags,
+    },
+    /// Draw the results that `client` writes with `--format json --records`
+    #[cfg(feature = "plot")]
+    Plot {
+        /// The file of results, or - for standard input
+        results: PathBuf,
+        /// Where to write the figure, as x.svg, or as x.html with a table
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Show what a component imports and exports, and what it would need to be granted
+    Inspect {
+        /// `client`, `server`, or the path of a component
+        component: PathBuf,
+        /// What compiling it may take.
+        #[command(flatten)]
+        limits: CompileFlags,
+    },
+    /// Write shell completions to standard output
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Write a manual page to standard output, as roff: udping-host(1), udping-host-client(1) or udping-host-server(1)
+    Man {
+        /// Which one
+        #[arg(value_enum, default_value_t = Page::Host)]
+        page: Page,
+    },
+    /// Print help: of this program, of a command, or of `client` or `server`
+    Help {
+        /// What to explain
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
+    /// The path of a component, and its arguments.
+    #[command(external_subcommand)]
+    Path(Vec<OsString>),
+}
+
+/// `run`, and `grants`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// As before the command.
+    #[command(flatten)]
+    pub flags: RunFlags,
+    /// `client`, `server`, or the path of a component
+    pub component: PathBuf,
+    /// What the component gets.
+    #[command(flatten)]
+    pub arguments: ComponentArguments,
+}
+
+/// How a component is run.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub struct RunFlags {
+    /// What it may do.
+    #[command(flatten)]
+    pub grants: GrantFlags,
+    /// What it may use.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    /// How fast it is.
+    #[command(flatten)]
+    pub speed: SpeedFlags,
+    /// How it is kept up.
+    #[command(flatten)]
+    pub service: ServiceFlags,
+    /// Add a --target argument for each line HOST[:PORT] of this file, and grant those, on port 862 where none is given; # starts
+    /// a comment, - is standard input
+    #[arg(long, value_name = "FILE", help_heading = "Network grants (instead of what the component's arguments grant)")]
+    pub targets: Option<PathBuf>,
+}
+
+impl RunFlags {
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            grants: self.grants.or(other.grants),
+            limits: self.limits.or(other.limits),
+            speed: self.speed.or(other.speed),
+            service: self.service.or(other.service),
+            targets: self.targets.or(other.targets),
+        }
+    }
+}
+
+/// What stands after a component is the component's.
+#[derive(Debug, Args)]
+pub struct ComponentArguments {
+    /// The component's arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    pub arguments: Vec<OsString>,
+}
+
+/// The built-in components.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum BuiltIn {
+    /// The pinger
+    Client,
+    /// The echo server
+    Server,
+}
+
+impl BuiltIn {
+    /// Its bytes and its name.
+    pub fn component(self) -> udping_components::Component {
+        match self {
+            Self::Client => udping_components::CLIENT,
+            Self::Server => udping_components::SERVER,
+        }
+    }
+}
+
+/// The definition of which `help` prints the help.
+///
+/// # Errors
+///
+/// Where there is no such command. The message is for users.
+pub fn explained(command: Option<&str>) -> Result<clap::Command, String> {
+    let mut host = Cli::command();
+    host.build();
+    let Some(name) = command else { return Ok(host) };
+    if let Some(component) = udping_components::ALL.into_iter().find(|component| component.name == name) {
+        return Ok(built_in::command(component));
+    }
+    let found = host.find_subcommand(name).cloned();
+    found.ok_or_else(|| {
+        format!("there is no command {name}: see udping-host --help; a component from a file explains itself")
+    })
+}
+
+/// What a usage error says, on one line. An option of a component that stands before it is told as that.
+pub fn complaint(error: &clap::Error) -> String {
+    let line = usage::one_line(error);
+    let Some(option) = usage::unknown_option(error) else { return line };
+    let components = udping_components::ALL.map(|component| (component.name, built_in::command(component)));
+    let has_option = |(_, command): &&(&str, clap::Command)| usage::has_option(command, option);
+    let is_typed = |(name, _): &&(&str, clap::Command)| std::env::args_os().any(|word| word == *name);
+    let whose = components.iter().filter(has_option).filter(is_typed).chain(components.iter().filter(has_option)).next();
+    match whose {
+        Some((name, _)) => format!(
+            "{option} is an option of {name}, and those go after the component: udping-host [OPTIONS] {name} ... {option} ..."
+        ),
+        None => line,
+    }
+}
+
+fn after_help() -> String {
+    let codes = Exit::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning())).join("\n");
+    format!(
+        "\
+Examples:
+  udping-host server 12000                          echo on port 12000
+  udping-host client 192.0.2.7 12000 -c 3           three pings
+  udping-host --allow-to 192.0.2.7:12000 x.wasm     a component of your own
+  udping-host ./client 192.0.2.7 12000              a file that is called client
+  udping-host grants server 12000                   what the server would be granted
+
+Ctrl-C or SIGTERM stops the component. The client and the server, and others that take notices on
+standard input, print what they have and end by themselves, within --stop-grace; any other
+component is ended at once. A second signal ends it at once.
+
+Exit codes:
+{codes}"
+    )
+}

@@ -1,0 +1,128 @@
+//! Many destinations, of which one is found at once.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+
+use super::Destination;
+use super::special::Special;
+
+/// Destinations, in the order in which they were granted. How many of them are one address and one port makes no difference to
+/// the time that it takes to find one.
+#[derive(Clone, Debug, Default)]
+pub struct Destinations {
+    all: Vec<Destination>,
+    /// Those that are one address, in every zone, and one port.
+    endpoints: HashSet<(IpAddr, u16)>,
+    /// All others.
+    ranges: Vec<Destination>,
+}
+
+impl Destinations {
+    /// Whether a grant for one of them is one for `address`: special addresses have to be meant, so a network that merely
+    /// contains them does not cover them. `own` are the addresses of this machine.
+    pub fn cover(&self, address: SocketAddr, own: &HashSet<IpAddr>) -> bool {
+        if self.endpoints.contains(&(address.ip().to_canonical(), address.port())) {
+            return true;
+        }
+        let mut networks = self.ranges_with(address).map(|range| range.network().net());
+        // Most addresses lie in no range, and need not be looked at.
+        let Some(first) = networks.next() else { return false };
+        Special::of(address.ip(), own)
+            .is_none_or(|special| special.is_meant_by(first) || networks.any(|net| special.is_meant_by(net)))
+    }
+
+    /// Whether `address` lies in one of them, covered or not.
+    pub fn contain(&self, address: SocketAddr) -> bool {
+        self.endpoints.contains(&(address.ip().to_canonical(), address.port())) || self.ranges_with(address).next().is_some()
+    }
+
+    /// Whether there is one of several addresses, which may be special.
+    pub fn are_wide(&self) -> bool {
+        self.ranges.iter().any(|range| range.network().address().is_none())
+    }
+
+    fn ranges_with(&self, address: SocketAddr) -> impl Iterator<Item = &Destination> {
+        self.ranges.iter().filter(move |range| range.contains(address))
+    }
+}
+
+impl FromIterator<Destination> for Destinations {
+    fn from_iter<T: IntoIterator<Item = Destination>>(destinations: T) -> Self {
+        let mut these = Self::default();
+        for destination in destinations {
+            match destination.endpoint() {
+                Some(endpoint) => {
+                    these.endpoints.insert(endpoint);
+                }
+                None => these.ranges.push(destination),
+            }
+            these.all.push(destination);
+        }
+        these
+    }
+}
+
+impl From<Vec<Destination>> for Destinations {
+    fn from(destinations: Vec<Destination>) -> Self {
+        destinations.into_iter().collect()
+    }
+}
+
+impl Deref for Destinations {
+    type Target = [Destination];
+
+    fn deref(&self) -> &[Destination] {
+        &self.all
+    }
+}
+
+/// What follows from the list is no part of what is compared.
+impl PartialEq for Destinations {
+    fn eq(&self, other: &Self) -> bool {
+        self.all == other.all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::permissions::grants::{Endpoint, GrantSpec};
+    use crate::permissions::names::Names;
+
+    /// Each destination by itself decides as it does among others, whichever way it is found.
+    #[test]
+    fn what_is_found_at_once_is_what_is_found_one_by_one() {
+        let written = [
+            "192.0.2.7:12000",
+            "192.0.2.0/24:1-9",
+            "127.0.0.1:12000",
+            "[::ffff:192.0.2.9]:7",
+            "[fe80::1%2]:12000",
+            "[2001:db8::7]:12000",
+            "0.0.0.0/0:53",
+        ];
+        let to: Vec<Endpoint> = written.iter().map(|text| text.parse().unwrap()).collect();
+        let all = GrantSpec { to, ..GrantSpec::default() }.with_addresses(&Names::default()).send;
+        assert_eq!((all.endpoints.len(), all.ranges.len()), (4, 3));
+        for address in [
+            "192.0.2.7:12000",
+            "192.0.2.7:12001",
+            "[::ffff:192.0.2.7]:12000",
+            "192.0.2.9:7",
+            "192.0.2.8:9",
+            "127.0.0.1:12000",
+            "127.0.0.2:12000",
+            "127.0.0.1:53",
+            "198.51.100.1:53",
+            "[fe80::1%2]:12000",
+            "[fe80::1%3]:12000",
+            "[2001:db8::7]:12000",
+            "[2001:db8::8]:12000",
+        ] {
+            let (address, own): (SocketAddr, _) = (address.parse().unwrap(), HashSet::new());
+            let alone = |one: &Destination| Destinations::from(vec![*one]).cover(address, &own);
+            assert_eq!(all.cover(address, &own), all.iter().any(alone), "{address}");
+        }
+    }
+}

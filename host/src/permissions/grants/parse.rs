@@ -1,0 +1,199 @@
+//! Grants from text.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use ipnet::IpNet;
+use thiserror::Error;
+use udping_cli::address::{Address, Zone, ends_in_number};
+use udping_cli::number;
+
+use super::spec::{Denied, Endpoint, HostName, NamePattern};
+use super::{Destination, Listen, Network, Ports};
+use crate::permissions::zones;
+
+/// Why a text is no grant.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum GrantError {
+    /// For `--allow-to`.
+    #[error(
+        "write HOST[/PREFIX]:PORT[-PORT], with IPv6 in brackets: 192.0.2.7:12000, [2001:db8::]/32:12000-12010, example.org:12000"
+    )]
+    Endpoint,
+    /// For `--deny-to`.
+    #[error("write HOST[/PREFIX][:PORT[-PORT]], with IPv6 in brackets: 192.0.2.0/24, [2001:db8::7]:12000 or example.org")]
+    Denied,
+    /// For `--allow-listen`.
+    #[error("write [ADDR:]PORT: 12000, 127.0.0.1:12000 or [::1]:12000")]
+    Listen,
+    /// For `--allow-from`.
+    #[error("write a network or an address: 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7")]
+    Network,
+    /// For `--allow-resolve`.
+    #[error("not a host name, nor *. and a domain")]
+    Name,
+    /// For addresses with a zone that is the name of an interface.
+    #[error("there is no network interface of that name")]
+    Zone,
+}
+
+impl GrantError {
+    /// What is wrong with a grant of another form, where that is not the form.
+    fn or(self, form: Self) -> Self {
+        if self == Self::Zone { self } else { form }
+    }
+}
+
+impl Endpoint {
+    /// `host` is an address, as [`Address`] has it, or a name; an address may have a prefix length, inside its brackets or after
+    /// them, and then IPv4 has all four numbers: 10/8 is 10.0.0.0/8 to some programs, and 0.0.0.10/8 to others.
+    pub fn new(host: &str, ports: Ports) -> Result<Self, GrantError> {
+        let (host, inside) = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
+            Some((bare, outside)) if outside.is_empty() || outside.starts_with('/') => (format!("{bare}{outside}"), true),
+            Some(_) => return Err(GrantError::Endpoint),
+            None => (host.to_owned(), false),
+        };
+        let (address, length) = match host.split_once('/') {
+            Some((address, length)) => (address, Some(length.parse().map_err(|_| GrantError::Endpoint)?)),
+            None => (&*host, None),
+        };
+        let (ip, zone) = match address.parse() {
+            _ if address.starts_with('[') => return Err(GrantError::Endpoint),
+            Ok(Address { ip: IpAddr::V4(_), .. }) if inside => return Err(GrantError::Endpoint),
+            Ok(Address { ip: IpAddr::V4(_), .. }) if length.is_some() && address.parse::<Ipv4Addr>().is_err() => {
+                return Err(GrantError::Endpoint);
+            }
+            Ok(Address { ip, zone }) => (ip, index(zone)?),
+            Err(_) if length.is_some() || inside || ends_in_number(address) => return Err(GrantError::Endpoint),
+            Err(_) => return Ok(Self::Name(host.parse()?, ports)),
+        };
+        let net = length.map_or(Ok(ip.into()), |length| IpNet::new(ip, length)).map_err(|_| GrantError::Endpoint)?;
+        Ok(Self::Address(Destination::new(net, zone, ports)))
+    }
+}
+
+impl FromStr for Ports {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        match (first.parse(), last.parse()) {
+            (Ok(first), Ok(last)) => Self::new(first..=last).ok_or(GrantError::Endpoint),
+            _ => Err(GrantError::Endpoint),
+        }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let (host, ports) = text.rsplit_once(':').ok_or(GrantError::Endpoint)?;
+        if host.contains(':') && !host.starts_with('[') {
+            return Err(GrantError::Endpoint);
+        }
+        Self::new(host, ports.parse()?).map_err(|error| error.or(GrantError::Endpoint))
+    }
+}
+
+impl FromStr for Denied {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let with_ports = text.parse().map(Self);
+        let without = |error: GrantError| match error {
+            GrantError::Zone => Err(error),
+            _ => Endpoint::new(text, Ports::ALL).map(Self),
+        };
+        with_ports.or_else(without).map_err(|error| error.or(GrantError::Denied))
+    }
+}
+
+impl FromStr for Network {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        match Endpoint::new(text, Ports::ALL) {
+            Ok(Endpoint::Address(destination)) => Ok(destination.network()),
+            Ok(Endpoint::Name(..)) => Err(GrantError::Network),
+            Err(error) => Err(error.or(GrantError::Network)),
+        }
+    }
+}
+
+impl FromStr for NamePattern {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        match text.strip_prefix("*.") {
+            Some(domain) => domain.parse().map(Self::Under),
+            None => text.parse().map(Self::Exactly),
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        match text.parse() {
+            Ok(port) => Ok(Self { address: None, port }),
+            Err(_) => {
+                let (host, port) = text.rsplit_once(':').ok_or(GrantError::Listen)?;
+                if host.contains(':') && !host.starts_with('[') {
+                    return Err(GrantError::Listen);
+                }
+                let address = host.parse().map_err(|_| GrantError::Listen)?;
+                let port = number::whole(port, &(0..=u16::MAX.into())).ok_or(GrantError::Listen)?;
+                Self::at(address, port)
+            }
+        }
+    }
+}
+
+impl Listen {
+    /// Listening at `address`.
+    ///
+    /// # Errors
+    ///
+    /// Where its zone is no interface.
+    pub fn at(address: Address, port: u16) -> Result<Self, GrantError> {
+        let zone = index(address.zone)?;
+        Ok(Self { address: Some(Network::new(address.ip.into(), zone)), port })
+    }
+}
+
+/// The index of an interface; 0 where there is no zone.
+fn index(zone: Option<Zone>) -> Result<u32, GrantError> {
+    match zone {
+        None => Ok(0),
+        Some(Zone::Index(index)) => Ok(index),
+        Some(Zone::Name(name)) => zones::index(&name).ok_or(GrantError::Zone),
+    }
+}
+
+impl FromStr for HostName {
+    type Err = GrantError;
+
+    /// Takes what resolvers take: labels of 1 to 63 letters, digits, hyphens and underscores, 253 in all (RFC 1035,
+    /// section 2.3.4), of which the last is no number, as in an address. Other letters are those of an internationalized name,
+    /// which is looked up as its A-labels (RFC 5890, section 2.3.2.1), by the mapping of UTS #46.
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let name = if text.is_ascii() {
+            text.to_ascii_lowercase()
+        } else {
+            let ascii = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
+            ascii.map_err(|_| GrantError::Name)?.into_owned()
+        };
+        let name = name.strip_suffix('.').unwrap_or(&name);
+        let label = |label: &str| {
+            (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+        };
+        if name.len() <= 253 && !ends_in_number(name) && !name.starts_with('-') && name.split('.').all(label) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(GrantError::Name)
+        }
+    }
+}

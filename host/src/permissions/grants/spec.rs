@@ -1,0 +1,186 @@
+//! Grants as the operator wrote them, before names are resolved.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::IpAddr;
+
+use super::advice;
+use super::special::{Special, is_metadata};
+use super::{AnswerRule, Destination, Grants, Listen, Network, Ports};
+use crate::permissions::names::Names;
+
+/// A DNS name in lower case, without a final dot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostName(pub(super) String);
+
+impl HostName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names that may be looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamePattern {
+    /// This one.
+    Exactly(HostName),
+    /// Every name that ends in a dot and this one, at any depth.
+    Under(HostName),
+}
+
+impl NamePattern {
+    /// Whether `name` is one of them.
+    pub fn covers(&self, name: &HostName) -> bool {
+        match self {
+            Self::Exactly(exactly) => name == exactly,
+            Self::Under(domain) => name.0.strip_suffix(&domain.0).is_some_and(|front| front.ends_with('.')),
+        }
+    }
+}
+
+/// Somewhere to send to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An address, or a network.
+    Address(Destination),
+    /// What the name stands for when the run starts; and when it is resolved again, where it is.
+    Name(HostName, Ports),
+}
+
+impl Endpoint {
+    fn name(&self) -> Option<&HostName> {
+        match self {
+            Self::Address(_) => None,
+            Self::Name(name, _) => Some(name),
+        }
+    }
+
+    /// Whether it is one host, and one port of it.
+    pub fn is_single(&self) -> bool {
+        match self {
+            Self::Address(destination) => destination.network().address().is_some() && destination.ports().is_single(),
+            Self::Name(_, ports) => ports.is_single(),
+        }
+    }
+
+    fn destinations(&self, names: &Names) -> Vec<Destination> {
+        match self {
+            Self::Address(destination) => vec![*destination],
+            Self::Name(name, ports) => names.addresses(name).iter().map(|ip| Destination::host(*ip, 0, *ports)).collect(),
+        }
+    }
+
+    /// Where a grant for it lets a component send: a name is no grant for what only the address itself is.
+    fn granted(&self, names: &Names) -> Vec<Destination> {
+        let mut destinations = self.destinations(names);
+        if let Self::Name(name, ports) = self {
+            // What a name is changed to is not meant by whoever granted it, unless it was so from the start.
+            let later = names.later(name).into_iter().filter(|ip| Special::of(*ip, &HashSet::new()).is_none());
+            destinations.extend(later.map(|ip| Destination::host(ip, 0, *ports)));
+            destinations.retain(|destination| destination.network().address().is_none_or(|ip| !is_metadata(ip)));
+        }
+        destinations
+    }
+}
+
+/// Somewhere not to send to, on every port where none is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied(pub Endpoint);
+
+/// What flags, or a component's arguments, ask to have granted. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GrantSpec {
+    /// `--allow-to`.
+    pub to: Vec<Endpoint>,
+    /// `--deny-to`.
+    pub deny: Vec<Denied>,
+    /// `--allow-listen`.
+    pub listen: Vec<Listen>,
+    /// `--allow-from`.
+    pub from: Vec<Network>,
+    /// `--answer-window` and `--amplification`.
+    pub answer: AnswerRule,
+    /// `--allow-resolve`.
+    pub resolve: Vec<NamePattern>,
+    /// Own addresses that the built-in client may send from (`-I`).
+    pub source: Vec<IpAddr>,
+    /// `-S inherit-network`.
+    pub inherit_network: bool,
+    /// `-S allow-ip-name-lookup`.
+    pub any_name: bool,
+}
+
+impl GrantSpec {
+    /// What the leading arguments of a component grant: `PORT` listening there, `HOST PORT` and `HOST:PORT` sending there;
+    /// anything else nothing. At an unspecified address there is nobody to send to, so that is listening, too.
+    ///
+    /// Only arguments before the first option count: the host does not know which options of a component take a value.
+    pub fn from_arguments(arguments: &[String]) -> Self {
+        let mut leading = arguments.iter().map(String::as_str).take_while(|argument| !argument.starts_with('-'));
+        let (first, second) = (leading.next().unwrap_or(""), leading.next().unwrap_or(""));
+        if let Ok(port) = first.parse() {
+            return Self { listen: vec![Listen { address: None, port }], ..Self::default() };
+        }
+        let joined = || first.parse().ok().filter(Endpoint::is_single);
+        match advice::endpoint(first, second).or_else(joined) {
+            Some(Endpoint::Address(nowhere)) if nowhere.network().is_unspecified() => {
+                Self { listen: first.parse().into_iter().collect(), ..Self::default() }
+            }
+            Some(endpoint) => Self { to: vec![endpoint], ..Self::default() },
+            None => Self::default(),
+        }
+    }
+
+    /// Every name that is to be resolved.
+    pub fn names(&self) -> impl Iterator<Item = &HostName> {
+        self.to.iter().filter_map(Endpoint::name).chain(self.denied_names()).chain(self.exact_lookups())
+    }
+
+    /// Whether a port below 1024 may have to be bound.
+    pub fn binds_low_ports(&self) -> bool {
+        self.inherit_network || self.listen.iter().any(|listen| (1..1024).contains(&listen.port))
+    }
+
+    /// Whether a name may have to be resolved while the component runs.
+    pub fn looks_up_at_any_time(&self) -> bool {
+        self.any_name || self.resolve.iter().any(|pattern| matches!(pattern, NamePattern::Under(_)))
+    }
+
+    /// The names among what is denied.
+    pub fn denied_names(&self) -> impl Iterator<Item = &HostName> {
+        self.deny.iter().filter_map(|denied| denied.0.name())
+    }
+
+    fn exact_lookups(&self) -> impl Iterator<Item = &HostName> {
+        self.resolve.iter().filter_map(|pattern| match pattern {
+            NamePattern::Exactly(name) => Some(name),
+            NamePattern::Under(_) => None,
+        })
+    }
+
+    /// Puts addresses for names. A name without any address grants its lookup, which will then say so, and no address. The
+    /// machine's own addresses are not known here: [`Grants::own`] is empty.
+    pub fn with_addresses(&self, names: &Names) -> Grants {
+        let targets = self.to.iter().filter_map(Endpoint::name).cloned().map(NamePattern::Exactly);
+        Grants {
+            send: self.to.iter().flat_map(|endpoint| endpoint.granted(names)).collect(),
+            send_by_name: self.to.iter().any(|endpoint| endpoint.name().is_some()),
+            deny: self.deny.iter().flat_map(|denied| denied.0.destinations(names)).collect(),
+            listen: self.listen.clone(),
+            from: self.from.clone(),
+            source: self.source.clone(),
+            answer: self.answer,
+            resolve: targets.chain(self.resolve.iter().cloned()).collect(),
+            inherit_network: self.inherit_network,
+            any_name: self.any_name,
+            own: HashSet::new(),
+        }
+    }
+}

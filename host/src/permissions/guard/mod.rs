@@ -1,0 +1,365 @@
+//! The gate between one instance of a component and the network: decides by the grants and the rates, remembers who was
+//! heard, and tells what did not pass.
+
+mod dropping;
+mod ledger;
+mod meter;
+mod recorder;
+mod source_limit;
+mod sources;
+mod system;
+mod table;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use ledger::{Denial, Flow, Kind, Ledger, Traffic};
+pub use meter::Meters;
+pub use recorder::Recorder;
+pub use source_limit::SourcePrefix;
+pub use sources::SocketId;
+pub use system::Operation;
+
+use crate::permissions::grants::{Advice, By, Current, Grants, HostName, Reason, Refusal, Request, Standing};
+use crate::permissions::names::Names;
+use crate::permissions::rate::Rate;
+use dropping::Dropping;
+use ledger::Counters;
+use sources::{Peer, Sources};
+
+/// What an instance may send and receive a second, and what a source may send it. `None` is as much as there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Datagrams sent.
+    pub send: Option<Rate>,
+    /// Bytes sent.
+    pub send_bytes: Option<Rate>,
+    /// Datagrams received.
+    pub receive: Option<Rate>,
+    /// Bytes received.
+    pub receive_bytes: Option<Rate>,
+    /// Datagrams received from one source.
+    pub source: Option<Rate>,
+    /// What one source is.
+    pub source_prefix: SourcePrefix,
+}
+
+/// As a list goes on after "within"; empty where there are none.
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { send, send_bytes, receive, receive_bytes, source, source_prefix } = self;
+        let from_source = match source_prefix {
+            one_address if *one_address == SourcePrefix::default() => "datagrams received from one source".to_owned(),
+            network => format!("datagrams received from one source ({})", network.in_words()),
+        };
+        let rates = [
+            (send, "datagrams sent"),
+            (send_bytes, "bytes sent"),
+            (receive, "datagrams received"),
+            (receive_bytes, "bytes received"),
+            (source, &*from_source),
+        ];
+        let given = rates.iter().filter_map(|(rate, what)| rate.map(|rate| format!("{} {what} a second", rate.0)));
+        f.write_str(&given.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// What becomes of a datagram that a component wants to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It goes.
+    Open,
+    /// It may not go, and the component is told so.
+    Refused,
+    /// It does not go, as where a firewall drops it: the component takes it for sent.
+    Dropped,
+    /// It may go then.
+    Later(Instant),
+}
+
+/// Decides for one instance of a component, whose sockets each have a [`Gate`].
+pub struct Guard {
+    component: String,
+    grants: Arc<Current>,
+    meters: Arc<Meters>,
+    ledger: Arc<Ledger>,
+    advice: Advice,
+    recorder: Option<Arc<Recorder>>,
+    state: Mutex<State>,
+    /// Why, where what was last refused was refused by the system.
+    by_system: Mutex<Option<String>>,
+}
+
+struct State {
+    sources: Sources,
+    traffic: Arc<Counters>,
+    dropping: Dropping,
+}
+
+impl Guard {
+    /// A gate that has let nothing pass yet. What does not pass is noted in `ledger`.
+    pub fn new(component: String, grants: Arc<Current>, meters: Arc<Meters>, ledger: Arc<Ledger>) -> Self {
+        let sources = Sources::new(grants.get().answer);
+        let state = State { sources, traffic: ledger.counters(), dropping: Dropping::default() };
+        Self {
+            component,
+            grants,
+            meters,
+            ledger,
+            advice: Advice::default(),
+            recorder: None,
+            state: Mutex::new(state),
+            by_system: Mutex::default(),
+        }
+    }
+
+    /// With what is known of the run, for what refusals say.
+    pub fn with_advice(self, advice: Advice) -> Self {
+        Self { advice, ..self }
+    }
+
+    /// Recording what is used, where there is a recorder.
+    pub fn with_recorder(self, recorder: Option<Arc<Recorder>>) -> Self {
+        Self { recorder, ..self }
+    }
+
+    /// Decides about binding a socket.
+    pub fn binds(&self, local: SocketAddr) -> bool {
+        self.decide(&self.grants.get(), &Request::Bind(local)).is_some()
+    }
+
+    /// Decides about looking a name up.
+    pub fn looks_up(&self, name: &HostName) -> bool {
+        self.decide(&self.grants.get(), &Request::Resolve(name.clone())).is_some()
+    }
+
+    /// Grants what `names` stand for now, where that has changed.
+    pub fn follow(&self, names: &Names) {
+        self.grants.follow(names);
+    }
+
+    /// A name was not looked up: `most` were permitted at once, and then one a second.
+    pub fn over_lookups(&self, name: &HostName, most: usize) {
+        self.ledger.note(&Denial::OverLookups { component: &self.component, name, most }, Instant::now());
+    }
+
+    /// A TCP socket was not created.
+    pub fn refuse_tcp(&self) {
+        self.ledger.note(&Denial::Tcp { component: &self.component }, Instant::now());
+    }
+
+    fn decide(&self, grants: &Grants, request: &Request) -> Option<By> {
+        let reason = match grants.decide(request) {
+            Ok(by) => {
+                if let Some(recorder) = &self.recorder {
+                    recorder.granted(request);
+                }
+                return Some(by);
+            }
+            Err(reason) => reason,
+        };
+        let refusal = Refusal { component: &self.component, request, reason, grants, advice: &self.advice };
+        self.ledger.note(&Denial::Refused(refusal), Instant::now());
+        *self.by_system.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        None
+    }
+
+    /// What was granted failed. Where the system refused it, that is told as such.
+    pub fn failed(&self, operation: Operation, error: &io::Error) {
+        let Some(cause) = system::cause(operation, error) else { return };
+        let denial = Denial::BySystem { component: &self.component, operation, cause: &cause };
+        self.ledger.note(&denial, Instant::now());
+        *self.by_system.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+    }
+
+    /// Why what was last refused was refused; `None` where that was by the grants, or nothing was.
+    pub fn refused_by_system(&self) -> Option<String> {
+        self.by_system.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn over_rate(&self, peer: SocketAddr, flow: Flow, rate: Rate, now: Instant) {
+        self.ledger.note(&Denial::OverRate { component: &self.component, peer, flow, rate }, now);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code that holds the lock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the datagrams of one socket pass.
+#[derive(Clone)]
+pub struct Gate {
+    guard: Arc<Guard>,
+    /// The socket, where it is bound to what a listen grant is for.
+    listener: Option<SocketId>,
+    local: SocketAddr,
+}
+
+impl Gate {
+    /// That of `socket`, which is bound to `local`, as the component asked for it.
+    pub fn new(guard: Arc<Guard>, local: SocketAddr, socket: SocketId) -> Self {
+        // What a recorder sees tells whether a listen grant is needed.
+        let listener = (guard.recorder.is_some() || guard.grants.get().listens(local)).then_some(socket);
+        Self { guard, listener, local }
+    }
+
+    /// Decides about connecting the socket.
+    pub fn connects(&self, to: SocketAddr) -> bool {
+        let standing = match self.listener {
+            Some(socket) => self.guard.state().sources.standing(Peer::of(socket, to), 0, Instant::now()),
+            None => Standing::Unheard,
+        };
+        let standing = match standing {
+            // Each datagram is decided about again, when it is sent.
+            Standing::Answered => Standing::Owed,
+            standing => standing,
+        };
+        self.guard.decide(&self.guard.grants.get(), &Request::Connect { to, standing }).is_some()
+    }
+
+    /// What was granted failed.
+    pub fn failed(&self, operation: Operation, error: &io::Error) {
+        self.guard.failed(operation, error);
+    }
+
+    /// For the datagrams of one batch. There is one turn at a time.
+    pub fn turn(&self) -> Turn<'_> {
+        Turn {
+            guard: &self.guard,
+            grants: self.guard.grants.get(),
+            listener: self.listener,
+            local: self.local,
+            now: Instant::now(),
+            state: self.guard.state(),
+        }
+    }
+}
+
+/// A gate in use: the clock is read, and the state locked, once for a batch.
+pub struct Turn<'a> {
+    guard: &'a Guard,
+    grants: Arc<Grants>,
+    listener: Option<SocketId>,
+    local: SocketAddr,
+    now: Instant,
+    state: MutexGuard<'a, State>,
+}
+
+impl Turn<'_> {
+    /// Decides about sending a datagram, which counts as sent until [`Self::not_sent`] says otherwise.
+    pub fn sends(&mut self, to: SocketAddr, bytes: usize) -> Passage {
+        let peer = self.listener.map(|socket| Peer::of(socket, to));
+        let standing = match peer {
+            Some(peer) => self.state.sources.standing(peer, bytes, self.now),
+            None => Standing::Unheard,
+        };
+        let request = Request::Send { to, standing };
+        let by = match self.grants.decide(&request) {
+            Ok(by) => {
+                if let Some(recorder) = &self.guard.recorder {
+                    recorder.granted(&request);
+                }
+                by
+            }
+            Err(reason) => return self.not_permitted(&request, reason, peer, bytes),
+        };
+        if let Err(over) = self.guard.meters.send(bytes, self.now) {
+            self.guard.over_rate(to, over.flow, over.rate, self.now);
+            return Passage::Later(over.until);
+        }
+        if let (By::Answer, Some(peer)) = (by, peer) {
+            self.state.sources.charge(peer, bytes);
+        }
+        if let (Some(recorder), Some(peer), Standing::Owed) = (&self.guard.recorder, peer, standing) {
+            recorder.answered(peer, bytes);
+        }
+        self.state.traffic.sent(bytes);
+        Passage::Open
+    }
+
+    /// A datagram to whom the component has heard from is dropped where it is too much of an answer: an error would end many a
+    /// server, and who it answers decides about that by what it sends. All else is refused.
+    fn not_permitted(&mut self, request: &Request, reason: Reason, peer: Option<Peer>, bytes: usize) -> Passage {
+        let (Guard { component, ledger, advice, .. }, Request::Send { to, standing }) = (self.guard, request) else {
+            return Passage::Refused;
+        };
+        let grants = &*self.grants;
+        let rule = grants.answer;
+        let denial = match (reason, standing) {
+            (Reason::Answered, _) => {
+                let enough = peer.and_then(|peer| self.state.sources.amplification_for(peer, bytes));
+                Denial::OverAmplification { component, to: *to, bytes, rule, enough }
+            }
+            (Reason::Many, _) => Denial::AnswerToMany { component, to: *to },
+            _ => {
+                ledger.note(&Denial::Refused(Refusal { component, request, reason, grants, advice }), Instant::now());
+                return Passage::Refused;
+            }
+        };
+        ledger.note(&denial, self.now);
+        Passage::Dropped
+    }
+
+    /// A datagram that [`Self::sends`] let pass did not go.
+    pub fn not_sent(&mut self, to: SocketAddr, bytes: usize) {
+        self.guard.meters.not_sent(bytes);
+        self.state.traffic.not_sent(bytes);
+        if let Some(socket) = self.listener {
+            self.state.sources.refund(Peer::of(socket, to), bytes);
+        }
+    }
+
+    /// Decides about handing over a datagram. What is not handed over is not owed an answer either.
+    ///
+    /// A source's own rate comes first, so that one which exceeds it does not use up what all have together.
+    pub fn hears(&mut self, from: SocketAddr, bytes: usize) -> bool {
+        let request = Request::Receive { from, listening: self.listener.is_some() };
+        let Some(by) = self.guard.decide(&self.grants, &request) else { return false };
+        let now = self.now;
+        if let Err(rate) = self.guard.meters.receive_from(from, now) {
+            self.guard.over_rate(from, Flow::Source, rate, now);
+            return false;
+        }
+        let state = &mut *self.state;
+        if let Err(over) = self.guard.meters.receive(bytes, now) {
+            self.guard.over_rate(from, over.flow, over.rate, now);
+            return false;
+        }
+        if let (Some(recorder), Some(socket)) = (&self.guard.recorder, self.listener) {
+            let peer = Peer::of(socket, from);
+            recorder.heard(self.local, from, peer, bytes);
+            state.sources.hear(peer, bytes, now);
+        } else if let (By::Answer, Some(socket)) = (by, self.listener) {
+            state.sources.hear(Peer::of(socket, from), bytes, now);
+        }
+        state.traffic.received(bytes);
+        true
+    }
+
+    /// Datagrams were dropped, the last one from `peer`, and that took so much processor time. Until when their socket has to
+    /// be left alone, where that was too much.
+    pub fn dropped(&mut self, spent: Duration, peer: SocketAddr) -> Option<Instant> {
+        let now = Instant::now();
+        self.state.traffic.dropped(spent);
+        let until = self.state.dropping.spend(spent, now);
+        if until.is_some() {
+            self.guard.ledger.note(&Denial::TooMany { component: &self.guard.component, peer }, now);
+        }
+        until
+    }
+}
+
+#[cfg(test)]
+impl Turn<'_> {
+    /// At another time.
+    fn at(self, now: Instant) -> Self {
+        Self { now, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What a component uses of the network, and the least policy that would grant it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::sources::Peer;
+use crate::permissions::grants::{Destination, Endpoint, HostName, Listen, Network, Ports, Request, Standing};
+use crate::permissions::names::Names;
+
+/// How many peers, and how many uses of each kind, are kept: more than that is granted as a network, or by a name.
+const KEPT: usize = 65_536;
+
+/// Records for one run, of all its instances.
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<Uses>);
+
+#[derive(Debug, Default)]
+struct Uses {
+    /// Where sockets were bound, as the component asked for it.
+    bound: BTreeSet<SocketAddr>,
+    /// Where it sent to, or connected to, without that being an answer.
+    sent: BTreeSet<SocketAddr>,
+    /// Who sent to a socket, by where that is bound.
+    heard: BTreeMap<SocketAddr, BTreeSet<SocketAddr>>,
+    names: BTreeSet<HostName>,
+    answered: HashMap<Peer, Exchange>,
+    /// The most that was answered for what came.
+    amplification: f64,
+}
+
+/// What came from a peer and went there, in datagrams and bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Exchange {
+    came: [u64; 2],
+    went: [u64; 2],
+}
+
+impl Recorder {
+    /// Something was granted.
+    pub fn granted(&self, request: &Request) {
+        let mut uses = self.uses();
+        match request {
+            Request::Bind(local) => insert(&mut uses.bound, *local),
+            Request::Connect { standing: Standing::Owed, .. } | Request::Send { standing: Standing::Owed, .. } => {}
+            Request::Connect { to, .. } | Request::Send { to, .. } => insert(&mut uses.sent, *to),
+            Request::Receive { .. } => {}
+            Request::Resolve(name) => insert(&mut uses.names, name.clone()),
+        }
+    }
+
+    /// A datagram came to a socket that is bound to `local`.
+    pub fn heard(&self, local: SocketAddr, from: SocketAddr, peer: Peer, bytes: usize) {
+        let mut uses = self.uses();
+        insert(uses.heard.entry(local).or_default(), from);
+        if uses.answered.len() < KEPT || uses.answered.contains_key(&peer) {
+            let exchange = uses.answered.entry(peer).or_default();
+            exchange.came[0] += 1;
+            exchange.came[1] += bytes as u64;
+        }
+    }
+
+    /// A datagram was sent as an answer.
+    pub fn answered(&self, peer: Peer, bytes: usize) {
+        let mut uses = self.uses();
+        let Some(exchange) = uses.answered.get_mut(&peer) else { return };
+        exchange.went[0] += 1;
+        exchange.went[1] += bytes as u64;
+        let ratio = |index: usize| exchange.went[index] as f64 / exchange.came[index].max(1) as f64;
+        let most = ratio(0).max(ratio(1));
+        uses.amplification = uses.amplification.max(most);
+    }
+
+    /// The least policy, in TOML, by which all of it would have been granted. What `names` stood for is granted by name.
+    pub fn policy(&self, component: &str, names: &Names) -> String {
+        let uses = self.uses();
+        let mut named = BTreeSet::new();
+        let mut endpoint = |to: &SocketAddr| {
+            let is_of = |name: &&HostName| {
+                names.known(name).and_then(Result::ok).is_some_and(|all| all.contains(&to.ip().to_canonical()))
+            };
+            let ports = Ports::new(to.port()..=to.port())?;
+            Some(match uses.names.iter().find(is_of) {
+                Some(name) => {
+                    named.insert(name.clone());
+                    Endpoint::Name(name.clone(), ports)
+                }
+                None => Endpoint::Address(Destination::host(to.ip(), zone(*to), ports)),
+            })
+        };
+        let to: BTreeSet<_> = uses.sent.iter().filter_map(&mut endpoint).map(|endpoint| endpoint.to_string()).collect();
+        let listen = |local: &SocketAddr| {
+            let listen = Listen { address: Some(Network::new(local.ip().into(), zone(*local))), port: local.port() };
+            listen.to_string()
+        };
+        let listen: Vec<_> = uses.bound.iter().filter(|local| uses.listens(**local)).map(listen).collect();
+        let resolve: Vec<_> = uses.names.difference(&named).map(ToString::to_string).collect();
+        let mut policy = format!("# What {component} used of the network.\n[grants]\n");
+        let to: Vec<_> = to.into_iter().collect();
+        for (key, values) in [("allow-to", &to), ("allow-listen", &listen), ("allow-resolve", &resolve)] {
+            if !values.is_empty() {
+                let lines: String = values.iter().map(|value| format!("    \"{value}\",\n")).collect();
+                // Writing to a string cannot fail.
+                let _ = writeln!(policy, "{key} = [\n{lines}]");
+            }
+        }
+        if uses.amplification > 1.0 && !listen.is_empty() {
+            let _ = writeln!(policy, "amplification = {}", (uses.amplification * 100.0).ceil() / 100.0);
+        }
+        policy
+    }
+
+    fn uses(&self) -> MutexGuard<'_, Uses> {
+        // No code that holds the lock leaves it half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Uses {
+    /// Whether a bind needs a listen grant: a port that is named does, and one that the system chose where a grant to send does
+    /// not bring it, or where somebody was heard who is not sent to.
+    fn listens(&self, local: SocketAddr) -> bool {
+        let ip = local.ip().to_canonical();
+        let is_brought = local.port() == 0 && !self.sent.is_empty() && (ip.is_unspecified() || ip.is_loopback());
+        !is_brought || self.heard.get(&local).is_some_and(|heard| !heard.is_subset(&self.sent))
+    }
+}
+
+fn insert<T: Ord>(set: &mut BTreeSet<T>, value: T) {
+    if set.len() < KEPT {
+        set.insert(value);
+    }
+}
+
+fn zone(address: SocketAddr) -> u32 {
+    if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 }
+}

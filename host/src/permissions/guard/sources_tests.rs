@@ -1,0 +1,199 @@
+use std::net::Ipv6Addr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::permissions::guard::table::MOST;
+
+struct Case {
+    sources: Sources,
+    socket: SocketId,
+    start: Instant,
+}
+
+impl Case {
+    fn new(amplification: f64) -> Self {
+        Self::with(AnswerRule { amplification, ..AnswerRule::default() })
+    }
+
+    fn with(rule: AnswerRule) -> Self {
+        Self { sources: Sources::new(rule), socket: SocketId::unique(), start: Instant::now() }
+    }
+
+    fn peer(&self, port: u16) -> Peer {
+        Peer::of(self.socket, SocketAddr::from(([192, 0, 2, 7], port)))
+    }
+
+    fn hear(&mut self, port: u16, bytes: usize, after: Duration) {
+        self.sources.hear(self.peer(port), bytes, self.start + after);
+    }
+
+    fn standing(&mut self, port: u16, bytes: usize, after: Duration) -> Standing {
+        self.sources.standing(self.peer(port), bytes, self.start + after)
+    }
+
+    /// How many answers of no bytes go at once.
+    fn answers(&mut self, port: u16, after: Duration) -> u32 {
+        let mut count = 0;
+        while self.standing(port, 0, after) == Standing::Owed {
+            self.sources.charge(self.peer(port), 0);
+            count += 1;
+        }
+        count
+    }
+}
+
+const AT_ONCE: Duration = Duration::ZERO;
+const WINDOW: Duration = Duration::from_secs(30);
+
+#[test]
+fn each_datagram_heard_may_be_answered_once_with_as_many_bytes() {
+    let mut case = Case::new(1.0);
+    assert_eq!(case.standing(1, 0, AT_ONCE), Standing::Unheard);
+    case.hear(1, 100, AT_ONCE);
+    assert_eq!(case.standing(1, 101, AT_ONCE), Standing::Answered);
+    assert_eq!(case.standing(1, 100, AT_ONCE), Standing::Owed);
+    case.sources.charge(case.peer(1), 40);
+    assert_eq!(case.standing(1, 0, AT_ONCE), Standing::Answered);
+    case.sources.refund(case.peer(1), 40);
+    assert_eq!(case.standing(1, 100, AT_ONCE), Standing::Owed);
+    assert_eq!(case.standing(2, 0, AT_ONCE), Standing::Unheard);
+}
+
+#[test]
+fn amplification_is_what_may_go_for_each_that_came() {
+    let mut three = Case::new(3.0);
+    three.hear(1, 10, AT_ONCE);
+    for _ in 0..3 {
+        assert_eq!(three.standing(1, 10, AT_ONCE), Standing::Owed);
+        three.sources.charge(three.peer(1), 10);
+    }
+    assert_eq!(three.standing(1, 0, AT_ONCE), Standing::Answered);
+    let mut half = Case::new(0.5);
+    half.hear(1, 10, AT_ONCE);
+    assert_eq!(half.standing(1, 5, AT_ONCE), Standing::Answered);
+    half.hear(1, 10, AT_ONCE);
+    assert_eq!(half.standing(1, 10, AT_ONCE), Standing::Owed);
+    let mut none = Case::new(0.0);
+    none.hear(1, 10, AT_ONCE);
+    assert_eq!(none.standing(1, 0, AT_ONCE), Standing::Answered);
+}
+
+#[test]
+fn after_the_window_nothing_is_owed_any_more_and_what_comes_then_counts_alone() {
+    let mut case = Case::new(1.0);
+    case.hear(1, 100, AT_ONCE);
+    case.hear(1, 100, AT_ONCE);
+    assert_eq!(case.standing(1, 100, WINDOW), Standing::Owed);
+    let after = WINDOW + Duration::from_nanos(1);
+    assert_eq!(case.standing(1, 100, after), Standing::Silent);
+    case.hear(1, 10, after);
+    assert_eq!(case.standing(1, 11, after), Standing::Answered);
+    assert_eq!(case.standing(1, 10, after), Standing::Owed);
+}
+
+#[test]
+fn answers_are_not_saved_beyond_the_window_while_a_peer_goes_on_sending() {
+    let window = Duration::from_secs(2);
+    let mut case = Case::with(AnswerRule { window, amplification: 1.0 });
+    for number in 0..1_000 {
+        case.hear(1, 0, Duration::from_millis(10) * number);
+    }
+    // 200 came in the last two seconds, 150 of them in the last one and a half.
+    let answers = case.answers(1, Duration::from_millis(9_990));
+    assert!((150..=201).contains(&answers), "{answers}");
+}
+
+#[test]
+fn an_answer_is_for_the_oldest_that_came() {
+    let mut case = Case::new(1.0);
+    case.hear(1, 0, AT_ONCE);
+    case.hear(1, 0, WINDOW / 2);
+    assert_eq!(case.standing(1, 0, WINDOW / 2), Standing::Owed);
+    case.sources.charge(case.peer(1), 0);
+    // The first has been answered: that it is too old by now takes nothing from the second.
+    assert_eq!(case.answers(1, WINDOW + WINDOW / 4), 1);
+}
+
+#[test]
+fn what_came_to_one_socket_is_not_answered_from_another() {
+    let mut case = Case::new(1.0);
+    case.hear(1, 10, AT_ONCE);
+    let elsewhere = Case { socket: SocketId::unique(), ..case };
+    let mut elsewhere = elsewhere;
+    assert_eq!(elsewhere.standing(1, 0, AT_ONCE), Standing::Unheard);
+}
+
+#[test]
+fn the_table_is_bounded_and_forgets_who_was_silent_longest() {
+    let mut case = Case::new(1.0);
+    let source = |i: usize| Peer::of(case.socket, SocketAddr::from((u32::try_from(i).unwrap().to_be_bytes(), 9)));
+    let sources = &mut case.sources;
+    for i in 0..MOST.get() {
+        sources.hear(source(i), 1, case.start);
+    }
+    sources.hear(source(0), 1, case.start);
+    sources.hear(source(MOST.get()), 1, case.start);
+    assert_eq!(sources.peers.len(), MOST.get());
+    assert_eq!(sources.standing(source(0), 1, case.start), Standing::Owed);
+    assert_eq!(sources.standing(source(1), 1, case.start), Standing::Unheard);
+}
+
+#[test]
+fn a_flow_label_does_not_make_another_peer() {
+    let mut case = Case::new(1.0);
+    let labelled = |flow| Peer::of(case.socket, SocketAddrV6::new(Ipv6Addr::LOCALHOST, 9, flow, 0).into());
+    case.sources.hear(labelled(0), 1, case.start);
+    case.sources.charge(labelled(7), 1);
+    assert_eq!(case.sources.standing(labelled(8), 0, case.start), Standing::Answered);
+}
+
+/// What may go, kept datagram by datagram: each for as long as `lasts`, and the oldest first.
+struct OneByOne {
+    lasts: Duration,
+    came: Vec<Duration>,
+}
+
+impl OneByOne {
+    fn answers(&mut self, now: Duration) -> usize {
+        let lasts = self.lasts;
+        self.came.retain(|came| now - *came <= lasts);
+        self.came.len()
+    }
+}
+
+proptest! {
+    /// Against what each datagram by itself allows: never more than what came within the window does, and always what came
+    /// within three quarters of it does.
+    #[test]
+    fn what_may_go_is_what_came_within_the_window(
+        steps in prop::collection::vec((0..40_u64, any::<bool>(), 0..6_usize), 1..200)
+    ) {
+        let window = Duration::from_millis(100);
+        let mut case = Case::with(AnswerRule { window, amplification: 1.0 });
+        let mut most = OneByOne { lasts: window, came: Vec::new() };
+        let mut least = OneByOne { lasts: window * 3 / 4, came: Vec::new() };
+        let mut now = Duration::ZERO;
+        for (pause, hears, wanted) in steps {
+            now += Duration::from_millis(pause);
+            if hears {
+                case.hear(1, 0, now);
+                most.came.push(now);
+                least.came.push(now);
+            }
+            let at_least = least.answers(now);
+            for sent in 0..wanted {
+                let may = case.standing(1, 0, now) == Standing::Owed;
+                prop_assert!(may || sent >= at_least, "{sent} of {at_least} went at {now:?}");
+                prop_assert!(!may || most.answers(now) > 0, "too much went at {now:?}");
+                if may {
+                    case.sources.charge(case.peer(1), 0);
+                    most.came.remove(0);
+                    if !least.came.is_empty() {
+                        least.came.remove(0);
+                    }
+                }
+            }
+        }
+    }
+}

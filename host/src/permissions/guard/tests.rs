@@ -1,0 +1,293 @@
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::*;
+use crate::permissions::grants::AnswerRule;
+
+type Told = Arc<Mutex<Vec<(String, u64)>>>;
+
+fn guard(grants: Grants, rates: Rates) -> (Arc<Guard>, Arc<Ledger>, Told) {
+    let told = Told::default();
+    let log = told.clone();
+    let ledger = Arc::new(Ledger::new(move |denial, untold| log.lock().unwrap().push((denial.to_string(), untold))));
+    let meters = Arc::new(Meters::new(rates));
+    (Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants.into()), meters, ledger.clone())), ledger, told)
+}
+
+fn listener() -> Grants {
+    Grants { listen: vec!["12000".parse().unwrap()], ..Grants::default() }
+}
+
+fn sender() -> Grants {
+    Grants { send: vec!["192.0.2.7:12000".parse().map(destination).unwrap()].into(), ..Grants::default() }
+}
+
+fn destination(endpoint: crate::permissions::grants::Endpoint) -> crate::permissions::grants::Destination {
+    match endpoint {
+        crate::permissions::grants::Endpoint::Address(destination) => destination,
+        crate::permissions::grants::Endpoint::Name(..) => unreachable!("it is an address"),
+    }
+}
+
+fn gate(guard: &Arc<Guard>, local: &str) -> Gate {
+    Gate::new(guard.clone(), local.parse().unwrap(), SocketId::unique())
+}
+
+impl Gate {
+    fn sends(&self, to: SocketAddr, bytes: usize, now: Instant) -> Passage {
+        self.turn().at(now).sends(to, bytes)
+    }
+
+    fn not_sent(&self, to: SocketAddr, bytes: usize) {
+        self.turn().not_sent(to, bytes);
+    }
+
+    fn hears(&self, from: SocketAddr, bytes: usize, now: Instant) -> bool {
+        self.turn().at(now).hears(from, bytes)
+    }
+}
+
+fn peer(port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 7], port))
+}
+
+fn rate(per_second: u64) -> Option<Rate> {
+    NonZeroU64::new(per_second).map(Rate)
+}
+
+#[test]
+fn a_listener_answers_what_it_has_heard_and_no_more() {
+    let (guard, ledger, _) = guard(listener(), Rates::default());
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    assert_eq!(gate.sends(peer(5), 1, now), Passage::Refused);
+    assert!(gate.hears(peer(5), 10, now));
+    assert!(gate.connects(peer(5)));
+    assert_eq!(gate.sends(peer(5), 11, now), Passage::Dropped);
+    assert_eq!(gate.sends(peer(5), 10, now), Passage::Open);
+    assert_eq!(gate.sends(peer(5), 0, now), Passage::Dropped);
+    assert_eq!(gate.sends(peer(6), 1, now), Passage::Refused);
+    assert_eq!(ledger.refusals(), 2);
+}
+
+#[test]
+fn an_answer_that_is_too_much_is_dropped_counted_and_told_once_with_the_flag_that_allows_it() {
+    let (guard, ledger, told) = guard(listener(), Rates::default());
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    gate.hears(peer(5), 10, now);
+    for later in [0, 2, 4].map(Duration::from_secs) {
+        assert_eq!(gate.sends(peer(5), 31, now + later), Passage::Dropped);
+    }
+    let line = "dropped: an answer of x.wasm to 192.0.2.7:5, 31 bytes: more than came from there within 30s, times 1 \
+                (--amplification); to allow it: --amplification 4 (said once)";
+    assert_eq!(*told.lock().unwrap(), [(line.to_owned(), 0)]);
+    assert_eq!(ledger.totals(), [(Kind { what: "send", why: "amplification" }, 3, 2)]);
+    assert_eq!(ledger.refusals(), 0, "it is no failure of the component's");
+}
+
+#[test]
+fn the_amplification_that_is_named_is_the_least_that_lets_the_answer_pass() {
+    for (heard, answered, bytes) in
+        [(&[10][..], &[][..], 31), (&[10], &[10], 1), (&[10, 20], &[5], 100), (&[1], &[], 65_507)]
+    {
+        let passes = |factor: Option<f64>| {
+            let grants = listener();
+            let answer = AnswerRule { amplification: factor.unwrap_or(1.0), ..grants.answer };
+            let (guard, _, told) = guard(Grants { answer, ..grants }, Rates::default());
+            let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+            heard.iter().for_each(|bytes| assert!(gate.hears(peer(5), *bytes, now)));
+            answered.iter().for_each(|bytes| assert_eq!(gate.sends(peer(5), *bytes, now), Passage::Open));
+            let passage = gate.sends(peer(5), bytes, now);
+            (passage == Passage::Open, told.lock().unwrap().pop().map(|(line, _)| line).unwrap_or_default())
+        };
+        let (passed, said) = passes(None);
+        assert!(!passed);
+        let named: f64 =
+            said.split("to allow it: --amplification ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!(passes(Some(named)).0, "{said}");
+        assert!(!passes(Some(named - 1.0)).0, "{said}");
+    }
+}
+
+#[test]
+fn an_answer_for_which_no_amplification_is_enough_names_none() {
+    let (guard, _, told) = guard(listener(), Rates::default());
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    gate.hears(peer(5), 0, now);
+    assert_eq!(gate.sends(peer(5), 1, now), Passage::Dropped);
+    assert!(!told.lock().unwrap()[0].0.contains("to allow it"));
+}
+
+#[test]
+fn what_did_not_go_may_go_again() {
+    let (guard, ..) = guard(listener(), Rates { send: rate(1), ..Rates::default() });
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    gate.hears(peer(5), 10, now);
+    for _ in 0..3 {
+        assert_eq!(gate.sends(peer(5), 10, now), Passage::Open);
+        gate.not_sent(peer(5), 10);
+    }
+}
+
+#[test]
+fn a_socket_that_does_not_listen_neither_hears_nor_answers_for_one_that_does() {
+    let (guard, ..) = guard(Grants { listen: listener().listen, ..sender() }, Rates::default());
+    let (listening, other, now) = (gate(&guard, "0.0.0.0:12000"), gate(&guard, "0.0.0.0:0"), Instant::now());
+    assert!(!other.hears(peer(5), 10, now));
+    assert!(listening.hears(peer(5), 10, now));
+    assert_eq!(other.sends(peer(5), 10, now), Passage::Refused);
+    assert!(!other.connects(peer(5)));
+    assert_eq!(listening.sends(peer(5), 10, now), Passage::Open);
+}
+
+#[test]
+fn a_refusal_is_told_once_on_one_line_and_counted_each_time() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    let (gate, now) = (gate(&guard, "0.0.0.0:0"), Instant::now());
+    assert_eq!(gate.sends(peer(1), 1, now), Passage::Refused);
+    assert_eq!(gate.sends(peer(2), 1, now), Passage::Refused);
+    assert_eq!(ledger.refusals(), 2);
+    let line = "refused: x.wasm asked to send to 192.0.2.7:1; granted: send to 192.0.2.7:12000; \
+                to allow it: --allow-to 192.0.2.7:12000 --allow-to 192.0.2.7:1";
+    assert_eq!(*told.lock().unwrap(), [(line.to_owned(), 0)]);
+}
+
+#[test]
+fn each_kind_is_told_by_itself() {
+    let (guard, ledger, told) = guard(Grants::default(), Rates::default());
+    assert!(!guard.binds(peer(1)));
+    assert!(!guard.binds(peer(2)));
+    assert!(!guard.looks_up(&"example.org".parse().unwrap()));
+    assert!(!gate(&guard, "0.0.0.0:0").connects(peer(1)));
+    assert_eq!((told.lock().unwrap().len(), ledger.refusals()), (3, 4));
+}
+
+#[test]
+fn after_a_second_a_kind_is_told_again_with_how_many_were_not() {
+    let (_, ledger, told) = guard(Grants::default(), Rates::default());
+    let start = Instant::now();
+    let over = |port| Denial::OverRate { component: "x.wasm", peer: peer(port), flow: Flow::Source, rate: rate(9).unwrap() };
+    for millis in [0, 1, 999, 1_000, 1_001] {
+        ledger.note(&over(7), start + Duration::from_millis(millis));
+    }
+    let line = "dropped: a datagram to x.wasm from 192.0.2.7:7: more than 9 datagrams/s from one source (--limit-source)";
+    assert_eq!(*told.lock().unwrap(), [(line.to_owned(), 0), (line.to_owned(), 2)]);
+    let [(kind, count, untold)] = ledger.totals()[..] else { panic!("{:?}", ledger.totals()) };
+    assert_eq!((kind.what, kind.why, count, untold), ("receive", "limit-source", 5, 1));
+}
+
+#[test]
+fn a_strangers_datagram_is_dropped_and_is_not_the_components_doing() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    assert!(!gate(&guard, "0.0.0.0:0").hears(peer(5), 1, Instant::now()));
+    assert_eq!(ledger.refusals(), 0);
+    assert!(told.lock().unwrap()[0].0.starts_with("dropped: a datagram to x.wasm from 192.0.2.7:5; granted: "));
+}
+
+#[test]
+fn rates_hold_back_what_is_sent_and_drop_what_is_received() {
+    let rates = Rates { send: rate(3), receive: rate(5), source: rate(4), ..Rates::default() };
+    let (guard, _, told) = guard(listener(), rates);
+    let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+    let heard = |from| (0..10).filter(|_| gate.hears(from, 1, now)).count();
+    // The first source is cut by its own rate, the second by what is left of that for all.
+    assert_eq!((heard(peer(1)), heard(SocketAddr::from(([192, 0, 2, 8], 1)))), (4, 1));
+    let passages: Vec<_> = (0..4).map(|_| gate.sends(peer(1), 1, now)).collect();
+    assert_eq!(passages[..3], [Passage::Open; 3]);
+    let Passage::Later(until) = passages[3] else { panic!("{passages:?}") };
+    assert!(until > now);
+    assert_eq!(gate.sends(peer(1), 1, until), Passage::Open);
+    assert_eq!(told.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn what_came_to_one_listener_is_not_answered_from_another() {
+    let (guard, ..) = guard(listener(), Rates::default());
+    let (one, other, now) = (gate(&guard, "0.0.0.0:12000"), gate(&guard, "127.0.0.1:12000"), Instant::now());
+    assert!(one.hears(peer(5), 10, now));
+    assert_eq!(other.sends(peer(5), 10, now), Passage::Refused);
+    assert!(!other.connects(peer(5)));
+    assert_eq!(one.sends(peer(5), 10, now), Passage::Open);
+}
+
+#[test]
+fn a_socket_that_goes_on_under_another_instance_goes_on_answering_and_a_new_one_does_not() {
+    let (guard, ..) = guard(listener(), Rates::default());
+    let (socket, local, now) = (SocketId::unique(), "0.0.0.0:12000".parse().unwrap(), Instant::now());
+    assert!(Gate::new(guard.clone(), local, socket).hears(peer(5), 10, now));
+    assert_eq!(gate(&guard, "0.0.0.0:12000").sends(peer(5), 10, now), Passage::Refused);
+    assert_eq!(Gate::new(guard, local, socket).sends(peer(5), 10, now), Passage::Open);
+}
+
+#[test]
+fn what_a_rate_drops_is_not_owed_an_answer() {
+    for rates in [Rates { receive: rate(1), ..Rates::default() }, Rates { source: rate(1), ..Rates::default() }] {
+        let (guard, ..) = guard(listener(), rates);
+        let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
+        assert_eq!((0..10).filter(|_| gate.hears(peer(5), 10, now)).count(), 1);
+        let answers = (0..10).filter(|_| gate.sends(peer(5), 10, now) == Passage::Open).count();
+        assert_eq!(answers, 1, "{rates:?}");
+    }
+}
+
+#[test]
+fn a_source_is_limited_over_all_its_ports_and_over_all_workers() {
+    let meters = Arc::new(Meters::new(Rates { source: rate(4), ..Rates::default() }));
+    let ledger = Arc::new(Ledger::new(|_, _| {}));
+    let worker = || Guard::new("x.wasm".to_owned(), Arc::new(listener().into()), meters.clone(), ledger.clone());
+    let workers = [worker(), worker()].map(|guard| gate(&Arc::new(guard), "0.0.0.0:12000"));
+    let now = Instant::now();
+    let heard = (1..=100).filter(|port| workers[usize::from(port % 2)].hears(peer(*port), 1, now)).count();
+    assert_eq!(heard, 4);
+}
+
+#[test]
+fn bytes_are_limited_as_datagrams_are() {
+    let (guard, ..) = guard(listener(), Rates { receive_bytes: rate(1_000), ..Rates::default() });
+    let gate = gate(&guard, "0.0.0.0:12000");
+    let now = Instant::now();
+    assert_eq!((0..10).filter(|_| gate.hears(peer(1), 300, now)).count(), 3);
+    assert!(gate.hears(peer(1), 100, now));
+}
+
+#[test]
+fn rates_are_a_runs_whatever_instance_sends_or_receives() {
+    let rates = Rates { send: rate(3), receive: rate(5), ..Rates::default() };
+    let (meters, ledger) = (Arc::new(Meters::new(rates)), Arc::new(Ledger::new(|_, _| {})));
+    let guard = || Guard::new("x.wasm".to_owned(), Arc::new(listener().into()), meters.clone(), ledger.clone());
+    let (one, other) = (gate(&Arc::new(guard()), "0.0.0.0:12000"), gate(&Arc::new(guard()), "0.0.0.0:12000"));
+    let now = Instant::now();
+    assert_eq!((0..9).filter(|_| one.hears(peer(1), 1, now)).count(), 5);
+    assert!(!other.hears(peer(1), 1, now));
+    let later = now + Duration::from_secs(1);
+    assert!(other.hears(peer(1), 1, later) && other.hears(peer(1), 1, later));
+    assert_eq!([(); 2].map(|()| one.sends(peer(1), 1, later)), [Passage::Open; 2]);
+    assert_eq!(other.sends(peer(1), 1, later), Passage::Open);
+    assert!(matches!(other.sends(peer(1), 1, later), Passage::Later(_)));
+    assert_eq!(ledger.traffic().sent, 3);
+}
+
+#[test]
+fn what_it_takes_to_drop_datagrams_is_bounded_told_and_in_the_totals() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    let gate = gate(&guard, "0.0.0.0:0");
+    let ms = Duration::from_millis(1);
+    assert_eq!(gate.turn().dropped(ms * 40, peer(5)), None);
+    assert!(told.lock().unwrap().is_empty());
+    let until = gate.turn().dropped(ms * 40, peer(5)).unwrap();
+    assert!(until <= Instant::now() + ms * 80);
+    assert!(
+        told.lock().unwrap()[0].0.starts_with("dropped: so many datagrams to x.wasm that may not reach it, the last from ")
+    );
+    assert_eq!((ledger.traffic().dropping, ledger.refusals()), (ms * 80, 0));
+    let [(kind, ..)] = ledger.totals()[..] else { panic!("{:?}", ledger.totals()) };
+    assert_eq!((kind.what, kind.why), ("receive", "too many to drop"));
+}
+
+#[test]
+fn a_lookup_beyond_the_limit_is_told_and_is_no_refusal_by_the_grants() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    guard.over_lookups(&"a.example".parse().unwrap(), 64);
+    let line = "refused: x.wasm asked to resolve a.example: more than 64 names at once, and one per second after that \
+                (--limit-lookups)";
+    assert_eq!((told.lock().unwrap()[0].0.as_str(), ledger.refusals()), (line, 0));
+}

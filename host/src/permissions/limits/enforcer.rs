@@ -1,0 +1,188 @@
+//! Ends the process at a deadline, whatever its threads are blocked in: a write to a pipe whose reader sleeps takes no notice
+//! of timers.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Struck;
+use crate::process::exit::Exit;
+
+/// How much later than a limit says the process is ended from outside: in good order it ends by itself.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How long it may then take to say why: whoever reads that may sleep, too.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Says why the process ends, as far as there is something left to say.
+type Tell = dyn Fn(Option<Struck>, Exit) + Send + Sync;
+
+/// Knows until when the process may run. Its clones are the same one.
+#[derive(Clone)]
+pub struct Enforcer(Arc<Inner>);
+
+struct Inner {
+    deadlines: Mutex<Vec<Entry>>,
+    next: AtomicU64,
+    /// Whether somebody has the last word already.
+    told: AtomicBool,
+    tell: Box<Tell>,
+}
+
+struct Entry {
+    id: u64,
+    at: Option<Instant>,
+    limit: Option<Struck>,
+    exit: Exit,
+}
+
+impl Enforcer {
+    /// Without any deadline yet. `tell` gets the limit that ended the process, unless it was told of already.
+    pub fn new(tell: impl Fn(Option<Struck>, Exit) + Send + Sync + 'static) -> Self {
+        let inner = Inner {
+            deadlines: Mutex::default(),
+            next: AtomicU64::new(0),
+            told: AtomicBool::new(false),
+            tell: Box::new(tell),
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// What runs now ends by itself within `time`, or is ended soon after it, by `limit`.
+    pub fn within(&self, time: Duration, limit: Struck) -> Deadline {
+        Deadline { enforcer: self.clone(), id: self.add(time, Some(limit), Exit::Limited) }
+    }
+
+    /// A limit was reached and will be told of: what else runs has little time left.
+    pub fn limited(&self) {
+        self.add(Duration::ZERO, None, Exit::Limited);
+    }
+
+    /// What runs was told to stop, and ends by itself within `time`, or is ended soon after it.
+    pub fn stopped(&self, time: Duration, exit: Exit) {
+        self.add(time, None, exit);
+    }
+
+    fn add(&self, time: Duration, limit: Option<Struck>, exit: Exit) -> u64 {
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        // `None` is later than there is time.
+        let at = Instant::now().checked_add(time.saturating_add(GRACE));
+        self.deadlines().push(Entry { id, at, limit, exit });
+        id
+    }
+
+    /// Ends the process where a deadline has passed.
+    pub fn check(&self, now: Instant) {
+        if let Some(entry) = self.overdue(now) {
+            self.end(entry.limit, entry.exit);
+        }
+    }
+
+    fn overdue(&self, now: Instant) -> Option<Entry> {
+        let mut deadlines = self.deadlines();
+        let index = deadlines.iter().position(|entry| entry.at.is_some_and(|at| at <= now))?;
+        Some(deadlines.swap_remove(index))
+    }
+
+    /// Whether nobody has had the last word so far: the caller has it then.
+    pub fn has_last_word(&self) -> bool {
+        !self.0.told.swap(true, Ordering::Relaxed)
+    }
+
+    /// Ends the process now, and says why where that can be said.
+    pub fn end(&self, limit: Option<Struck>, exit: Exit) -> ! {
+        if self.has_last_word() {
+            let (inner, (said, is_said)) = (self.0.clone(), mpsc::channel());
+            let tell = move || {
+                (inner.tell)(limit, exit);
+                let _ = said.send(());
+            };
+            if thread::Builder::new().name("last words".to_owned()).spawn(tell).is_ok() {
+                let _ = is_said.recv_timeout(LAST_WORDS);
+            }
+        }
+        exit.at_once()
+    }
+
+    fn deadlines(&self) -> MutexGuard<'_, Vec<Entry>> {
+        // No code that holds the lock leaves the list half changed.
+        self.0.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Enforcer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enforcer").field("deadlines", &self.deadlines().len()).finish_non_exhaustive()
+    }
+}
+
+/// By when something has to end.
+#[derive(Debug)]
+pub struct Deadline {
+    enforcer: Enforcer,
+    id: u64,
+}
+
+impl Deadline {
+    /// It has ended. Where that was too late, the process is being ended, and the caller has nothing more to say.
+    pub fn is_met(self) -> bool {
+        let mut deadlines = self.enforcer.deadlines();
+        let before = deadlines.len();
+        deadlines.retain(|entry| entry.id != self.id);
+        deadlines.len() < before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn enforcer() -> Enforcer {
+        Enforcer::new(|limit, exit| panic!("{limit:?}, {exit:?}"))
+    }
+
+    #[test]
+    fn a_deadline_that_was_met_ends_nothing() {
+        let enforcer = enforcer();
+        let deadline = enforcer.within(SECOND, Struck::Time(SECOND));
+        assert!(enforcer.overdue(Instant::now()).is_none());
+        assert!(deadline.is_met());
+        assert!(enforcer.overdue(Instant::now() + 10 * SECOND).is_none());
+    }
+
+    #[test]
+    fn a_deadline_that_passed_is_one_limits_and_cannot_be_met_any_more() {
+        let enforcer = enforcer();
+        let deadline = enforcer.within(SECOND, Struck::Time(SECOND));
+        let late = Instant::now() + SECOND + GRACE;
+        assert_eq!(enforcer.overdue(late).unwrap().limit, Some(Struck::Time(SECOND)));
+        assert!(enforcer.overdue(late).is_none());
+        assert!(!deadline.is_met());
+    }
+
+    #[test]
+    fn a_limit_that_was_told_of_leaves_little_time_to_all_others() {
+        let enforcer = enforcer();
+        enforcer.limited();
+        assert_eq!(enforcer.overdue(Instant::now() + GRACE).unwrap().limit, None);
+    }
+
+    #[test]
+    fn one_has_the_last_word() {
+        let enforcer = enforcer();
+        assert!(enforcer.has_last_word());
+        assert!(!enforcer.clone().has_last_word());
+    }
+
+    #[test]
+    fn a_time_without_end_is_no_deadline() {
+        let enforcer = enforcer();
+        let deadline = enforcer.within(Duration::MAX, Struck::Time(Duration::MAX));
+        assert!(enforcer.overdue(Instant::now() + 1000 * SECOND).is_none());
+        assert!(deadline.is_met());
+    }
+}

@@ -1,0 +1,227 @@
+//! How much of the machine one instance may use, beside the network.
+
+mod compute;
+mod enforcer;
+mod lookups;
+mod memory;
+mod output;
+mod watchdog;
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use humantime::format_duration;
+use thiserror::Error;
+
+pub use compute::{Activity, Compute, processor_time};
+pub use enforcer::{Deadline, Enforcer};
+pub use lookups::Lookups;
+pub use memory::{ELEMENT as TABLE_ELEMENT, Memory};
+pub use output::{Metered, Output};
+pub use watchdog::Watchdog;
+
+pub use crate::sandbox::compile::CompileLimits;
+
+/// What an instance may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memories, tables, globals and instances, together.
+    pub memory: ByteSize,
+    /// From start to end.
+    pub time: Option<Duration>,
+    /// Processor time without a datagram that passes, less what was slept.
+    pub compute: Duration,
+    /// Sockets at a time.
+    pub sockets: usize,
+    /// Handles of all kinds at a time.
+    pub handles: usize,
+    /// What one call may carry to the host.
+    pub call: ByteSize,
+    /// Standard output and standard error, together, in a second.
+    pub output: ByteSize,
+    /// The same in total.
+    pub output_total: Option<ByteSize>,
+    /// What compiling it may take.
+    pub compile: CompileLimits,
+    /// Names that the system is asked to resolve at once; then it is one a second.
+    pub lookups: usize,
+    /// Socket buffers, and datagrams that wait in the host.
+    pub buffers: ByteSize,
+}
+
+/// [`Limits::output_total`] of a component that is not built in.
+pub const OUTPUT_TOTAL: ByteSize = ByteSize::gib(1);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(64),
+            time: None,
+            compute: Duration::from_millis(500),
+            sockets: 256,
+            handles: 16_384,
+            // 64 datagrams of the largest size are 4 MiB.
+            call: ByteSize::mib(16),
+            output: ByteSize::mib(64),
+            output_total: None,
+            compile: CompileLimits::default(),
+            lookups: 64,
+            // Half of it are 16 receive buffers as the server asks for.
+            buffers: ByteSize::mib(128),
+        }
+    }
+}
+
+/// As a list goes on after "within".
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { memory, time, compute, sockets, handles, call, output, output_total, compile, lookups, buffers } = self;
+        write!(f, "{memory} of memory, {} of computing without a datagram, ", format_duration(*compute))?;
+        write!(f, "{sockets} sockets, {handles} handles, {lookups} lookups at once and one a second then, ")?;
+        write!(f, "{call} a call, {buffers} of buffers, {output} of output a second")?;
+        if let Some(total) = output_total {
+            write!(f, ", {total} of output in total")?;
+        }
+        write!(f, ", {compile}")?;
+        time.map_or(Ok(()), |time| write!(f, ", {} from start to end", format_duration(time)))
+    }
+}
+
+/// A limit that an instance was stopped by: as a sentence goes on after the component's name.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Struck {
+    /// [`Limits::memory`].
+    #[error("asked for more than {0} of memory (--limit-memory)")]
+    Memory(ByteSize),
+    /// [`Limits::time`].
+    #[error("ran for {} (--limit-time)", format_duration(*.0))]
+    Time(Duration),
+    /// [`Limits::compute`].
+    #[error("computed for {} without a datagram sent or received (--limit-compute)", format_duration(*.0))]
+    Compute(Duration),
+    /// [`Limits::sockets`].
+    #[error("opened more than {0} sockets (--limit-sockets)")]
+    Sockets(usize),
+    /// [`Limits::handles`].
+    #[error("held more than {0} handles (--limit-handles)")]
+    Handles(usize),
+    /// [`Limits::call`].
+    #[error("passed more than {0} to the host at once (--limit-call)")]
+    Call(ByteSize),
+    /// [`Limits::output`].
+    #[error("wrote more than {0} in a second (--limit-output)")]
+    Output(ByteSize),
+    /// [`Limits::output_total`].
+    #[error("wrote more than {0} in total (--limit-output-total)")]
+    OutputTotal(ByteSize),
+    /// The system's own.
+    #[error("needs memory that the system does not give{}", AddressSpace::of_this_process())]
+    System,
+    /// [`CompileLimits::memory`].
+    #[error("took more than {0} of memory to compile (--limit-compile-memory)")]
+    CompileMemory(ByteSize),
+    /// [`CompileLimits::time`].
+    #[error("took longer than {} to compile (--limit-compile-time)", format_duration(*.0))]
+    CompileTime(Duration),
+}
+
+/// What of the addresses that this process may use is kept for each memory of a component, in GiB: that much wasmtime reserves for
+/// one of 32 bits, so that its code does not check each access.
+const ADDRESSES: u64 = 4;
+
+/// How many bytes of addresses this process may use (`RLIMIT_AS`, setrlimit(2)), where that is bounded.
+#[derive(Clone, Copy)]
+struct AddressSpace(Option<u64>);
+
+static ADDRESS_SPACE: OnceLock<AddressSpace> = OnceLock::new();
+
+impl AddressSpace {
+    fn of_this_process() -> Self {
+        ADDRESS_SPACE.get().copied().unwrap_or(Self(None))
+    }
+}
+
+/// Remembers how many addresses this process may use: a hardened process cannot ask any more.
+pub fn note_address_space() {
+    #[cfg(target_os = "linux")]
+    ADDRESS_SPACE.get_or_init(|| AddressSpace(rustix::process::getrlimit(rustix::process::Resource::As).current));
+}
+
+/// What it lacks, and what to do.
+impl fmt::Display for AddressSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(bytes) = self.0 else { return Ok(()) };
+        let bytes = ByteSize(bytes);
+        write!(
+            f,
+            ": its process may use {bytes} of addresses, and {ADDRESSES} GiB are kept for each memory of a component; "
+        )?;
+        f.write_str("raise that limit (ulimit -v unlimited, RLIMIT_AS, systemd's LimitAS=)")
+    }
+}
+
+impl Struck {
+    /// The limit that ended a run with `error`, where it was one.
+    pub fn of(error: &wasmtime::Error, limits: &Limits) -> Option<Self> {
+        if let Some(struck) = error.downcast_ref::<Self>() {
+            return Some(*struck);
+        }
+        if is_out_of_memory(error) {
+            return Some(Self::System);
+        }
+        // wasmtime's own counts have no public error types; tests with guests that strike them hold these texts.
+        match error.root_cause().to_string() {
+            text if text.contains("store handle limit exceeded") || text == "resource table has no free keys" => {
+                Some(Self::Handles(limits.handles))
+            }
+            text if text.contains("fuel allocated for hostcalls has been exhausted") => Some(Self::Call(limits.call)),
+            _ => None,
+        }
+    }
+}
+
+/// Whether that is what an error of wasmtime's comes from: memory that was asked of the allocator, or of the system.
+pub fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::OutOfMemory>() || error.chain().any(refused_by_system)
+}
+
+#[cfg(unix)]
+fn refused_by_system(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref() == Some(&rustix::io::Errno::NOMEM) || is_io_out_of_memory(cause)
+}
+
+#[cfg(not(unix))]
+fn refused_by_system(cause: &(dyn std::error::Error + 'static)) -> bool {
+    is_io_out_of_memory(cause)
+}
+
+fn is_io_out_of_memory(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::OutOfMemory)
+}
+
+/// Counts of what an instance has.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    limits: Limits,
+    sockets: usize,
+}
+
+impl Usage {
+    /// None yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, sockets: 0 }
+    }
+
+    /// A socket more.
+    pub fn open_socket(&mut self) -> Result<(), Struck> {
+        self.sockets += 1;
+        if self.sockets > self.limits.sockets { Err(Struck::Sockets(self.limits.sockets)) } else { Ok(()) }
+    }
+
+    /// A socket less.
+    pub fn close_socket(&mut self) {
+        self.sockets -= 1;
+    }
+}

@@ -1,0 +1,128 @@
+//! Standard output and standard error, in bytes a second and in total.
+
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use bytesize::ByteSize;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+use super::{Limits, Struck};
+use crate::permissions::rate::{Bucket, Rate};
+
+/// What the instances of a run may still write. Their streams share it.
+#[derive(Clone, Debug)]
+pub struct Output {
+    limit: ByteSize,
+    total: Option<ByteSize>,
+    written: Arc<Mutex<Written>>,
+}
+
+#[derive(Debug)]
+struct Written {
+    bucket: Bucket,
+    bytes: u64,
+}
+
+impl Output {
+    /// Nothing is written yet.
+    pub fn new(limits: &Limits) -> Self {
+        let rate = Rate(NonZeroU64::new(limits.output.as_u64()).unwrap_or(NonZeroU64::MIN));
+        let written = Written { bucket: Bucket::new(rate, Instant::now()), bytes: 0 };
+        Self { limit: limits.output, total: limits.output_total, written: Arc::new(Mutex::new(written)) }
+    }
+
+    /// `stream`, held to it.
+    pub fn metered<S: StdoutStream>(&self, stream: S) -> Metered<S> {
+        Metered { stream, output: self.clone() }
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), Struck> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.bytes = written.bytes.saturating_add(bytes as u64);
+        if let Some(total) = self.total.filter(|total| written.bytes > total.as_u64()) {
+            return Err(Struck::OutputTotal(total));
+        }
+        written.bucket.take(bytes as u64, Instant::now()).map_err(|_| Struck::Output(self.limit))
+    }
+}
+
+/// A standard stream that an instance may write so much to.
+#[derive(Debug)]
+pub struct Metered<S> {
+    stream: S,
+    output: Output,
+}
+
+impl<S: IsTerminal> IsTerminal for Metered<S> {
+    fn is_terminal(&self) -> bool {
+        self.stream.is_terminal()
+    }
+}
+
+impl<S: StdoutStream> StdoutStream for Metered<S> {
+    // For WASI 0.3, which this host does not serve.
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::empty())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(MeteredStream { stream: self.stream.p2_stream(), output: self.output.clone() })
+    }
+}
+
+struct MeteredStream {
+    stream: Box<dyn OutputStream>,
+    output: Output,
+}
+
+#[async_trait]
+impl Pollable for MeteredStream {
+    async fn ready(&mut self) {
+        self.stream.ready().await;
+    }
+}
+
+#[async_trait]
+impl OutputStream for MeteredStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.output.take(bytes.len()).map_err(|struck| StreamError::Trap(struck.into()))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        self.stream.flush()
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.stream.check_write()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(rate: u64, total: Option<u64>) -> Output {
+        Output::new(&Limits { output: ByteSize(rate), output_total: total.map(ByteSize), ..Limits::default() })
+    }
+
+    #[test]
+    fn the_total_counts_across_all_streams_of_a_run() {
+        let output = output(1_000_000, Some(1_000));
+        assert_eq!(output.take(600), Ok(()));
+        assert_eq!(output.clone().take(400), Ok(()));
+        assert_eq!(output.take(1), Err(Struck::OutputTotal(ByteSize(1_000))));
+    }
+
+    #[test]
+    fn without_a_total_only_the_rate_counts() {
+        let output = output(1_000, None);
+        assert_eq!(output.take(1_000), Ok(()));
+        assert_eq!(output.take(1_000), Err(Struck::Output(ByteSize(1_000))));
+    }
+}

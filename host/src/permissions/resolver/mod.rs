@@ -1,0 +1,154 @@
+//! Names that are resolved while guests run: by a helper process that can do nothing else.
+//!
+//! The system's resolver opens files, loads libraries, and uses TCP and netlink. A process that runs guests does none of it
+//! ([`crate::process::harden`]), so another one does. What passes between the two is a name, and the addresses it stands for.
+
+mod message;
+mod server;
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use tokio::sync::oneshot;
+
+use crate::permissions::grants::HostName;
+use crate::permissions::names::{ResolveError, Resolved};
+use crate::process::helper::{self, Role};
+use message::{Answer, Request};
+
+pub use server::serve;
+
+/// How long a name may take. The system's resolver gives up sooner, unless it has many servers to ask.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the system's resolver is configured by besides files (resolv.conf(5)).
+const DOMAIN: &str = "LOCALDOMAIN";
+const OPTIONS: &str = "RES_OPTIONS";
+
+/// A helper process that resolves names.
+#[derive(Debug)]
+pub struct Resolver {
+    socket: OwnedFd,
+    next: AtomicU32,
+    waiting: Mutex<Waiting>,
+    // It ends when the socket is closed, or this process ends.
+    _helper: Child,
+}
+
+/// Who waits for which answer. None where there are no answers any more.
+type Waiting = Option<HashMap<u32, oneshot::Sender<Resolved>>>;
+
+impl Resolver {
+    /// Starts the helper process. To be called on the main thread, as long as this process may start others.
+    ///
+    /// # Errors
+    ///
+    /// Where no process can be started.
+    pub fn start() -> io::Result<Arc<Self>> {
+        let flags = SocketFlags::CLOEXEC;
+        let (socket, its) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        let mut command = helper::command(Role::Resolve)?;
+        command.stdin(its).stdout(Stdio::null()).stderr(Stdio::null());
+        command.envs(env::var_os(DOMAIN).map(|domain| (DOMAIN, domain)));
+        command.env(OPTIONS, options());
+        let helper = command.spawn()?;
+        Ok(Arc::new(Self { socket, next: AtomicU32::new(0), waiting: Mutex::new(Some(HashMap::new())), _helper: helper }))
+    }
+
+    /// Starts to listen for answers, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where no thread can be started.
+    pub fn listen(self: &Arc<Self>) -> io::Result<()> {
+        let resolver = Arc::clone(self);
+        let work = move || {
+            let mut buffer = [0; Answer::LONGEST];
+            while let Some(answer) = resolver.receive(&mut buffer) {
+                let asked = resolver.waiting().as_mut().and_then(|waiting| waiting.remove(&answer.number));
+                // Whoever asked may have given up.
+                let _ = asked.map(|asked| asked.send(answer.resolved));
+            }
+            // Everybody who waits is told, and everybody who comes.
+            *resolver.waiting() = None;
+        };
+        thread::Builder::new().name("resolver".to_owned()).stack_size(128 << 10).spawn(work)?;
+        Ok(())
+    }
+
+    /// What `name` stands for. That the helper takes too long is a failure that may pass; that it has ended is none.
+    pub async fn resolve(&self, name: &HostName) -> Resolved {
+        self.request(name).await.unwrap_or(Err(ResolveError::Permanent))
+    }
+
+    async fn request(&self, name: &HostName) -> io::Result<Resolved> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let answer = self.expect(number)?;
+        let asked = Asked { resolver: self, number };
+        let request = Request { number, name: name.as_str().to_owned() }.encode();
+        send(&self.socket, &request, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        drop(asked);
+        match answer {
+            Ok(answer) => answer.map_err(|_| ended()),
+            Err(_) => Ok(Err(ResolveError::Temporary)),
+        }
+    }
+
+    fn expect(&self, number: u32) -> io::Result<oneshot::Receiver<Resolved>> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting().as_mut().ok_or_else(ended)?.insert(number, sender);
+        Ok(receiver)
+    }
+
+    /// The next answer; none when there are no more. What is no answer is none to anybody.
+    fn receive(&self, buffer: &mut [u8]) -> Option<Answer> {
+        loop {
+            let length = rustix::io::retry_on_intr(|| recv(self.socket.as_fd(), &mut *buffer, RecvFlags::empty()));
+            match length {
+                Ok((_, 0)) | Err(_) => return None,
+                Ok((_, length)) => match Answer::decode(buffer.get(..length).unwrap_or_default()) {
+                    Some(answer) => return Some(answer),
+                    None => continue,
+                },
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // No code that holds the lock leaves the map half changed.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody waits, until this is dropped.
+struct Asked<'a> {
+    resolver: &'a Resolver,
+    number: u32,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.resolver.waiting().as_mut().and_then(|waiting| waiting.remove(&self.number));
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the process that resolves names has ended")
+}
+
+/// The resolver's options. A resolv.conf that takes the place of another in /etc cannot be opened by the helper, as no other
+/// file there can, and the C library would go on without one: so it goes on with what it read first.
+fn options() -> String {
+    let given = env::var(OPTIONS).unwrap_or_default();
+    let is_in_etc = fs::canonicalize("/etc/resolv.conf").is_ok_and(|path| path.starts_with(Path::new("/etc")));
+    if is_in_etc { format!("{given} no-reload").trim_start().to_owned() } else { given }
+}

@@ -1,0 +1,143 @@
+//! How this program ends.
+
+use std::process::ExitCode;
+
+use crate::process::signals::Signal;
+use crate::sandbox::instance::Ended;
+
+/// Every exit code there is. `--help` lists them from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The component succeeded.
+    Success,
+    /// The component ran, and failed.
+    Failed,
+    /// Nothing could be run as asked.
+    Usage,
+    /// The component failed after something was refused to it.
+    Refused,
+    /// The component did what a component may not.
+    Trapped,
+    /// There is nothing that could be run.
+    NotAComponent,
+    /// The component reached a limit.
+    Limited,
+    /// Ended by SIGHUP.
+    HungUp,
+    /// Ended by SIGINT.
+    Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// Every one, in the order of their codes.
+    pub const ALL: [Self; 10] = [
+        Self::Success,
+        Self::Failed,
+        Self::Usage,
+        Self::Refused,
+        Self::Trapped,
+        Self::NotAComponent,
+        Self::Limited,
+        Self::HungUp,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// Its number.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Trapped => 4,
+            Self::NotAComponent => 5,
+            Self::Limited => 6,
+            // As a shell has it: 128 and the number of the signal.
+            Self::HungUp => 129,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// Ends this process now. Nothing is flushed and no handler runs: a thread that is blocked in either could block this one.
+    pub fn at_once(self) -> ! {
+        #[cfg(target_os = "linux")]
+        // SAFETY: _exit(2) takes a number, touches no memory of ours, and may be called on any thread at any time.
+        #[expect(unsafe_code, reason = "a call into the C library")]
+        unsafe {
+            libc::_exit(self.code().into())
+        }
+        #[cfg(not(target_os = "linux"))]
+        std::process::exit(self.code().into())
+    }
+
+    /// What it says to a script.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Success => "success; for the client: at least one reply came",
+            Self::Failed => "the component failed; for the client: no reply came",
+            Self::Usage => "bad usage; for the client and the server: they could not start their work, or not go on",
+            Self::Refused => "the component failed or trapped after something was refused to it, which the message names",
+            Self::Trapped => "the component trapped",
+            Self::NotAComponent => "no component, or one that this host cannot run",
+            Self::Limited => "the component was stopped at a limit, which the message names",
+            Self::HungUp => "ended by SIGHUP",
+            Self::Interrupted => "ended by SIGINT (Ctrl-C)",
+            Self::Terminated => "ended by SIGTERM",
+        }
+    }
+
+    /// How a component's end, with so many refusals, ends this program.
+    pub fn of(ended: &Ended, refusals: u64) -> Self {
+        match ended {
+            Ended::Succeeded => Self::Success,
+            Ended::Limited(_) => Self::Limited,
+            // Where it was another instance that failed, that one's end counts.
+            Ended::Stopped(stopped) => stopped.signal.map_or(Self::Success, Signal::exit),
+            Ended::Failed | Ended::GaveUp | Ended::Trapped(_) if refusals > 0 => Self::Refused,
+            Ended::Trapped(_) => Self::Trapped,
+            Ended::Failed => Self::Failed,
+            Ended::GaveUp => Self::Usage,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::permissions::limits::Struck;
+    use crate::sandbox::instance::Stopped;
+
+    #[test]
+    fn codes_are_distinct_and_do_not_change() {
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 129, 130, 143]);
+    }
+
+    #[test]
+    fn an_end_has_one_code() {
+        for (ended, refusals, exit) in [
+            (Ended::Succeeded, 0, Exit::Success),
+            (Ended::Succeeded, 3, Exit::Success),
+            (Ended::Failed, 0, Exit::Failed),
+            (Ended::Failed, 1, Exit::Refused),
+            (Ended::GaveUp, 0, Exit::Usage),
+            (Ended::GaveUp, 1, Exit::Refused),
+            (Ended::Trapped(String::new()), 0, Exit::Trapped),
+            (Ended::Trapped(String::new()), 1, Exit::Refused),
+            (Ended::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }), 1, Exit::Terminated),
+            (Ended::Stopped(Stopped { signal: None, could_know: true }), 0, Exit::Success),
+            (Ended::Limited(Struck::Sockets(1)), 1, Exit::Limited),
+        ] {
+            assert_eq!(Exit::of(&ended, refusals), exit, "{ended:?} after {refusals}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Helper processes: this program once more, with three pipes and nothing else, for work that this process must not do itself.
+//!
+//! A helper is told by its only argument ([`Role::of_this_process`]). It has no environment but what its [`command`] is given,
+//! no descriptors but its standard streams ([`isolate`]), and ends when the process ends that started it.
+
+mod exchange;
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::process::{Command, ExitCode, Stdio};
+
+pub use exchange::{Answer, Bounds, ask};
+
+/// What the only argument of a helper starts with.
+const ARGUMENT: &str = "@helper=";
+
+/// What a helper does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Compiles a component.
+    #[cfg(feature = "compiler")]
+    Compile,
+    /// Reads the key file again.
+    #[cfg(target_os = "linux")]
+    ReadKeys,
+    /// Resolves names, for a process that runs guests.
+    #[cfg(target_os = "linux")]
+    Resolve,
+}
+
+impl Role {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        #[cfg(feature = "compiler")]
+        Self::Compile,
+        #[cfg(target_os = "linux")]
+        Self::ReadKeys,
+        #[cfg(target_os = "linux")]
+        Self::Resolve,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "compiler")]
+            Self::Compile => "compile",
+            #[cfg(target_os = "linux")]
+            Self::ReadKeys => "read-keys",
+            #[cfg(target_os = "linux")]
+            Self::Resolve => "resolve",
+        }
+    }
+
+    /// The role that this process was started in; none where it was started by a user.
+    pub fn of_this_process() -> Option<Self> {
+        let mut arguments = env::args_os().skip(1);
+        let (argument, None) = (arguments.next()?, arguments.next()) else { return None };
+        Self::of_argument(&argument)
+    }
+
+    fn of_argument(argument: &OsStr) -> Option<Self> {
+        let name = argument.to_str()?.strip_prefix(ARGUMENT)?;
+        Self::ALL.iter().copied().find(|role| role.name() == name)
+    }
+
+    /// Does the work, to its end.
+    pub fn serve(self) -> ExitCode {
+        isolate();
+        match self {
+            #[cfg(feature = "compiler")]
+            Self::Compile => crate::sandbox::compile::serve(),
+            #[cfg(target_os = "linux")]
+            Self::ReadKeys => crate::commands::rotation::serve(),
+            #[cfg(target_os = "linux")]
+            Self::Resolve => crate::permissions::resolver::serve(),
+        }
+    }
+}
+
+/// This program as a helper in that role, with pipes for its standard streams and no environment. To be started on the main
+/// thread: on Linux, a helper ends with the thread that started it.
+///
+/// # Errors
+///
+/// Where this program's own file is not known.
+pub fn command(role: Role) -> io::Result<Command> {
+    // The file that runs, where it was replaced by another since.
+    #[cfg(target_os = "linux")]
+    let mut command = Command::new("/proc/self/exe");
+    #[cfg(not(target_os = "linux"))]
+    let mut command = Command::new(env::current_exe()?);
+    // What listings of processes show.
+    #[cfg(target_os = "linux")]
+    std::os::unix::process::CommandExt::arg0(&mut command, env!("CARGO_PKG_NAME"));
+    command.arg(format!("{ARGUMENT}{}", role.name()));
+    command.env_clear();
+    // Without it, Windows loads no libraries.
+    #[cfg(windows)]
+    command.envs(env::var_os("SystemRoot").map(|folder| ("SystemRoot", folder)));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
+}
+
+/// Keeps the standard streams and no other descriptor, and ends when the thread ends that started this helper.
+#[cfg(target_os = "linux")]
+fn isolate() {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+
+    // What is handed down on purpose by others (`LISTEN_FDS`), or by mistake.
+    const FIRST_BEYOND_STANDARD_STREAMS: libc::c_uint = 3;
+    // SAFETY: no descriptor is open yet but those that were inherited, which nothing in this process knows.
+    #[expect(unsafe_code, reason = "close_range(2), for which there is no wrapper")]
+    unsafe {
+        // The C library has the function only from glibc 2.34 on. Before Linux 5.9 the kernel has none: descriptors stay open.
+        libc::syscall(libc::SYS_close_range, FIRST_BEYOND_STANDARD_STREAMS, libc::c_uint::MAX, 0);
+    }
+    // It fails nowhere with a signal that there is.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+}
+
+/// Nothing: there, standard streams are all that a process hands down.
+#[cfg(not(target_os = "linux"))]
+fn isolate() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_has_an_argument_of_its_own_and_other_arguments_are_no_roles() {
+        for role in Role::ALL {
+            let command = command(*role).unwrap();
+            let arguments: Vec<_> = command.get_args().collect();
+            assert_eq!(arguments.len(), 1, "{arguments:?}");
+            assert_eq!(Role::of_argument(arguments[0]), Some(*role));
+        }
+        for other in ["", "compile", "@helper", "@helper=", "@helper=none", "client"] {
+            assert_eq!(Role::of_argument(OsStr::new(other)), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Where what this host says goes: to standard error, as lines for people, or as records of an audit trail. What it says of a
+//! run stands in [`crate::commands::audit`].
+
+use std::fmt;
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::process::printable::{self, Printable, PrintableJson};
+use crate::sandbox::standard_streams::write_host_line;
+
+/// How the trail is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines with time, level and fields
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// What [`start`] was called with.
+static FORMAT: OnceLock<Option<LogFormat>> = OnceLock::new();
+
+/// From now on, messages go to standard error: in that format everything, without one what went wrong. The first call counts.
+pub fn start(format: Option<LogFormat>) {
+    if FORMAT.set(format).is_err() {
+        return;
+    }
+    let common = tracing_subscriber::fmt().with_writer(Sink(format)).with_target(false).log_internal_errors(false);
+    // Only a second call fails.
+    let _ = match format {
+        None => tracing::subscriber::set_global_default(common.with_max_level(Level::WARN).event_format(Plain).finish()),
+        Some(LogFormat::Text) => tracing::subscriber::set_global_default(common.with_ansi(false).finish()),
+        Some(LogFormat::Json) => tracing::subscriber::set_global_default(common.json().flatten_event(true).finish()),
+    };
+}
+
+/// Whether there is an audit trail, in which nothing else may stand.
+pub fn is_trail() -> bool {
+    matches!(FORMAT.get(), Some(Some(_)))
+}
+
+/// Records that could not be written, on a full disk, since the last that could.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the last record was written. Where it was not, nothing could say so: neither in the trail, nor elsewhere.
+pub fn is_written() -> bool {
+    LOST.load(Ordering::Relaxed) == 0
+}
+
+/// Something that went wrong, on one line.
+pub fn say(message: impl fmt::Display) {
+    tracing::warn!("{message}");
+}
+
+/// A line that a component has written to `stream`, `stdout` or `stderr`.
+pub fn component_wrote(component: &str, stream: &str, line: &[u8]) {
+    let line = printable::bytes(line);
+    tracing::info!(event = stream, component, line, "{component} wrote to {stream}");
+}
+
+/// Makes one line of each event, whatever is in it: who chose a component's name, a file's or a field's value cannot end the
+/// line, nor control the terminal that it is read on.
+#[derive(Clone, Copy, Debug)]
+struct Sink(Option<LogFormat>);
+
+impl MakeWriter<'_> for Sink {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        *self
+    }
+}
+
+/// An event is written by one call.
+impl io::Write for Sink {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let result = self.write_line(event);
+        match &result {
+            // That record takes this way, too, and comes after the one that could be written again.
+            Ok(()) if is_trail() => match LOST.swap(0, Ordering::Relaxed) {
+                0 => {}
+                lost => {
+                    tracing::error!(event = "lost", lost, "{lost} records before the last could not be written");
+                    if !is_written() {
+                        LOST.fetch_add(lost, Ordering::Relaxed);
+                    }
+                }
+            },
+            // A reader that is gone misses nothing.
+            Err(error) if is_trail() && error.kind() != io::ErrorKind::BrokenPipe => {
+                LOST.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+        result.map(|()| event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink {
+    fn write_line(self, event: &[u8]) -> io::Result<()> {
+        let text = String::from_utf8_lossy(event);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let line = match self.0 {
+            Some(LogFormat::Json) => format!("{}\n", PrintableJson(text)),
+            Some(LogFormat::Text) | None => format!("{}\n", Printable(text)),
+        };
+        write_host_line(line.as_bytes())
+    }
+}
+
+/// `udping-host: ` and the message.
+struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        writeln!(writer, "udping-host: {}", message.0)
+    }
+}
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! This process itself: its rights, signals, output, files and exit code. It knows nothing of components.
+
+pub mod activation;
+pub mod allocator;
+pub mod exit;
+#[cfg(target_os = "linux")]
+pub mod handed_over;
+pub mod harden;
+pub mod helper;
+pub mod interrupt;
+pub mod log;
+pub mod printable;
+pub mod signals;
+pub mod standard_output;
+pub mod trust;

@@ -1,0 +1,330 @@
+//! Where a component runs: wasmtime, what it is served, and the state of one instance.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_demangle::demangle;
+use thiserror::Error;
+use udping_cli::contract;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, FrameInfo, Store, UpdateDeadline, WasmBacktrace};
+use wasmtime_wasi::cli::StdoutStream;
+use wasmtime_wasi::p2::bindings::{Command, CommandPre};
+use wasmtime_wasi::{I32Exit, WasiCtx};
+
+use crate::permissions::limits::{Enforcer, Limits, Output, Struck, Watchdog};
+use crate::permissions::names::Names;
+use crate::process::printable::Printable;
+use crate::process::signals::{Signal, Stop};
+use crate::sandbox::artifact::MachineCode;
+use crate::sandbox::compile::{self, Footprint};
+use crate::sandbox::environment::Environment;
+use crate::sandbox::linker;
+use crate::sandbox::standard_input::{self, Input};
+use crate::sandbox::state::State;
+use crate::udp::Setting;
+
+/// Why something that starts as a component cannot be run.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// It does not validate, or does not compile.
+    #[error("is not a valid component: {0}")]
+    Invalid(String),
+    /// It is machine code that this host cannot run.
+    #[error("was not compiled by and for this host, compile it again: {0}")]
+    Foreign(String),
+    /// It has to be compiled, and this host cannot.
+    #[error("is not compiled, and this udping-host has no compiler: make a .cwasm of it by `udping-host compile` elsewhere")]
+    NoCompiler,
+    /// Its compilation was stopped at a limit.
+    #[error(transparent)]
+    Limited(Struck),
+    /// The process that compiled it was killed.
+    #[error("was killed while it was compiled: the system has no more memory, or somebody did it")]
+    Killed,
+    /// The compiler failed on it.
+    #[error("cannot be compiled: {0}")]
+    Crashed(String),
+    /// No process can be started to compile it.
+    #[error("cannot be compiled, since no process can be started for that: {0}")]
+    NoHelper(io::Error),
+    /// Its machine code is more than [`compile::CODE_LIMIT`].
+    #[error("compiles to more than 512 MiB of machine code")]
+    TooMuchCode,
+    /// It wants something that this host does not have.
+    #[error("cannot be run here: {0}")]
+    Import(String),
+    /// It is for another version of WASI, which this name is of.
+    #[error("is a component for WASI {version} ({name}), and this host serves WASI 0.2: build it for that (wasm32-wasip2)")]
+    OtherWasi {
+        /// Such as 0.3.
+        version: String,
+        /// An import or export of the component.
+        name: String,
+    },
+    /// It does not export `wasi:cli/run`.
+    #[error("is not a program: it does not export wasi:cli/run")]
+    NoProgram,
+}
+
+impl LoadError {
+    /// The first of a component's names that is of another version of WASI than 0.2, if one is. A patch version is none.
+    pub fn other_wasi<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        names.find_map(|name| {
+            let (_, version) = name.strip_prefix("wasi:")?.split_once('@')?;
+            let mut numbers = version.splitn(3, '.');
+            let (major, minor) = (numbers.next()?, numbers.next()?);
+            let version = format!("{major}.{minor}");
+            (version != "0.2").then(|| Self::OtherWasi { version, name: Printable(name).to_string() })
+        })
+    }
+}
+
+/// wasmtime with everything that a component can import.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<State>,
+}
+
+impl Sandbox {
+    /// A sandbox for any number of components and instances. It has no compiler: [`compile`] has.
+    pub fn new() -> wasmtime::Result<Self> {
+        let mut config = udping_compiled::config();
+        compile::without_compiler(&mut config);
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        linker::add_to_linker(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Makes of machine code what can be linked.
+    pub fn load(&self, code: &MachineCode) -> Result<Loaded, LoadError> {
+        // SAFETY: a `MachineCode` is what a compiler wrote: it is part of this program, or of a file that only who runs
+        // this program, or root, could write, and who can write such a file can run code as this user anyway. Code for
+        // another version, configuration or processor is found out by wasmtime and refused.
+        #[expect(unsafe_code, reason = "wasmtime runs compiled code as it is")]
+        let component = unsafe { Component::deserialize(&self.engine, code.bytes()) };
+        let component = component.map_err(|error| LoadError::Foreign(first_line(&error)))?;
+        Ok(Loaded {
+            component,
+            footprint: Footprint::of(code).ok_or_else(|| LoadError::Foreign("it has no description".to_owned()))?,
+        })
+    }
+
+    /// Finds everything that a component imports, and its entry.
+    pub fn link(&self, loaded: &Loaded) -> Result<Program, LoadError> {
+        let other_or = |error: LoadError| {
+            let outside = loaded.component.component_type();
+            let names = outside.imports(&self.engine).map(|(name, _)| name.to_owned());
+            let names: Vec<_> = names.chain(outside.exports(&self.engine).map(|(name, _)| name.to_owned())).collect();
+            LoadError::other_wasi(names.iter().map(String::as_str)).unwrap_or(error)
+        };
+        let pre = self.linker.instantiate_pre(&loaded.component);
+        let pre = pre.map_err(|error| other_or(LoadError::Import(first_line(&error))))?;
+        let command = CommandPre::new(pre).map_err(|_| other_or(LoadError::NoProgram))?;
+        Ok(Program { command, footprint: loaded.footprint, declares_notices: loaded.declares_notices(&self.engine) })
+    }
+}
+
+/// A component in machine code.
+pub struct Loaded {
+    /// What can be linked.
+    pub component: Component,
+    footprint: Footprint,
+}
+
+impl Loaded {
+    /// Whether it takes standard input for notices ([`contract`]).
+    pub fn declares_notices(&self, engine: &Engine) -> bool {
+        self.component.component_type().exports(engine).any(|(name, _)| name.starts_with(contract::EXPORT))
+    }
+}
+
+/// A component that is ready to be started, any number of times.
+pub struct Program {
+    command: CommandPre<State>,
+    footprint: Footprint,
+    declares_notices: bool,
+}
+
+/// What one instance gets.
+pub struct Instance<Out, Err> {
+    /// Its arguments, its own name first.
+    pub arguments: Vec<String>,
+    /// Its standard output.
+    pub stdout: Out,
+    /// Its standard error.
+    pub stderr: Err,
+    /// Its variables.
+    pub environment: Arc<Environment>,
+    /// The names in its grants.
+    pub names: Arc<Names>,
+    /// What its sockets share.
+    pub setting: Setting,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may write.
+    pub output: Output,
+    /// Whether its standard input is this process's.
+    pub own_stdin: bool,
+    /// How long it has to end after it is told to stop.
+    pub stop_grace: Duration,
+}
+
+/// How an instance ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It succeeded.
+    Succeeded,
+    /// It ran, and reports failure.
+    Failed,
+    /// It keeps to the [`contract`], and left by `wasi:cli/exit` with an error: it could not run.
+    GaveUp,
+    /// It did what a component may not, for the reason given.
+    Trapped(String),
+    /// It was stopped at a limit.
+    Limited(Struck),
+    /// It was ended, since it was to stop and did not.
+    Stopped(Stopped),
+}
+
+/// Why an instance was ended that was to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The signal that asked for it; none where another instance failed.
+    pub signal: Option<Signal>,
+    /// Whether it could know, and had time to end by itself.
+    pub could_know: bool,
+}
+
+impl Program {
+    /// Has its instances interrupted from time to time, as their limits ask for, and the deadlines of `enforcer` held.
+    ///
+    /// # Errors
+    ///
+    /// Where no thread can be started.
+    pub fn watched(&self, enforcer: &Enforcer) -> io::Result<Watchdog> {
+        Watchdog::start(self.command.engine(), enforcer.clone())
+    }
+
+    /// What standard input is to its instances.
+    pub fn input(&self, own_stdin: bool) -> Input {
+        match (own_stdin, self.declares_notices) {
+            (true, _) => Input::Own,
+            (false, true) => Input::Notices,
+            (false, false) => Input::Empty,
+        }
+    }
+
+    /// Runs an instance to its end. Where it is given notices, they say when its environment changes, and when `stop` is raised
+    /// or a report asked for. One that cannot know that it is to stop, or does not end in time, is ended.
+    pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: &Stop) -> Ended
+    where
+        Out: StdoutStream + 'static,
+        Err: StdoutStream + 'static,
+    {
+        let input = self.input(instance.own_stdin);
+        let (stdin, notifier) = standard_input::open(input);
+        // From before it runs: what comes while it does for the first time is told, too.
+        let changes = instance.environment.changes().and_of(instance.setting.reports.clone());
+        let reports = stop.reports();
+        let wasi = WasiCtx::builder()
+            .stdin(stdin)
+            .stdout(instance.output.metered(instance.stdout))
+            .stderr(instance.output.metered(instance.stderr))
+            .allow_tcp(false)
+            .build();
+        let limits = instance.limits;
+        let program = (instance.arguments, instance.environment, input == Input::Notices);
+        let mut state = State::new(wasi, program, instance.names, instance.setting, limits);
+        // Before it is made: nothing can stop that half-way.
+        if let Err(struck) = state.memory().reserve(self.footprint) {
+            return Ended::Limited(struck);
+        }
+        let mut store = Store::new(self.command.engine(), state);
+        store.limiter(|state| state.memory());
+        store.set_hostcall_fuel(usize::try_from(limits.call.as_u64()).unwrap_or(usize::MAX));
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| {
+            store.data_mut().compute().check()?;
+            Ok(UpdateDeadline::Yield(1))
+        });
+        let run = async {
+            let command: Command = self.command.instantiate_async(&mut store).await?;
+            command.wasi_cli_run().call_run(&mut store).await
+        };
+        let grace = instance.stop_grace;
+        let is_stopped = async {
+            let could_know = notifier.notify(changes, reports, stop.raised()).await;
+            if could_know {
+                tokio::time::sleep(grace).await;
+            }
+            Stopped { signal: stop.signal(), could_know }
+        };
+        let out_of_time = async {
+            match limits.time {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            result = run => Ended::of(result, &limits, self.declares_notices),
+            () = out_of_time => Ended::Limited(Struck::Time(limits.time.unwrap_or_default())),
+            stopped = is_stopped => Ended::Stopped(stopped),
+        }
+    }
+}
+
+impl Ended {
+    /// Who keeps to the [`contract`] leaves by `wasi:cli/exit` where it could not run; to all others that is one way to fail.
+    fn of(result: wasmtime::Result<Result<(), ()>>, limits: &Limits, declares_notices: bool) -> Self {
+        match result {
+            Ok(Ok(())) => Self::Succeeded,
+            Ok(Err(())) => Self::Failed,
+            Err(error) => match (error.downcast_ref::<I32Exit>(), Struck::of(&error, limits)) {
+                (Some(I32Exit(0)), _) => Self::Succeeded,
+                (Some(_), _) if declares_notices => Self::GaveUp,
+                (Some(_), _) => Self::Failed,
+                (None, Some(struck)) => Self::Limited(struck),
+                (None, None) => Self::Trapped(trap(&error)),
+            },
+        }
+    }
+}
+
+/// How many of the innermost functions a trap names.
+const FRAMES: usize = 24;
+
+/// What a trap was, and in which functions, the innermost first. They have names where the component has them.
+fn trap(error: &wasmtime::Error) -> String {
+    let reason = error.root_cause().to_string();
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    let name = |frame: &FrameInfo| match frame.func_name() {
+        // Without the hash that tells crates of one name apart.
+        Some(name) => format!("{:#}", demangle(name)),
+        None => format!("function {}", frame.func_index()),
+    };
+    let mut names: Vec<_> = frames.iter().take(FRAMES).map(name).collect();
+    if frames.len() > FRAMES {
+        names.push(format!("{} more", frames.len() - FRAMES));
+    }
+    // A number tells nobody anything.
+    if frames.iter().all(|frame| frame.func_name().is_none()) {
+        reason
+    } else {
+        format!("{reason}; in {}", names.join(" < "))
+    }
+}
+
+/// wasmtime's errors explain themselves over many lines; the first says what is wrong.
+pub(crate) fn first_line(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,65 @@
+//! The interfaces that components are served: WASI 0.2's command world, with our own environment, UDP, refusal of TCP, name
+//! lookup, waiting and, on Linux, monotonic clock.
+//!
+//! Each is listed, rather than all added and some replaced: a linker takes the newest patch version of an interface, so a
+//! replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component that asks for another than 0.2.0.
+
+use wasmtime::Result;
+use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::{LinkOptions, cli, clocks, filesystem, io, random, sockets};
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
+
+use crate::sandbox::environment;
+use crate::sandbox::state::State;
+use crate::sandbox::{tcp, waiting};
+#[cfg(target_os = "linux")]
+use crate::{clock, network};
+
+struct Io;
+
+impl HasData for Io {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+/// Everything that a component can import from this host.
+pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+    let l = linker;
+    io::error::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
+    waiting::add_to_linker(l, State::waiting)?;
+    io::streams::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
+
+    clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)?;
+    #[cfg(target_os = "linux")]
+    clock::add_to_linker(l, State::clock)?;
+    #[cfg(not(target_os = "linux"))]
+    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)?;
+    random::random::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    random::insecure::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+
+    cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    environment::add_to_linker(l, State::environment)?;
+    cli::stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+
+    sockets::network::add_to_linker::<_, WasiSockets>(l, &(&LinkOptions::default()).into(), State::sockets)?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    network::add_to_linker(l, State::network)?;
+
+    // What a standard library imports whether its program uses it or not. There are no files, and TCP is never granted.
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
+    tcp::add_to_linker(l, State::network)?;
+    sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)
+}

@@ -1,0 +1,224 @@
+//! What components write to standard output and standard error, beside what this host says on the latter: a line that a
+//! component has not ended never goes on in one of the host's, and in an audit trail there is nothing but records.
+
+mod filter;
+mod recorder;
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+use crate::process::{log, standard_output};
+use crate::sandbox::artifact::Source;
+
+use filter::Filter;
+use recorder::Recorder;
+
+/// Whether a component has left a line open in the file that standard error is. Who holds it may write there.
+static OPEN_LINE: Mutex<bool> = Mutex::new(false);
+
+fn open_line() -> MutexGuard<'static, bool> {
+    OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes a line of the host's own to standard error, from the start of a line.
+pub fn write_host_line(line: &[u8]) -> io::Result<()> {
+    let mut open = open_line();
+    // By one call, so that what another process writes stands before or after it.
+    let mut rest = if *open { &*[b"\n", line].concat() } else { line };
+    while !rest.is_empty() {
+        match io::stderr().write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                // On a disk that is full now, a part of the line may stand there.
+                *open = rest[written - 1] != b'\n';
+                rest = &rest[written..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether standard output and standard error are the same terminal, pipe or file.
+fn is_one_file() -> bool {
+    #[cfg(unix)]
+    {
+        static ONE: OnceLock<bool> = OnceLock::new();
+        *ONE.get_or_init(|| {
+            let file = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+            let files = (rustix::fs::fstat(io::stdout()).map(file), rustix::fs::fstat(io::stderr()).map(file));
+            matches!(files, (Ok(out), Ok(err)) if out == err)
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        static ONE: OnceLock<bool> = OnceLock::new();
+        *ONE.get_or_init(|| io::stdout().is_terminal() && io::stderr().is_terminal())
+    }
+}
+
+/// One of the two streams, as a component gets it.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    end: End,
+    passing: Passing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Stdout,
+    Stderr,
+}
+
+/// What becomes of what is written.
+#[derive(Clone, Debug)]
+enum Passing {
+    /// It is written as it is.
+    AsItIs,
+    /// It is written without what controls a terminal.
+    Filtered(Arc<Mutex<Filter>>),
+    /// Each line becomes a record of the audit trail.
+    Recorded(Arc<Recorder>),
+}
+
+impl Stream {
+    /// Standard output of an instance of the component from `source`. Where it is the file that the trail is in, as under a
+    /// service manager, it becomes records of it; on a terminal somebody looks at both.
+    pub fn stdout(source: &Source) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        let passing = match log::is_trail() && is_one_file() && !is_terminal {
+            true => Passing::Recorded(Recorder::new("stdout", source.name())),
+            false => Passing::to(source, is_terminal),
+        };
+        Self { end: End::Stdout, passing }
+    }
+
+    /// Standard error of an instance of the component from `source`.
+    pub fn stderr(source: &Source) -> Self {
+        let passing = match log::is_trail() {
+            true => Passing::Recorded(Recorder::new("stderr", source.name())),
+            false => Passing::to(source, io::stderr().is_terminal()),
+        };
+        Self { end: End::Stderr, passing }
+    }
+
+    /// Whether what is written waits for a reader that takes it slowly.
+    fn waits_for_reader(&self) -> bool {
+        self.end == End::Stdout && !matches!(self.passing, Passing::Recorded(_))
+    }
+
+    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        match &self.passing {
+            Passing::AsItIs => self.end.put(bytes),
+            Passing::Filtered(filter) => {
+                let text = filter.lock().unwrap_or_else(PoisonError::into_inner).filtered(bytes);
+                self.end.put(text.as_bytes())
+            }
+            Passing::Recorded(recorder) => {
+                recorder.put(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Passing {
+    /// The built-in components control a terminal as they are meant to; who knows what others would do to it.
+    fn to(source: &Source, is_terminal: bool) -> Self {
+        match source {
+            Source::File(_) if is_terminal => Self::Filtered(Arc::default()),
+            Source::File(_) | Source::BuiltIn(_) => Self::AsItIs,
+        }
+    }
+}
+
+impl End {
+    fn put(self, bytes: &[u8]) -> io::Result<()> {
+        let Some(last) = bytes.last() else { return Ok(()) };
+        match self {
+            Self::Stdout if !is_one_file() => standard_output::write(bytes).map(|_| ()),
+            Self::Stdout => {
+                let mut open = open_line();
+                let written = standard_output::write(bytes);
+                // Of what the reader has not taken, the end may be in the middle of a line.
+                *open = *last != b'\n' || matches!(written, Ok(false));
+                written.map(|_| ())
+            }
+            Self::Stderr => {
+                let mut open = open_line();
+                let written = io::stderr().write_all(bytes);
+                *open = *last != b'\n';
+                written
+            }
+        }
+    }
+}
+
+impl IsTerminal for Stream {
+    /// What is filtered is no terminal to the component: it has no use for colours.
+    fn is_terminal(&self) -> bool {
+        matches!(self.passing, Passing::AsItIs)
+            && match self.end {
+                End::Stdout => io::stdout().is_terminal(),
+                End::Stderr => io::stderr().is_terminal(),
+            }
+    }
+}
+
+impl StdoutStream for Stream {
+    // For WASI 0.3, which this host does not serve.
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::empty())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Pollable for Stream {
+    async fn ready(&mut self) {
+        if self.waits_for_reader() {
+            standard_output::drained().await;
+        }
+    }
+}
+
+impl OutputStream for Stream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.put(&bytes).map_err(stream_error)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        match (&self.passing, self.end) {
+            (Passing::Recorded(_), _) => Ok(()),
+            // What the reader does not take now is written on by whoever waits for it.
+            (_, End::Stdout) => standard_output::is_drained().map(|_| ()).map_err(stream_error),
+            (_, End::Stderr) => io::stderr().flush().map_err(stream_error),
+        }
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        let is_free = !self.waits_for_reader() || standard_output::is_drained().map_err(stream_error)?;
+        Ok(if is_free { WRITE_LIMIT } else { 0 })
+    }
+}
+
+/// What is taken by one write.
+const WRITE_LIMIT: usize = 64 << 10;
+
+/// As wasmtime-wasi has it: a reader that is gone is no error, but the end of the stream.
+fn stream_error(error: io::Error) -> StreamError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => StreamError::Closed,
+        _ => StreamError::LastOperationFailed(error.into()),
+    }
+}

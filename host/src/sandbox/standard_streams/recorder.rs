@@ -1,0 +1,179 @@
+//! Records of the audit trail that are made of what a component writes.
+
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::permissions::rate::{Bucket, Rate};
+use crate::process::log;
+
+/// The longest line that is one record, in bytes.
+const LINE_LIMIT: usize = 1_024;
+
+/// Records a second, and at once: beyond them lines are put together until there are [`LINE_LIMIT`] bytes, so that the trail
+/// grows no faster than what is written, but for what escapes take.
+const RECORDS: NonZeroU64 = NonZeroU64::new(100).unwrap();
+
+/// How long a line that has no end yet, or lines that are held back, may wait for the rest.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Makes records of what one instance writes to one of its streams.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    stream: &'static str,
+    component: String,
+    lines: Mutex<Lines>,
+    myself: Weak<Self>,
+}
+
+impl Recorder {
+    pub(super) fn new(stream: &'static str, component: String) -> Arc<Self> {
+        let lines = Mutex::new(Lines::new(Instant::now()));
+        Arc::new_cyclic(|myself| Self { stream, component, lines, myself: myself.clone() })
+    }
+
+    pub(super) fn put(&self, bytes: &[u8]) {
+        let mut lines = self.lines();
+        lines.put(bytes, Instant::now(), |line| log::component_wrote(&self.component, self.stream, line));
+        if !lines.pending.is_empty() && !lines.is_waiting {
+            lines.is_waiting = self.flush_later();
+        }
+    }
+
+    /// Flushes after [`WAIT`]. Whether that can be done.
+    fn flush_later(&self) -> bool {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
+        let recorder = self.myself.clone();
+        runtime.spawn(async move {
+            tokio::time::sleep(WAIT).await;
+            if let Some(recorder) = recorder.upgrade() {
+                recorder.flush();
+            }
+        });
+        true
+    }
+
+    fn flush(&self) {
+        let mut lines = self.lines();
+        lines.is_waiting = false;
+        lines.flush(|line| log::component_wrote(&self.component, self.stream, line));
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is left when the instance is gone.
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// Bytes, cut into what becomes a record each.
+#[derive(Debug)]
+struct Lines {
+    pending: Vec<u8>,
+    records: Bucket,
+    /// Somebody will flush.
+    is_waiting: bool,
+}
+
+impl Lines {
+    fn new(now: Instant) -> Self {
+        Self { pending: Vec::new(), records: Bucket::new(Rate(RECORDS), now), is_waiting: false }
+    }
+
+    fn put(&mut self, bytes: &[u8], now: Instant, mut record: impl FnMut(&[u8])) {
+        self.pending.extend_from_slice(bytes);
+        loop {
+            let end = self.pending.iter().take(LINE_LIMIT).position(|byte| *byte == b'\n');
+            if let Some(end) = end
+                && self.records.take(1, now).is_ok()
+            {
+                record(&self.pending[..end]);
+                self.pending.drain(..=end);
+            } else if self.pending.len() >= LINE_LIMIT {
+                self.cut(&mut record);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Makes a record of as much as one can hold.
+    fn cut(&mut self, record: &mut impl FnMut(&[u8])) {
+        let most = self.pending.len().min(LINE_LIMIT);
+        // Not within a character, where these are characters: they have up to three bytes after the first.
+        let is_start = |at: &usize| self.pending.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+        let end = (most.saturating_sub(3).max(1)..=most).rev().find(is_start).unwrap_or(most);
+        record(self.pending[..end].strip_suffix(b"\n").unwrap_or(&self.pending[..end]));
+        self.pending.drain(..end);
+    }
+
+    fn flush(&mut self, mut record: impl FnMut(&[u8])) {
+        while !self.pending.is_empty() {
+            self.cut(&mut record);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(lines: &mut Lines, now: Instant, bytes: &[u8]) -> Vec<String> {
+        let mut records = Vec::new();
+        lines.put(bytes, now, |line| records.push(String::from_utf8_lossy(line).into_owned()));
+        records
+    }
+
+    fn flushed(lines: &mut Lines) -> Vec<String> {
+        let mut records = Vec::new();
+        lines.flush(|line| records.push(String::from_utf8_lossy(line).into_owned()));
+        records
+    }
+
+    #[test]
+    fn a_line_is_a_record_when_it_ends_however_it_came() {
+        let now = Instant::now();
+        let mut lines = Lines::new(now);
+        assert_eq!(records(&mut lines, now, b"one\ntw"), ["one"]);
+        assert_eq!(records(&mut lines, now, b""), [""; 0]);
+        assert_eq!(records(&mut lines, now, b"o\n\nthree"), ["two", ""]);
+        assert_eq!(flushed(&mut lines), ["three"]);
+        assert_eq!(flushed(&mut lines), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_between_characters_and_loses_nothing() {
+        let now = Instant::now();
+        for text in ["x".repeat(5_000), "ü€𝄞".repeat(700), format!("x{}", "€".repeat(1_500))] {
+            let mut lines = Lines::new(now);
+            let mut all = records(&mut lines, now, text.as_bytes());
+            assert!(lines.pending.len() < LINE_LIMIT);
+            all.extend(flushed(&mut lines));
+            assert!(all.iter().all(|record| (1..=LINE_LIMIT).contains(&record.len())));
+            assert_eq!(all.concat(), text);
+        }
+        // No text at all, but no end either.
+        let mut lines = Lines::new(now);
+        lines.put(&[0x80; 5_000], now, |line| assert!((1..=LINE_LIMIT).contains(&line.len())));
+        assert!(lines.pending.len() < LINE_LIMIT);
+    }
+
+    #[test]
+    fn a_flood_of_short_lines_is_few_records() {
+        let now = Instant::now();
+        let mut lines = Lines::new(now);
+        let bytes = b"\n".repeat(100_000);
+        let mut count = 0;
+        lines.put(&bytes, now, |_| count += 1);
+        lines.flush(|_| count += 1);
+        assert!((100..100 + 2 + bytes.len() / LINE_LIMIT + 1).contains(&count), "{count}");
+        let mut count = 0;
+        lines.put(b"\n\n", now + WAIT, |_| count += 1);
+        assert_eq!(count, 2, "a second later lines are records again");
+    }
+}

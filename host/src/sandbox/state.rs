@@ -1,0 +1,99 @@
+//! The state of one instance, and the parts of it that each interface sees.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+#[cfg(target_os = "linux")]
+use crate::clock::{Clock, ClockView};
+use crate::network::NetworkView;
+use crate::permissions::limits::{Compute, Limits, Memory, Usage};
+use crate::permissions::names::Names;
+use crate::sandbox::environment::{Environment, EnvironmentView};
+use crate::sandbox::waiting::WaitingView;
+use crate::udp::Setting;
+
+/// What a store holds.
+pub struct State {
+    wasi: WasiCtx,
+    arguments: Vec<String>,
+    environment: Arc<Environment>,
+    notices: bool,
+    table: ResourceTable,
+    names: Arc<Names>,
+    setting: Setting,
+    usage: Usage,
+    memory: Memory,
+    compute: Compute,
+    calls: u32,
+    #[cfg(target_os = "linux")]
+    clock: Clock,
+}
+
+impl State {
+    /// The state of an instance that has not run yet, and that gets those arguments and variables, and notices or none.
+    pub fn new(
+        wasi: WasiCtx,
+        (arguments, environment, notices): (Vec<String>, Arc<Environment>, bool),
+        names: Arc<Names>,
+        setting: Setting,
+        limits: Limits,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        Self {
+            wasi,
+            arguments,
+            environment,
+            notices,
+            table,
+            names,
+            usage: Usage::new(limits),
+            memory: Memory::new(limits.memory),
+            compute: Compute::new(limits.compute, setting.activity.clone()),
+            calls: 0,
+            setting,
+            #[cfg(target_os = "linux")]
+            clock: Clock::default(),
+        }
+    }
+
+    /// What the monotonic clock sees.
+    #[cfg(target_os = "linux")]
+    pub fn clock(&mut self) -> ClockView<'_> {
+        ClockView { table: &mut self.table, clock: &self.clock }
+    }
+
+    /// What the interface of arguments and variables sees.
+    pub fn environment(&mut self) -> EnvironmentView<'_> {
+        let Self { environment, arguments, notices, setting, .. } = self;
+        EnvironmentView { environment, arguments, notices: *notices, setting }
+    }
+
+    /// What the network sees.
+    pub fn network(&mut self) -> NetworkView<'_> {
+        NetworkView { table: &mut self.table, names: &self.names, setting: &self.setting, usage: &mut self.usage }
+    }
+
+    /// What waiting sees.
+    pub fn waiting(&mut self) -> WaitingView<'_> {
+        WaitingView { table: &mut self.table, compute: &mut self.compute, calls: &mut self.calls }
+    }
+
+    /// What holds its memory to the limit.
+    pub fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    /// What holds its computing to the limit.
+    pub fn compute(&mut self) -> &mut Compute {
+        &mut self.compute
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
