@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use clap::error::ErrorKind as UsageError;
 use udping_host::commands::context::Loading;
-use udping_host::commands::{demo, grants, inspect, run};
+use udping_host::commands::{self, demo, grants, inspect, run};
 use udping_host::config::built_in::ArgumentsError;
 use udping_host::config::cli::{self, Cli, Command, CompileFlags, RunFlags};
 use udping_host::config::plan::{Plan, PlanError};
@@ -22,7 +22,7 @@ use udping_host::sandbox::artifact::Source;
 
 fn main() -> ExitCode {
     if let Some(role) = Role::of_this_process() {
-        return role.serve();
+        return commands::helper::serve(role);
     }
     harden::note_inherited();
     allocator::keep_memory();

@@ -14,6 +14,7 @@ use crate::config::key::Keys;
 use crate::config::plan::Plan;
 use crate::permissions::grants::Current;
 use crate::permissions::guard::{Guard, Ledger, Meters, Recorder};
+use crate::permissions::limits::CompileLimits;
 use crate::permissions::limits::{Activity, Lookups, Output};
 use crate::permissions::names::Names;
 use crate::permissions::own_addresses;
@@ -23,7 +24,6 @@ use crate::process::log::say;
 #[cfg(feature = "compiler")]
 use crate::process::trust;
 use crate::sandbox::artifact::{Artifact, Source};
-use crate::sandbox::compile::CompileLimits;
 #[cfg(feature = "compiler")]
 use crate::sandbox::compile::{Cache, Key};
 use crate::sandbox::environment::Environment;

@@ -62,7 +62,7 @@ async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
             Stream::stderr(&plan.source),
         );
         let ended = client.run(instance, &stop).await;
-        anyhow::Ok(Exit::of(&ended, shared.ledger.refusals()))
+        anyhow::Ok(ended.exit(shared.ledger.refusals()))
     };
     tokio::select! {
         exit = ping => exit,

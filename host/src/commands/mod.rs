@@ -4,6 +4,7 @@ pub mod audit;
 pub mod context;
 pub mod demo;
 pub mod grants;
+pub mod helper;
 pub mod inspect;
 #[cfg(feature = "plot")]
 pub mod plot;

@@ -219,7 +219,7 @@ fn work(
             let start = Instant::now();
             let ended = instance(plan, program, shared, enforcer, &place, stop).await;
             if !matches!(ended, Ended::Trapped(_)) || plan.restart.is_none() || stop.is_raised() {
-                return Ok(Exit::of(&ended, shared.ledger.refusals()));
+                return Ok(ended.exit(shared.ledger.refusals()));
             }
             // One that ran for long has not trapped because it was started anew.
             if start.elapsed() > PAUSES.1 {

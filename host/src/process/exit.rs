@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use crate::process::signals::Signal;
-use crate::sandbox::instance::Ended;
-
 /// Every exit code there is. `--help` lists them from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -89,20 +86,6 @@ impl Exit {
             Self::Terminated => "ended by SIGTERM",
         }
     }
-
-    /// How a component's end, with so many refusals, ends this program.
-    pub fn of(ended: &Ended, refusals: u64) -> Self {
-        match ended {
-            Ended::Succeeded => Self::Success,
-            Ended::Limited(_) => Self::Limited,
-            // Where it was another instance that failed, that one's end counts.
-            Ended::Stopped(stopped) => stopped.signal.map_or(Self::Success, Signal::exit),
-            Ended::Failed | Ended::GaveUp | Ended::Trapped(_) if refusals > 0 => Self::Refused,
-            Ended::Trapped(_) => Self::Trapped,
-            Ended::Failed => Self::Failed,
-            Ended::GaveUp => Self::Usage,
-        }
-    }
 }
 
 impl From<Exit> for ExitCode {
@@ -114,30 +97,9 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::permissions::limits::Struck;
-    use crate::sandbox::instance::Stopped;
 
     #[test]
     fn codes_are_distinct_and_do_not_change() {
         assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 129, 130, 143]);
-    }
-
-    #[test]
-    fn an_end_has_one_code() {
-        for (ended, refusals, exit) in [
-            (Ended::Succeeded, 0, Exit::Success),
-            (Ended::Succeeded, 3, Exit::Success),
-            (Ended::Failed, 0, Exit::Failed),
-            (Ended::Failed, 1, Exit::Refused),
-            (Ended::GaveUp, 0, Exit::Usage),
-            (Ended::GaveUp, 1, Exit::Refused),
-            (Ended::Trapped(String::new()), 0, Exit::Trapped),
-            (Ended::Trapped(String::new()), 1, Exit::Refused),
-            (Ended::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }), 1, Exit::Terminated),
-            (Ended::Stopped(Stopped { signal: None, could_know: true }), 0, Exit::Success),
-            (Ended::Limited(Struck::Sockets(1)), 1, Exit::Limited),
-        ] {
-            assert_eq!(Exit::of(&ended, refusals), exit, "{ended:?} after {refusals}");
-        }
     }
 }

@@ -1,5 +1,4 @@
-//! Where what this host says goes: to standard error, as lines for people, or as records of an audit trail. What it says of a
-//! run stands in [`crate::commands::audit`].
+//! Where what this host says goes: to standard error, as lines for people, or as records of an audit trail.
 
 use std::fmt;
 use std::io;
@@ -13,7 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::process::printable::{self, Printable, PrintableJson};
-use crate::sandbox::standard_streams::write_host_line;
+use crate::process::standard_error;
 
 /// How the trail is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -115,7 +114,7 @@ impl Sink {
             Some(LogFormat::Json) => format!("{}\n", PrintableJson(text)),
             Some(LogFormat::Text) | None => format!("{}\n", Printable(text)),
         };
-        write_host_line(line.as_bytes())
+        standard_error::write_line(line.as_bytes())
     }
 }
 

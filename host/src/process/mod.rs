@@ -11,5 +11,6 @@ pub mod interrupt;
 pub mod log;
 pub mod printable;
 pub mod signals;
+pub mod standard_error;
 pub mod standard_output;
 pub mod trust;

@@ -13,12 +13,13 @@ use wasmtime_wasi::cli::StdoutStream;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::permissions::limits::{Enforcer, Limits, Output, Struck, Watchdog};
+use crate::permissions::limits::{Enforcer, Footprint, Limits, Output, Struck, Watchdog};
 use crate::permissions::names::Names;
+use crate::process::exit::Exit;
 use crate::process::printable::Printable;
 use crate::process::signals::{Signal, Stop};
 use crate::sandbox::artifact::MachineCode;
-use crate::sandbox::compile::{self, Footprint};
+use crate::sandbox::compile::{self, footprint};
 use crate::sandbox::environment::Environment;
 use crate::sandbox::linker;
 use crate::sandbox::standard_input::{self, Input};
@@ -113,7 +114,7 @@ impl Sandbox {
         let component = component.map_err(|error| LoadError::Foreign(first_line(&error)))?;
         Ok(Loaded {
             component,
-            footprint: Footprint::of(code).ok_or_else(|| LoadError::Foreign("it has no description".to_owned()))?,
+            footprint: footprint::of(code).ok_or_else(|| LoadError::Foreign("it has no description".to_owned()))?,
         })
     }
 
@@ -192,6 +193,22 @@ pub enum Ended {
     Limited(Struck),
     /// It was ended, since it was to stop and did not.
     Stopped(Stopped),
+}
+
+impl Ended {
+    /// How that, with so many refusals, ends this program.
+    pub fn exit(&self, refusals: u64) -> Exit {
+        match self {
+            Self::Succeeded => Exit::Success,
+            Self::Limited(_) => Exit::Limited,
+            // Where it was another instance that failed, that one's end counts.
+            Self::Stopped(stopped) => stopped.signal.map_or(Exit::Success, Signal::exit),
+            Self::Failed | Self::GaveUp | Self::Trapped(_) if refusals > 0 => Exit::Refused,
+            Self::Trapped(_) => Exit::Trapped,
+            Self::Failed => Exit::Failed,
+            Self::GaveUp => Exit::Usage,
+        }
+    }
 }
 
 /// Why an instance was ended that was to stop.
@@ -327,4 +344,28 @@ fn trap(error: &wasmtime::Error) -> String {
 pub(crate) fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_has_one_code() {
+        for (ended, refusals, exit) in [
+            (Ended::Succeeded, 0, Exit::Success),
+            (Ended::Succeeded, 3, Exit::Success),
+            (Ended::Failed, 0, Exit::Failed),
+            (Ended::Failed, 1, Exit::Refused),
+            (Ended::GaveUp, 0, Exit::Usage),
+            (Ended::GaveUp, 1, Exit::Refused),
+            (Ended::Trapped(String::new()), 0, Exit::Trapped),
+            (Ended::Trapped(String::new()), 1, Exit::Refused),
+            (Ended::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }), 1, Exit::Terminated),
+            (Ended::Stopped(Stopped { signal: None, could_know: true }), 0, Exit::Success),
+            (Ended::Limited(Struck::Sockets(1)), 1, Exit::Limited),
+        ] {
+            assert_eq!(ended.exit(refusals), exit, "{ended:?} after {refusals}");
+        }
+    }
 }

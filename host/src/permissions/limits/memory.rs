@@ -4,10 +4,18 @@ use bytesize::ByteSize;
 use wasmtime::ResourceLimiter;
 
 use super::Struck;
-use crate::sandbox::compile::Footprint;
-
 /// What an element of a table takes in the host, at most.
 pub const ELEMENT: usize = 16;
+
+/// What a component's instances take before any of its code runs. The component decides both: instances of 1,000,000 globals
+/// may be made 1,000 times by a few lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Bytes that no [`ResourceLimiter`] is asked for: instances, their globals, imports and functions.
+    pub instances: u64,
+    /// Bytes of memories and tables, in the size that they start with, which a limiter will be asked for.
+    pub initial: u64,
+}
 
 /// Holds all that a component's instances take, together, to a limit.
 ///

@@ -1,5 +1,6 @@
 //! How much of the machine one instance may use, beside the network.
 
+mod compile;
 mod compute;
 mod enforcer;
 mod lookups;
@@ -15,14 +16,13 @@ use bytesize::ByteSize;
 use humantime::format_duration;
 use thiserror::Error;
 
+pub use compile::CompileLimits;
 pub use compute::{Activity, Compute, processor_time};
 pub use enforcer::{Deadline, Enforcer};
 pub use lookups::Lookups;
-pub use memory::{ELEMENT as TABLE_ELEMENT, Memory};
+pub use memory::{ELEMENT as TABLE_ELEMENT, Footprint, Memory};
 pub use output::{Metered, Output};
 pub use watchdog::Watchdog;
-
-pub use crate::sandbox::compile::CompileLimits;
 
 /// What an instance may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ mod exchange;
 use std::env;
 use std::ffi::OsStr;
 use std::io;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 pub use exchange::{Answer, Bounds, ask};
 
@@ -62,19 +62,6 @@ impl Role {
         let name = argument.to_str()?.strip_prefix(ARGUMENT)?;
         Self::ALL.iter().copied().find(|role| role.name() == name)
     }
-
-    /// Does the work, to its end.
-    pub fn serve(self) -> ExitCode {
-        isolate();
-        match self {
-            #[cfg(feature = "compiler")]
-            Self::Compile => crate::sandbox::compile::serve(),
-            #[cfg(target_os = "linux")]
-            Self::ReadKeys => crate::commands::rotation::serve(),
-            #[cfg(target_os = "linux")]
-            Self::Resolve => crate::permissions::resolver::serve(),
-        }
-    }
 }
 
 /// This program as a helper in that role, with pipes for its standard streams and no environment. To be started on the main
@@ -103,7 +90,7 @@ pub fn command(role: Role) -> io::Result<Command> {
 
 /// Keeps the standard streams and no other descriptor, and ends when the thread ends that started this helper.
 #[cfg(target_os = "linux")]
-fn isolate() {
+pub fn isolate() {
     use rustix::process::{Signal, set_parent_process_death_signal};
 
     // What is handed down on purpose by others (`LISTEN_FDS`), or by mistake.
@@ -120,7 +107,7 @@ fn isolate() {
 
 /// Nothing: there, standard streams are all that a process hands down.
 #[cfg(not(target_os = "linux"))]
-fn isolate() {}
+pub fn isolate() {}
 
 #[cfg(test)]
 mod tests {

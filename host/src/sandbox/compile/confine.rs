@@ -1,6 +1,6 @@
 //! What a process that compiles can do: compute, within limits, and write to the pipes that it has.
 
-use super::CompileLimits;
+use crate::permissions::limits::CompileLimits;
 
 /// Takes everything else from this process. An error is a limit that does not hold; means that a kernel lacks are gone without.
 #[cfg(target_os = "linux")]

@@ -7,7 +7,7 @@ use wasmtime_environ::object::read::elf::ElfFile64;
 use wasmtime_environ::object::{Endianness, Object as _, ObjectSection as _};
 use wasmtime_environ::{CompiledModuleInfo, HostPtr, StaticModuleIndex, VMOffsets, obj};
 
-use crate::permissions::limits::TABLE_ELEMENT;
+use crate::permissions::limits::{Footprint, TABLE_ELEMENT};
 use crate::sandbox::artifact::MachineCode;
 
 /// What an instance of a core module takes beside its own data, in bytes: 200 were measured.
@@ -26,66 +26,54 @@ const TABLE: u64 = 256;
 /// What an element of a segment takes that is kept for later.
 const PASSIVE_ELEMENT: u64 = 16;
 
-/// What a component's instances take before any of its code runs. The component decides both: instances of 1,000,000 globals
-/// may be made 1,000 times by a few lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Footprint {
-    /// Bytes that no [`wasmtime::ResourceLimiter`] is asked for: instances, their globals, imports and functions.
-    pub instances: u64,
-    /// Bytes of memories and tables, in the size that they start with, which a limiter will be asked for.
-    pub initial: u64,
+/// The footprint of the component in `code`, read from what wasmtime wrote into it; none where that is not there. Built-in components are known to
+/// take little, and do without.
+pub fn of(code: &MachineCode) -> Option<Footprint> {
+    if code.is_built_in() { Some(Footprint::default()) } else { read(code.bytes()) }
 }
 
-impl Footprint {
-    /// That of `code`, read from what wasmtime wrote into it; none where that is not there. Built-in components are known to
-    /// take little, and do without.
-    pub fn of(code: &MachineCode) -> Option<Self> {
-        if code.is_built_in() { Some(Self::default()) } else { Self::read(code.bytes()) }
-    }
-
-    /// The same, of what a compiler has just written.
-    pub fn read(code: &[u8]) -> Option<Self> {
-        let file = ElfFile64::<Endianness>::parse(code).ok()?;
-        let info = file.section_by_name(obj::ELF_WASMTIME_INFO)?.data().ok()?;
-        let artifacts: ComponentArtifacts = postcard::from_bytes(info).ok()?;
-        let component = &artifacts.info.component;
-        let mut counts = HashMap::<StaticModuleIndex, u64>::new();
-        for initializer in &component.initializers {
-            // Modules that the host provides are instantiated, too: this host provides none.
-            if let GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, _), _) = initializer {
-                *counts.entry(*module).or_default() += 1;
-            }
+/// The same, of what a compiler has just written.
+pub fn read(code: &[u8]) -> Option<Footprint> {
+    let file = ElfFile64::<Endianness>::parse(code).ok()?;
+    let info = file.section_by_name(obj::ELF_WASMTIME_INFO)?.data().ok()?;
+    let artifacts: ComponentArtifacts = postcard::from_bytes(info).ok()?;
+    let component = &artifacts.info.component;
+    let mut counts = HashMap::<StaticModuleIndex, u64>::new();
+    for initializer in &component.initializers {
+        // Modules that the host provides are instantiated, too: this host provides none.
+        if let GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, _), _) = initializer {
+            *counts.entry(*module).or_default() += 1;
         }
-        let context = u64::from(VMComponentOffsets::new(HostPtr, component).size_of_vmctx());
-        let own = u64::from(component.num_runtime_component_instances) * COMPONENT_INSTANCE;
-        let start = Self { instances: context + own, initial: 0 };
-        Some(counts.into_iter().fold(start, |sum, (module, count)| {
-            let one = Self::of_instance(&artifacts.static_modules[module]);
-            Self {
-                instances: sum.instances.saturating_add(one.instances.saturating_mul(count)),
-                initial: sum.initial.saturating_add(one.initial.saturating_mul(count)),
-            }
-        }))
     }
-
-    /// That of one instance of a core module.
-    fn of_instance(info: &CompiledModuleInfo) -> Self {
-        let module = &info.module;
-        let memories = module.memories.values().skip(module.num_imported_memories);
-        let tables = module.tables.values().skip(module.num_imported_tables);
-        let passive = module.passive_elements.values().map(|(_, length)| length.saturating_mul(PASSIVE_ELEMENT));
-        let parts = [
-            INSTANCE,
-            u64::from(VMOffsets::new(HostPtr, module).size_of_vmctx()),
-            (module.num_defined_memories() as u64).saturating_mul(MEMORY),
-            (module.num_defined_tables() as u64).saturating_mul(TABLE),
-            passive.fold(0, u64::saturating_add),
-        ];
-        let bytes = memories.map(|memory| memory.minimum_byte_size().unwrap_or(u64::MAX));
-        let elements = tables.map(|table| table.limits.min.saturating_mul(TABLE_ELEMENT as u64));
-        Self {
-            instances: parts.into_iter().fold(0, u64::saturating_add),
-            initial: bytes.chain(elements).fold(0, u64::saturating_add),
+    let context = u64::from(VMComponentOffsets::new(HostPtr, component).size_of_vmctx());
+    let own = u64::from(component.num_runtime_component_instances) * COMPONENT_INSTANCE;
+    let start = Footprint { instances: context + own, initial: 0 };
+    Some(counts.into_iter().fold(start, |sum, (module, count)| {
+        let one = of_instance(&artifacts.static_modules[module]);
+        Footprint {
+            instances: sum.instances.saturating_add(one.instances.saturating_mul(count)),
+            initial: sum.initial.saturating_add(one.initial.saturating_mul(count)),
         }
+    }))
+}
+
+/// That of one instance of a core module.
+fn of_instance(info: &CompiledModuleInfo) -> Footprint {
+    let module = &info.module;
+    let memories = module.memories.values().skip(module.num_imported_memories);
+    let tables = module.tables.values().skip(module.num_imported_tables);
+    let passive = module.passive_elements.values().map(|(_, length)| length.saturating_mul(PASSIVE_ELEMENT));
+    let parts = [
+        INSTANCE,
+        u64::from(VMOffsets::new(HostPtr, module).size_of_vmctx()),
+        (module.num_defined_memories() as u64).saturating_mul(MEMORY),
+        (module.num_defined_tables() as u64).saturating_mul(TABLE),
+        passive.fold(0, u64::saturating_add),
+    ];
+    let bytes = memories.map(|memory| memory.minimum_byte_size().unwrap_or(u64::MAX));
+    let elements = tables.map(|table| table.limits.min.saturating_mul(TABLE_ELEMENT as u64));
+    Footprint {
+        instances: parts.into_iter().fold(0, u64::saturating_add),
+        initial: bytes.chain(elements).fold(0, u64::saturating_add),
     }
 }

@@ -8,18 +8,12 @@
 mod cache;
 #[cfg(feature = "compiler")]
 mod confine;
-mod footprint;
+pub mod footprint;
 #[cfg(feature = "compiler")]
 mod parent;
 #[cfg(feature = "compiler")]
 mod server;
 
-use std::time::Duration;
-
-use bytesize::ByteSize;
-use humantime::format_duration;
-
-pub use footprint::Footprint;
 #[cfg(feature = "compiler")]
 pub use {
     cache::{Cache, Key},
@@ -30,29 +24,6 @@ pub use {
 
 /// The most machine code that is made of a component, or read from a file, in bytes.
 pub const CODE_LIMIT: u64 = 512 << 20;
-
-/// What the compilation of a component may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CompileLimits {
-    /// Memory of the process that compiles it.
-    pub memory: ByteSize,
-    /// Processor time, and time that passes.
-    pub time: Duration,
-}
-
-impl Default for CompileLimits {
-    fn default() -> Self {
-        // A component of 20 MB, as componentize-py makes them, takes a quarter of that.
-        Self { memory: ByteSize::gib(2), time: Duration::from_secs(60) }
-    }
-}
-
-/// As a list goes on.
-impl std::fmt::Display for CompileLimits {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} and {} to compile", self.memory, format_duration(self.time))
-    }
-}
 
 /// Has an engine's configuration do without a compiler, where there is one.
 pub fn without_compiler(config: &mut wasmtime::Config) {

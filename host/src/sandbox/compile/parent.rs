@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 use std::process::ExitStatus;
 use std::thread;
 
+use super::CODE_LIMIT;
 use super::server::{Outcome, Request};
-use super::{CODE_LIMIT, CompileLimits};
+use crate::permissions::limits::CompileLimits;
 use crate::permissions::limits::Struck;
 use crate::process::helper::{self, Answer, Bounds, Role};
 use crate::sandbox::artifact::MachineCode;

@@ -9,7 +9,8 @@ use wasmtime::Engine;
 use wasmtime_environ::wasmparser::{Parser, Payload};
 
 use super::confine::confine;
-use super::{CompileLimits, Footprint};
+use super::footprint;
+use crate::permissions::limits::CompileLimits;
 use crate::permissions::limits::is_out_of_memory;
 use crate::sandbox::instance::{LoadError, first_line};
 
@@ -112,7 +113,7 @@ fn compile(component: &[u8]) -> Outcome {
     let compiled = Engine::new(&udping_compiled::config()).and_then(|engine| engine.precompile_component(component));
     match compiled {
         // Who gets the code reads the same of it, for which there is memory if there was here.
-        Ok(code) if Footprint::read(&code).is_some() => Outcome::Code(code),
+        Ok(code) if footprint::read(&code).is_some() => Outcome::Code(code),
         Ok(_) => Outcome::Invalid("the compiler wrote what cannot be read".to_owned()),
         Err(error) if is_out_of_memory(&error) => Outcome::OutOfMemory,
         Err(error) => match other_wasi(component) {
@@ -167,14 +168,14 @@ mod tests {
     }
 
     /// A component with an empty one in it, of which there are so many instances (component model, Binary.md).
-    fn component_instances(count: u8) -> Footprint {
+    fn component_instances(count: u8) -> crate::permissions::limits::Footprint {
         let preamble = b"\0asm\x0d\0\x01\0";
         let instance = [0, 0, 0];
         let instances = [&[count][..], &instance.repeat(count.into())].concat();
         let length = [instances.len() as u8 & 0x7f | 0x80, (instances.len() >> 7) as u8];
         let component = [preamble, &[4, 8][..], preamble, &[5], &length, &instances].concat();
         let Outcome::Code(code) = compile(&component) else { panic!("no code") };
-        Footprint::read(&code).unwrap()
+        footprint::read(&code).unwrap()
     }
 
     #[test]
@@ -187,7 +188,7 @@ mod tests {
     fn a_component_becomes_code_and_anything_else_a_reason() {
         let Outcome::Code(code) = compile(udping_components::CLIENT.bytes) else { panic!("no code") };
         assert!(code.starts_with(b"\x7fELF"));
-        let footprint = Footprint::read(&code).unwrap();
+        let footprint = footprint::read(&code).unwrap();
         // A pinger has two pages of memory at least, and less than ten instances.
         assert!((128 << 10..4 << 20).contains(&footprint.initial), "{footprint:?}");
         assert!((1 << 10..1 << 20).contains(&footprint.instances), "{footprint:?}");

@@ -5,7 +5,7 @@ mod filter;
 mod recorder;
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -13,56 +13,12 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use crate::process::standard_error::{is_standard_output, open_line};
 use crate::process::{log, standard_output};
 use crate::sandbox::artifact::Source;
 
 use filter::Filter;
 use recorder::Recorder;
-
-/// Whether a component has left a line open in the file that standard error is. Who holds it may write there.
-static OPEN_LINE: Mutex<bool> = Mutex::new(false);
-
-fn open_line() -> MutexGuard<'static, bool> {
-    OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Writes a line of the host's own to standard error, from the start of a line.
-pub fn write_host_line(line: &[u8]) -> io::Result<()> {
-    let mut open = open_line();
-    // By one call, so that what another process writes stands before or after it.
-    let mut rest = if *open { &*[b"\n", line].concat() } else { line };
-    while !rest.is_empty() {
-        match io::stderr().write(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                // On a disk that is full now, a part of the line may stand there.
-                *open = rest[written - 1] != b'\n';
-                rest = &rest[written..];
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Whether standard output and standard error are the same terminal, pipe or file.
-fn is_one_file() -> bool {
-    #[cfg(unix)]
-    {
-        static ONE: OnceLock<bool> = OnceLock::new();
-        *ONE.get_or_init(|| {
-            let file = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
-            let files = (rustix::fs::fstat(io::stdout()).map(file), rustix::fs::fstat(io::stderr()).map(file));
-            matches!(files, (Ok(out), Ok(err)) if out == err)
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        static ONE: OnceLock<bool> = OnceLock::new();
-        *ONE.get_or_init(|| io::stdout().is_terminal() && io::stderr().is_terminal())
-    }
-}
 
 /// One of the two streams, as a component gets it.
 #[derive(Clone, Debug)]
@@ -93,7 +49,7 @@ impl Stream {
     /// service manager, it becomes records of it; on a terminal somebody looks at both.
     pub fn stdout(source: &Source) -> Self {
         let is_terminal = io::stdout().is_terminal();
-        let passing = match log::is_trail() && is_one_file() && !is_terminal {
+        let passing = match log::is_trail() && is_standard_output() && !is_terminal {
             true => Passing::Recorded(Recorder::new("stdout", source.name())),
             false => Passing::to(source, is_terminal),
         };
@@ -143,7 +99,7 @@ impl End {
     fn put(self, bytes: &[u8]) -> io::Result<()> {
         let Some(last) = bytes.last() else { return Ok(()) };
         match self {
-            Self::Stdout if !is_one_file() => standard_output::write(bytes).map(|_| ()),
+            Self::Stdout if !is_standard_output() => standard_output::write(bytes).map(|_| ()),
             Self::Stdout => {
                 let mut open = open_line();
                 let written = standard_output::write(bytes);
