@@ -21,7 +21,7 @@ use udping_host::helper::Role;
 use udping_host::limits::{Activity, Enforcer, Limits, Lookups, Output};
 use udping_host::sandbox::{Instance, LoadError, Program, Sandbox};
 use udping_host::signals::Stop;
-use udping_host::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
+use udping_host::wasi::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
 use wasm_encoder::Encode as _;
 use wasm_smith::{Component, Config, Module};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;

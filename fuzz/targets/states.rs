@@ -18,7 +18,7 @@ use udping_host::helper::Role;
 use udping_host::limits::{Activity, Limits, Lookups, Output};
 use udping_host::sandbox::{Ended, Instance, Program, Sandbox};
 use udping_host::signals::Stop;
-use udping_host::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
+use udping_host::wasi::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 

@@ -1,20 +1,14 @@
 //! udping-host: runs WASI 0.2 components with exactly the network they were granted.
 //!
 //! Data flows one way: command line -> what to run, and what its arguments grant ([`config`]) -> a component in a [`sandbox`] whose
-//! every use of the network, by [`udp`] and [`lookup`], is decided by [`permissions`] -> how it ended ([`process::exit`]).
+//! every use of the network, by [`wasi`], is decided by [`permissions`] -> how it ended ([`process::exit`]).
 //! [`commands`] do it, in a process that [`process`] guards.
 
 #![deny(unsafe_code)]
 
-#[cfg(target_os = "linux")]
-pub mod clock;
 pub mod commands;
 pub mod config;
-pub mod lookup;
-pub mod network;
 pub mod permissions;
 pub mod process;
-#[cfg(target_os = "linux")]
-mod reactor;
 pub mod sandbox;
-pub mod udp;
+pub mod wasi;

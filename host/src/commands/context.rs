@@ -29,7 +29,7 @@ use crate::sandbox::compile::{Cache, Key};
 use crate::sandbox::environment::Environment;
 use crate::sandbox::instance::{Instance, LoadError, Loaded, Program, Sandbox};
 use crate::sandbox::terminal;
-use crate::udp::{Buffers, Kept, RawSocket, Reports, Setting};
+use crate::wasi::udp::{Buffers, Kept, RawSocket, Reports, Setting};
 
 /// How a component is made ready to run.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,6 +7,7 @@ pub mod limits;
 pub mod names;
 pub mod own_addresses;
 pub mod rate;
+pub mod resolution;
 #[cfg(target_os = "linux")]
 pub mod resolver;
 pub mod zones;

@@ -9,7 +9,7 @@ use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::cli::environment;
 
 use crate::sandbox::facts;
-use crate::udp::{Reports, Setting};
+use crate::wasi::udp::{Reports, Setting};
 
 /// The variable that tells a component that it runs here.
 const UNDER_UDPING_HOST: (&str, &str) = (contract::UDPING_HOST, env!("CARGO_PKG_VERSION"));

@@ -6,7 +6,7 @@ use std::io;
 
 use udping_cli::contract;
 
-use crate::udp::Setting;
+use crate::wasi::udp::Setting;
 
 /// What they are now for an instance with that setting.
 pub fn variables(setting: &Setting) -> Vec<(String, String)> {

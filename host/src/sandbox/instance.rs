@@ -24,7 +24,7 @@ use crate::sandbox::environment::Environment;
 use crate::sandbox::linker;
 use crate::sandbox::standard_input::{self, Input};
 use crate::sandbox::state::State;
-use crate::udp::Setting;
+use crate::wasi::udp::Setting;
 
 /// Why something that starts as a component cannot be run.
 #[derive(Debug, Error)]

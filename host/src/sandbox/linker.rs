@@ -18,7 +18,8 @@ use crate::sandbox::environment;
 use crate::sandbox::state::State;
 use crate::sandbox::{tcp, waiting};
 #[cfg(target_os = "linux")]
-use crate::{clock, network};
+use crate::wasi::clock;
+use crate::wasi::network;
 
 struct Io;
 

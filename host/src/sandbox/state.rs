@@ -5,14 +5,14 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-#[cfg(target_os = "linux")]
-use crate::clock::{Clock, ClockView};
-use crate::network::NetworkView;
 use crate::permissions::limits::{Compute, Limits, Memory, Usage};
 use crate::permissions::names::Names;
 use crate::sandbox::environment::{Environment, EnvironmentView};
 use crate::sandbox::waiting::WaitingView;
-use crate::udp::Setting;
+#[cfg(target_os = "linux")]
+use crate::wasi::clock::{Clock, ClockView};
+use crate::wasi::network::NetworkView;
+use crate::wasi::udp::Setting;
 
 /// What a store holds.
 pub struct State {

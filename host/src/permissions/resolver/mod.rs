@@ -20,7 +20,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use tokio::sync::oneshot;
 
 use crate::permissions::grants::HostName;
-use crate::permissions::names::{ResolveError, Resolved};
+use crate::permissions::resolution::{ResolveError, Resolved};
 use crate::process::helper::{self, Role};
 use message::{Answer, Request};
 

@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::message::{Answer, Request};
-use crate::permissions::names::system_resolve;
+use crate::permissions::resolution::system_resolve;
 use crate::process::harden::{self, Needs};
 
 /// How many names are resolved at a time. Others wait their turn.

@@ -1,4 +1,4 @@
-//! `wasi:sockets` as this host has it: the bindings, and what [`crate::udp`] and [`crate::lookup`], which implement them, see of
+//! `wasi:sockets` as this host has it: the bindings, and what [`crate::wasi::udp`] and [`crate::wasi::lookup`], which implement them, see of
 //! a store's state.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Ip
 
 use crate::permissions::limits::Usage;
 use crate::permissions::names::Names;
-use crate::udp::Setting;
+use crate::wasi::udp::Setting;
 
 #[allow(missing_docs)]
 #[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
@@ -30,10 +30,10 @@ mod bindings {
         with: {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasi:sockets/network": wasmtime_wasi::p2::bindings::sockets::network,
-            "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::lookup::Addresses,
-            "wasi:sockets/udp.udp-socket": crate::udp::Socket,
-            "wasi:sockets/udp.incoming-datagram-stream": crate::udp::Incoming,
-            "wasi:sockets/udp.outgoing-datagram-stream": crate::udp::Outgoing,
+            "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::wasi::addresses::Addresses,
+            "wasi:sockets/udp.udp-socket": crate::wasi::udp::Socket,
+            "wasi:sockets/udp.incoming-datagram-stream": crate::wasi::udp::Incoming,
+            "wasi:sockets/udp.outgoing-datagram-stream": crate::wasi::udp::Outgoing,
         },
     });
 }

@@ -11,7 +11,7 @@ use super::os::Family;
 use super::outgoing::{Outgoing, Wanted};
 use super::socket::Socket;
 use super::streams::Incoming;
-use crate::network::{IpAddressFamily, IpSocketAddress, NetworkView, udp, udp_create_socket};
+use crate::wasi::network::{IpAddressFamily, IpSocketAddress, NetworkView, udp, udp_create_socket};
 
 impl udp_create_socket::Host for NetworkView<'_> {
     fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<Socket>> {

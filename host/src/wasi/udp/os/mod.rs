@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod batched;
+mod family;
 #[cfg(target_os = "linux")]
 mod message;
 mod portable;
@@ -12,7 +13,7 @@ mod tells;
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,26 +25,8 @@ use super::buffers::Buffers;
 use super::reports::Reports;
 use raw::BOOKKEEPING;
 
+pub use family::Family;
 pub use raw::RawSocket;
-
-/// The family of a socket's addresses. A WASI socket never has both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6, without IPv4-mapped addresses.
-    V6,
-}
-
-impl Family {
-    /// The address that a socket has before it is bound.
-    pub fn unspecified(self) -> SocketAddr {
-        match self {
-            Self::V4 => (IpAddr::from(Ipv4Addr::UNSPECIFIED), 0).into(),
-            Self::V6 => (IpAddr::from(Ipv6Addr::UNSPECIFIED), 0).into(),
-        }
-    }
-}
 
 /// A UDP socket that never blocks.
 #[derive(Clone, Debug)]

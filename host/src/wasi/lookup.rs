@@ -1,50 +1,15 @@
 //! `wasi:sockets/ip-name-lookup`, name by name: wasmtime-wasi's own is all or nothing.
 
-use std::net::IpAddr;
 use std::time::Instant;
-use std::vec;
 
-use tokio::task::JoinHandle;
 use udping_cli::address::Address;
 use wasmtime::component::Resource;
-use wasmtime_wasi::async_trait;
-use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketResult, subscribe};
+use wasmtime_wasi::p2::{DynPollable, Network, SocketResult, subscribe};
 
-use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
-use crate::network::{ErrorCode, IpAddress, NetworkView};
-use crate::permissions::names::{ResolveError, Resolved};
-use crate::udp::Setting;
-
-type Answer = Result<vec::IntoIter<IpAddr>, ErrorCode>;
-
-/// `resolve-address-stream`: an answer, or a question that is still out.
-pub enum Addresses {
-    /// The addresses not taken yet.
-    Ready(Answer),
-    /// The system's resolver is at work.
-    Asked(JoinHandle<Answer>),
-}
-
-impl Addresses {
-    fn of(resolved: Resolved) -> Answer {
-        match resolved {
-            Ok(addresses) if addresses.is_empty() => Err(ErrorCode::NameUnresolvable),
-            Ok(addresses) => Ok(addresses.into_iter()),
-            Err(ResolveError::NoSuchName) => Err(ErrorCode::NameUnresolvable),
-            Err(ResolveError::Temporary) => Err(ErrorCode::TemporaryResolverFailure),
-            Err(ResolveError::Permanent) => Err(ErrorCode::PermanentResolverFailure),
-        }
-    }
-}
-
-#[async_trait]
-impl Pollable for Addresses {
-    async fn ready(&mut self) {
-        if let Self::Asked(question) = self {
-            *self = Self::Ready(question.await.unwrap_or(Err(ErrorCode::PermanentResolverFailure)));
-        }
-    }
-}
+use crate::wasi::addresses::Addresses;
+use crate::wasi::network::ip_name_lookup::{Host, HostResolveAddressStream};
+use crate::wasi::network::{ErrorCode, IpAddress, NetworkView};
+use crate::wasi::udp::Setting;
 
 impl Host for NetworkView<'_> {
     fn resolve_addresses(&mut self, network: Resource<Network>, name: String) -> SocketResult<Resource<Addresses>> {

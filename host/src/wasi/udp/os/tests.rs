@@ -1,5 +1,6 @@
 //! Sockets of this machine, over loopback.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 
 use super::*;

@@ -8,7 +8,7 @@ use super::super::os;
 use super::*;
 use crate::permissions::guard::{Guard, Ledger, Meters, Rates, SocketId};
 use crate::permissions::limits::Lookups;
-use crate::udp::{Buffers, Reports, SocketOptions, Tuning};
+use crate::wasi::udp::{Buffers, Reports, SocketOptions, Tuning};
 
 #[tokio::test]
 async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {

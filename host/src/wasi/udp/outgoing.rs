@@ -13,7 +13,6 @@ use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
 use super::Setting;
 use super::origins::Origins;
 use super::os::{self, Sender};
-use super::socket::is_destination;
 use super::streams::is_transient;
 use crate::permissions::guard::{Gate, Operation, Passage};
 use crate::permissions::limits::Activity;
@@ -137,7 +136,7 @@ impl Outgoing {
     /// Where a datagram goes: nowhere but to the peer, where there is one.
     fn destination(&self, datagram: &Wanted) -> Result<SocketAddr, ErrorCode> {
         match (datagram.to, self.peer) {
-            (Some(to), _) if !is_destination(to, self.socket.family()) => Err(ErrorCode::InvalidArgument),
+            (Some(to), _) if !self.socket.family().is_destination(to) => Err(ErrorCode::InvalidArgument),
             (Some(to), Some(peer)) if to != peer => Err(ErrorCode::InvalidArgument),
             (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument),
         }

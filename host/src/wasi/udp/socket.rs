@@ -1,7 +1,7 @@
 //! `udp-socket`: its states, as wasi:sockets/udp describes them, and what may be done in each.
 
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use wasmtime_wasi::p2::SocketResult;
@@ -47,7 +47,7 @@ impl Socket {
             Binding::Started(_) => return Err(ErrorCode::ConcurrencyConflict.into()),
             Binding::Bound(_) => return Err(ErrorCode::InvalidState.into()),
         }
-        if !has_family(local.ip(), self.os.family()) {
+        if !self.os.family().has(local.ip()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
         if !self.setting.guard.binds(local) {
@@ -110,7 +110,7 @@ impl Socket {
     }
 
     fn connect(&mut self, peer: SocketAddr, gate: &Gate) -> SocketResult<()> {
-        if !is_destination(peer, self.os.family()) {
+        if !self.os.family().is_destination(peer) {
             return Err(ErrorCode::InvalidArgument.into());
         }
         if !gate.connects(peer) {
@@ -177,21 +177,4 @@ impl Socket {
 
 fn size(bytes: u64) -> Result<usize, ErrorCode> {
     if bytes == 0 { Err(ErrorCode::InvalidArgument) } else { Ok(usize::try_from(bytes).unwrap_or(usize::MAX)) }
-}
-
-/// Whether a datagram of a socket of `family` can be sent there.
-pub fn is_destination(address: SocketAddr, family: Family) -> bool {
-    has_family(address.ip(), family) && !address.ip().is_unspecified() && address.port() != 0
-}
-
-/// IPv4-mapped addresses are IPv4's, and IPv4-compatible ones nobody's (RFC 4291, section 2.5.5.1).
-fn has_family(ip: IpAddr, family: Family) -> bool {
-    match (family, ip) {
-        (Family::V4, IpAddr::V4(_)) => true,
-        (Family::V6, IpAddr::V6(v6)) => {
-            let compatible = v6.to_ipv4().is_some() && !v6.is_unspecified() && !v6.is_loopback();
-            !compatible
-        }
-        _ => false,
-    }
 }
