@@ -11,12 +11,12 @@ use clap::Parser as _;
 use ipnet::IpNet;
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use udping_host::cli::Cli;
-use udping_host::grants::{
+use udping_host::config::cli::Cli;
+use udping_host::permissions::grants::{
     Advice, AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Network,
     Ports, Reason, Refusal, Request, Standing,
 };
-use udping_host::names::Names;
+use udping_host::permissions::names::Names;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = str::from_utf8(data) {

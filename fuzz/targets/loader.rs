@@ -11,10 +11,11 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tempfile::NamedTempFile;
-use udping_host::artifact::{Artifact, Source};
-use udping_host::compile::{self, CompileLimits};
-use udping_host::helper::Role;
-use udping_host::sandbox::Sandbox;
+use udping_host::permissions::limits::CompileLimits;
+use udping_host::process::helper::Role;
+use udping_host::sandbox::artifact::{Artifact, Source};
+use udping_host::sandbox::compile;
+use udping_host::sandbox::instance::Sandbox;
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new().expect("a sandbox"));
 
@@ -45,7 +46,7 @@ fuzz_target!(init: serve(), |data: &[u8]| {
 /// This program is its own helper, as udping-host is.
 fn serve() {
     if let Some(role) = Role::of_this_process() {
-        let _ = role.serve();
+        let _ = udping_host::commands::helper::serve(role);
         process::exit(0);
     }
 }

@@ -12,15 +12,16 @@ use libfuzzer_sys::arbitrary::{Arbitrary as _, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use nix::sys::resource::{UsageWho, getrusage};
 use tokio::runtime::{Builder, Runtime};
-use udping_host::compile::{self, CompileLimits};
-use udping_host::environment::Environment;
-use udping_host::grants::Grants;
-use udping_host::guard::{Guard, Ledger, Meters, Rates};
-use udping_host::harden::LowPorts;
-use udping_host::helper::Role;
-use udping_host::limits::{Activity, Enforcer, Limits, Lookups, Output};
-use udping_host::sandbox::{Instance, LoadError, Program, Sandbox};
-use udping_host::signals::Stop;
+use udping_host::permissions::grants::Grants;
+use udping_host::permissions::guard::{Guard, Ledger, Meters, Rates};
+use udping_host::permissions::limits::CompileLimits;
+use udping_host::permissions::limits::{Activity, Enforcer, Limits, Lookups, Output};
+use udping_host::process::harden::LowPorts;
+use udping_host::process::helper::Role;
+use udping_host::process::signals::Stop;
+use udping_host::sandbox::compile;
+use udping_host::sandbox::environment::Environment;
+use udping_host::sandbox::instance::{Instance, LoadError, Program, Sandbox};
 use udping_host::wasi::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
 use wasm_encoder::Encode as _;
 use wasm_smith::{Component, Config, Module};
@@ -66,7 +67,7 @@ fuzz_target!(init: serve(), |data: &[u8]| {
 /// This program is its own helper, as udping-host is.
 fn serve() {
     if let Some(role) = Role::of_this_process() {
-        let _ = role.serve();
+        let _ = udping_host::commands::helper::serve(role);
         process::exit(0);
     }
 }
@@ -146,7 +147,7 @@ fn run(program: &Program) {
     let enforcer = Enforcer::new(|limit, exit| panic!("ended from outside: {limit:?}, {exit:?}"));
     let _watchdog = program.watched(&enforcer).expect("a thread");
     let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
-    let (grants, meters) = (Arc::new(Grants::default()), Arc::new(Meters::new(Rates::default())));
+    let (grants, meters) = (Arc::new(Grants::default().into()), Arc::new(Meters::new(Rates::default())));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
     let instance = Instance {
         arguments: vec!["loading".to_owned()],

@@ -5,8 +5,8 @@
 use clap::Parser as _;
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use udping_host::cli::Cli;
-use udping_host::policy::Policy;
+use udping_host::config::cli::Cli;
+use udping_host::config::policy::Policy;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = str::from_utf8(data) {

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use udping_core::auth::Key;
-use udping_core::delays::Measured;
-use udping_core::pinger::{self, Pinger};
-use udping_core::protocol::{Codec, Protocol};
-use udping_core::schedule::Pace;
+use udping_core::client::codec::{Codec, Protocol};
+use udping_core::client::pinger::{self, Pinger};
+use udping_core::client::schedule::Pace;
 use udping_core::seq::Seq;
+use udping_core::server::reflector::Reflector;
+use udping_core::server::sessions::Sessions;
 use udping_core::server::{Arrival, Config, DropRate, Keyed, Server, Verdict};
-use udping_core::stamp::{AUTHENTICATED, ErrorEstimate, Reflector, Reply, Request, Sessions, Timestamp, UNAUTHENTICATED};
+use udping_core::stats::delays::Measured;
 use udping_core::time::{Instant, UnixTime};
+use udping_core::wire::auth::Key;
+use udping_core::wire::stamp::{AUTHENTICATED, ErrorEstimate, Reply, Request, Timestamp, UNAUTHENTICATED};
 
 fuzz_target!(|session: Session| {
     for payload in &session.payloads {

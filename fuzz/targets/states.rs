@@ -9,15 +9,16 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
-use udping_host::compile::{self, CompileLimits};
-use udping_host::environment::Environment;
-use udping_host::grants::Grants;
-use udping_host::guard::{Guard, Ledger, Meters, Rates};
-use udping_host::harden::LowPorts;
-use udping_host::helper::Role;
-use udping_host::limits::{Activity, Limits, Lookups, Output};
-use udping_host::sandbox::{Ended, Instance, Program, Sandbox};
-use udping_host::signals::Stop;
+use udping_host::permissions::grants::Grants;
+use udping_host::permissions::guard::{Guard, Ledger, Meters, Rates};
+use udping_host::permissions::limits::CompileLimits;
+use udping_host::permissions::limits::{Activity, Limits, Lookups, Output};
+use udping_host::process::harden::LowPorts;
+use udping_host::process::helper::Role;
+use udping_host::process::signals::Stop;
+use udping_host::sandbox::compile;
+use udping_host::sandbox::environment::Environment;
+use udping_host::sandbox::instance::{Ended, Instance, Program, Sandbox};
 use udping_host::wasi::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -54,7 +55,7 @@ fuzz_target!(init: serve(), |program: &[u8]| {
 /// This program is its own helper, as udping-host is.
 fn serve() {
     if let Some(role) = Role::of_this_process() {
-        let _ = role.serve();
+        let _ = udping_host::commands::helper::serve(role);
         process::exit(0);
     }
 }
@@ -62,7 +63,7 @@ fn serve() {
 /// Runs a program: what it said, and how it ended.
 fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
     let (host, runtime) = &*HOST;
-    let grants = Arc::new(Grants { inherit_network: true, ..Grants::default() });
+    let grants = Arc::new(Grants { inherit_network: true, ..Grants::default() }.into());
     let ledger = Arc::new(Ledger::new(|denial, _| panic!("{denial}")));
     let stdout = MemoryOutputPipe::new(OUTPUT);
     let stderr = MemoryOutputPipe::new(OUTPUT);

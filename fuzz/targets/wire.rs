@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use udping_core::auth::{Direction, Key, TAG};
-use udping_core::delays::Measured;
-use udping_core::echo::{self, Echo};
-use udping_core::pinger::{self, Departure, Event, Pinger};
-use udping_core::protocol::{Codec, Protocol};
-use udping_core::schedule::Pace;
+use udping_core::client::codec::{Codec, Protocol};
+use udping_core::client::pinger::{self, Departure, Event, Pinger};
+use udping_core::client::schedule::Pace;
+use udping_core::server::echo::{self, Echo};
 use udping_core::server::{Arrival, Config, DropRate, Keyed, Refusal, Server, Verdict};
+use udping_core::stats::delays::Measured;
 use udping_core::time::{Instant, UnixTime};
-use udping_core::wire::Ping;
+use udping_core::wire::auth::{Direction, Key, TAG};
+use udping_core::wire::text::Ping;
 
 fuzz_target!(|data: &[u8]| {
     decode(data);

@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use udping_core::{duration, wire};
+use udping_core::duration;
+use udping_core::wire::text::MAX_DATAGRAM;
 
 use crate::number::{self, within};
 
@@ -233,8 +234,8 @@ pub fn resolve_every(text: &str) -> Result<Duration, String> {
 }
 
 fn size(text: &str) -> Result<usize, String> {
-    number::whole(text, &(0..=wire::MAX_DATAGRAM as u64))
-        .ok_or_else(|| format!("not a size from 0 to {}, the most that UDP carries", wire::MAX_DATAGRAM))
+    number::whole(text, &(0..=MAX_DATAGRAM as u64))
+        .ok_or_else(|| format!("not a size from 0 to {}, the most that UDP carries", MAX_DATAGRAM))
 }
 
 #[cfg(test)]

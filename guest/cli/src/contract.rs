@@ -67,14 +67,14 @@ pub const UDPING_KEY: &str = "UDPING_KEY";
 
 /// How many hexadecimal digits a key has: two for each byte.
 pub const KEY_DIGITS: RangeInclusive<usize> =
-    2 * *udping_core::auth::LENGTHS.start()..=2 * *udping_core::auth::LENGTHS.end();
+    2 * *udping_core::wire::auth::LENGTHS.start()..=2 * *udping_core::wire::auth::LENGTHS.end();
 
 /// The variable that holds the indexes of the network interfaces that a component's arguments name as the zone of an address
 /// (RFC 4007, section 11), as `eth0=2,eth1=3`: components have no other way from a name to an index.
 pub const UDPING_ZONES: &str = "UDPING_ZONES";
 
 /// The port that client and server take with `--protocol stamp` where none is given (RFC 8762, section 4.1).
-pub const STAMP_PORT: u16 = udping_core::stamp::PORT;
+pub const STAMP_PORT: u16 = udping_core::wire::stamp::PORT;
 
 /// Writes the value of [`UDPING_ZONES`].
 pub fn zones<'a>(zones: impl IntoIterator<Item = (&'a str, u32)>) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use udping_core::pinger::{Event, Happened, Pinger, Results};
+use udping_core::client::pinger::{Event, Happened, Pinger, Results};
 use udping_core::time::Instant;
 use udping_net::console::{Console, WriteError};
 use udping_net::poll::Pollable;

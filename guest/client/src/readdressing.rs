@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use udping_core::pinger::{FlowId, Pinger};
+use udping_core::client::pinger::{FlowId, Pinger};
 use udping_core::time::Instant;
 use udping_net::error::NetError;
 use udping_net::poll::Pollable;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use udping_cli::client::{Args, Format, Schedule, SortBy, Spoken};
-use udping_core::auth::Keys;
-use udping_core::delays::Measured;
-use udping_core::pinger::{Config, FlowId, Pinger};
-use udping_core::protocol::{Codec, Protocol};
-use udping_core::schedule::Pace;
-use udping_core::stamp::ErrorEstimate;
-use udping_core::summary::Summary;
+use udping_core::client::codec::{Codec, Protocol};
+use udping_core::client::pinger::{Config, FlowId, Pinger};
+use udping_core::client::schedule::Pace;
+use udping_core::client::summary::Summary;
+use udping_core::stats::delays::Measured;
 use udping_core::time::{Instant, UnixTime};
+use udping_core::wire::auth::Keys;
+use udping_core::wire::stamp::ErrorEstimate;
 use udping_net::console::{Console, WriteError};
 use udping_net::host::{self, Notice, Notices};
 use udping_net::program::{self, Failure};

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_cli::client::Args;
-use udping_core::pinger::{Arrival, Departure, Pinger};
+use udping_core::client::pinger::{Arrival, Departure, Pinger};
 use udping_net::clock;
 use udping_net::error::NetError;
 use udping_net::host;

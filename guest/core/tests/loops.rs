@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fastrand::Rng;
-use udping_core::echo::Echo;
+use udping_core::server::echo::Echo;
+use udping_core::server::reflector::Reflector;
+use udping_core::server::sessions::Sessions;
 use udping_core::server::{Arrival, Config, Protocol, Server, Verdict};
-use udping_core::stamp::{ErrorEstimate, Reflector, Request, Sessions, Timestamp};
 use udping_core::time::{Instant, UnixTime};
+use udping_core::wire::stamp::{ErrorEstimate, Request, Timestamp};
 
 const START: UnixTime = UnixTime { seconds: 1_795_685_343, nanoseconds: 0 };
 

@@ -12,15 +12,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use udping_core::delays::Measured;
-use udping_core::one_way::OneWaySpreads;
-use udping_core::pinger::{Arrival, Config, Pinger, Results};
-use udping_core::protocol::{Codec, Protocol};
-use udping_core::schedule::Pace;
+use udping_core::client::codec::{Codec, Protocol};
+use udping_core::client::pinger::{Arrival, Config, Pinger, Results};
+use udping_core::client::schedule::Pace;
 use udping_core::seq::Seq;
-use udping_core::stamp::{self, ErrorEstimate, Timestamp};
 use udping_core::stats::Spread;
+use udping_core::stats::delays::Measured;
+use udping_core::stats::one_way::OneWaySpreads;
 use udping_core::time::{Instant, UnixTime};
+use udping_core::wire::stamp::{self, ErrorEstimate, Timestamp};
 
 /// Where pings go, and replies come from where nothing else is said.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 12_000);

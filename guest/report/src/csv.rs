@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use csv::WriterBuilder;
-use udping_core::in_flight::Fate;
-use udping_core::pinger::{Event, FlowId, Happened, ReplyKind, Results, Times};
+use udping_core::client::pinger::{Event, FlowId, Happened, ReplyKind, Results, Times};
 use udping_core::seq::Seq;
+use udping_core::stats::outcome::Fate;
 use udping_core::time::Instant;
 
 use crate::views::{self, nanos};

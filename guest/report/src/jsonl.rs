@@ -1,7 +1,7 @@
 //! A JSON object a line for each thing that happens, when it happens (docs/events.schema.json).
 
 use serde::Serialize;
-use udping_core::pinger::{Event, FlowId, Happened, ReplyKind, Results};
+use udping_core::client::pinger::{Event, FlowId, Happened, ReplyKind, Results};
 use udping_core::seq::Seq;
 use udping_core::time::Instant;
 

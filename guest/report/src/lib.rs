@@ -15,7 +15,7 @@ pub mod text;
 mod units;
 mod views;
 
-use udping_core::pinger::{Happened, Results};
+use udping_core::client::pinger::{Happened, Results};
 use udping_core::time::Instant;
 
 pub use run::{Clocks, FlowName, Run, Settings, Sort, Target};

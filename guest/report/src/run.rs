@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use udping_core::pinger::{Config, FlowId};
-use udping_core::schedule::Pace;
+use udping_core::client::pinger::{Config, FlowId};
+use udping_core::client::schedule::Pace;
 use udping_core::time::{Instant, UnixTime};
 
 use crate::style::Style;

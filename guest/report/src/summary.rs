@@ -4,12 +4,12 @@ use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use udping_core::client::pinger::{FlowId, Results};
+use udping_core::client::summary::Summary;
 use udping_core::duration::Millis;
-use udping_core::one_way::SyncedSpreads;
-use udping_core::pinger::{FlowId, Results};
-use udping_core::stamp::ErrorEstimate;
 use udping_core::stats::Spread;
-use udping_core::summary::Summary;
+use udping_core::stats::one_way::SyncedSpreads;
+use udping_core::wire::stamp::ErrorEstimate;
 
 use crate::run::{Run, Sort};
 use crate::style::Style;

@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
+use udping_core::client::pinger::{Event, FlowId, Happened, ReplyKind, Results};
 use udping_core::duration::{Millis, Plain};
-use udping_core::in_flight::{Fate, Sent};
-use udping_core::pinger::{Event, FlowId, Happened, ReplyKind, Results};
+use udping_core::stats::outcome::{Fate, Sent};
 use udping_core::time::Instant;
 
 use crate::units::Short;

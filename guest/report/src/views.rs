@@ -4,15 +4,15 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::Serialize;
-use udping_core::in_flight::{Fate, Sent};
-use udping_core::loss_directions::DirectedLosses;
-use udping_core::one_way::{OneWaySpreads, Reflected, SyncedSpreads};
-use udping_core::pinger::Results;
-use udping_core::protocol::Protocol;
+use udping_core::client::codec::Protocol;
+use udping_core::client::pinger::Results;
+use udping_core::client::summary::{Punctuality, Summary};
 use udping_core::seq::Seq;
-use udping_core::stamp::ErrorEstimate;
 use udping_core::stats::Spread;
-use udping_core::summary::{Punctuality, Summary};
+use udping_core::stats::loss_directions::DirectedLosses;
+use udping_core::stats::one_way::{OneWaySpreads, Reflected, SyncedSpreads};
+use udping_core::stats::outcome::{Fate, Sent};
+use udping_core::wire::stamp::ErrorEstimate;
 
 use crate::run::{FlowName, Run, Target, unix_time};
 

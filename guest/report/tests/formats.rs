@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use udping_core::delays::Measured;
-use udping_core::pinger::{Arrival, Config, FlowId, Pinger, Results};
-use udping_core::protocol::{Codec, Protocol};
-use udping_core::schedule::Pace;
+use udping_core::client::codec::{Codec, Protocol};
+use udping_core::client::pinger::{Arrival, Config, FlowId, Pinger, Results};
+use udping_core::client::schedule::Pace;
 use udping_core::seq::Seq;
-use udping_core::stamp::{ErrorEstimate, Reply, Request, Timestamp};
+use udping_core::stats::delays::Measured;
 use udping_core::time::{Instant, UnixTime};
+use udping_core::wire::stamp::{ErrorEstimate, Reply, Request, Timestamp};
 use udping_report::csv::Csv;
 use udping_report::json::Json;
 use udping_report::jsonl::JsonLines;

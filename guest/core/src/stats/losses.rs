@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::in_flight::Fate;
+use crate::stats::outcome::Fate;
 use crate::time::Instant;
 
 /// A time without an answer to anything sent in it: from the first ping without one to the next that was answered, or to the end

@@ -1,9 +1,9 @@
 //! What follows a base packet in authenticated mode: TLVs, of which the HMAC TLV says that they are from who has the key
 //! (RFC 8972, section 4.8). The HMAC in the base packet does not: it is of that alone.
 
-use crate::auth::{Key, TRUNCATED};
 use crate::seq::Seq;
-use crate::stamp::AUTHENTICATED;
+use crate::wire::auth::{Key, TRUNCATED};
+use crate::wire::stamp::AUTHENTICATED;
 
 /// Flags, type, and the length of the value.
 const HEADER: usize = 4;
@@ -17,7 +17,7 @@ const UNRECOGNISED: u8 = 0x80;
 /// Replaces by zeros what follows the base packet in `datagram` and is not authenticated, so that it is as long as before, and
 /// has nothing in it that somebody without the key has written. The HMAC TLV becomes that of a reply with the number `seq`; its
 /// flags, which no HMAC is of, become those that a sender sets (RFC 8972, section 4).
-pub(super) fn keep_authenticated(key: &Key, seq: Seq, datagram: &mut [u8]) {
+pub(crate) fn keep_authenticated(key: &Key, seq: Seq, datagram: &mut [u8]) {
     let Some((base, rest)) = datagram.split_at_mut_checked(AUTHENTICATED) else { return };
     let Some(at) = hmac_tlv(rest) else { return rest.fill(0) };
     let (covered, after) = rest.split_at_mut(at + HEADER);

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::auth::Direction;
-use crate::echo::Echo;
-use crate::wire::Ping;
+use crate::server::echo::Echo;
+use crate::wire::auth::Direction;
+use crate::wire::text::Ping;
 use proptest::prelude::*;
 
 pub(crate) const SOURCE: &str = "192.0.2.7:5000";

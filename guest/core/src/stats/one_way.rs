@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::seq::Seq;
-use crate::stamp::ErrorEstimate;
 use crate::stats::{Distribution, Spread};
+use crate::wire::stamp::ErrorEstimate;
 
 /// From a reading of one clock to a reading of another, which may not be synchronised: of any sign, in nanoseconds. Only
 /// differences of two of them mean something, unless the clocks are known to agree.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use foldhash::fast::FixedState;
 
-use crate::loops::{self, ANSWERS, ROUND};
+use crate::server::loops::{self, ANSWERS, ROUND};
 use crate::time::Instant;
 
 /// A request that comes again is answered [`ANSWERS`] times at once, and then once in this many microseconds: in the first where

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::auth::Key;
 use crate::seq::Seq;
+use crate::server::loops::ROUND;
+use crate::server::sessions::Sessions;
 use crate::server::{Arrival, Protocol, Received, Refusal};
-use crate::stamp::packet::{self, Layout, TWAMP, UNKNOWN_TTL};
-use crate::stamp::{AUTHENTICATED, ErrorEstimate, NotStamp, Reply, Request, Sessions, Timestamp, tlvs};
 use crate::time::UnixTime;
+use crate::wire::auth::Key;
+use crate::wire::stamp::packet::{self, Layout, TWAMP, UNKNOWN_TTL};
+use crate::wire::stamp::{AUTHENTICATED, ErrorEstimate, Format, NotStamp, Reply, Request, Timestamp, tlvs};
 
 /// A sender's clock is not further from this one. Some senders fill with what is no zero what STAMP wants to be zero, since
 /// TWAMP lets them (RFC 5357, section 4.1.2). So do services that speak something else altogether; but those have no time in
@@ -47,7 +49,7 @@ impl Protocol for Reflector {
             NotStamp::Short | NotStamp::Hmac => Refusal::Unauthentic,
             NotStamp::ErrorEstimate => Refusal::NoPing,
         })?;
-        if Reply::is_in(datagram, &request, key, arrival.wall) {
+        if is_reply(datagram, &request, key, arrival.wall) {
             return Err(Refusal::Answer);
         }
         let sent = request.sent.to_unix(request.error.format(), arrival.wall);
@@ -101,6 +103,24 @@ impl Protocol for Reflector {
         let seq = datagram.first_chunk().filter(|_| datagram.len() >= least)?;
         Some(Seq(u32::from_be_bytes(*seq)))
     }
+}
+
+/// Whether `datagram`, which holds `request` and came at `now`, is rather a reply.
+///
+/// Without that, two reflectors would reflect each other's replies for ever: a reply is a request, too, but for fields
+/// that nobody looks at (RFC 8762, section 4.2), and it never repeats, because its times do not. So it is told by what
+/// only a reflector writes: fields that are a reply's, among zeros that are, too; or, in the place of the sender's time or
+/// of T2, a time that this server's clock has just had, whatever else is there, as some reflectors of TWAMP have no zeros.
+/// Senders who pad at random do neither by chance: it takes 40 bits in the first case, and 26 in the second.
+fn is_reply(datagram: &[u8], request: &Request, key: Option<&Key>, now: UnixTime) -> bool {
+    let layout = Layout::of(key);
+    let is_now = |at: usize| {
+        datagram.get(at..).and_then(<[u8]>::first_chunk).is_some_and(|time| {
+            // Zeros are what a request has there, and the time now in 2036.
+            *time != [0; 8] && Timestamp::from_be_bytes(*time).to_unix(Format::Ntp, now).distance(now) <= ROUND
+        })
+    };
+    is_now(layout.sender_sent) || is_now(layout.received) || Reply::is_all_of(datagram, request, key)
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::buckets;
-use crate::loops::ANSWERS;
 use crate::seq::Seq;
+use crate::server::buckets;
+use crate::server::loops::ANSWERS;
 use crate::server::{Counts, Refusal};
 
 /// The server's first line.

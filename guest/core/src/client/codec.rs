@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::auth::{Direction, Keys, TAG};
-use crate::one_way::{ClockSpan, Reflected};
 use crate::seq::Seq;
-use crate::stamp::{ErrorEstimate, Format, Reply, Request, Timestamp};
+use crate::stats::one_way::{ClockSpan, Reflected};
 use crate::time::UnixTime;
-use crate::wire::Ping;
+use crate::wire::auth::{Direction, Keys, TAG};
+use crate::wire::stamp::{ErrorEstimate, Format, Reply, Request, Timestamp};
+use crate::wire::text::Ping;
 
 /// What client and server speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

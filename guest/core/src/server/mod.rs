@@ -1,7 +1,15 @@
 //! The server: what becomes of each datagram that arrives.
 //!
 //! Who is answered, and how often, is the same whatever a server speaks, and here. What is a request, and what its answer,
-//! is a [`Protocol`]'s: [`crate::echo`] is one.
+//! is a [`Protocol`]'s: [`crate::server::echo`] is one.
+
+mod buckets;
+mod cycles;
+pub mod echo;
+pub mod log;
+mod loops;
+pub mod reflector;
+pub mod sessions;
 
 use std::iter;
 use std::net::SocketAddr;
@@ -9,12 +17,12 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::auth::{Key, Keys, Which};
-use crate::buckets::Buckets;
-use crate::cycles::{self, Cycles};
-use crate::loops::{self, Repeats};
 use crate::seq::Seq;
+use crate::server::buckets::Buckets;
 use crate::time::{Instant, UnixTime};
+use crate::wire::auth::{Key, Keys, Which};
+use cycles::Cycles;
+use loops::Repeats;
 
 /// A share of datagrams to drop on purpose: 0 to 100 percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

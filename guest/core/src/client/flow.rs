@@ -3,14 +3,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::delays::{Delays, Measured};
-use crate::in_flight::{Fate, InFlight, Sent};
-use crate::loss_directions::LossDirections;
-use crate::one_way::Reflected;
+use crate::client::sent_pings::InFlight;
+use crate::client::summary::Summary;
 use crate::seq::Seq;
+use crate::stats::delays::{Delays, Measured};
+use crate::stats::loss_directions::LossDirections;
+use crate::stats::one_way::Reflected;
+use crate::stats::outcome::{Fate, Sent};
 use crate::stats::{Jitter, Losses, Reordering};
-use crate::summary::Summary;
 use crate::time::{Instant, UnixTime};
+
+/// A flow: a target and a source port. They are numbered from 0, by port and then by target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowId(pub usize);
 
 /// How a reply counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

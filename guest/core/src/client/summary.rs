@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::delays::Delays;
-use crate::loss_directions::DirectedLosses;
-use crate::one_way::{OneWayDelays, OneWaySpreads};
+use crate::stats::delays::Delays;
+use crate::stats::loss_directions::DirectedLosses;
 use crate::stats::losses::longer;
+use crate::stats::one_way::{OneWayDelays, OneWaySpreads};
 use crate::stats::{Outage, Spread};
 
 /// What came of the pings of one flow, or of all.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stamp::Format;
+use crate::wire::stamp::Format;
 
 /// The clock that stamped is set to UTC by an external source.
 const S: u16 = 0x8000;

@@ -1,9 +1,9 @@
 //! Spans of time that a run measures.
 
-use crate::in_flight::Sent;
-use crate::one_way::OneWayDelays;
-use crate::stamp::ErrorEstimate;
 use crate::stats::Distribution;
+use crate::stats::one_way::OneWayDelays;
+use crate::stats::outcome::Sent;
+use crate::wire::stamp::ErrorEstimate;
 
 /// What is known beforehand of what will be measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

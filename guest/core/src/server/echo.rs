@@ -1,10 +1,10 @@
-//! The echo: what comes goes back as it is. Pings are the text of the UDP Pinger lab, see [`crate::wire`].
+//! The echo: what comes goes back as it is. Pings are the text of the UDP Pinger lab, see [`crate::wire::text`].
 
-use crate::auth::{Direction, Key, TAG};
 use crate::seq::Seq;
 use crate::server::{Arrival, Protocol, Received, Refusal};
 use crate::time::UnixTime;
-use crate::wire::Ping;
+use crate::wire::auth::{Direction, Key, TAG};
+use crate::wire::text::Ping;
 
 /// How the server answers. By default it changes nothing.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::auth::Direction;
 use crate::server::tests::{SOURCE, WALL, arrival, at, datagrams_until_silence, foreign, host, key, ours, sealed, two_keys};
 use crate::server::{Config, DropRate, Keyed, Server, Verdict};
-use crate::stamp::{AUTHENTICATED, Format, UNAUTHENTICATED};
-use crate::wire::Ping;
+use crate::wire::auth::Direction;
+use crate::wire::stamp::{AUTHENTICATED, Format, UNAUTHENTICATED};
+use crate::wire::text::Ping;
 use proptest::prelude::*;
 
 fn stateless() -> Reflector {

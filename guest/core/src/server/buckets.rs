@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use crate::loops;
+use crate::server::loops;
 use crate::time::Instant;
 
 /// How many datagrams of one source are answered at once.

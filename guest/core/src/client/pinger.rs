@@ -5,19 +5,20 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use crate::auth::Keys;
-use crate::delays::{Delays, Measured};
-use crate::flow::Flow;
-use crate::in_flight::{Fate, InFlight};
-use crate::protocol::Codec;
-use crate::schedule::{Pace, Schedule};
+use crate::client::codec::Codec;
+use crate::client::flow::Flow;
+use crate::client::schedule::{Pace, Schedule};
+use crate::client::sent_pings::InFlight;
+use crate::client::summary::{Punctuality, Summary};
 use crate::seq::Seq;
 use crate::stats::Distribution;
-use crate::summary::{Punctuality, Summary};
+use crate::stats::delays::{Delays, Measured};
+use crate::stats::outcome::Fate;
 use crate::time::{Instant, UnixTime};
+use crate::wire::auth::Keys;
 
-pub use crate::events::{Event, Happened, Times};
-pub use crate::flow::ReplyKind;
+pub use crate::client::events::{Event, Happened, Times};
+pub use crate::client::flow::{FlowId, ReplyKind};
 
 /// How many settled pings are remembered, by all flows together, so that a late reply or a duplicate is told from a foreign
 /// datagram.
@@ -55,10 +56,6 @@ pub struct Config {
     /// When the run ends, whatever is awaited.
     pub deadline: Option<Duration>,
 }
-
-/// A flow: a target and a source port. They are numbered from 0, by port and then by target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FlowId(pub usize);
 
 /// A datagram that is due.
 #[derive(Debug, PartialEq, Eq)]

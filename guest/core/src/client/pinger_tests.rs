@@ -1,10 +1,10 @@
 //! A pinger and a scripted network, with time as data.
 
 use super::*;
-use crate::auth::{Direction, Key, Keys};
-use crate::protocol::Protocol;
-use crate::stamp::{ErrorEstimate, Reply, Request};
+use crate::client::codec::Protocol;
 use crate::stats::Spread;
+use crate::wire::auth::{Direction, Key, Keys};
+use crate::wire::stamp::{ErrorEstimate, Reply, Request};
 
 const PEER: &str = "192.0.2.7:12000";
 

@@ -2,8 +2,8 @@
 //! datagram with a forged source starts one.
 //!
 //! Well-formed requests of the protocol that the server speaks are answered at any rate, but for those that come again
-//! ([`crate::cycles`]). Anything else may be what another server has to say to an answer of this one: it is answered 16 times
-//! at once, and then once a second ([`crate::buckets`]). With a key, strangers' datagrams are not answered at all, and those
+//! ([`crate::server::cycles`]). Anything else may be what another server has to say to an answer of this one: it is answered 16 times
+//! at once, and then once a second ([`crate::server::buckets`]). With a key, strangers' datagrams are not answered at all, and those
 //! that were recorded only a few times ([`Repeats`]).
 //!
 //! What cannot be told from a client, by anybody, is a service that answers a ping with the next one: a well-formed request

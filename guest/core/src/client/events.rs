@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::flow::ReplyKind;
-use crate::in_flight::Sent;
-use crate::pinger::FlowId;
+use crate::client::flow::{FlowId, ReplyKind};
 use crate::seq::Seq;
+use crate::stats::outcome::Sent;
 use crate::time::Instant;
 
 /// Something that a reader of the run wants to know as it happens.

@@ -2,26 +2,24 @@
 
 use thiserror::Error;
 
-use crate::auth::{Key, TRUNCATED};
-use crate::loops::ROUND;
 use crate::seq::Seq;
-use crate::stamp::{AUTHENTICATED, ErrorEstimate, Format, Timestamp, UNAUTHENTICATED};
-use crate::time::UnixTime;
+use crate::wire::auth::{Key, TRUNCATED};
+use crate::wire::stamp::{AUTHENTICATED, ErrorEstimate, Timestamp, UNAUTHENTICATED};
 
 /// Bytes of the fields that a request of TWAMP-Test has, and at least: its number, time and error estimate (RFC 5357,
 /// section 4.1.2). They are where STAMP has them.
-pub(super) const TWAMP: usize = 14;
+pub(crate) const TWAMP: usize = 14;
 
 /// Bytes of a reply of TWAMP-Test without what follows its last field but one: some reflectors leave out the TTL of the request
 /// (RFC 5357, section 4.2.1, where that is at 40). They are where STAMP has them.
 const TWAMP_REPLY: usize = 38;
 
 /// What stands for the TTL of a request where it is not known (RFC 5357, section 4.2.1).
-pub(super) const UNKNOWN_TTL: u8 = 255;
+pub(crate) const UNKNOWN_TTL: u8 = 255;
 
 /// Where the fields are, in bytes from the start. All else in the base packet is zero.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// The length of the base packet: what follows it is for the sender alone.
     pub base: usize,
     /// How much of that the HMAC, if there is one, is of.
@@ -29,9 +27,9 @@ pub(super) struct Layout {
     sent: usize,
     error: usize,
     ssid: usize,
-    received: usize,
+    pub received: usize,
     sender_seq: usize,
-    sender_sent: usize,
+    pub sender_sent: usize,
     sender_error: usize,
     sender_ttl: usize,
 }
@@ -162,7 +160,7 @@ impl Request {
     }
 
     /// Whether a request has zeros where those of STAMP have nothing else (RFC 8762, section 4.2): not what is shorter.
-    pub(super) fn has_only_zeros_besides(datagram: &[u8], key: Option<&Key>) -> bool {
+    pub(crate) fn has_only_zeros_besides(datagram: &[u8], key: Option<&Key>) -> bool {
         let layout = Layout::of(key);
         datagram.get(layout.received..layout.message).is_some_and(|rest| rest.iter().all(|b| *b == 0))
     }
@@ -212,7 +210,7 @@ impl Reply {
     }
 
     /// [`Self::encode`] without the HMAC, which [`Self::depart`] makes, later and once.
-    pub(super) fn prepare(&self, key: Option<&Key>, datagram: &mut Vec<u8>) {
+    pub(crate) fn prepare(&self, key: Option<&Key>, datagram: &mut Vec<u8>) {
         let layout = Layout::of(key);
         datagram.resize(datagram.len().max(layout.base), 0);
         datagram[..layout.base].fill(0);
@@ -231,7 +229,7 @@ impl Reply {
     }
 
     /// Puts T3 into the reply in `datagram`, and its HMAC: the later that is done, the truer it is.
-    pub(super) fn depart(sent: Timestamp, key: Option<&Key>, datagram: &mut [u8]) {
+    pub(crate) fn depart(sent: Timestamp, key: Option<&Key>, datagram: &mut [u8]) {
         let layout = Layout::of(key);
         if datagram.len() >= layout.base {
             put(datagram, layout.sent, sent.to_be_bytes());
@@ -274,24 +272,9 @@ impl Reply {
         }
     }
 
-    /// Whether `datagram`, which holds `request` and came at `now`, is rather a reply.
-    ///
-    /// Without that, two reflectors would reflect each other's replies for ever: a reply is a request, too, but for fields
-    /// that nobody looks at (RFC 8762, section 4.2), and it never repeats, because its times do not. So it is told by what
-    /// only a reflector writes: fields that are a reply's, among zeros that are, too; or, in the place of the sender's time or
-    /// of T2, a time that this server's clock has just had, whatever else is there, as some reflectors of TWAMP have no zeros.
-    /// Senders who pad at random do neither by chance: it takes 40 bits in the first case, and 26 in the second.
-    pub(super) fn is_in(datagram: &[u8], request: &Request, key: Option<&Key>, now: UnixTime) -> bool {
+    /// Whether a datagram, which holds `request`, has more than a request's fields, and all that it has are a reply's, among zeros.
+    pub(crate) fn is_all_of(datagram: &[u8], request: &Request, key: Option<&Key>) -> bool {
         let layout = Layout::of(key);
-        let is_now = |at: usize| {
-            datagram.get(at..).and_then(<[u8]>::first_chunk).is_some_and(|time| {
-                // Zeros are what a request has there, and the time now in 2036.
-                *time != [0; 8] && Timestamp::from_be_bytes(*time).to_unix(Format::Ntp, now).distance(now) <= ROUND
-            })
-        };
-        if is_now(layout.sender_sent) || is_now(layout.received) {
-            return true;
-        }
         let Some(packet) = datagram.get(..layout.message) else { return false };
         let (mut as_request, mut as_reply) = ([0; AUTHENTICATED], [0; AUTHENTICATED]);
         request.write(layout, &mut as_request);
@@ -312,7 +295,7 @@ fn open<'a>(datagram: &'a [u8], key: Option<&Key>) -> Result<(&'static Layout, &
 }
 
 /// Whether the HMAC of the base packet in a datagram was made with `key`.
-pub(super) fn is_made_with(key: &Key, datagram: &[u8]) -> bool {
+pub(crate) fn is_made_with(key: &Key, datagram: &[u8]) -> bool {
     open(datagram, Some(key)).is_ok()
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::in_flight::{Fate, Sent};
-use crate::one_way::Reflected;
 use crate::seq::Seq;
+use crate::stats::one_way::Reflected;
+use crate::stats::outcome::{Fate, Sent};
 
 /// Counters of duplicates that are remembered, until the losses around them are attributed.
 const DUPLICATES: usize = 1_024;
@@ -171,9 +171,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::one_way::ClockSpan;
-    use crate::stamp::ErrorEstimate;
+    use crate::stats::one_way::ClockSpan;
     use crate::time::{Instant, UnixTime};
+    use crate::wire::stamp::ErrorEstimate;
 
     /// Pings from number 0 on: the counter of each reply, or none.
     fn directions(stateful: bool, counters: &[Option<u32>], duplicates: &[u32]) -> Option<(u64, u64, u64)> {

@@ -8,16 +8,12 @@
 //! copies only what that one is of.
 
 mod error_estimate;
-mod packet;
-mod reflector;
-mod sessions;
+pub(crate) mod packet;
 mod timestamp;
-mod tlvs;
+pub(crate) mod tlvs;
 
 pub use error_estimate::ErrorEstimate;
 pub use packet::{NotStamp, Reply, Request};
-pub use reflector::Reflector;
-pub use sessions::Sessions;
 pub use timestamp::{Format, Timestamp};
 
 /// The port of a reflector, where nothing else was agreed (RFC 8762, section 4.1).
