@@ -40,14 +40,14 @@ mutants: setup ## Change the code that guards, one place at a time, and see test
 	@scripts/mutants $(MUTANTS)
 
 bench: build lean peers ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
-	@cargo build --quiet $(CARGO_FLAGS) --package udping-tests --bin bench
+	@cargo build --quiet $(CARGO_FLAGS) --package udping-bench
 	@$(dir $(HOST))bench $(BENCH)
 
 compare: peers ## Compare HEAD with an earlier commit: throughput, RTT, start, memory; COMPARE="BASE COMMIT --pairs 40"
 	@scripts/compare $(COMPARE)
 
 soak: build peers ## Run servers for 10 minutes with load, faults and restarts, and account for it all; SOAK="--minutes 60"
-	@cargo build --quiet $(CARGO_FLAGS) --package udping-tests --bin soak
+	@cargo build --quiet $(CARGO_FLAGS) --package udping-soak
 	@$(dir $(HOST))soak $(SOAK)
 
 memcheck: build ## Flood the host under valgrind, on each path that datagrams take

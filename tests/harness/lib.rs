@@ -5,6 +5,7 @@ pub mod responder;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -173,7 +174,7 @@ fn program(name: &str) -> PathBuf {
 pub fn file(name: &str, content: &[u8]) -> PathBuf {
     static WRITING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = build_dir().join("test-files").join(process::id().to_string()).join(name);
+    let path = build_dir().join("test-files").join(process::id().to_string()).join(digest(content)).join(name);
     if !path.exists() {
         fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder for the test's files");
         fs::write(&path, content).expect("the test's file");
@@ -190,12 +191,20 @@ pub fn own_file(name: &str, content: &[u8]) -> PathBuf {
     });
     static WRITING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = FOLDER.join(name);
+    let path = FOLDER.join(digest(content)).join(name);
     if !path.exists() {
+        fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder for the test's files");
         fs::write(&path, content).expect("the test's file");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is this user's");
     }
     path
+}
+
+/// A folder's name for files of that content: two tests may call different files the same.
+fn digest(content: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// A file with `key` in it.
