@@ -199,7 +199,7 @@ impl Session {
         while pinger.finish(now) {}
         let summary = pinger.results().total;
         if let Some(losses) = summary.directed_losses {
-            assert_eq!(losses.up + losses.down + losses.unknown, summary.lost);
+            assert_eq!(losses.forward + losses.backward + losses.unknown, summary.lost);
         }
     }
 }

@@ -99,10 +99,14 @@ const SPANS: [Metric<Option<Spread>>; 9] = [
     ("ipdv", "How much the round-trip times of adjacent pings differ.", |s| s.ipdv),
     ("net_rtt", "Round-trip time without the reflector's own.", |s| s.one_way?.net_rtt),
     ("processing", "The reflector's own time.", |s| s.one_way?.processing),
-    ("up_variation", "How much delays on the way there differ between adjacent pings.", |s| s.one_way?.up_variation),
-    ("down_variation", "How much delays on the way back do.", |s| s.one_way?.down_variation),
-    ("up_delay", "Delay on the way there, between clocks declared synchronised.", |s| s.one_way?.synced?.up_delay),
-    ("down_delay", "Delay on the way back, likewise.", |s| s.one_way?.synced?.down_delay),
+    ("forward_variation", "Difference of the forward delay between adjacent pings (RFC 3393).", |s| {
+        s.one_way?.forward_variation
+    }),
+    ("backward_variation", "Difference of the backward delay between adjacent pings (RFC 3393).", |s| {
+        s.one_way?.backward_variation
+    }),
+    ("forward_delay", "Forward delay, between clocks declared synchronised.", |s| s.one_way?.synced?.forward_delay),
+    ("backward_delay", "Backward delay, between clocks declared synchronised.", |s| s.one_way?.synced?.backward_delay),
 ];
 
 const DURATIONS: [Metric<Option<Duration>>; 2] = [

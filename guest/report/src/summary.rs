@@ -37,7 +37,7 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
     rates(results, out);
     outage(total, out);
     if let Some(losses) = total.directed_losses.filter(|_| total.lost > 0) {
-        *out += &format!("lost: {} forward, {} backward, {} unknown\n", losses.up, losses.down, losses.unknown);
+        *out += &format!("lost: {} forward, {} backward, {} unknown\n", losses.forward, losses.backward, losses.unknown);
     }
     if let Some(rtt) = &total.rtt {
         // As ping has it, for programs that read that.
@@ -211,10 +211,10 @@ fn quantities(results: &Results, out: &mut String) {
         ("rtt from schedule", s.scheduled_rtt),
         ("rtt less reflector", one_way.net_rtt),
         ("reflector", one_way.processing),
-        ("forward delay", synced.and_then(|synced| synced.up_delay)),
-        ("backward delay", synced.and_then(|synced| synced.down_delay)),
-        ("forward variation", one_way.up_variation),
-        ("backward variation", one_way.down_variation),
+        ("forward delay", synced.and_then(|synced| synced.forward_delay)),
+        ("backward delay", synced.and_then(|synced| synced.backward_delay)),
+        ("forward variation", one_way.forward_variation),
+        ("backward variation", one_way.backward_variation),
         ("ipdv", s.ipdv),
         ("timer error", p.timer_error),
         ("send call", p.send_call),

@@ -101,9 +101,9 @@ struct ReflectedView {
     counter: u32,
     processing_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    up_delay_ns: Option<i64>,
+    forward_delay_ns: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    down_delay_ns: Option<i64>,
+    backward_delay_ns: Option<i64>,
 }
 
 impl ReflectedView {
@@ -111,8 +111,8 @@ impl ReflectedView {
         Self {
             counter: reflected.counter.0,
             processing_ns: nanos(reflected.processing),
-            up_delay_ns: is_synced.then_some(reflected.up.0),
-            down_delay_ns: is_synced.then_some(reflected.down.0),
+            forward_delay_ns: is_synced.then_some(reflected.forward.0),
+            backward_delay_ns: is_synced.then_some(reflected.backward.0),
         }
     }
 }
@@ -261,13 +261,13 @@ impl From<Spread> for SpreadView {
 /// `stamp`.
 #[derive(Serialize)]
 struct OneWayView {
-    lost_up: Option<u64>,
-    lost_down: Option<u64>,
+    lost_forward: Option<u64>,
+    lost_backward: Option<u64>,
     lost_unknown: Option<u64>,
     processing: Option<SpreadView>,
     net_rtt: Option<SpreadView>,
-    up_variation: Option<SpreadView>,
-    down_variation: Option<SpreadView>,
+    forward_variation: Option<SpreadView>,
+    backward_variation: Option<SpreadView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     synced: Option<SyncedView>,
 }
@@ -275,8 +275,8 @@ struct OneWayView {
 /// `synced`: delays, and how far to believe them.
 #[derive(Serialize)]
 struct SyncedView {
-    up_delay: Option<SpreadView>,
-    down_delay: Option<SpreadView>,
+    forward_delay: Option<SpreadView>,
+    backward_delay: Option<SpreadView>,
     below_zero: u64,
     sender: ClockView,
     reflector: Option<ClockView>,
@@ -298,8 +298,8 @@ impl From<ErrorEstimate> for ClockView {
 impl From<SyncedSpreads> for SyncedView {
     fn from(spreads: SyncedSpreads) -> Self {
         Self {
-            up_delay: spreads.up_delay.map(Into::into),
-            down_delay: spreads.down_delay.map(Into::into),
+            forward_delay: spreads.forward_delay.map(Into::into),
+            backward_delay: spreads.backward_delay.map(Into::into),
             below_zero: spreads.below_zero,
             sender: spreads.sender.into(),
             reflector: spreads.reflector.map(Into::into),
@@ -310,13 +310,13 @@ impl From<SyncedSpreads> for SyncedView {
 impl OneWayView {
     fn new(spreads: OneWaySpreads, losses: Option<DirectedLosses>) -> Self {
         Self {
-            lost_up: losses.map(|losses| losses.up),
-            lost_down: losses.map(|losses| losses.down),
+            lost_forward: losses.map(|losses| losses.forward),
+            lost_backward: losses.map(|losses| losses.backward),
             lost_unknown: losses.map(|losses| losses.unknown),
             processing: spreads.processing.map(Into::into),
             net_rtt: spreads.net_rtt.map(Into::into),
-            up_variation: spreads.up_variation.map(Into::into),
-            down_variation: spreads.down_variation.map(Into::into),
+            forward_variation: spreads.forward_variation.map(Into::into),
+            backward_variation: spreads.backward_variation.map(Into::into),
             synced: spreads.synced.map(Into::into),
         }
     }

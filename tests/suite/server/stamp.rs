@@ -190,16 +190,16 @@ fn a_foreign_reflector_answers_every_ping(runtime: Runtime) {
             let stamp = &total["stamp"];
             assert!(stamp["processing"]["min_ns"].as_u64() > Some(0), "{total}");
             assert!(stamp["net_rtt"]["max_ns"].as_u64() < total["rtt"]["max_ns"].as_u64(), "{total}");
-            assert!(stamp["up_variation"].is_object() && stamp["down_variation"].is_object(), "{total}");
+            assert!(stamp["forward_variation"].is_object() && stamp["backward_variation"].is_object(), "{total}");
             let is_stateful = ours.contains(&"--stateful");
-            for loss in ["lost_up", "lost_down", "lost_unknown"] {
+            for loss in ["lost_forward", "lost_backward", "lost_unknown"] {
                 assert_eq!(stamp[loss].as_u64(), is_stateful.then_some(0), "{loss}: {total}");
             }
             if ours.contains(&"--clock-synced") {
                 let synced = &stamp["synced"];
                 assert_eq!(synced["reflector"], json!({"error_ns": 1_220_704, "synchronised": true}));
                 assert_eq!(synced["below_zero"], 0, "by the same clock: {synced}");
-                for delay in ["up_delay", "down_delay"] {
+                for delay in ["forward_delay", "backward_delay"] {
                     assert!(
                         synced[delay]["max_ns"].as_u64().unwrap() < 60_000_000_000,
                         "{delay}, by the same clock: {synced}"
@@ -220,9 +220,10 @@ fn a_foreign_reflectors_count_tells_where_pings_were_lost(runtime: Runtime) {
         let server = foreign_reflector(&program, key, &options);
         let total = sent(runtime, key, &server, &["--stateful", "-c", "100", "-i", "5ms", "-W", "500ms"]);
         let stamp = &total["stamp"];
-        let [up, down, unknown] = ["lost_up", "lost_down", "lost_unknown"].map(|loss| stamp[loss].as_u64().unwrap());
+        let [forward, backward, unknown] =
+            ["lost_forward", "lost_backward", "lost_unknown"].map(|loss| stamp[loss].as_u64().unwrap());
         assert!(up > 0, "{total}");
-        assert_eq!((down, up + unknown), (0, total["lost"].as_u64().unwrap()), "{total}");
+        assert_eq!((backward, forward + unknown), (0, total["lost"].as_u64().unwrap()), "{total}");
     }
 }
 

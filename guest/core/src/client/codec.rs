@@ -140,8 +140,8 @@ fn reflected(reply: &Reply, sent: UnixTime, arrived: UnixTime) -> Reflected {
     let processing = reply.sent.nanos_since(reply.received, format);
     Reflected {
         counter: reply.seq,
-        up: ClockSpan(reply.received.nanos_since(here(sent), format)),
-        down: ClockSpan(here(arrived).nanos_since(reply.sent, format)),
+        forward: ClockSpan(reply.received.nanos_since(here(sent), format)),
+        backward: ClockSpan(here(arrived).nanos_since(reply.sent, format)),
         // Below zero only where that clock was set in between.
         processing: Duration::from_nanos(u64::try_from(processing).unwrap_or(0)),
         error: reply.error,
@@ -192,9 +192,9 @@ mod tests {
         let hour = 3_600_000_000_000;
         let expected = Reflected {
             counter: Seq(4),
-            up: ClockSpan(hour + 500),
+            forward: ClockSpan(hour + 500),
             // T4 is 2,000 ns after T1, and T3, but for the hour, 800 ns.
-            down: ClockSpan(1_200 - hour),
+            backward: ClockSpan(1_200 - hour),
             processing: Duration::from_nanos(300),
             error: error(),
         };

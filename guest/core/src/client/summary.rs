@@ -79,8 +79,8 @@ impl Summary {
         self.longest_outage = longer(self.longest_outage, flow.longest_outage);
         if let Some(losses) = flow.directed_losses {
             let all = self.directed_losses.get_or_insert_default();
-            all.up += losses.up;
-            all.down += losses.down;
+            all.forward += losses.forward;
+            all.backward += losses.backward;
             all.unknown += losses.unknown;
         }
     }

@@ -15,7 +15,7 @@ const STRETCHES: usize = 64;
 /// In which direction pings were lost, from a stateful reflector's counter (RFC 8762, section 4.3).
 ///
 /// In a stretch between two answered pings, the counter says how many replies the reflector sent: so many were lost on the way
-/// back, the rest of the lost pings on the way there. A ping that was overtaken on the way there has a lower counter than one
+/// back, the rest of the lost pings forward. A ping that was overtaken forward has a lower counter than one
 /// before it; a stretch then goes on until a ping is answered that was not. Until then, and where counters and pings do not add
 /// up, it is unknown.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct LossDirections {
     ended: VecDeque<(Seq, Stretch)>,
     /// Those before.
     attributed: Attributed,
-    /// Counters that further replies to a ping had, oldest first: the ping was duplicated on the way there.
+    /// Counters that further replies to a ping had, oldest first: the ping was duplicated forward.
     duplicates: VecDeque<Seq>,
 }
 
@@ -47,15 +47,15 @@ struct Stretch {
 struct Attributed {
     losses: DirectedLosses,
     /// Replies that are missing beyond the pings lost in their stretches. Each was a duplicate's, or that of a ping which seems
-    /// lost on the way there but was overtaken.
+    /// lost forward but was overtaken.
     surplus: u64,
 }
 
 impl Attributed {
     fn add(&mut self, Stretch { lost, missing }: Stretch) {
         if missing <= lost {
-            self.losses.down += missing;
-            self.losses.up += lost - missing;
+            self.losses.backward += missing;
+            self.losses.forward += lost - missing;
         } else {
             self.losses.unknown += lost;
             self.surplus += missing - lost;
@@ -67,9 +67,9 @@ impl Attributed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DirectedLosses {
     /// That did not reach the reflector.
-    pub up: u64,
+    pub forward: u64,
     /// Whose replies did not come back.
-    pub down: u64,
+    pub backward: u64,
     /// That may be either.
     pub unknown: u64,
 }
@@ -115,9 +115,13 @@ impl LossDirections {
     pub fn losses(&self) -> Option<DirectedLosses> {
         let mut all = self.attributed;
         self.ended.iter().for_each(|(_, stretch)| all.add(*stretch));
-        let DirectedLosses { up, down, unknown } = all.losses;
-        let doubtful = up.min(all.surplus);
-        self.stateful.then_some(DirectedLosses { up: up - doubtful, down, unknown: unknown + doubtful + self.open.lost })
+        let DirectedLosses { forward, backward, unknown } = all.losses;
+        let doubtful = forward.min(all.surplus);
+        self.stateful.then_some(DirectedLosses {
+            forward: forward - doubtful,
+            backward,
+            unknown: unknown + doubtful + self.open.lost,
+        })
     }
 
     /// The next answered ping has this counter.
@@ -182,7 +186,7 @@ mod tests {
         for (i, counter) in counters.iter().enumerate() {
             let span = ClockSpan(0);
             let (processing, error) = (Duration::ZERO, ErrorEstimate::of_clock(false));
-            let reflected = |n: &u32| Reflected { counter: Seq(*n), up: span, down: span, processing, error };
+            let reflected = |n: &u32| Reflected { counter: Seq(*n), forward: span, backward: span, processing, error };
             let sent = Sent {
                 scheduled: Instant::from_nanos(0),
                 at: Instant::from_nanos(0),
@@ -194,7 +198,7 @@ mod tests {
             };
             directions.record(Seq(i as u32), &sent);
         }
-        directions.losses().map(|losses| (losses.up, losses.down, losses.unknown))
+        directions.losses().map(|losses| (losses.forward, losses.backward, losses.unknown))
     }
 
     #[test]
@@ -235,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_loss_among_pings_that_were_overtaken_is_told_as_soon_as_one_was_not() {
-        // Ping 5 overtook 2, 3 and 4, which seem to have been lost on the way back until they turn up; ping 1 was.
+        // Ping 5 overtook 2, 3 and 4, which seem to have been lost backward until they turn up; ping 1 was.
         let counters = [Some(0), None, Some(3), Some(4), Some(5), Some(2)];
         assert_eq!(directions(true, &counters, &[]), Some((0, 0, 1)));
         assert_eq!(directions(true, &[&counters[..], &[Some(6)]].concat(), &[]), Some((0, 1, 0)));
@@ -257,7 +261,7 @@ mod tests {
             directions.open.lost += 1;
             directions.answered(Seq(counter));
         }
-        assert_eq!(directions.losses(), Some(DirectedLosses { up: 10_000, down: 0, unknown: 0 }));
+        assert_eq!(directions.losses(), Some(DirectedLosses { forward: 10_000, backward: 0, unknown: 0 }));
         assert!(directions.ended.capacity() <= STRETCHES, "{}", directions.ended.capacity());
     }
 
@@ -266,9 +270,9 @@ mod tests {
         let mut directions = LossDirections::new(true);
         directions.highest = Seq(u32::MAX - 1);
         directions.open.lost = 2;
-        // Two replies in between, MAX and 0: both were lost on the way back.
+        // Two replies in between, MAX and 0: both were lost backward.
         directions.answered(Seq(1));
-        assert_eq!(directions.losses(), Some(DirectedLosses { up: 0, down: 2, unknown: 0 }));
+        assert_eq!(directions.losses(), Some(DirectedLosses { forward: 0, backward: 2, unknown: 0 }));
     }
 
     #[test]
@@ -292,9 +296,9 @@ mod tests {
                 counters[i] = (i == count || pings[i].1 != 1).then_some(counter);
             }
             let [there, back] = [0, 1].map(|way| pings.iter().filter(|(_, lost)| *lost == way).count() as u64);
-            let (up, down, unknown) = directions(true, &counters, &[]).unwrap();
-            prop_assert!(up <= there && down <= back, "{up} of {there}, {down} of {back}: {counters:?}");
-            prop_assert_eq!(up + down + unknown, there + back);
+            let (forward, backward, unknown) = directions(true, &counters, &[]).unwrap();
+            prop_assert!(forward <= there && backward <= back, "{forward} of {there}, {backward} of {back}: {counters:?}");
+            prop_assert_eq!(forward + backward + unknown, there + back);
         }
     }
 }

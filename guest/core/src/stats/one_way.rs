@@ -29,9 +29,9 @@ pub struct Reflected {
     /// The reply's number: the ping's from a stateless reflector, a count of the session from a stateful one.
     pub counter: Seq,
     /// From T1 to T2: from the sender's clock to the reflector's.
-    pub up: ClockSpan,
+    pub forward: ClockSpan,
     /// From T3 to T4: back.
-    pub down: ClockSpan,
+    pub backward: ClockSpan,
     /// From T2 to T3: by the reflector's clock alone.
     pub processing: Duration,
     /// How far that clock may be wrong.
@@ -43,8 +43,8 @@ pub struct Reflected {
 pub struct OneWayDelays {
     processing: Distribution,
     net_rtt: Distribution,
-    up_variation: Distribution,
-    down_variation: Distribution,
+    forward_variation: Distribution,
+    backward_variation: Distribution,
     /// Where the clocks were declared to be synchronised.
     synced: Option<SyncedDelays>,
 }
@@ -52,8 +52,8 @@ pub struct OneWayDelays {
 /// What means something only between clocks that agree.
 #[derive(Clone, Debug)]
 struct SyncedDelays {
-    up: Distribution,
-    down: Distribution,
+    forward: Distribution,
+    backward: Distribution,
     below_zero: u64,
     sender: ErrorEstimate,
     reflector: Option<ErrorEstimate>,
@@ -67,9 +67,9 @@ pub struct OneWaySpreads {
     /// RTT less that.
     pub net_rtt: Option<Spread>,
     /// How much T2 - T1 differs between adjacent pings.
-    pub up_variation: Option<Spread>,
+    pub forward_variation: Option<Spread>,
     /// How much T4 - T3 does.
-    pub down_variation: Option<Spread>,
+    pub backward_variation: Option<Spread>,
     /// Only where the clocks were declared to be synchronised.
     pub synced: Option<SyncedSpreads>,
 }
@@ -78,9 +78,9 @@ pub struct OneWaySpreads {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncedSpreads {
     /// T2 - T1.
-    pub up_delay: Option<Spread>,
+    pub forward_delay: Option<Spread>,
     /// T4 - T3.
-    pub down_delay: Option<Spread>,
+    pub backward_delay: Option<Spread>,
     /// Delays that came out below zero, as none do between clocks that agree. They are in neither spread.
     pub below_zero: u64,
     /// How far the clock here may be wrong.
@@ -96,9 +96,15 @@ impl OneWayDelays {
         Self {
             processing: new(),
             net_rtt: new(),
-            up_variation: new(),
-            down_variation: new(),
-            synced: clock.map(|sender| SyncedDelays { up: new(), down: new(), below_zero: 0, sender, reflector: None }),
+            forward_variation: new(),
+            backward_variation: new(),
+            synced: clock.map(|sender| SyncedDelays {
+                forward: new(),
+                backward: new(),
+                below_zero: 0,
+                sender,
+                reflector: None,
+            }),
         }
     }
 
@@ -108,7 +114,7 @@ impl OneWayDelays {
         self.net_rtt.record(rtt.saturating_sub(reflected.processing));
         if let Some(synced) = &mut self.synced {
             synced.reflector = Some(reflected.error);
-            for (delays, span) in [(&mut synced.up, reflected.up), (&mut synced.down, reflected.down)] {
+            for (delays, span) in [(&mut synced.forward, reflected.forward), (&mut synced.backward, reflected.backward)] {
                 match span.delay() {
                     Some(delay) => delays.record(delay),
                     None => synced.below_zero += 1,
@@ -119,8 +125,8 @@ impl OneWayDelays {
 
     /// Two pings with adjacent numbers were answered.
     pub fn record_adjacent(&mut self, one: Reflected, other: Reflected) {
-        self.up_variation.record(one.up.variation(other.up));
-        self.down_variation.record(one.down.variation(other.down));
+        self.forward_variation.record(one.forward.variation(other.forward));
+        self.backward_variation.record(one.backward.variation(other.backward));
     }
 
     /// The run so far.
@@ -128,11 +134,11 @@ impl OneWayDelays {
         OneWaySpreads {
             processing: self.processing.spread(),
             net_rtt: self.net_rtt.spread(),
-            up_variation: self.up_variation.spread(),
-            down_variation: self.down_variation.spread(),
+            forward_variation: self.forward_variation.spread(),
+            backward_variation: self.backward_variation.spread(),
             synced: self.synced.as_ref().map(|synced| SyncedSpreads {
-                up_delay: synced.up.spread(),
-                down_delay: synced.down.spread(),
+                forward_delay: synced.forward.spread(),
+                backward_delay: synced.backward.spread(),
                 below_zero: synced.below_zero,
                 sender: synced.sender,
                 reflector: synced.reflector,
@@ -156,10 +162,10 @@ mod tests {
     #[test]
     fn delays_themselves_are_kept_only_where_clocks_are_declared_synchronised() {
         let (here, there) = (ErrorEstimate::of_clock(true), ErrorEstimate::of_clock(false));
-        let reflected = |up, down, processing| Reflected {
+        let reflected = |forward, backward, processing| Reflected {
             counter: Seq(0),
-            up: ClockSpan(up),
-            down: ClockSpan(down),
+            forward: ClockSpan(forward),
+            backward: ClockSpan(backward),
             processing: Duration::from_nanos(processing),
             error: there,
         };
@@ -172,10 +178,10 @@ mod tests {
             let spreads = delays.spreads();
             let mean = |spread: Option<Spread>| spread.map(|spread| spread.mean.as_nanos());
             assert_eq!((mean(spreads.processing), mean(spreads.net_rtt)), (Some(25), Some(85)));
-            assert_eq!((mean(spreads.up_variation), mean(spreads.down_variation)), (Some(65), Some(16)));
+            assert_eq!((mean(spreads.forward_variation), mean(spreads.backward_variation)), (Some(65), Some(16)));
             assert_eq!(spreads.synced.is_some(), clock.is_some());
             if let Some(synced) = spreads.synced {
-                assert_eq!((mean(synced.up_delay), mean(synced.down_delay)), (Some(60), Some(18)));
+                assert_eq!((mean(synced.forward_delay), mean(synced.backward_delay)), (Some(60), Some(18)));
                 assert_eq!(synced.below_zero, 1, "a delay of -5 is none");
                 assert_eq!((synced.sender, synced.reflector), (here, Some(there)));
             }

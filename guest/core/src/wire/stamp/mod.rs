@@ -1,8 +1,8 @@
 //! STAMP, the Simple Two-way Active Measurement Protocol: RFC 8762, and the session identifiers of RFC 8972.
 //!
 //! A Session-Sender sends requests, which carry a number and the time they were sent at (T1). A Session-Reflector sends each
-//! back with the times at which it came (T2) and left again (T3), so that the sender can tell the way there from the way
-//! back, and from the time in between. With a key that both have, each datagram carries an HMAC (authenticated mode).
+//! back with the times at which it came (T2) and left again (T3), so that the sender can tell the forward delay from the
+//! backward delay, and both from the time in between. With a key that both have, each datagram carries an HMAC (authenticated mode).
 //!
 //! Of the optional TLVs of RFC 8972 only the HMAC TLV is here: to a reflector they are bytes that it copies, and with a key it
 //! copies only what that one is of.
