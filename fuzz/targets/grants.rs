@@ -13,15 +13,15 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use udping_host::config::cli::Cli;
 use udping_host::permissions::grants::{
-    Advice, AnswerRule, By, Denied, Destination, Endpoint, Flags, GrantSpec, Grants, HostName, Listen, NamePattern, Network,
-    Ports, Reason, Refusal, Request, Standing,
+    Advice, AnswerRule, DenyReason, DenyRule, Destination, Endpoint, Flags, GrantSpec, GrantedBy, Grants, HostName, Listen,
+    NamePattern, Network, PeerCredit, Ports, Refusal, Request,
 };
 use udping_host::permissions::names::Names;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = str::from_utf8(data) {
         reads_what_it_shows::<Endpoint>(text);
-        reads_what_it_shows::<Denied>(text);
+        reads_what_it_shows::<DenyRule>(text);
         reads_what_it_shows::<Listen>(text);
         reads_what_it_shows::<Network>(text);
         reads_what_it_shows::<NamePattern>(text);
@@ -146,13 +146,13 @@ fn name(input: &mut Unstructured<'_>) -> arbitrary::Result<HostName> {
 }
 
 fn request(input: &mut Unstructured<'_>) -> arbitrary::Result<Request> {
-    let standings = [Standing::Unheard, Standing::Silent, Standing::Answered, Standing::Owed];
-    let standing = *input.choose(&standings)?;
+    let credits = [PeerCredit::None, PeerCredit::Expired, PeerCredit::Exhausted, PeerCredit::Available];
+    let credit = *input.choose(&credits)?;
     let peer = address(input)?;
     Ok(match input.int_in_range(0..=4_u8)? {
         0 => Request::Bind(peer),
-        1 => Request::Connect { to: peer, standing },
-        2 => Request::Send { to: peer, standing },
+        1 => Request::Connect { to: peer, credit },
+        2 => Request::Send { to: peer, credit },
         3 => Request::Receive { from: peer, listening: input.arbitrary()? },
         _ => Request::Resolve(name(input)?),
     })
@@ -194,22 +194,22 @@ impl Case {
 
     fn nothing_is_granted_by_default(&self) {
         let decided = Grants::default().decide(&self.request);
-        assert!(matches!(decided, Err(_) | Ok(By::Answer)), "{self:?}");
+        assert!(matches!(decided, Err(_) | Ok(GrantedBy::Answer)), "{self:?}");
     }
 
-    fn nobody_is_reached_who_is_denied_or_nowhere(&self, decided: Result<By, Reason>) {
+    fn nobody_is_reached_who_is_denied_or_nowhere(&self, decided: Result<GrantedBy, DenyReason>) {
         let Some(peer) = self.peer() else { return };
         let nowhere = peer.port() == 0 || peer.ip().to_canonical().is_unspecified();
         let denied = self.grants.deny.iter().any(|denied| denied.denies(peer));
-        assert_eq!(decided == Err(Reason::Nowhere), nowhere, "{self:?}");
-        assert_eq!(decided == Err(Reason::Denied), denied && !nowhere, "{self:?}");
+        assert_eq!(decided == Err(DenyReason::Nowhere), nowhere, "{self:?}");
+        assert_eq!(decided == Err(DenyReason::Denied), denied && !nowhere, "{self:?}");
     }
 
     /// The request with another peer.
     fn with_peer(&self, peer: SocketAddr) -> Request {
         match self.request.clone() {
-            Request::Connect { standing, .. } => Request::Connect { to: peer, standing },
-            Request::Send { standing, .. } => Request::Send { to: peer, standing },
+            Request::Connect { credit, .. } => Request::Connect { to: peer, credit },
+            Request::Send { credit, .. } => Request::Send { to: peer, credit },
             Request::Receive { listening, .. } => Request::Receive { from: peer, listening },
             other => other,
         }
@@ -227,12 +227,17 @@ impl Case {
         for other in others.into_iter().filter(|other| !other.is_unspecified()) {
             let request = self.with_peer(SocketAddr::new(other.into(), peer.port()));
             let decided = self.grants.decide(&request);
-            assert!(matches!(decided, Err(Reason::Denied | Reason::Nowhere)), "{request:?}: {decided:?} under {self:?}");
+            assert!(
+                matches!(decided, Err(DenyReason::Denied | DenyReason::Nowhere)),
+                "{request:?}: {decided:?} under {self:?}"
+            );
         }
     }
 
-    fn own_addresses_are_granted_exactly(&self, decided: Result<By, Reason>) {
-        let Some(peer) = self.peer().filter(|_| decided == Ok(By::Grant) && !self.grants.inherit_network) else { return };
+    fn own_addresses_are_granted_exactly(&self, decided: Result<GrantedBy, DenyReason>) {
+        let Some(peer) = self.peer().filter(|_| decided == Ok(GrantedBy::Grant) && !self.grants.inherit_network) else {
+            return;
+        };
         let ip = peer.ip().to_canonical();
         if self.grants.own.contains(&ip) {
             let is_exact = |granted: &Destination| granted.network().address() == Some(ip);
@@ -240,11 +245,11 @@ impl Case {
         }
     }
 
-    fn answers_are_owed(&self, decided: Result<By, Reason>) {
-        if decided == Ok(By::Answer) {
+    fn answers_are_owed(&self, decided: Result<GrantedBy, DenyReason>) {
+        if decided == Ok(GrantedBy::Answer) {
             match self.request {
-                Request::Connect { to, standing } | Request::Send { to, standing } => {
-                    assert_eq!(standing, Standing::Owed, "{self:?}");
+                Request::Connect { to, credit } | Request::Send { to, credit } => {
+                    assert_eq!(credit, PeerCredit::Available, "{self:?}");
                     assert!(!to.ip().to_canonical().is_multicast(), "{self:?}");
                 }
                 Request::Receive { listening, .. } => assert!(listening, "{self:?}"),
@@ -253,7 +258,7 @@ impl Case {
         }
     }
 
-    fn a_mapped_address_is_the_one_it_stands_for(&self, decided: Result<By, Reason>) {
+    fn a_mapped_address_is_the_one_it_stands_for(&self, decided: Result<GrantedBy, DenyReason>) {
         let other = |address: SocketAddr| match address {
             SocketAddr::V4(v4) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
             SocketAddr::V6(v6) => match v6.ip().to_canonical() {
@@ -263,15 +268,15 @@ impl Case {
         };
         let request = match self.request.clone() {
             Request::Bind(local) => Request::Bind(other(local)),
-            Request::Connect { to, standing } => Request::Connect { to: other(to), standing },
-            Request::Send { to, standing } => Request::Send { to: other(to), standing },
+            Request::Connect { to, credit } => Request::Connect { to: other(to), credit },
+            Request::Send { to, credit } => Request::Send { to: other(to), credit },
             Request::Receive { from, listening } => Request::Receive { from: other(from), listening },
             Request::Resolve(name) => Request::Resolve(name),
         };
         assert_eq!(self.grants.decide(&request), decided, "{request:?} is not decided as {self:?}");
     }
 
-    fn the_order_of_grants_means_nothing(&self, decided: Result<By, Reason>) {
+    fn the_order_of_grants_means_nothing(&self, decided: Result<GrantedBy, DenyReason>) {
         let mut turned = self.grants.clone();
         turned.send = turned.send.iter().rev().copied().collect();
         turned.deny.reverse();
@@ -281,12 +286,12 @@ impl Case {
         assert_eq!(turned.decide(&self.request), decided, "{self:?}");
     }
 
-    fn a_refusal_is_one_line_and_its_flags_grant_what_was_asked(&self, reason: Reason) {
+    fn a_refusal_is_one_line_and_its_flags_grant_what_was_asked(&self, reason: DenyReason) {
         let Self { grants, request, .. } = self;
         let refusal = Refusal { component: "x", request, reason, grants, advice: &Advice::default() }.to_string();
         assert_eq!(refusal.lines().count(), 1, "{refusal}");
         let flags = Flags { grants, request }.to_string();
-        if !matches!(reason, Reason::NotGranted | Reason::Special(_)) || flags.contains("HOST:PORT") {
+        if !matches!(reason, DenyReason::NotGranted | DenyReason::Special(_)) || flags.contains("HOST:PORT") {
             return;
         }
         // More than are listed.

@@ -16,13 +16,13 @@ use udping_host::permissions::grants::Grants;
 use udping_host::permissions::guard::{Guard, Ledger, Meters, Rates};
 use udping_host::permissions::limits::CompileLimits;
 use udping_host::permissions::limits::{Activity, Enforcer, Limits, Lookups, Output};
-use udping_host::process::harden::LowPorts;
+use udping_host::process::harden::BindCapability;
 use udping_host::process::helper::Role;
 use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, LoadError, Program, Sandbox};
-use udping_host::wasi::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
+use udping_host::wasi::udp::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
 use wasm_encoder::Encode as _;
 use wasm_smith::{Component, Config, Module};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -155,7 +155,7 @@ fn run(program: &Program) {
         stderr: MemoryOutputPipe::new(1 << 20),
         environment: Arc::new(Environment::new([])),
         names: Arc::default(),
-        setting: Setting {
+        setting: SocketContext {
             guard: Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)),
             activity: Activity::default(),
             lookups: Lookups::new(limits.lookups),
@@ -164,7 +164,7 @@ fn run(program: &Program) {
             options: SocketOptions::default(),
             kept: Arc::default(),
             reports: Reports::new(),
-            low_ports: Arc::new(LowPorts::new(false)),
+            bind_capability: Arc::new(BindCapability::new(false)),
         },
         limits,
         output: Output::new(&limits),

@@ -169,7 +169,7 @@ impl Session {
         let (mut replies, mut arrived) = (Vec::new(), 0);
         for payload in &self.payloads {
             now = now + Duration::from_millis(1);
-            if let Some(departure) = pinger.poll_send(now, wall) {
+            if let Some(departure) = pinger.poll_transmit(now, wall) {
                 let request = Request::decode(departure.datagram, self.key().as_ref()).expect("a request");
                 let reply = Reply {
                     seq: request.seq,

@@ -13,13 +13,13 @@ use udping_host::permissions::grants::Grants;
 use udping_host::permissions::guard::{Guard, Ledger, Meters, Rates};
 use udping_host::permissions::limits::CompileLimits;
 use udping_host::permissions::limits::{Activity, Limits, Lookups, Output};
-use udping_host::process::harden::LowPorts;
+use udping_host::process::harden::BindCapability;
 use udping_host::process::helper::Role;
 use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
-use udping_host::sandbox::instance::{Ended, Instance, Program, Sandbox};
-use udping_host::wasi::udp::{Buffers, Reports, Setting, SocketOptions, Tuning};
+use udping_host::sandbox::instance::{Instance, Outcome, Program, Sandbox};
+use udping_host::wasi::udp::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
@@ -42,8 +42,8 @@ fuzz_target!(init: serve(), |program: &[u8]| {
         let (said, ended) = run(program, tuning);
         let words: Vec<_> = said.split_whitespace().collect();
         let trapped = match ended {
-            Ended::Succeeded => false,
-            Ended::Trapped(_) => true,
+            Outcome::Succeeded => false,
+            Outcome::Trapped(_) => true,
             other => panic!("{other:?}: {said}"),
         };
         if let Err(wrong) = judge(Backend::Exact, program, &words, trapped) {
@@ -61,7 +61,7 @@ fn serve() {
 }
 
 /// Runs a program: what it said, and how it ended.
-fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
+fn run(program: &[u8], tuning: Tuning) -> (String, Outcome) {
     let (host, runtime) = &*HOST;
     let grants = Arc::new(Grants { inherit_network: true, ..Grants::default() }.into());
     let ledger = Arc::new(Ledger::new(|denial, _| panic!("{denial}")));
@@ -74,7 +74,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
         stderr: stderr.clone(),
         environment: Arc::new(Environment::new([])),
         names: Arc::default(),
-        setting: Setting {
+        setting: SocketContext {
             guard: Arc::new(Guard::new("obeys".to_owned(), grants, Arc::new(Meters::new(Rates::default())), ledger)),
             activity: Activity::default(),
             lookups: Lookups::new(limits.lookups),
@@ -83,7 +83,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Ended) {
             options: SocketOptions::default(),
             kept: Arc::default(),
             reports: Reports::new(),
-            low_ports: Arc::new(LowPorts::new(false)),
+            bind_capability: Arc::new(BindCapability::new(false)),
         },
         limits,
         output: Output::new(&limits),

@@ -221,13 +221,13 @@ impl ClientSession {
                     now = now + interval.saturating_mul(span % 8).max(Duration::from_nanos(span.into()))
                 }
                 ClientStep::Send => {
-                    if let Some(departure) = pinger.poll_send(now, wall) {
+                    if let Some(departure) = pinger.poll_transmit(now, wall) {
                         attempts += 1;
                         sent.push(departure.datagram.to_vec());
                     }
                 }
                 ClientStep::SendInVain => {
-                    if let Some(Departure { flow, seq, .. }) = pinger.poll_send(now, wall) {
+                    if let Some(Departure { flow, seq, .. }) = pinger.poll_transmit(now, wall) {
                         attempts += 1;
                         pinger.not_sent(flow, seq, now, String::new());
                     }

@@ -137,8 +137,8 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
 }
 
 fn attempt_all(role: &str) {
-    let (low_ports, marks) = (role == "low ports", role == "marks");
-    let needs = Needs { low_ports, mark: marks, bind_device: marks };
+    let (bind_capability, marks) = (role == "low ports", role == "marks");
+    let needs = Needs { bind_capability, mark: marks, bind_device: marks };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let needless = needless(&socket);
     // What was opened before is still there: what Landlock keeps holds for it, too, and system calls alone would not.
@@ -185,7 +185,7 @@ fn attempt_all(role: &str) {
     say("resolve a name", ("localhost", 0).to_socket_addrs().map(drop));
     say("bind a low port", UdpSocket::bind("127.0.0.1:9").map(drop));
     say("mark what is sent", mark());
-    harden::LowPorts::new(needs.keep_a_capability()).are_bound();
+    harden::BindCapability::new(needs.keep_a_capability()).release();
     say("mark what is sent later", mark());
     say("bind a low port later", UdpSocket::bind("127.0.0.1:9").map(drop));
     // What a run does.
@@ -214,8 +214,8 @@ fn give_up_privileges() {
     }
     for step in ["before", "low ports", "bound"] {
         match step {
-            "low ports" => assert!(harden::drop_privileges(Needs { low_ports: true, ..Needs::default() }).is_empty()),
-            "bound" => harden::LowPorts::new(true).are_bound(),
+            "low ports" => assert!(harden::drop_privileges(Needs { bind_capability: true, ..Needs::default() }).is_empty()),
+            "bound" => harden::BindCapability::new(true).release(),
             _ => {}
         }
         let status = fs::read_to_string("/proc/thread-self/status").unwrap();

@@ -140,7 +140,7 @@ impl Output {
     }
 
     /// When there is something to print, whatever happens.
-    pub fn next_wake(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.live.as_ref().map(|(_, due)| *due)
     }
 

@@ -170,7 +170,7 @@ fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mu
             return Ok(());
         }
         let resolves = network.readdressing.as_ref().and_then(Readdressing::poll_timeout);
-        let mut wake = [pinger.next_wake(), output.next_wake(), resolves].into_iter().flatten().min();
+        let mut wake = [pinger.poll_timeout(), output.poll_timeout(), resolves].into_iter().flatten().min();
         if let (true, Some(send)) = (args.precise, pinger.next_send()) {
             let early = send.before(SPIN);
             if early <= clock::now() {
@@ -221,7 +221,7 @@ fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
 }
 
 fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
-    while let Some(departure) = pinger.poll_send(clock::now(), clock::unix_now()) {
+    while let Some(departure) = pinger.poll_transmit(clock::now(), clock::unix_now()) {
         let (flow, seq, before) = (departure.flow, departure.seq, clock::now());
         match sockets.send(&departure) {
             Ok(()) => pinger.departed(flow, seq, before, clock::now()),

@@ -143,14 +143,16 @@ impl Scenario {
             let awake = at(send.and_then(|send| send.at_ms).unwrap_or(0));
             let departure = pinger.next_send().map(|due| due.max(awake));
             let arrival = replies.peek().map(|reply| at(reply.at_ms));
-            let Some(now) = [departure, arrival].into_iter().flatten().min().or_else(|| pinger.next_wake()) else { break };
+            let Some(now) = [departure, arrival].into_iter().flatten().min().or_else(|| pinger.poll_timeout()) else {
+                break;
+            };
             pinger.handle_timeout(now);
             if pinger.is_over() {
                 break;
             }
             let wall = wall(now.since(at(0)));
             if departure == Some(now) {
-                let Some(departure) = pinger.poll_send(now, wall) else { continue };
+                let Some(departure) = pinger.poll_transmit(now, wall) else { continue };
                 let (flow, seq, datagram) = (departure.flow, departure.seq, departure.datagram.to_vec());
                 match send {
                     Some(send) if send.fails => pinger.not_sent(flow, seq, now, String::new()),

@@ -100,7 +100,7 @@ impl Printed {
 
     /// Sends what is due, in a call that takes 9 us; gives the datagram.
     fn send(&mut self, us: u64) -> Vec<u8> {
-        let departure = self.pinger.poll_send(at(us), wall(us)).unwrap();
+        let departure = self.pinger.poll_transmit(at(us), wall(us)).unwrap();
         let (flow, seq, datagram) = (departure.flow, departure.seq, departure.datagram.to_vec());
         self.pinger.departed(flow, seq, at(us), at(us + 9));
         datagram
@@ -108,7 +108,7 @@ impl Printed {
 
     /// The same, but the socket takes nothing.
     fn fail_to_send(&mut self, us: u64) {
-        let departure = self.pinger.poll_send(at(us), wall(us)).unwrap();
+        let departure = self.pinger.poll_transmit(at(us), wall(us)).unwrap();
         let (flow, seq) = (departure.flow, departure.seq);
         self.pinger.not_sent(flow, seq, at(us), "no route to it".to_owned());
     }

@@ -9,17 +9,17 @@ use crate::config::key::Keys;
 use crate::config::plan::Plan;
 use crate::permissions::grants::Grants;
 use crate::permissions::guard::{Denial, Kind, Ledger, Traffic};
-use crate::permissions::limits::Struck;
+use crate::permissions::limits::LimitExceeded;
 use crate::process::exit::Exit;
 use crate::process::signals::Signal;
 use crate::sandbox::artifact::{Artifact, Source};
 use crate::sandbox::instance::Stopped;
 
 /// Something that did not pass, and how many of its kind were not told since the last.
-pub fn denial(denial: &Denial<'_>, untold: u64) {
+pub fn denial(denial: &Denial<'_>, suppressed: u64) {
     let Kind { what, why } = denial.kind();
-    let more = if untold > 0 { format!(" ({untold} more since the last such line)") } else { String::new() };
-    tracing::warn!(event = "denied", what, why, untold, "{denial}{more}");
+    let more = if suppressed > 0 { format!(" ({suppressed} more since the last such line)") } else { String::new() };
+    tracing::warn!(event = "denied", what, why, suppressed, "{denial}{more}");
 }
 
 /// A component is about to run.
@@ -51,7 +51,7 @@ pub fn keys_read(keys: usize) {
 }
 
 /// A component was stopped at a limit.
-pub fn limited(component: &str, limit: &Struck) {
+pub fn limited(component: &str, limit: &LimitExceeded) {
     tracing::warn!(event = "limited", component, "stopped: {component} {limit}");
 }
 
@@ -105,8 +105,8 @@ pub fn killed(component: &str, exit: Exit) {
 
 /// A run is over.
 pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
-    for (Kind { what, why }, count, untold) in ledger.totals() {
-        tracing::info!(event = "denied in all", what, why, count, untold, "{count} denied: {what}, {why}");
+    for (Kind { what, why }, count, suppressed) in ledger.totals() {
+        tracing::info!(event = "denied_total", what, why, count, suppressed, "{count} denied: {what}, {why}");
     }
     let Traffic { received, received_bytes, sent, sent_bytes, dropping } = ledger.traffic();
     let (component, code, dropping_us) = (plan.source.name(), exit.code(), dropping.as_micros() as u64);

@@ -19,7 +19,7 @@ use crate::permissions::limits::{Activity, Lookups, Output};
 use crate::permissions::names::Names;
 use crate::permissions::own_addresses;
 use crate::process::exit::Exit;
-use crate::process::harden::LowPorts;
+use crate::process::harden::BindCapability;
 use crate::process::log::say;
 #[cfg(feature = "compiler")]
 use crate::process::trust;
@@ -29,7 +29,7 @@ use crate::sandbox::compile::{Cache, Key};
 use crate::sandbox::environment::Environment;
 use crate::sandbox::instance::{Instance, LoadError, Loaded, Program, Sandbox};
 use crate::sandbox::terminal;
-use crate::wasi::udp::{Buffers, Kept, RawSocket, Reports, Setting};
+use crate::wasi::udp::{Buffers, InheritedSockets, RawSocket, Reports, SocketContext};
 
 /// How a component is made ready to run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,7 +129,7 @@ pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit>
 
 /// What all instances of a run share.
 #[derive(Clone)]
-pub struct Shared {
+pub struct RunContext {
     /// What they may do.
     pub grants: Arc<Current>,
     /// What names stand for.
@@ -145,7 +145,7 @@ pub struct Shared {
     pub recorder: Option<Arc<Recorder>>,
 }
 
-impl Shared {
+impl RunContext {
     /// Resolves the names in the plan's grants. What does not pass is told.
     ///
     /// # Errors
@@ -176,7 +176,7 @@ impl Shared {
     }
 
     /// A place for instances. Where `given` are sockets that are bound already, they are its own.
-    pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<Place> {
+    pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<WorkerContext> {
         let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone())
             .with_advice(plan.advice.clone())
             .with_recorder(self.recorder.clone());
@@ -185,20 +185,26 @@ impl Shared {
         let reports = Reports::new();
         let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers, &reports));
         let given = given.collect::<io::Result<Vec<_>>>()?;
-        let kept = Kept::new(given, if plan.restart.is_some() { plan.limits.sockets } else { 0 })?;
-        let low_ports = LowPorts::new(plan.harden && plan.needs().keep_a_capability());
-        Ok(Place { guard: Arc::new(guard), kept: Arc::new(kept), low_ports: Arc::new(low_ports), buffers, reports })
+        let kept = InheritedSockets::new(given, if plan.restart.is_some() { plan.limits.sockets } else { 0 })?;
+        let bind_capability = BindCapability::new(plan.harden && plan.needs().keep_a_capability());
+        Ok(WorkerContext {
+            guard: Arc::new(guard),
+            kept: Arc::new(kept),
+            bind_capability: Arc::new(bind_capability),
+            buffers,
+            reports,
+        })
     }
 
     /// An instance for `plan`, in `place`.
     pub fn instance<Out: StdoutStream, Err: StdoutStream>(
         &self,
         plan: &Plan,
-        place: &Place,
+        place: &WorkerContext,
         stdout: Out,
         stderr: Err,
     ) -> Instance<Out, Err> {
-        let Place { guard, kept, low_ports, buffers, reports } = place.clone();
+        let WorkerContext { guard, kept, bind_capability, buffers, reports } = place.clone();
         let (activity, lookups) = (Activity::default(), self.lookups.clone());
         Instance {
             arguments: plan.argv(),
@@ -207,7 +213,7 @@ impl Shared {
             stderr,
             output: self.output.clone(),
             names: self.names.clone(),
-            setting: Setting {
+            setting: SocketContext {
                 guard,
                 activity,
                 lookups,
@@ -216,7 +222,7 @@ impl Shared {
                 options: plan.socket_options.clone(),
                 kept,
                 reports,
-                low_ports,
+                bind_capability,
             },
             limits: plan.limits,
             own_stdin: plan.stdin,
@@ -237,11 +243,11 @@ fn environment(plan: &Plan) -> Environment {
 
 /// What instances have in common that follow one another.
 #[derive(Clone)]
-pub struct Place {
+pub struct WorkerContext {
     /// Knows whom they have heard from.
     pub guard: Arc<Guard>,
-    kept: Arc<Kept>,
-    low_ports: Arc<LowPorts>,
+    kept: Arc<InheritedSockets>,
+    bind_capability: Arc<BindCapability>,
     buffers: Arc<Buffers>,
     reports: Arc<Reports>,
 }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, duplex};
 use udping_components::{CLIENT, Component, SERVER};
 use wasmtime_wasi::cli::AsyncStdoutStream;
 
-use crate::commands::context::{Loading, Shared, load};
+use crate::commands::context::{Loading, RunContext, load};
 use crate::commands::run::runtime;
 use crate::config::cli::RunFlags;
 use crate::config::plan::Plan;
@@ -38,7 +38,7 @@ async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
     let server_plan = plan(SERVER, &["0", "--bind", "127.0.0.1"])?;
     let (lines, out) = duplex(PIPE);
     let _server_watchdog = server.watched(&enforcer)?;
-    let shared = Shared::of(&server_plan)?;
+    let shared = RunContext::of(&server_plan)?;
     let place = shared.place(&server_plan, Vec::new())?;
     let server_instance =
         shared.instance(&server_plan, &place, AsyncStdoutStream::new(PIPE, out), Stream::stderr(&server_plan.source));
@@ -54,7 +54,7 @@ async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
         let plan = plan(CLIENT, &["127.0.0.1", port])?;
         println!("$ udping-host {}", command_line(&plan));
         let _client_watchdog = client.watched(&enforcer)?;
-        let shared = Shared::of(&plan)?;
+        let shared = RunContext::of(&plan)?;
         let instance = shared.instance(
             &plan,
             &shared.place(&plan, Vec::new())?,

@@ -4,14 +4,14 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use crate::commands::context::Shared;
+use crate::commands::context::RunContext;
 use crate::config::plan::Plan;
 use crate::permissions::grants::AnswerRule;
 use crate::process::exit::Exit;
 
 /// Writes the grants and limits of `plan` to `out`, with the names in them resolved.
 pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
-    let shared = Shared::of(plan)?;
+    let shared = RunContext::of(plan)?;
     let grants = shared.grants.get();
     writeln!(out, "{} may", plan.source.name())?;
     let mut granted = false;

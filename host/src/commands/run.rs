@@ -10,19 +10,19 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::commands::audit;
-use crate::commands::context::{self, Loading, Place, Shared};
+use crate::commands::context::{self, Loading, RunContext, WorkerContext};
 #[cfg(target_os = "linux")]
 use crate::commands::rotation::Rotation;
 use crate::config::key;
 use crate::config::plan::Plan;
-use crate::permissions::limits::{self, Enforcer, Struck};
+use crate::permissions::limits::{self, Enforcer, LimitExceeded};
 use crate::process::activation;
 use crate::process::exit::Exit;
-use crate::process::harden::{self, LowPorts};
+use crate::process::harden::{self, BindCapability};
 use crate::process::log::{self, say};
 use crate::process::signals::{AS_ONE, AtSignals, Held, Signal, Stop};
 use crate::process::standard_output;
-use crate::sandbox::instance::{Ended, Program};
+use crate::sandbox::instance::{Outcome, Program};
 use crate::sandbox::standard_input::Input;
 use crate::sandbox::standard_streams::Stream;
 
@@ -46,7 +46,7 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     let rotation = plan.key_file.as_deref().map(Rotation::of);
     plan.socket_options.check()?;
     standard_output::open();
-    let shared = Shared::of(plan)?;
+    let shared = RunContext::of(plan)?;
     if plan.withholds_key {
         let (component, key) = (plan.source.name(), key::VARIABLE);
         say(format_args!("{key} is set, and {component} does not get it; to hand it over: --env {key}"));
@@ -87,7 +87,7 @@ pub fn run(plan: &Plan) -> Result<Exit> {
 }
 
 /// Ends the process in the place of a thread that cannot, with what that would have said.
-fn enforcer(plan: &Plan, shared: &Shared) -> Enforcer {
+fn enforcer(plan: &Plan, shared: &RunContext) -> Enforcer {
     let (plan, ledger) = (plan.clone(), shared.ledger.clone());
     Enforcer::new(move |limit, exit| {
         if let Some(limit) = limit {
@@ -101,7 +101,7 @@ fn enforcer(plan: &Plan, shared: &Shared) -> Enforcer {
 
 /// Leaves this process with what its guests need. All is read by now, and there is no other thread yet.
 #[cfg(target_os = "linux")]
-fn give_up(plan: &Plan, shared: &Shared, given: &[UdpSocket]) -> Result<()> {
+fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> {
     use std::os::fd::AsFd as _;
 
     if plan.resolves_at_any_time() {
@@ -116,7 +116,7 @@ fn give_up(plan: &Plan, shared: &Shared, given: &[UdpSocket]) -> Result<()> {
 
 /// Says that there is nothing to give up.
 #[cfg(not(target_os = "linux"))]
-fn give_up(_: &Plan, _: &Shared, _: &[UdpSocket]) -> Result<()> {
+fn give_up(_: &Plan, _: &RunContext, _: &[UdpSocket]) -> Result<()> {
     harden::shut().iter().for_each(say);
     Ok(())
 }
@@ -125,7 +125,7 @@ fn give_up(_: &Plan, _: &Shared, _: &[UdpSocket]) -> Result<()> {
 fn instances(
     plan: &Plan,
     program: &Program,
-    shared: &Shared,
+    shared: &RunContext,
     enforcer: &Enforcer,
     given: Vec<UdpSocket>,
     watch: impl FnOnce() -> Result<()> + Send,
@@ -135,7 +135,7 @@ fn instances(
     // Threads start without the capability that this one may still have.
     let (stop, _watchdog) = thread::scope(|scope| {
         let start = || {
-            LowPorts::new(plan.harden).are_bound();
+            BindCapability::new(plan.harden).release();
             let grace = if input == Input::Notices { plan.stop_grace } else { Duration::ZERO };
             let stop = Stop::at(signals, Ending { enforcer: enforcer.clone(), grace });
             let stop = stop.context("cannot watch for signals")?;
@@ -160,7 +160,7 @@ fn instances(
                 thread::Builder::new().name("worker".to_owned()).spawn_scoped(scope, worker)
             })
             .collect();
-        LowPorts::new(plan.harden).are_bound();
+        BindCapability::new(plan.harden).release();
         if workers.iter().any(Result::is_err) {
             stop.raise(None);
         }
@@ -207,7 +207,7 @@ impl Drop for StopOthers<'_> {
 fn work(
     plan: &Plan,
     program: &Program,
-    shared: &Shared,
+    shared: &RunContext,
     enforcer: &Enforcer,
     given: Vec<UdpSocket>,
     stop: &Stop,
@@ -218,7 +218,7 @@ fn work(
         loop {
             let start = Instant::now();
             let ended = instance(plan, program, shared, enforcer, &place, stop).await;
-            if !matches!(ended, Ended::Trapped(_)) || plan.restart.is_none() || stop.is_raised() {
+            if !matches!(ended, Outcome::Trapped(_)) || plan.restart.is_none() || stop.is_raised() {
                 return Ok(ended.exit(shared.ledger.refusals()));
             }
             // One that ran for long has not trapped because it was started anew.
@@ -238,12 +238,12 @@ fn work(
 async fn instance(
     plan: &Plan,
     program: &Program,
-    shared: &Shared,
+    shared: &RunContext,
     enforcer: &Enforcer,
-    place: &Place,
+    place: &WorkerContext,
     stop: &Stop,
-) -> Ended {
-    let deadline = plan.limits.time.map(|time| enforcer.within(time, Struck::Time(time)));
+) -> Outcome {
+    let deadline = plan.limits.time.map(|time| enforcer.within(time, LimitExceeded::Time(time)));
     let stderr = Stream::stderr(&plan.source);
     // Standard output is for the policy that comes of it.
     let stdout = if plan.learns { Stream::stderr(&plan.source) } else { Stream::stdout(&plan.source) };
@@ -266,17 +266,17 @@ async fn instance(
         std::future::pending::<()>().await;
     }
     // What it wrote without waiting for the reader.
-    if matches!(ended, Ended::Succeeded | Ended::Failed | Ended::GaveUp | Ended::Stopped(_)) {
+    if matches!(ended, Outcome::Succeeded | Outcome::Failed | Outcome::GaveUp | Outcome::Stopped(_)) {
         let _ = standard_output::finish();
     }
     match &ended {
-        Ended::Trapped(reason) => audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref()),
-        Ended::Stopped(stopped) => audit::stopped(&plan.source.name(), *stopped, plan.stop_grace),
-        Ended::Limited(limit) => {
+        Outcome::Trapped(reason) => audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref()),
+        Outcome::Stopped(stopped) => audit::stopped(&plan.source.name(), *stopped, plan.stop_grace),
+        Outcome::Limited(limit) => {
             enforcer.limited();
             audit::limited(&plan.source.name(), limit);
         }
-        Ended::Succeeded | Ended::Failed | Ended::GaveUp => {}
+        Outcome::Succeeded | Outcome::Failed | Outcome::GaveUp => {}
     }
     ended
 }

@@ -206,7 +206,7 @@ impl Plan {
     /// What the process still needs when guest code runs.
     pub fn needs(&self) -> Needs {
         Needs {
-            low_ports: self.grants.binds_low_ports(),
+            bind_capability: self.grants.binds_low_ports(),
             mark: self.socket_options.mark.is_some(),
             bind_device: self.socket_options.bind_device.is_some(),
         }

@@ -19,11 +19,11 @@ pub enum Exit {
     NotAComponent,
     /// The component reached a limit.
     Limited,
-    /// Ended by SIGHUP.
+    /// Outcome by SIGHUP.
     HungUp,
-    /// Ended by SIGINT.
+    /// Outcome by SIGINT.
     Interrupted,
-    /// Ended by SIGTERM.
+    /// Outcome by SIGTERM.
     Terminated,
 }
 

@@ -9,7 +9,7 @@ use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::cli::environment;
 
 use crate::sandbox::facts;
-use crate::wasi::udp::{Reports, Setting};
+use crate::wasi::udp::{Reports, SocketContext};
 
 /// The variable that tells a component that it runs here.
 const UNDER_UDPING_HOST: (&str, &str) = (contract::UDPING_HOST, env!("CARGO_PKG_VERSION"));
@@ -105,7 +105,7 @@ pub struct EnvironmentView<'a> {
     /// Whether it is given notices, and facts of the host.
     pub notices: bool,
     /// What its sockets share, which has facts to tell.
-    pub setting: &'a Setting,
+    pub setting: &'a SocketContext,
 }
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.

@@ -6,10 +6,10 @@ use std::io;
 
 use udping_cli::contract;
 
-use crate::wasi::udp::Setting;
+use crate::wasi::udp::SocketContext;
 
 /// What they are now for an instance with that setting.
-pub fn variables(setting: &Setting) -> Vec<(String, String)> {
+pub fn variables(setting: &SocketContext) -> Vec<(String, String)> {
     let facts = [
         (contract::UDPING_COLUMNS, columns().map(|columns| columns.to_string())),
         (contract::UDPING_DROPPED, setting.reports.dropped().map(|count| count.to_string())),

@@ -13,7 +13,7 @@ use wasmtime_wasi::cli::StdoutStream;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::permissions::limits::{Enforcer, Footprint, Limits, Output, Struck, Watchdog};
+use crate::permissions::limits::{Enforcer, Footprint, LimitExceeded, Limits, Output, Watchdog};
 use crate::permissions::names::Names;
 use crate::process::exit::Exit;
 use crate::process::printable::Printable;
@@ -24,7 +24,7 @@ use crate::sandbox::environment::Environment;
 use crate::sandbox::linker;
 use crate::sandbox::standard_input::{self, Input};
 use crate::sandbox::state::State;
-use crate::wasi::udp::Setting;
+use crate::wasi::udp::SocketContext;
 
 /// Why something that starts as a component cannot be run.
 #[derive(Debug, Error)]
@@ -40,7 +40,7 @@ pub enum LoadError {
     NoCompiler,
     /// Its compilation was stopped at a limit.
     #[error(transparent)]
-    Limited(Struck),
+    Limited(LimitExceeded),
     /// The process that compiled it was killed.
     #[error("was killed while it was compiled: the system has no more memory, or somebody did it")]
     Killed,
@@ -167,7 +167,7 @@ pub struct Instance<Out, Err> {
     /// The names in its grants.
     pub names: Arc<Names>,
     /// What its sockets share.
-    pub setting: Setting,
+    pub setting: SocketContext,
     /// What it may use.
     pub limits: Limits,
     /// What it may write.
@@ -180,7 +180,7 @@ pub struct Instance<Out, Err> {
 
 /// How an instance ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum Outcome {
     /// It succeeded.
     Succeeded,
     /// It ran, and reports failure.
@@ -190,12 +190,12 @@ pub enum Ended {
     /// It did what a component may not, for the reason given.
     Trapped(String),
     /// It was stopped at a limit.
-    Limited(Struck),
+    Limited(LimitExceeded),
     /// It was ended, since it was to stop and did not.
     Stopped(Stopped),
 }
 
-impl Ended {
+impl Outcome {
     /// How that, with so many refusals, ends this program.
     pub fn exit(&self, refusals: u64) -> Exit {
         match self {
@@ -241,7 +241,7 @@ impl Program {
 
     /// Runs an instance to its end. Where it is given notices, they say when its environment changes, and when `stop` is raised
     /// or a report asked for. One that cannot know that it is to stop, or does not end in time, is ended.
-    pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: &Stop) -> Ended
+    pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: &Stop) -> Outcome
     where
         Out: StdoutStream + 'static,
         Err: StdoutStream + 'static,
@@ -262,7 +262,7 @@ impl Program {
         let mut state = State::new(wasi, program, instance.names, instance.setting, limits);
         // Before it is made: nothing can stop that half-way.
         if let Err(struck) = state.memory().reserve(self.footprint) {
-            return Ended::Limited(struck);
+            return Outcome::Limited(struck);
         }
         let mut store = Store::new(self.command.engine(), state);
         store.limiter(|state| state.memory());
@@ -292,20 +292,20 @@ impl Program {
             }
         };
         tokio::select! {
-            result = run => Ended::of(result, &limits, self.declares_notices),
-            () = out_of_time => Ended::Limited(Struck::Time(limits.time.unwrap_or_default())),
-            stopped = is_stopped => Ended::Stopped(stopped),
+            result = run => Outcome::of(result, &limits, self.declares_notices),
+            () = out_of_time => Outcome::Limited(LimitExceeded::Time(limits.time.unwrap_or_default())),
+            stopped = is_stopped => Outcome::Stopped(stopped),
         }
     }
 }
 
-impl Ended {
+impl Outcome {
     /// Who keeps to the [`contract`] leaves by `wasi:cli/exit` where it could not run; to all others that is one way to fail.
     fn of(result: wasmtime::Result<Result<(), ()>>, limits: &Limits, declares_notices: bool) -> Self {
         match result {
             Ok(Ok(())) => Self::Succeeded,
             Ok(Err(())) => Self::Failed,
-            Err(error) => match (error.downcast_ref::<I32Exit>(), Struck::of(&error, limits)) {
+            Err(error) => match (error.downcast_ref::<I32Exit>(), LimitExceeded::of(&error, limits)) {
                 (Some(I32Exit(0)), _) => Self::Succeeded,
                 (Some(_), _) if declares_notices => Self::GaveUp,
                 (Some(_), _) => Self::Failed,
@@ -353,17 +353,17 @@ mod tests {
     #[test]
     fn an_end_has_one_code() {
         for (ended, refusals, exit) in [
-            (Ended::Succeeded, 0, Exit::Success),
-            (Ended::Succeeded, 3, Exit::Success),
-            (Ended::Failed, 0, Exit::Failed),
-            (Ended::Failed, 1, Exit::Refused),
-            (Ended::GaveUp, 0, Exit::Usage),
-            (Ended::GaveUp, 1, Exit::Refused),
-            (Ended::Trapped(String::new()), 0, Exit::Trapped),
-            (Ended::Trapped(String::new()), 1, Exit::Refused),
-            (Ended::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }), 1, Exit::Terminated),
-            (Ended::Stopped(Stopped { signal: None, could_know: true }), 0, Exit::Success),
-            (Ended::Limited(Struck::Sockets(1)), 1, Exit::Limited),
+            (Outcome::Succeeded, 0, Exit::Success),
+            (Outcome::Succeeded, 3, Exit::Success),
+            (Outcome::Failed, 0, Exit::Failed),
+            (Outcome::Failed, 1, Exit::Refused),
+            (Outcome::GaveUp, 0, Exit::Usage),
+            (Outcome::GaveUp, 1, Exit::Refused),
+            (Outcome::Trapped(String::new()), 0, Exit::Trapped),
+            (Outcome::Trapped(String::new()), 1, Exit::Refused),
+            (Outcome::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }), 1, Exit::Terminated),
+            (Outcome::Stopped(Stopped { signal: None, could_know: true }), 0, Exit::Success),
+            (Outcome::Limited(LimitExceeded::Sockets(1)), 1, Exit::Limited),
         ] {
             assert_eq!(ended.exit(refusals), exit, "{ended:?} after {refusals}");
         }

@@ -12,7 +12,7 @@ use crate::sandbox::waiting::WaitingView;
 #[cfg(target_os = "linux")]
 use crate::wasi::clock::{Clock, ClockView};
 use crate::wasi::network::NetworkView;
-use crate::wasi::udp::Setting;
+use crate::wasi::udp::SocketContext;
 
 /// What a store holds.
 pub struct State {
@@ -22,7 +22,7 @@ pub struct State {
     notices: bool,
     table: ResourceTable,
     names: Arc<Names>,
-    setting: Setting,
+    setting: SocketContext,
     usage: Usage,
     memory: Memory,
     compute: Compute,
@@ -37,7 +37,7 @@ impl State {
         wasi: WasiCtx,
         (arguments, environment, notices): (Vec<String>, Arc<Environment>, bool),
         names: Arc<Names>,
-        setting: Setting,
+        setting: SocketContext,
         limits: Limits,
     ) -> Self {
         let mut table = ResourceTable::new();

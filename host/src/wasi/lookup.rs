@@ -9,7 +9,7 @@ use wasmtime_wasi::p2::{DynPollable, Network, SocketResult, subscribe};
 use crate::wasi::addresses::Addresses;
 use crate::wasi::network::ip_name_lookup::{Host, HostResolveAddressStream};
 use crate::wasi::network::{ErrorCode, IpAddress, NetworkView};
-use crate::wasi::udp::Setting;
+use crate::wasi::udp::SocketContext;
 
 impl Host for NetworkView<'_> {
     fn resolve_addresses(&mut self, network: Resource<Network>, name: String) -> SocketResult<Resource<Addresses>> {
@@ -21,9 +21,9 @@ impl Host for NetworkView<'_> {
             return Ok(self.table.push(Addresses::Ready(Addresses::of(Ok(vec![ip]))))?);
         }
         let name = name.parse().map_err(|_| ErrorCode::InvalidArgument)?;
-        let Setting { guard, lookups, .. } = self.setting;
+        let SocketContext { guard, lookups, .. } = self.setting;
         let is_granted = self.names.is_granted(&name);
-        if !guard.looks_up(&name) {
+        if !guard.permit_resolve(&name) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let addresses = if let Some(known) = self.names.known(&name) {

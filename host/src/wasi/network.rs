@@ -11,7 +11,7 @@ pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Ip
 
 use crate::permissions::limits::Usage;
 use crate::permissions::names::Names;
-use crate::wasi::udp::Setting;
+use crate::wasi::udp::SocketContext;
 
 #[allow(missing_docs)]
 #[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
@@ -47,7 +47,7 @@ pub struct NetworkView<'a> {
     /// The names that were resolved when the run started.
     pub names: &'a Arc<Names>,
     /// What sockets share.
-    pub setting: &'a Setting,
+    pub setting: &'a SocketContext,
     /// What the instance has open.
     pub usage: &'a mut Usage,
 }

@@ -119,7 +119,7 @@ impl Said {
             let Ok(event) = serde_json::from_str::<Value>(&line?) else { continue };
             let count = |key| event[key].as_u64().with_context(|| format!("no {key}: {event}"));
             match event["event"].as_str() {
-                Some("denied in all") if event["what"] == "receive" => {
+                Some("denied_total") if event["what"] == "receive" => {
                     said.denied.push((event["why"].as_str().unwrap_or_default().to_owned(), count("count")?));
                 }
                 Some("trapped") => said.traps += 1,

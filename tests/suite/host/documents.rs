@@ -180,6 +180,35 @@ fn every_flag_that_any_text_names_is_parsed() {
     assert!(wrong.is_empty(), "flags that no program here has:\n{}", wrong.join("\n"));
 }
 
+/// Words of our own, for which the field has others: forward and backward, a reply, events, the UDP Pinger lab.
+const NOT_OURS: [&str; 12] = [
+    "way there",
+    "way back",
+    "either way",
+    "no single host",
+    "itself an answer",
+    "denied in all",
+    "untold",
+    "mishap",
+    "classic lab",
+    "so much",
+    "whoever",
+    "of each way",
+];
+
+#[test]
+fn help_and_output_have_the_words_of_the_field() {
+    let mut texts: Vec<_> = HELP.iter().map(|arguments| (arguments.join(" "), help(arguments))).collect();
+    for path in files("guest/report/tests/snapshots", ".snap").iter().chain(&files("docs", ".json")) {
+        texts.push((path.display().to_string(), read(path)));
+    }
+    assert!(texts.len() > 25, "{} texts", texts.len());
+    for (place, text) in &texts {
+        let found: Vec<_> = NOT_OURS.iter().filter(|words| text.contains(**words)).collect();
+        assert!(found.is_empty(), "{place}: {found:?}");
+    }
+}
+
 /// A source without its unit tests, whose command lines may well be wrong.
 fn without_tests(text: &str) -> String {
     text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()

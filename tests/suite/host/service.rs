@@ -186,7 +186,7 @@ fn the_trail_has_the_start_each_kind_of_denial_and_the_end_with_totals() {
     assert_eq!(outcome.code(), 3, "{outcome:?}");
     let trail = trail(&outcome.stderr);
     let events: Vec<_> = trail.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    let expected = ["started", "denied", "denied", "denied in all", "denied in all", "ended"];
+    let expected = ["started", "denied", "denied", "denied_total", "denied_total", "ended"];
     assert_eq!(events, expected, "{outcome:?}");
     let digest = run(Command::new("sha256sum").arg(&guest)).stdout;
     assert_eq!(trail[0]["sha256"], digest.split(' ').next().unwrap());

@@ -67,7 +67,7 @@ fn what_a_component_writes_to_standard_error_is_a_record_of_its_own_kind() {
     assert_printable(&outcome.stderr);
     let events = events(&outcome.stderr);
     let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    let expected = ["started", "stderr", "stderr", "denied", "stderr", "stderr", "stderr", "denied in all", "ended"];
+    let expected = ["started", "stderr", "stderr", "denied", "stderr", "stderr", "stderr", "denied_total", "ended"];
     assert_eq!(kinds, expected, "{outcome:?}");
     let lines: Vec<_> = events.iter().filter(|event| event["event"] == "stderr").map(|event| &event["line"]).collect();
     assert_eq!(lines, [FORGED, r"\u{1b}[2J\xff\\x41", r"to be continued\u{202e}", "", "half a li"]);
@@ -100,7 +100,7 @@ fn standard_output_is_recorded_too_where_it_is_the_file_that_the_trail_is_in() {
     assert_eq!(status.code(), Some(0));
     let events = events(&fs::read_to_string(&path).unwrap());
     let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["started", "stdout", "denied", "stdout", "denied in all", "ended"]);
+    assert_eq!(kinds, ["started", "stdout", "denied", "stdout", "denied_total", "ended"]);
     assert_eq!((&events[1]["line"], &events[3]["line"]), (&FORGED.into(), &"half".into()));
     // Else standard output is the component's own.
     let apart = run(&mut writing(&["--log", "json"], &actions));

@@ -222,7 +222,7 @@ fn a_foreign_reflectors_count_tells_where_pings_were_lost(runtime: Runtime) {
         let stamp = &total["stamp"];
         let [forward, backward, unknown] =
             ["lost_forward", "lost_backward", "lost_unknown"].map(|loss| stamp[loss].as_u64().unwrap());
-        assert!(up > 0, "{total}");
+        assert!(forward > 0, "{total}");
         assert_eq!((backward, forward + unknown), (0, total["lost"].as_u64().unwrap()), "{total}");
     }
 }

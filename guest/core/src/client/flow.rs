@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::client::sent_pings::InFlight;
+use crate::client::sent_pings::SentPings;
 use crate::client::summary::Summary;
 use crate::seq::Seq;
 use crate::stats::delays::{Delays, Measured};
@@ -34,7 +34,7 @@ pub struct Flow {
     peer: SocketAddr,
     /// Where pings went before, and until when.
     before: Option<(SocketAddr, Instant)>,
-    in_flight: InFlight,
+    sent_pings: SentPings,
     delays: Delays,
     jitter: Jitter,
     reordering: Reordering,
@@ -53,11 +53,11 @@ pub struct Flow {
 
 impl Flow {
     /// Pings to `peer`, of which none was sent yet.
-    pub fn new(peer: SocketAddr, in_flight: InFlight, delays: Delays, measured: Measured) -> Self {
+    pub fn new(peer: SocketAddr, sent_pings: SentPings, delays: Delays, measured: Measured) -> Self {
         Self {
             peer,
             before: None,
-            in_flight,
+            sent_pings,
             delays,
             jitter: Jitter::default(),
             reordering: Reordering::default(),
@@ -102,19 +102,19 @@ impl Flow {
 
     /// Ping `seq`; `None` where it was not sent, or is forgotten.
     pub fn get(&self, seq: Seq) -> Option<&Sent> {
-        self.in_flight.get(seq)
+        self.sent_pings.get(seq)
     }
 
     /// Sends the next ping, due at `scheduled`, at `now`, which says that it was sent at `wall`.
     pub fn send(&mut self, scheduled: Instant, now: Instant, wall: UnixTime) -> Seq {
         self.attempts += 1;
         self.awaited += 1;
-        self.in_flight.enter(scheduled, now, wall)
+        self.sent_pings.enter(scheduled, now, wall)
     }
 
     /// Ping `seq`, the newest, was sent at `now` and not when it was entered, with `bytes` bytes. Gives when it was due.
     pub fn departed(&mut self, seq: Seq, now: Instant, bytes: usize) -> Option<Instant> {
-        let sent = self.in_flight.get_mut(seq)?;
+        let sent = self.sent_pings.get_mut(seq)?;
         sent.at = now;
         self.sent_bytes += bytes as u64;
         Some(sent.scheduled)
@@ -122,7 +122,7 @@ impl Flow {
 
     /// The socket did not accept ping `seq`. Whether that was news.
     pub fn not_sent(&mut self, seq: Seq) -> bool {
-        match self.in_flight.get_mut(seq) {
+        match self.sent_pings.get_mut(seq) {
             Some(sent) if sent.fate == Fate::Awaited => sent.fate = Fate::NotSent,
             _ => return false,
         }
@@ -133,7 +133,7 @@ impl Flow {
 
     /// Nobody waits for ping `seq` any longer. Whether somebody did.
     pub fn timed_out(&mut self, seq: Seq) -> bool {
-        match self.in_flight.get_mut(seq) {
+        match self.sent_pings.get_mut(seq) {
             Some(sent) if sent.fate == Fate::Awaited => sent.fate = Fate::Lost,
             _ => return false,
         }
@@ -151,7 +151,7 @@ impl Flow {
         reflected: Option<Reflected>,
         total: Option<&mut Delays>,
     ) -> Option<ReplyKind> {
-        let sent = self.in_flight.get_mut(seq)?;
+        let sent = self.sent_pings.get_mut(seq)?;
         let kind = match sent.fate {
             Fate::Awaited => ReplyKind::InTime,
             Fate::Lost => ReplyKind::Late,
@@ -179,7 +179,7 @@ impl Flow {
         let sent = *sent;
         self.awaited -= 1;
         self.jitter.record(rtt);
-        let received = |seq| self.in_flight.get(seq).copied().filter(|other| other.fate == Fate::Received);
+        let received = |seq| self.sent_pings.get(seq).copied().filter(|other| other.fate == Fate::Received);
         let neighbours = [received(seq.previous()), received(seq.next())];
         for delays in [Some(&mut self.delays), total].into_iter().flatten() {
             delays.record(&sent, neighbours);
@@ -194,13 +194,13 @@ impl Flow {
 
     /// Forgets the oldest ping, if that is settled and not needed any more: nothing more will become of it.
     pub fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
-        let settled = self.in_flight.forget_oldest();
+        let settled = self.sent_pings.forget_oldest();
         self.settle(settled)
     }
 
     /// Forgets the oldest ping, whatever became of it: the run is over.
     pub fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
-        let settled = self.in_flight.take_oldest();
+        let settled = self.sent_pings.take_oldest();
         self.settle(settled)
     }
 
@@ -217,7 +217,7 @@ impl Flow {
     /// What came of the pings until `now`. Of those that were lost on one way alone, only those that are settled.
     pub fn summary(&self, now: Instant) -> Summary {
         let mut losses = self.losses.clone();
-        self.in_flight.iter().for_each(|sent| losses.record(sent.at, sent.fate));
+        self.sent_pings.iter().for_each(|sent| losses.record(sent.at, sent.fate));
         Summary {
             sent: self.attempts - self.send_errors,
             received: self.delays.rtt.count(),

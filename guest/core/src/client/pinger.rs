@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::client::codec::Codec;
 use crate::client::flow::Flow;
 use crate::client::schedule::{Pace, Schedule};
-use crate::client::sent_pings::InFlight;
+use crate::client::sent_pings::SentPings;
 use crate::client::summary::{Punctuality, Summary};
 use crate::seq::Seq;
 use crate::stats::Distribution;
@@ -102,8 +102,8 @@ pub struct Results {
 
 /// One run.
 ///
-/// The caller's loop: [`Self::handle_timeout`], [`Self::poll_send`] until `None`, feed what arrived to
-/// [`Self::handle_datagram`], take [`Self::poll_event`] until `None`, and wait until [`Self::next_wake`] or until a datagram
+/// The caller's loop: [`Self::handle_timeout`], [`Self::poll_transmit`] until `None`, feed what arrived to
+/// [`Self::handle_datagram`], take [`Self::poll_event`] until `None`, and wait until [`Self::poll_timeout`] or until a datagram
 /// comes; as long as [`Self::is_over`] says no. Then [`Self::finish`].
 #[derive(Debug)]
 pub struct Pinger {
@@ -143,9 +143,9 @@ impl Pinger {
         let kind = if count <= FLOWS_WITH_PERCENTILES { Distribution::with_percentiles } else { Distribution::of_moments };
         let history = (HISTORY / count.max(1)).max(LEAST_HISTORY);
         let flow = |index: usize| {
-            let in_flight = InFlight::new(config.first, history);
+            let sent_pings = SentPings::new(config.first, history);
             let peer = config.targets[index % targets];
-            Flow::new(peer, in_flight, Delays::new(config.measured, kind), config.measured)
+            Flow::new(peer, sent_pings, Delays::new(config.measured, kind), config.measured)
         };
         let flows: Vec<_> = (0..count).map(flow).collect();
         let address = |(index, flow): (usize, &Flow)| ((index / targets, flow.peer()), FlowId(index));
@@ -186,7 +186,7 @@ impl Pinger {
     /// The datagram that is due at `now`, if one is; `wall` is the time it carries.
     ///
     /// It counts as sent at `now`, unless [`Self::departed`] says when, or [`Self::not_sent`] takes it back.
-    pub fn poll_send(&mut self, now: Instant, wall: UnixTime) -> Option<Departure<'_>> {
+    pub fn poll_transmit(&mut self, now: Instant, wall: UnixTime) -> Option<Departure<'_>> {
         let (id, due) = self.due(now)?;
         self.attempts += 1;
         let flow = &mut self.flows[id.0];
@@ -332,8 +332,8 @@ impl Pinger {
         }
     }
 
-    /// When [`Self::poll_send`] or [`Self::handle_timeout`] next has something to do; `None` where it never will.
-    pub fn next_wake(&mut self) -> Option<Instant> {
+    /// When [`Self::poll_transmit`] or [`Self::handle_timeout`] next has something to do; `None` where it never will.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
         let send = (!self.has_sent_all()).then(|| self.schedule.next());
         let expiry = self.next_awaited().and_then(|(flow, seq)| self.expiry(flow, seq));
         let deadline = self.config.deadline.map(|deadline| self.start + deadline);

@@ -49,7 +49,7 @@ const ONLY: FlowId = FlowId(0);
 /// A pinger that has sent all its pings on the grid, and the datagrams it sent.
 fn after_sending(count: u64) -> (Pinger, Vec<Vec<u8>>) {
     let mut pinger = Pinger::new(config(count), at(0));
-    let sent = (0..count).map(|i| pinger.poll_send(at(i * 100), wall(i)).unwrap().datagram.to_vec()).collect();
+    let sent = (0..count).map(|i| pinger.poll_transmit(at(i * 100), wall(i)).unwrap().datagram.to_vec()).collect();
     (pinger, sent)
 }
 
@@ -78,14 +78,14 @@ fn total(pinger: &Pinger) -> Summary {
 #[test]
 fn pings_are_numbered_from_one_and_sent_on_the_grid_whether_or_not_replies_come() {
     let mut pinger = Pinger::new(config(2), at(0));
-    assert_eq!(pinger.next_wake(), Some(at(0)));
-    let departure = pinger.poll_send(at(0), wall(3)).unwrap();
+    assert_eq!(pinger.poll_timeout(), Some(at(0)));
+    let departure = pinger.poll_transmit(at(0), wall(3)).unwrap();
     assert_eq!((departure.flow, departure.seq, departure.to, departure.source_port), (ONLY, Seq(1), peer(), 0));
     assert_eq!(departure.datagram, &b"Ping 1 1700000000.000003000\t\t\t\t\t"[..]);
-    assert_eq!(pinger.poll_send(at(99), wall(0)), None);
-    assert_eq!(pinger.next_wake(), Some(at(100)));
-    assert_eq!(pinger.poll_send(at(103), wall(0)).unwrap().seq, Seq(2));
-    assert_eq!(pinger.poll_send(at(200), wall(0)), None);
+    assert_eq!(pinger.poll_transmit(at(99), wall(0)), None);
+    assert_eq!(pinger.poll_timeout(), Some(at(100)));
+    assert_eq!(pinger.poll_transmit(at(103), wall(0)).unwrap().seq, Seq(2));
+    assert_eq!(pinger.poll_transmit(at(200), wall(0)), None);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn lost_late_and_duplicate_are_told_apart() {
     pinger.handle_datagram(arrival(210, peer()), &sent[2]);
     pinger.handle_datagram(arrival(215, peer()), &sent[2]);
     // Pings 1 and 2 time out just after 250 and 350 ms; 1 is answered at 360 all the same.
-    assert_eq!(pinger.next_wake(), Some(Instant::from_nanos(250_000_001)));
+    assert_eq!(pinger.poll_timeout(), Some(Instant::from_nanos(250_000_001)));
     pinger.handle_datagram(arrival(360, peer()), &sent[0]);
     assert!(pinger.is_over());
     assert_eq!(
@@ -166,7 +166,7 @@ fn a_stopped_run_is_over_and_says_what_was_still_awaited() {
     pinger.handle_datagram(arrival(201, peer()), &sent[1]);
     pinger.stop();
     assert!(pinger.is_over());
-    assert_eq!(pinger.poll_send(at(300), wall(0)), None);
+    assert_eq!(pinger.poll_transmit(at(300), wall(0)), None);
     let summary = total(&pinger);
     assert_eq!((summary.sent, summary.received, summary.lost, summary.awaited), (3, 1, 0, 2));
     assert_eq!(summary.loss_ratio(), 0.0);
@@ -176,9 +176,9 @@ fn a_stopped_run_is_over_and_says_what_was_still_awaited() {
 fn a_run_ends_at_its_deadline_whatever_is_awaited() {
     let mut pinger = Pinger::new(Config { deadline: Some(Duration::from_millis(150)), ..config(10) }, at(0));
     for ms in [0, 100] {
-        assert!(pinger.poll_send(at(ms), wall(0)).is_some());
+        assert!(pinger.poll_transmit(at(ms), wall(0)).is_some());
     }
-    assert_eq!(pinger.next_wake(), Some(at(150)));
+    assert_eq!(pinger.poll_timeout(), Some(at(150)));
     pinger.handle_timeout(at(149));
     assert!(!pinger.is_over());
     pinger.handle_timeout(at(150));
@@ -190,7 +190,7 @@ fn a_run_ends_at_its_deadline_whatever_is_awaited() {
 fn without_a_count_a_run_goes_on() {
     let mut pinger = Pinger::new(Config { count: None, ..config(1) }, at(0));
     for i in 0..1_000 {
-        let departure = pinger.poll_send(at(i * 100), wall(0)).unwrap();
+        let departure = pinger.poll_transmit(at(i * 100), wall(0)).unwrap();
         let datagram = departure.datagram.to_vec();
         pinger.handle_datagram(arrival(i * 100 + 1, peer()), &datagram);
         assert!(!pinger.is_over());
@@ -204,7 +204,7 @@ fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_
     let micros = |us: u64| Instant::from_nanos(us * 1_000);
     // Due at 0: the timer was 30 us late, its text took 5, the call 12. Due at 100 ms: 10 us late, the call took 8.
     for (late, before, after) in [(30, 35, 47), (100_010, 100_010, 100_018)] {
-        let departure = pinger.poll_send(micros(late), wall(0)).unwrap();
+        let departure = pinger.poll_transmit(micros(late), wall(0)).unwrap();
         let (seq, datagram) = (departure.seq, departure.datagram.to_vec());
         pinger.departed(ONLY, seq, micros(before), micros(after));
         pinger.handle_datagram(Arrival { now: micros(before + 200), ..arrival(0, peer()) }, &datagram);
@@ -220,7 +220,7 @@ fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_
 #[test]
 fn a_burst_goes_out_back_to_back_and_the_last_one_is_what_is_left() {
     let mut pinger = Pinger::new(Config { burst: NonZeroU32::new(3).unwrap(), ..config(7) }, at(0));
-    let mut sent_at = |ms| std::iter::from_fn(|| pinger.poll_send(at(ms), wall(0)).map(|d| d.seq.0)).collect::<Vec<_>>();
+    let mut sent_at = |ms| std::iter::from_fn(|| pinger.poll_transmit(at(ms), wall(0)).map(|d| d.seq.0)).collect::<Vec<_>>();
     assert_eq!(sent_at(0), [1, 2, 3]);
     assert_eq!(sent_at(99), []);
     assert_eq!(sent_at(100), [4, 5, 6]);
@@ -237,11 +237,11 @@ fn targets_take_turns_within_the_interval_and_each_has_its_own_numbers() {
     let mut pinger = Pinger::new(Config { targets: three(), interval: Duration::from_millis(90), ..config(2) }, at(0));
     let mut sent = Vec::new();
     for ms in (0..180).step_by(30) {
-        let departure = pinger.poll_send(at(ms), wall(ms)).unwrap();
+        let departure = pinger.poll_transmit(at(ms), wall(ms)).unwrap();
         sent.push((departure.flow.0, departure.seq.0, departure.to));
         let (to, datagram) = (departure.to, departure.datagram.to_vec());
         pinger.handle_datagram(arrival(ms + 1 + departure_delay(to), to), &datagram);
-        assert_eq!(pinger.poll_send(at(ms + 29), wall(ms)), None);
+        assert_eq!(pinger.poll_transmit(at(ms + 29), wall(ms)), None);
     }
     let [a, b, c] = [0, 1, 2].map(|i| three()[i]);
     assert_eq!(sent, [(0, 1, a), (1, 1, b), (2, 1, c), (0, 2, a), (1, 2, b), (2, 2, c)]);
@@ -262,7 +262,7 @@ fn departure_delay(to: SocketAddr) -> u64 {
 fn a_target_that_is_silent_or_unreachable_stops_no_other() {
     let mut pinger = Pinger::new(Config { targets: three(), interval: Duration::from_millis(90), ..config(2) }, at(0));
     for ms in (0..180).step_by(30) {
-        let departure = pinger.poll_send(at(ms), wall(ms)).unwrap();
+        let departure = pinger.poll_transmit(at(ms), wall(ms)).unwrap();
         let (flow, seq, to, datagram) = (departure.flow, departure.seq, departure.to, departure.datagram.to_vec());
         match flow.0 {
             0 => pinger.not_sent(flow, seq, at(ms), "no route".to_owned()),
@@ -285,7 +285,7 @@ fn source_ports_take_turns_at_the_targets_and_share_the_count() {
     let mut pinger = Pinger::new(config, at(0));
     let mut sent = Vec::new();
     for i in 0.. {
-        let Some(departure) = pinger.poll_send(at(i * 50), wall(0)) else { break };
+        let Some(departure) = pinger.poll_transmit(at(i * 50), wall(0)) else { break };
         sent.push((departure.to.ip().to_string(), departure.source_port, departure.seq.0));
     }
     let expected = [(1, 0, 1), (2, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 1), (1, 0, 2), (2, 0, 2)];
@@ -300,7 +300,7 @@ fn whose_turns_were_missed_catches_up() {
     let mut counts = [0; 3];
     // The sender sleeps through a round and a half.
     for ms in [0, 30, 60].into_iter().chain((200..2_000).step_by(5)) {
-        while let Some(departure) = pinger.poll_send(at(ms), wall(0)) {
+        while let Some(departure) = pinger.poll_transmit(at(ms), wall(0)) {
             counts[departure.flow.0] += 1;
         }
     }
@@ -329,7 +329,7 @@ fn memory_does_not_grow_with_the_number_of_pings() {
     let mut pinger = Pinger::new(Config { count: None, interval: Duration::from_millis(1), ..config(1) }, at(0));
     let mut settled = 0;
     for ms in 0..200_000 {
-        let datagram = pinger.poll_send(at(ms), wall(0)).unwrap().datagram.to_vec();
+        let datagram = pinger.poll_transmit(at(ms), wall(0)).unwrap().datagram.to_vec();
         if ms % 10 > 0 {
             pinger.handle_datagram(arrival(ms, peer()), &datagram);
         }
@@ -347,11 +347,11 @@ fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
     let mut pinger = Pinger::new(config(3), at(0));
     let at_second = |seconds| UnixTime { seconds, nanoseconds: 0 };
     let walls = [at_second(1_700_000_000), at_second(1_700_086_400), at_second(1_000_000_000)];
-    let sent = [0, 1, 2].map(|i| pinger.poll_send(at(i as u64 * 100), walls[i]).unwrap().datagram.to_vec());
+    let sent = [0, 1, 2].map(|i| pinger.poll_transmit(at(i as u64 * 100), walls[i]).unwrap().datagram.to_vec());
     pinger.handle_datagram(arrival(210, peer()), &sent[0]);
     pinger.handle_datagram(arrival(220, peer()), &sent[1]);
     pinger.handle_timeout(at(450));
-    assert_eq!(pinger.next_wake(), Some(Instant::from_nanos(450_000_001)));
+    assert_eq!(pinger.poll_timeout(), Some(Instant::from_nanos(450_000_001)));
     pinger.handle_timeout(at(451));
     let expected = [reply(1, 210, ReplyKind::InTime), reply(2, 120, ReplyKind::InTime), lost(3)];
     assert_eq!(events(&mut pinger), expected);
@@ -370,7 +370,7 @@ fn keyed(size: usize) -> Pinger {
 fn with_a_key_the_size_is_still_the_whole_datagrams() {
     for (size, length) in [(0, 27 + 32), (58, 59), (59, 59), (60, 60), (65_507, 65_507)] {
         let mut pinger = keyed(size);
-        let datagram = pinger.poll_send(at(0), wall(0)).unwrap().datagram.to_vec();
+        let datagram = pinger.poll_transmit(at(0), wall(0)).unwrap().datagram.to_vec();
         assert_eq!(datagram.len(), length, "{size}");
         let text = Key::from_hex(KEY).unwrap().open(Direction::Request, &datagram).unwrap().to_vec();
         assert_eq!(text.trim_ascii_end(), b"Ping 1 1700000000.000000000");
@@ -385,7 +385,7 @@ fn of_two_keys_the_first_tags_pings_and_a_reply_may_be_tagged_with_either() {
         let keys_before = Keys::from_hex(KEY).ok();
         let mut pinger = Pinger::new(Config { codec: Codec { protocol, size: 0, keys: keys_before }, ..config(1) }, at(0));
         pinger.set_keys(Keys::from_hex(&format!("{},{KEY}", "5a".repeat(16))).unwrap());
-        let request = pinger.poll_send(at(0), wall(0)).unwrap().datagram.to_vec();
+        let request = pinger.poll_transmit(at(0), wall(0)).unwrap().datagram.to_vec();
         let reply = if protocol == Protocol::Text {
             let text = keys[0].open(Direction::Request, &request).unwrap();
             [text, &replying.tag(Direction::Reply, text)].concat()
@@ -415,7 +415,7 @@ fn of_two_keys_the_first_tags_pings_and_a_reply_may_be_tagged_with_either() {
 fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
     let (key, stranger) = (Key::from_hex(KEY).unwrap(), Key::from_hex(&"5a".repeat(16)).unwrap());
     let mut pinger = keyed(80);
-    let request = pinger.poll_send(at(0), wall(0)).unwrap().datagram.to_vec();
+    let request = pinger.poll_transmit(at(0), wall(0)).unwrap().datagram.to_vec();
     let text = &request[..48];
     let sealed = |key: &Key, direction, text: &[u8]| [text, &key.tag(direction, text)].concat();
     for foreign in [
@@ -436,11 +436,11 @@ fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
 #[test]
 fn replies_count_from_where_their_pings_went_when_the_address_changes() {
     let mut pinger = Pinger::new(config(3), at(0));
-    let sent: Vec<_> = (0..2).map(|i| pinger.poll_send(at(i * 100), wall(i)).unwrap().datagram.to_vec()).collect();
+    let sent: Vec<_> = (0..2).map(|i| pinger.poll_transmit(at(i * 100), wall(i)).unwrap().datagram.to_vec()).collect();
     let other = SocketAddr::from(([192, 0, 2, 77], peer().port()));
     assert!(pinger.readdress(0, other, at(150)));
     assert!(!pinger.readdress(0, other, at(150)), "it has that address");
-    let departure = pinger.poll_send(at(200), wall(200)).unwrap();
+    let departure = pinger.poll_transmit(at(200), wall(200)).unwrap();
     assert_eq!(departure.to, other);
     let third = departure.datagram.to_vec();
     for (from, datagram, counts) in [

@@ -9,13 +9,13 @@ use crate::time::{Instant, UnixTime};
 
 /// Pings by consecutive sequence number, oldest first.
 #[derive(Debug)]
-pub struct InFlight {
+pub struct SentPings {
     history: usize,
     oldest: Seq,
     slots: VecDeque<Sent>,
 }
 
-impl InFlight {
+impl SentPings {
     /// An empty table, whose first ping will be number `first`. It holds those awaited, and of the others the last `history`,
     /// so that a late reply or a duplicate is told from a foreign datagram.
     pub fn new(first: Seq, history: usize) -> Self {
@@ -84,8 +84,8 @@ mod tests {
         Instant::from_nanos(ms * 1_000_000)
     }
 
-    fn table(first: u32, history: usize, count: u64) -> InFlight {
-        let mut table = InFlight::new(Seq(first), history);
+    fn table(first: u32, history: usize, count: u64) -> SentPings {
+        let mut table = SentPings::new(Seq(first), history);
         for ms in 0..count {
             table.enter(at(ms), at(ms), WALL);
         }

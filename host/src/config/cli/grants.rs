@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::from_text;
 use super::marking::{Dscp, Ecn, Mark};
-use crate::permissions::grants::{AnswerRule, Denied, Endpoint, GrantSpec, Listen, NamePattern, Network};
+use crate::permissions::grants::{AnswerRule, DenyRule, Endpoint, GrantSpec, Listen, NamePattern, Network};
 use crate::wasi::udp::SocketOptions;
 
 /// Grants. Where there is any, the component's arguments grant nothing.
@@ -34,7 +34,7 @@ pub struct GrantFlags {
     /// Never allow to send there nor to receive from there, whatever else is granted
     #[arg(long, value_name = "HOST[/PREFIX][:PORT[-PORT]]")]
     #[serde(deserialize_with = "from_text::list")]
-    pub deny_to: Vec<Denied>,
+    pub deny_to: Vec<DenyRule>,
     /// How long after a peer's last datagram it may be answered [default: 30s]
     #[arg(long, value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]

@@ -24,7 +24,7 @@ pub use destinations::Destinations;
 pub use network::Network;
 pub use parse::GrantError;
 pub use show::{Flags, Refusal};
-pub use spec::{Denied, Endpoint, GrantSpec, HostName, NamePattern};
+pub use spec::{DenyRule, Endpoint, GrantSpec, HostName, NamePattern};
 pub use special::Special;
 
 /// Listening on a port, on one address or on all.
@@ -80,15 +80,15 @@ pub struct Grants {
 
 /// How a listening component stands with a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum PeerCredit {
     /// Nothing came from there, or not on a listening socket.
-    Unheard,
+    None,
     /// Nothing came from there within the answer window.
-    Silent,
+    Expired,
     /// As much went there as came from there.
-    Answered,
+    Exhausted,
     /// Something came from there that can be answered with what is to be sent.
-    Owed,
+    Available,
 }
 
 /// What a component asks for.
@@ -101,14 +101,14 @@ pub enum Request {
         /// Whom to.
         to: SocketAddr,
         /// How they stand.
-        standing: Standing,
+        credit: PeerCredit,
     },
     /// To send a datagram.
     Send {
         /// Whom to.
         to: SocketAddr,
         /// How they stand.
-        standing: Standing,
+        credit: PeerCredit,
     },
     /// To be handed a datagram.
     Receive {
@@ -123,7 +123,7 @@ pub enum Request {
 
 /// What a request was granted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum GrantedBy {
     /// A grant that names what is asked for.
     Grant,
     /// A listen grant, which lets a component answer: what it sends is charged.
@@ -132,7 +132,7 @@ pub enum By {
 
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum DenyReason {
     /// No grant covers it.
     NotGranted,
     /// No grant means it: it is a special address, which a network may contain and does not cover.
@@ -178,27 +178,27 @@ impl Grants {
     ///
     /// IPv4-mapped IPv6 addresses count as the IPv4 addresses they stand for. A grant without a zone holds in every zone; a
     /// zone means something for link-local addresses, and for multicast within the link, alone.
-    pub fn decide(&self, request: &Request) -> Result<By, Reason> {
-        let grant = |granted| if granted { Ok(By::Grant) } else { Err(Reason::NotGranted) };
+    pub fn decide(&self, request: &Request) -> Result<GrantedBy, DenyReason> {
+        let grant = |granted| if granted { Ok(GrantedBy::Grant) } else { Err(DenyReason::NotGranted) };
         match request {
             Request::Bind(local) => grant(self.inherit_network || self.binds(*local)),
-            Request::Connect { to: peer, standing } | Request::Send { to: peer, standing } => {
+            Request::Connect { to: peer, credit } | Request::Send { to: peer, credit } => {
                 self.check_reachable(*peer)?;
                 if self.inherit_network || self.send.cover(*peer, &self.own) {
-                    return Ok(By::Grant);
+                    return Ok(GrantedBy::Grant);
                 }
-                self.answer(*peer, *standing)
+                self.answer(*peer, *credit)
             }
             Request::Receive { from, listening } => {
                 self.check_reachable(*from)?;
                 if self.send.cover(*from, &self.own) {
-                    Ok(By::Grant)
+                    Ok(GrantedBy::Grant)
                 } else if !self.inherit_network && !*listening {
                     Err(self.uncovered(*from))
                 } else if !self.hears(*from) {
-                    Err(Reason::NotFrom)
+                    Err(DenyReason::NotFrom)
                 } else {
-                    Ok(if self.inherit_network { By::Grant } else { By::Answer })
+                    Ok(if self.inherit_network { GrantedBy::Grant } else { GrantedBy::Answer })
                 }
             }
             Request::Resolve(name) => grant(self.any_name || self.resolve.iter().any(|pattern| pattern.covers(name))),
@@ -206,11 +206,11 @@ impl Grants {
     }
 
     /// Rules 1 and 2.
-    fn check_reachable(&self, peer: SocketAddr) -> Result<(), Reason> {
+    fn check_reachable(&self, peer: SocketAddr) -> Result<(), DenyReason> {
         if destination::is_nowhere(peer) {
-            Err(Reason::Nowhere)
+            Err(DenyReason::Nowhere)
         } else if self.deny.iter().any(|denied| denied.denies(peer)) {
-            Err(Reason::Denied)
+            Err(DenyReason::Denied)
         } else {
             Ok(())
         }
@@ -239,14 +239,14 @@ impl Grants {
     }
 
     /// Rule 6, for what is sent.
-    fn answer(&self, peer: SocketAddr, standing: Standing) -> Result<By, Reason> {
-        match standing {
-            Standing::Unheard => Err(self.uncovered(peer)),
-            _ if !self.hears(peer) => Err(Reason::NotFrom),
-            _ if special::is_many(peer.ip()) => Err(Reason::Many),
-            Standing::Silent => Err(Reason::Silent),
-            Standing::Answered => Err(Reason::Answered),
-            Standing::Owed => Ok(By::Answer),
+    fn answer(&self, peer: SocketAddr, credit: PeerCredit) -> Result<GrantedBy, DenyReason> {
+        match credit {
+            PeerCredit::None => Err(self.uncovered(peer)),
+            _ if !self.hears(peer) => Err(DenyReason::NotFrom),
+            _ if special::is_many(peer.ip()) => Err(DenyReason::Many),
+            PeerCredit::Expired => Err(DenyReason::Silent),
+            PeerCredit::Exhausted => Err(DenyReason::Answered),
+            PeerCredit::Available => Ok(GrantedBy::Answer),
         }
     }
 
@@ -256,11 +256,11 @@ impl Grants {
     }
 
     /// Why no send grant covers `peer`.
-    fn uncovered(&self, peer: SocketAddr) -> Reason {
+    fn uncovered(&self, peer: SocketAddr) -> DenyReason {
         match Special::of(peer.ip(), &self.own) {
             // A name that stands for a metadata service is no grant for it either.
-            Some(special) if special.is_metadata() || self.send.contain(peer) => Reason::Special(special),
-            _ => Reason::NotGranted,
+            Some(special) if special.is_metadata() || self.send.contain(peer) => DenyReason::Special(special),
+            _ => DenyReason::NotGranted,
         }
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use udping_cli::address::{Address, Zone, ends_in_number};
 use udping_cli::number;
 
-use super::spec::{Denied, Endpoint, HostName, NamePattern};
+use super::spec::{DenyRule, Endpoint, HostName, NamePattern};
 use super::{Destination, Listen, Network, Ports};
 use crate::permissions::zones;
 
@@ -97,7 +97,7 @@ impl FromStr for Endpoint {
     }
 }
 
-impl FromStr for Denied {
+impl FromStr for DenyRule {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {

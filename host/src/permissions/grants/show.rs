@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
 use super::advice::{self, Better};
-use super::{Advice, AnswerRule, Denied, Endpoint, Grants, Listen, NamePattern, Reason, Request};
+use super::{Advice, AnswerRule, DenyReason, DenyRule, Endpoint, Grants, Listen, NamePattern, Request};
 
 /// How many grants a sentence lists.
 const NAMED: usize = 12;
@@ -84,7 +84,7 @@ impl fmt::Display for Endpoint {
 }
 
 /// As `--deny-to` takes it.
-impl fmt::Display for Denied {
+impl fmt::Display for DenyRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -149,7 +149,7 @@ pub struct Refusal<'a> {
     /// What for.
     pub request: &'a Request,
     /// Why not.
-    pub reason: Reason,
+    pub reason: DenyReason,
     /// What it may do.
     pub grants: &'a Grants,
     /// What else is known of the run.
@@ -187,19 +187,19 @@ impl fmt::Display for Refusal<'_> {
         let AnswerRule { window, amplification } = grants.answer;
         let window = humantime::format_duration(window);
         match reason {
-            Reason::NotGranted => self.write_advice(f),
-            Reason::Special(special) => {
+            DenyReason::NotGranted => self.write_advice(f),
+            DenyReason::Special(special) => {
                 write!(f, ", {special}")?;
                 self.write_advice(f)
             }
-            Reason::NotFrom => f.write_str(", whom --allow-from leaves out"),
-            Reason::Denied => f.write_str(", which --deny-to forbids"),
-            Reason::Nowhere => f.write_str(", where nobody can be reached"),
-            Reason::Many => f.write_str(", which stands for many: it is never answered"),
-            Reason::Silent => {
+            DenyReason::NotFrom => f.write_str(", whom --allow-from leaves out"),
+            DenyReason::Denied => f.write_str(", which --deny-to forbids"),
+            DenyReason::Nowhere => f.write_str(", where nobody can be reached"),
+            DenyReason::Many => f.write_str(", which stands for many: it is never answered"),
+            DenyReason::Silent => {
                 write!(f, ", which it has not heard from for {window} (--answer-window)")
             }
-            Reason::Answered => {
+            DenyReason::Answered => {
                 write!(
                     f,
                     ", where as much went as came from there (--amplification {amplification}) within {window} (--answer-window)"

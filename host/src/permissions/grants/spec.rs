@@ -92,7 +92,7 @@ impl Endpoint {
 
 /// Somewhere not to send to, on every port where none is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denied(pub Endpoint);
+pub struct DenyRule(pub Endpoint);
 
 /// What flags, or a component's arguments, ask to have granted. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -100,7 +100,7 @@ pub struct GrantSpec {
     /// `--allow-to`.
     pub to: Vec<Endpoint>,
     /// `--deny-to`.
-    pub deny: Vec<Denied>,
+    pub deny: Vec<DenyRule>,
     /// `--allow-listen`.
     pub listen: Vec<Listen>,
     /// `--allow-from`.

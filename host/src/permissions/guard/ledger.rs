@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::system::Operation;
-use crate::permissions::grants::{AnswerRule, HostName, Reason, Refusal, Request};
+use crate::permissions::grants::{AnswerRule, DenyReason, HostName, Refusal, Request};
 use crate::permissions::rate::Rate;
 
 /// How soon something of the same kind is told again.
@@ -183,14 +183,14 @@ impl Denial<'_> {
                     Request::Resolve(_) => "resolve",
                 };
                 let why = match reason {
-                    Reason::NotGranted => "not granted",
-                    Reason::Special(_) => "special address",
-                    Reason::NotFrom => "allow-from",
-                    Reason::Denied => "denied",
-                    Reason::Nowhere => "nowhere",
-                    Reason::Many => "multicast or broadcast",
-                    Reason::Silent => "silent for too long",
-                    Reason::Answered => "answered already",
+                    DenyReason::NotGranted => "not granted",
+                    DenyReason::Special(_) => "special address",
+                    DenyReason::NotFrom => "allow-from",
+                    DenyReason::Denied => "denied",
+                    DenyReason::Nowhere => "nowhere",
+                    DenyReason::Many => "multicast or broadcast",
+                    DenyReason::Silent => "silent for too long",
+                    DenyReason::Answered => "answered already",
                 };
                 Kind { what, why }
             }
@@ -299,7 +299,7 @@ struct Entry {
     count: u64,
     is_refusal: bool,
     told: Instant,
-    untold: u64,
+    suppressed: u64,
 }
 
 impl Ledger {
@@ -314,17 +314,17 @@ impl Ledger {
         let mut is_first = false;
         let entry = kinds.entry(denial.kind()).or_insert_with(|| {
             is_first = true;
-            Entry { count: 0, is_refusal: denial.refused().is_some(), told: now, untold: 0 }
+            Entry { count: 0, is_refusal: denial.refused().is_some(), told: now, suppressed: 0 }
         });
         entry.count += 1;
         if is_first || (!denial.is_told_once() && now.duration_since(entry.told) >= PAUSE) {
-            (self.tell)(denial, entry.untold);
+            (self.tell)(denial, entry.suppressed);
             if let Some(request) = denial.refused() {
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
             }
-            (entry.told, entry.untold) = (now, 0);
+            (entry.told, entry.suppressed) = (now, 0);
         } else {
-            entry.untold += 1;
+            entry.suppressed += 1;
         }
     }
 
@@ -355,7 +355,7 @@ impl Ledger {
 
     /// How often each kind came up, and how many of those were not told.
     pub fn totals(&self) -> Vec<(Kind, u64, u64)> {
-        self.kinds().iter().map(|(kind, entry)| (*kind, entry.count, entry.untold)).collect()
+        self.kinds().iter().map(|(kind, entry)| (*kind, entry.count, entry.suppressed)).collect()
     }
 
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<Kind, Entry>> {

@@ -23,7 +23,7 @@ pub use source_limit::SourcePrefix;
 pub use sources::SocketId;
 pub use system::Operation;
 
-use crate::permissions::grants::{Advice, By, Current, Grants, HostName, Reason, Refusal, Request, Standing};
+use crate::permissions::grants::{Advice, Current, DenyReason, GrantedBy, Grants, HostName, PeerCredit, Refusal, Request};
 use crate::permissions::names::Names;
 use crate::permissions::rate::Rate;
 use dropping::Dropping;
@@ -69,7 +69,7 @@ impl fmt::Display for Rates {
 
 /// What becomes of a datagram that a component wants to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
+pub enum SendDecision {
     /// It goes.
     Open,
     /// It may not go, and the component is told so.
@@ -127,12 +127,12 @@ impl Guard {
     }
 
     /// Decides about binding a socket.
-    pub fn binds(&self, local: SocketAddr) -> bool {
+    pub fn permit_bind(&self, local: SocketAddr) -> bool {
         self.decide(&self.grants.get(), &Request::Bind(local)).is_some()
     }
 
     /// Decides about looking a name up.
-    pub fn looks_up(&self, name: &HostName) -> bool {
+    pub fn permit_resolve(&self, name: &HostName) -> bool {
         self.decide(&self.grants.get(), &Request::Resolve(name.clone())).is_some()
     }
 
@@ -151,7 +151,7 @@ impl Guard {
         self.ledger.note(&Denial::Tcp { component: &self.component }, Instant::now());
     }
 
-    fn decide(&self, grants: &Grants, request: &Request) -> Option<By> {
+    fn decide(&self, grants: &Grants, request: &Request) -> Option<GrantedBy> {
         let reason = match grants.decide(request) {
             Ok(by) => {
                 if let Some(recorder) = &self.recorder {
@@ -208,17 +208,17 @@ impl Gate {
     }
 
     /// Decides about connecting the socket.
-    pub fn connects(&self, to: SocketAddr) -> bool {
-        let standing = match self.listener {
-            Some(socket) => self.guard.state().sources.standing(Peer::of(socket, to), 0, Instant::now()),
-            None => Standing::Unheard,
+    pub fn permit_connect(&self, to: SocketAddr) -> bool {
+        let credit = match self.listener {
+            Some(socket) => self.guard.state().sources.credit(Peer::of(socket, to), 0, Instant::now()),
+            None => PeerCredit::None,
         };
-        let standing = match standing {
+        let credit = match credit {
             // Each datagram is decided about again, when it is sent.
-            Standing::Answered => Standing::Owed,
-            standing => standing,
+            PeerCredit::Exhausted => PeerCredit::Available,
+            credit => credit,
         };
-        self.guard.decide(&self.guard.grants.get(), &Request::Connect { to, standing }).is_some()
+        self.guard.decide(&self.guard.grants.get(), &Request::Connect { to, credit }).is_some()
     }
 
     /// What was granted failed.
@@ -251,13 +251,13 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     /// Decides about sending a datagram, which counts as sent until [`Self::not_sent`] says otherwise.
-    pub fn sends(&mut self, to: SocketAddr, bytes: usize) -> Passage {
+    pub fn permit_send(&mut self, to: SocketAddr, bytes: usize) -> SendDecision {
         let peer = self.listener.map(|socket| Peer::of(socket, to));
-        let standing = match peer {
-            Some(peer) => self.state.sources.standing(peer, bytes, self.now),
-            None => Standing::Unheard,
+        let credit = match peer {
+            Some(peer) => self.state.sources.credit(peer, bytes, self.now),
+            None => PeerCredit::None,
         };
-        let request = Request::Send { to, standing };
+        let request = Request::Send { to, credit };
         let by = match self.grants.decide(&request) {
             Ok(by) => {
                 if let Some(recorder) = &self.guard.recorder {
@@ -269,42 +269,42 @@ impl Turn<'_> {
         };
         if let Err(over) = self.guard.meters.send(bytes, self.now) {
             self.guard.over_rate(to, over.flow, over.rate, self.now);
-            return Passage::Later(over.until);
+            return SendDecision::Later(over.until);
         }
-        if let (By::Answer, Some(peer)) = (by, peer) {
+        if let (GrantedBy::Answer, Some(peer)) = (by, peer) {
             self.state.sources.charge(peer, bytes);
         }
-        if let (Some(recorder), Some(peer), Standing::Owed) = (&self.guard.recorder, peer, standing) {
+        if let (Some(recorder), Some(peer), PeerCredit::Available) = (&self.guard.recorder, peer, credit) {
             recorder.answered(peer, bytes);
         }
         self.state.traffic.sent(bytes);
-        Passage::Open
+        SendDecision::Open
     }
 
     /// A datagram to whom the component has heard from is dropped where it is too much of an answer: an error would end many a
     /// server, and who it answers decides about that by what it sends. All else is refused.
-    fn not_permitted(&mut self, request: &Request, reason: Reason, peer: Option<Peer>, bytes: usize) -> Passage {
-        let (Guard { component, ledger, advice, .. }, Request::Send { to, standing }) = (self.guard, request) else {
-            return Passage::Refused;
+    fn not_permitted(&mut self, request: &Request, reason: DenyReason, peer: Option<Peer>, bytes: usize) -> SendDecision {
+        let (Guard { component, ledger, advice, .. }, Request::Send { to, credit }) = (self.guard, request) else {
+            return SendDecision::Refused;
         };
         let grants = &*self.grants;
         let rule = grants.answer;
-        let denial = match (reason, standing) {
-            (Reason::Answered, _) => {
+        let denial = match (reason, credit) {
+            (DenyReason::Answered, _) => {
                 let enough = peer.and_then(|peer| self.state.sources.amplification_for(peer, bytes));
                 Denial::OverAmplification { component, to: *to, bytes, rule, enough }
             }
-            (Reason::Many, _) => Denial::AnswerToMany { component, to: *to },
+            (DenyReason::Many, _) => Denial::AnswerToMany { component, to: *to },
             _ => {
                 ledger.note(&Denial::Refused(Refusal { component, request, reason, grants, advice }), Instant::now());
-                return Passage::Refused;
+                return SendDecision::Refused;
             }
         };
         ledger.note(&denial, self.now);
-        Passage::Dropped
+        SendDecision::Dropped
     }
 
-    /// A datagram that [`Self::sends`] let pass did not go.
+    /// A datagram that [`Self::permit_send`] let pass did not go.
     pub fn not_sent(&mut self, to: SocketAddr, bytes: usize) {
         self.guard.meters.not_sent(bytes);
         self.state.traffic.not_sent(bytes);
@@ -316,7 +316,7 @@ impl Turn<'_> {
     /// Decides about handing over a datagram. What is not handed over is not owed an answer either.
     ///
     /// A source's own rate comes first, so that one which exceeds it does not use up what all have together.
-    pub fn hears(&mut self, from: SocketAddr, bytes: usize) -> bool {
+    pub fn permit_receive(&mut self, from: SocketAddr, bytes: usize) -> bool {
         let request = Request::Receive { from, listening: self.listener.is_some() };
         let Some(by) = self.guard.decide(&self.grants, &request) else { return false };
         let now = self.now;
@@ -333,7 +333,7 @@ impl Turn<'_> {
             let peer = Peer::of(socket, from);
             recorder.heard(self.local, from, peer, bytes);
             state.sources.hear(peer, bytes, now);
-        } else if let (By::Answer, Some(socket)) = (by, self.listener) {
+        } else if let (GrantedBy::Answer, Some(socket)) = (by, self.listener) {
             state.sources.hear(Peer::of(socket, from), bytes, now);
         }
         state.traffic.received(bytes);

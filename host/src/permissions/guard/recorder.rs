@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::sources::Peer;
-use crate::permissions::grants::{Destination, Endpoint, HostName, Listen, Network, Ports, Request, Standing};
+use crate::permissions::grants::{Destination, Endpoint, HostName, Listen, Network, PeerCredit, Ports, Request};
 use crate::permissions::names::Names;
 
 /// How many peers, and how many uses of each kind, are kept: more than that is granted as a network, or by a name.
@@ -43,7 +43,8 @@ impl Recorder {
         let mut uses = self.uses();
         match request {
             Request::Bind(local) => insert(&mut uses.bound, *local),
-            Request::Connect { standing: Standing::Owed, .. } | Request::Send { standing: Standing::Owed, .. } => {}
+            Request::Connect { credit: PeerCredit::Available, .. } | Request::Send { credit: PeerCredit::Available, .. } => {
+            }
             Request::Connect { to, .. } | Request::Send { to, .. } => insert(&mut uses.sent, *to),
             Request::Receive { .. } => {}
             Request::Resolve(name) => insert(&mut uses.names, name.clone()),

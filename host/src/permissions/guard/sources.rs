@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::table::Table;
-use crate::permissions::grants::{AnswerRule, Standing};
+use crate::permissions::grants::{AnswerRule, PeerCredit};
 
 /// A socket, told from all others that were ever open: what came to it is answered from it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,16 +97,16 @@ impl Sources {
     }
 
     /// How the component stands with `peer`, for a datagram of so many bytes.
-    pub fn standing(&mut self, peer: Peer, bytes: usize, now: Instant) -> Standing {
+    pub fn credit(&mut self, peer: Peer, bytes: usize, now: Instant) -> PeerCredit {
         let window = self.rule.window;
-        let Some(credit) = self.peers.peek(peer) else { return Standing::Unheard };
+        let Some(credit) = self.peers.peek(peer) else { return PeerCredit::None };
         credit.forget(now, window);
         if credit.left.datagrams >= 1.0 && credit.left.bytes >= bytes as f64 {
-            Standing::Owed
+            PeerCredit::Available
         } else if now.duration_since(credit.heard) > window {
-            Standing::Silent
+            PeerCredit::Expired
         } else {
-            Standing::Answered
+            PeerCredit::Exhausted
         }
     }
 

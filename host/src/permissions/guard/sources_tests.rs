@@ -28,14 +28,14 @@ impl Case {
         self.sources.hear(self.peer(port), bytes, self.start + after);
     }
 
-    fn standing(&mut self, port: u16, bytes: usize, after: Duration) -> Standing {
-        self.sources.standing(self.peer(port), bytes, self.start + after)
+    fn credit(&mut self, port: u16, bytes: usize, after: Duration) -> PeerCredit {
+        self.sources.credit(self.peer(port), bytes, self.start + after)
     }
 
     /// How many answers of no bytes go at once.
     fn answers(&mut self, port: u16, after: Duration) -> u32 {
         let mut count = 0;
-        while self.standing(port, 0, after) == Standing::Owed {
+        while self.credit(port, 0, after) == PeerCredit::Available {
             self.sources.charge(self.peer(port), 0);
             count += 1;
         }
@@ -49,15 +49,15 @@ const WINDOW: Duration = Duration::from_secs(30);
 #[test]
 fn each_datagram_heard_may_be_answered_once_with_as_many_bytes() {
     let mut case = Case::new(1.0);
-    assert_eq!(case.standing(1, 0, AT_ONCE), Standing::Unheard);
+    assert_eq!(case.credit(1, 0, AT_ONCE), PeerCredit::None);
     case.hear(1, 100, AT_ONCE);
-    assert_eq!(case.standing(1, 101, AT_ONCE), Standing::Answered);
-    assert_eq!(case.standing(1, 100, AT_ONCE), Standing::Owed);
+    assert_eq!(case.credit(1, 101, AT_ONCE), PeerCredit::Exhausted);
+    assert_eq!(case.credit(1, 100, AT_ONCE), PeerCredit::Available);
     case.sources.charge(case.peer(1), 40);
-    assert_eq!(case.standing(1, 0, AT_ONCE), Standing::Answered);
+    assert_eq!(case.credit(1, 0, AT_ONCE), PeerCredit::Exhausted);
     case.sources.refund(case.peer(1), 40);
-    assert_eq!(case.standing(1, 100, AT_ONCE), Standing::Owed);
-    assert_eq!(case.standing(2, 0, AT_ONCE), Standing::Unheard);
+    assert_eq!(case.credit(1, 100, AT_ONCE), PeerCredit::Available);
+    assert_eq!(case.credit(2, 0, AT_ONCE), PeerCredit::None);
 }
 
 #[test]
@@ -65,18 +65,18 @@ fn amplification_is_what_may_go_for_each_that_came() {
     let mut three = Case::new(3.0);
     three.hear(1, 10, AT_ONCE);
     for _ in 0..3 {
-        assert_eq!(three.standing(1, 10, AT_ONCE), Standing::Owed);
+        assert_eq!(three.credit(1, 10, AT_ONCE), PeerCredit::Available);
         three.sources.charge(three.peer(1), 10);
     }
-    assert_eq!(three.standing(1, 0, AT_ONCE), Standing::Answered);
+    assert_eq!(three.credit(1, 0, AT_ONCE), PeerCredit::Exhausted);
     let mut half = Case::new(0.5);
     half.hear(1, 10, AT_ONCE);
-    assert_eq!(half.standing(1, 5, AT_ONCE), Standing::Answered);
+    assert_eq!(half.credit(1, 5, AT_ONCE), PeerCredit::Exhausted);
     half.hear(1, 10, AT_ONCE);
-    assert_eq!(half.standing(1, 10, AT_ONCE), Standing::Owed);
+    assert_eq!(half.credit(1, 10, AT_ONCE), PeerCredit::Available);
     let mut none = Case::new(0.0);
     none.hear(1, 10, AT_ONCE);
-    assert_eq!(none.standing(1, 0, AT_ONCE), Standing::Answered);
+    assert_eq!(none.credit(1, 0, AT_ONCE), PeerCredit::Exhausted);
 }
 
 #[test]
@@ -84,12 +84,12 @@ fn after_the_window_nothing_is_owed_any_more_and_what_comes_then_counts_alone() 
     let mut case = Case::new(1.0);
     case.hear(1, 100, AT_ONCE);
     case.hear(1, 100, AT_ONCE);
-    assert_eq!(case.standing(1, 100, WINDOW), Standing::Owed);
+    assert_eq!(case.credit(1, 100, WINDOW), PeerCredit::Available);
     let after = WINDOW + Duration::from_nanos(1);
-    assert_eq!(case.standing(1, 100, after), Standing::Silent);
+    assert_eq!(case.credit(1, 100, after), PeerCredit::Expired);
     case.hear(1, 10, after);
-    assert_eq!(case.standing(1, 11, after), Standing::Answered);
-    assert_eq!(case.standing(1, 10, after), Standing::Owed);
+    assert_eq!(case.credit(1, 11, after), PeerCredit::Exhausted);
+    assert_eq!(case.credit(1, 10, after), PeerCredit::Available);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn an_answer_is_for_the_oldest_that_came() {
     let mut case = Case::new(1.0);
     case.hear(1, 0, AT_ONCE);
     case.hear(1, 0, WINDOW / 2);
-    assert_eq!(case.standing(1, 0, WINDOW / 2), Standing::Owed);
+    assert_eq!(case.credit(1, 0, WINDOW / 2), PeerCredit::Available);
     case.sources.charge(case.peer(1), 0);
     // The first has been answered: that it is too old by now takes nothing from the second.
     assert_eq!(case.answers(1, WINDOW + WINDOW / 4), 1);
@@ -121,7 +121,7 @@ fn what_came_to_one_socket_is_not_answered_from_another() {
     case.hear(1, 10, AT_ONCE);
     let elsewhere = Case { socket: SocketId::unique(), ..case };
     let mut elsewhere = elsewhere;
-    assert_eq!(elsewhere.standing(1, 0, AT_ONCE), Standing::Unheard);
+    assert_eq!(elsewhere.credit(1, 0, AT_ONCE), PeerCredit::None);
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn the_table_is_bounded_and_forgets_who_was_silent_longest() {
     sources.hear(source(0), 1, case.start);
     sources.hear(source(MOST.get()), 1, case.start);
     assert_eq!(sources.peers.len(), MOST.get());
-    assert_eq!(sources.standing(source(0), 1, case.start), Standing::Owed);
-    assert_eq!(sources.standing(source(1), 1, case.start), Standing::Unheard);
+    assert_eq!(sources.credit(source(0), 1, case.start), PeerCredit::Available);
+    assert_eq!(sources.credit(source(1), 1, case.start), PeerCredit::None);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_flow_label_does_not_make_another_peer() {
     let labelled = |flow| Peer::of(case.socket, SocketAddrV6::new(Ipv6Addr::LOCALHOST, 9, flow, 0).into());
     case.sources.hear(labelled(0), 1, case.start);
     case.sources.charge(labelled(7), 1);
-    assert_eq!(case.sources.standing(labelled(8), 0, case.start), Standing::Answered);
+    assert_eq!(case.sources.credit(labelled(8), 0, case.start), PeerCredit::Exhausted);
 }
 
 /// What may go, kept datagram by datagram: each for as long as `lasts`, and the oldest first.
@@ -183,7 +183,7 @@ proptest! {
             }
             let at_least = least.answers(now);
             for sent in 0..wanted {
-                let may = case.standing(1, 0, now) == Standing::Owed;
+                let may = case.credit(1, 0, now) == PeerCredit::Available;
                 prop_assert!(may || sent >= at_least, "{sent} of {at_least} went at {now:?}");
                 prop_assert!(!may || most.answers(now) > 0, "too much went at {now:?}");
                 if may {

@@ -9,7 +9,7 @@ type Told = Arc<Mutex<Vec<(String, u64)>>>;
 fn guard(grants: Grants, rates: Rates) -> (Arc<Guard>, Arc<Ledger>, Told) {
     let told = Told::default();
     let log = told.clone();
-    let ledger = Arc::new(Ledger::new(move |denial, untold| log.lock().unwrap().push((denial.to_string(), untold))));
+    let ledger = Arc::new(Ledger::new(move |denial, suppressed| log.lock().unwrap().push((denial.to_string(), suppressed))));
     let meters = Arc::new(Meters::new(rates));
     (Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants.into()), meters, ledger.clone())), ledger, told)
 }
@@ -34,8 +34,8 @@ fn gate(guard: &Arc<Guard>, local: &str) -> Gate {
 }
 
 impl Gate {
-    fn sends(&self, to: SocketAddr, bytes: usize, now: Instant) -> Passage {
-        self.turn().at(now).sends(to, bytes)
+    fn sends(&self, to: SocketAddr, bytes: usize, now: Instant) -> SendDecision {
+        self.turn().at(now).permit_send(to, bytes)
     }
 
     fn not_sent(&self, to: SocketAddr, bytes: usize) {
@@ -43,7 +43,7 @@ impl Gate {
     }
 
     fn hears(&self, from: SocketAddr, bytes: usize, now: Instant) -> bool {
-        self.turn().at(now).hears(from, bytes)
+        self.turn().at(now).permit_receive(from, bytes)
     }
 }
 
@@ -59,13 +59,13 @@ fn rate(per_second: u64) -> Option<Rate> {
 fn a_listener_answers_what_it_has_heard_and_no_more() {
     let (guard, ledger, _) = guard(listener(), Rates::default());
     let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
-    assert_eq!(gate.sends(peer(5), 1, now), Passage::Refused);
+    assert_eq!(gate.sends(peer(5), 1, now), SendDecision::Refused);
     assert!(gate.hears(peer(5), 10, now));
-    assert!(gate.connects(peer(5)));
-    assert_eq!(gate.sends(peer(5), 11, now), Passage::Dropped);
-    assert_eq!(gate.sends(peer(5), 10, now), Passage::Open);
-    assert_eq!(gate.sends(peer(5), 0, now), Passage::Dropped);
-    assert_eq!(gate.sends(peer(6), 1, now), Passage::Refused);
+    assert!(gate.permit_connect(peer(5)));
+    assert_eq!(gate.sends(peer(5), 11, now), SendDecision::Dropped);
+    assert_eq!(gate.sends(peer(5), 10, now), SendDecision::Open);
+    assert_eq!(gate.sends(peer(5), 0, now), SendDecision::Dropped);
+    assert_eq!(gate.sends(peer(6), 1, now), SendDecision::Refused);
     assert_eq!(ledger.refusals(), 2);
 }
 
@@ -75,7 +75,7 @@ fn an_answer_that_is_too_much_is_dropped_counted_and_told_once_with_the_flag_tha
     let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
     gate.hears(peer(5), 10, now);
     for later in [0, 2, 4].map(Duration::from_secs) {
-        assert_eq!(gate.sends(peer(5), 31, now + later), Passage::Dropped);
+        assert_eq!(gate.sends(peer(5), 31, now + later), SendDecision::Dropped);
     }
     let line = "dropped: an answer of x.wasm to 192.0.2.7:5, 31 bytes: more than came from there within 30s, times 1 \
                 (--amplification); to allow it: --amplification 4 (said once)";
@@ -95,9 +95,9 @@ fn the_amplification_that_is_named_is_the_least_that_lets_the_answer_pass() {
             let (guard, _, told) = guard(Grants { answer, ..grants }, Rates::default());
             let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
             heard.iter().for_each(|bytes| assert!(gate.hears(peer(5), *bytes, now)));
-            answered.iter().for_each(|bytes| assert_eq!(gate.sends(peer(5), *bytes, now), Passage::Open));
+            answered.iter().for_each(|bytes| assert_eq!(gate.sends(peer(5), *bytes, now), SendDecision::Open));
             let passage = gate.sends(peer(5), bytes, now);
-            (passage == Passage::Open, told.lock().unwrap().pop().map(|(line, _)| line).unwrap_or_default())
+            (passage == SendDecision::Open, told.lock().unwrap().pop().map(|(line, _)| line).unwrap_or_default())
         };
         let (passed, said) = passes(None);
         assert!(!passed);
@@ -113,7 +113,7 @@ fn an_answer_for_which_no_amplification_is_enough_names_none() {
     let (guard, _, told) = guard(listener(), Rates::default());
     let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
     gate.hears(peer(5), 0, now);
-    assert_eq!(gate.sends(peer(5), 1, now), Passage::Dropped);
+    assert_eq!(gate.sends(peer(5), 1, now), SendDecision::Dropped);
     assert!(!told.lock().unwrap()[0].0.contains("to allow it"));
 }
 
@@ -123,7 +123,7 @@ fn what_did_not_go_may_go_again() {
     let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
     gate.hears(peer(5), 10, now);
     for _ in 0..3 {
-        assert_eq!(gate.sends(peer(5), 10, now), Passage::Open);
+        assert_eq!(gate.sends(peer(5), 10, now), SendDecision::Open);
         gate.not_sent(peer(5), 10);
     }
 }
@@ -134,17 +134,17 @@ fn a_socket_that_does_not_listen_neither_hears_nor_answers_for_one_that_does() {
     let (listening, other, now) = (gate(&guard, "0.0.0.0:12000"), gate(&guard, "0.0.0.0:0"), Instant::now());
     assert!(!other.hears(peer(5), 10, now));
     assert!(listening.hears(peer(5), 10, now));
-    assert_eq!(other.sends(peer(5), 10, now), Passage::Refused);
-    assert!(!other.connects(peer(5)));
-    assert_eq!(listening.sends(peer(5), 10, now), Passage::Open);
+    assert_eq!(other.sends(peer(5), 10, now), SendDecision::Refused);
+    assert!(!other.permit_connect(peer(5)));
+    assert_eq!(listening.sends(peer(5), 10, now), SendDecision::Open);
 }
 
 #[test]
 fn a_refusal_is_told_once_on_one_line_and_counted_each_time() {
     let (guard, ledger, told) = guard(sender(), Rates::default());
     let (gate, now) = (gate(&guard, "0.0.0.0:0"), Instant::now());
-    assert_eq!(gate.sends(peer(1), 1, now), Passage::Refused);
-    assert_eq!(gate.sends(peer(2), 1, now), Passage::Refused);
+    assert_eq!(gate.sends(peer(1), 1, now), SendDecision::Refused);
+    assert_eq!(gate.sends(peer(2), 1, now), SendDecision::Refused);
     assert_eq!(ledger.refusals(), 2);
     let line = "refused: x.wasm asked to send to 192.0.2.7:1; granted: send to 192.0.2.7:12000; \
                 to allow it: --allow-to 192.0.2.7:12000 --allow-to 192.0.2.7:1";
@@ -154,10 +154,10 @@ fn a_refusal_is_told_once_on_one_line_and_counted_each_time() {
 #[test]
 fn each_kind_is_told_by_itself() {
     let (guard, ledger, told) = guard(Grants::default(), Rates::default());
-    assert!(!guard.binds(peer(1)));
-    assert!(!guard.binds(peer(2)));
-    assert!(!guard.looks_up(&"example.org".parse().unwrap()));
-    assert!(!gate(&guard, "0.0.0.0:0").connects(peer(1)));
+    assert!(!guard.permit_bind(peer(1)));
+    assert!(!guard.permit_bind(peer(2)));
+    assert!(!guard.permit_resolve(&"example.org".parse().unwrap()));
+    assert!(!gate(&guard, "0.0.0.0:0").permit_connect(peer(1)));
     assert_eq!((told.lock().unwrap().len(), ledger.refusals()), (3, 4));
 }
 
@@ -171,8 +171,8 @@ fn after_a_second_a_kind_is_told_again_with_how_many_were_not() {
     }
     let line = "dropped: a datagram to x.wasm from 192.0.2.7:7: more than 9 datagrams/s from one source (--limit-source)";
     assert_eq!(*told.lock().unwrap(), [(line.to_owned(), 0), (line.to_owned(), 2)]);
-    let [(kind, count, untold)] = ledger.totals()[..] else { panic!("{:?}", ledger.totals()) };
-    assert_eq!((kind.what, kind.why, count, untold), ("receive", "limit-source", 5, 1));
+    let [(kind, count, suppressed)] = ledger.totals()[..] else { panic!("{:?}", ledger.totals()) };
+    assert_eq!((kind.what, kind.why, count, suppressed), ("receive", "limit-source", 5, 1));
 }
 
 #[test]
@@ -192,10 +192,10 @@ fn rates_hold_back_what_is_sent_and_drop_what_is_received() {
     // The first source is cut by its own rate, the second by what is left of that for all.
     assert_eq!((heard(peer(1)), heard(SocketAddr::from(([192, 0, 2, 8], 1)))), (4, 1));
     let passages: Vec<_> = (0..4).map(|_| gate.sends(peer(1), 1, now)).collect();
-    assert_eq!(passages[..3], [Passage::Open; 3]);
-    let Passage::Later(until) = passages[3] else { panic!("{passages:?}") };
+    assert_eq!(passages[..3], [SendDecision::Open; 3]);
+    let SendDecision::Later(until) = passages[3] else { panic!("{passages:?}") };
     assert!(until > now);
-    assert_eq!(gate.sends(peer(1), 1, until), Passage::Open);
+    assert_eq!(gate.sends(peer(1), 1, until), SendDecision::Open);
     assert_eq!(told.lock().unwrap().len(), 3);
 }
 
@@ -204,9 +204,9 @@ fn what_came_to_one_listener_is_not_answered_from_another() {
     let (guard, ..) = guard(listener(), Rates::default());
     let (one, other, now) = (gate(&guard, "0.0.0.0:12000"), gate(&guard, "127.0.0.1:12000"), Instant::now());
     assert!(one.hears(peer(5), 10, now));
-    assert_eq!(other.sends(peer(5), 10, now), Passage::Refused);
-    assert!(!other.connects(peer(5)));
-    assert_eq!(one.sends(peer(5), 10, now), Passage::Open);
+    assert_eq!(other.sends(peer(5), 10, now), SendDecision::Refused);
+    assert!(!other.permit_connect(peer(5)));
+    assert_eq!(one.sends(peer(5), 10, now), SendDecision::Open);
 }
 
 #[test]
@@ -214,8 +214,8 @@ fn a_socket_that_goes_on_under_another_instance_goes_on_answering_and_a_new_one_
     let (guard, ..) = guard(listener(), Rates::default());
     let (socket, local, now) = (SocketId::unique(), "0.0.0.0:12000".parse().unwrap(), Instant::now());
     assert!(Gate::new(guard.clone(), local, socket).hears(peer(5), 10, now));
-    assert_eq!(gate(&guard, "0.0.0.0:12000").sends(peer(5), 10, now), Passage::Refused);
-    assert_eq!(Gate::new(guard, local, socket).sends(peer(5), 10, now), Passage::Open);
+    assert_eq!(gate(&guard, "0.0.0.0:12000").sends(peer(5), 10, now), SendDecision::Refused);
+    assert_eq!(Gate::new(guard, local, socket).sends(peer(5), 10, now), SendDecision::Open);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn what_a_rate_drops_is_not_owed_an_answer() {
         let (guard, ..) = guard(listener(), rates);
         let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
         assert_eq!((0..10).filter(|_| gate.hears(peer(5), 10, now)).count(), 1);
-        let answers = (0..10).filter(|_| gate.sends(peer(5), 10, now) == Passage::Open).count();
+        let answers = (0..10).filter(|_| gate.sends(peer(5), 10, now) == SendDecision::Open).count();
         assert_eq!(answers, 1, "{rates:?}");
     }
 }
@@ -260,9 +260,9 @@ fn rates_are_a_runs_whatever_instance_sends_or_receives() {
     assert!(!other.hears(peer(1), 1, now));
     let later = now + Duration::from_secs(1);
     assert!(other.hears(peer(1), 1, later) && other.hears(peer(1), 1, later));
-    assert_eq!([(); 2].map(|()| one.sends(peer(1), 1, later)), [Passage::Open; 2]);
-    assert_eq!(other.sends(peer(1), 1, later), Passage::Open);
-    assert!(matches!(other.sends(peer(1), 1, later), Passage::Later(_)));
+    assert_eq!([(); 2].map(|()| one.sends(peer(1), 1, later)), [SendDecision::Open; 2]);
+    assert_eq!(other.sends(peer(1), 1, later), SendDecision::Open);
+    assert!(matches!(other.sends(peer(1), 1, later), SendDecision::Later(_)));
     assert_eq!(ledger.traffic().sent, 3);
 }
 

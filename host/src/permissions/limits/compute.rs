@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::Struck;
+use super::LimitExceeded;
 
 /// What is computed at most when a datagram that is dropped wakes a guest's thread, beside dropping it.
 const WAKE: Duration = Duration::from_micros(20);
@@ -104,17 +104,17 @@ impl Compute {
     }
 
     /// To be called at each tick of the watchdog, on the instance's thread.
-    pub fn check(&mut self) -> Result<(), Struck> {
+    pub fn check(&mut self) -> Result<(), LimitExceeded> {
         self.check_at(processor_time())
     }
 
-    fn check_at(&mut self, now: Duration) -> Result<(), Struck> {
+    fn check_at(&mut self, now: Duration) -> Result<(), LimitExceeded> {
         self.charge(now, Duration::ZERO);
         let passed = self.activity.count();
         if passed != self.passed {
             (self.passed, self.charged) = (passed, Duration::ZERO);
         }
-        if self.charged > self.limit { Err(Struck::Compute(self.limit)) } else { Ok(()) }
+        if self.charged > self.limit { Err(LimitExceeded::Compute(self.limit)) } else { Ok(()) }
     }
 
     /// Charges what was computed up to `now`, but for what went into dropping, and for `free`.
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
-    const STRUCK: Result<(), Struck> = Err(Struck::Compute(Duration::from_millis(500)));
+    const STRUCK: Result<(), LimitExceeded> = Err(LimitExceeded::Compute(Duration::from_millis(500)));
 
     fn account() -> (Compute, Activity) {
         let activity = Activity::default();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Struck;
+use super::LimitExceeded;
 use crate::process::exit::Exit;
 
 /// How much later than a limit says the process is ended from outside: in good order it ends by itself.
@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_millis(500);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Says why the process ends, as far as there is something left to say.
-type Tell = dyn Fn(Option<Struck>, Exit) + Send + Sync;
+type Tell = dyn Fn(Option<LimitExceeded>, Exit) + Send + Sync;
 
 /// Knows until when the process may run. Its clones are the same one.
 #[derive(Clone)]
@@ -34,13 +34,13 @@ struct Inner {
 struct Entry {
     id: u64,
     at: Option<Instant>,
-    limit: Option<Struck>,
+    limit: Option<LimitExceeded>,
     exit: Exit,
 }
 
 impl Enforcer {
     /// Without any deadline yet. `tell` gets the limit that ended the process, unless it was told of already.
-    pub fn new(tell: impl Fn(Option<Struck>, Exit) + Send + Sync + 'static) -> Self {
+    pub fn new(tell: impl Fn(Option<LimitExceeded>, Exit) + Send + Sync + 'static) -> Self {
         let inner = Inner {
             deadlines: Mutex::default(),
             next: AtomicU64::new(0),
@@ -51,7 +51,7 @@ impl Enforcer {
     }
 
     /// What runs now ends by itself within `time`, or is ended soon after it, by `limit`.
-    pub fn within(&self, time: Duration, limit: Struck) -> Deadline {
+    pub fn within(&self, time: Duration, limit: LimitExceeded) -> Deadline {
         Deadline { enforcer: self.clone(), id: self.add(time, Some(limit), Exit::Limited) }
     }
 
@@ -65,7 +65,7 @@ impl Enforcer {
         self.add(time, None, exit);
     }
 
-    fn add(&self, time: Duration, limit: Option<Struck>, exit: Exit) -> u64 {
+    fn add(&self, time: Duration, limit: Option<LimitExceeded>, exit: Exit) -> u64 {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         // `None` is later than there is time.
         let at = Instant::now().checked_add(time.saturating_add(GRACE));
@@ -92,7 +92,7 @@ impl Enforcer {
     }
 
     /// Ends the process now, and says why where that can be said.
-    pub fn end(&self, limit: Option<Struck>, exit: Exit) -> ! {
+    pub fn end(&self, limit: Option<LimitExceeded>, exit: Exit) -> ! {
         if self.has_last_word() {
             let (inner, (said, is_said)) = (self.0.clone(), mpsc::channel());
             let tell = move || {
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_deadline_that_was_met_ends_nothing() {
         let enforcer = enforcer();
-        let deadline = enforcer.within(SECOND, Struck::Time(SECOND));
+        let deadline = enforcer.within(SECOND, LimitExceeded::Time(SECOND));
         assert!(enforcer.overdue(Instant::now()).is_none());
         assert!(deadline.is_met());
         assert!(enforcer.overdue(Instant::now() + 10 * SECOND).is_none());
@@ -157,9 +157,9 @@ mod tests {
     #[test]
     fn a_deadline_that_passed_is_one_limits_and_cannot_be_met_any_more() {
         let enforcer = enforcer();
-        let deadline = enforcer.within(SECOND, Struck::Time(SECOND));
+        let deadline = enforcer.within(SECOND, LimitExceeded::Time(SECOND));
         let late = Instant::now() + SECOND + GRACE;
-        assert_eq!(enforcer.overdue(late).unwrap().limit, Some(Struck::Time(SECOND)));
+        assert_eq!(enforcer.overdue(late).unwrap().limit, Some(LimitExceeded::Time(SECOND)));
         assert!(enforcer.overdue(late).is_none());
         assert!(!deadline.is_met());
     }
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_time_without_end_is_no_deadline() {
         let enforcer = enforcer();
-        let deadline = enforcer.within(Duration::MAX, Struck::Time(Duration::MAX));
+        let deadline = enforcer.within(Duration::MAX, LimitExceeded::Time(Duration::MAX));
         assert!(enforcer.overdue(Instant::now() + 1000 * SECOND).is_none());
         assert!(deadline.is_met());
     }

@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use wasmtime::ResourceLimiter;
 
-use super::Struck;
+use super::LimitExceeded;
 /// What an element of a table takes in the host, at most.
 pub const ELEMENT: usize = 16;
 
@@ -38,10 +38,10 @@ impl Memory {
 
     /// Counts the instances that are about to be made. What they will ask for by themselves must fit, too, and counts when
     /// they ask.
-    pub fn reserve(&mut self, footprint: Footprint) -> Result<(), Struck> {
+    pub fn reserve(&mut self, footprint: Footprint) -> Result<(), LimitExceeded> {
         let used = footprint.instances.saturating_add(self.used as u64);
         if used.saturating_add(footprint.initial) > self.limit.as_u64() {
-            return Err(Struck::Memory(self.limit));
+            return Err(LimitExceeded::Memory(self.limit));
         }
         self.used = usize::try_from(used).unwrap_or(usize::MAX);
         Ok(())
@@ -50,7 +50,7 @@ impl Memory {
     fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(by);
         if used as u64 > self.limit.as_u64() {
-            return Err(Struck::Memory(self.limit).into());
+            return Err(LimitExceeded::Memory(self.limit).into());
         }
         self.used = used;
         Ok(true)
@@ -95,7 +95,7 @@ mod tests {
         assert!(memory.memory_growing(0, 65_536, None).unwrap());
         assert!(memory.table_growing(0, 2_000, None).unwrap());
         let error = memory.memory_growing(65_536, 131_072, None).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&Struck::Memory(ByteSize(100_000))));
+        assert_eq!(error.downcast_ref(), Some(&LimitExceeded::Memory(ByteSize(100_000))));
         assert!(memory.table_growing(2_000, 2_100, None).unwrap());
     }
 
@@ -106,8 +106,8 @@ mod tests {
             let mut memory = Memory::new(limit);
             memory.reserve(Footprint { instances, initial }).map(|()| memory)
         };
-        assert_eq!(reserved(34_464, 65_537).unwrap_err(), Struck::Memory(limit));
-        assert_eq!(reserved(u64::MAX, u64::MAX).unwrap_err(), Struck::Memory(limit));
+        assert_eq!(reserved(34_464, 65_537).unwrap_err(), LimitExceeded::Memory(limit));
+        assert_eq!(reserved(u64::MAX, u64::MAX).unwrap_err(), LimitExceeded::Memory(limit));
         let mut memory = reserved(34_464, 65_536).unwrap();
         assert!(memory.memory_growing(0, 65_536, None).unwrap());
         assert!(memory.table_growing(0, 1, None).is_err());

@@ -91,7 +91,7 @@ impl fmt::Display for Limits {
 
 /// A limit that an instance was stopped by: as a sentence goes on after the component's name.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Struck {
+pub enum LimitExceeded {
     /// [`Limits::memory`].
     #[error("asked for more than {0} of memory (--limit-memory)")]
     Memory(ByteSize),
@@ -162,7 +162,7 @@ impl fmt::Display for AddressSpace {
     }
 }
 
-impl Struck {
+impl LimitExceeded {
     /// The limit that ended a run with `error`, where it was one.
     pub fn of(error: &wasmtime::Error, limits: &Limits) -> Option<Self> {
         if let Some(struck) = error.downcast_ref::<Self>() {
@@ -215,9 +215,9 @@ impl Usage {
     }
 
     /// A socket more.
-    pub fn open_socket(&mut self) -> Result<(), Struck> {
+    pub fn open_socket(&mut self) -> Result<(), LimitExceeded> {
         self.sockets += 1;
-        if self.sockets > self.limits.sockets { Err(Struck::Sockets(self.limits.sockets)) } else { Ok(()) }
+        if self.sockets > self.limits.sockets { Err(LimitExceeded::Sockets(self.limits.sockets)) } else { Ok(()) }
     }
 
     /// A socket less.

@@ -11,7 +11,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use super::{Limits, Struck};
+use super::{LimitExceeded, Limits};
 use crate::permissions::rate::{Bucket, Rate};
 
 /// What the instances of a run may still write. Their streams share it.
@@ -41,13 +41,13 @@ impl Output {
         Metered { stream, output: self.clone() }
     }
 
-    fn take(&self, bytes: usize) -> Result<(), Struck> {
+    fn take(&self, bytes: usize) -> Result<(), LimitExceeded> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.bytes = written.bytes.saturating_add(bytes as u64);
         if let Some(total) = self.total.filter(|total| written.bytes > total.as_u64()) {
-            return Err(Struck::OutputTotal(total));
+            return Err(LimitExceeded::OutputTotal(total));
         }
-        written.bucket.take(bytes as u64, Instant::now()).map_err(|_| Struck::Output(self.limit))
+        written.bucket.take(bytes as u64, Instant::now()).map_err(|_| LimitExceeded::Output(self.limit))
     }
 }
 
@@ -116,13 +116,13 @@ mod tests {
         let output = output(1_000_000, Some(1_000));
         assert_eq!(output.take(600), Ok(()));
         assert_eq!(output.clone().take(400), Ok(()));
-        assert_eq!(output.take(1), Err(Struck::OutputTotal(ByteSize(1_000))));
+        assert_eq!(output.take(1), Err(LimitExceeded::OutputTotal(ByteSize(1_000))));
     }
 
     #[test]
     fn without_a_total_only_the_rate_counts() {
         let output = output(1_000, None);
         assert_eq!(output.take(1_000), Ok(()));
-        assert_eq!(output.take(1_000), Err(Struck::Output(ByteSize(1_000))));
+        assert_eq!(output.take(1_000), Err(LimitExceeded::Output(ByteSize(1_000))));
     }
 }

@@ -22,7 +22,7 @@ mod privileges;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// To bind ports below 1024.
-    pub low_ports: bool,
+    pub bind_capability: bool,
     /// To mark what is sent (`SO_MARK`).
     pub mark: bool,
     /// To bind sockets to an interface (`SO_BINDTODEVICE`).
@@ -30,9 +30,9 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Whether one of them may take a capability, which stays until sockets are bound: see [`LowPorts`].
+    /// Whether one of them may take a capability, which stays until sockets are bound: see [`BindCapability`].
     pub fn keep_a_capability(self) -> bool {
-        self.low_ports || self.mark || self.bind_device
+        self.bind_capability || self.mark || self.bind_device
     }
 }
 
@@ -54,7 +54,7 @@ impl std::fmt::Display for Unhardened {
 #[cfg(target_os = "linux")]
 pub use {
     descriptors::{close_inherited, note_inherited},
-    privileges::LowPorts,
+    privileges::BindCapability,
 };
 
 /// Has no other process of this user look at this one's memory, where a key is, and nothing write it to a file.
@@ -148,16 +148,16 @@ mod elsewhere {
 
     /// Nothing, where low ports need no capability.
     #[derive(Debug)]
-    pub struct LowPorts;
+    pub struct BindCapability;
 
-    impl LowPorts {
+    impl BindCapability {
         /// Nothing is kept.
         pub fn new(_kept: bool) -> Self {
             Self
         }
 
         /// Does nothing.
-        pub fn are_bound(&self) {}
+        pub fn release(&self) {}
     }
 }
 

@@ -19,7 +19,7 @@ pub fn gain_none() -> Result<(), String> {
 /// before 5.7, an interface takes one.
 fn needed(needs: Needs) -> CapabilitySet {
     let sets = [
-        (needs.low_ports, CapabilitySet::NET_BIND_SERVICE),
+        (needs.bind_capability, CapabilitySet::NET_BIND_SERVICE),
         (needs.mark, CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN),
         (needs.bind_device, CapabilitySet::NET_RAW),
     ];
@@ -27,7 +27,7 @@ fn needed(needs: Needs) -> CapabilitySet {
 }
 
 /// This thread's capabilities go, and with it those of all threads that it starts. Where low ports are needed, and the
-/// capability to bind them is there, it stays until they are bound: see [`LowPorts`].
+/// capability to bind them is there, it stays until they are bound: see [`BindCapability`].
 pub fn drop_all(needs: Needs) -> Result<(), String> {
     let dropped = || -> Result<(), Errno> {
         let kept = capabilities(None)?.permitted & needed(needs);
@@ -52,19 +52,19 @@ pub fn drop_all(needs: Needs) -> Result<(), String> {
 
 /// Gives the last capability up, too, when an instance has bound its ports: at its first datagram. It is the thread's.
 #[derive(Debug)]
-pub struct LowPorts {
+pub struct BindCapability {
     kept: bool,
     bound: Once,
 }
 
-impl LowPorts {
+impl BindCapability {
     /// Whether the capability was `kept`: else there is nothing to give up.
     pub fn new(kept: bool) -> Self {
         Self { kept, bound: Once::new() }
     }
 
     /// To be called on the thread that the instance runs on. It costs a look at a flag from the second time on.
-    pub fn are_bound(&self) {
+    pub fn release(&self) {
         if !self.kept {
             return;
         }

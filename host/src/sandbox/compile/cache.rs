@@ -110,7 +110,7 @@ impl Cache {
 
     /// Removes the oldest files, unfinished ones too, until there is room for `size` bytes.
     fn make_room(&self, size: u64) -> io::Result<()> {
-        let mut files: Vec<_> = fs::read_dir(&self.folder)?.filter_map(|entry| Kept::of(&entry.ok()?)).collect();
+        let mut files: Vec<_> = fs::read_dir(&self.folder)?.filter_map(|entry| InheritedSockets::of(&entry.ok()?)).collect();
         files.sort_by_key(|file| file.written);
         let mut total = files.iter().map(|file| file.size).fold(size, u64::saturating_add);
         for file in &files {
@@ -126,13 +126,13 @@ impl Cache {
 }
 
 /// A file of the cache.
-struct Kept {
+struct InheritedSockets {
     path: PathBuf,
     size: u64,
     written: SystemTime,
 }
 
-impl Kept {
+impl InheritedSockets {
     fn of(entry: &DirEntry) -> Option<Self> {
         let status = entry.metadata().ok()?;
         status.is_file().then_some(())?;

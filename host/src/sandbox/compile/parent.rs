@@ -7,7 +7,7 @@ use std::thread;
 use super::CODE_LIMIT;
 use super::server::{Outcome, Request};
 use crate::permissions::limits::CompileLimits;
-use crate::permissions::limits::Struck;
+use crate::permissions::limits::LimitExceeded;
 use crate::process::helper::{self, Answer, Bounds, Role};
 use crate::sandbox::artifact::MachineCode;
 use crate::sandbox::instance::LoadError;
@@ -34,9 +34,9 @@ pub fn machine_code(component: &[u8], limits: &CompileLimits, harden: bool) -> R
 
 fn outcome(answer: Answer, limits: &CompileLimits) -> Result<MachineCode, LoadError> {
     let Answer { bytes, message, status, out_of_time } = answer;
-    let out_of_memory = || LoadError::Limited(Struck::CompileMemory(limits.memory));
+    let out_of_memory = || LoadError::Limited(LimitExceeded::CompileMemory(limits.memory));
     if out_of_time || is_out_of_processor_time(status) {
-        return Err(LoadError::Limited(Struck::CompileTime(limits.time)));
+        return Err(LoadError::Limited(LimitExceeded::CompileTime(limits.time)));
     }
     if bytes.len() as u64 > CODE_LIMIT {
         return Err(LoadError::TooMuchCode);

@@ -10,13 +10,13 @@ use crate::permissions::guard::SocketId;
 /// Sockets by the address that a component asks for, which are handed to whoever binds to it next: datagrams that come in
 /// between wait in them.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct InheritedSockets {
     sockets: Mutex<Vec<(SocketAddr, Arc<RawSocket>, SocketId)>>,
     /// How many of those that are bound later are kept.
     most: usize,
 }
 
-impl Kept {
+impl InheritedSockets {
     /// `given` are bound already. Of those that are bound later, up to `most` are kept.
     pub fn new(given: impl IntoIterator<Item = RawSocket>, most: usize) -> io::Result<Self> {
         let entry = |socket: RawSocket| Ok((socket.local_addr()?, Arc::new(socket), SocketId::unique()));
@@ -69,7 +69,7 @@ mod tests {
     fn one_is_handed_out_while_nobody_has_it() {
         let socket = socket();
         let local = socket.local_addr().unwrap();
-        let kept = Kept::new([socket], 0).unwrap();
+        let kept = InheritedSockets::new([socket], 0).unwrap();
         let (first, id) = kept.take(local).unwrap();
         assert!(kept.take(local).is_none());
         drop(first);
@@ -81,7 +81,7 @@ mod tests {
     fn what_is_bound_later_is_kept_only_where_that_is_asked_for() {
         let asked = "127.0.0.1:0".parse().unwrap();
         for most in [1, 0] {
-            let kept = Kept::new([], most).unwrap();
+            let kept = InheritedSockets::new([], most).unwrap();
             let socket = Arc::new(socket());
             kept.keep(asked, &socket, SocketId::unique());
             assert!(kept.take(asked).is_none(), "it is in use");
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn no_more_are_kept_than_may_be_open_whatever_addresses_they_were_bound_to() {
-        let kept = Kept::new([], 2).unwrap();
+        let kept = InheritedSockets::new([], 2).unwrap();
         let asked = |port| SocketAddr::from(([127, 0, 0, 1], port));
         for port in 1..=9 {
             kept.keep(asked(port), &Arc::new(socket()), SocketId::unique());

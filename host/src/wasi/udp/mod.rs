@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use buffers::Buffers;
-pub use kept::Kept;
+pub use kept::InheritedSockets;
 pub use options::{OptionError, SocketOptions};
 pub use os::RawSocket;
 pub use outgoing::Outgoing;
@@ -31,11 +31,11 @@ pub use streams::Incoming;
 
 use crate::permissions::guard::Guard;
 use crate::permissions::limits::{Activity, Lookups};
-use crate::process::harden::LowPorts;
+use crate::process::harden::BindCapability;
 
 /// What the sockets of an instance share.
 #[derive(Clone)]
-pub struct Setting {
+pub struct SocketContext {
     /// Decides about every address.
     pub guard: Arc<Guard>,
     /// Where is noted what passed.
@@ -49,11 +49,11 @@ pub struct Setting {
     /// What the operator has set on them.
     pub options: SocketOptions,
     /// Those that are there already.
-    pub kept: Arc<Kept>,
+    pub kept: Arc<InheritedSockets>,
     /// What they tell beside datagrams.
     pub reports: Arc<Reports>,
     /// Told when the first datagrams are about to pass.
-    pub low_ports: Arc<LowPorts>,
+    pub bind_capability: Arc<BindCapability>,
 }
 
 /// How sockets are driven. Nothing of it changes what a component sees, but for the time.

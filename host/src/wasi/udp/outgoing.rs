@@ -10,13 +10,13 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
 
-use super::Setting;
+use super::SocketContext;
 use super::origins::Origins;
 use super::os::{self, Sender};
 use super::streams::is_transient;
-use crate::permissions::guard::{Gate, Operation, Passage};
+use crate::permissions::guard::{Gate, Operation, SendDecision};
 use crate::permissions::limits::Activity;
-use crate::process::harden::LowPorts;
+use crate::process::harden::BindCapability;
 
 /// The sending stream.
 pub struct Outgoing {
@@ -27,7 +27,7 @@ pub struct Outgoing {
     /// Knows which address an answer leaves from, where that is not known already.
     origins: Option<Arc<Mutex<Origins>>>,
     activity: Activity,
-    low_ports: Arc<LowPorts>,
+    bind_capability: Arc<BindCapability>,
     hand: usize,
     /// How many datagrams `check-send` permitted.
     permits: usize,
@@ -52,11 +52,24 @@ impl Outgoing {
         gate: Gate,
         peer: Option<SocketAddr>,
         origins: Option<Arc<Mutex<Origins>>>,
-        setting: &Setting,
+        setting: &SocketContext,
     ) -> io::Result<Self> {
-        let (sender, activity, low_ports) = (socket.sender()?, setting.activity.clone(), setting.low_ports.clone());
+        let (sender, activity, bind_capability) =
+            (socket.sender()?, setting.activity.clone(), setting.bind_capability.clone());
         let hand = setting.tuning.hand();
-        Ok(Self { socket, sender, gate, peer, origins, activity, low_ports, hand, permits: 0, full: false, held: None })
+        Ok(Self {
+            socket,
+            sender,
+            gate,
+            peer,
+            origins,
+            activity,
+            bind_capability,
+            hand,
+            permits: 0,
+            full: false,
+            held: None,
+        })
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
@@ -81,25 +94,25 @@ impl Outgoing {
         }
         // "Each call to `send` must be permitted by a preceding `check-send`."
         self.permits = 0;
-        self.low_ports.are_bound();
+        self.bind_capability.release();
         let mut turn = self.gate.turn();
         let mut outgoing = Vec::with_capacity(datagrams.len());
         let mut dropped = 0;
         for datagram in datagrams {
             let to = self.destination(datagram);
-            match to.map(|to| (to, turn.sends(to, datagram.data.len()))) {
-                Ok((to, Passage::Open)) => outgoing.push((to, datagram)),
-                Ok((_, Passage::Dropped)) => dropped += 1,
-                Ok((_, Passage::Later(until))) => {
+            match to.map(|to| (to, turn.permit_send(to, datagram.data.len()))) {
+                Ok((to, SendDecision::Open)) => outgoing.push((to, datagram)),
+                Ok((_, SendDecision::Dropped)) => dropped += 1,
+                Ok((_, SendDecision::Later(until))) => {
                     self.held = Some(until);
                     break;
                 }
                 // "If at least one datagram has been sent successfully, this function never returns an error."
-                Ok((_, Passage::Refused)) if outgoing.is_empty() && dropped == 0 => {
+                Ok((_, SendDecision::Refused)) if outgoing.is_empty() && dropped == 0 => {
                     return Err(ErrorCode::AccessDenied.into());
                 }
                 Err(code) if outgoing.is_empty() && dropped == 0 => return Err(code.into()),
-                Ok((_, Passage::Refused)) | Err(_) => break,
+                Ok((_, SendDecision::Refused)) | Err(_) => break,
             }
         }
         let sent = try_send(&mut self.sender, self.peer, self.origins.as_deref(), &outgoing);

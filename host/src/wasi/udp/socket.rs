@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use wasmtime_wasi::p2::SocketResult;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
-use super::Setting;
+use super::SocketContext;
 use super::origins::Origins;
 use super::os::{self, Family};
 use super::outgoing::Outgoing;
@@ -17,7 +17,7 @@ use crate::permissions::guard::{Gate, Operation, SocketId};
 /// A socket of a component's.
 pub struct Socket {
     os: os::Socket,
-    setting: Setting,
+    setting: SocketContext,
     binding: Binding,
     peer: Option<SocketAddr>,
     origins: Arc<Mutex<Origins>>,
@@ -33,7 +33,7 @@ enum Binding {
 
 impl Socket {
     /// A new one, unbound.
-    pub fn new(family: Family, setting: Setting) -> SocketResult<Self> {
+    pub fn new(family: Family, setting: SocketContext) -> SocketResult<Self> {
         let os = os::Socket::new(family, setting.tuning, &setting.buffers, &setting.reports);
         let os = os.inspect_err(|error| setting.guard.failed(Operation::Open, error))?;
         setting.options.apply(os.shared().as_ref(), family == Family::V4)?;
@@ -50,7 +50,7 @@ impl Socket {
         if !self.os.family().has(local.ip()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        if !self.setting.guard.binds(local) {
+        if !self.setting.guard.permit_bind(local) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let id = match self.setting.kept.take(local) {
@@ -113,7 +113,7 @@ impl Socket {
         if !self.os.family().is_destination(peer) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        if !gate.connects(peer) {
+        if !gate.permit_connect(peer) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let result = self.os.connect(peer);

@@ -13,10 +13,10 @@ use wasmtime_wasi::p2::{Pollable, SocketResult};
 use super::buffers::Share;
 use super::origins::Origins;
 use super::os::{Receiver, SLOT};
-use super::{Datagram, Setting};
+use super::{Datagram, SocketContext};
 use crate::permissions::guard::Gate;
 use crate::permissions::limits::{Activity, processor_time};
-use crate::process::harden::LowPorts;
+use crate::process::harden::BindCapability;
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
 const BYTES: usize = 1 << 20;
@@ -44,7 +44,7 @@ pub struct Incoming {
     /// Where it is remembered which address a datagram came to, where that is not known already.
     origins: Option<Arc<Mutex<Origins>>>,
     activity: Activity,
-    low_ports: Arc<LowPorts>,
+    bind_capability: Arc<BindCapability>,
     hand: usize,
     busy_poll: Duration,
     /// What was received and not handed over yet, what that takes, and what of it has its share of the buffers.
@@ -96,7 +96,7 @@ impl Incoming {
         gate: Gate,
         peer: Option<SocketAddr>,
         origins: Option<Arc<Mutex<Origins>>>,
-        setting: &Setting,
+        setting: &SocketContext,
     ) -> Self {
         Self {
             receiver,
@@ -104,7 +104,7 @@ impl Incoming {
             peer,
             origins,
             activity: setting.activity.clone(),
-            low_ports: setting.low_ports.clone(),
+            bind_capability: setting.bind_capability.clone(),
             hand: setting.tuning.hand(),
             busy_poll: setting.tuning.busy_poll,
             waiting: VecDeque::new(),
@@ -188,7 +188,7 @@ impl Incoming {
         if self.is_resting() {
             return false;
         }
-        self.low_ports.are_bound();
+        self.bind_capability.release();
         // Each message may be as large as a slot. One has to pass in any case.
         let most = most.min(self.share.left() / SLOT).max(1);
         let Self { receiver, gate, peer, waiting, bytes, failed, .. } = self;
@@ -198,7 +198,7 @@ impl Incoming {
         for _ in 0..FRUITLESS {
             let result = receiver.try_receive(most, &mut |data, from, to| {
                 // A connected socket may still have what others sent before it was connected (connect(2)).
-                if peer.is_none_or(|peer| peer == from) && turn.hears(from, data.len()) {
+                if peer.is_none_or(|peer| peer == from) && turn.permit_receive(from, data.len()) {
                     waiting.push_back(Datagram { data: data.to_vec(), from, to });
                     *bytes += data.len() + OVERHEAD;
                 } else {

@@ -14,7 +14,7 @@ use crate::wasi::udp::{Buffers, Reports, SocketOptions, Tuning};
 async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
     let ledger = Arc::new(Ledger::new(|_, _| {}));
     let guard = Guard::new("x.wasm".to_owned(), Arc::default(), Arc::new(Meters::new(Rates::default())), ledger);
-    let setting = Setting {
+    let setting = SocketContext {
         guard: Arc::new(guard),
         activity: Activity::default(),
         lookups: Lookups::new(0),
@@ -23,7 +23,7 @@ async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
         options: SocketOptions::default(),
         kept: Arc::default(),
         reports: Reports::new(),
-        low_ports: Arc::new(LowPorts::new(false)),
+        bind_capability: Arc::new(BindCapability::new(false)),
     };
     let socket = os::Socket::new(os::Family::V4, setting.tuning, &setting.buffers, &setting.reports).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

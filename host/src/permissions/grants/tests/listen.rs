@@ -39,18 +39,18 @@ fn a_listener_hears_everybody_on_the_socket_that_listens_and_on_no_other() {
 #[test]
 fn a_listener_sends_only_to_whom_it_owes_an_answer() {
     let granted = listen_on("12000");
-    let to = |standing| with_standing("192.0.2.7:5", standing);
-    assert_eq!(granted.decide(&to(Standing::Owed)), Ok(By::Answer));
-    refuses_as(Reason::NotGranted, &granted, &[to(Standing::Unheard), connect("192.0.2.7:5")]);
-    refuses_as(Reason::Silent, &granted, &[to(Standing::Silent)]);
-    refuses_as(Reason::Answered, &granted, &[to(Standing::Answered)]);
+    let to = |credit| with_standing("192.0.2.7:5", credit);
+    assert_eq!(granted.decide(&to(PeerCredit::Available)), Ok(GrantedBy::Answer));
+    refuses_as(DenyReason::NotGranted, &granted, &[to(PeerCredit::None), connect("192.0.2.7:5")]);
+    refuses_as(DenyReason::Silent, &granted, &[to(PeerCredit::Expired)]);
+    refuses_as(DenyReason::Answered, &granted, &[to(PeerCredit::Exhausted)]);
 }
 
 #[test]
 fn what_a_grant_names_is_not_charged_as_an_answer() {
     let granted = Grants { listen: listen_on("12000").listen, ..send_to("192.0.2.7:5") };
-    assert_eq!(granted.decide(&with_standing("192.0.2.7:5", Standing::Answered)), Ok(By::Grant));
-    assert_eq!(granted.decide(&hear("192.0.2.7:5")), Ok(By::Grant));
+    assert_eq!(granted.decide(&with_standing("192.0.2.7:5", PeerCredit::Exhausted)), Ok(GrantedBy::Grant));
+    assert_eq!(granted.decide(&hear("192.0.2.7:5")), Ok(GrantedBy::Grant));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_listener_hears_and_answers_only_whom_it_may_hear() {
         grants(&granted, &[hear(peer), answer(peer)]);
     }
     for peer in ["198.51.100.1:5", "127.0.0.1:5", "[2001:db9::7]:5", "[fe80::1%3]:5", "[64:ff9b::192.0.2.7]:5"] {
-        refuses_as(Reason::NotFrom, &granted, &[hear(peer), answer(peer)]);
+        refuses_as(DenyReason::NotFrom, &granted, &[hear(peer), answer(peer)]);
         // It has heard nothing from there.
         refuses(&granted, &[send(peer), connect(peer)]);
     }
@@ -99,14 +99,14 @@ fn a_listener_hears_and_answers_only_whom_it_may_hear() {
 fn whom_a_send_grant_names_is_heard_wherever_it_is() {
     let granted = from(&["192.0.2.0/24"], Grants { listen: listen_on("12000").listen, ..send_to("198.51.100.1:53") });
     grants(&granted, &[send("198.51.100.1:53"), receive("198.51.100.1:53"), hear("198.51.100.1:53")]);
-    refuses_as(Reason::NotFrom, &granted, &[hear("198.51.100.1:54")]);
+    refuses_as(DenyReason::NotFrom, &granted, &[hear("198.51.100.1:54")]);
 }
 
 #[test]
 fn the_whole_network_is_heard_only_from_where_it_may_be() {
     let granted = from(&["192.0.2.0/24"], everything());
     grants(&granted, &[receive("192.0.2.7:5"), hear("192.0.2.7:5"), send("198.51.100.1:5")]);
-    refuses_as(Reason::NotFrom, &granted, &[receive("198.51.100.1:5"), hear("198.51.100.1:5")]);
+    refuses_as(DenyReason::NotFrom, &granted, &[receive("198.51.100.1:5"), hear("198.51.100.1:5")]);
 }
 
 #[test]
@@ -115,6 +115,6 @@ fn whom_a_listener_may_hear_is_no_grant_and_a_denial_goes_before_it() {
     refuses(&alone, &[send("192.0.2.7:5"), receive("192.0.2.7:5"), bind("0.0.0.0:0"), bind("0.0.0.0:12000")]);
     let deny = spec(&[], &["192.0.2.7"]).with_addresses(&Names::default()).deny;
     let granted = Grants { deny, ..from(&["192.0.2.0/24"], listen_on("12000")) };
-    refuses_as(Reason::Denied, &granted, &[hear("192.0.2.7:5")]);
+    refuses_as(DenyReason::Denied, &granted, &[hear("192.0.2.7:5")]);
     assert_eq!(granted.to_string(), "listen on 12000, hearing only from 192.0.2.0/24, never 192.0.2.7:1-65535");
 }

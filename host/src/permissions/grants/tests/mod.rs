@@ -39,19 +39,19 @@ fn bind(local: &str) -> Request {
 }
 
 fn connect(to: &str) -> Request {
-    Request::Connect { to: endpoint(to), standing: Standing::Unheard }
+    Request::Connect { to: endpoint(to), credit: PeerCredit::None }
 }
 
 fn send(to: &str) -> Request {
-    with_standing(to, Standing::Unheard)
+    with_standing(to, PeerCredit::None)
 }
 
 fn answer(to: &str) -> Request {
-    with_standing(to, Standing::Owed)
+    with_standing(to, PeerCredit::Available)
 }
 
-fn with_standing(to: &str, standing: Standing) -> Request {
-    Request::Send { to: endpoint(to), standing }
+fn with_standing(to: &str, credit: PeerCredit) -> Request {
+    Request::Send { to: endpoint(to), credit }
 }
 
 fn receive(from: &str) -> Request {
@@ -75,11 +75,11 @@ fn grants(grants: &Grants, requests: &[Request]) {
 
 #[track_caller]
 fn refuses(grants: &Grants, requests: &[Request]) {
-    refuses_as(Reason::NotGranted, grants, requests);
+    refuses_as(DenyReason::NotGranted, grants, requests);
 }
 
 #[track_caller]
-fn refuses_as(reason: Reason, grants: &Grants, requests: &[Request]) {
+fn refuses_as(reason: DenyReason, grants: &Grants, requests: &[Request]) {
     for request in requests {
         assert_eq!(grants.decide(request), Err(reason), "{request:?} under {grants}");
     }
@@ -110,7 +110,7 @@ fn a_send_grant_is_for_one_address_and_one_port() {
 fn nobody_is_reached_at_an_unspecified_address_or_at_port_zero() {
     for granted in [everything(), send_to("0.0.0.0/0:1-65535"), send_to("[::]/0:1-65535"), listen_on("12000")] {
         for nowhere in ["0.0.0.0:5", "[::]:5", "[::ffff:0.0.0.0]:5", "192.0.2.7:0"] {
-            refuses_as(Reason::Nowhere, &granted, &[send(nowhere), connect(nowhere), answer(nowhere), hear(nowhere)]);
+            refuses_as(DenyReason::Nowhere, &granted, &[send(nowhere), connect(nowhere), answer(nowhere), hear(nowhere)]);
         }
     }
 }
@@ -164,9 +164,9 @@ proptest! {
             listen: if listening { vec!["12000".parse().unwrap()] } else { Vec::new() },
             ..Grants::default()
         };
-        for standing in [Standing::Unheard, Standing::Silent, Standing::Answered, Standing::Owed] {
-            let connect = granted.decide(&Request::Connect { to: peer, standing });
-            let send = granted.decide(&Request::Send { to: peer, standing });
+        for credit in [PeerCredit::None, PeerCredit::Expired, PeerCredit::Exhausted, PeerCredit::Available] {
+            let connect = granted.decide(&Request::Connect { to: peer, credit });
+            let send = granted.decide(&Request::Send { to: peer, credit });
             prop_assert_eq!(connect, send);
         }
     }
@@ -178,7 +178,7 @@ proptest! {
             ..Grants::default()
         };
         let more = Grants { listen: vec!["1".parse().unwrap()], inherit_network: true, ..few.clone() };
-        let request = Request::Send { to: SocketAddr::new(ip, port), standing: Standing::Unheard };
+        let request = Request::Send { to: SocketAddr::new(ip, port), credit: PeerCredit::None };
         prop_assert!(few.decide(&request).is_err() || more.decide(&request).is_ok());
     }
 }

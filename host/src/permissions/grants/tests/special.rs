@@ -12,10 +12,10 @@ fn wide_grants_refuse(own: &[&str], requests: &[Request]) {
         for request in requests {
             let decided = granted.decide(request);
             assert!(
-                matches!(decided, Err(Reason::Special(_) | Reason::NotGranted)),
+                matches!(decided, Err(DenyReason::Special(_) | DenyReason::NotGranted)),
                 "{request:?} under {granted}: {decided:?}"
             );
-            assert!(!granted.send.contain(peer(request)) || matches!(decided, Err(Reason::Special(_))), "{request:?}");
+            assert!(!granted.send.contain(peer(request)) || matches!(decided, Err(DenyReason::Special(_))), "{request:?}");
         }
     }
 }
@@ -31,7 +31,7 @@ fn peer(request: &Request) -> SocketAddr {
 fn multicast_and_broadcast_are_granted_only_by_a_grant_for_them_and_never_as_an_answer() {
     for many in ["224.0.0.251:5353", "239.1.2.3:9", "255.255.255.255:9", "[ff02::fb]:5353", "[::ffff:224.0.0.1]:9"] {
         wide_grants_refuse(&[], &[send(many), connect(many)]);
-        refuses_as(Reason::Many, &listen_on("12000"), &[answer(many)]);
+        refuses_as(DenyReason::Many, &listen_on("12000"), &[answer(many)]);
         grants(&send_to(many), &[send(many)]);
         grants(&everything(), &[send(many)]);
     }
@@ -46,7 +46,7 @@ fn loopback_and_link_local_are_granted_only_by_a_grant_within_them() {
         grants(&everything(), &[send(own)]);
     }
     grants(&send_to("127.0.0.0/8:53"), &[send("127.9.9.9:53")]);
-    assert!(matches!(send_to("126.0.0.0/7:53").decide(&send("127.0.0.1:53")), Err(Reason::Special(_))));
+    assert!(matches!(send_to("126.0.0.0/7:53").decide(&send("127.0.0.1:53")), Err(DenyReason::Special(_))));
     // Loopback peers are answered as all others are.
     grants(&listen_on("12000"), &[hear("127.0.0.1:5"), answer("127.0.0.1:5")]);
 }
@@ -71,7 +71,7 @@ fn own_addresses_are_granted_only_exactly() {
     }
     let granted = with_own(send_to("10.9.0.0/24:53"));
     grants(&granted, &[send("10.9.0.2:53")]);
-    let refused = |granted: &Grants| matches!(granted.decide(&send("10.9.0.1:53")), Err(Reason::Special(_)));
+    let refused = |granted: &Grants| matches!(granted.decide(&send("10.9.0.1:53")), Err(DenyReason::Special(_)));
     assert!(refused(&granted) && refused(&with_own(send_to("10.9.0.0/31:53"))));
     grants(&with_own(send_to("10.9.0.1/32:53")), &[send("10.9.0.1:53")]);
     // A range of ports is as exact, and one exact grant is enough.
@@ -110,7 +110,7 @@ fn metadata_services_are_granted_only_exactly() {
         ("[fe80::]/10:80", "[fe80::a9fe:a9fe%2]:80"),
     ] {
         let granted = send_to(network);
-        assert!(matches!(granted.decide(&send(service)), Err(Reason::Special(_))), "{service} under {granted}");
+        assert!(matches!(granted.decide(&send(service)), Err(DenyReason::Special(_))), "{service} under {granted}");
     }
     grants(&send_to("169.254.0.0/16:80"), &[send("169.254.169.1:80")]);
 }
@@ -123,7 +123,7 @@ fn a_name_is_no_grant_for_a_metadata_service() {
     assert!(granted.send.is_empty());
     // So that what is told is whom it cannot send to.
     grants(&granted, &[bind("0.0.0.0:0")]);
-    assert!(matches!(granted.decide(&send("169.254.169.254:80")), Err(Reason::Special(_))));
+    assert!(matches!(granted.decide(&send("169.254.169.254:80")), Err(DenyReason::Special(_))));
     // Loopback is what the operator meant by it.
     let granted = spec.with_addresses(&Names::of([("metadata.example", "127.0.0.1")]));
     grants(&granted, &[send("127.0.0.1:80")]);
@@ -155,12 +155,12 @@ fn a_denial_of_an_ipv4_address_holds_for_addresses_that_carry_it() {
     let granted = Grants { deny: denied, ..everything() };
     for carrier in carriers([192, 0, 2, 7]) {
         let there = &format!("[{carrier}]:12000");
-        refuses_as(Reason::Denied, &granted, &[send(there), connect(there), receive(there), hear(there), answer(there)]);
+        refuses_as(DenyReason::Denied, &granted, &[send(there), connect(there), receive(there), hear(there), answer(there)]);
     }
     for carrier in carriers([198, 51, 100, 2]).iter().filter(|carrier| !carrier.contains("c633:6401")) {
         grants(&granted, &[send(&format!("[{carrier}]:53"))]);
     }
-    refuses_as(Reason::Denied, &granted, &[send("[64:ff9b::198.51.100.1]:53")]);
+    refuses_as(DenyReason::Denied, &granted, &[send("[64:ff9b::198.51.100.1]:53")]);
     grants(&granted, &[send("[64:ff9b::198.51.100.1]:54"), send("[64:ff9b::192.0.3.7]:12000")]);
 }
 
@@ -176,7 +176,7 @@ fn an_address_that_carries_a_special_one_is_granted_only_exactly() {
     }
     // Neither is a network of them, were it as narrow as the range that they carry.
     let granted = send_to("[64:ff9b::127.0.0.0]/104:9");
-    assert!(matches!(granted.decide(&send("[64:ff9b::127.0.0.1]:9")), Err(Reason::Special(_))));
+    assert!(matches!(granted.decide(&send("[64:ff9b::127.0.0.1]:9")), Err(DenyReason::Special(_))));
     grants(&send_to("[64:ff9b::]/96:9"), &[send("[64:ff9b::192.0.2.7]:9")]);
 }
 
@@ -184,7 +184,7 @@ fn an_address_that_carries_a_special_one_is_granted_only_exactly() {
 fn what_carries_multicast_or_broadcast_is_never_answered() {
     for many in [[224, 0, 0, 251], [255, 255, 255, 255]] {
         for carrier in carriers(many) {
-            refuses_as(Reason::Many, &listen_on("12000"), &[answer(&format!("[{carrier}]:9"))]);
+            refuses_as(DenyReason::Many, &listen_on("12000"), &[answer(&format!("[{carrier}]:9"))]);
         }
     }
     grants(&listen_on("12000"), &[answer("[64:ff9b::192.0.2.7]:9"), answer("[64:ff9b:1::192.0.2.7]:9")]);

@@ -77,7 +77,7 @@ fn grants_read_as_documented() {
         assert_eq!(text.parse::<Endpoint>(), Err(GrantError::Endpoint), "{text:?}");
     }
     for text in ["", "a b", "192.0.2.0/33", "example.org:0", "1.2.3.4:x"] {
-        assert_eq!(text.parse::<Denied>(), Err(GrantError::Denied), "{text:?}");
+        assert_eq!(text.parse::<DenyRule>(), Err(GrantError::Denied), "{text:?}");
     }
     for text in ["", "localhost:12000", "65536", "::1:12000", "127.0.0.1", "127.0.0.1:"] {
         assert_eq!(text.parse::<Listen>(), Err(GrantError::Listen), "{text:?}");
@@ -161,11 +161,11 @@ fn a_flag_that_is_named_is_one_word_and_its_value_another() {
 fn a_refusal_among_many_grants_is_still_a_line_that_is_read() {
     let to = (1..=200).map(|host| format!("192.0.2.{host}:7").parse().unwrap()).collect();
     let grants = GrantSpec { to, ..GrantSpec::default() }.with_addresses(&Names::default());
-    let request = Request::Send { to: "198.51.100.1:7".parse().unwrap(), standing: Standing::Unheard };
+    let request = Request::Send { to: "198.51.100.1:7".parse().unwrap(), credit: PeerCredit::None };
     let refusal = Refusal {
         component: "x",
         request: &request,
-        reason: Reason::NotGranted,
+        reason: DenyReason::NotGranted,
         grants: &grants,
         advice: &Advice::default(),
     }
@@ -179,7 +179,7 @@ proptest! {
         let _ = text.parse::<Endpoint>();
         let _ = text.parse::<Listen>();
         let _ = text.parse::<HostName>();
-        let _ = text.parse::<Denied>();
+        let _ = text.parse::<DenyRule>();
         let _ = text.parse::<Network>();
         let _ = text.parse::<NamePattern>();
         let _ = from_arguments(&text);
@@ -189,9 +189,9 @@ proptest! {
     fn the_flag_named_in_a_refusal_grants_what_was_refused(ip: IpAddr, port in 1..u16::MAX) {
         let to = SocketAddr::new(ip, port);
         prop_assume!(!ip.to_canonical().is_unspecified());
-        let request = Request::Send { to, standing: Standing::Unheard };
+        let request = Request::Send { to, credit: PeerCredit::None };
         let flag = Flags { grants: &Grants::default(), request: &request }.to_string();
         let granted = send_to(flag.strip_prefix("--allow-to ").unwrap());
-        prop_assert_eq!(granted.decide(&request), Ok(By::Grant));
+        prop_assert_eq!(granted.decide(&request), Ok(GrantedBy::Grant));
     }
 }
