@@ -78,7 +78,7 @@ impl Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        // Under 16, the fixed cost of a call outweighs what is saved; beyond 64, nothing more is (README, "Fast").
+        // Under 16, the fixed cost of a call outweighs what is saved; beyond 64, nothing more is (docs/performance.md).
         const BATCH: NonZeroUsize = NonZeroUsize::new(64).unwrap();
         Self { batch: BATCH, offload: true, busy_poll: Duration::ZERO, share_port: false }
     }
