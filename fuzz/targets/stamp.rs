@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use udping_core::client::codec::{Codec, Protocol};
-use udping_core::client::pinger::{self, Pinger};
-use udping_core::client::schedule::Pace;
-use udping_core::seq::Seq;
-use udping_core::server::reflector::Reflector;
-use udping_core::server::sessions::Sessions;
+use udping_core::client::{Codec, Protocol};
+use udping_core::client::{self, Pinger};
+use udping_core::client::Pace;
+use udping_core::Seq;
+use udping_core::server::Reflector;
+use udping_core::server::Sessions;
 use udping_core::server::{Arrival, Config, DropRate, Keyed, Server, Verdict};
-use udping_core::stats::delays::Measured;
-use udping_core::time::{Instant, UnixTime};
-use udping_core::wire::auth::Key;
+use udping_core::stats::Measured;
+use udping_core::{Instant, UnixTime};
+use udping_core::wire::Key;
 use udping_core::wire::stamp::{AUTHENTICATED, ErrorEstimate, Reply, Request, Timestamp, UNAUTHENTICATED};
 
 fuzz_target!(|session: Session| {
@@ -189,7 +189,7 @@ impl Session {
             let datagram = payload.bytes(self.key().as_ref(), &replies);
             let is_reply = replies.contains(&datagram);
             let before = pinger.results().total.foreign;
-            pinger.handle_datagram(pinger::Arrival { now, wall, source_port: 0, from: peer }, &datagram);
+            pinger.handle_input(pinger::Arrival { now, wall, source_port: 0, from: peer }, &datagram);
             arrived += 1;
             let summary = pinger.results().total;
             assert!(!is_reply || summary.foreign == before);

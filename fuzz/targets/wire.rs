@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use udping_core::client::codec::{Codec, Protocol};
-use udping_core::client::pinger::{self, Departure, Event, Pinger};
-use udping_core::client::schedule::Pace;
-use udping_core::server::echo::{self, Echo};
+use udping_core::client::{Codec, Protocol};
+use udping_core::client::{self, Transmit, Event, Pinger};
+use udping_core::client::Pace;
+use udping_core::server::{self, Echo};
 use udping_core::server::{Arrival, Config, DropRate, Keyed, Refusal, Server, Verdict};
-use udping_core::stats::delays::Measured;
-use udping_core::time::{Instant, UnixTime};
-use udping_core::wire::auth::{Direction, Key, TAG};
-use udping_core::wire::text::Ping;
+use udping_core::stats::Measured;
+use udping_core::{Instant, UnixTime};
+use udping_core::wire::{Direction, Key, TAG};
+use udping_core::wire::Ping;
 
 fuzz_target!(|data: &[u8]| {
     decode(data);
@@ -94,7 +94,7 @@ impl Payload {
             Self::Ping { seq, seconds, nanoseconds, size, tail } => {
                 let sent_at = UnixTime { seconds: *seconds, nanoseconds: nanoseconds % 1_000_000_000 };
                 let mut datagram = Vec::new();
-                Ping { seq: udping_core::seq::Seq(*seq), sent_at }.encode((*size).into(), &mut datagram);
+                Ping { seq: udping_core::Seq(*seq), sent_at }.encode((*size).into(), &mut datagram);
                 datagram.extend(tail);
                 datagram
             }
@@ -227,7 +227,7 @@ impl ClientSession {
                     }
                 }
                 ClientStep::SendInVain => {
-                    if let Some(Departure { flow, seq, .. }) = pinger.poll_transmit(now, wall) {
+                    if let Some(Transmit { flow, seq, .. }) = pinger.poll_transmit(now, wall) {
                         attempts += 1;
                         pinger.not_sent(flow, seq, now, String::new());
                     }
@@ -250,13 +250,13 @@ impl ClientSession {
                     };
                     let is_spoilt = spoilt.is_some_and(spoils);
                     let before = pinger.results().total;
-                    pinger.handle_datagram(arrival(now, peer), &reply);
+                    pinger.handle_input(arrival(now, peer), &reply);
                     arrived += 1;
                     assert_eq!(pinger.results().total.foreign - before.foreign, u64::from(is_spoilt), "{reply:?}");
                 }
                 ClientStep::Datagram { from_peer, payload } => {
                     let before = pinger.results().total.foreign;
-                    pinger.handle_datagram(arrival(now, if from_peer { peer } else { stranger }), &payload.bytes());
+                    pinger.handle_input(arrival(now, if from_peer { peer } else { stranger }), &payload.bytes());
                     arrived += 1;
                     assert!(from_peer || pinger.results().total.foreign == before + 1, "a stranger is not heard");
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use udping_core::duration;
-use udping_core::wire::text::MAX_DATAGRAM;
+use udping_core::wire::MAX_DATAGRAM;
 
 use crate::number::{self, within};
 

@@ -67,7 +67,7 @@ pub const UDPING_KEY: &str = "UDPING_KEY";
 
 /// How many hexadecimal digits a key has: two for each byte.
 pub const KEY_DIGITS: RangeInclusive<usize> =
-    2 * *udping_core::wire::auth::LENGTHS.start()..=2 * *udping_core::wire::auth::LENGTHS.end();
+    2 * *udping_core::wire::LENGTHS.start()..=2 * *udping_core::wire::LENGTHS.end();
 
 /// The variable that holds the indexes of the network interfaces that a component's arguments name as the zone of an address
 /// (RFC 4007, section 11), as `eth0=2,eth1=3`: components have no other way from a name to an index.

@@ -1,4 +1,4 @@
-//! The pinger as a component: arguments -> [`udping_core::client::pinger`] <-> one poll loop over its sockets -> [`udping_report`] ->
+//! The pinger as a component: arguments -> [`udping_core::client`] <-> one poll loop over its sockets -> [`udping_report`] ->
 //! standard output.
 
 pub mod output;

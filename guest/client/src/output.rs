@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use udping_core::client::pinger::{Event, Happened, Pinger, Results};
-use udping_core::time::Instant;
+use udping_core::Instant;
+use udping_core::client::{Event, Happened, Pinger, Results};
 use udping_net::console::{Console, WriteError};
 use udping_net::poll::Pollable;
 use udping_net::{clock, host};

@@ -4,8 +4,8 @@ use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use udping_core::client::pinger::{FlowId, Pinger};
-use udping_core::time::Instant;
+use udping_core::Instant;
+use udping_core::client::{FlowId, Pinger};
 use udping_net::error::NetError;
 use udping_net::poll::Pollable;
 use udping_net::resolve::{self, Question};

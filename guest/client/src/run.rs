@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use udping_cli::client::{Args, Format, Schedule, SortBy, Spoken};
-use udping_core::client::codec::{Codec, Protocol};
-use udping_core::client::pinger::{Config, FlowId, Pinger};
-use udping_core::client::schedule::Pace;
-use udping_core::client::summary::Summary;
-use udping_core::stats::delays::Measured;
-use udping_core::time::{Instant, UnixTime};
-use udping_core::wire::auth::Keys;
+use udping_core::client::Pace;
+use udping_core::client::Summary;
+use udping_core::client::{Codec, Protocol};
+use udping_core::client::{Config, FlowId, Pinger};
+use udping_core::stats::Measured;
+use udping_core::wire::Keys;
 use udping_core::wire::stamp::ErrorEstimate;
+use udping_core::{Instant, UnixTime};
 use udping_net::console::{Console, WriteError};
 use udping_net::host::{self, Notice, Notices};
 use udping_net::program::{self, Failure};

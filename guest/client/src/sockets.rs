@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_cli::client::Args;
-use udping_core::client::pinger::{Arrival, Departure, Pinger};
+use udping_core::client::{Arrival, Pinger, Transmit};
 use udping_net::clock;
 use udping_net::error::NetError;
 use udping_net::host;
@@ -83,8 +83,8 @@ impl Sockets {
     }
 
     /// Sends a ping.
-    pub fn send(&self, departure: &Departure<'_>) -> Result<(), NetError> {
-        let Departure { source_port, to, datagram, .. } = departure;
+    pub fn send(&self, departure: &Transmit<'_>) -> Result<(), NetError> {
+        let Transmit { source_port, to, datagram, .. } = departure;
         match self.of(*source_port, *to) {
             Some(channel) => channel.send_to(*to, datagram),
             None => Ok(()),
@@ -100,7 +100,7 @@ impl Sockets {
                 Ok(datagrams) => {
                     for datagram in &datagrams {
                         let from = datagram.remote_address.into();
-                        pinger.handle_datagram(Arrival { now, wall, source_port: *source_port, from }, &datagram.data);
+                        pinger.handle_input(Arrival { now, wall, source_port: *source_port, from }, &datagram.data);
                     }
                     // More may follow a full hand; after one, or none, `poll` is asked.
                     if datagrams.len() < 2 {

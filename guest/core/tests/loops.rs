@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fastrand::Rng;
-use udping_core::server::echo::Echo;
-use udping_core::server::reflector::Reflector;
-use udping_core::server::sessions::Sessions;
+use udping_core::server::Echo;
+use udping_core::server::Reflector;
+use udping_core::server::Sessions;
 use udping_core::server::{Arrival, Config, Protocol, Server, Verdict};
-use udping_core::time::{Instant, UnixTime};
 use udping_core::wire::stamp::{ErrorEstimate, Request, Timestamp};
+use udping_core::{Instant, UnixTime};
 
 const START: UnixTime = UnixTime { seconds: 1_795_685_343, nanoseconds: 0 };
 
@@ -166,7 +166,7 @@ fn forged() -> Vec<Vec<u8>> {
     let request = |size, sent| {
         let mut datagram = Vec::new();
         let error = ErrorEstimate::of_clock(false);
-        Request { seq: udping_core::seq::Seq(7), sent, error, ssid: 0 }.encode(size, None, &mut datagram);
+        Request { seq: udping_core::Seq(7), sent, error, ssid: 0 }.encode(size, None, &mut datagram);
         datagram
     };
     vec![

@@ -12,15 +12,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use udping_core::client::codec::{Codec, Protocol};
-use udping_core::client::pinger::{Arrival, Config, Pinger, Results};
-use udping_core::client::schedule::Pace;
-use udping_core::seq::Seq;
+use udping_core::Seq;
+use udping_core::client::Pace;
+use udping_core::client::{Arrival, Config, Pinger, Results};
+use udping_core::client::{Codec, Protocol};
+use udping_core::stats::Measured;
+use udping_core::stats::OneWaySpreads;
 use udping_core::stats::Spread;
-use udping_core::stats::delays::Measured;
-use udping_core::stats::one_way::OneWaySpreads;
-use udping_core::time::{Instant, UnixTime};
 use udping_core::wire::stamp::{self, ErrorEstimate, Timestamp};
+use udping_core::{Instant, UnixTime};
 
 /// Where pings go, and replies come from where nothing else is said.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 12_000);
@@ -167,7 +167,7 @@ impl Scenario {
                 }
                 self.answer(reply, &mut datagram);
                 let arrival = Arrival { now, wall, source_port: 0, from: reply.from.unwrap_or(PEER) };
-                pinger.handle_datagram(arrival, &datagram);
+                pinger.handle_input(arrival, &datagram);
             }
         }
         if !self.replies.is_sorted_by_key(|reply| reply.at_ms) {

@@ -1,6 +1,6 @@
 //! The two clocks.
 
-use udping_core::time::{Instant, UnixTime};
+use udping_core::{Instant, UnixTime};
 
 use crate::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::poll::Pollable;

@@ -3,7 +3,7 @@
 use thiserror::Error;
 use udping_cli::contract::UDPING_KEY;
 use udping_cli::usage::one_line;
-use udping_core::wire::auth::Keys;
+use udping_core::wire::Keys;
 
 use crate::bindings::wasi::cli::{environment, exit};
 use crate::console::{Console, WriteError};

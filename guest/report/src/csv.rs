@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use csv::WriterBuilder;
-use udping_core::client::pinger::{Event, FlowId, Happened, ReplyKind, Results, Times};
-use udping_core::seq::Seq;
-use udping_core::stats::outcome::Fate;
-use udping_core::time::Instant;
+use udping_core::Instant;
+use udping_core::Seq;
+use udping_core::client::{Event, FlowId, Happened, ReplyKind, Results, Times};
+use udping_core::stats::Fate;
 
 use crate::views::{self, nanos};
 use crate::{Exporter, Run, Settings, Style, summary};

@@ -3,8 +3,8 @@
 //! It is written as the run goes on, so that it takes no memory for the pings: what comes first is known first.
 
 use serde::Serialize;
-use udping_core::client::pinger::{Event, Happened, Results};
-use udping_core::time::Instant;
+use udping_core::Instant;
+use udping_core::client::{Event, Happened, Results};
 
 use crate::views::{ConfigView, FlowView, ReceiverView, RecordView, SenderView, SummaryView, TargetView, nanos};
 use crate::{Exporter, Run};

@@ -1,9 +1,9 @@
 //! A JSON object a line for each thing that happens, when it happens (docs/events.schema.json).
 
 use serde::Serialize;
-use udping_core::client::pinger::{Event, FlowId, Happened, ReplyKind, Results};
-use udping_core::seq::Seq;
-use udping_core::time::Instant;
+use udping_core::Instant;
+use udping_core::Seq;
+use udping_core::client::{Event, FlowId, Happened, ReplyKind, Results};
 
 use crate::json::json;
 use crate::views::{ConfigView, ReceiverView, SenderView, SummaryView, TargetView, nanos};

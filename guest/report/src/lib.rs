@@ -15,8 +15,8 @@ pub mod text;
 mod units;
 mod views;
 
-use udping_core::client::pinger::{Happened, Results};
-use udping_core::time::Instant;
+use udping_core::Instant;
+use udping_core::client::{Happened, Results};
 
 pub use run::{Clocks, FlowName, Run, Settings, Sort, Target};
 pub use style::Style;

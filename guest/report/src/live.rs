@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use udping_core::client::pinger::{Event, Happened, ReplyKind, Results};
+use udping_core::client::{Event, Happened, ReplyKind, Results};
 use udping_core::duration::Millis;
 
 use crate::run::Run;
@@ -114,7 +114,7 @@ impl Live {
 /// The worst targets, the very worst first: those without an answer to some pings, or else the slowest.
 fn worst_targets(run: &Run, results: &Results) -> Vec<String> {
     let worst = worst(run, results);
-    let fact = |(name, summary): &(&str, &udping_core::client::summary::Summary)| {
+    let fact = |(name, summary): &(&str, &udping_core::client::Summary)| {
         let ratio = summary.unanswered_ratio();
         if ratio > 0.0 {
             Some(format!("{name} {:.1} %", 100.0 * ratio))

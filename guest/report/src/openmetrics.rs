@@ -12,10 +12,10 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel as _, EncodeLabelSet, LabelSetEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
-use udping_core::client::pinger::{Happened, Results};
-use udping_core::client::summary::{Punctuality, Summary};
+use udping_core::Instant;
+use udping_core::client::{Happened, Results};
+use udping_core::client::{Punctuality, Summary};
 use udping_core::stats::Spread;
-use udping_core::time::Instant;
 
 use crate::{Exporter, Run, Target};
 

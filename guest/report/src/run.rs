@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use udping_core::client::pinger::{Config, FlowId};
-use udping_core::client::schedule::Pace;
-use udping_core::time::{Instant, UnixTime};
+use udping_core::client::Pace;
+use udping_core::client::{Config, FlowId};
+use udping_core::{Instant, UnixTime};
 
 use crate::style::Style;
 

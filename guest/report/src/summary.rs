@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use udping_core::client::pinger::{FlowId, Results};
-use udping_core::client::summary::Summary;
+use udping_core::client::Summary;
+use udping_core::client::{FlowId, Results};
 use udping_core::duration::Millis;
 use udping_core::stats::Spread;
-use udping_core::stats::one_way::SyncedSpreads;
+use udping_core::stats::SyncedSpreads;
 use udping_core::wire::stamp::ErrorEstimate;
 
 use crate::run::{Run, Sort};

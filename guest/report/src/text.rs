@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use udping_core::client::pinger::{Event, FlowId, Happened, ReplyKind, Results};
+use udping_core::Instant;
+use udping_core::client::{Event, FlowId, Happened, ReplyKind, Results};
 use udping_core::duration::{Millis, Plain};
-use udping_core::stats::outcome::{Fate, Sent};
-use udping_core::time::Instant;
+use udping_core::stats::{Fate, Sent};
 
 use crate::units::Short;
 use crate::{Exporter, Run, summary};

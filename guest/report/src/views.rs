@@ -4,14 +4,14 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::Serialize;
-use udping_core::client::codec::Protocol;
-use udping_core::client::pinger::Results;
-use udping_core::client::summary::{Punctuality, Summary};
-use udping_core::seq::Seq;
+use udping_core::Seq;
+use udping_core::client::Protocol;
+use udping_core::client::Results;
+use udping_core::client::{Punctuality, Summary};
+use udping_core::stats::DirectedLosses;
 use udping_core::stats::Spread;
-use udping_core::stats::loss_directions::DirectedLosses;
-use udping_core::stats::one_way::{OneWaySpreads, Reflected, SyncedSpreads};
-use udping_core::stats::outcome::{Fate, Sent};
+use udping_core::stats::{Fate, Sent};
+use udping_core::stats::{OneWaySpreads, Reflected, SyncedSpreads};
 use udping_core::wire::stamp::ErrorEstimate;
 
 use crate::run::{FlowName, Run, Target, unix_time};

@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use udping_core::client::codec::{Codec, Protocol};
-use udping_core::client::pinger::{Arrival, Config, FlowId, Pinger, Results};
-use udping_core::client::schedule::Pace;
-use udping_core::seq::Seq;
-use udping_core::stats::delays::Measured;
-use udping_core::time::{Instant, UnixTime};
+use udping_core::Seq;
+use udping_core::client::Pace;
+use udping_core::client::{Arrival, Config, FlowId, Pinger, Results};
+use udping_core::client::{Codec, Protocol};
+use udping_core::stats::Measured;
 use udping_core::wire::stamp::{ErrorEstimate, Reply, Request, Timestamp};
+use udping_core::{Instant, UnixTime};
 use udping_report::csv::Csv;
 use udping_report::json::Json;
 use udping_report::jsonl::JsonLines;
@@ -115,7 +115,7 @@ impl Printed {
 
     fn receive(&mut self, us: u64, source_port: usize, from: &str, datagram: &[u8]) {
         let arrival = Arrival { now: at(us), wall: wall(us), source_port, from: address(from) };
-        self.pinger.handle_datagram(arrival, datagram);
+        self.pinger.handle_input(arrival, datagram);
     }
 
     fn report(&mut self) {

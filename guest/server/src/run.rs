@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_cli::server::{Args, Misuse, Spoken};
-use udping_core::server::echo::Echo;
+use udping_core::server::Echo;
+use udping_core::server::Reflector;
+use udping_core::server::Sessions;
 use udping_core::server::log::{Fate, FirstLimited, Listening, Logged};
-use udping_core::server::reflector::Reflector;
-use udping_core::server::sessions::Sessions;
 use udping_core::server::{Arrival, Config, Keyed, Protocol, Refusal, Server, Verdict};
 use udping_core::wire::stamp::ErrorEstimate;
 use udping_net::bindings::wasi::sockets::network::ErrorCode;

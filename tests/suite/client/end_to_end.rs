@@ -4,9 +4,9 @@
 use std::net::UdpSocket;
 use std::thread;
 
-use udping_core::server::echo::Echo;
+use udping_core::server::Echo;
 use udping_core::server::{self, Arrival, Config, DropRate, Verdict};
-use udping_core::time::{Instant, UnixTime};
+use udping_core::{Instant, UnixTime};
 use udping_tests::{CLIENT, PATIENCE, Runtime, SERVER, Server, ping, run, under_all_runtimes};
 
 under_all_runtimes![

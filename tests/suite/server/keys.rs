@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use udping_components::Component;
-use udping_core::seq::Seq;
-use udping_core::time::UnixTime;
-use udping_core::wire::auth::{Direction, Key};
+use udping_core::Seq;
+use udping_core::UnixTime;
+use udping_core::wire::Ping;
 use udping_core::wire::stamp::{AUTHENTICATED, ErrorEstimate, Request, Timestamp};
-use udping_core::wire::text::Ping;
+use udping_core::wire::{Direction, Key};
 use udping_tests::{CLIENT, Outcome, PATIENCE, Runtime, SERVER, Server, ping, run};
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 
-use udping_core::seq::Seq;
-use udping_core::time::UnixTime;
+use udping_core::Seq;
+use udping_core::UnixTime;
 use udping_core::wire::stamp::{ErrorEstimate, Request, Timestamp};
 use udping_tests::{PATIENCE, Runtime, SERVER, Server, peer, run, under_both_runtimes};
 

@@ -7,10 +7,12 @@ use crate::client::sent_pings::SentPings;
 use crate::client::summary::Summary;
 use crate::seq::Seq;
 use crate::stats::delays::{Delays, Measured};
+use crate::stats::jitter::Jitter;
 use crate::stats::loss_directions::LossDirections;
+use crate::stats::losses::Losses;
 use crate::stats::one_way::Reflected;
 use crate::stats::outcome::{Fate, Sent};
-use crate::stats::{Jitter, Losses, Reordering};
+use crate::stats::reordering::Reordering;
 use crate::time::{Instant, UnixTime};
 
 /// A flow: a target and a source port. They are numbered from 0, by port and then by target.

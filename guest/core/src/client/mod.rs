@@ -1,10 +1,19 @@
 //! What the client decides: when to send which ping where, what a datagram that arrives means, and when it is over. It knows nothing
 //! of bytes but through its codec, and nothing of how a run is printed.
 
-pub mod codec;
-pub mod events;
-pub mod flow;
-pub mod pinger;
-pub mod schedule;
-pub mod sent_pings;
-pub mod summary;
+pub(crate) mod codec;
+pub(crate) mod config;
+pub(crate) mod events;
+pub(crate) mod flow;
+pub(crate) mod pinger;
+pub(crate) mod schedule;
+pub(crate) mod sent_pings;
+pub(crate) mod summary;
+
+pub use codec::{Answer, Codec, Protocol};
+pub use config::Config;
+pub use events::{Event, Happened, Times};
+pub use flow::{FlowId, ReplyKind};
+pub use pinger::{Arrival, Pinger, Results, Transmit};
+pub use schedule::Pace;
+pub use summary::{Punctuality, Summary};

@@ -2,23 +2,20 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use crate::client::codec::Codec;
-use crate::client::flow::Flow;
-use crate::client::schedule::{Pace, Schedule};
+use crate::client::config::Config;
+use crate::client::events::{Event, Happened, Times};
+use crate::client::flow::{Flow, FlowId};
+use crate::client::schedule::Schedule;
 use crate::client::sent_pings::SentPings;
 use crate::client::summary::{Punctuality, Summary};
 use crate::seq::Seq;
 use crate::stats::Distribution;
-use crate::stats::delays::{Delays, Measured};
+use crate::stats::delays::Delays;
 use crate::stats::outcome::Fate;
 use crate::time::{Instant, UnixTime};
 use crate::wire::auth::Keys;
-
-pub use crate::client::events::{Event, Happened, Times};
-pub use crate::client::flow::{FlowId, ReplyKind};
 
 /// How many settled pings are remembered, by all flows together, so that a late reply or a duplicate is told from a foreign
 /// datagram.
@@ -30,36 +27,9 @@ const LEAST_HISTORY: usize = 4;
 /// Up to so many flows each have percentiles of their own. They take up to 1 MiB a flow; and nobody reads more.
 const FLOWS_WITH_PERCENTILES: usize = 16;
 
-/// What one run does.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to send to. Each address stands here once.
-    pub targets: Vec<SocketAddr>,
-    /// From how many ports each target is pinged, in turn. Each target and port is a flow.
-    pub source_ports: NonZeroUsize,
-    /// How pings are written.
-    pub codec: Codec,
-    /// The number of each flow's first ping.
-    pub first: Seq,
-    /// What replies tell besides RTTs.
-    pub measured: Measured,
-    /// How many pings each target gets; without it, the run ends when it is stopped.
-    pub count: Option<NonZeroU64>,
-    /// Time from one send to a target to the next; not zero.
-    pub interval: Duration,
-    /// How sends follow one another.
-    pub pace: Pace,
-    /// How many pings go out each time, back to back.
-    pub burst: NonZeroU32,
-    /// How long each ping is awaited.
-    pub timeout: Duration,
-    /// When the run ends, whatever is awaited.
-    pub deadline: Option<Duration>,
-}
-
 /// A datagram that is due.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Departure<'a> {
+pub struct Transmit<'a> {
     /// The flow that it belongs to.
     pub flow: FlowId,
     /// The ping in it.
@@ -103,7 +73,7 @@ pub struct Results {
 /// One run.
 ///
 /// The caller's loop: [`Self::handle_timeout`], [`Self::poll_transmit`] until `None`, feed what arrived to
-/// [`Self::handle_datagram`], take [`Self::poll_event`] until `None`, and wait until [`Self::poll_timeout`] or until a datagram
+/// [`Self::handle_input`], take [`Self::poll_event`] until `None`, and wait until [`Self::poll_timeout`] or until a datagram
 /// comes; as long as [`Self::is_over`] says no. Then [`Self::finish`].
 #[derive(Debug)]
 pub struct Pinger {
@@ -186,7 +156,7 @@ impl Pinger {
     /// The datagram that is due at `now`, if one is; `wall` is the time it carries.
     ///
     /// It counts as sent at `now`, unless [`Self::departed`] says when, or [`Self::not_sent`] takes it back.
-    pub fn poll_transmit(&mut self, now: Instant, wall: UnixTime) -> Option<Departure<'_>> {
+    pub fn poll_transmit(&mut self, now: Instant, wall: UnixTime) -> Option<Transmit<'_>> {
         let (id, due) = self.due(now)?;
         self.attempts += 1;
         let flow = &mut self.flows[id.0];
@@ -198,7 +168,7 @@ impl Pinger {
         self.expiries.push_back((id, seq));
         self.config.codec.encode(seq, wall, &mut self.datagram);
         let source_port = self.target_and_port(id).1;
-        Some(Departure { flow: id, seq, source_port, to, datagram: &self.datagram })
+        Some(Transmit { flow: id, seq, source_port, to, datagram: &self.datagram })
     }
 
     /// Whose turn it is at `now`, and when it was.
@@ -286,7 +256,7 @@ impl Pinger {
     }
 
     /// A datagram arrived.
-    pub fn handle_datagram(&mut self, arrival: Arrival, datagram: &[u8]) {
+    pub fn handle_input(&mut self, arrival: Arrival, datagram: &[u8]) {
         let Arrival { now, from, .. } = arrival;
         self.handle_timeout(now);
         let bytes = datagram.len();

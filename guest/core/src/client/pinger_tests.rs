@@ -1,7 +1,10 @@
 //! A pinger and a scripted network, with time as data.
 
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+
 use super::*;
-use crate::client::codec::Protocol;
+use crate::client::codec::{Codec, Protocol};
+use crate::client::flow::ReplyKind;
 use crate::stats::Spread;
 use crate::wire::auth::{Direction, Key, Keys};
 use crate::wire::stamp::{ErrorEstimate, Reply, Request};
@@ -20,23 +23,12 @@ fn peer() -> SocketAddr {
     PEER.parse().unwrap()
 }
 
-fn codec(size: usize) -> Codec {
-    Codec { protocol: Protocol::Text, size, keys: None }
-}
-
 fn config(count: u64) -> Config {
     Config {
-        targets: vec![peer()],
-        source_ports: NonZeroUsize::MIN,
-        codec: codec(32),
-        first: Seq(1),
-        measured: Measured::default(),
         count: NonZeroU64::new(count),
         interval: Duration::from_millis(100),
-        pace: Pace::Fixed,
-        burst: NonZeroU32::MIN,
         timeout: Duration::from_millis(250),
-        deadline: None,
+        ..Config::new(vec![peer()])
     }
 }
 
@@ -91,9 +83,9 @@ fn pings_are_numbered_from_one_and_sent_on_the_grid_whether_or_not_replies_come(
 #[test]
 fn the_run_is_over_as_soon_as_every_ping_is_answered() {
     let (mut pinger, sent) = after_sending(2);
-    pinger.handle_datagram(arrival(110, peer()), &sent[1]);
+    pinger.handle_input(arrival(110, peer()), &sent[1]);
     assert!(!pinger.is_over());
-    pinger.handle_datagram(arrival(120, peer()), &sent[0]);
+    pinger.handle_input(arrival(120, peer()), &sent[0]);
     assert!(pinger.is_over());
     assert_eq!(events(&mut pinger), [reply(2, 10, ReplyKind::InTime), reply(1, 120, ReplyKind::InTime)]);
 }
@@ -101,11 +93,11 @@ fn the_run_is_over_as_soon_as_every_ping_is_answered() {
 #[test]
 fn lost_late_and_duplicate_are_told_apart() {
     let (mut pinger, sent) = after_sending(3);
-    pinger.handle_datagram(arrival(210, peer()), &sent[2]);
-    pinger.handle_datagram(arrival(215, peer()), &sent[2]);
+    pinger.handle_input(arrival(210, peer()), &sent[2]);
+    pinger.handle_input(arrival(215, peer()), &sent[2]);
     // Pings 1 and 2 time out just after 250 and 350 ms; 1 is answered at 360 all the same.
     assert_eq!(pinger.poll_timeout(), Some(Instant::from_nanos(250_000_001)));
-    pinger.handle_datagram(arrival(360, peer()), &sent[0]);
+    pinger.handle_input(arrival(360, peer()), &sent[0]);
     assert!(pinger.is_over());
     assert_eq!(
         events(&mut pinger),
@@ -124,7 +116,7 @@ fn a_reply_at_the_timeout_counts_and_a_nanosecond_later_is_late() {
     for (nanos, kind) in [(250_000_000, ReplyKind::InTime), (250_000_001, ReplyKind::Late)] {
         let (mut pinger, sent) = after_sending(1);
         let now = Instant::from_nanos(nanos);
-        pinger.handle_datagram(Arrival { now, ..arrival(0, peer()) }, &sent[0]);
+        pinger.handle_input(Arrival { now, ..arrival(0, peer()) }, &sent[0]);
         let rtt = Duration::from_nanos(nanos);
         let answer = Event::Reply { flow: ONLY, seq: Seq(1), bytes: 32, times: times(1), rtt, kind };
         assert_eq!(events(&mut pinger).last(), Some(&answer));
@@ -134,13 +126,13 @@ fn a_reply_at_the_timeout_counts_and_a_nanosecond_later_is_late() {
 #[test]
 fn a_reply_may_be_upper_cased_and_nothing_else() {
     let (mut pinger, sent) = after_sending(4);
-    pinger.handle_datagram(arrival(301, peer()), &sent[0].to_ascii_uppercase());
+    pinger.handle_input(arrival(301, peer()), &sent[0].to_ascii_uppercase());
     let mut tampered = sent[1].clone();
     tampered[20] ^= 1;
     let mut longer = sent[2].clone();
     longer.push(b' ');
     for foreign in [&tampered[..], &longer, &sent[3][..31], b"", b"Ping 9 1700000000.0"] {
-        pinger.handle_datagram(arrival(301, peer()), foreign);
+        pinger.handle_input(arrival(301, peer()), foreign);
     }
     let summary = total(&pinger);
     assert_eq!(summary.received, 0, "ping 1 was sent 301 ms before");
@@ -152,10 +144,10 @@ fn a_reply_from_another_address_or_port_or_to_another_port_is_foreign() {
     let (mut pinger, sent) = after_sending(1);
     for (from, source_port) in [("192.0.2.8:12000", 0), ("192.0.2.7:12001", 0), (PEER, 1)] {
         let from = from.parse().unwrap();
-        pinger.handle_datagram(Arrival { source_port, ..arrival(1, from) }, &sent[0]);
+        pinger.handle_input(Arrival { source_port, ..arrival(1, from) }, &sent[0]);
         assert_eq!(events(&mut pinger), [Event::Foreign { from, bytes: 32 }]);
     }
-    pinger.handle_datagram(arrival(2, peer()), &sent[0]);
+    pinger.handle_input(arrival(2, peer()), &sent[0]);
     assert_eq!(events(&mut pinger), [reply(1, 2, ReplyKind::InTime)]);
     assert_eq!(total(&pinger).foreign, 3);
 }
@@ -163,7 +155,7 @@ fn a_reply_from_another_address_or_port_or_to_another_port_is_foreign() {
 #[test]
 fn a_stopped_run_is_over_and_says_what_was_still_awaited() {
     let (mut pinger, sent) = after_sending(3);
-    pinger.handle_datagram(arrival(201, peer()), &sent[1]);
+    pinger.handle_input(arrival(201, peer()), &sent[1]);
     pinger.stop();
     assert!(pinger.is_over());
     assert_eq!(pinger.poll_transmit(at(300), wall(0)), None);
@@ -192,7 +184,7 @@ fn without_a_count_a_run_goes_on() {
     for i in 0..1_000 {
         let departure = pinger.poll_transmit(at(i * 100), wall(0)).unwrap();
         let datagram = departure.datagram.to_vec();
-        pinger.handle_datagram(arrival(i * 100 + 1, peer()), &datagram);
+        pinger.handle_input(arrival(i * 100 + 1, peer()), &datagram);
         assert!(!pinger.is_over());
     }
     assert_eq!(total(&pinger).received, 1_000);
@@ -207,7 +199,7 @@ fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_
         let departure = pinger.poll_transmit(micros(late), wall(0)).unwrap();
         let (seq, datagram) = (departure.seq, departure.datagram.to_vec());
         pinger.departed(ONLY, seq, micros(before), micros(after));
-        pinger.handle_datagram(Arrival { now: micros(before + 200), ..arrival(0, peer()) }, &datagram);
+        pinger.handle_input(Arrival { now: micros(before + 200), ..arrival(0, peer()) }, &datagram);
     }
     let results = pinger.results();
     let micros = |span: Option<Spread>| span.map(|span| (span.min.as_micros(), span.max.as_micros()));
@@ -240,7 +232,7 @@ fn targets_take_turns_within_the_interval_and_each_has_its_own_numbers() {
         let departure = pinger.poll_transmit(at(ms), wall(ms)).unwrap();
         sent.push((departure.flow.0, departure.seq.0, departure.to));
         let (to, datagram) = (departure.to, departure.datagram.to_vec());
-        pinger.handle_datagram(arrival(ms + 1 + departure_delay(to), to), &datagram);
+        pinger.handle_input(arrival(ms + 1 + departure_delay(to), to), &datagram);
         assert_eq!(pinger.poll_transmit(at(ms + 29), wall(ms)), None);
     }
     let [a, b, c] = [0, 1, 2].map(|i| three()[i]);
@@ -267,7 +259,7 @@ fn a_target_that_is_silent_or_unreachable_stops_no_other() {
         match flow.0 {
             0 => pinger.not_sent(flow, seq, at(ms), "no route".to_owned()),
             1 => {}
-            _ => pinger.handle_datagram(arrival(ms + 1, to), &datagram),
+            _ => pinger.handle_input(arrival(ms + 1, to), &datagram),
         }
     }
     pinger.handle_timeout(at(1_000));
@@ -311,8 +303,8 @@ fn whose_turns_were_missed_catches_up() {
 #[test]
 fn what_becomes_of_each_ping_is_told_in_the_end_in_the_order_of_numbers() {
     let (mut pinger, sent) = after_sending(3);
-    pinger.handle_datagram(arrival(210, peer()), &sent[2]);
-    pinger.handle_datagram(arrival(220, peer()), &sent[0]);
+    pinger.handle_input(arrival(210, peer()), &sent[2]);
+    pinger.handle_input(arrival(220, peer()), &sent[0]);
     pinger.handle_timeout(at(500));
     while pinger.finish(at(500)) {}
     let settled = |event| match event {
@@ -331,7 +323,7 @@ fn memory_does_not_grow_with_the_number_of_pings() {
     for ms in 0..200_000 {
         let datagram = pinger.poll_transmit(at(ms), wall(0)).unwrap().datagram.to_vec();
         if ms % 10 > 0 {
-            pinger.handle_datagram(arrival(ms, peer()), &datagram);
+            pinger.handle_input(arrival(ms, peer()), &datagram);
         }
         while let Some(happened) = pinger.poll_event() {
             settled += u64::from(matches!(happened.event, Event::Settled(..)));
@@ -348,8 +340,8 @@ fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
     let at_second = |seconds| UnixTime { seconds, nanoseconds: 0 };
     let walls = [at_second(1_700_000_000), at_second(1_700_086_400), at_second(1_000_000_000)];
     let sent = [0, 1, 2].map(|i| pinger.poll_transmit(at(i as u64 * 100), walls[i]).unwrap().datagram.to_vec());
-    pinger.handle_datagram(arrival(210, peer()), &sent[0]);
-    pinger.handle_datagram(arrival(220, peer()), &sent[1]);
+    pinger.handle_input(arrival(210, peer()), &sent[0]);
+    pinger.handle_input(arrival(220, peer()), &sent[1]);
     pinger.handle_timeout(at(450));
     assert_eq!(pinger.poll_timeout(), Some(Instant::from_nanos(450_000_001)));
     pinger.handle_timeout(at(451));
@@ -406,7 +398,7 @@ fn of_two_keys_the_first_tags_pings_and_a_reply_may_be_tagged_with_either() {
             sender.encode(Some(replying), &mut reply);
             reply
         };
-        pinger.handle_datagram(arrival(1, peer()), &reply);
+        pinger.handle_input(arrival(1, peer()), &reply);
         assert_eq!((total(&pinger).received, total(&pinger).foreign), (1, 0), "{protocol:?}");
     }
 }
@@ -426,10 +418,10 @@ fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
         sealed(&key, Direction::Reply, b"Ping 1 1700000000.000000000"),
         sealed(&key, Direction::Reply, text).to_ascii_uppercase(),
     ] {
-        pinger.handle_datagram(arrival(1, peer()), &foreign);
+        pinger.handle_input(arrival(1, peer()), &foreign);
     }
     assert_eq!((total(&pinger).received, total(&pinger).foreign), (0, 6));
-    pinger.handle_datagram(arrival(1, peer()), &sealed(&key, Direction::Reply, &text.to_ascii_uppercase()));
+    pinger.handle_input(arrival(1, peer()), &sealed(&key, Direction::Reply, &text.to_ascii_uppercase()));
     assert_eq!(total(&pinger).received, 1);
 }
 
@@ -451,7 +443,7 @@ fn replies_count_from_where_their_pings_went_when_the_address_changes() {
         (peer(), &sent[1], true),
     ] {
         let before = pinger.results().total.received;
-        pinger.handle_datagram(arrival(210, from), datagram);
+        pinger.handle_input(arrival(210, from), datagram);
         assert_eq!(pinger.results().total.received - before, u64::from(counts), "{from}");
     }
     let changes = events(&mut pinger).into_iter().filter(|event| matches!(event, Event::AddressChanged { .. }));

@@ -3,13 +3,17 @@
 //! Who is answered, and how often, is the same whatever a server speaks, and here. What is a request, and what its answer,
 //! is a [`Protocol`]'s: [`crate::server::echo`] is one.
 
-mod buckets;
-mod cycles;
-pub mod echo;
+pub(crate) mod buckets;
+pub(crate) mod cycles;
+pub(crate) mod echo;
 pub mod log;
-mod loops;
-pub mod reflector;
-pub mod sessions;
+pub(crate) mod loops;
+pub(crate) mod reflector;
+pub(crate) mod sessions;
+
+pub use echo::{Echo, text};
+pub use reflector::Reflector;
+pub use sessions::Sessions;
 
 use std::iter;
 use std::net::SocketAddr;

@@ -1,16 +1,18 @@
 //! What a run's numbers mean, in memory that does not grow with its length. They know neither pings nor datagrams, but what became of
 //! one.
 
-pub mod delays;
-pub mod distribution;
-pub mod jitter;
-pub mod loss_directions;
-pub mod losses;
-pub mod one_way;
-pub mod outcome;
-pub mod reordering;
+pub(crate) mod delays;
+pub(crate) mod distribution;
+pub(crate) mod jitter;
+pub(crate) mod loss_directions;
+pub(crate) mod losses;
+pub(crate) mod one_way;
+pub(crate) mod outcome;
+pub(crate) mod reordering;
 
+pub use delays::Measured;
 pub use distribution::{Distribution, Percentiles, Spread};
-pub use jitter::Jitter;
-pub use losses::{Losses, Outage};
-pub use reordering::Reordering;
+pub use loss_directions::DirectedLosses;
+pub use losses::Outage;
+pub use one_way::{ClockSpan, OneWaySpreads, Reflected, SyncedSpreads};
+pub use outcome::{Fate, Sent};
