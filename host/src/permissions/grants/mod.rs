@@ -221,7 +221,7 @@ impl Grants {
         let ip = local.ip().to_canonical();
         let tells_nothing = ip.is_unspecified() || ip.is_loopback();
         let sends = self.send_by_name || !self.send.is_empty();
-        let named = tells_nothing || self.source.contains(&local.ip());
+        let named = tells_nothing || self.source.iter().any(|source| source.to_canonical() == ip);
         self.listens(local) || (local.port() == 0 && named && sends)
     }
 

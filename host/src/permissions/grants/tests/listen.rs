@@ -67,6 +67,15 @@ fn a_send_grant_lets_a_component_bind_a_port_that_the_system_chooses_and_no_othe
 }
 
 #[test]
+fn the_source_that_the_operator_named_may_be_bound_however_it_is_written() {
+    for (source, same) in [("10.9.0.1", "[::ffff:10.9.0.1]:0"), ("::ffff:10.9.0.1", "10.9.0.1:0")] {
+        let granted = Grants { source: vec![source.parse().unwrap()], ..send_to("192.0.2.7:12000") };
+        grants(&granted, &[bind("10.9.0.1:0"), bind(same)]);
+        refuses(&granted, &[bind("10.9.0.2:0"), bind("10.9.0.1:7")]);
+    }
+}
+
+#[test]
 fn a_send_grant_does_not_let_a_component_ask_which_addresses_the_machine_has() {
     let granted = send_to("192.0.2.7:12000");
     refuses(&granted, &[bind("10.9.0.1:0"), bind("[2001:db8::9]:0"), bind("[fe80::9%2]:0"), bind("169.254.1.1:0")]);
