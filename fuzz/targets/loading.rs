@@ -107,10 +107,10 @@ fn component(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok([&program[..start], &section(4, &nested), &program[start + place.len()..]].concat())
 }
 
-/// A program that does nothing, with room for a component.
+/// A program that does nothing, with room for a component, which has no name: that would be a section of its own.
 const PROGRAM: &str = r#"(component
-    (component $c)
-    (instance (instantiate $c))
+    (component)
+    (instance (instantiate 0))
     (core module $main (func (export "run") (result i32) (i32.const 0)))
     (core instance $main (instantiate $main))
     (func $run (result (result)) (canon lift (core func $main "run")))
