@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use udping_core::client::{Codec, Protocol};
-use udping_core::client::{self, Pinger};
-use udping_core::client::Pace;
 use udping_core::Seq;
+use udping_core::client::Pace;
+use udping_core::client::{self, Pinger};
+use udping_core::client::{Codec, Protocol};
 use udping_core::server::Reflector;
 use udping_core::server::Sessions;
 use udping_core::server::{Arrival, Config, DropRate, Keyed, Server, Verdict};
 use udping_core::stats::Measured;
-use udping_core::{Instant, UnixTime};
 use udping_core::wire::Key;
 use udping_core::wire::stamp::{AUTHENTICATED, ErrorEstimate, Reply, Request, Timestamp, UNAUTHENTICATED};
+use udping_core::{Instant, UnixTime};
 
 fuzz_target!(|session: Session| {
     for payload in &session.payloads {
@@ -150,7 +150,7 @@ impl Session {
     fn ping(&self) {
         let peer: SocketAddr = "192.0.2.7:862".parse().expect("an address");
         let error = ErrorEstimate::of_clock(true);
-        let config = pinger::Config {
+        let config = client::Config {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
             codec: Codec { protocol: Protocol::Stamp { ssid: 7, error }, size: 0, keys: self.key().map(Into::into) },
@@ -189,7 +189,7 @@ impl Session {
             let datagram = payload.bytes(self.key().as_ref(), &replies);
             let is_reply = replies.contains(&datagram);
             let before = pinger.results().total.foreign;
-            pinger.handle_input(pinger::Arrival { now, wall, source_port: 0, from: peer }, &datagram);
+            pinger.handle_input(client::Arrival { now, wall, source_port: 0, from: peer }, &datagram);
             arrived += 1;
             let summary = pinger.results().total;
             assert!(!is_reply || summary.foreign == before);

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use udping_core::client::{Codec, Protocol};
-use udping_core::client::{self, Transmit, Event, Pinger};
 use udping_core::client::Pace;
+use udping_core::client::{self, Event, Pinger, Transmit};
+use udping_core::client::{Codec, Protocol};
 use udping_core::server::{self, Echo};
 use udping_core::server::{Arrival, Config, DropRate, Keyed, Refusal, Server, Verdict};
 use udping_core::stats::Measured;
-use udping_core::{Instant, UnixTime};
-use udping_core::wire::{Direction, Key, TAG};
 use udping_core::wire::Ping;
+use udping_core::wire::{Direction, Key, TAG};
+use udping_core::{Instant, UnixTime};
 
 fuzz_target!(|data: &[u8]| {
     decode(data);
@@ -139,7 +139,7 @@ impl ServerSession {
                     answers += 1;
                     assert_ne!(from.port(), 0, "{from}");
                     assert!(!from.ip().to_canonical().is_unspecified() && !from.ip().to_canonical().is_multicast());
-                    let (text, asked) = (echo::text(key.as_ref(), &datagram), echo::text(key.as_ref(), &came));
+                    let (text, asked) = (server::text(key.as_ref(), &datagram), server::text(key.as_ref(), &came));
                     assert!(text.eq_ignore_ascii_case(asked), "an answer says what was asked");
                     assert!(uppercase || text == asked);
                     assert!(!uppercase || !text.iter().any(u8::is_ascii_lowercase));
@@ -196,7 +196,7 @@ impl ClientSession {
         let peer: SocketAddr = "192.0.2.7:12000".parse().expect("an address");
         let stranger: SocketAddr = "192.0.2.8:12000".parse().expect("an address");
         let interval = self.interval.max(Duration::from_nanos(1));
-        let config = pinger::Config {
+        let config = client::Config {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
             codec: Codec { protocol: Protocol::Text, size: self.size.into(), keys: self.keyed.then(|| key().into()) },
@@ -210,7 +210,7 @@ impl ClientSession {
             deadline: None,
         };
         let arrival =
-            |now, from| pinger::Arrival { now, wall: UnixTime { seconds: 0, nanoseconds: 0 }, source_port: 0, from };
+            |now, from| client::Arrival { now, wall: UnixTime { seconds: 0, nanoseconds: 0 }, source_port: 0, from };
         let mut now = Instant::from_nanos(0);
         let mut pinger = Pinger::new(config, now);
         let (mut sent, mut attempts, mut arrived) = (Vec::new(), 0, 0);
