@@ -4,6 +4,7 @@
 #![no_main]
 
 use std::process;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, LoadError, Program, Sandbox};
+use udping_host::sandbox::permissions::InstancePermissions;
 use udping_host::wasi::udp::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
 use wasm_encoder::Encode as _;
 use wasm_smith::{Component, Config, Module};
@@ -149,22 +151,28 @@ fn run(program: &Program) {
     let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
     let (grants, meters) = (Arc::new(Grants::default().into()), Arc::new(Meters::new(Rates::default())));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
+    let permissions = Arc::new(InstancePermissions {
+        guard: Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)),
+        activity: Activity::default(),
+        lookups: Lookups::new(limits.lookups),
+        names: Arc::default(),
+        bind_capability: Arc::new(BindCapability::new(false)),
+        most_sockets: limits.sockets,
+        sockets: AtomicUsize::default(),
+    });
     let instance = Instance {
         arguments: vec!["loading".to_owned()],
         stdout: MemoryOutputPipe::new(1 << 20),
         stderr: MemoryOutputPipe::new(1 << 20),
         environment: Arc::new(Environment::new([])),
-        names: Arc::default(),
+        permissions: permissions.clone(),
         setting: SocketContext {
-            guard: Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)),
-            activity: Activity::default(),
-            lookups: Lookups::new(limits.lookups),
+            permissions,
             buffers: Buffers::new(limits.buffers, limits.sockets),
             tuning: Tuning::default(),
             options: SocketOptions::default(),
             kept: Arc::default(),
             reports: Reports::new(),
-            bind_capability: Arc::new(BindCapability::new(false)),
         },
         limits,
         output: Output::new(&limits),

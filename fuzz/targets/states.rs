@@ -5,6 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::process;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
@@ -19,6 +20,7 @@ use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, Outcome, Program, Sandbox};
+use udping_host::sandbox::permissions::InstancePermissions;
 use udping_host::wasi::udp::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -68,22 +70,28 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Outcome) {
     let stdout = MemoryOutputPipe::new(OUTPUT);
     let stderr = MemoryOutputPipe::new(OUTPUT);
     let limits = Limits::default();
+    let permissions = Arc::new(InstancePermissions {
+        guard: Arc::new(Guard::new("obeys".to_owned(), grants, Arc::new(Meters::new(Rates::default())), ledger)),
+        activity: Activity::default(),
+        lookups: Lookups::new(limits.lookups),
+        names: Arc::default(),
+        bind_capability: Arc::new(BindCapability::new(false)),
+        most_sockets: limits.sockets,
+        sockets: AtomicUsize::default(),
+    });
     let instance = Instance {
         arguments: vec!["obeys".to_owned(), hex(program)],
         stdout: stdout.clone(),
         stderr: stderr.clone(),
         environment: Arc::new(Environment::new([])),
-        names: Arc::default(),
+        permissions: permissions.clone(),
         setting: SocketContext {
-            guard: Arc::new(Guard::new("obeys".to_owned(), grants, Arc::new(Meters::new(Rates::default())), ledger)),
-            activity: Activity::default(),
-            lookups: Lookups::new(limits.lookups),
+            permissions,
             buffers: Buffers::new(limits.buffers, limits.sockets),
             tuning,
             options: SocketOptions::default(),
             kept: Arc::default(),
             reports: Reports::new(),
-            bind_capability: Arc::new(BindCapability::new(false)),
         },
         limits,
         output: Output::new(&limits),

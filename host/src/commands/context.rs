@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 #[cfg(feature = "compiler")]
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use anyhow::{Context as _, Result, bail};
 use wasmtime_wasi::cli::StdoutStream;
@@ -28,6 +29,7 @@ use crate::sandbox::artifact::{Artifact, Source};
 use crate::sandbox::compile::{Cache, Key};
 use crate::sandbox::environment::Environment;
 use crate::sandbox::instance::{Instance, LoadError, Loaded, Program, Sandbox};
+use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::terminal;
 use crate::wasi::udp::{Buffers, InheritedSockets, RawSocket, Reports, SocketContext};
 
@@ -205,24 +207,29 @@ impl RunContext {
         stderr: Err,
     ) -> Instance<Out, Err> {
         let WorkerContext { guard, kept, bind_capability, buffers, reports } = place.clone();
-        let (activity, lookups) = (Activity::default(), self.lookups.clone());
+        let permissions = Arc::new(InstancePermissions {
+            guard,
+            activity: Activity::default(),
+            lookups: self.lookups.clone(),
+            names: self.names.clone(),
+            bind_capability,
+            most_sockets: plan.limits.sockets,
+            sockets: AtomicUsize::default(),
+        });
         Instance {
             arguments: plan.argv(),
             environment: self.environment.clone(),
             stdout,
             stderr,
             output: self.output.clone(),
-            names: self.names.clone(),
+            permissions: permissions.clone(),
             setting: SocketContext {
-                guard,
-                activity,
-                lookups,
+                permissions,
                 buffers,
                 tuning: plan.tuning,
                 options: plan.socket_options.clone(),
                 kept,
                 reports,
-                bind_capability,
             },
             limits: plan.limits,
             own_stdin: plan.stdin,

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use lru::LruCache;
 
 use crate::permissions::grants::HostName;
-use crate::permissions::resolution::{ResolveError, Resolved, system_resolve};
+use crate::permissions::resolution::system_resolve;
 #[cfg(target_os = "linux")]
 use crate::permissions::resolver::Resolver;
 use crate::process::interrupt::EndAtSignals;
+use crate::wasi::permissions::{ResolveError, Resolved};
 
 /// How many names that are not in the grants by themselves are remembered: at one question a second more than an hour's. The
 /// one that was asked for least recently is forgotten first.

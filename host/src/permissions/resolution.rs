@@ -1,26 +1,10 @@
 //! What the system's resolver says of a name (getaddrinfo(3)).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
-use thiserror::Error;
 
-/// Why a name has no address here, as getaddrinfo(3) and `wasi:sockets/ip-name-lookup` tell it apart.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum ResolveError {
-    /// There is no such name, or it has no address (`EAI_NONAME`, `EAI_NODATA`).
-    #[error("there is no such name, or it has no address")]
-    NoSuchName,
-    /// No name server answered, or it says to try again (`EAI_AGAIN`).
-    #[error("temporary failure in name resolution: no name server answers, try again")]
-    Temporary,
-    /// A name server failed, or the system cannot ask one (`EAI_FAIL` and others).
-    #[error("failure in name resolution: the name server, or the configuration of this system's resolver")]
-    Permanent,
-}
-
-/// What a name stands for.
-pub type Resolved = Result<Vec<IpAddr>, ResolveError>;
+use crate::wasi::permissions::{ResolveError, Resolved};
 
 /// It may take many seconds.
 fn getaddrinfo_of(name: &str) -> Resolved {

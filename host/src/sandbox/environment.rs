@@ -8,6 +8,7 @@ use udping_cli::contract;
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::cli::environment;
 
+use crate::permissions::guard::Guard;
 use crate::sandbox::facts;
 use crate::wasi::udp::{Reports, SocketContext};
 
@@ -106,6 +107,8 @@ pub struct EnvironmentView<'a> {
     pub notices: bool,
     /// What its sockets share, which has facts to tell.
     pub setting: &'a SocketContext,
+    /// Knows why something was refused.
+    pub guard: &'a Guard,
 }
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
@@ -124,7 +127,7 @@ impl environment::Host for EnvironmentView<'_> {
         let mut variables = self.environment.variables();
         if self.notices {
             variables.push((contract::UDPING_NOTICES.to_owned(), contract::NOTICES_ON_STDIN.to_owned()));
-            variables.extend(facts::variables(self.setting));
+            variables.extend(facts::variables(self.setting, self.guard));
         }
         Ok(variables)
     }

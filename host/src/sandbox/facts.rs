@@ -6,15 +6,16 @@ use std::io;
 
 use udping_cli::contract;
 
+use crate::permissions::guard::Guard;
 use crate::wasi::udp::SocketContext;
 
-/// What they are now for an instance with that setting.
-pub fn variables(setting: &SocketContext) -> Vec<(String, String)> {
+/// What they are now for an instance with that guard, and those sockets.
+pub fn variables(setting: &SocketContext, guard: &Guard) -> Vec<(String, String)> {
     let facts = [
         (contract::UDPING_COLUMNS, columns().map(|columns| columns.to_string())),
         (contract::UDPING_DROPPED, setting.reports.dropped().map(|count| count.to_string())),
         (contract::UDPING_ERRORS, Some(setting.reports.errors())),
-        (contract::UDPING_DENIED, setting.guard.refused_by_system()),
+        (contract::UDPING_DENIED, guard.refused_by_system()),
     ];
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

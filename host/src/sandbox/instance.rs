@@ -14,7 +14,6 @@ use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
 use crate::permissions::limits::{Enforcer, Footprint, LimitExceeded, Limits, Output, Watchdog};
-use crate::permissions::names::Names;
 use crate::process::exit::Exit;
 use crate::process::printable::Printable;
 use crate::process::signals::{Signal, Stop};
@@ -22,6 +21,7 @@ use crate::sandbox::artifact::MachineCode;
 use crate::sandbox::compile::{self, footprint};
 use crate::sandbox::environment::Environment;
 use crate::sandbox::linker;
+use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::standard_input::{self, Input};
 use crate::sandbox::state::State;
 use crate::wasi::udp::SocketContext;
@@ -164,8 +164,8 @@ pub struct Instance<Out, Err> {
     pub stderr: Err,
     /// Its variables.
     pub environment: Arc<Environment>,
-    /// The names in its grants.
-    pub names: Arc<Names>,
+    /// What it may do.
+    pub permissions: Arc<InstancePermissions>,
     /// What its sockets share.
     pub setting: SocketContext,
     /// What it may use.
@@ -259,7 +259,7 @@ impl Program {
             .build();
         let limits = instance.limits;
         let program = (instance.arguments, instance.environment, input == Input::Notices);
-        let mut state = State::new(wasi, program, instance.names, instance.setting, limits);
+        let mut state = State::new(wasi, program, instance.permissions, instance.setting, limits);
         // Before it is made: nothing can stop that half-way.
         if let Err(struck) = state.memory().reserve(self.footprint) {
             return Outcome::Limited(struck);

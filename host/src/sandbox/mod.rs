@@ -7,6 +7,7 @@ pub mod environment;
 pub mod facts;
 pub mod instance;
 pub mod linker;
+pub mod permissions;
 pub mod standard_input;
 pub mod standard_streams;
 pub mod state;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::permissions::limits::{Compute, Limits, Memory, Usage};
-use crate::permissions::names::Names;
+use crate::permissions::limits::{Compute, Limits, Memory};
 use crate::sandbox::environment::{Environment, EnvironmentView};
+use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::waiting::WaitingView;
 #[cfg(target_os = "linux")]
 use crate::wasi::clock::{Clock, ClockView};
@@ -21,9 +21,8 @@ pub struct State {
     environment: Arc<Environment>,
     notices: bool,
     table: ResourceTable,
-    names: Arc<Names>,
+    permissions: Arc<InstancePermissions>,
     setting: SocketContext,
-    usage: Usage,
     memory: Memory,
     compute: Compute,
     calls: u32,
@@ -36,7 +35,7 @@ impl State {
     pub fn new(
         wasi: WasiCtx,
         (arguments, environment, notices): (Vec<String>, Arc<Environment>, bool),
-        names: Arc<Names>,
+        permissions: Arc<InstancePermissions>,
         setting: SocketContext,
         limits: Limits,
     ) -> Self {
@@ -48,10 +47,9 @@ impl State {
             environment,
             notices,
             table,
-            names,
-            usage: Usage::new(limits),
             memory: Memory::new(limits.memory),
-            compute: Compute::new(limits.compute, setting.activity.clone()),
+            compute: Compute::new(limits.compute, permissions.activity.clone()),
+            permissions,
             calls: 0,
             setting,
             #[cfg(target_os = "linux")]
@@ -67,13 +65,13 @@ impl State {
 
     /// What the interface of arguments and variables sees.
     pub fn environment(&mut self) -> EnvironmentView<'_> {
-        let Self { environment, arguments, notices, setting, .. } = self;
-        EnvironmentView { environment, arguments, notices: *notices, setting }
+        let Self { environment, arguments, notices, setting, permissions, .. } = self;
+        EnvironmentView { environment, arguments, notices: *notices, setting, guard: &permissions.guard }
     }
 
     /// What the network sees.
     pub fn network(&mut self) -> NetworkView<'_> {
-        NetworkView { table: &mut self.table, names: &self.names, setting: &self.setting, usage: &mut self.usage }
+        NetworkView { table: &mut self.table, setting: &self.setting }
     }
 
     /// What waiting sees.

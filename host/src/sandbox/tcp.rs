@@ -19,7 +19,7 @@ impl HasData for InState {
 
 impl Host for NetworkView<'_> {
     fn create_tcp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        self.setting.guard.refuse_tcp();
+        self.setting.permissions.refuse_tcp();
         Err(ErrorCode::AccessDenied.into())
     }
 }

@@ -1,16 +1,12 @@
 //! `wasi:sockets` as this host has it: the bindings, and what [`crate::wasi::udp`] and [`crate::wasi::lookup`], which implement them, see of
 //! a store's state.
 
-use std::sync::Arc;
-
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::sockets::network::{Host, HostNetwork};
 use wasmtime_wasi::p2::{Network, SocketError};
 
 pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
 
-use crate::permissions::limits::Usage;
-use crate::permissions::names::Names;
 use crate::wasi::udp::SocketContext;
 
 #[allow(missing_docs)]
@@ -44,12 +40,8 @@ pub use bindings::wasi::sockets::{ip_name_lookup, udp, udp_create_socket};
 pub struct NetworkView<'a> {
     /// The store's resources.
     pub table: &'a mut ResourceTable,
-    /// The names that were resolved when the run started.
-    pub names: &'a Arc<Names>,
     /// What sockets share.
     pub setting: &'a SocketContext,
-    /// What the instance has open.
-    pub usage: &'a mut Usage,
 }
 
 /// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's state.

@@ -121,7 +121,7 @@ fn check(folder: &str, places: &[&str]) {
 
 #[test]
 fn the_host_imports_downwards() {
-    check("host/src", &["process", "permissions", "wasi", "sandbox", "config", "commands"]);
+    check("host/src", &["process", "wasi", "permissions", "sandbox", "config", "commands"]);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::system::Operation;
 use crate::permissions::grants::{AnswerRule, DenyReason, HostName, Refusal, Request};
 use crate::permissions::rate::Rate;
+use crate::wasi::permissions::Operation;
 
 /// How soon something of the same kind is told again.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -20,12 +20,11 @@ pub use ledger::{Denial, Flow, Kind, Ledger, Traffic};
 pub use meter::Meters;
 pub use recorder::Recorder;
 pub use source_limit::SourcePrefix;
-pub use sources::SocketId;
-pub use system::Operation;
 
 use crate::permissions::grants::{Advice, Current, DenyReason, GrantedBy, Grants, HostName, PeerCredit, Refusal, Request};
 use crate::permissions::names::Names;
 use crate::permissions::rate::Rate;
+use crate::wasi::permissions::{Operation, SendDecision, SocketId};
 use dropping::Dropping;
 use ledger::Counters;
 use sources::{Peer, Sources};
@@ -65,19 +64,6 @@ impl fmt::Display for Rates {
         let given = rates.iter().filter_map(|(rate, what)| rate.map(|rate| format!("{} {what} a second", rate.0)));
         f.write_str(&given.collect::<Vec<_>>().join(", "))
     }
-}
-
-/// What becomes of a datagram that a component wants to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendDecision {
-    /// It goes.
-    Open,
-    /// It may not go, and the component is told so.
-    Refused,
-    /// It does not go, as where a firewall drops it: the component takes it for sent.
-    Dropped,
-    /// It may go then.
-    Later(Instant),
 }
 
 /// Decides for one instance of a component, whose sockets each have a [`Gate`].

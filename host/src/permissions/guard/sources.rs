@@ -1,23 +1,11 @@
 //! Whom a listening component has heard from, and what it may answer.
 
 use std::net::{SocketAddr, SocketAddrV6};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::table::Table;
 use crate::permissions::grants::{AnswerRule, PeerCredit};
-
-/// A socket, told from all others that were ever open: what came to it is answered from it alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SocketId(u64);
-
-impl SocketId {
-    /// That of a new socket.
-    pub fn unique() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
+use crate::wasi::permissions::SocketId;
 
 /// Who sent something to which socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,20 +2,9 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
-/// What a component asked for, and this host asked the system for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// A socket.
-    Open,
-    /// To bind it.
-    Bind(SocketAddr),
-    /// To connect it.
-    Connect(SocketAddr),
-    /// To send from it.
-    Send(SocketAddr),
-}
+use crate::wasi::permissions::Operation;
 
 impl Operation {
     /// The word that refusals by the grants have for it.
@@ -73,6 +62,8 @@ pub fn cause(operation: Operation, error: &io::Error) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]

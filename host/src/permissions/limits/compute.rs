@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::LimitExceeded;
+use crate::wasi::processor_time;
 
 /// What is computed at most when a datagram that is dropped wakes a guest's thread, beside dropping it.
 const WAKE: Duration = Duration::from_micros(20);
@@ -178,20 +179,6 @@ impl Compute {
 
 /// Whether the processor time of a thread is to be had.
 const MEASURED: bool = cfg!(target_os = "linux");
-
-/// What this thread has computed so far: not the time that others had the processor.
-#[cfg(target_os = "linux")]
-pub fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
-}
-
-/// The time that passed, where the thread's own is not to be had.
-#[cfg(not(target_os = "linux"))]
-pub fn processor_time() -> Duration {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    START.get_or_init(Instant::now).elapsed()
-}
 
 #[cfg(test)]
 mod tests {

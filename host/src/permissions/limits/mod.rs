@@ -17,7 +17,7 @@ use humantime::format_duration;
 use thiserror::Error;
 
 pub use compile::CompileLimits;
-pub use compute::{Activity, Compute, processor_time};
+pub use compute::{Activity, Compute};
 pub use enforcer::{Deadline, Enforcer};
 pub use lookups::Lookups;
 pub use memory::{ELEMENT as TABLE_ELEMENT, Footprint, Memory};
@@ -199,29 +199,4 @@ fn refused_by_system(cause: &(dyn std::error::Error + 'static)) -> bool {
 
 fn is_io_out_of_memory(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::OutOfMemory)
-}
-
-/// Counts of what an instance has.
-#[derive(Clone, Copy, Debug)]
-pub struct Usage {
-    limits: Limits,
-    sockets: usize,
-}
-
-impl Usage {
-    /// None yet.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, sockets: 0 }
-    }
-
-    /// A socket more.
-    pub fn open_socket(&mut self) -> Result<(), LimitExceeded> {
-        self.sockets += 1;
-        if self.sockets > self.limits.sockets { Err(LimitExceeded::Sockets(self.limits.sockets)) } else { Ok(()) }
-    }
-
-    /// A socket less.
-    pub fn close_socket(&mut self) {
-        self.sockets -= 1;
-    }
 }

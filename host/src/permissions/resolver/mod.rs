@@ -20,8 +20,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use tokio::sync::oneshot;
 
 use crate::permissions::grants::HostName;
-use crate::permissions::resolution::{ResolveError, Resolved};
 use crate::process::helper::{self, Role};
+use crate::wasi::permissions::{ResolveError, Resolved};
 use message::{Answer, Request};
 
 pub use server::serve;

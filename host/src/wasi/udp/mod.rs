@@ -29,19 +29,13 @@ pub use reports::Reports;
 pub use socket::Socket;
 pub use streams::Incoming;
 
-use crate::permissions::guard::Guard;
-use crate::permissions::limits::{Activity, Lookups};
-use crate::process::harden::BindCapability;
+use crate::wasi::permissions::Permissions;
 
 /// What the sockets of an instance share.
 #[derive(Clone)]
 pub struct SocketContext {
     /// Decides about every address.
-    pub guard: Arc<Guard>,
-    /// Where is noted what passed.
-    pub activity: Activity,
-    /// What the system may be asked to resolve.
-    pub lookups: Lookups,
+    pub permissions: Arc<dyn Permissions>,
     /// What their buffers may take.
     pub buffers: Arc<Buffers>,
     /// How they are driven.
@@ -52,8 +46,6 @@ pub struct SocketContext {
     pub kept: Arc<InheritedSockets>,
     /// What they tell beside datagrams.
     pub reports: Arc<Reports>,
-    /// Told when the first datagrams are about to pass.
-    pub bind_capability: Arc<BindCapability>,
 }
 
 /// How sockets are driven. Nothing of it changes what a component sees, but for the time.

@@ -14,20 +14,17 @@ use super::SocketContext;
 use super::origins::Origins;
 use super::os::{self, Sender};
 use super::streams::is_transient;
-use crate::permissions::guard::{Gate, Operation, SendDecision};
-use crate::permissions::limits::Activity;
-use crate::process::harden::BindCapability;
+use crate::wasi::permissions::{Batch, Operation, Permissions, SendDecision, SocketPermissions};
 
 /// The sending stream.
 pub struct Outgoing {
     socket: os::Socket,
     sender: Sender,
-    gate: Gate,
+    permissions: Arc<dyn SocketPermissions>,
+    instance: Arc<dyn Permissions>,
     peer: Option<SocketAddr>,
     /// Knows which address an answer leaves from, where that is not known already.
     origins: Option<Arc<Mutex<Origins>>>,
-    activity: Activity,
-    bind_capability: Arc<BindCapability>,
     hand: usize,
     /// How many datagrams `check-send` permitted.
     permits: usize,
@@ -46,30 +43,25 @@ pub struct Wanted {
     pub to: Option<SocketAddr>,
 }
 
+/// Why none of several datagrams was taken.
+enum Failure {
+    /// It was not permitted, or makes no sense.
+    Code(ErrorCode),
+    /// The system says so, of the first, which was for that address.
+    System(SocketAddr, io::Error),
+}
+
 impl Outgoing {
     pub(super) fn new(
         socket: os::Socket,
-        gate: Gate,
+        permissions: Arc<dyn SocketPermissions>,
         peer: Option<SocketAddr>,
         origins: Option<Arc<Mutex<Origins>>>,
         setting: &SocketContext,
     ) -> io::Result<Self> {
-        let (sender, activity, bind_capability) =
-            (socket.sender()?, setting.activity.clone(), setting.bind_capability.clone());
+        let (sender, instance) = (socket.sender()?, setting.permissions.clone());
         let hand = setting.tuning.hand();
-        Ok(Self {
-            socket,
-            sender,
-            gate,
-            peer,
-            origins,
-            activity,
-            bind_capability,
-            hand,
-            permits: 0,
-            full: false,
-            held: None,
-        })
+        Ok(Self { socket, sender, permissions, instance, peer, origins, hand, permits: 0, full: false, held: None })
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
@@ -94,13 +86,25 @@ impl Outgoing {
         }
         // "Each call to `send` must be permitted by a preceding `check-send`."
         self.permits = 0;
-        self.bind_capability.release();
-        let mut turn = self.gate.turn();
+        let (permissions, mut result) = (self.permissions.clone(), Ok(0));
+        permissions.batch(&mut |batch| result = self.pass(datagrams, batch));
+        match result {
+            Ok(taken) => Ok(taken),
+            Err(Failure::Code(code)) => Err(code.into()),
+            Err(Failure::System(to, error)) => {
+                self.instance.failed(Operation::Send(to), &error);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Sends what `batch` permits of `datagrams`, and says how many are taken, from the first.
+    fn pass(&mut self, datagrams: &[Wanted], batch: &mut dyn Batch) -> Result<u64, Failure> {
         let mut outgoing = Vec::with_capacity(datagrams.len());
         let mut dropped = 0;
         for datagram in datagrams {
             let to = self.destination(datagram);
-            match to.map(|to| (to, turn.permit_send(to, datagram.data.len()))) {
+            match to.map(|to| (to, batch.permit_send(to, datagram.data.len()))) {
                 Ok((to, SendDecision::Open)) => outgoing.push((to, datagram)),
                 Ok((_, SendDecision::Dropped)) => dropped += 1,
                 Ok((_, SendDecision::Later(until))) => {
@@ -109,20 +113,20 @@ impl Outgoing {
                 }
                 // "If at least one datagram has been sent successfully, this function never returns an error."
                 Ok((_, SendDecision::Refused)) if outgoing.is_empty() && dropped == 0 => {
-                    return Err(ErrorCode::AccessDenied.into());
+                    return Err(Failure::Code(ErrorCode::AccessDenied));
                 }
-                Err(code) if outgoing.is_empty() && dropped == 0 => return Err(code.into()),
+                Err(code) if outgoing.is_empty() && dropped == 0 => return Err(Failure::Code(code)),
                 Ok((_, SendDecision::Refused)) | Err(_) => break,
             }
         }
         let sent = try_send(&mut self.sender, self.peer, self.origins.as_deref(), &outgoing);
         for (to, datagram) in &outgoing[*sent.as_ref().unwrap_or(&0)..] {
-            turn.not_sent(*to, datagram.data.len());
+            batch.not_sent(*to, datagram.data.len());
         }
         match sent {
             Ok(sent) => {
                 if sent > 0 {
-                    self.activity.passed();
+                    self.instance.passed();
                 }
                 let taken = match outgoing.get(sent) {
                     _ if dropped == 0 => sent,
@@ -136,12 +140,9 @@ impl Outgoing {
                 self.full = true;
                 Ok(0)
             }
+            // There is a first one, or nothing would have been tried.
             Err(error) => {
-                drop(turn);
-                if let Some((to, _)) = outgoing.first() {
-                    self.gate.failed(Operation::Send(*to), &error);
-                }
-                Err(error.into())
+                Err(outgoing.first().map_or(Failure::Code(ErrorCode::Unknown), |(to, _)| Failure::System(*to, error)))
             }
         }
     }

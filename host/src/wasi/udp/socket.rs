@@ -12,7 +12,7 @@ use super::origins::Origins;
 use super::os::{self, Family};
 use super::outgoing::Outgoing;
 use super::streams::Incoming;
-use crate::permissions::guard::{Gate, Operation, SocketId};
+use crate::wasi::permissions::{Operation, SocketId, SocketPermissions};
 
 /// A socket of a component's.
 pub struct Socket {
@@ -23,19 +23,19 @@ pub struct Socket {
     origins: Arc<Mutex<Origins>>,
 }
 
-/// How far the socket has come to its local address, and the gate that goes with it.
+/// How far the socket has come to its local address, and what it may do there.
 enum Binding {
     Unbound,
     /// `start-bind` has done it, and `finish-bind` has not told yet.
-    Started(Gate),
-    Bound(Gate),
+    Started(Arc<dyn SocketPermissions>),
+    Bound(Arc<dyn SocketPermissions>),
 }
 
 impl Socket {
     /// A new one, unbound.
     pub fn new(family: Family, setting: SocketContext) -> SocketResult<Self> {
         let os = os::Socket::new(family, setting.tuning, &setting.buffers, &setting.reports);
-        let os = os.inspect_err(|error| setting.guard.failed(Operation::Open, error))?;
+        let os = os.inspect_err(|error| setting.permissions.failed(Operation::Open, error))?;
         setting.options.apply(os.shared().as_ref(), family == Family::V4)?;
         Ok(Self { os, setting, binding: Binding::Unbound, peer: None, origins: Arc::default() })
     }
@@ -50,30 +50,27 @@ impl Socket {
         if !self.os.family().has(local.ip()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        if !self.setting.guard.permit_bind(local) {
+        let kept = self.setting.kept.take(local);
+        let id = kept.as_ref().map_or_else(SocketId::unique, |(_, id)| *id);
+        let Some(permissions) = self.setting.permissions.permit_bind(local, id) else {
             return Err(ErrorCode::AccessDenied.into());
-        }
-        let id = match self.setting.kept.take(local) {
-            Some((bound, id)) => {
-                self.os.adopt(bound)?;
-                id
-            }
-            None => {
-                self.os.bind(local).inspect_err(|error| self.setting.guard.failed(Operation::Bind(local), error))?;
-                let id = SocketId::unique();
-                self.setting.kept.keep(local, self.os.shared(), id);
-                id
-            }
         };
-        self.binding = Binding::Started(Gate::new(self.setting.guard.clone(), local, id));
+        match kept {
+            Some((bound, _)) => self.os.adopt(bound)?,
+            None => {
+                self.os.bind(local).inspect_err(|error| self.setting.permissions.failed(Operation::Bind(local), error))?;
+                self.setting.kept.keep(local, self.os.shared(), id);
+            }
+        }
+        self.binding = Binding::Started(permissions.into());
         Ok(())
     }
 
     /// `finish-bind`.
     pub fn finish_bind(&mut self) -> SocketResult<()> {
         match mem::replace(&mut self.binding, Binding::Unbound) {
-            Binding::Started(gate) => {
-                self.binding = Binding::Bound(gate);
+            Binding::Started(permissions) => {
+                self.binding = Binding::Bound(permissions);
                 Ok(())
             }
             other => {
@@ -85,9 +82,9 @@ impl Socket {
 
     /// `stream`: both directions, for `peer` alone or for everybody. No stream may be left of an earlier call.
     pub fn stream(&mut self, peer: Option<SocketAddr>) -> SocketResult<(Incoming, Outgoing)> {
-        let gate = self.gate()?.clone();
+        let permissions = self.permissions()?.clone();
         match peer {
-            Some(peer) => self.connect(peer, &gate)?,
+            Some(peer) => self.connect(peer, &*permissions)?,
             None if self.peer.is_some() => {
                 self.os.disconnect()?;
                 self.peer = None;
@@ -96,29 +93,29 @@ impl Socket {
         }
         // What goes to one peer alone leaves from where the system had it connected.
         let origins = (self.peer.is_none() && self.os.tells_local()).then(|| self.origins.clone());
-        let incoming = Incoming::new(self.os.receiver()?, gate.clone(), self.peer, origins.clone(), &self.setting);
-        let outgoing = Outgoing::new(self.os.clone(), gate, self.peer, origins, &self.setting)?;
+        let incoming = Incoming::new(self.os.receiver()?, permissions.clone(), self.peer, origins.clone(), &self.setting);
+        let outgoing = Outgoing::new(self.os.clone(), permissions, self.peer, origins, &self.setting)?;
         Ok((incoming, outgoing))
     }
 
     /// What a socket has from when it is bound.
-    fn gate(&self) -> Result<&Gate, ErrorCode> {
+    fn permissions(&self) -> Result<&Arc<dyn SocketPermissions>, ErrorCode> {
         match &self.binding {
             Binding::Unbound => Err(ErrorCode::InvalidState),
-            Binding::Started(gate) | Binding::Bound(gate) => Ok(gate),
+            Binding::Started(permissions) | Binding::Bound(permissions) => Ok(permissions),
         }
     }
 
-    fn connect(&mut self, peer: SocketAddr, gate: &Gate) -> SocketResult<()> {
+    fn connect(&mut self, peer: SocketAddr, permissions: &dyn SocketPermissions) -> SocketResult<()> {
         if !self.os.family().is_destination(peer) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        if !gate.permit_connect(peer) {
+        if !permissions.permit_connect(peer) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let result = self.os.connect(peer);
         if let Err(error) = &result {
-            self.setting.guard.failed(Operation::Connect(peer), error);
+            self.setting.permissions.failed(Operation::Connect(peer), error);
         }
         // Also after a failure, which may have dissolved an earlier association.
         self.peer = self.os.peer();
@@ -127,7 +124,7 @@ impl Socket {
 
     /// `local-address`.
     pub fn local_address(&self) -> SocketResult<SocketAddr> {
-        self.gate()?;
+        self.permissions()?;
         Ok(self.os.local_address()?)
     }
 

@@ -14,9 +14,8 @@ use super::buffers::Share;
 use super::origins::Origins;
 use super::os::{Receiver, SLOT};
 use super::{Datagram, SocketContext};
-use crate::permissions::guard::Gate;
-use crate::permissions::limits::{Activity, processor_time};
-use crate::process::harden::BindCapability;
+use crate::wasi::permissions::{Batch, Permissions, SocketPermissions};
+use crate::wasi::processor_time;
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
 const BYTES: usize = 1 << 20;
@@ -39,12 +38,11 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 /// The receiving stream.
 pub struct Incoming {
     receiver: Receiver,
-    gate: Gate,
+    permissions: Arc<dyn SocketPermissions>,
+    instance: Arc<dyn Permissions>,
     peer: Option<SocketAddr>,
     /// Where it is remembered which address a datagram came to, where that is not known already.
     origins: Option<Arc<Mutex<Origins>>>,
-    activity: Activity,
-    bind_capability: Arc<BindCapability>,
     hand: usize,
     busy_poll: Duration,
     /// What was received and not handed over yet, what that takes, and what of it has its share of the buffers.
@@ -93,18 +91,17 @@ impl Dropped {
 impl Incoming {
     pub(super) fn new(
         receiver: Receiver,
-        gate: Gate,
+        permissions: Arc<dyn SocketPermissions>,
         peer: Option<SocketAddr>,
         origins: Option<Arc<Mutex<Origins>>>,
         setting: &SocketContext,
     ) -> Self {
         Self {
             receiver,
-            gate,
+            permissions,
+            instance: setting.permissions.clone(),
             peer,
             origins,
-            activity: setting.activity.clone(),
-            bind_capability: setting.bind_capability.clone(),
             hand: setting.tuning.hand(),
             busy_poll: setting.tuning.busy_poll,
             waiting: VecDeque::new(),
@@ -143,7 +140,7 @@ impl Incoming {
         let taken: Vec<_> = self.waiting.drain(..count).collect();
         if !taken.is_empty() {
             self.remember(&taken);
-            self.activity.passed();
+            self.instance.passed();
             self.bytes -= taken.iter().map(|datagram| datagram.data.len() + OVERHEAD).sum::<usize>();
             self.settle();
         }
@@ -188,17 +185,23 @@ impl Incoming {
         if self.is_resting() {
             return false;
         }
-        self.bind_capability.release();
+        let (permissions, mut found) = (self.permissions.clone(), false);
+        permissions.batch(&mut |batch| found = self.take(most, batch));
+        found
+    }
+
+    /// Takes what the socket has and `batch` permits: says whether it had anything.
+    fn take(&mut self, most: usize, batch: &mut dyn Batch) -> bool {
         // Each message may be as large as a slot. One has to pass in any case.
         let most = most.min(self.share.left() / SLOT).max(1);
-        let Self { receiver, gate, peer, waiting, bytes, failed, .. } = self;
-        let (mut turn, before) = (gate.turn(), waiting.len());
+        let Self { receiver, peer, waiting, bytes, failed, .. } = self;
+        let before = waiting.len();
         let mut dropped = Dropped::none(self.drops);
         let mut found = true;
         for _ in 0..FRUITLESS {
             let result = receiver.try_receive(most, &mut |data, from, to| {
                 // A connected socket may still have what others sent before it was connected (connect(2)).
-                if peer.is_none_or(|peer| peer == from) && turn.permit_receive(from, data.len()) {
+                if peer.is_none_or(|peer| peer == from) && batch.permit_receive(from, data.len()) {
                     waiting.push_back(Datagram { data: data.to_vec(), from, to });
                     *bytes += data.len() + OVERHEAD;
                 } else {
@@ -222,8 +225,7 @@ impl Incoming {
         }
         self.drops = dropped.count > 0;
         if let Some((spent, from)) = dropped.cost(waiting.len() - before) {
-            self.activity.dropped(spent);
-            self.rests = self.rests.max(turn.dropped(spent, from));
+            self.rests = self.rests.max(batch.dropped(spent, from));
         }
         found
     }
@@ -231,7 +233,7 @@ impl Incoming {
     /// Asks the socket until it has something or `busy_poll` is over.
     async fn spin(&mut self) {
         // What is computed here is not the component's doing.
-        self.activity.spins();
+        self.instance.spins();
         let start = Instant::now();
         while !self.is_ready() && start.elapsed() < self.busy_poll {
             let turn = Instant::now();

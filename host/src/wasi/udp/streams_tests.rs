@@ -1,35 +1,72 @@
 //! What a socket does with what it may not hear.
 
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytesize::ByteSize;
 
 use super::super::os;
 use super::*;
-use crate::permissions::guard::{Guard, Ledger, Meters, Rates, SocketId};
-use crate::permissions::limits::Lookups;
+use crate::wasi::permissions::{Resolution, SendDecision, SocketId};
 use crate::wasi::udp::{Buffers, Reports, SocketOptions, Tuning};
+
+/// Permits nothing; and where it is set, says that dropping took too much.
+#[derive(Clone, Default)]
+struct Nothing {
+    is_too_much: Arc<AtomicBool>,
+}
+
+impl Permissions for Nothing {
+    fn permit_bind(&self, _: SocketAddr, _: SocketId) -> Option<Box<dyn SocketPermissions>> {
+        None
+    }
+
+    fn resolve(&self, _: &str) -> Resolution {
+        Resolution::Denied
+    }
+}
+
+impl SocketPermissions for Nothing {
+    fn permit_connect(&self, _: SocketAddr) -> bool {
+        false
+    }
+
+    fn batch(&self, pass: &mut dyn FnMut(&mut dyn Batch)) {
+        pass(&mut self.clone());
+    }
+}
+
+impl Batch for Nothing {
+    fn permit_receive(&mut self, _: SocketAddr, _: usize) -> bool {
+        false
+    }
+
+    fn permit_send(&mut self, _: SocketAddr, _: usize) -> SendDecision {
+        SendDecision::Refused
+    }
+
+    fn not_sent(&mut self, _: SocketAddr, _: usize) {}
+
+    fn dropped(&mut self, _: Duration, _: SocketAddr) -> Option<Instant> {
+        self.is_too_much.load(Ordering::Relaxed).then(|| Instant::now() + Duration::from_secs(60))
+    }
+}
 
 #[tokio::test]
 async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
-    let ledger = Arc::new(Ledger::new(|_, _| {}));
-    let guard = Guard::new("x.wasm".to_owned(), Arc::default(), Arc::new(Meters::new(Rates::default())), ledger);
+    let nothing = Nothing::default();
     let setting = SocketContext {
-        guard: Arc::new(guard),
-        activity: Activity::default(),
-        lookups: Lookups::new(0),
+        permissions: Arc::new(nothing.clone()),
         buffers: Buffers::new(ByteSize::mib(1), 1),
         tuning: Tuning::default(),
         options: SocketOptions::default(),
         kept: Arc::default(),
         reports: Reports::new(),
-        bind_capability: Arc::new(BindCapability::new(false)),
     };
     let socket = os::Socket::new(os::Family::V4, setting.tuning, &setting.buffers, &setting.reports).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let local = socket.local_address().unwrap();
-    let gate = Gate::new(setting.guard.clone(), local, SocketId::unique());
-    let mut incoming = Incoming::new(socket.receiver().unwrap(), gate.clone(), None, None, &setting);
+    let mut incoming = Incoming::new(socket.receiver().unwrap(), Arc::new(nothing.clone()), None, None, &setting);
 
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let drops_one = |incoming: &mut Incoming| {
@@ -38,7 +75,7 @@ async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
         std::mem::take(&mut incoming.drops)
     };
     assert!(drops_one(&mut incoming) && incoming.rests.is_none());
-    gate.turn().dropped(Duration::from_secs(60), stranger.local_addr().unwrap());
+    nothing.is_too_much.store(true, Ordering::Relaxed);
     assert!(drops_one(&mut incoming) && incoming.rests.is_some());
     assert!(!drops_one(&mut incoming));
     incoming.rests = Some(Instant::now());
