@@ -24,7 +24,7 @@ use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, LoadError, Program, Sandbox};
 use udping_host::sandbox::permissions::InstancePermissions;
-use udping_host::wasi::udp::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
+use wasi_datagram::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
 use wasm_encoder::Encode as _;
 use wasm_smith::{Component, Config, Module};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;

@@ -21,7 +21,7 @@ use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, Outcome, Program, Sandbox};
 use udping_host::sandbox::permissions::InstancePermissions;
-use udping_host::wasi::udp::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
+use wasi_datagram::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
 use udping_model::{Backend, hex, judge};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 

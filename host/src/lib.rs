@@ -1,7 +1,7 @@
 //! udping-host: runs WASI 0.2 components with exactly the network they were granted.
 //!
 //! Data flows one way: command line -> what to run, and what its arguments grant ([`config`]) -> a component in a [`sandbox`] whose
-//! every use of the network, by [`wasi`], is decided by [`permissions`] -> how it ended ([`process::exit`]).
+//! every use of the network, by [`wasi_datagram`], is decided by [`permissions`] -> how it ended ([`process::exit`]).
 //! [`commands`] do it, in a process that [`process`] guards.
 
 #![deny(unsafe_code)]
@@ -11,4 +11,3 @@ pub mod config;
 pub mod permissions;
 pub mod process;
 pub mod sandbox;
-pub mod wasi;

@@ -31,7 +31,7 @@ use crate::sandbox::environment::Environment;
 use crate::sandbox::instance::{Instance, LoadError, Loaded, Program, Sandbox};
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::terminal;
-use crate::wasi::udp::{Buffers, InheritedSockets, RawSocket, Reports, SocketContext};
+use wasi_datagram::{Buffers, InheritedSockets, RawSocket, Reports, SocketContext};
 
 /// How a component is made ready to run.
 #[derive(Clone, Copy, Debug, Default)]

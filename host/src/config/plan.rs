@@ -22,7 +22,7 @@ use crate::permissions::limits::{Limits, OUTPUT_TOTAL};
 use crate::permissions::zones;
 use crate::process::harden::Needs;
 use crate::sandbox::artifact::Source;
-use crate::wasi::udp::{SocketOptions, Tuning};
+use wasi_datagram::{SocketOptions, Tuning};
 
 /// How long a component that takes notices has to end after it is told to stop, unless `--stop-grace` says otherwise.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ use crate::permissions::resolution::system_resolve;
 #[cfg(target_os = "linux")]
 use crate::permissions::resolver::Resolver;
 use crate::process::interrupt::EndAtSignals;
-use crate::wasi::permissions::{ResolveError, Resolved};
+use wasi_datagram::{ResolveError, Resolved};
 
 /// How many names that are not in the grants by themselves are remembered: at one question a second more than an hour's. The
 /// one that was asked for least recently is forgotten first.

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 
-use crate::wasi::permissions::{ResolveError, Resolved};
+use wasi_datagram::{ResolveError, Resolved};
 
 /// It may take many seconds.
 fn getaddrinfo_of(name: &str) -> Resolved {

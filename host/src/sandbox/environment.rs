@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::bindings::cli::environment;
 
 use crate::permissions::guard::Guard;
 use crate::sandbox::facts;
-use crate::wasi::udp::{Reports, SocketContext};
+use wasi_datagram::{Reports, SocketContext};
 
 /// The variable that tells a component that it runs here.
 const UNDER_UDPING_HOST: (&str, &str) = (contract::UDPING_HOST, env!("CARGO_PKG_VERSION"));

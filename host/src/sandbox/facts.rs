@@ -7,7 +7,7 @@ use std::io;
 use udping_cli::contract;
 
 use crate::permissions::guard::Guard;
-use crate::wasi::udp::SocketContext;
+use wasi_datagram::SocketContext;
 
 /// What they are now for an instance with that guard, and those sockets.
 pub fn variables(setting: &SocketContext, guard: &Guard) -> Vec<(String, String)> {

@@ -24,7 +24,7 @@ use crate::sandbox::linker;
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::standard_input::{self, Input};
 use crate::sandbox::state::State;
-use crate::wasi::udp::SocketContext;
+use wasi_datagram::SocketContext;
 
 /// Why something that starts as a component cannot be run.
 #[derive(Debug, Error)]

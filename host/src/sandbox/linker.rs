@@ -16,10 +16,10 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 use crate::sandbox::environment;
 use crate::sandbox::state::State;
-use crate::sandbox::{tcp, waiting};
+use crate::sandbox::waiting;
 #[cfg(target_os = "linux")]
-use crate::wasi::clock;
-use crate::wasi::network;
+use wasi_datagram::clock;
+use wasi_datagram::tcp;
 
 struct Io;
 
@@ -56,7 +56,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
 
     sockets::network::add_to_linker::<_, WasiSockets>(l, &(&LinkOptions::default()).into(), State::sockets)?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    network::add_to_linker(l, State::network)?;
+    wasi_datagram::add_to_linker(l, State::network)?;
 
     // What a standard library imports whether its program uses it or not. There are no files, and TCP is never granted.
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;

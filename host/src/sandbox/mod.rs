@@ -11,6 +11,5 @@ pub mod permissions;
 pub mod standard_input;
 pub mod standard_streams;
 pub mod state;
-mod tcp;
 pub mod terminal;
 pub mod waiting;

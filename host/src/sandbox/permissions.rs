@@ -13,7 +13,7 @@ use crate::permissions::guard::{Gate, Guard, Turn};
 use crate::permissions::limits::{Activity, LimitExceeded, Lookups};
 use crate::permissions::names::Names;
 use crate::process::harden::BindCapability;
-use crate::wasi::permissions::{
+use wasi_datagram::{
     Batch, Operation, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId, SocketPermissions,
 };
 

@@ -9,10 +9,10 @@ use crate::permissions::limits::{Compute, Limits, Memory};
 use crate::sandbox::environment::{Environment, EnvironmentView};
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::waiting::WaitingView;
+use wasi_datagram::NetworkView;
+use wasi_datagram::SocketContext;
 #[cfg(target_os = "linux")]
-use crate::wasi::clock::{Clock, ClockView};
-use crate::wasi::network::NetworkView;
-use crate::wasi::udp::SocketContext;
+use wasi_datagram::clock::{Clock, ClockView};
 
 /// What a store holds.
 pub struct State {

@@ -121,7 +121,12 @@ fn check(folder: &str, places: &[&str]) {
 
 #[test]
 fn the_host_imports_downwards() {
-    check("host/src", &["process", "wasi", "permissions", "sandbox", "config", "commands"]);
+    check("host/src", &["process", "permissions", "sandbox", "config", "commands"]);
+}
+
+#[test]
+fn the_datagram_crate_imports_downwards() {
+    check("host/datagram/src", &["permissions", "addresses", "reactor", "clock", "udp", "network", "lookup", "tcp", "wit"]);
 }
 
 #[test]

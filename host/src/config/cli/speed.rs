@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::wasi::udp::Tuning;
+use wasi_datagram::Tuning;
 
 /// How fast a component is run. Nothing here changes what it may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]

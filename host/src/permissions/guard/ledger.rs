@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::permissions::grants::{AnswerRule, DenyReason, HostName, Refusal, Request};
 use crate::permissions::rate::Rate;
-use crate::wasi::permissions::Operation;
+use wasi_datagram::Operation;
+
+use super::system;
 
 /// How soon something of the same kind is told again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -202,7 +204,7 @@ impl Denial<'_> {
             Self::AnswerToMany { .. } => Kind { what: "send", why: "multicast or broadcast" },
             Self::OverLookups { .. } => Kind { what: "resolve", why: "limit-lookups" },
             Self::Tcp { .. } => Kind { what: "tcp", why: "never granted" },
-            Self::BySystem { operation, .. } => Kind { what: operation.word(), why: "the system" },
+            Self::BySystem { operation, .. } => Kind { what: system::word(*operation), why: "the system" },
             Self::TooMany { .. } => Kind { what: "receive", why: "too many to drop" },
         }
     }

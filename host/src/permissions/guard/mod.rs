@@ -24,10 +24,10 @@ pub use source_limit::SourcePrefix;
 use crate::permissions::grants::{Advice, Current, DenyReason, GrantedBy, Grants, HostName, PeerCredit, Refusal, Request};
 use crate::permissions::names::Names;
 use crate::permissions::rate::Rate;
-use crate::wasi::permissions::{Operation, SendDecision, SocketId};
 use dropping::Dropping;
 use ledger::Counters;
 use sources::{Peer, Sources};
+use wasi_datagram::{Operation, SendDecision, SocketId};
 
 /// What an instance may send and receive a second, and what a source may send it. `None` is as much as there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

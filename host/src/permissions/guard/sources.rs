@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::table::Table;
 use crate::permissions::grants::{AnswerRule, PeerCredit};
-use crate::wasi::permissions::SocketId;
+use wasi_datagram::SocketId;
 
 /// Who sent something to which socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

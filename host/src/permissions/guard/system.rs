@@ -1,32 +1,17 @@
 //! What the system refuses, which no grant changes: its cause, as far as it can be told, and what helps.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::wasi::permissions::Operation;
+use wasi_datagram::Operation;
 
-impl Operation {
-    /// The word that refusals by the grants have for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Bind(_) => "listen",
-            Self::Connect(_) => "connect",
-            Self::Send(_) => "send",
-        }
-    }
-}
-
-/// As it goes on after "asked to".
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open => f.write_str("open a UDP socket"),
-            Self::Bind(local) => write!(f, "bind to {local}"),
-            Self::Connect(peer) => write!(f, "connect to {peer}"),
-            Self::Send(peer) => write!(f, "send to {peer}"),
-        }
+/// The word that refusals by the grants have for an operation.
+pub fn word(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Open => "open",
+        Operation::Bind(_) => "listen",
+        Operation::Connect(_) => "connect",
+        Operation::Send(_) => "send",
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::LimitExceeded;
-use crate::wasi::processor_time;
+use wasi_datagram::processor_time;
 
 /// What is computed at most when a datagram that is dropped wakes a guest's thread, beside dropping it.
 const WAKE: Duration = Duration::from_micros(20);

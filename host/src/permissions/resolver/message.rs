@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::wasi::permissions::{ResolveError, Resolved};
+use wasi_datagram::{ResolveError, Resolved};
 
 /// The longest name (RFC 1035, section 2.3.4).
 const NAME: usize = 255;

@@ -21,8 +21,8 @@ use tokio::sync::oneshot;
 
 use crate::permissions::grants::HostName;
 use crate::process::helper::{self, Role};
-use crate::wasi::permissions::{ResolveError, Resolved};
 use message::{Answer, Request};
+use wasi_datagram::{ResolveError, Resolved};
 
 pub use server::serve;
 

@@ -4,7 +4,7 @@ use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::{self, Host};
 use wasmtime_wasi::p2::{SocketResult, TcpSocket};
 
-use crate::wasi::network::{ErrorCode, IpAddressFamily, NetworkView};
+use crate::network::{ErrorCode, IpAddressFamily, NetworkView};
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
 pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> NetworkView<'_>) -> wasmtime::Result<()> {

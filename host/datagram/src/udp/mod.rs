@@ -1,24 +1,24 @@
 //! `wasi:sockets/udp` and `udp-create-socket`, in batches: what wasmtime-wasi's own implementation does one datagram at a
 //! time.
 //!
-//! Four rooms, outermost first: [`wit`] is the glue to the bindings; [`socket`] and [`streams`] are the state that the WIT
-//! describes, and ask the guard about every address, and [`origins`] where an answer leaves from; [`os`] makes the system calls
-//! and knows neither WIT nor grants.
+//! Outermost first: [`socket`], [`streams`] and [`outgoing`] are the state that the WIT describes, and ask the permissions about every
+//! address, and [`origins`] where an answer leaves from; [`os`] makes the system calls and knows neither WIT nor permissions.
 
 mod buffers;
 mod kept;
 mod options;
 mod origins;
-mod os;
-mod outgoing;
+pub(crate) mod os;
+pub(crate) mod outgoing;
 mod reports;
-mod socket;
-mod streams;
-mod wit;
+pub(crate) mod socket;
+pub(crate) mod streams;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
+
+use bytesize::ByteSize;
 
 pub use buffers::Buffers;
 pub use kept::InheritedSockets;
@@ -29,7 +29,7 @@ pub use reports::Reports;
 pub use socket::Socket;
 pub use streams::Incoming;
 
-use crate::wasi::permissions::Permissions;
+use crate::permissions::Permissions;
 
 /// What the sockets of an instance share.
 #[derive(Clone)]
@@ -46,6 +46,20 @@ pub struct SocketContext {
     pub kept: Arc<InheritedSockets>,
     /// What they tell beside datagrams.
     pub reports: Arc<Reports>,
+}
+
+impl SocketContext {
+    /// For sockets that ask `permissions`, with 128 MiB of buffers for up to 256 of them, and nothing else that is special.
+    pub fn new(permissions: Arc<dyn Permissions>) -> Self {
+        Self {
+            permissions,
+            buffers: Buffers::new(ByteSize::mib(128), 256),
+            tuning: Tuning::default(),
+            options: SocketOptions::default(),
+            kept: Arc::default(),
+            reports: Reports::new(),
+        }
+    }
 }
 
 /// How sockets are driven. Nothing of it changes what a component sees, but for the time.

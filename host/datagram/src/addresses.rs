@@ -8,7 +8,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
-use crate::wasi::permissions::{ResolveError, Resolved};
+use crate::permissions::{ResolveError, Resolved};
 
 /// What there is of an answer.
 pub type Answer = Result<vec::IntoIter<IpAddr>, ErrorCode>;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::RawSocket;
-use crate::wasi::permissions::SocketId;
+use crate::permissions::SocketId;
 
 /// Sockets by the address that a component asks for, which are handed to whoever binds to it next: datagrams that come in
 /// between wait in them.

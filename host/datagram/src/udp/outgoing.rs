@@ -14,7 +14,7 @@ use super::SocketContext;
 use super::origins::Origins;
 use super::os::{self, Sender};
 use super::streams::is_transient;
-use crate::wasi::permissions::{Batch, Operation, Permissions, SendDecision, SocketPermissions};
+use crate::permissions::{Batch, Operation, Permissions, SendDecision, SocketPermissions};
 
 /// The sending stream.
 pub struct Outgoing {

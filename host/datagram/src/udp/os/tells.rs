@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd as _;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 
-use crate::wasi::udp::reports::Problem;
+use crate::udp::reports::Problem;
 
 /// Has each datagram say to which local address it came. Whether it will.
 pub fn local_addresses(socket: &UdpSocket, is_v4: bool) -> bool {

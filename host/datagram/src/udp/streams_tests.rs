@@ -7,8 +7,8 @@ use bytesize::ByteSize;
 
 use super::super::os;
 use super::*;
-use crate::wasi::permissions::{Resolution, SendDecision, SocketId};
-use crate::wasi::udp::{Buffers, Reports, SocketOptions, Tuning};
+use crate::permissions::{Resolution, SendDecision, SocketId};
+use crate::udp::{Buffers, Reports, SocketOptions, Tuning};
 
 /// Permits nothing; and where it is set, says that dropping took too much.
 #[derive(Clone, Default)]

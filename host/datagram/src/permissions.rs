@@ -1,5 +1,6 @@
 //! What the embedder allows: it is asked before a socket is bound or connected, for each datagram, and before a name is resolved.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -32,6 +33,18 @@ pub enum Operation {
     Connect(SocketAddr),
     /// To send from it.
     Send(SocketAddr),
+}
+
+/// As it goes on after "asked to".
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("open a UDP socket"),
+            Self::Bind(local) => write!(f, "bind to {local}"),
+            Self::Connect(peer) => write!(f, "connect to {peer}"),
+            Self::Send(peer) => write!(f, "send to {peer}"),
+        }
+    }
 }
 
 /// What becomes of a datagram that a component wants to send.

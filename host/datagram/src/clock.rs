@@ -15,7 +15,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
-use crate::wasi::reactor::Watched;
+use crate::reactor::Watched;
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
 pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> ClockView<'_>) -> wasmtime::Result<()> {

@@ -1,4 +1,4 @@
-//! `wasi:sockets` as this host has it: the bindings, and what [`crate::wasi::udp`] and [`crate::wasi::lookup`], which implement them, see of
+//! `wasi:sockets` as this host has it: the bindings, and what [`crate::udp`] and [`crate::lookup`], which implement them, see of
 //! a store's state.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
@@ -7,13 +7,13 @@ use wasmtime_wasi::p2::{Network, SocketError};
 
 pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
 
-use crate::wasi::udp::SocketContext;
+use crate::udp::SocketContext;
 
 #[allow(missing_docs)]
 #[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "../../wit",
         interfaces: "
             import wasi:sockets/ip-name-lookup@0.2.0;
             import wasi:sockets/udp@0.2.0;
@@ -26,10 +26,10 @@ mod bindings {
         with: {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasi:sockets/network": wasmtime_wasi::p2::bindings::sockets::network,
-            "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::wasi::addresses::Addresses,
-            "wasi:sockets/udp.udp-socket": crate::wasi::udp::Socket,
-            "wasi:sockets/udp.incoming-datagram-stream": crate::wasi::udp::Incoming,
-            "wasi:sockets/udp.outgoing-datagram-stream": crate::wasi::udp::Outgoing,
+            "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::addresses::Addresses,
+            "wasi:sockets/udp.udp-socket": crate::udp::Socket,
+            "wasi:sockets/udp.incoming-datagram-stream": crate::udp::Incoming,
+            "wasi:sockets/udp.outgoing-datagram-stream": crate::udp::Outgoing,
         },
     });
 }

@@ -3,10 +3,10 @@
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Network, SocketResult, subscribe};
 
-use crate::wasi::addresses::Addresses;
-use crate::wasi::network::ip_name_lookup::{Host, HostResolveAddressStream};
-use crate::wasi::network::{ErrorCode, IpAddress, NetworkView};
-use crate::wasi::permissions::{Resolution, ResolveError};
+use crate::addresses::Addresses;
+use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
+use crate::network::{ErrorCode, IpAddress, NetworkView};
+use crate::permissions::{Resolution, ResolveError};
 
 impl Host for NetworkView<'_> {
     fn resolve_addresses(&mut self, network: Resource<Network>, name: String) -> SocketResult<Resource<Addresses>> {

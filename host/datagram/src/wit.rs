@@ -1,4 +1,4 @@
-//! Glue: the bindings of `wasi:sockets/udp` and `udp-create-socket`, over [`super::socket`] and [`super::streams`].
+//! Glue: the bindings of `wasi:sockets/udp` and `udp-create-socket`, over [`crate::udp`].
 
 use std::net::SocketAddr;
 
@@ -6,12 +6,12 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResult, subscribe};
 
-use super::Datagram;
-use super::os::Family;
-use super::outgoing::{Outgoing, Wanted};
-use super::socket::Socket;
-use super::streams::Incoming;
-use crate::wasi::network::{IpAddressFamily, IpSocketAddress, NetworkView, udp, udp_create_socket};
+use crate::network::{IpAddressFamily, IpSocketAddress, NetworkView, udp, udp_create_socket};
+use crate::udp::Datagram;
+use crate::udp::os::Family;
+use crate::udp::outgoing::{Outgoing, Wanted};
+use crate::udp::socket::Socket;
+use crate::udp::streams::Incoming;
 
 impl udp_create_socket::Host for NetworkView<'_> {
     fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<Socket>> {

@@ -14,8 +14,8 @@ use super::buffers::Share;
 use super::origins::Origins;
 use super::os::{Receiver, SLOT};
 use super::{Datagram, SocketContext};
-use crate::wasi::permissions::{Batch, Permissions, SocketPermissions};
-use crate::wasi::processor_time;
+use crate::permissions::{Batch, Permissions, SocketPermissions};
+use crate::processor_time;
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
 const BYTES: usize = 1 << 20;

@@ -15,8 +15,8 @@ use tokio::io::Interest;
 
 use super::message::{STRIDE, receive_batch, receive_message, receive_plainly, send_batch, send_one, send_together};
 use super::{Outgoing, RawSocket, Take, with_slots};
-use crate::wasi::reactor::Watched;
-use crate::wasi::udp::Tuning;
+use crate::reactor::Watched;
+use crate::udp::Tuning;
 
 /// Datagrams received one after the other before the next call takes a batch.
 const STREAK: u32 = 2;

@@ -15,8 +15,8 @@ use rustix::net::sockopt;
 
 #[cfg(target_os = "linux")]
 use super::tells;
-use crate::wasi::udp::buffers::{Buffers, Share};
-use crate::wasi::udp::reports::Reports;
+use crate::udp::buffers::{Buffers, Share};
+use crate::udp::reports::Reports;
 
 /// A descriptor, what its buffers take, and what it tells beside datagrams.
 #[derive(Debug)]

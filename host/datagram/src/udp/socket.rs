@@ -12,7 +12,7 @@ use super::origins::Origins;
 use super::os::{self, Family};
 use super::outgoing::Outgoing;
 use super::streams::Incoming;
-use crate::wasi::permissions::{Operation, SocketId, SocketPermissions};
+use crate::permissions::{Operation, SocketId, SocketPermissions};
 
 /// A socket of a component's.
 pub struct Socket {
