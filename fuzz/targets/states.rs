@@ -21,8 +21,8 @@ use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, Outcome, Program, Sandbox};
 use udping_host::sandbox::permissions::InstancePermissions;
-use wasi_datagram::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
 use udping_model::{Backend, hex, judge};
+use wasi_datagram::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));

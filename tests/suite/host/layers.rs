@@ -126,7 +126,10 @@ fn the_host_imports_downwards() {
 
 #[test]
 fn the_datagram_crate_imports_downwards() {
-    check("host/datagram/src", &["permissions", "addresses", "reactor", "clock", "udp", "network", "lookup", "tcp", "wit"]);
+    check(
+        "host/datagram/src",
+        &["permissions", "policies", "addresses", "reactor", "clock", "udp", "network", "lookup", "tcp", "wit"],
+    );
 }
 
 #[test]
