@@ -1,5 +1,7 @@
 //! Standard error, where what this program says and what a component writes stand on lines of their own.
 
+#[cfg(not(unix))]
+use std::io::IsTerminal as _;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 

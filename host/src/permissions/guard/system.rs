@@ -24,6 +24,9 @@ pub fn cause(operation: Operation, error: &io::Error) -> Option<String> {
         return None;
     }
     // EACCES is what the routing table and the port say (ip(7), udp(7)); EPERM, what a packet filter does.
+    #[cfg(not(unix))]
+    let is_eperm = false;
+    #[cfg(unix)]
     let is_eperm = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::PERM);
     Some(match operation {
         Operation::Bind(local) if PRIVILEGED.contains(&local.port()) => {

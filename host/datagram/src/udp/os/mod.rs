@@ -233,7 +233,7 @@ fn new_descriptor(domain: AddressFamily) -> io::Result<rustix::fd::OwnedFd> {
 fn new_descriptor(domain: AddressFamily) -> io::Result<rustix::fd::OwnedFd> {
     // Winsock is started by the standard library's first socket.
     static WINSOCK: std::sync::Once = std::sync::Once::new();
-    WINSOCK.call_once(|| drop(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))));
+    WINSOCK.call_once(|| drop(UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))));
     Ok(rustix::net::socket_with(domain, SocketType::DGRAM, SocketFlags::empty(), None)?)
 }
 
