@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 #[cfg(target_os = "linux")]
@@ -48,16 +49,19 @@ pub struct Names {
 #[derive(Debug)]
 struct Again {
     every: Duration,
-    /// Where it is missing, the name was resolved at `start`.
+    /// What came of each that was asked for, since all of them were resolved at `start`.
     latest: Mutex<HashMap<HostName, Latest>>,
     start: Instant,
 }
 
 #[derive(Debug)]
 struct Latest {
-    at: Instant,
-    /// The last answer, and the one before, to whose addresses something may be on its way.
-    addresses: [Vec<IpAddr>; 2],
+    /// When it was asked for the last time.
+    asked: Instant,
+    /// The last answer; where there was none since the start, what came of it then.
+    resolved: Resolved,
+    /// The addresses before that, to which something may be on its way.
+    before: Vec<IpAddr>,
 }
 
 impl Default for Names {
@@ -155,7 +159,8 @@ impl Names {
     /// What `name`, of the grants, stood for when it was resolved again, the last time and the time before.
     pub fn later(&self, name: &HostName) -> Vec<IpAddr> {
         let latest = self.again.as_ref().map(Again::latest);
-        latest.and_then(|latest| latest.get(name).map(|latest| latest.addresses.concat())).unwrap_or_default()
+        let addresses = |latest: &Latest| [latest.resolved.as_deref().unwrap_or_default(), &latest.before].concat();
+        latest.and_then(|latest| latest.get(name).map(addresses)).unwrap_or_default()
     }
 
     /// Whether `name` stands in the grants.
@@ -187,8 +192,8 @@ impl Names {
     pub async fn ask(&self, name: &HostName) -> (Resolved, bool) {
         let resolved = self.resolve_later(name).await;
         match (self.granted.get(name), &self.again) {
-            (Some(first), Some(again)) => {
-                let has_changed = again.note(name, first, &resolved);
+            (Some(_), Some(again)) => {
+                let has_changed = again.note(name, &resolved);
                 (resolved, has_changed)
             }
             _ => (self.remember(name, resolved), false),
@@ -228,32 +233,60 @@ impl Again {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `name` stands for, whose first answer was `first`, where it is too early to ask for it again.
+    /// What `name` stands for, whose first answer was `first`; `None` where it is to be asked for again, as is said once in each
+    /// interval: a component that asks a thousand times has the system asked once.
     fn known(&self, name: &HostName, first: &Resolved) -> Option<Resolved> {
-        let latest = self.latest();
-        let known = latest.get(name);
-        if known.map_or(self.start, |latest| latest.at).elapsed() >= self.every.mul_f64(SLACK) {
-            return None;
+        let mut latest = self.latest();
+        let latest = latest.entry(name.clone()).or_insert_with(|| Latest {
+            asked: self.start,
+            resolved: first.clone(),
+            before: Vec::new(),
+        });
+        if latest.asked.elapsed() < self.every.mul_f64(SLACK) {
+            return Some(latest.resolved.clone());
         }
-        Some(known.map_or_else(|| first.clone(), |latest| Ok(latest.addresses[0].clone())))
+        latest.asked = Instant::now();
+        None
     }
 
-    /// Remembers an answer; a failure only as asked for. Whether it is another one than before.
-    fn note(&self, name: &HostName, first: &Resolved, resolved: &Resolved) -> bool {
+    /// Remembers an answer that is none of failure. Whether it has an address that the one before had not.
+    fn note(&self, name: &HostName, resolved: &Resolved) -> bool {
         let mut latest = self.latest();
-        let at = Instant::now();
-        let before =
-            latest.get(name).map_or_else(|| first.clone().unwrap_or_default(), |latest| latest.addresses[0].clone());
-        let Ok(now) = resolved else {
-            latest.entry(name.clone()).or_insert(Latest { at, addresses: [before, Vec::new()] }).at = at;
-            return false;
-        };
-        let has_changed = now.iter().any(|ip| !before.contains(ip));
-        latest.insert(name.clone(), Latest { at, addresses: [now.clone(), before] });
-        has_changed
+        let (Some(latest), Ok(now)) = (latest.get_mut(name), resolved) else { return false };
+        latest.before = mem::replace(&mut latest.resolved, resolved.clone()).unwrap_or_default();
+        now.iter().any(|ip| !latest.before.contains(ip))
     }
 }
 
 fn resolve(name: &HostName) -> Resolved {
     system_resolve(name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(text: &[&str]) -> Vec<IpAddr> {
+        text.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_name_is_asked_for_again_once_in_an_interval_however_often_a_component_asks() {
+        let name: HostName = "a.example".parse().unwrap();
+        let every = Duration::from_millis(200);
+        let names = Names::of([("a.example", "192.0.2.1")]).again_after(Some(every));
+        let questions = || (0..1_000).filter(|_| names.known(&name).is_none()).count();
+        assert_eq!(questions(), 0);
+        thread::sleep(every);
+        assert_eq!(questions(), 1);
+        let again = names.again.as_ref().unwrap();
+        // A failure leaves what was known.
+        assert!(!again.note(&name, &Err(ResolveError::Temporary)));
+        assert_eq!(names.known(&name), Some(Ok(addresses(&["192.0.2.1"]))));
+        assert!(again.note(&name, &Ok(addresses(&["192.0.2.2"]))));
+        assert!(!again.note(&name, &Ok(addresses(&["192.0.2.2"]))));
+        assert!(again.note(&name, &Ok(addresses(&["192.0.2.3"]))));
+        assert_eq!(names.known(&name), Some(Ok(addresses(&["192.0.2.3"]))));
+        assert_eq!(names.later(&name), addresses(&["192.0.2.3", "192.0.2.2"]), "and what was before that is forgotten");
+    }
 }

@@ -81,9 +81,13 @@ impl Endpoint {
     fn granted(&self, names: &Names) -> Vec<Destination> {
         let mut destinations = self.destinations(names);
         if let Self::Name(name, ports) = self {
-            // What a name is changed to is not meant by whoever granted it, unless it was so from the start.
-            let later = names.later(name).into_iter().filter(|ip| Special::of(*ip, &HashSet::new()).is_none());
-            destinations.extend(later.map(|ip| Destination::host(ip, 0, *ports)));
+            // A special address is granted where the name had it from the start: who granted the name did not mean another.
+            for ip in names.later(name).into_iter().filter(|ip| Special::of(*ip, &HashSet::new()).is_none()) {
+                let destination = Destination::host(ip, 0, *ports);
+                if !destinations.contains(&destination) {
+                    destinations.push(destination);
+                }
+            }
             destinations.retain(|destination| destination.network().address().is_none_or(|ip| !is_metadata(ip)));
         }
         destinations
