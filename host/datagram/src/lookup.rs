@@ -6,7 +6,7 @@ use wasmtime_wasi::p2::{DynPollable, Network, SocketResult, subscribe};
 use crate::addresses::Addresses;
 use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
 use crate::network::{ErrorCode, IpAddress, NetworkView};
-use crate::permissions::Resolution;
+use crate::permissions::{Resolution, ResolveError};
 
 impl Host for NetworkView<'_> {
     fn resolve_addresses(&mut self, network: Resource<Network>, name: String) -> SocketResult<Resource<Addresses>> {
@@ -16,6 +16,7 @@ impl Host for NetworkView<'_> {
         let addresses = match self.setting.permissions.resolve(bare) {
             Resolution::Denied => return Err(ErrorCode::AccessDenied.into()),
             Resolution::Invalid => return Err(ErrorCode::InvalidArgument.into()),
+            Resolution::Known(Err(ResolveError::Temporary)) => return Err(ErrorCode::TemporaryResolverFailure.into()),
             Resolution::Known(resolved) => Addresses::Ready(Addresses::of(resolved)),
             Resolution::Asked(resolved) => Addresses::Asked(tokio::spawn(async move { Addresses::of(resolved.await) })),
         };
