@@ -99,9 +99,9 @@ impl Line<'_> {
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.happened.event {
-            Event::Reply { flow, seq, bytes, rtt, kind, .. } => {
+            Event::Reply { flow, seq, from, bytes, rtt, kind, .. } => {
                 let flow = self.run.flow(*flow);
-                write!(f, "{bytes} bytes from {}", flow.address)?;
+                write!(f, "{bytes} bytes from {from}")?;
                 if self.run.config.source_ports.get() > 1 {
                     write!(f, " to port {}", flow.source_port)?;
                 }

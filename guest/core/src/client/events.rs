@@ -19,6 +19,8 @@ pub enum Event {
         flow: FlowId,
         /// The ping it answers.
         seq: Seq,
+        /// Where that went, and the reply came from: pings of a flow may go elsewhere by now.
+        from: SocketAddr,
         /// Length of the reply.
         bytes: usize,
         /// When the ping was due, and when it was sent.

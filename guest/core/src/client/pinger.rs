@@ -282,7 +282,7 @@ impl Pinger {
         let kind = flow.reply(seq, (rtt, bytes), reflected, self.total.as_mut())?;
         self.schedule.replied(now, rtt);
         let times = Times::from(&sent);
-        self.tell(now, Event::Reply { flow: id, seq, bytes, times, rtt, kind });
+        self.tell(now, Event::Reply { flow: id, seq, from, bytes, times, rtt, kind });
         Some(())
     }
 

@@ -56,7 +56,15 @@ fn times(seq: u32) -> Times {
 }
 
 fn reply(seq: u32, rtt_ms: u64, kind: ReplyKind) -> Event {
-    Event::Reply { flow: ONLY, seq: Seq(seq), bytes: 32, times: times(seq), rtt: Duration::from_millis(rtt_ms), kind }
+    Event::Reply {
+        flow: ONLY,
+        seq: Seq(seq),
+        from: peer(),
+        bytes: 32,
+        times: times(seq),
+        rtt: Duration::from_millis(rtt_ms),
+        kind,
+    }
 }
 
 fn lost(seq: u32) -> Event {
@@ -118,7 +126,7 @@ fn a_reply_at_the_timeout_counts_and_a_nanosecond_later_is_late() {
         let now = Instant::from_nanos(nanos);
         pinger.handle_input(Arrival { now, ..arrival(0, peer()) }, &sent[0]);
         let rtt = Duration::from_nanos(nanos);
-        let answer = Event::Reply { flow: ONLY, seq: Seq(1), bytes: 32, times: times(1), rtt, kind };
+        let answer = Event::Reply { flow: ONLY, seq: Seq(1), from: peer(), bytes: 32, times: times(1), rtt, kind };
         assert_eq!(events(&mut pinger).last(), Some(&answer));
     }
 }
@@ -446,6 +454,9 @@ fn replies_count_from_where_their_pings_went_when_the_address_changes() {
         pinger.handle_input(arrival(210, from), datagram);
         assert_eq!(pinger.results().total.received - before, u64::from(counts), "{from}");
     }
-    let changes = events(&mut pinger).into_iter().filter(|event| matches!(event, Event::AddressChanged { .. }));
+    let events = events(&mut pinger);
+    let came_from = events.iter().filter_map(|event| if let Event::Reply { from, .. } = event { Some(*from) } else { None });
+    assert_eq!(came_from.collect::<Vec<_>>(), [peer(), other, peer()]);
+    let changes = events.into_iter().filter(|event| matches!(event, Event::AddressChanged { .. }));
     assert_eq!(changes.collect::<Vec<_>>(), [Event::AddressChanged { target: 0, from: peer(), to: other }]);
 }
