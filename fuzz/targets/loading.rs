@@ -4,7 +4,6 @@
 #![no_main]
 
 use std::process;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -16,15 +15,14 @@ use tokio::runtime::{Builder, Runtime};
 use udping_host::permissions::grants::Grants;
 use udping_host::permissions::guard::{Guard, Ledger, Meters, Rates};
 use udping_host::permissions::limits::CompileLimits;
-use udping_host::permissions::limits::{Activity, Enforcer, Limits, Lookups, Output};
-use udping_host::process::harden::BindCapability;
+use udping_host::permissions::limits::{Enforcer, Limits, Output};
 use udping_host::process::helper::Role;
 use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, LoadError, Program, Sandbox};
 use udping_host::sandbox::permissions::InstancePermissions;
-use wasi_datagram::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
+use wasi_datagram::SocketContext;
 use wasm_encoder::Encode as _;
 use wasm_smith::{Component, Config, Module};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -151,29 +149,15 @@ fn run(program: &Program) {
     let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
     let (grants, meters) = (Arc::new(Grants::default().into()), Arc::new(Meters::new(Rates::default())));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
-    let permissions = Arc::new(InstancePermissions {
-        guard: Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)),
-        activity: Activity::default(),
-        lookups: Lookups::new(limits.lookups),
-        names: Arc::default(),
-        bind_capability: Arc::new(BindCapability::new(false)),
-        most_sockets: limits.sockets,
-        sockets: AtomicUsize::default(),
-    });
+    let permissions =
+        Arc::new(InstancePermissions::new(Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)), &limits));
     let instance = Instance {
         arguments: vec!["loading".to_owned()],
         stdout: MemoryOutputPipe::new(1 << 20),
         stderr: MemoryOutputPipe::new(1 << 20),
         environment: Arc::new(Environment::new([])),
         permissions: permissions.clone(),
-        setting: SocketContext {
-            permissions,
-            buffers: Buffers::new(limits.buffers, limits.sockets),
-            tuning: Tuning::default(),
-            options: SocketOptions::default(),
-            kept: Arc::default(),
-            reports: Reports::new(),
-        },
+        sockets: SocketContext::new(permissions),
         limits,
         output: Output::new(&limits),
         own_stdin: false,

@@ -5,7 +5,6 @@
 
 use std::num::NonZeroUsize;
 use std::process;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
@@ -13,8 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use udping_host::permissions::grants::Grants;
 use udping_host::permissions::guard::{Guard, Ledger, Meters, Rates};
 use udping_host::permissions::limits::CompileLimits;
-use udping_host::permissions::limits::{Activity, Limits, Lookups, Output};
-use udping_host::process::harden::BindCapability;
+use udping_host::permissions::limits::{Limits, Output};
 use udping_host::process::helper::Role;
 use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
@@ -22,7 +20,7 @@ use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, Outcome, Program, Sandbox};
 use udping_host::sandbox::permissions::InstancePermissions;
 use udping_model::{Backend, hex, judge};
-use wasi_datagram::{Buffers, Reports, SocketContext, SocketOptions, Tuning};
+use wasi_datagram::{SocketContext, Tuning};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));
@@ -70,29 +68,17 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Outcome) {
     let stdout = MemoryOutputPipe::new(OUTPUT);
     let stderr = MemoryOutputPipe::new(OUTPUT);
     let limits = Limits::default();
-    let permissions = Arc::new(InstancePermissions {
-        guard: Arc::new(Guard::new("obeys".to_owned(), grants, Arc::new(Meters::new(Rates::default())), ledger)),
-        activity: Activity::default(),
-        lookups: Lookups::new(limits.lookups),
-        names: Arc::default(),
-        bind_capability: Arc::new(BindCapability::new(false)),
-        most_sockets: limits.sockets,
-        sockets: AtomicUsize::default(),
-    });
+    let permissions = Arc::new(InstancePermissions::new(
+        Arc::new(Guard::new("obeys".to_owned(), grants, Arc::new(Meters::new(Rates::default())), ledger)),
+        &limits,
+    ));
     let instance = Instance {
         arguments: vec!["obeys".to_owned(), hex(program)],
         stdout: stdout.clone(),
         stderr: stderr.clone(),
         environment: Arc::new(Environment::new([])),
         permissions: permissions.clone(),
-        setting: SocketContext {
-            permissions,
-            buffers: Buffers::new(limits.buffers, limits.sockets),
-            tuning,
-            options: SocketOptions::default(),
-            kept: Arc::default(),
-            reports: Reports::new(),
-        },
+        sockets: SocketContext { tuning, ..SocketContext::new(permissions) },
         limits,
         output: Output::new(&limits),
         own_stdin: false,

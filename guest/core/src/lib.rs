@@ -6,7 +6,7 @@
 //!
 //! # The run loop
 //!
-//! [`client::Pinger`] is driven by whoever has sockets and clocks. Here both are made up: a server that answers after 3 ms.
+//! The caller of [`client::Pinger`] has the sockets and the clocks. Here both are made up: a server that answers after 3 ms.
 //!
 //! ```
 //! use std::time::Duration;

@@ -37,7 +37,7 @@ async fn main() -> Result<()> {
     linker.allow_shadowing(true);
     wasi_datagram::add_to_linker(&mut linker, |state: &mut State| NetworkView {
         table: &mut state.table,
-        setting: &state.sockets,
+        sockets: &state.sockets,
     })?;
     let component = Component::from_file(&engine, &arguments[0])?;
     let state = State {

@@ -13,7 +13,7 @@ impl Host for NetworkView<'_> {
         // Holding the network is what permits a lookup at all (wasi:sockets/instance-network).
         self.table.get(&network)?;
         let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(&name);
-        let addresses = match self.setting.permissions.resolve(bare) {
+        let addresses = match self.sockets.permissions.resolve(bare) {
             Resolution::Denied => return Err(ErrorCode::AccessDenied.into()),
             Resolution::Invalid => return Err(ErrorCode::InvalidArgument.into()),
             Resolution::Known(Err(ResolveError::Temporary)) => return Err(ErrorCode::TemporaryResolverFailure.into()),

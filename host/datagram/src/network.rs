@@ -41,7 +41,7 @@ pub struct NetworkView<'a> {
     /// The store's resources.
     pub table: &'a mut ResourceTable,
     /// What sockets share.
-    pub setting: &'a SocketContext,
+    pub sockets: &'a SocketContext,
 }
 
 /// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's state.

@@ -19,7 +19,7 @@ impl HasData for InState {
 
 impl Host for NetworkView<'_> {
     fn create_tcp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        self.setting.permissions.refuse_tcp();
+        self.sockets.permissions.refuse_tcp();
         Err(ErrorCode::AccessDenied.into())
     }
 }

@@ -19,11 +19,11 @@ impl udp_create_socket::Host for NetworkView<'_> {
             IpAddressFamily::Ipv4 => Family::V4,
             IpAddressFamily::Ipv6 => Family::V6,
         };
-        self.setting.permissions.open().map_err(SocketError::trap)?;
-        let opened = Socket::new(family, self.setting.clone()).and_then(|socket| Ok(self.table.push(socket)?));
+        self.sockets.permissions.open().map_err(SocketError::trap)?;
+        let opened = Socket::new(family, self.sockets.clone()).and_then(|socket| Ok(self.table.push(socket)?));
         if opened.is_err() {
             // What the system refuses is not open.
-            self.setting.permissions.close();
+            self.sockets.permissions.close();
         }
         opened
     }
@@ -105,7 +105,7 @@ impl udp::HostUdpSocket for NetworkView<'_> {
 
     fn drop(&mut self, socket: Resource<Socket>) -> wasmtime::Result<()> {
         self.table.delete(socket)?;
-        self.setting.permissions.close();
+        self.sockets.permissions.close();
         Ok(())
     }
 }

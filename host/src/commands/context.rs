@@ -5,7 +5,6 @@ use std::net::UdpSocket;
 #[cfg(feature = "compiler")]
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use anyhow::{Context as _, Result, bail};
 use wasmtime_wasi::cli::StdoutStream;
@@ -16,7 +15,7 @@ use crate::config::plan::Plan;
 use crate::permissions::grants::Current;
 use crate::permissions::guard::{Guard, Ledger, Meters, Recorder};
 use crate::permissions::limits::CompileLimits;
-use crate::permissions::limits::{Activity, Lookups, Output};
+use crate::permissions::limits::{Lookups, Output};
 use crate::permissions::names::Names;
 use crate::permissions::own_addresses;
 use crate::process::exit::Exit;
@@ -208,13 +207,10 @@ impl RunContext {
     ) -> Instance<Out, Err> {
         let WorkerContext { guard, kept, bind_capability, buffers, reports } = place.clone();
         let permissions = Arc::new(InstancePermissions {
-            guard,
-            activity: Activity::default(),
             lookups: self.lookups.clone(),
             names: self.names.clone(),
             bind_capability,
-            most_sockets: plan.limits.sockets,
-            sockets: AtomicUsize::default(),
+            ..InstancePermissions::new(guard, &plan.limits)
         });
         Instance {
             arguments: plan.argv(),
@@ -223,7 +219,7 @@ impl RunContext {
             stderr,
             output: self.output.clone(),
             permissions: permissions.clone(),
-            setting: SocketContext {
+            sockets: SocketContext {
                 permissions,
                 buffers,
                 tuning: plan.tuning,

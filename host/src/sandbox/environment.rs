@@ -106,7 +106,7 @@ pub struct EnvironmentView<'a> {
     /// Whether it is given notices, and facts of the host.
     pub notices: bool,
     /// What its sockets share, which has facts to tell.
-    pub setting: &'a SocketContext,
+    pub sockets: &'a SocketContext,
     /// Knows why something was refused.
     pub guard: &'a Guard,
 }
@@ -127,7 +127,7 @@ impl environment::Host for EnvironmentView<'_> {
         let mut variables = self.environment.variables();
         if self.notices {
             variables.push((contract::UDPING_NOTICES.to_owned(), contract::NOTICES_ON_STDIN.to_owned()));
-            variables.extend(facts::variables(self.setting, self.guard));
+            variables.extend(facts::variables(self.sockets, self.guard));
         }
         Ok(variables)
     }

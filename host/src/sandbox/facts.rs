@@ -10,11 +10,11 @@ use crate::permissions::guard::Guard;
 use wasi_datagram::SocketContext;
 
 /// What they are now for an instance with that guard, and those sockets.
-pub fn variables(setting: &SocketContext, guard: &Guard) -> Vec<(String, String)> {
+pub fn variables(sockets: &SocketContext, guard: &Guard) -> Vec<(String, String)> {
     let facts = [
         (contract::UDPING_COLUMNS, columns().map(|columns| columns.to_string())),
-        (contract::UDPING_DROPPED, setting.reports.dropped().map(|count| count.to_string())),
-        (contract::UDPING_ERRORS, Some(setting.reports.errors())),
+        (contract::UDPING_DROPPED, sockets.reports.dropped().map(|count| count.to_string())),
+        (contract::UDPING_ERRORS, Some(sockets.reports.errors())),
         (contract::UDPING_DENIED, guard.refused_by_system()),
     ];
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()

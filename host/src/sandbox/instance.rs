@@ -167,7 +167,7 @@ pub struct Instance<Out, Err> {
     /// What it may do.
     pub permissions: Arc<InstancePermissions>,
     /// What its sockets share.
-    pub setting: SocketContext,
+    pub sockets: SocketContext,
     /// What it may use.
     pub limits: Limits,
     /// What it may write.
@@ -249,7 +249,7 @@ impl Program {
         let input = self.input(instance.own_stdin);
         let (stdin, notifier) = standard_input::open(input);
         // From before it runs: what comes while it does for the first time is told, too.
-        let changes = instance.environment.changes().and_of(instance.setting.reports.clone());
+        let changes = instance.environment.changes().and_of(instance.sockets.reports.clone());
         let reports = stop.reports();
         let wasi = WasiCtx::builder()
             .stdin(stdin)
@@ -259,7 +259,7 @@ impl Program {
             .build();
         let limits = instance.limits;
         let program = (instance.arguments, instance.environment, input == Input::Notices);
-        let mut state = State::new(wasi, program, instance.permissions, instance.setting, limits);
+        let mut state = State::new(wasi, program, instance.permissions, instance.sockets, limits);
         // Before it is made: nothing can stop that half-way.
         if let Err(struck) = state.memory().reserve(self.footprint) {
             return Outcome::Limited(struck);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use udping_cli::address::Address;
 
 use crate::permissions::guard::{Gate, Guard, Turn};
-use crate::permissions::limits::{Activity, LimitExceeded, Lookups};
+use crate::permissions::limits::{Activity, LimitExceeded, Limits, Lookups};
 use crate::permissions::names::Names;
 use crate::process::harden::BindCapability;
 use wasi_datagram::{
@@ -33,6 +33,21 @@ pub struct InstancePermissions {
     pub most_sockets: usize,
     /// How many are.
     pub sockets: AtomicUsize,
+}
+
+impl InstancePermissions {
+    /// Those of an instance by itself, which has no names, and no capability to give up.
+    pub fn new(guard: Arc<Guard>, limits: &Limits) -> Self {
+        Self {
+            guard,
+            activity: Activity::default(),
+            lookups: Lookups::new(limits.lookups),
+            names: Arc::default(),
+            bind_capability: Arc::new(BindCapability::new(false)),
+            most_sockets: limits.sockets,
+            sockets: AtomicUsize::default(),
+        }
+    }
 }
 
 impl Permissions for InstancePermissions {

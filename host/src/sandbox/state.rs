@@ -22,7 +22,7 @@ pub struct State {
     notices: bool,
     table: ResourceTable,
     permissions: Arc<InstancePermissions>,
-    setting: SocketContext,
+    sockets: SocketContext,
     memory: Memory,
     compute: Compute,
     calls: u32,
@@ -36,7 +36,7 @@ impl State {
         wasi: WasiCtx,
         (arguments, environment, notices): (Vec<String>, Arc<Environment>, bool),
         permissions: Arc<InstancePermissions>,
-        setting: SocketContext,
+        sockets: SocketContext,
         limits: Limits,
     ) -> Self {
         let mut table = ResourceTable::new();
@@ -51,7 +51,7 @@ impl State {
             compute: Compute::new(limits.compute, permissions.activity.clone()),
             permissions,
             calls: 0,
-            setting,
+            sockets,
             #[cfg(target_os = "linux")]
             clock: Clock::default(),
         }
@@ -65,13 +65,13 @@ impl State {
 
     /// What the interface of arguments and variables sees.
     pub fn environment(&mut self) -> EnvironmentView<'_> {
-        let Self { environment, arguments, notices, setting, permissions, .. } = self;
-        EnvironmentView { environment, arguments, notices: *notices, setting, guard: &permissions.guard }
+        let Self { environment, arguments, notices, sockets, permissions, .. } = self;
+        EnvironmentView { environment, arguments, notices: *notices, sockets, guard: &permissions.guard }
     }
 
     /// What the network sees.
     pub fn network(&mut self) -> NetworkView<'_> {
-        NetworkView { table: &mut self.table, setting: &self.setting }
+        NetworkView { table: &mut self.table, sockets: &self.sockets }
     }
 
     /// What waiting sees.

@@ -32,7 +32,7 @@ pub struct Config {
     pub burst: NonZeroU32,
     /// How long each ping is awaited.
     pub timeout: Duration,
-    /// When the run ends, whatever is awaited.
+    /// When the run ends, even with replies outstanding.
     pub deadline: Option<Duration>,
 }
 

@@ -57,10 +57,10 @@ impl Outgoing {
         permissions: Arc<dyn SocketPermissions>,
         peer: Option<SocketAddr>,
         origins: Option<Arc<Mutex<Origins>>>,
-        setting: &SocketContext,
+        context: &SocketContext,
     ) -> io::Result<Self> {
-        let (sender, instance) = (socket.sender()?, setting.permissions.clone());
-        let hand = setting.tuning.hand();
+        let (sender, instance) = (socket.sender()?, context.permissions.clone());
+        let hand = context.tuning.hand();
         Ok(Self { socket, sender, permissions, instance, peer, origins, hand, permits: 0, full: false, held: None })
     }
 

@@ -17,7 +17,7 @@ use crate::permissions::{Operation, SocketId, SocketPermissions};
 /// A socket of a component's.
 pub struct Socket {
     os: os::Socket,
-    setting: SocketContext,
+    context: SocketContext,
     binding: Binding,
     peer: Option<SocketAddr>,
     origins: Arc<Mutex<Origins>>,
@@ -33,11 +33,11 @@ enum Binding {
 
 impl Socket {
     /// A new one, unbound.
-    pub fn new(family: Family, setting: SocketContext) -> SocketResult<Self> {
-        let os = os::Socket::new(family, setting.tuning, &setting.buffers, &setting.reports);
-        let os = os.inspect_err(|error| setting.permissions.failed(Operation::Open, error))?;
-        setting.options.apply(os.shared().as_ref(), family == Family::V4)?;
-        Ok(Self { os, setting, binding: Binding::Unbound, peer: None, origins: Arc::default() })
+    pub fn new(family: Family, context: SocketContext) -> SocketResult<Self> {
+        let os = os::Socket::new(family, context.tuning, &context.buffers, &context.reports);
+        let os = os.inspect_err(|error| context.permissions.failed(Operation::Open, error))?;
+        context.options.apply(os.shared().as_ref(), family == Family::V4)?;
+        Ok(Self { os, context, binding: Binding::Unbound, peer: None, origins: Arc::default() })
     }
 
     /// `start-bind`: binds at once, since nothing asks anybody.
@@ -50,16 +50,16 @@ impl Socket {
         if !self.os.family().has(local.ip()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        let kept = self.setting.kept.take(local);
+        let kept = self.context.kept.take(local);
         let id = kept.as_ref().map_or_else(SocketId::unique, |(_, id)| *id);
-        let Some(permissions) = self.setting.permissions.permit_bind(local, id) else {
+        let Some(permissions) = self.context.permissions.permit_bind(local, id) else {
             return Err(ErrorCode::AccessDenied.into());
         };
         match kept {
             Some((bound, _)) => self.os.adopt(bound)?,
             None => {
-                self.os.bind(local).inspect_err(|error| self.setting.permissions.failed(Operation::Bind(local), error))?;
-                self.setting.kept.keep(local, self.os.shared(), id);
+                self.os.bind(local).inspect_err(|error| self.context.permissions.failed(Operation::Bind(local), error))?;
+                self.context.kept.keep(local, self.os.shared(), id);
             }
         }
         self.binding = Binding::Started(permissions.into());
@@ -93,8 +93,8 @@ impl Socket {
         }
         // What goes to one peer alone leaves from where the system had it connected.
         let origins = (self.peer.is_none() && self.os.tells_local()).then(|| self.origins.clone());
-        let incoming = Incoming::new(self.os.receiver()?, permissions.clone(), self.peer, origins.clone(), &self.setting);
-        let outgoing = Outgoing::new(self.os.clone(), permissions, self.peer, origins, &self.setting)?;
+        let incoming = Incoming::new(self.os.receiver()?, permissions.clone(), self.peer, origins.clone(), &self.context);
+        let outgoing = Outgoing::new(self.os.clone(), permissions, self.peer, origins, &self.context)?;
         Ok((incoming, outgoing))
     }
 
@@ -115,7 +115,7 @@ impl Socket {
         }
         let result = self.os.connect(peer);
         if let Err(error) = &result {
-            self.setting.permissions.failed(Operation::Connect(peer), error);
+            self.context.permissions.failed(Operation::Connect(peer), error);
         }
         // Also after a failure, which may have dissolved an earlier association.
         self.peer = self.os.peer();
