@@ -7,6 +7,7 @@ pub mod run;
 pub mod sockets;
 pub mod targets;
 pub mod terminal;
+pub mod timers;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
 

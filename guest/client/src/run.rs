@@ -27,6 +27,7 @@ use crate::readdressing::Readdressing;
 use crate::sockets::Sockets;
 use crate::targets::{self, Resolved};
 use crate::terminal;
+use crate::timers::Timers;
 
 /// The most pings that may be awaited at a time: what is known of them takes some 25 MiB.
 const MOST_AWAITED: u128 = 1 << 18;
@@ -152,11 +153,14 @@ fn exporter(format: Format) -> Box<dyn Exporter> {
 
 /// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its events.
 fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mut Output) -> Result<(), WriteError> {
-    let (notices, sockets) = (Notices::from_host(), network.sockets);
+    let (notices, sockets, mut timers) = (Notices::from_host(), network.sockets, Timers::default());
     loop {
         pinger.handle_timeout(clock::now());
         if let Some(readdressing) = &mut network.readdressing {
             readdressing.advance(clock::now(), pinger);
+        }
+        if let Some(after) = pinger.send_after_next() {
+            timers.make(after);
         }
         send_due(pinger, sockets);
         if pinger.is_over() {
@@ -179,10 +183,14 @@ fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mu
             }
             wake = wake.min(Some(early));
         }
-        let (timer, writable) = (wake.map(clock::timer), output.writable());
+        if let Some(wake) = wake {
+            timers.make(wake);
+        }
+        timers.keep([wake, pinger.next_send(), pinger.send_after_next()]);
+        let (timer, writable) = (wake.and_then(|wake| timers.get(wake)), output.writable());
         let mut waited_for: Vec<_> = sockets.readable().collect();
         waited_for.extend(notices.as_ref().map(Notices::pollable));
-        waited_for.extend(timer.as_ref().into_iter().chain(writable.as_ref()));
+        waited_for.extend(timer.into_iter().chain(writable.as_ref()));
         waited_for.extend(network.readdressing.as_ref().and_then(Readdressing::pollable));
         sockets.prepare();
         for ready in poll::poll(&waited_for) {

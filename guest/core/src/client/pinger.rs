@@ -315,6 +315,11 @@ impl Pinger {
         (!self.has_sent_all()).then(|| self.schedule.next())
     }
 
+    /// When the ping after that one is to be sent, as far as can be told: for a timer that is made ahead.
+    pub fn send_after_next(&self) -> Option<Instant> {
+        self.next_send().and_then(|_| self.schedule.after_next())
+    }
+
     /// The oldest ping that is awaited. Those before it that were answered are passed over for good.
     fn next_awaited(&mut self) -> Option<(FlowId, Seq)> {
         while let Some(&(flow, seq)) = self.expiries.front() {

@@ -84,6 +84,12 @@ impl Schedule {
         self.next.at
     }
 
+    /// The grid point after [`Self::next`], where that can be told before that one is taken: no reply decides it.
+    pub fn after_next(&self) -> Option<Instant> {
+        let is_told = matches!(self.rhythm, Rhythm::Fixed | Rhythm::Poisson(_));
+        is_told.then(|| self.clone().following(self.next, self.next.at))
+    }
+
     /// Takes the grid point that is due at `now`, if one is.
     ///
     /// A point missed by more than half an interval is skipped and counted, so that a sender that was stopped for a while
@@ -182,6 +188,21 @@ mod tests {
 
     fn every_100_ms(start: u64, pace: Pace) -> Schedule {
         Schedule::new(at(start), Duration::from_millis(100), 1, pace)
+    }
+
+    #[test]
+    fn the_point_after_the_next_is_told_where_no_reply_decides_it() {
+        for pace in [Pace::Fixed, Pace::Poisson { seed: 7 }] {
+            let mut grid = every_100_ms(7, pace);
+            for _ in 0..100 {
+                let (next, after) = (grid.next(), grid.after_next());
+                assert_eq!(take(&mut grid, next), Some(next));
+                assert_eq!(Some(grid.next()), after);
+            }
+        }
+        for pace in [Pace::Flood, Pace::Adaptive] {
+            assert_eq!(every_100_ms(7, pace).after_next(), None);
+        }
     }
 
     fn take(grid: &mut Schedule, now: Instant) -> Option<Instant> {
