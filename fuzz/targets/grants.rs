@@ -12,11 +12,12 @@ use ipnet::IpNet;
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use udping_host::config::cli::Cli;
-use udping_host::permissions::grants::{
-    Advice, AnswerRule, DenyReason, DenyRule, Destination, Endpoint, Flags, GrantSpec, GrantedBy, Grants, HostName, Listen,
+use udping_permissions::grants::{
+    Advice, AnswerRule, DenyReason, DenyRule, Destination, Endpoint, Flags, GrantSpec, GrantedBy, Grants, Listen,
     NamePattern, Network, PeerCredit, Ports, Refusal, Request,
 };
-use udping_host::permissions::names::Names;
+use udping_permissions::host_name::HostName;
+use udping_permissions::names::Names;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = str::from_utf8(data) {

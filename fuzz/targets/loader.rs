@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tempfile::NamedTempFile;
-use udping_host::permissions::limits::CompileLimits;
 use udping_host::process::helper::Role;
 use udping_host::sandbox::artifact::{Artifact, Source};
 use udping_host::sandbox::compile;
 use udping_host::sandbox::instance::Sandbox;
+use udping_permissions::limits::CompileLimits;
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new().expect("a sandbox"));
 

@@ -9,10 +9,6 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
-use udping_host::permissions::grants::Grants;
-use udping_host::permissions::guard::{Guard, Ledger, Meters, Rates};
-use udping_host::permissions::limits::CompileLimits;
-use udping_host::permissions::limits::{Limits, Output};
 use udping_host::process::helper::Role;
 use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
@@ -20,6 +16,10 @@ use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, Outcome, Program, Sandbox};
 use udping_host::sandbox::permissions::InstancePermissions;
 use udping_model::{Backend, hex, judge};
+use udping_permissions::grants::Grants;
+use udping_permissions::guard::{Guard, Ledger, Meters, Rates};
+use udping_permissions::limits::CompileLimits;
+use udping_permissions::limits::{Limits, Output};
 use wasi_datagram::{SocketContext, Tuning};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 

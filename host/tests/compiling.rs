@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::{env, thread};
 
 use bytesize::ByteSize;
-use udping_host::permissions::limits::CompileLimits;
 use udping_host::sandbox::compile;
+use udping_permissions::limits::CompileLimits;
 
 /// Says to the second run whether it is to confine itself.
 const ROLE: &str = "UDPING_CONFINED";

@@ -5,7 +5,7 @@ use std::env::consts::ARCH;
 
 use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule, apply_filter_all_threads};
 
-use super::{Needs, arguments};
+use crate::{Needs, arguments};
 
 /// Those that pass whatever their arguments are, in every process: memory, signals, and what is open. Some have an older form on x86-64.
 const EVERY: &[libc::c_long] = &[
@@ -132,6 +132,15 @@ pub fn shut_resolver() -> Result<(), String> {
 /// From now on, all threads of this process make the system calls that reading a file needs, and no others.
 pub fn shut_reader() -> Result<(), String> {
     install(|| Ok((&[EVERY, FILES, READER], arguments::of_reader()?)))
+}
+
+/// From now on, there are no sockets: where a compiler runs, which has none, and whose code may be a guest's.
+pub fn deny_network() -> Result<(), String> {
+    let calls = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind];
+    let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
+    let denied =
+        || apply_filter_all_threads(&filter(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))?);
+    denied().map_err(|error: Error| error.to_string())
 }
 
 type Rules = Vec<(libc::c_long, Vec<SeccompRule>)>;

@@ -1,4 +1,4 @@
-//! What this process gives up before any guest code runs: should a guest ever break out of WebAssembly, it finds itself
+//! What a process gives up before any guest code runs: should a guest ever break out of WebAssembly, it finds itself
 //! where there are no files, no programs to start, and no privileges.
 //!
 //! In steps, since what is between them still reads files and starts processes: [`drop_privileges`] before a component is
@@ -79,6 +79,12 @@ pub fn shut() -> Vec<Unhardened> {
 #[cfg(target_os = "linux")]
 pub fn shut_but_for(needs: Needs) -> Vec<Unhardened> {
     failed([("Landlock", alone().and_then(|()| files::shut())), ("seccomp", calls::shut(needs))])
+}
+
+/// Leaves no sockets, where a process needs none and has still others of these steps before it.
+#[cfg(target_os = "linux")]
+pub fn deny_network() -> Vec<Unhardened> {
+    failed([("seccomp", calls::deny_network())])
 }
 
 /// The same, but for what the system's resolver needs.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use std::{env, fs, process, ptr, thread};
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set, set_capabilities};
-use udping_host::process::harden::{self, Needs};
+use udping_harden::{self as harden, Needs};
 
 /// Says to the second run what the process still needs.
 const ROLE: &str = "UDPING_HARDENED";

@@ -1,13 +1,14 @@
 //! What a component may do: what is granted (pure), to whom and how often, with how much of the machine, and what names stand for.
-//! It knows neither sockets nor wasmtime's stores.
+//!
+//! It decides and does nothing: it has no sockets, asks no name server, and knows no process. Who uses it has those: what
+//! passes a [`guard::Gate`] is sent, what [`names::Names`] does not know is asked for.
+
+#![forbid(unsafe_code)]
 
 pub mod grants;
 pub mod guard;
+pub mod host_name;
 pub mod limits;
 pub mod names;
-pub mod own_addresses;
 pub mod rate;
-pub mod resolution;
-#[cfg(target_os = "linux")]
-pub mod resolver;
 pub mod zones;

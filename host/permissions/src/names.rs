@@ -1,31 +1,20 @@
-//! Names and what they stand for, asked once.
+//! Names and what they stand for, as somebody else resolved them.
 
 use std::collections::HashMap;
-use std::io;
 use std::mem;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-#[cfg(target_os = "linux")]
-use std::sync::{Arc, OnceLock};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-use crate::permissions::grants::HostName;
-use crate::permissions::resolution::system_resolve;
-#[cfg(target_os = "linux")]
-use crate::permissions::resolver::Resolver;
-use crate::process::interrupt::EndAtSignals;
+use crate::host_name::HostName;
 use wasi_datagram::{ResolveError, Resolved};
 
 /// How many names that are not in the grants by themselves are remembered: at one question a second more than an hour's. The
 /// one that was asked for least recently is forgotten first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
-
-/// How many names of the grants are resolved at a time: one name server that is silent holds up eight of them for ten seconds.
-const AT_A_TIME: usize = 16;
 
 /// Timers of a component and of this process differ: what it asks for after this part of the interval is resolved again.
 const SLACK: f64 = 0.9;
@@ -40,9 +29,6 @@ pub struct Names {
     again: Option<Again>,
     /// Those that were asked for later, as wildcards let them be.
     asked: Mutex<LruCache<HostName, Resolved>>,
-    /// Asks for those, where this process itself cannot.
-    #[cfg(target_os = "linux")]
-    resolver: OnceLock<Arc<Resolver>>,
 }
 
 /// Names of the grants that are resolved again when they are asked for.
@@ -67,77 +53,22 @@ struct Latest {
 impl Default for Names {
     fn default() -> Self {
         // Not with room for all from the start.
-        let asked = Mutex::new(LruCache::unbounded());
-        Self {
-            granted: HashMap::new(),
-            again: None,
-            asked,
-            #[cfg(target_os = "linux")]
-            resolver: OnceLock::new(),
-        }
+        Self { granted: HashMap::new(), again: None, asked: Mutex::new(LruCache::unbounded()) }
+    }
+}
+
+impl FromIterator<(HostName, Resolved)> for Names {
+    /// The names of the grants, each with what it stands for. One that has no address is kept, with the reason.
+    fn from_iter<T: IntoIterator<Item = (HostName, Resolved)>>(granted: T) -> Self {
+        Self { granted: granted.into_iter().collect(), ..Self::default() }
     }
 }
 
 impl Names {
-    /// Resolves each name through the system's resolver, now. One that has no address is kept, with the reason. Ctrl-C and SIGTERM
-    /// end the process meanwhile. Where there are several names there are threads, which have ended when this returns.
-    pub fn resolve<'a>(names: impl Iterator<Item = &'a HostName>) -> Self {
-        let mut names: Vec<_> = names.collect();
-        names.sort_unstable();
-        names.dedup();
-        let _interruptible = (!names.is_empty()).then(EndAtSignals::start);
-        let chunk = names.len().div_ceil(AT_A_TIME).max(1);
-        let resolve_all =
-            |names: &[&HostName]| names.iter().map(|name| ((*name).clone(), resolve(name))).collect::<Vec<_>>();
-        let granted = if names.len() <= 1 {
-            resolve_all(&names).into_iter().collect()
-        } else {
-            thread::scope(|scope| {
-                let workers: Vec<_> = {
-                    let resolve_all = &resolve_all;
-                    names.chunks(chunk).map(|names| (names, scope.spawn(move || resolve_all(names)))).collect()
-                };
-                let resolved = workers.into_iter().flat_map(|(names, worker)| {
-                    let failed = || names.iter().map(|name| ((*name).clone(), Err(ResolveError::Permanent))).collect();
-                    worker.join().unwrap_or_else(|_| failed())
-                });
-                resolved.collect()
-            })
-        };
-        Self { granted, ..Self::default() }
-    }
-
     /// Has those be resolved again that are asked for after `every`, where that is given.
     pub fn again_after(self, every: Option<Duration>) -> Self {
         let again = every.map(|every| Again { every, latest: Mutex::default(), start: Instant::now() });
         Self { again, ..self }
-    }
-
-    /// From now on, names that are not in the grants by themselves are resolved by a helper process. To be called before this
-    /// process gives up what that takes.
-    ///
-    /// # Errors
-    ///
-    /// Where no process can be started.
-    #[cfg(target_os = "linux")]
-    pub fn start_resolver(&self) -> io::Result<()> {
-        let resolver = Resolver::start()?;
-        // Only a second one is none.
-        let _ = self.resolver.set(resolver);
-        Ok(())
-    }
-
-    /// Starts to listen for that process's answers, on a thread of its own, where there is one.
-    ///
-    /// # Errors
-    ///
-    /// Where no thread can be started.
-    pub fn listen(&self) -> io::Result<()> {
-        #[cfg(target_os = "linux")]
-        if let Some(resolver) = self.resolver.get() {
-            return resolver.listen();
-        }
-        Ok(())
     }
 
     /// As if each name stood for the address beside it.
@@ -186,11 +117,10 @@ impl Names {
         }
     }
 
-    /// What a name stands for that is not [`Self::known`]: the system is asked. Where it was asked twice at the same time, what
-    /// it said first stays. A failure that may pass is not remembered. Says, too, whether a name of the grants stands for
-    /// something else than before.
-    pub async fn ask(&self, name: &HostName) -> (Resolved, bool) {
-        let resolved = self.resolve_later(name).await;
+    /// Remembers what the system said of a name that was not [`Self::known`], and gives what counts: where it was asked twice at
+    /// the same time, what it said first. A failure that may pass is not remembered. Says, too, whether a name of the grants stands
+    /// for something else than before.
+    pub fn note(&self, name: &HostName, resolved: Resolved) -> (Resolved, bool) {
         match (self.granted.get(name), &self.again) {
             (Some(_), Some(again)) => {
                 let has_changed = again.note(name, &resolved);
@@ -210,15 +140,6 @@ impl Names {
             asked.pop_lru();
         }
         kept
-    }
-
-    async fn resolve_later(&self, name: &HostName) -> Resolved {
-        #[cfg(target_os = "linux")]
-        if let Some(resolver) = self.resolver.get() {
-            return resolver.resolve(name).await;
-        }
-        let name = name.clone();
-        tokio::task::spawn_blocking(move || resolve(&name)).await.unwrap_or(Err(ResolveError::Permanent))
     }
 
     fn asked(&self) -> MutexGuard<'_, LruCache<HostName, Resolved>> {
@@ -258,12 +179,10 @@ impl Again {
     }
 }
 
-fn resolve(name: &HostName) -> Resolved {
-    system_resolve(name.as_str())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     fn addresses(text: &[&str]) -> Vec<IpAddr> {

@@ -7,13 +7,13 @@ use tracing::Level;
 
 use crate::config::key::Keys;
 use crate::config::plan::Plan;
-use crate::permissions::grants::Grants;
-use crate::permissions::guard::{Denial, Kind, Ledger, Traffic};
-use crate::permissions::limits::LimitExceeded;
 use crate::process::exit::Exit;
 use crate::process::signals::Signal;
 use crate::sandbox::artifact::{Artifact, Source};
 use crate::sandbox::instance::Stopped;
+use udping_permissions::grants::Grants;
+use udping_permissions::guard::{Denial, Kind, Ledger, Traffic};
+use udping_permissions::limits::LimitExceeded;
 
 /// Something that did not pass, and how many of its kind were not told since the last.
 pub fn denial(denial: &Denial<'_>, suppressed: u64) {

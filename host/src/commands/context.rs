@@ -12,15 +12,10 @@ use wasmtime_wasi::cli::StdoutStream;
 use crate::commands::audit;
 use crate::config::key::Keys;
 use crate::config::plan::Plan;
-use crate::permissions::grants::Current;
-use crate::permissions::guard::{Guard, Ledger, Meters, Recorder};
-use crate::permissions::limits::CompileLimits;
-use crate::permissions::limits::{Lookups, Output};
-use crate::permissions::names::Names;
-use crate::permissions::own_addresses;
 use crate::process::exit::Exit;
-use crate::process::harden::BindCapability;
 use crate::process::log::say;
+use crate::process::own_addresses;
+use crate::process::resolver::{Resolver, resolve_all};
 #[cfg(feature = "compiler")]
 use crate::process::trust;
 use crate::sandbox::artifact::{Artifact, Source};
@@ -30,6 +25,13 @@ use crate::sandbox::environment::Environment;
 use crate::sandbox::instance::{Instance, LoadError, Loaded, Program, Sandbox};
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::terminal;
+use udping_harden::BindCapability;
+use udping_permissions::grants::Current;
+use udping_permissions::guard::{Guard, Ledger, Meters, Recorder};
+use udping_permissions::host_name::HostName;
+use udping_permissions::limits::CompileLimits;
+use udping_permissions::limits::{Lookups, Output};
+use udping_permissions::names::Names;
 use wasi_datagram::{Buffers, InheritedSockets, RawSocket, Reports, SocketContext};
 
 /// How a component is made ready to run.
@@ -135,6 +137,8 @@ pub struct RunContext {
     pub grants: Arc<Current>,
     /// What names stand for.
     pub names: Arc<Names>,
+    /// Asks for those that are not known.
+    pub resolver: Arc<Resolver>,
     output: Output,
     /// Its variables.
     pub environment: Arc<Environment>,
@@ -154,7 +158,7 @@ impl RunContext {
     /// Where a name that is to be denied has no address: then it is not known what to deny. Where a network is granted, and
     /// the addresses of this machine cannot be read: then it is not known what is not granted.
     pub fn of(plan: &Plan) -> Result<Self> {
-        let names = Arc::new(Names::resolve(plan.grants.names()).again_after(plan.resolve_every));
+        let names = Arc::new(resolved(plan.grants.names()).again_after(plan.resolve_every));
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
             let reason = names.failure(name).map(|error| error.to_string()).unwrap_or_default();
             bail!("--deny-to {name}: what it forbids is not known, since the name has no address: {reason}");
@@ -167,6 +171,7 @@ impl RunContext {
         Ok(Self {
             grants: Arc::new(Current::new(plan.grants.clone(), grants)),
             names,
+            resolver: Arc::default(),
             output: Output::new(&plan.limits),
             meters: Arc::new(Meters::new(plan.rates)),
             lookups: Lookups::new(plan.limits.lookups),
@@ -209,6 +214,7 @@ impl RunContext {
         let permissions = Arc::new(InstancePermissions {
             lookups: self.lookups.clone(),
             names: self.names.clone(),
+            resolver: self.resolver.clone(),
             bind_capability,
             ..InstancePermissions::new(guard, &plan.limits)
         });
@@ -232,6 +238,15 @@ impl RunContext {
             stop_grace: plan.stop_grace,
         }
     }
+}
+
+/// What the system says of each name, now.
+fn resolved<'a>(names: impl Iterator<Item = &'a HostName>) -> Names {
+    let mut names: Vec<_> = names.cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    let resolved = resolve_all(&names);
+    names.into_iter().zip(resolved).collect()
 }
 
 /// The variables that `plan` has for its component. Those of the operator come last, and so before others of their names.

@@ -9,14 +9,14 @@ use crate::commands::context::{Loading, RunContext, load};
 use crate::commands::run::runtime;
 use crate::config::cli::RunFlags;
 use crate::config::plan::Plan;
-use crate::permissions::limits::Enforcer;
 use crate::process::exit::Exit;
-use crate::process::harden::{self, Needs};
 use crate::process::log::say;
 use crate::process::signals::{AtSignals, Held, Signal, Stop};
 use crate::sandbox::artifact::Source;
+use crate::sandbox::enforcer::Enforcer;
 use crate::sandbox::instance::Program;
 use crate::sandbox::standard_streams::Stream;
+use udping_harden::{self as harden, Needs};
 
 /// What the server's first line may have in bytes, and the room that its standard output has.
 const PIPE: usize = 4096;

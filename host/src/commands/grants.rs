@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::commands::context::RunContext;
 use crate::config::plan::Plan;
-use crate::permissions::grants::AnswerRule;
 use crate::process::exit::Exit;
+use udping_permissions::grants::AnswerRule;
 
 /// Writes the grants and limits of `plan` to `out`, with the names in them resolved.
 pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {

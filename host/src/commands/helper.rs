@@ -13,6 +13,6 @@ pub fn serve(role: Role) -> ExitCode {
         #[cfg(target_os = "linux")]
         Role::ReadKeys => super::rotation::serve(),
         #[cfg(target_os = "linux")]
-        Role::Resolve => crate::permissions::resolver::serve(),
+        Role::Resolve => crate::process::resolver::serve(),
     }
 }

@@ -1,6 +1,6 @@
 //! New keys for a component that runs: SIGHUP has the key file read again.
 //!
-//! This process has no files by then ([`crate::process::harden`]). So it starts a helper before, whose only work is to read that file,
+//! This process has no files by then ([`udping_harden`]). So it starts a helper before, whose only work is to read that file,
 //! checked as at the start, when it is asked to, and to hand back what it holds. The helper is told its path once: who asks
 //! later has no say in what is read.
 
@@ -16,11 +16,11 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::commands::audit;
 use crate::config::key::Keys;
-use crate::process::harden::{self, Needs};
 use crate::process::helper::{self, Role};
 use crate::process::log::say;
 use crate::process::printable::Printable;
 use crate::sandbox::environment::Environment;
+use udping_harden::{self as harden, Needs};
 
 /// The longest answer of a reader: two keys, or an error that names a path.
 const ANSWER_LIMIT: u64 = 16 << 10;

@@ -15,16 +15,17 @@ use crate::commands::context::{self, Loading, RunContext, WorkerContext};
 use crate::commands::rotation::Rotation;
 use crate::config::key;
 use crate::config::plan::Plan;
-use crate::permissions::limits::{self, Enforcer, LimitExceeded};
 use crate::process::activation;
 use crate::process::exit::Exit;
-use crate::process::harden::{self, BindCapability};
 use crate::process::log::{self, say};
 use crate::process::signals::{AS_ONE, AtSignals, Held, Signal, Stop};
 use crate::process::standard_output;
+use crate::sandbox::enforcer::Enforcer;
 use crate::sandbox::instance::{Outcome, Program};
 use crate::sandbox::standard_input::Input;
 use crate::sandbox::standard_streams::Stream;
+use udping_harden::{self as harden, BindCapability};
+use udping_permissions::limits::{self, LimitExceeded};
 
 /// The first pause before an instance is followed by another, which doubles each time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
@@ -105,7 +106,7 @@ fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> 
     use std::os::fd::AsFd as _;
 
     if plan.resolves_at_any_time() {
-        shared.names.start_resolver().context("cannot start a process that resolves names")?;
+        shared.resolver.start_helper().context("cannot start a process that resolves names")?;
     }
     // tokio has sockets that all runtimes of a process share, where it is built for signals; it opens them for the first one.
     drop(runtime()?);
@@ -140,7 +141,7 @@ fn instances(
             let stop = Stop::at(signals, Ending { enforcer: enforcer.clone(), grace });
             let stop = stop.context("cannot watch for signals")?;
             watch()?;
-            shared.names.listen().context("cannot listen for resolved names")?;
+            shared.resolver.listen().context("cannot listen for resolved names")?;
             anyhow::Ok((stop, program.watched(enforcer).context("cannot start the watchdog")?))
         };
         scope.spawn(start).join().map_err(|_| anyhow!("a thread panicked"))?

@@ -9,7 +9,7 @@ use udping_cli::targets::Named;
 use udping_cli::{client, server, usage};
 use udping_components::{CLIENT, Component};
 
-use crate::permissions::grants::{Endpoint, GrantError, GrantSpec, Listen, Ports};
+use udping_permissions::grants::{Endpoint, GrantError, GrantSpec, Listen, Ports};
 
 /// What cannot be run, since its command line is none of the component's.
 #[derive(Debug, Error)]

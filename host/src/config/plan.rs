@@ -16,12 +16,12 @@ use crate::config::key::{self, KeyError, Keys};
 use crate::config::policy::{Policy, PolicyError};
 use crate::config::targets::{self, TargetsError};
 use crate::config::variables::VariableError;
-use crate::permissions::grants::{Advice, AnswerRule, Command, GrantSpec, Ports};
-use crate::permissions::guard::Rates;
-use crate::permissions::limits::{Limits, OUTPUT_TOTAL};
-use crate::permissions::zones;
-use crate::process::harden::Needs;
 use crate::sandbox::artifact::Source;
+use udping_harden::Needs;
+use udping_permissions::grants::{Advice, AnswerRule, Command, GrantSpec, Ports};
+use udping_permissions::guard::Rates;
+use udping_permissions::limits::{Limits, OUTPUT_TOTAL};
+use udping_permissions::zones;
 use wasi_datagram::{SocketOptions, Tuning};
 
 /// How long a component that takes notices has to end after it is told to stop, unless `--stop-grace` says otherwise.

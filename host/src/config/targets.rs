@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use thiserror::Error;
 
-use crate::permissions::grants::{Endpoint, GrantError, Ports};
 use crate::process::log;
 use crate::process::trust::{self, ReadError, Text};
+use udping_permissions::grants::{Endpoint, GrantError, Ports};
 
 /// The largest list that is read: more targets than a component has room for.
 const SIZE_LIMIT: ByteSize = ByteSize::mib(4);

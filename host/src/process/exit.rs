@@ -19,11 +19,11 @@ pub enum Exit {
     NotAComponent,
     /// The component reached a limit.
     Limited,
-    /// Outcome by SIGHUP.
+    /// Ended by SIGHUP.
     HungUp,
-    /// Outcome by SIGINT.
+    /// Ended by SIGINT.
     Interrupted,
-    /// Outcome by SIGTERM.
+    /// Ended by SIGTERM.
     Terminated,
 }
 

@@ -5,11 +5,12 @@ pub mod allocator;
 pub mod exit;
 #[cfg(target_os = "linux")]
 pub mod handed_over;
-pub mod harden;
 pub mod helper;
 pub mod interrupt;
 pub mod log;
+pub mod own_addresses;
 pub mod printable;
+pub mod resolver;
 pub mod signals;
 pub mod standard_error;
 pub mod standard_output;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::LimitExceeded;
 use crate::process::exit::Exit;
+use udping_permissions::limits::LimitExceeded;
 
 /// How much later than a limit says the process is ended from outside: in good order it ends by itself.
 const GRACE: Duration = Duration::from_millis(500);

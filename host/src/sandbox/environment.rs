@@ -8,8 +8,8 @@ use udping_cli::contract;
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::cli::environment;
 
-use crate::permissions::guard::Guard;
 use crate::sandbox::facts;
+use udping_permissions::guard::Guard;
 use wasi_datagram::{Reports, SocketContext};
 
 /// The variable that tells a component that it runs here.

@@ -6,7 +6,7 @@ use std::io;
 
 use udping_cli::contract;
 
-use crate::permissions::guard::Guard;
+use udping_permissions::guard::Guard;
 use wasi_datagram::SocketContext;
 
 /// What they are now for an instance with that guard, and those sockets.

@@ -13,17 +13,19 @@ use wasmtime_wasi::cli::StdoutStream;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::permissions::limits::{Enforcer, Footprint, LimitExceeded, Limits, Output, Watchdog};
 use crate::process::exit::Exit;
 use crate::process::printable::Printable;
 use crate::process::signals::{Signal, Stop};
 use crate::sandbox::artifact::MachineCode;
 use crate::sandbox::compile::{self, footprint};
+use crate::sandbox::enforcer::Enforcer;
 use crate::sandbox::environment::Environment;
 use crate::sandbox::linker;
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::standard_input::{self, Input};
 use crate::sandbox::state::State;
+use crate::sandbox::watchdog::Watchdog;
+use udping_permissions::limits::{Footprint, LimitExceeded, Limits, Output};
 use wasi_datagram::SocketContext;
 
 /// Why something that starts as a component cannot be run.

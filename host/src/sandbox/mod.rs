@@ -3,6 +3,7 @@
 
 pub mod artifact;
 pub mod compile;
+pub mod enforcer;
 pub mod environment;
 pub mod facts;
 pub mod instance;
@@ -13,3 +14,4 @@ pub mod standard_streams;
 pub mod state;
 pub mod terminal;
 pub mod waiting;
+pub mod watchdog;

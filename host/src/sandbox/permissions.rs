@@ -1,4 +1,4 @@
-//! What one instance may do, as [`crate::permissions`] has it: the grants, asked through the guard, and the limits that sockets and
+//! What one instance may do, as [`udping_permissions`] has it: the grants, asked through the guard, and the limits that sockets and
 //! names fall under.
 
 use std::io;
@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use udping_cli::address::Address;
 
-use crate::permissions::guard::{Gate, Guard, Turn};
-use crate::permissions::limits::{Activity, LimitExceeded, Limits, Lookups};
-use crate::permissions::names::Names;
-use crate::process::harden::BindCapability;
-use wasi_datagram::{
-    Batch, Operation, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId, SocketPermissions,
-};
+use crate::process::resolver::Resolver;
+use udping_harden::BindCapability;
+use udping_permissions::guard::{Gate, Guard, Turn};
+use udping_permissions::limits::{Activity, LimitExceeded, Limits, Lookups};
+use udping_permissions::names::Names;
+use wasi_datagram::{Batch, Operation, Permissions, Resolution, ResolveError, SendDecision, SocketId, SocketPermissions};
 
 /// The permissions of one instance.
 pub struct InstancePermissions {
@@ -27,6 +26,8 @@ pub struct InstancePermissions {
     pub lookups: Lookups,
     /// What names stand for.
     pub names: Arc<Names>,
+    /// Asks for those that are not known.
+    pub resolver: Arc<Resolver>,
     /// Given up when the first datagrams are about to pass.
     pub bind_capability: Arc<BindCapability>,
     /// How many sockets may be open at a time.
@@ -43,6 +44,7 @@ impl InstancePermissions {
             activity: Activity::default(),
             lookups: Lookups::new(limits.lookups),
             names: Arc::default(),
+            resolver: Arc::default(),
             bind_capability: Arc::new(BindCapability::new(false)),
             most_sockets: limits.sockets,
             sockets: AtomicUsize::default(),
@@ -84,9 +86,9 @@ impl Permissions for InstancePermissions {
             self.guard.over_lookups(&name, self.lookups.most());
             return Resolution::Known(Err(ResolveError::Temporary));
         }
-        let (names, guard) = (self.names.clone(), self.guard.clone());
+        let (names, resolver, guard) = (self.names.clone(), self.resolver.clone(), self.guard.clone());
         Resolution::Asked(Box::pin(async move {
-            let (resolved, has_changed): (Resolved, bool) = names.ask(&name).await;
+            let (resolved, has_changed) = names.note(&name, resolver.resolve(name.as_str()).await);
             if has_changed {
                 guard.follow(&names);
             }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::permissions::limits::{Compute, Limits, Memory};
 use crate::sandbox::environment::{Environment, EnvironmentView};
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::waiting::WaitingView;
+use udping_permissions::limits::{Compute, Limits, Memory};
 use wasi_datagram::NetworkView;
 use wasi_datagram::SocketContext;
 #[cfg(target_os = "linux")]

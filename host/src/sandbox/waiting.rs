@@ -4,7 +4,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 
-use crate::permissions::limits::Compute;
+use udping_permissions::limits::Compute;
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
 pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> WaitingView<'_>) -> wasmtime::Result<()> {

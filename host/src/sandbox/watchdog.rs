@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
 
-use super::Enforcer;
+use crate::sandbox::enforcer::Enforcer;
 
 /// How often guests and deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);

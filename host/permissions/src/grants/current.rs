@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{GrantSpec, Grants};
-use crate::permissions::names::Names;
+use crate::names::Names;
 
 /// The grants of a run. They change where names are resolved again, and only in what those stand for.
 #[derive(Debug, Default)]

@@ -87,8 +87,8 @@ impl PartialEq for Destinations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::permissions::grants::{Endpoint, GrantSpec};
-    use crate::permissions::names::Names;
+    use crate::grants::{Endpoint, GrantSpec};
+    use crate::names::Names;
 
     /// Each destination by itself decides as it does among others, whichever way it is found.
     #[test]

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::host_name::HostName;
 pub use advice::{Advice, Command};
 pub use current::Current;
 pub use destination::{Destination, Ports};
@@ -24,7 +25,7 @@ pub use destinations::Destinations;
 pub use network::Network;
 pub use parse::GrantError;
 pub use show::{Flags, Refusal};
-pub use spec::{DenyRule, Endpoint, GrantSpec, HostName, NamePattern};
+pub use spec::{DenyRule, Endpoint, GrantSpec, NamePattern};
 pub use special::Special;
 
 /// Listening on a port, on one address or on all.

@@ -3,15 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use ipnet::IpNet;
 use thiserror::Error;
 use udping_cli::address::{Address, Zone, ends_in_number};
 use udping_cli::number;
 
-use super::spec::{DenyRule, Endpoint, HostName, NamePattern};
+use super::spec::{DenyRule, Endpoint, NamePattern};
 use super::{Destination, Listen, Network, Ports};
-use crate::permissions::zones;
+use crate::host_name::InvalidHostName;
+use crate::zones;
 
 /// Why a text is no grant.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub enum GrantError {
     /// For addresses with a zone that is the name of an interface.
     #[error("there is no network interface of that name")]
     Zone,
+}
+
+impl From<InvalidHostName> for GrantError {
+    fn from(_: InvalidHostName) -> Self {
+        Self::Name
+    }
 }
 
 impl GrantError {
@@ -126,10 +132,10 @@ impl FromStr for NamePattern {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        match text.strip_prefix("*.") {
-            Some(domain) => domain.parse().map(Self::Under),
-            None => text.parse().map(Self::Exactly),
-        }
+        Ok(match text.strip_prefix("*.") {
+            Some(domain) => Self::Under(domain.parse()?),
+            None => Self::Exactly(text.parse()?),
+        })
     }
 }
 
@@ -170,30 +176,5 @@ fn index(zone: Option<Zone>) -> Result<u32, GrantError> {
         None => Ok(0),
         Some(Zone::Index(index)) => Ok(index),
         Some(Zone::Name(name)) => zones::index(&name).ok_or(GrantError::Zone),
-    }
-}
-
-impl FromStr for HostName {
-    type Err = GrantError;
-
-    /// Takes what resolvers take: labels of 1 to 63 letters, digits, hyphens and underscores, 253 in all (RFC 1035,
-    /// section 2.3.4), of which the last is no number, as in an address. Other letters are those of an internationalized name,
-    /// which is looked up as its A-labels (RFC 5890, section 2.3.2.1), by the mapping of UTS #46.
-    fn from_str(text: &str) -> Result<Self, GrantError> {
-        let name = if text.is_ascii() {
-            text.to_ascii_lowercase()
-        } else {
-            let ascii = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
-            ascii.map_err(|_| GrantError::Name)?.into_owned()
-        };
-        let name = name.strip_suffix('.').unwrap_or(&name);
-        let label = |label: &str| {
-            (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
-        };
-        if name.len() <= 253 && !ends_in_number(name) && !name.starts_with('-') && name.split('.').all(label) {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(GrantError::Name)
-        }
     }
 }

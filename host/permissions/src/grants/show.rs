@@ -92,7 +92,7 @@ impl fmt::Display for DenyRule {
 
 impl Grants {
     /// The flags that grant all of it: every one, since flags replace what a component's arguments grant.
-    pub(crate) fn as_flags(&self) -> Vec<String> {
+    pub fn as_flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         flags.extend(self.inherit_network.then(|| "-S inherit-network".to_owned()));
         flags.extend(self.any_name.then(|| "-S allow-ip-name-lookup".to_owned()));

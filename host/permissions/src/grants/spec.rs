@@ -1,30 +1,13 @@
 //! Grants as the operator wrote them, before names are resolved.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::net::IpAddr;
 
 use super::advice;
 use super::special::{Special, is_metadata};
 use super::{AnswerRule, Destination, Grants, Listen, Network, Ports};
-use crate::permissions::names::Names;
-
-/// A DNS name in lower case, without a final dot.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HostName(pub(super) String);
-
-impl HostName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::host_name::HostName;
+use crate::names::Names;
 
 /// Names that may be looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +23,7 @@ impl NamePattern {
     pub fn covers(&self, name: &HostName) -> bool {
         match self {
             Self::Exactly(exactly) => name == exactly,
-            Self::Under(domain) => name.0.strip_suffix(&domain.0).is_some_and(|front| front.ends_with('.')),
+            Self::Under(domain) => name.as_str().strip_suffix(domain.as_str()).is_some_and(|front| front.ends_with('.')),
         }
     }
 }

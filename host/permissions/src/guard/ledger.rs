@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::permissions::grants::{AnswerRule, DenyReason, HostName, Refusal, Request};
-use crate::permissions::rate::Rate;
+use crate::grants::{AnswerRule, DenyReason, Refusal, Request};
+use crate::host_name::HostName;
+use crate::rate::Rate;
 use wasi_datagram::Operation;
 
 use super::system;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Rates;
 use super::ledger::Flow;
 use super::source_limit::SourceLimit;
-use crate::permissions::rate::{Bucket, Rate};
+use crate::rate::{Bucket, Rate};
 
 /// The rates of a run: all of its instances share them. Where none is set, nothing is locked.
 #[derive(Debug)]

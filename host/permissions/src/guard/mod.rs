@@ -21,9 +21,10 @@ pub use meter::Meters;
 pub use recorder::Recorder;
 pub use source_limit::SourcePrefix;
 
-use crate::permissions::grants::{Advice, Current, DenyReason, GrantedBy, Grants, HostName, PeerCredit, Refusal, Request};
-use crate::permissions::names::Names;
-use crate::permissions::rate::Rate;
+use crate::grants::{Advice, Current, DenyReason, GrantedBy, Grants, PeerCredit, Refusal, Request};
+use crate::host_name::HostName;
+use crate::names::Names;
+use crate::rate::Rate;
 use dropping::Dropping;
 use ledger::Counters;
 use sources::{Peer, Sources};

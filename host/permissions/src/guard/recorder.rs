@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::sources::Peer;
-use crate::permissions::grants::{Destination, Endpoint, HostName, Listen, Network, PeerCredit, Ports, Request};
-use crate::permissions::names::Names;
+use crate::grants::{Destination, Endpoint, Listen, Network, PeerCredit, Ports, Request};
+use crate::host_name::HostName;
+use crate::names::Names;
 
 /// How many peers, and how many uses of each kind, are kept: more than that is granted as a network, or by a name.
 const KEPT: usize = 65_536;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::table::Table;
-use crate::permissions::rate::{Bucket, Rate};
+use crate::rate::{Bucket, Rate};
 
 /// What is one source: the addresses that share so many leading bits. The default is a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::permissions::guard::table::MOST;
+    use crate::guard::table::MOST;
 
     fn limit(prefix: &str) -> (SourceLimit, Instant) {
         (SourceLimit::new(Rate(NonZeroU64::new(10).unwrap()), prefix.parse().unwrap()), Instant::now())

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use super::table::Table;
-use crate::permissions::grants::{AnswerRule, PeerCredit};
+use crate::grants::{AnswerRule, PeerCredit};
 use wasi_datagram::SocketId;
 
 /// Who sent something to which socket.

@@ -3,7 +3,7 @@ use std::net::Ipv6Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::permissions::guard::table::MOST;
+use crate::guard::table::MOST;
 
 struct Case {
     sources: Sources,

@@ -2,7 +2,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::*;
-use crate::permissions::grants::AnswerRule;
+use crate::grants::AnswerRule;
 
 type Told = Arc<Mutex<Vec<(String, u64)>>>;
 
@@ -22,10 +22,10 @@ fn sender() -> Grants {
     Grants { send: vec!["192.0.2.7:12000".parse().map(destination).unwrap()].into(), ..Grants::default() }
 }
 
-fn destination(endpoint: crate::permissions::grants::Endpoint) -> crate::permissions::grants::Destination {
+fn destination(endpoint: crate::grants::Endpoint) -> crate::grants::Destination {
     match endpoint {
-        crate::permissions::grants::Endpoint::Address(destination) => destination,
-        crate::permissions::grants::Endpoint::Name(..) => unreachable!("it is an address"),
+        crate::grants::Endpoint::Address(destination) => destination,
+        crate::grants::Endpoint::Name(..) => unreachable!("it is an address"),
     }
 }
 

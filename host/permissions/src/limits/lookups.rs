@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::permissions::rate::{Bucket, Rate};
+use crate::rate::{Bucket, Rate};
 
 /// What refills the allowance.
 const A_SECOND: Rate = Rate(NonZeroU64::MIN);

@@ -2,11 +2,9 @@
 
 mod compile;
 mod compute;
-mod enforcer;
 mod lookups;
 mod memory;
 mod output;
-mod watchdog;
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -18,11 +16,9 @@ use thiserror::Error;
 
 pub use compile::CompileLimits;
 pub use compute::{Activity, Compute};
-pub use enforcer::{Deadline, Enforcer};
 pub use lookups::Lookups;
 pub use memory::{ELEMENT as TABLE_ELEMENT, Footprint, Memory};
 pub use output::{Metered, Output};
-pub use watchdog::Watchdog;
 
 /// What an instance may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

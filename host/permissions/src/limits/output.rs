@@ -12,7 +12,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::{LimitExceeded, Limits};
-use crate::permissions::rate::{Bucket, Rate};
+use crate::rate::{Bucket, Rate};
 
 /// What the instances of a run may still write. Their streams share it.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::from_text;
 use super::marking::{Dscp, Ecn, Mark};
-use crate::permissions::grants::{AnswerRule, DenyRule, Endpoint, GrantSpec, Listen, NamePattern, Network};
+use udping_permissions::grants::{AnswerRule, DenyRule, Endpoint, GrantSpec, Listen, NamePattern, Network};
 use wasi_datagram::SocketOptions;
 
 /// Grants. Where there is any, the component's arguments grant nothing.

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use udping_cli::number;
 
 use super::from_text;
-use crate::permissions::guard::{Rates, SourcePrefix};
-use crate::permissions::limits::{CompileLimits, Limits};
-use crate::permissions::rate::Rate;
+use udping_permissions::guard::{Rates, SourcePrefix};
+use udping_permissions::limits::{CompileLimits, Limits};
+use udping_permissions::rate::Rate;
 
 /// Limits. The component is stopped at the first ten; what is beyond the rest is refused, held back or dropped.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]

@@ -1,10 +1,7 @@
-//! Names that are resolved while guests run: by a helper process that can do nothing else.
+//! The side that asks a helper process, which can do nothing but resolve.
 //!
 //! The system's resolver opens files, loads libraries, and uses TCP and netlink. A process that runs guests does none of it
-//! ([`crate::process::harden`]), so another one does. What passes between the two is a name, and the addresses it stands for.
-
-mod message;
-mod server;
+//! ([`udping_harden`]), so another one does. What passes between the two is a name, and the addresses it stands for.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,12 +16,9 @@ use std::{env, fs, thread};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use tokio::sync::oneshot;
 
-use crate::permissions::grants::HostName;
+use super::message::{Answer, Request};
 use crate::process::helper::{self, Role};
-use message::{Answer, Request};
 use wasi_datagram::{ResolveError, Resolved};
-
-pub use server::serve;
 
 /// How long a name may take. The system's resolver gives up sooner, unless it has many servers to ask.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,18 +29,18 @@ const OPTIONS: &str = "RES_OPTIONS";
 
 /// A helper process that resolves names.
 #[derive(Debug)]
-pub struct Resolver {
+pub struct Helper {
     socket: OwnedFd,
     next: AtomicU32,
     waiting: Mutex<Waiting>,
     // It ends when the socket is closed, or this process ends.
-    _helper: Child,
+    _process: Child,
 }
 
 /// Who waits for which answer. None where there are no answers any more.
 type Waiting = Option<HashMap<u32, oneshot::Sender<Resolved>>>;
 
-impl Resolver {
+impl Helper {
     /// Starts the helper process. To be called on the main thread, as long as this process may start others.
     ///
     /// # Errors
@@ -59,8 +53,8 @@ impl Resolver {
         command.stdin(its).stdout(Stdio::null()).stderr(Stdio::null());
         command.envs(env::var_os(DOMAIN).map(|domain| (DOMAIN, domain)));
         command.env(OPTIONS, options());
-        let helper = command.spawn()?;
-        Ok(Arc::new(Self { socket, next: AtomicU32::new(0), waiting: Mutex::new(Some(HashMap::new())), _helper: helper }))
+        let process = command.spawn()?;
+        Ok(Arc::new(Self { socket, next: AtomicU32::new(0), waiting: Mutex::new(Some(HashMap::new())), _process: process }))
     }
 
     /// Starts to listen for answers, on a thread of its own.
@@ -69,31 +63,31 @@ impl Resolver {
     ///
     /// Where no thread can be started.
     pub fn listen(self: &Arc<Self>) -> io::Result<()> {
-        let resolver = Arc::clone(self);
+        let helper = Arc::clone(self);
         let work = move || {
             let mut buffer = [0; Answer::LONGEST];
-            while let Some(answer) = resolver.receive(&mut buffer) {
-                let asked = resolver.waiting().as_mut().and_then(|waiting| waiting.remove(&answer.number));
+            while let Some(answer) = helper.receive(&mut buffer) {
+                let asked = helper.waiting().as_mut().and_then(|waiting| waiting.remove(&answer.number));
                 // Whoever asked may have given up.
                 let _ = asked.map(|asked| asked.send(answer.resolved));
             }
             // Everybody who waits is told, and everybody who comes.
-            *resolver.waiting() = None;
+            *helper.waiting() = None;
         };
         thread::Builder::new().name("resolver".to_owned()).stack_size(128 << 10).spawn(work)?;
         Ok(())
     }
 
     /// What `name` stands for. That the helper takes too long is a failure that may pass; that it has ended is none.
-    pub async fn resolve(&self, name: &HostName) -> Resolved {
+    pub async fn resolve(&self, name: &str) -> Resolved {
         self.request(name).await.unwrap_or(Err(ResolveError::Permanent))
     }
 
-    async fn request(&self, name: &HostName) -> io::Result<Resolved> {
+    async fn request(&self, name: &str) -> io::Result<Resolved> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let answer = self.expect(number)?;
-        let asked = Asked { resolver: self, number };
-        let request = Request { number, name: name.as_str().to_owned() }.encode();
+        let asked = Asked { helper: self, number };
+        let request = Request { number, name: name.to_owned() }.encode();
         send(&self.socket, &request, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
         let answer = tokio::time::timeout(PATIENCE, answer).await;
         drop(asked);
@@ -131,13 +125,13 @@ impl Resolver {
 
 /// Somebody waits, until this is dropped.
 struct Asked<'a> {
-    resolver: &'a Resolver,
+    helper: &'a Helper,
     number: u32,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.resolver.waiting().as_mut().and_then(|waiting| waiting.remove(&self.number));
+        self.helper.waiting().as_mut().and_then(|waiting| waiting.remove(&self.number));
     }
 }
 

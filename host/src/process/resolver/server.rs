@@ -9,8 +9,8 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::message::{Answer, Request};
-use crate::permissions::resolution::system_resolve;
-use crate::process::harden::{self, Needs};
+use super::system::system_resolve;
+use udping_harden::{self as harden, Needs};
 
 /// How many names are resolved at a time. Others wait their turn.
 const THREADS: usize = 8;

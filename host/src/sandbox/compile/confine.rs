@@ -1,13 +1,13 @@
 //! What a process that compiles can do: compute, within limits, and write to the pipes that it has.
 
-use crate::permissions::limits::CompileLimits;
+use udping_permissions::limits::CompileLimits;
 
 /// Takes everything else from this process. An error is a limit that does not hold; means that a kernel lacks are gone without.
 #[cfg(target_os = "linux")]
 pub fn confine(limits: &CompileLimits, harden: bool) -> Result<(), String> {
     use rustix::process::Resource;
 
-    use crate::process::harden::{self, Needs};
+    use udping_harden::{self as harden, Needs};
 
     // Whole seconds; where that is more than was asked for, the process that waits has a timer of its own.
     let seconds = limits.time.as_secs().saturating_add(u64::from(limits.time.subsec_nanos() > 0));
@@ -25,7 +25,7 @@ pub fn confine(limits: &CompileLimits, harden: bool) -> Result<(), String> {
     }
     if harden {
         // The process that asked says which means there are none of. The last one leaves no way to shut anything else.
-        let _ = (harden::drop_privileges(Needs::default()), without_network(), harden::shut());
+        let _ = (harden::drop_privileges(Needs::default()), harden::deny_network(), harden::shut());
     }
     Ok(())
 }
@@ -44,18 +44,4 @@ fn limit(resource: rustix::process::Resource, soft: u64, hard: u64) -> rustix::i
     let now = getrlimit(resource);
     let lower = |now: Option<u64>, new: u64| Some(now.map_or(new, |now| now.min(new)));
     setrlimit(resource, Rlimit { current: lower(now.current, soft), maximum: lower(now.maximum, hard) })
-}
-
-/// Guests have sockets: a compiler has none.
-#[cfg(target_os = "linux")]
-fn without_network() -> Result<(), seccompiler::Error> {
-    use std::env::consts::ARCH;
-
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-
-    let calls = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind];
-    let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
-    let denied = SeccompAction::Errno(libc::EPERM as u32);
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, denied, ARCH.try_into()?)?;
-    seccompiler::apply_filter(&BpfProgram::try_from(filter)?)
 }

@@ -7,8 +7,8 @@ use wasmtime_environ::object::read::elf::ElfFile64;
 use wasmtime_environ::object::{Endianness, Object as _, ObjectSection as _};
 use wasmtime_environ::{CompiledModuleInfo, HostPtr, StaticModuleIndex, VMOffsets, obj};
 
-use crate::permissions::limits::{Footprint, TABLE_ELEMENT};
 use crate::sandbox::artifact::MachineCode;
+use udping_permissions::limits::{Footprint, TABLE_ELEMENT};
 
 /// What an instance of a core module takes beside its own data, in bytes: 200 were measured.
 const INSTANCE: u64 = 512;

@@ -6,11 +6,11 @@ use std::thread;
 
 use super::CODE_LIMIT;
 use super::server::{Outcome, Request};
-use crate::permissions::limits::CompileLimits;
-use crate::permissions::limits::LimitExceeded;
 use crate::process::helper::{self, Answer, Bounds, Role};
 use crate::sandbox::artifact::MachineCode;
 use crate::sandbox::instance::LoadError;
+use udping_permissions::limits::CompileLimits;
+use udping_permissions::limits::LimitExceeded;
 
 /// Threads that compile, at most: each has a stack, and a heap of its own, that count as the process's memory.
 const THREADS: usize = 4;

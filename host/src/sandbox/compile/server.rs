@@ -10,9 +10,9 @@ use wasmtime_environ::wasmparser::{Parser, Payload};
 
 use super::confine::confine;
 use super::footprint;
-use crate::permissions::limits::CompileLimits;
-use crate::permissions::limits::is_out_of_memory;
 use crate::sandbox::instance::{LoadError, first_line};
+use udping_permissions::limits::CompileLimits;
+use udping_permissions::limits::is_out_of_memory;
 
 /// What comes before a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ mod tests {
     }
 
     /// A component with an empty one in it, of which there are so many instances (component model, Binary.md).
-    fn component_instances(count: u8) -> crate::permissions::limits::Footprint {
+    fn component_instances(count: u8) -> udping_permissions::limits::Footprint {
         let preamble = b"\0asm\x0d\0\x01\0";
         let instance = [0, 0, 0];
         let instances = [&[count][..], &instance.repeat(count.into())].concat();

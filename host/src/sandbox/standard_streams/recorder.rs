@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::permissions::rate::{Bucket, Rate};
 use crate::process::log;
+use udping_permissions::rate::{Bucket, Rate};
 
 /// The longest line that is one record, in bytes.
 const LINE_LIMIT: usize = 1_024;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::permissions::names::Names;
+use crate::names::Names;
 
 mod deny;
 mod listen;
