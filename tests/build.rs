@@ -29,8 +29,11 @@ fn main() {
     for (folder, names) in &folders {
         let mut list = String::from("macro_rules! for_each_guest { ($make:ident) => { $make! {\n");
         for name in names {
-            writeln!(list, "{name} = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\"));")
-                .expect("a string takes it");
+            writeln!(
+                list,
+                "{name} = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\"));"
+            )
+            .expect("a string takes it");
         }
         list.push_str("} } }\n");
         fs::write(out.join(format!("{folder}.rs")), list).expect("OUT_DIR can be written");
@@ -39,8 +42,11 @@ fn main() {
 
 fn guests_in(folder: &str) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(folder);
-    let files = fs::read_dir(folder).expect("the guests' folder").map(|file| file.expect("a file in it").path());
-    let mut names: Vec<_> = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    let files = fs::read_dir(folder)
+        .expect("the guests' folder")
+        .map(|file| file.expect("a file in it").path());
+    let mut names: Vec<_> =
+        files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
     names.sort();
     names
 }

@@ -13,8 +13,8 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use udping_host::config::cli::Cli;
 use udping_permissions::grants::{
-    Advice, AnswerRule, DenyReason, DenyRule, Destination, Endpoint, Flags, GrantSpec, GrantedBy, Grants, Listen,
-    NamePattern, Network, PeerCredit, Ports, Refusal, Request,
+    Advice, AnswerRule, DenyReason, DenyRule, Destination, Endpoint, Flags, GrantSpec, GrantedBy,
+    Grants, Listen, NamePattern, Network, PeerCredit, Ports, Refusal, Request,
 };
 use udping_permissions::host_name::HostName;
 use udping_permissions::names::Names;
@@ -87,7 +87,11 @@ fn grants(input: &mut Unstructured<'_>) -> arbitrary::Result<Grants> {
         },
         resolve: few(input, |input| {
             let name = name(input)?;
-            Ok(if input.arbitrary()? { NamePattern::Exactly(name) } else { NamePattern::Under(name) })
+            Ok(if input.arbitrary()? {
+                NamePattern::Exactly(name)
+            } else {
+                NamePattern::Under(name)
+            })
         })?,
         inherit_network: input.ratio(1, 8)?,
         any_name: input.ratio(1, 8)?,
@@ -104,18 +108,30 @@ fn few<'a, T>(
 
 fn destination(input: &mut Unstructured<'_>) -> arbitrary::Result<Destination> {
     let address = address(input)?;
-    let (ip, zone) = (address.ip(), if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 });
+    let (ip, zone) =
+        (address.ip(), if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 });
     let most = if ip.is_ipv4() { 32 } else { 128 };
-    let net = if input.arbitrary()? { ip.into() } else { IpNet::new(ip, input.int_in_range(0..=most)?).expect("a length") };
+    let net = if input.arbitrary()? {
+        ip.into()
+    } else {
+        IpNet::new(ip, input.int_in_range(0..=most)?).expect("a length")
+    };
     let (first, last) = (input.arbitrary()?, input.arbitrary()?);
-    let ports = Ports::new(first..=first).filter(|_| last % 2 == 0).or(Ports::new(first..=last)).unwrap_or(Ports::ALL);
+    let ports = Ports::new(first..=first)
+        .filter(|_| last % 2 == 0)
+        .or(Ports::new(first..=last))
+        .unwrap_or(Ports::ALL);
     Ok(Destination::new(net, zone, ports))
 }
 
 /// An address out of few, so that grants and requests meet; and now and then any.
 fn address(input: &mut Unstructured<'_>) -> arbitrary::Result<SocketAddr> {
     let low = input.int_in_range(0..=3_u8)?;
-    let port = if input.arbitrary()? { u16::from(input.arbitrary::<u8>()? % 4) } else { input.arbitrary()? };
+    let port = if input.arbitrary()? {
+        u16::from(input.arbitrary::<u8>()? % 4)
+    } else {
+        input.arbitrary()?
+    };
     let v4 = match input.int_in_range(0..=6_u8)? {
         0 => Ipv4Addr::new(192, 0, 2, low),
         1 => Ipv4Addr::new(127, 0, 0, low),
@@ -135,19 +151,22 @@ fn address(input: &mut Unstructured<'_>) -> arbitrary::Result<SocketAddr> {
                 6 => v6(*input.choose(&[0xfe80, 0xff02, 0])?),
                 _ => input.arbitrary()?,
             };
-            let zone = if ip.is_unicast_link_local() || input.ratio(1, 8)? { low.into() } else { 0 };
+            let zone =
+                if ip.is_unicast_link_local() || input.ratio(1, 8)? { low.into() } else { 0 };
             SocketAddrV6::new(ip, port, 0, zone).into()
         }
     })
 }
 
 fn name(input: &mut Unstructured<'_>) -> arbitrary::Result<HostName> {
-    let names = ["example.org", "a.example.org", "b.a.example.org", "badexample.org", "org", "localhost"];
+    let names =
+        ["example.org", "a.example.org", "b.a.example.org", "badexample.org", "org", "localhost"];
     Ok(input.choose(&names)?.parse().expect("a name"))
 }
 
 fn request(input: &mut Unstructured<'_>) -> arbitrary::Result<Request> {
-    let credits = [PeerCredit::None, PeerCredit::Expired, PeerCredit::Exhausted, PeerCredit::Available];
+    let credits =
+        [PeerCredit::None, PeerCredit::Expired, PeerCredit::Exhausted, PeerCredit::Available];
     let credit = *input.choose(&credits)?;
     let peer = address(input)?;
     Ok(match input.int_in_range(0..=4_u8)? {
@@ -172,11 +191,21 @@ impl Case {
         self.a_denial_is_not_passed_by_another_form_of_the_address();
         self.own_addresses_are_granted_exactly(decided);
 
-        let wider =
-            Grants { deny: grants.deny.clone(), from: grants.from.clone(), own: grants.own.clone(), ..both(grants, more) };
-        assert!(decided.is_err() || wider.decide(request).is_ok(), "more grants refuse what fewer granted: {self:?}");
+        let wider = Grants {
+            deny: grants.deny.clone(),
+            from: grants.from.clone(),
+            own: grants.own.clone(),
+            ..both(grants, more)
+        };
+        assert!(
+            decided.is_err() || wider.decide(request).is_ok(),
+            "more grants refuse what fewer granted: {self:?}"
+        );
         let narrower = Grants { deny: both(grants, more).deny, ..grants.clone() };
-        assert!(decided.is_ok() || narrower.decide(request).is_err(), "a denial grants something: {self:?}");
+        assert!(
+            decided.is_ok() || narrower.decide(request).is_err(),
+            "a denial grants something: {self:?}"
+        );
 
         if let Err(reason) = decided {
             self.a_refusal_is_one_line_and_its_flags_grant_what_was_asked(reason);
@@ -186,9 +215,9 @@ impl Case {
     /// Whom it is about, where it is about reaching somebody.
     fn peer(&self) -> Option<SocketAddr> {
         match self.request {
-            Request::Connect { to: peer, .. } | Request::Send { to: peer, .. } | Request::Receive { from: peer, .. } => {
-                Some(peer)
-            }
+            Request::Connect { to: peer, .. }
+            | Request::Send { to: peer, .. }
+            | Request::Receive { from: peer, .. } => Some(peer),
             Request::Bind(_) | Request::Resolve(_) => None,
         }
     }
@@ -218,7 +247,9 @@ impl Case {
 
     /// An IPv4 address that an IPv6 address carries, or a link-local address without its zone.
     fn a_denial_is_not_passed_by_another_form_of_the_address(&self) {
-        let Some(peer) = self.peer().filter(|peer| self.grants.deny.iter().any(|denied| denied.contains(*peer))) else {
+        let Some(peer) =
+            self.peer().filter(|peer| self.grants.deny.iter().any(|denied| denied.contains(*peer)))
+        else {
             return;
         };
         let others = match (peer.ip().to_canonical(), peer) {
@@ -236,7 +267,9 @@ impl Case {
     }
 
     fn own_addresses_are_granted_exactly(&self, decided: Result<GrantedBy, DenyReason>) {
-        let Some(peer) = self.peer().filter(|_| decided == Ok(GrantedBy::Grant) && !self.grants.inherit_network) else {
+        let Some(peer) =
+            self.peer().filter(|_| decided == Ok(GrantedBy::Grant) && !self.grants.inherit_network)
+        else {
             return;
         };
         let ip = peer.ip().to_canonical();
@@ -271,7 +304,9 @@ impl Case {
             Request::Bind(local) => Request::Bind(other(local)),
             Request::Connect { to, credit } => Request::Connect { to: other(to), credit },
             Request::Send { to, credit } => Request::Send { to: other(to), credit },
-            Request::Receive { from, listening } => Request::Receive { from: other(from), listening },
+            Request::Receive { from, listening } => {
+                Request::Receive { from: other(from), listening }
+            }
             Request::Resolve(name) => Request::Resolve(name),
         };
         assert_eq!(self.grants.decide(&request), decided, "{request:?} is not decided as {self:?}");
@@ -289,10 +324,14 @@ impl Case {
 
     fn a_refusal_is_one_line_and_its_flags_grant_what_was_asked(&self, reason: DenyReason) {
         let Self { grants, request, .. } = self;
-        let refusal = Refusal { component: "x", request, reason, grants, advice: &Advice::default() }.to_string();
+        let refusal =
+            Refusal { component: "x", request, reason, grants, advice: &Advice::default() }
+                .to_string();
         assert_eq!(refusal.lines().count(), 1, "{refusal}");
         let flags = Flags { grants, request }.to_string();
-        if !matches!(reason, DenyReason::NotGranted | DenyReason::Special(_)) || flags.contains("HOST:PORT") {
+        if !matches!(reason, DenyReason::NotGranted | DenyReason::Special(_))
+            || flags.contains("HOST:PORT")
+        {
             return;
         }
         // More than are listed.
@@ -305,11 +344,15 @@ impl Case {
         let spec = typed.restrict(typed.spec().unwrap_or_else(|| panic!("{flags} grants nothing")));
         let granted = Grants { own: grants.own.clone(), ..spec.with_addresses(&Names::default()) };
         assert!(granted.decide(request).is_ok(), "{flags} does not grant {request:?}");
-        let kept = Grants { send: grants.send.clone(), listen: grants.listen.clone(), ..granted.clone() };
+        let kept =
+            Grants { send: grants.send.clone(), listen: grants.listen.clone(), ..granted.clone() };
         assert_eq!(granted.deny, grants.deny, "{flags}");
         assert_eq!(granted.answer, grants.answer, "{flags}");
         assert_eq!(granted.from, grants.from, "{flags}");
-        assert!(granted.send.starts_with(&kept.send) && granted.listen.starts_with(&kept.listen), "{flags}");
+        assert!(
+            granted.send.starts_with(&kept.send) && granted.listen.starts_with(&kept.listen),
+            "{flags}"
+        );
         assert!(granted.resolve.starts_with(&grants.resolve), "{flags}");
     }
 }
@@ -333,9 +376,17 @@ fn both(these: &Grants, those: &Grants) -> Grants {
 /// Addresses that carry `v4`, as their documents have it.
 fn carriers(v4: Ipv4Addr) -> Vec<Ipv6Addr> {
     let bits = u128::from(v4.to_bits());
-    let with =
-        |prefix: &str, bits: u128| Ipv6Addr::from_bits(prefix.parse::<Ipv6Addr>().expect("a prefix").to_bits() | bits);
-    let last = ["::", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::", "fe80::5efe:0:0", "2001:db8::200:5efe:0:0"];
+    let with = |prefix: &str, bits: u128| {
+        Ipv6Addr::from_bits(prefix.parse::<Ipv6Addr>().expect("a prefix").to_bits() | bits)
+    };
+    let last = [
+        "::",
+        "::ffff:0:0:0",
+        "64:ff9b::",
+        "64:ff9b:1::",
+        "fe80::5efe:0:0",
+        "2001:db8::200:5efe:0:0",
+    ];
     let mut carriers: Vec<_> = last.into_iter().map(|prefix| with(prefix, bits)).collect();
     carriers.push(with("64:ff9b:1::", (bits >> 16) << 64 | (bits & 0xffff) << 40));
     carriers.push(with("2002::1", bits << 80));

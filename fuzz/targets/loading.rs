@@ -1,5 +1,6 @@
-//! Components that wasm-smith makes, or modules of its, instantiated thousands of times: what they take, in every process, stays
-//! within the limits, and so does the time until they have ended or were stopped.
+//! Components that wasm-smith makes, or modules of its, instantiated thousands of times: what they
+//! take, in every process, stays within the limits, and so does the time until they have ended or
+//! were stopped.
 
 #![no_main]
 
@@ -29,12 +30,13 @@ use wasm_smith::{Component, Config, Module};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 /// What compiling may take, and what instances may.
-const COMPILE: CompileLimits = CompileLimits { memory: ByteSize::mib(256), time: Duration::from_secs(2) };
+const COMPILE: CompileLimits =
+    CompileLimits { memory: ByteSize::mib(256), time: Duration::from_secs(2) };
 const MEMORY: ByteSize = ByteSize::mib(16);
 const TIME: Duration = Duration::from_secs(1);
 
-/// What a machine may take beside that: time on a busy one, and memory of this process itself, whose own code, allocator and
-/// fuzzer have some, and which holds what it got from the compiler.
+/// What a machine may take beside that: time on a busy one, and memory of this process itself,
+/// whose own code, allocator and fuzzer have some, and which holds what it got from the compiler.
 const BUSY: Duration = Duration::from_secs(10);
 const OWN: ByteSize = ByteSize::mib(768);
 
@@ -84,7 +86,9 @@ fn component(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     if bool::arbitrary(u)? {
         return Ok(Component::new(Config::default(), u)?.to_bytes());
     }
-    let layers = (0..u.int_in_range(0..=4)?).map(|_| u.int_in_range(1..=1000)).collect::<Result<Vec<usize>>>()?;
+    let layers = (0..u.int_in_range(0..=4)?)
+        .map(|_| u.int_in_range(1..=1000))
+        .collect::<Result<Vec<usize>>>()?;
     let times = u.int_in_range(1..=999)?;
     let config = Config {
         max_imports: 0,
@@ -104,11 +108,15 @@ fn component(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     }
     let program = wat::parse_str(PROGRAM).expect("a program");
     let place = section(4, PREAMBLE);
-    let start = program.windows(place.len()).position(|bytes| bytes == place).expect("it has an empty component in it");
+    let start = program
+        .windows(place.len())
+        .position(|bytes| bytes == place)
+        .expect("it has an empty component in it");
     Ok([&program[..start], &section(4, &nested), &program[start + place.len()..]].concat())
 }
 
-/// A program that does nothing, with room for a component, which has no name: that would be a section of its own.
+/// A program that does nothing, with room for a component, which has no name: that would be a
+/// section of its own.
 const PROGRAM: &str = r#"(component
     (component)
     (instance (instantiate 0))
@@ -147,11 +155,20 @@ fn run(program: &Program) {
     let (_, runtime) = &*HOST;
     let enforcer = Enforcer::new(|limit, exit| panic!("ended from outside: {limit:?}, {exit:?}"));
     let _watchdog = program.watched(&enforcer).expect("a thread");
-    let limits = Limits { memory: MEMORY, time: Some(TIME), compute: TIME / 5, compile: COMPILE, ..Limits::default() };
-    let (grants, meters) = (Arc::new(Grants::default().into()), Arc::new(Meters::new(Rates::default())));
+    let limits = Limits {
+        memory: MEMORY,
+        time: Some(TIME),
+        compute: TIME / 5,
+        compile: COMPILE,
+        ..Limits::default()
+    };
+    let (grants, meters) =
+        (Arc::new(Grants::default().into()), Arc::new(Meters::new(Rates::default())));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
-    let permissions =
-        Arc::new(InstancePermissions::new(Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)), &limits));
+    let permissions = Arc::new(InstancePermissions::new(
+        Arc::new(Guard::new("loading".to_owned(), grants, meters, ledger)),
+        &limits,
+    ));
     let instance = Instance {
         arguments: vec!["loading".to_owned()],
         stdout: MemoryOutputPipe::new(1 << 20),

@@ -1,4 +1,5 @@
-//! Policies: any text is read or refused in one line; and what is read is what the flags of the same names say.
+//! Policies: any text is read or refused in one line; and what is read is what the flags of the
+//! same names say.
 
 #![no_main]
 
@@ -111,25 +112,44 @@ impl<'a> Arbitrary<'a> for Settings {
 }
 
 impl Settings {
-    fn set(&mut self, key: &str, flag: &str, kind: Kind, input: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    fn set(
+        &mut self,
+        key: &str,
+        flag: &str,
+        kind: Kind,
+        input: &mut Unstructured<'_>,
+    ) -> arbitrary::Result<()> {
         let count = if kind == Kind::List { input.int_in_range(0..=2)? } else { 1 };
-        let values: Vec<_> = (0..count).map(|_| Value::of(kind, flag, input)).collect::<Result<_, _>>()?;
+        let values: Vec<_> =
+            (0..count).map(|_| Value::of(kind, flag, input)).collect::<Result<_, _>>()?;
         self.flags.extend(values.iter().map(|value| format!("{flag}={}", value.typed)));
         let written: Vec<_> = values.into_iter().map(|value| value.written).collect();
         let written = written.join(", ");
-        self.policy += &if kind == Kind::List { format!("{key} = [{written}]\n") } else { format!("{key} = {written}\n") };
+        self.policy += &if kind == Kind::List {
+            format!("{key} = [{written}]\n")
+        } else {
+            format!("{key} = {written}\n")
+        };
         Ok(())
     }
 
     fn check(self) {
-        let line =
-            ["udping-host".to_owned()].into_iter().chain(self.flags.clone()).chain(["run".to_owned(), "x".to_owned()]);
+        let line = ["udping-host".to_owned()]
+            .into_iter()
+            .chain(self.flags.clone())
+            .chain(["run".to_owned(), "x".to_owned()]);
         match (Policy::parse(&self.policy), Cli::try_parse_from(line)) {
             (Ok(policy), Ok(cli)) => {
-                assert_eq!((policy.grants, policy.limits), (cli.flags.grants, cli.flags.limits), "{self:?}");
+                assert_eq!(
+                    (policy.grants, policy.limits),
+                    (cli.flags.grants, cli.flags.limits),
+                    "{self:?}"
+                );
             }
             (Err(error), Err(_)) => assert_eq!(error.lines().count(), 1, "{error:?}"),
-            (policy, cli) => panic!("one takes it and the other does not: {self:#?}\n{policy:?}\n{cli:?}"),
+            (policy, cli) => {
+                panic!("one takes it and the other does not: {self:#?}\n{policy:?}\n{cli:?}")
+            }
         }
     }
 }
@@ -145,11 +165,16 @@ impl Value {
         // Their flag splits at commas, and takes no numbers.
         let is_option = flag == "-S";
         Ok(match input.int_in_range(0..=7_u8)? {
-            _ if kind == Kind::Number => Self::same(input.arbitrary::<i64>()? >> input.int_in_range(0..=63)?),
+            _ if kind == Kind::Number => {
+                Self::same(input.arbitrary::<i64>()? >> input.int_in_range(0..=63)?)
+            }
             0 if !is_option => Self::same(i64::from(input.arbitrary::<i16>()?)),
             1 if !is_option => {
                 let number: f64 = input.arbitrary()?;
-                Self { typed: number.to_string(), written: format!("{number:?}").replace("NaN", "nan") }
+                Self {
+                    typed: number.to_string(),
+                    written: format!("{number:?}").replace("NaN", "nan"),
+                }
             }
             2 | 3 if !is_option => Self::text(input.arbitrary()?),
             _ => Self::text(input.choose(&WORDS)?),

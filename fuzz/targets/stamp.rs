@@ -17,7 +17,9 @@ use udping_core::server::Sessions;
 use udping_core::server::{Arrival, Config, DropRate, Keyed, Server, Verdict};
 use udping_core::stats::Measured;
 use udping_core::wire::Key;
-use udping_core::wire::stamp::{AUTHENTICATED, ErrorEstimate, Reply, Request, Timestamp, UNAUTHENTICATED};
+use udping_core::wire::stamp::{
+    AUTHENTICATED, ErrorEstimate, Reply, Request, Timestamp, UNAUTHENTICATED,
+};
 use udping_core::{Instant, UnixTime};
 
 fuzz_target!(|session: Session| {
@@ -73,8 +75,13 @@ impl Payload {
         match self {
             Self::Bytes(bytes) => datagram.extend(bytes),
             Self::Request { seq, sent, error, ssid, size } => {
-                let (sent, error) = (Timestamp::from_be_bytes(*sent), ErrorEstimate::from_bits(*error));
-                Request { seq: Seq(*seq), sent, error, ssid: *ssid }.encode((*size).into(), key, &mut datagram);
+                let (sent, error) =
+                    (Timestamp::from_be_bytes(*sent), ErrorEstimate::from_bits(*error));
+                Request { seq: Seq(*seq), sent, error, ssid: *ssid }.encode(
+                    (*size).into(),
+                    key,
+                    &mut datagram,
+                );
             }
             Self::Again { which, spoilt } => {
                 datagram.extend(answers.get(usize::from(*which)).into_iter().flatten());
@@ -105,7 +112,8 @@ impl Session {
         self.keyed.then(key)
     }
 
-    /// No answer is longer than what it answers, but for TWAMP Light's, and none is an answer to an answer.
+    /// No answer is longer than what it answers, but for TWAMP Light's, and none is an answer to an
+    /// answer.
     fn reflect(&self) {
         let key = self.key();
         let config = Config {
@@ -113,7 +121,9 @@ impl Session {
             seed: 0,
             salt: 0,
             echo_all: self.echo_all,
-            keyed: self.key().map(|key| Keyed { keys: key.into(), replay_window: Duration::from_secs(60) }),
+            keyed: self
+                .key()
+                .map(|key| Keyed { keys: key.into(), replay_window: Duration::from_secs(60) }),
         };
         let reflector = Reflector {
             clock: ErrorEstimate::of_clock(false),
@@ -132,28 +142,38 @@ impl Session {
                     server.depart(|| wall, [datagram.as_mut_slice()].into_iter());
                     let least = if self.keyed { AUTHENTICATED } else { UNAUTHENTICATED };
                     let may_grow = self.twamp_light && !self.keyed;
-                    assert_eq!(datagram.len(), if may_grow { came.len().max(least) } else { came.len() });
+                    assert_eq!(
+                        datagram.len(),
+                        if may_grow { came.len().max(least) } else { came.len() }
+                    );
                     let reply = Reply::decode(&datagram, key.as_ref()).expect("a reply");
                     assert_eq!(reply.sender_seq.0.to_be_bytes(), came[..4]);
                     assert!(!answers.contains(&came), "an answer is not answered");
                     answers.push(datagram);
                 }
                 Verdict::Drop => unreachable!("nothing is dropped"),
-                Verdict::Refuse(_) => assert_eq!(datagram, came, "what is refused is left as it is"),
+                Verdict::Refuse(_) => {
+                    assert_eq!(datagram, came, "what is refused is left as it is")
+                }
             }
         }
         let counts = server.counts();
         assert_eq!(counts.received, answers.len() as u64 + counts.refused.total());
     }
 
-    /// What comes to a sender is counted once, and only what repeats a request of its own is a reply.
+    /// What comes to a sender is counted once, and only what repeats a request of its own is a
+    /// reply.
     fn ping(&self) {
         let peer: SocketAddr = "192.0.2.7:862".parse().expect("an address");
         let error = ErrorEstimate::of_clock(true);
         let config = client::Config {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
-            codec: Codec { protocol: Protocol::Stamp { ssid: 7, error }, size: 0, keys: self.key().map(Into::into) },
+            codec: Codec {
+                protocol: Protocol::Stamp { ssid: 7, error },
+                size: 0,
+                keys: self.key().map(Into::into),
+            },
             first: Seq(0),
             measured: Measured { one_way: true, synced: Some(error), stateful: self.stateful },
             count: None,
@@ -170,7 +190,8 @@ impl Session {
         for payload in &self.payloads {
             now = now + Duration::from_millis(1);
             if let Some(departure) = pinger.poll_transmit(now, wall) {
-                let request = Request::decode(departure.datagram, self.key().as_ref()).expect("a request");
+                let request =
+                    Request::decode(departure.datagram, self.key().as_ref()).expect("a request");
                 let reply = Reply {
                     seq: request.seq,
                     sent: Timestamp::ntp(wall),
@@ -189,12 +210,21 @@ impl Session {
             let datagram = payload.bytes(self.key().as_ref(), &replies);
             let is_reply = replies.contains(&datagram);
             let before = pinger.results().total.foreign;
-            pinger.handle_input(client::Arrival { now, wall, source_port: 0, from: peer }, &datagram);
+            pinger
+                .handle_input(client::Arrival { now, wall, source_port: 0, from: peer }, &datagram);
             arrived += 1;
             let summary = pinger.results().total;
             assert!(!is_reply || summary.foreign == before);
-            assert_eq!(summary.sent, summary.received + summary.late + summary.lost + summary.awaited, "{summary:?}");
-            assert_eq!(arrived, summary.received + summary.late + summary.duplicates + summary.foreign, "{summary:?}");
+            assert_eq!(
+                summary.sent,
+                summary.received + summary.late + summary.lost + summary.awaited,
+                "{summary:?}"
+            );
+            assert_eq!(
+                arrived,
+                summary.received + summary.late + summary.duplicates + summary.foreign,
+                "{summary:?}"
+            );
         }
         while pinger.finish(now) {}
         let summary = pinger.results().total;

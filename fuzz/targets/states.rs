@@ -1,5 +1,5 @@
-//! Programs of calls on sockets (`udping_model`), on each path that datagrams can take: what comes of them is what the model
-//! says.
+//! Programs of calls on sockets (`udping_model`), on each path that datagrams can take: what comes
+//! of them is what the model says.
 
 #![no_main]
 
@@ -69,7 +69,12 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Outcome) {
     let stderr = MemoryOutputPipe::new(OUTPUT);
     let limits = Limits::default();
     let permissions = Arc::new(InstancePermissions::new(
-        Arc::new(Guard::new("obeys".to_owned(), grants, Arc::new(Meters::new(Rates::default())), ledger)),
+        Arc::new(Guard::new(
+            "obeys".to_owned(),
+            grants,
+            Arc::new(Meters::new(Rates::default())),
+            ledger,
+        )),
         &limits,
     ));
     let instance = Instance {

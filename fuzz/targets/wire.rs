@@ -1,4 +1,5 @@
-//! What comes from the network: the text of a ping, tags, and what server and client make of datagrams.
+//! What comes from the network: the text of a ping, tags, and what server and client make of
+//! datagrams.
 
 #![no_main]
 
@@ -53,7 +54,8 @@ fn open(datagram: &[u8]) {
         let sealed = seal(direction, datagram);
         assert_eq!(key.open(direction, &sealed), Some(datagram));
         assert_eq!(key.open(direction, &sealed[1..]), None);
-        let other = if direction == Direction::Request { Direction::Reply } else { Direction::Request };
+        let other =
+            if direction == Direction::Request { Direction::Reply } else { Direction::Request };
         assert_eq!(key.open(other, &sealed), None);
     }
     if let Ok(text) = str::from_utf8(datagram) {
@@ -69,7 +71,8 @@ fn seal(direction: Direction, message: &[u8]) -> Vec<u8> {
     [message, &key().tag(direction, message)].concat()
 }
 
-/// A datagram, mostly near to what is expected: wholly random bytes would all be refused for the same reason.
+/// A datagram, mostly near to what is expected: wholly random bytes would all be refused for the
+/// same reason.
 #[derive(Arbitrary, Clone, Debug)]
 enum Payload {
     Bytes(Vec<u8>),
@@ -92,7 +95,8 @@ impl Payload {
         match self {
             Self::Bytes(bytes) => bytes.clone(),
             Self::Ping { seq, seconds, nanoseconds, size, tail } => {
-                let sent_at = UnixTime { seconds: *seconds, nanoseconds: nanoseconds % 1_000_000_000 };
+                let sent_at =
+                    UnixTime { seconds: *seconds, nanoseconds: nanoseconds % 1_000_000_000 };
                 let mut datagram = Vec::new();
                 Ping { seq: udping_core::Seq(*seq), sent_at }.encode((*size).into(), &mut datagram);
                 datagram.extend(tail);
@@ -120,7 +124,8 @@ impl ServerSession {
     fn check(self) {
         let Self { uppercase, echo_all, pings_only, replay_window, .. } = self;
         let config = Config {
-            drop_rate: DropRate::from_percent((self.drop_percent % 101).into()).expect("a percentage"),
+            drop_rate: DropRate::from_percent((self.drop_percent % 101).into())
+                .expect("a percentage"),
             seed: self.seed,
             salt: self.salt,
             echo_all,
@@ -138,8 +143,12 @@ impl ServerSession {
                 Verdict::Answer => {
                     answers += 1;
                     assert_ne!(from.port(), 0, "{from}");
-                    assert!(!from.ip().to_canonical().is_unspecified() && !from.ip().to_canonical().is_multicast());
-                    let (text, asked) = (server::text(key.as_ref(), &datagram), server::text(key.as_ref(), &came));
+                    assert!(
+                        !from.ip().to_canonical().is_unspecified()
+                            && !from.ip().to_canonical().is_multicast()
+                    );
+                    let (text, asked) =
+                        (server::text(key.as_ref(), &datagram), server::text(key.as_ref(), &came));
                     assert!(text.eq_ignore_ascii_case(asked), "an answer says what was asked");
                     assert!(uppercase || text == asked);
                     assert!(!uppercase || !text.iter().any(u8::is_ascii_lowercase));
@@ -147,18 +156,28 @@ impl ServerSession {
                     if let Some(window) = replay_window {
                         let key = key.as_ref().expect("there is a window for a key alone");
                         assert_eq!(key.open(Direction::Reply, &datagram), Some(text));
-                        let asked = key.open(Direction::Request, &came).expect("only what is tagged is answered");
-                        assert!(Ping::decode(asked).expect("only pings are").sent_at.distance(wall) <= window);
+                        let asked = key
+                            .open(Direction::Request, &came)
+                            .expect("only what is tagged is answered");
+                        assert!(
+                            Ping::decode(asked).expect("only pings are").sent_at.distance(wall)
+                                <= window
+                        );
                         assert_eq!(datagram.len(), text.len() + TAG);
                     }
                 }
                 Verdict::Drop => assert_ne!(self.drop_percent % 101, 0),
-                Verdict::Refuse(_) => assert_eq!(datagram, came, "what is refused is left as it is"),
+                Verdict::Refuse(_) => {
+                    assert_eq!(datagram, came, "what is refused is left as it is")
+                }
             }
         }
         let counts = server.counts();
         assert_eq!(counts.received, answers + counts.dropped + counts.refused.total());
-        assert_eq!(counts.refused.total(), Refusal::ALL.iter().map(|refusal| counts.refused.of(*refusal)).sum::<u64>());
+        assert_eq!(
+            counts.refused.total(),
+            Refusal::ALL.iter().map(|refusal| counts.refused.of(*refusal)).sum::<u64>()
+        );
     }
 }
 
@@ -199,7 +218,11 @@ impl ClientSession {
         let config = client::Config {
             targets: vec![peer],
             source_ports: NonZeroUsize::MIN,
-            codec: Codec { protocol: Protocol::Text, size: self.size.into(), keys: self.keyed.then(|| key().into()) },
+            codec: Codec {
+                protocol: Protocol::Text,
+                size: self.size.into(),
+                keys: self.keyed.then(|| key().into()),
+            },
             first: Protocol::Text.first(),
             measured: Measured::default(),
             count: Some(self.count.into()),
@@ -209,8 +232,12 @@ impl ClientSession {
             timeout: self.timeout,
             deadline: None,
         };
-        let arrival =
-            |now, from| client::Arrival { now, wall: UnixTime { seconds: 0, nanoseconds: 0 }, source_port: 0, from };
+        let arrival = |now, from| client::Arrival {
+            now,
+            wall: UnixTime { seconds: 0, nanoseconds: 0 },
+            source_port: 0,
+            from,
+        };
         let mut now = Instant::from_nanos(0);
         let mut pinger = Pinger::new(config, now);
         let (mut sent, mut attempts, mut arrived) = (Vec::new(), 0, 0);
@@ -218,7 +245,8 @@ impl ClientSession {
             let wall = UnixTime { seconds: self.wall, nanoseconds: 0 };
             match step {
                 ClientStep::Wait(span) => {
-                    now = now + interval.saturating_mul(span % 8).max(Duration::from_nanos(span.into()))
+                    now = now
+                        + interval.saturating_mul(span % 8).max(Duration::from_nanos(span.into()))
                 }
                 ClientStep::Send => {
                     if let Some(departure) = pinger.poll_transmit(now, wall) {
@@ -245,33 +273,55 @@ impl ClientSession {
                     let spoils = |(at, bits): (u8, u8)| {
                         let at = usize::from(at) % reply.len();
                         reply[at] ^= bits;
-                        // Case is all that may differ from something that was sent, and under a tag not even that.
-                        bits != 0 && (self.keyed || !sent.iter().any(|sent| reply.eq_ignore_ascii_case(sent)))
+                        // Case is all that may differ from something that was sent, and under a tag
+                        // not even that.
+                        bits != 0
+                            && (self.keyed
+                                || !sent.iter().any(|sent| reply.eq_ignore_ascii_case(sent)))
                     };
                     let is_spoilt = spoilt.is_some_and(spoils);
                     let before = pinger.results().total;
                     pinger.handle_input(arrival(now, peer), &reply);
                     arrived += 1;
-                    assert_eq!(pinger.results().total.foreign - before.foreign, u64::from(is_spoilt), "{reply:?}");
+                    assert_eq!(
+                        pinger.results().total.foreign - before.foreign,
+                        u64::from(is_spoilt),
+                        "{reply:?}"
+                    );
                 }
                 ClientStep::Datagram { from_peer, payload } => {
                     let before = pinger.results().total.foreign;
-                    pinger.handle_input(arrival(now, if from_peer { peer } else { stranger }), &payload.bytes());
+                    pinger.handle_input(
+                        arrival(now, if from_peer { peer } else { stranger }),
+                        &payload.bytes(),
+                    );
                     arrived += 1;
-                    assert!(from_peer || pinger.results().total.foreign == before + 1, "a stranger is not heard");
+                    assert!(
+                        from_peer || pinger.results().total.foreign == before + 1,
+                        "a stranger is not heard"
+                    );
                 }
                 ClientStep::Stop => pinger.stop(),
             }
             pinger.handle_timeout(now);
             let summary = pinger.results().total;
             assert_eq!(summary.sent + summary.send_errors, attempts);
-            assert_eq!(summary.sent, summary.received + summary.late + summary.lost + summary.awaited, "{summary:?}");
-            assert_eq!(arrived, summary.received + summary.late + summary.duplicates + summary.foreign, "{summary:?}");
+            assert_eq!(
+                summary.sent,
+                summary.received + summary.late + summary.lost + summary.awaited,
+                "{summary:?}"
+            );
+            assert_eq!(
+                arrived,
+                summary.received + summary.late + summary.duplicates + summary.foreign,
+                "{summary:?}"
+            );
             assert!((0.0..=1.0).contains(&summary.loss_ratio()));
         }
         let mut told = 0;
         while let Some(happened) = pinger.poll_event() {
-            told += u64::from(matches!(happened.event, Event::Reply { .. } | Event::Foreign { .. }));
+            told +=
+                u64::from(matches!(happened.event, Event::Reply { .. } | Event::Foreign { .. }));
         }
         assert_eq!(told, arrived);
     }

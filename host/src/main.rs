@@ -31,7 +31,10 @@ fn main() -> ExitCode {
             log::start(cli.log());
             execute(cli)
         }
-        Err(error) if !error.use_stderr() || error.kind() == UsageError::DisplayHelpOnMissingArgumentOrSubcommand => {
+        Err(error)
+            if !error.use_stderr()
+                || error.kind() == UsageError::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
             error.exit()
         }
         Err(error) => Err(anyhow::Error::msg(cli::complaint(&error))),
@@ -55,7 +58,9 @@ fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
     match command {
         Command::Client(given) => run::run(&plan(&flags, "client".into(), given.arguments)?),
         Command::Server(given) => run::run(&plan(&flags, "server".into(), given.arguments)?),
-        Command::Run(run) => run::run(&plan(&run.flags.or(flags), run.component, run.arguments.arguments)?),
+        Command::Run(run) => {
+            run::run(&plan(&run.flags.or(flags), run.component, run.arguments.arguments)?)
+        }
         Command::Path(words) => {
             let mut words = words.into_iter();
             run::run(&plan(&flags, words.next().unwrap_or_default().into(), words.collect())?)
@@ -95,7 +100,10 @@ fn loading(mut before: RunFlags, after: CompileFlags) -> Result<Loading> {
 
 fn runs_none(flags: &RunFlags) -> Result<()> {
     let asked = *flags != RunFlags::default();
-    ensure!(!asked, "grants, limits and tuning are for a component that runs, and this command runs none");
+    ensure!(
+        !asked,
+        "grants, limits and tuning are for a component that runs, and this command runs none"
+    );
     Ok(())
 }
 
@@ -111,12 +119,17 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Plot { results, output } => udping_host::commands::plot::plot(&results, &output)?,
         Command::Emit { component } => {
             let name = component.component().name;
-            ensure!(!out.is_terminal(), "a component is no text for a terminal: udping-host emit {name} > {name}.wasm");
+            ensure!(
+                !out.is_terminal(),
+                "a component is no text for a terminal: udping-host emit {name} > {name}.wasm"
+            );
             out.write_all(component.component().bytes)?;
         }
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man { page } => out.write_all(&page.render()?)?,
-        Command::Help { command } => cli::explained(command.as_deref()).map_err(anyhow::Error::msg)?.print_long_help()?,
+        Command::Help { command } => {
+            cli::explained(command.as_deref()).map_err(anyhow::Error::msg)?.print_long_help()?
+        }
         // Those that have a component.
         _ => {}
     }

@@ -1,4 +1,5 @@
-//! What a process cannot do that compiles a component, tried out in a process of its own: this test, run once more.
+//! What a process cannot do that compiles a component, tried out in a process of its own: this
+//! test, run once more.
 
 #![cfg(all(target_os = "linux", feature = "compiler"))]
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
@@ -29,8 +30,14 @@ fn attempts() {
     }
     let say = |what: &str, kind: Result<(), ErrorKind>| println!("attempt: {what}: {kind:?}");
     say("read a file", File::open("/etc/passwd").map(drop).map_err(|error| error.kind()));
-    say("write a file", fs::write(env::temp_dir().join("udping-confined-test"), "x").map_err(|error| error.kind()));
-    say("start a program", Command::new("/bin/true").status().map(drop).map_err(|error| error.kind()));
+    say(
+        "write a file",
+        fs::write(env::temp_dir().join("udping-confined-test"), "x").map_err(|error| error.kind()),
+    );
+    say(
+        "start a program",
+        Command::new("/bin/true").status().map(drop).map_err(|error| error.kind()),
+    );
     say("use TCP", TcpStream::connect("127.0.0.1:9").map(drop).map_err(|error| error.kind()));
     say("use UDP", UdpSocket::bind("127.0.0.1:0").map(drop).map_err(|error| error.kind()));
     say("use Unix sockets", UnixDatagram::unbound().map(drop).map_err(|error| error.kind()));
@@ -38,7 +45,10 @@ fn attempts() {
     say("take a gigabyte", taken.map_err(|_| ErrorKind::OutOfMemory));
     // What compiling does.
     say("start a thread", thread::spawn(|| ()).join().map_err(|_| ErrorKind::Other));
-    say("take a megabyte", Vec::<u8>::new().try_reserve_exact(1 << 20).map_err(|_| ErrorKind::OutOfMemory));
+    say(
+        "take a megabyte",
+        Vec::<u8>::new().try_reserve_exact(1 << 20).map_err(|_| ErrorKind::OutOfMemory),
+    );
 }
 
 fn attempts_as(role: &str) -> Vec<String> {
@@ -67,15 +77,21 @@ fn who_compiles_has_neither_files_nor_network_nor_more_memory_than_it_may() {
     assert_eq!(attempts_as("confined"), expected.map(|(what, result)| format!("{what}: {result}")));
 }
 
-/// Without that, each attempt succeeds: else the test above would show nothing. Limits stay also where nothing is hardened.
+/// Without that, each attempt succeeds: else the test above would show nothing. Limits stay also
+/// where nothing is hardened.
 #[test]
 fn who_is_not_confined_can_do_all_of_that() {
     for (role, gigabyte) in [("none", "Ok(())"), ("not hardened", "Err(OutOfMemory)")] {
         let attempts = attempts_as(role);
-        for what in ["read a file", "write a file", "start a program", "use UDP", "use Unix sockets"] {
+        for what in
+            ["read a file", "write a file", "start a program", "use UDP", "use Unix sockets"]
+        {
             assert!(attempts.contains(&format!("{what}: Ok(())")), "{role}: {what}: {attempts:?}");
         }
-        assert!(attempts.contains(&"use TCP: Err(ConnectionRefused)".to_owned()), "{role}: {attempts:?}");
+        assert!(
+            attempts.contains(&"use TCP: Err(ConnectionRefused)".to_owned()),
+            "{role}: {attempts:?}"
+        );
         assert!(attempts.contains(&format!("take a gigabyte: {gigabyte}")), "{role}: {attempts:?}");
     }
 }

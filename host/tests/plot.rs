@@ -42,7 +42,9 @@ fn refusal(folder: &Path, arguments: &[&str]) -> String {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.collect();
     names.sort_unstable();
     names
@@ -51,9 +53,13 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 fn results_from_a_file_or_from_standard_input_are_drawn_alike() {
     let folder = folder();
-    for (results, output) in [("results.json", "a.svg"), ("-", "b.svg"), ("results.json", "c.html")] {
+    for (results, output) in [("results.json", "a.svg"), ("-", "b.svg"), ("results.json", "c.html")]
+    {
         let output = plot(folder.path(), &[results, "-o", output]);
-        assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+        assert!(
+            output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+            "{output:?}"
+        );
     }
     let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
     assert!(read("a.svg").starts_with("<svg ") && read("a.svg") == read("b.svg"));
@@ -74,8 +80,13 @@ fn what_cannot_be_drawn_is_refused_in_one_line() {
         refusal(&["results.json", "-o", "x.png"]),
         "x.png: ends neither in .svg nor in .html, which are what can be drawn"
     );
-    assert!(refusal(&["missing.json", "-o", "x.svg"]).starts_with("missing.json: cannot be read: "));
-    assert!(refusal(&["results.json", "-o", "missing/x.svg"]).starts_with("cannot write missing/x.svg: "));
+    assert!(
+        refusal(&["missing.json", "-o", "x.svg"]).starts_with("missing.json: cannot be read: ")
+    );
+    assert!(
+        refusal(&["results.json", "-o", "missing/x.svg"])
+            .starts_with("cannot write missing/x.svg: ")
+    );
     fs::write(folder.path().join("results.json"), "PING localhost").unwrap();
     assert!(refusal(&["-", "-o", "x.svg"]).starts_with("standard input: is not JSON: "));
     assert_eq!(names(folder.path()), ["results.json", "short.json"]);
@@ -87,7 +98,10 @@ fn an_output_is_replaced_by_a_whole_one_or_not_at_all() {
     let output = folder.path().join("x.svg");
     fs::write(&output, "before").unwrap();
     fs::write(folder.path().join("cut.json"), &RESULTS[..RESULTS.len() / 2]).unwrap();
-    assert!(refusal(folder.path(), &["cut.json", "-o", "x.svg"]).starts_with("cut.json: ends in its middle"));
+    assert!(
+        refusal(folder.path(), &["cut.json", "-o", "x.svg"])
+            .starts_with("cut.json: ends in its middle")
+    );
     assert_eq!(fs::read_to_string(&output).unwrap(), "before");
     assert!(plot(folder.path(), &["results.json", "-o", "x.svg"]).status.success());
     assert!(fs::read_to_string(&output).unwrap().ends_with("</svg>\n"));
@@ -101,11 +115,16 @@ fn a_full_disk_leaves_what_was_there() {
     let folder = folder();
     fs::write(folder.path().join("x.svg"), "before").unwrap();
     // Files of 1 block at most, and an error in place of a signal.
-    let limited = format!("trap '' XFSZ; ulimit -f 1; '{}' plot results.json -o x.svg", env!("CARGO_BIN_EXE_udping-host"));
-    let output = Command::new("bash").args(["-c", &limited]).current_dir(folder.path()).output().unwrap();
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 1; '{}' plot results.json -o x.svg",
+        env!("CARGO_BIN_EXE_udping-host")
+    );
+    let output =
+        Command::new("bash").args(["-c", &limited]).current_dir(folder.path()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        output.status.code() == Some(2) && said.starts_with("udping-host: cannot write x.svg: File too large"),
+        output.status.code() == Some(2)
+            && said.starts_with("udping-host: cannot write x.svg: File too large"),
         "{said}"
     );
     assert_eq!(fs::read_to_string(folder.path().join("x.svg")).unwrap(), "before");
@@ -117,7 +136,18 @@ fn a_full_disk_leaves_what_was_there() {
 fn a_figure_is_readable_as_any_new_file_is() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = folder();
-    let command = format!("umask 027; '{}' plot results.json -o x.svg", env!("CARGO_BIN_EXE_udping-host"));
-    assert!(Command::new("bash").args(["-c", &command]).current_dir(folder.path()).status().unwrap().success());
-    assert_eq!(fs::metadata(folder.path().join("x.svg")).unwrap().permissions().mode() & 0o777, 0o640);
+    let command =
+        format!("umask 027; '{}' plot results.json -o x.svg", env!("CARGO_BIN_EXE_udping-host"));
+    assert!(
+        Command::new("bash")
+            .args(["-c", &command])
+            .current_dir(folder.path())
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(
+        fs::metadata(folder.path().join("x.svg")).unwrap().permissions().mode() & 0o777,
+        0o640
+    );
 }

@@ -1,4 +1,5 @@
-//! What the suites share: the two runtimes, servers and clients as processes, and limits on how long anything may take.
+//! What the suites share: the two runtimes, servers and clients as processes, and limits on how
+//! long anything may take.
 
 pub mod namespace;
 pub mod responder;
@@ -20,7 +21,8 @@ use udping_components::Component;
 
 pub use udping_components::{CLIENT, SERVER};
 
-/// How long a process may take before the test that started it fails. Nothing here should come near it.
+/// How long a process may take before the test that started it fails. Nothing here should come near
+/// it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The paths that datagrams take through the host.
@@ -39,15 +41,20 @@ pub mod guests {
     /// Panics with the message "the guest says why".
     pub const PANICS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/panics.wasm"));
     /// Opens sockets, and closes none.
-    pub const OPENS_SOCKETS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/opens_sockets.wasm"));
+    pub const OPENS_SOCKETS: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/opens_sockets.wasm"));
     /// Listens, as it may, and sends to whoever it likes.
-    pub const SENDS_TO_STRANGERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sends_to_strangers.wasm"));
+    pub const SENDS_TO_STRANGERS: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/sends_to_strangers.wasm"));
     /// Echoes, and traps where a datagram is "trap".
-    pub const TRAPS_IN_BATCH: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/traps_in_batch.wasm"));
+    pub const TRAPS_IN_BATCH: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/traps_in_batch.wasm"));
     /// Writes to standard error without end.
-    pub const FLOODS_STDERR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/floods_stderr.wasm"));
+    pub const FLOODS_STDERR: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/floods_stderr.wasm"));
     /// Writes to standard output without end.
-    pub const FLOODS_STDOUT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/floods_stdout.wasm"));
+    pub const FLOODS_STDOUT: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/floods_stdout.wasm"));
     /// Waits for three seconds for datagrams, and says how many it received.
     pub const WAITS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/waits.wasm"));
     /// Writes what its arguments say, and shows its variables.
@@ -92,7 +99,8 @@ macro_rules! under_all_runtimes {
 }
 
 impl Runtime {
-    /// Whether it is installed. Where one is not, the test says so, and passes, but not where every peer has to be there.
+    /// Whether it is installed. Where one is not, the test says so, and passes, but not where every
+    /// peer has to be there.
     pub fn is_there(self) -> bool {
         let is_there = self.program().is_some();
         if !is_there {
@@ -110,17 +118,25 @@ impl Runtime {
         }
     }
 
-    /// The command that runs `component` with `arguments`: under udping-host these are also the grant.
+    /// The command that runs `component` with `arguments`: under udping-host these are also the
+    /// grant.
     pub fn command(self, component: Component, arguments: &[&str]) -> Command {
         self.command_with_key(None, component, arguments)
     }
 
     /// The same, with the hexadecimal digits of a key in the component's environment.
-    pub fn command_with_key(self, key: Option<&str>, component: Component, arguments: &[&str]) -> Command {
+    pub fn command_with_key(
+        self,
+        key: Option<&str>,
+        component: Component,
+        arguments: &[&str],
+    ) -> Command {
         let mut command = match self {
             Self::UdpingHost => udping_host(),
             stock => {
-                let program = stock.program().unwrap_or_else(|| panic!("{self:?} is not installed: make peers"));
+                let program = stock
+                    .program()
+                    .unwrap_or_else(|| panic!("{self:?} is not installed: make peers"));
                 let mut command = Command::new(program);
                 command.args(["run", "-S", "inherit-network"]);
                 command
@@ -142,7 +158,8 @@ pub fn udping_host() -> Command {
     Command::new(host_program())
 }
 
-/// `wasmtime run`, the stock CLI, with nothing said yet; `None` where it is not installed, as the test says then.
+/// `wasmtime run`, the stock CLI, with nothing said yet; `None` where it is not installed, as the
+/// test says then.
 pub fn wasmtime() -> Option<Command> {
     let program = Runtime::Wasmtime.is_there().then(|| Runtime::Wasmtime.program()).flatten();
     let mut command = Command::new(program?);
@@ -160,13 +177,21 @@ fn build_dir() -> PathBuf {
     let program = env::current_exe().expect("a program has a path");
     let folder = program.parent().expect("a program is in a folder");
     // A test is TARGET/PROFILE/deps/TEST, and a program TARGET/PROFILE/PROGRAM.
-    if folder.ends_with("deps") { folder.parent().expect("deps is in a folder").to_owned() } else { folder.to_owned() }
+    if folder.ends_with("deps") {
+        folder.parent().expect("deps is in a folder").to_owned()
+    } else {
+        folder.to_owned()
+    }
 }
 
 /// A program of this workspace.
 fn program(name: &str) -> PathBuf {
     let path = build_dir().join(name);
-    assert!(path.exists(), "{} is not built: run `cargo build` before this suite alone", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: run `cargo build` before this suite alone",
+        path.display()
+    );
     path
 }
 
@@ -174,26 +199,35 @@ fn program(name: &str) -> PathBuf {
 pub fn file(name: &str, content: &[u8]) -> PathBuf {
     static WRITING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = build_dir().join("test-files").join(process::id().to_string()).join(digest(content)).join(name);
+    let path = build_dir()
+        .join("test-files")
+        .join(process::id().to_string())
+        .join(digest(content))
+        .join(name);
     if !path.exists() {
-        fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder for the test's files");
+        fs::create_dir_all(path.parent().expect("it has a folder"))
+            .expect("a folder for the test's files");
         fs::write(&path, content).expect("the test's file");
     }
     path
 }
 
-/// A file of that name with that content, which nobody else can write: among the system's temporary files, since others may
-/// be able to write the folders above this workspace.
+/// A file of that name with that content, which nobody else can write: among the system's temporary
+/// files, since others may be able to write the folders above this workspace.
 pub fn own_file(name: &str, content: &[u8]) -> PathBuf {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = tempfile::Builder::new().prefix("udping-test").tempdir().expect("a folder for the test's files");
+        let folder = tempfile::Builder::new()
+            .prefix("udping-test")
+            .tempdir()
+            .expect("a folder for the test's files");
         folder.keep()
     });
     static WRITING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let path = FOLDER.join(digest(content)).join(name);
     if !path.exists() {
-        fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder for the test's files");
+        fs::create_dir_all(path.parent().expect("it has a folder"))
+            .expect("a folder for the test's files");
         fs::write(&path, content).expect("the test's file");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is this user's");
     }
@@ -228,7 +262,10 @@ pub fn peer(script: &str, arguments: &[&str]) -> Command {
 pub fn installed(program: &str) -> Option<PathBuf> {
     let tools = build_dir().with_file_name("tools").join("bin");
     let path = env::var_os("PATH").unwrap_or_default();
-    iter::once(tools).chain(env::split_paths(&path)).map(|folder| folder.join(program)).find(|path| path.is_file())
+    iter::once(tools)
+        .chain(env::split_paths(&path))
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
 }
 
 /// Waits for something to become so, and fails the test where it does not.
@@ -304,7 +341,8 @@ impl Process {
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let stderr = child.stderr.take().expect("it is piped");
         Self { child, stdout, stderr }
@@ -346,7 +384,8 @@ impl Process {
         Outcome { status, stdout: text(stdout), stderr: text(stderr) }
     }
 
-    /// Waits for its end without reading what it writes, which then may block it; of that, the outcome has what got through.
+    /// Waits for its end without reading what it writes, which then may block it; of that, the
+    /// outcome has what got through.
     #[track_caller]
     pub fn wait_unread(mut self) -> Outcome {
         within_patience(self.pid(), || self.child.wait()).expect("it is our child");
@@ -361,7 +400,9 @@ impl Process {
     /// What of it is in memory, in bytes (`VmRSS`).
     pub fn resident(&self) -> io::Result<u64> {
         let status = fs::read_to_string(self.proc("status"))?;
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        let kibibytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
         let kibibytes: u64 = kibibytes.ok_or_else(|| io::Error::other("no VmRSS: it has ended"))?;
         Ok(kibibytes * 1024)
     }
@@ -420,7 +461,8 @@ impl Server {
     #[track_caller]
     pub fn listening(command: &mut Command) -> Self {
         let mut process = Process::start(command);
-        let addresses: Vec<_> = process.line().split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let addresses: Vec<_> =
+            process.line().split_whitespace().filter_map(|word| word.parse().ok()).collect();
         assert!(!addresses.is_empty(), "its first line names no address");
         Self { process, addresses }
     }
@@ -448,7 +490,13 @@ pub fn ping(runtime: Runtime, server: &Server, options: &[&str]) -> Outcome {
 /// `command`'s program and arguments, under a limit of `mebibytes` of address space.
 pub fn with_address_space(mebibytes: u32, command: &Command) -> Command {
     let mut shell = Command::new("sh");
-    let words: Vec<OsString> = [command.get_program()].into_iter().chain(command.get_args()).map(OsStr::to_owned).collect();
-    shell.args(["-c", &format!("ulimit -v {}; exec \"$@\"", u64::from(mebibytes) << 10), "sh"]).args(words);
+    let words: Vec<OsString> = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args())
+        .map(OsStr::to_owned)
+        .collect();
+    shell
+        .args(["-c", &format!("ulimit -v {}; exec \"$@\"", u64::from(mebibytes) << 10), "sh"])
+        .args(words);
     shell
 }

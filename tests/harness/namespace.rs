@@ -13,7 +13,12 @@ impl Namespace {
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "it starts a process")]
     pub fn new() -> Self {
-        let mut holder = Process::start(Command::new("unshare").args(["--net", "sh", "-c", "echo ready; exec sleep 120"]));
+        let mut holder = Process::start(Command::new("unshare").args([
+            "--net",
+            "sh",
+            "-c",
+            "echo ready; exec sleep 120",
+        ]));
         assert_eq!(holder.line(), "ready");
         let namespace = Self(holder);
         namespace.ip("link set lo up");
@@ -52,7 +57,8 @@ impl Namespace {
     /// The same with another tool.
     #[track_caller]
     pub fn tool(&self, tool: &str, arguments: &str) {
-        let output = self.command(tool).args(arguments.split(' ')).stdin(Stdio::null()).output().unwrap();
+        let output =
+            self.command(tool).args(arguments.split(' ')).stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{tool} {arguments}: {output:?}");
     }
 }

@@ -1,5 +1,6 @@
-//! Everything that is seen from outside: programs are run, and what they say and do is looked at. One test binary:
-//! `cargo test --release --test suite`, or a part of it, as `--test suite server::stamp`.
+//! Everything that is seen from outside: programs are run, and what they say and do is looked at.
+//! One test binary: `cargo test --release --test suite`, or a part of it, as `--test suite
+//! server::stamp`.
 
 /// The pinger, under udping-host and under the stock wasmtime CLI.
 mod client {

@@ -46,13 +46,23 @@ impl Guests<'_> {
         for input in SOURCES.iter().chain(self.sources) {
             println!("cargo::rerun-if-changed={}", workspace.join(input).display());
         }
-        let out = PathBuf::from(env::var("OUT_DIR").context("OUT_DIR is set for build scripts only")?);
+        let out =
+            PathBuf::from(env::var("OUT_DIR").context("OUT_DIR is set for build scripts only")?);
         // OUT_DIR is TARGET_DIR/PROFILE/build/PACKAGE/out.
-        let target_dir = out.ancestors().nth(3).context("OUT_DIR is not where cargo puts it")?.join("guests");
+        let target_dir =
+            out.ancestors().nth(3).context("OUT_DIR is not where cargo puts it")?.join("guests");
 
         let status = Toolchain::find()?
             .cargo()
-            .args(["build", "--locked", "--profile", self.profile, "--target", TARGET, "--target-dir"])
+            .args([
+                "build",
+                "--locked",
+                "--profile",
+                self.profile,
+                "--target",
+                TARGET,
+                "--target-dir",
+            ])
             .arg(&target_dir)
             .args(self.selection)
             .current_dir(&workspace)
@@ -63,8 +73,8 @@ impl Guests<'_> {
         for module in self.modules {
             let name = Path::new(module).file_stem().context("a module has a name")?;
             let module = target_dir.join(TARGET).join(self.profile).join(module);
-            let component =
-                component(&module).with_context(|| format!("cannot make a component of {}", module.display()))?;
+            let component = component(&module)
+                .with_context(|| format!("cannot make a component of {}", module.display()))?;
             fs::write(out.join(name).with_extension("wasm"), component)?;
         }
         Ok(())
@@ -79,15 +89,17 @@ fn component(module: &Path) -> Result<Vec<u8>> {
 enum Toolchain {
     /// The one that builds the host: it has the target's standard library.
     Installed { cargo: PathBuf },
-    /// Debian's, which has the standard library's source and builds it along: for machines that rustup's servers do not
-    /// reach.
+    /// Debian's, which has the standard library's source and builds it along: for machines that
+    /// rustup's servers do not reach.
     Debian { linker: PathBuf },
 }
 
 impl Toolchain {
     fn find() -> Result<Self> {
         if has_target(env::var_os("RUSTC").as_deref().unwrap_or(OsStr::new("rustc"))) {
-            return Ok(Self::Installed { cargo: env::var_os("CARGO").unwrap_or("cargo".into()).into() });
+            return Ok(Self::Installed {
+                cargo: env::var_os("CARGO").unwrap_or("cargo".into()).into(),
+            });
         }
         let linker = Path::new("/usr/bin/wasm-ld-19");
         if ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/lib/rustlib/src/rust/library/std"]
@@ -118,9 +130,13 @@ impl Toolchain {
             }
         };
         // What the build of the host was told is not meant for the guests.
-        for variable in
-            ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"]
-        {
+        for variable in [
+            "CARGO_ENCODED_RUSTFLAGS",
+            "RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CARGO_BUILD_TARGET",
+        ] {
             command.env_remove(variable);
         }
         command
@@ -128,7 +144,9 @@ impl Toolchain {
 }
 
 fn has_target(rustc: &OsStr) -> bool {
-    let Ok(output) = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output() else {
+    let Ok(output) =
+        Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output()
+    else {
         return false;
     };
     output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()

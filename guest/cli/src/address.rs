@@ -8,10 +8,11 @@ use thiserror::Error;
 
 /// An IPv4 address, or an IPv6 address with or without a zone.
 ///
-/// IPv4 is taken as ping and inet_aton(3) take it: one to four numbers with dots between them, decimal or after `0x`
-/// hexadecimal, of which the last fills all bytes that are left: `127.1` and `0x7f000001` are 127.0.0.1. A number that starts
-/// with another 0 is refused: it is octal to some programs and decimal to others. IPv6 may stand in brackets, and a zone
-/// (RFC 4007, section 11) follows a `%`, as the name of an interface or its index.
+/// IPv4 is taken as ping and inet_aton(3) take it: one to four numbers with dots between them,
+/// decimal or after `0x` hexadecimal, of which the last fills all bytes that are left: `127.1` and
+/// `0x7f000001` are 127.0.0.1. A number that starts with another 0 is refused: it is octal to some
+/// programs and decimal to others. IPv6 may stand in brackets, and a zone (RFC 4007, section 11)
+/// follows a `%`, as the name of an interface or its index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The address itself.
@@ -94,13 +95,16 @@ pub fn ipv4(text: &str) -> Option<Ipv4Addr> {
     is_within.then(|| u32::try_from(high | last).ok().map(Ipv4Addr::from_bits))?
 }
 
-/// Whether `host` can be nothing but an IPv4 address, since its last part is a number: no top-level domain is one (RFC 3696,
-/// section 2). What [`ipv4`] does not take of these is a mistake, and no name.
+/// Whether `host` can be nothing but an IPv4 address, since its last part is a number: no top-level
+/// domain is one (RFC 3696, section 2). What [`ipv4`] does not take of these is a mistake, and no
+/// name.
 pub fn ends_in_number(host: &str) -> bool {
     let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or(host);
     let is_hexadecimal = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let after_prefix = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    !last.is_empty() && (last.bytes().all(|byte| byte.is_ascii_digit()) || after_prefix.is_some_and(is_hexadecimal))
+    !last.is_empty()
+        && (last.bytes().all(|byte| byte.is_ascii_digit())
+            || after_prefix.is_some_and(is_hexadecimal))
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -152,7 +156,9 @@ mod tests {
 
     #[test]
     fn a_name_never_ends_in_a_number() {
-        for text in ["127.1", "0x7f000001", "010.0.0.1", "a.1", "a.0x1f", "1.2.3.4.", "0x", "1.2.3.4.5"] {
+        for text in
+            ["127.1", "0x7f000001", "010.0.0.1", "a.1", "a.0x1f", "1.2.3.4.", "0x", "1.2.3.4.5"]
+        {
             assert!(ends_in_number(text), "{text:?}");
         }
         for text in ["localhost", "a1", "1a", "1.a", "0x1g", "x0x1", "", "0.0.0.a."] {
@@ -173,9 +179,15 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(Address { ip: ll, zone }), "{text}");
         }
-        for text in
-            ["fe80::1%", "fe80::1%a%b", "fe80::1%a/b", "fe80::1%99999999999", "127.0.0.1%lo", "[127.0.0.1]", "[fe80::1"]
-        {
+        for text in [
+            "fe80::1%",
+            "fe80::1%a%b",
+            "fe80::1%a/b",
+            "fe80::1%99999999999",
+            "127.0.0.1%lo",
+            "[127.0.0.1]",
+            "[fe80::1",
+        ] {
             assert_eq!(text.parse::<Address>(), Err(NotAnAddress), "{text}");
         }
         assert!(format!("fe80::1%{}", "x".repeat(16)).parse::<Address>().is_err());

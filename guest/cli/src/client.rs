@@ -26,7 +26,8 @@ pub struct Args {
     /// Ping this server, too, on PORT where it has none of its own; may be repeated
     #[arg(long, value_name = "HOST[:PORT]", help_heading = SEVERAL)]
     pub target: Vec<String>,
-    /// Read targets from standard input, HOST[:PORT] a line, # starts a comment (with udping-host: its own --targets FILE)
+    /// Read targets from standard input, HOST[:PORT] a line, # starts a comment (with udping-host:
+    /// its own --targets FILE)
     #[arg(long, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = SEVERAL)]
     #[arg(conflicts_with_all = ["host", "target"])]
     pub targets: Option<String>,
@@ -36,13 +37,15 @@ pub struct Args {
     /// With stamp: session identifier (SSID) in each request (RFC 8972)
     #[arg(long, value_name = "N", default_value = "0", help_heading = PROTOCOL, value_parser = within::<u16>(0..=u16::MAX.into()))]
     pub ssid: u16,
-    /// With stamp: the reflectors are stateful (server --stateful), which tells in which direction a ping was lost
+    /// With stamp: the reflectors are stateful (server --stateful), which tells in which direction
+    /// a ping was lost
     #[arg(long, help_heading = PROTOCOL)]
     pub stateful: bool,
     /// With stamp: the clocks of both sides are synchronised: print the delay of each direction
     #[arg(long, help_heading = PROTOCOL)]
     pub clock_synced: bool,
-    /// Pings to send to each server; 0 for no limit [default: 10; no limit with --flood, --deadline or --until-reply]
+    /// Pings to send to each server; 0 for no limit [default: 10; no limit with --flood, --deadline
+    /// or --until-reply]
     #[arg(short, long, value_name = "N", value_parser = within::<u32>(0..=u32::MAX.into()))]
     pub count: Option<u32>,
     /// Time from one send to a server to the next, at least 10us
@@ -103,7 +106,8 @@ pub struct Args {
     /// Use IPv6 only
     #[arg(short = '6', long)]
     pub ipv6: bool,
-    /// Resolve names again this often, and follow their addresses; at least 1s [default: once, at the start]
+    /// Resolve names again this often, and follow their addresses; at least 1s [default: once, at
+    /// the start]
     #[arg(long, value_name = "DURATION", help_heading = NETWORK, value_parser = resolve_every)]
     pub resolve_every: Option<Duration>,
     /// Send from this address; or through this interface, as with udping-host's --bind-device
@@ -193,7 +197,8 @@ With two, separated by a comma, pings carry the tag of the first, and replies th
 const COUNT: u64 = 10;
 
 impl Args {
-    /// How many pings each server gets; `None` for no limit. What ends a run otherwise lifts the default, as with ping.
+    /// How many pings each server gets; `None` for no limit. What ends a run otherwise lifts the
+    /// default, as with ping.
     pub fn count(&self) -> Option<NonZeroU64> {
         let has_other_end = self.flood || self.until_reply || self.deadline.is_some();
         let default = if has_other_end { 0 } else { COUNT };
@@ -209,7 +214,8 @@ impl Args {
 /// The shortest interval: less is no schedule that a machine keeps.
 const SHORTEST: Duration = Duration::from_micros(10);
 
-/// The most source ports: each takes a socket for each family, of which a host allows some hundreds.
+/// The most source ports: each takes a socket for each family, of which a host allows some
+/// hundreds.
 const MOST_PORTS: u64 = 100;
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -246,7 +252,9 @@ mod tests {
     fn what_ends_a_run_otherwise_lifts_the_default_count() {
         let count = |options: &[&str]| {
             let words = [&["client", "192.0.2.7", "12000"], options].concat();
-            Args::try_parse_from(words).map(|args| (args.count().map(NonZeroU64::get), args.deadline())).unwrap()
+            Args::try_parse_from(words)
+                .map(|args| (args.count().map(NonZeroU64::get), args.deadline()))
+                .unwrap()
         };
         let second = Some(Duration::from_secs(1));
         for (options, expected) in [

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// A value parser that takes the whole numbers in `range`, in decimal digits.
-pub fn within<T: FromStr>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+pub fn within<T: FromStr>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
     move |text| whole(text, &range).ok_or_else(|| expected(&range))
 }
 
@@ -39,8 +41,15 @@ mod tests {
             assert_eq!(port(text).ok().map(NonZeroU16::get), expected, "{text}");
         }
         for text in ["", "0", "65536", "+7", "-7", "7 ", "1e3", "x", "99999999999999999999"] {
-            assert_eq!(port(text), Err("not a whole number from 1 to 65535".to_owned()), "{text:?}");
+            assert_eq!(
+                port(text),
+                Err("not a whole number from 1 to 65535".to_owned()),
+                "{text:?}"
+            );
         }
-        assert_eq!(within::<u64>(1..=u64::MAX)("0"), Err("not a whole number of 1 or more".to_owned()));
+        assert_eq!(
+            within::<u64>(1..=u64::MAX)("0"),
+            Err("not a whole number of 1 or more".to_owned())
+        );
     }
 }

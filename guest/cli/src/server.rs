@@ -21,7 +21,8 @@ pub struct Args {
     /// What the clients speak
     #[arg(long, value_enum, default_value_t = Spoken::Text)]
     pub protocol: Spoken,
-    /// Listen on this address only; fe80::1%eth0 is one on a link [default: every IPv6 and IPv4 address of the machine]
+    /// Listen on this address only; fe80::1%eth0 is one on a link [default: every IPv6 and IPv4
+    /// address of the machine]
     #[arg(long, value_name = "ADDR")]
     pub bind: Option<Address>,
     /// Percentage of datagrams that are dropped on purpose
@@ -36,16 +37,19 @@ pub struct Args {
     /// Answer nothing but well-formed pings
     #[arg(long, help_heading = TEXT)]
     pub pings_only: bool,
-    /// Be a stateful reflector: number the replies to each sender, which tells it in which direction a ping was lost
+    /// Be a stateful reflector: number the replies to each sender, which tells it in which
+    /// direction a ping was lost
     #[arg(long, help_heading = STAMP)]
     pub stateful: bool,
-    /// Answer the shorter requests of TWAMP Light, too, with more bytes than they have: 44 for at least 14
+    /// Answer the shorter requests of TWAMP Light, too, with more bytes than they have: 44 for at
+    /// least 14
     #[arg(long, help_heading = STAMP)]
     pub twamp_light: bool,
     /// Declare the clock synchronised to UTC by an external source, such as NTP
     #[arg(long, help_heading = STAMP)]
     pub clock_synced: bool,
-    /// Lift the limits on what may be a loop between two servers: for networks in which no source address is forged
+    /// Lift the limits on what may be a loop between two servers: for networks in which no source
+    /// address is forged
     #[arg(long, conflicts_with = "pings_only", help_heading = ABUSE)]
     pub echo_all: bool,
     /// With a key: refuse pings whose time differs from the server's by more than this
@@ -96,7 +100,9 @@ pub enum Misuse {
     #[error("{0} is for --protocol {1} alone (see --help)")]
     OtherProtocol(&'static str, &'static str),
     /// TWAMP's authenticated mode is another one.
-    #[error("with a key, there are no requests of TWAMP Light: leave out --twamp-light, or UDPING_KEY")]
+    #[error(
+        "with a key, there are no requests of TWAMP Light: leave out --twamp-light, or UDPING_KEY"
+    )]
     KeyedTwamp,
     /// With a key, some are answered, and not all.
     #[error("with a key, only those who have it are answered: leave out --echo-all, or UDPING_KEY")]
@@ -175,9 +181,15 @@ mod tests {
             ("--clock-synced", "stamp", "text"),
         ] {
             assert_eq!(port(&["7", "--protocol", own, option], false), Ok(7));
-            assert_eq!(port(&["7", "--protocol", other, option], false), Err(Misuse::OtherProtocol(option, own)));
+            assert_eq!(
+                port(&["7", "--protocol", other, option], false),
+                Err(Misuse::OtherProtocol(option, own))
+            );
         }
-        assert_eq!(port(&["7", "--stateful"], false), Err(Misuse::OtherProtocol("--stateful", "stamp")));
+        assert_eq!(
+            port(&["7", "--stateful"], false),
+            Err(Misuse::OtherProtocol("--stateful", "stamp"))
+        );
         let message = Misuse::OtherProtocol("--stateful", "stamp").to_string();
         assert_eq!(message, "--stateful is for --protocol stamp alone (see --help)");
     }
@@ -185,7 +197,10 @@ mod tests {
     #[test]
     fn who_answers_everything_has_no_key_and_answers_more_than_pings() {
         for protocol in ["text", "stamp"] {
-            assert_eq!(port(&["7", "--protocol", protocol, "--echo-all"], true), Err(Misuse::KeyedEchoAll));
+            assert_eq!(
+                port(&["7", "--protocol", protocol, "--echo-all"], true),
+                Err(Misuse::KeyedEchoAll)
+            );
             assert_eq!(port(&["7", "--protocol", protocol, "--echo-all"], false), Ok(7));
         }
         assert!(Args::try_parse_from(["server", "7", "--echo-all", "--pings-only"]).is_err());

@@ -17,7 +17,8 @@ pub struct Named {
 }
 
 impl Args {
-    /// Everybody whom the command line names. With `--targets -` these are the lines of standard input, which [`list`] reads.
+    /// Everybody whom the command line names. With `--targets -` these are the lines of standard
+    /// input, which [`list`] reads.
     ///
     /// # Errors
     ///
@@ -48,11 +49,15 @@ impl Args {
 fn first(host: &str, given: Option<NonZeroU16>, port: Option<NonZeroU16>) -> Result<Named, String> {
     let named = |port| Named { host: host.to_owned(), port };
     if host.parse::<Address>().is_ok() || !host.contains(':') {
-        return port.map(named).ok_or_else(|| "which port of the server? write HOST PORT (see --help)".to_owned());
+        return port
+            .map(named)
+            .ok_or_else(|| "which port of the server? write HOST PORT (see --help)".to_owned());
     }
     match (parse(host, None), given) {
         (Ok(named), None) => Ok(named),
-        (Ok(_), Some(port)) => Err(format!("{host} has a port already: leave {port} out (see --help)")),
+        (Ok(_), Some(port)) => {
+            Err(format!("{host} has a port already: leave {port} out (see --help)"))
+        }
         (Err(error), _) => Err(error),
     }
 }
@@ -67,18 +72,28 @@ pub fn list(text: &str, port: Option<NonZeroU16>) -> Result<Vec<Named>, String> 
     for (i, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if !line.is_empty() {
-            all.push(parse(line, port).map_err(|error| format!("--targets: line {}: {error}", i + 1))?);
+            all.push(
+                parse(line, port).map_err(|error| format!("--targets: line {}: {error}", i + 1))?,
+            );
         }
     }
-    if all.is_empty() { Err("--targets: standard input names no target".to_owned()) } else { Ok(all) }
+    if all.is_empty() {
+        Err("--targets: standard input names no target".to_owned())
+    } else {
+        Ok(all)
+    }
 }
 
 /// A host that names no port has `port`, if there is one.
 fn parse(text: &str, port: Option<NonZeroU16>) -> Result<Named, String> {
-    let is_host = |host: &str| !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
+    let is_host = |host: &str| {
+        !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'))
+    };
     let named = |host: &str, port| Named { host: host.to_owned(), port };
     if is_host(text) {
-        return port.map(|port| named(text, port)).ok_or_else(|| format!("which port of {text}? write HOST:PORT"));
+        return port
+            .map(|port| named(text, port))
+            .ok_or_else(|| format!("which port of {text}? write HOST:PORT"));
     }
     text.rsplit_once(':')
         .filter(|(host, _)| is_host(host))
@@ -127,7 +142,10 @@ mod tests {
             ("::1", "which port of the server? write HOST PORT (see --help)"),
             ("a:7 8", "a:7 has a port already: leave 8 out (see --help)"),
             ("a:x", "\"a:x\" is not HOST:PORT, with an IPv6 address in brackets"),
-            ("a 7 --target b:0", "--target: \"b:0\" is not HOST:PORT, with an IPv6 address in brackets"),
+            (
+                "a 7 --target b:0",
+                "--target: \"b:0\" is not HOST:PORT, with an IPv6 address in brackets",
+            ),
             ("--target b", "--target: which port of b? write HOST:PORT"),
         ] {
             assert_eq!(targets(line), Err(complaint.to_owned()), "{line}");
@@ -136,13 +154,27 @@ mod tests {
 
     #[test]
     fn a_target_is_a_host_and_a_port() {
-        for (text, host, port) in
-            [("127.0.0.1:7", "127.0.0.1", 7), ("[::1]:12000", "[::1]", 12_000), ("a.example:65535", "a.example", 65_535)]
-        {
+        for (text, host, port) in [
+            ("127.0.0.1:7", "127.0.0.1", 7),
+            ("[::1]:12000", "[::1]", 12_000),
+            ("a.example:65535", "a.example", 65_535),
+        ] {
             let expected = Named { host: host.to_owned(), port: NonZeroU16::new(port).unwrap() };
             assert_eq!(parse(text, None), Ok(expected), "{text}");
         }
-        for text in ["", ":7", "host", "host:", "host:0", "host:65536", "::1", "::1:7", "[::1]", "[::1", "host:x"] {
+        for text in [
+            "",
+            ":7",
+            "host",
+            "host:",
+            "host:0",
+            "host:65536",
+            "::1",
+            "::1:7",
+            "[::1]",
+            "[::1",
+            "host:x",
+        ] {
             assert!(parse(text, None).is_err(), "{text:?}");
         }
     }
@@ -150,7 +182,9 @@ mod tests {
     #[test]
     fn a_host_without_a_port_has_the_one_that_all_have() {
         let port = NonZeroU16::new(862);
-        for (text, host, expected) in [("a.example", "a.example", 862), ("[::1]", "[::1]", 862), ("[::1]:7", "[::1]", 7)] {
+        for (text, host, expected) in
+            [("a.example", "a.example", 862), ("[::1]", "[::1]", 862), ("[::1]:7", "[::1]", 7)]
+        {
             let named = parse(text, port).unwrap();
             assert_eq!((named.host.as_str(), named.port.get()), (host, expected));
         }
@@ -161,11 +195,16 @@ mod tests {
 
     #[test]
     fn a_list_has_comments_and_blank_lines_and_says_which_line_is_wrong() {
-        let hosts = |text| list(text, None).map(|all| all.into_iter().map(|named| named.host).collect::<Vec<_>>());
+        let hosts = |text| {
+            list(text, None).map(|all| all.into_iter().map(|named| named.host).collect::<Vec<_>>())
+        };
         assert_eq!(hosts("a:1\n\n# b:2\n  c:3 # the third\r\n").unwrap(), ["a", "c"]);
         let complaint = |text| hosts(text).unwrap_err();
         assert_eq!(complaint("a:1\nb\n"), "--targets: line 2: which port of b? write HOST:PORT");
-        assert_eq!(complaint("::1:7\n"), "--targets: line 1: \"::1:7\" is not HOST:PORT, with an IPv6 address in brackets");
+        assert_eq!(
+            complaint("::1:7\n"),
+            "--targets: line 1: \"::1:7\" is not HOST:PORT, with an IPv6 address in brackets"
+        );
         assert_eq!(complaint("# nobody\n"), "--targets: standard input names no target");
     }
 }

@@ -14,7 +14,8 @@ pub fn one_line(error: &Error) -> String {
 
 /// What clap finds similar to what it does not know.
 fn meant(error: &Error) -> Option<String> {
-    let similar = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
+    let similar =
+        [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
     similar.iter().find_map(|kind| match error.get(*kind)? {
         ContextValue::String(one) => Some(one.clone()),
         ContextValue::Strings(several) => several.last().cloned(),
@@ -25,8 +26,11 @@ fn meant(error: &Error) -> Option<String> {
 /// The option that an error is about, where it is one that is not known: `--count` of `--count=3`.
 pub fn unknown_option(error: &Error) -> Option<&str> {
     match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(option)) if error.kind() == clap::error::ErrorKind::UnknownArgument => {
-            Some(option.split('=').next().unwrap_or(option)).filter(|option| option.starts_with('-'))
+        Some(ContextValue::String(option))
+            if error.kind() == clap::error::ErrorKind::UnknownArgument =>
+        {
+            Some(option.split('=').next().unwrap_or(option))
+                .filter(|option| option.starts_with('-'))
         }
         _ => None,
     }
@@ -34,7 +38,8 @@ pub fn unknown_option(error: &Error) -> Option<&str> {
 
 /// Whether `option`, as typed, is one of `command`'s.
 pub fn has_option(command: &clap::Command, option: &str) -> bool {
-    let is_short = |short: char| command.get_arguments().any(|argument| argument.get_short() == Some(short));
+    let is_short =
+        |short: char| command.get_arguments().any(|argument| argument.get_short() == Some(short));
     match option.strip_prefix("--") {
         Some(long) => command.get_arguments().any(|argument| argument.get_long() == Some(long)),
         None => option.strip_prefix('-').and_then(|rest| rest.chars().next()).is_some_and(is_short),
@@ -51,12 +56,17 @@ mod tests {
     #[test]
     fn a_usage_error_is_one_line() {
         let error = Args::try_parse_from(["client"]).unwrap_err();
-        assert_eq!(one_line(&error), "the following required arguments were not provided: <HOST> (see --help)");
+        assert_eq!(
+            one_line(&error),
+            "the following required arguments were not provided: <HOST> (see --help)"
+        );
     }
 
     #[test]
     fn an_unknown_option_is_told_from_its_value() {
-        for (argument, option) in [("--allow-to=a:1", Some("--allow-to")), ("--cout", Some("--cout")), ("-Z", Some("-Z"))] {
+        for (argument, option) in
+            [("--allow-to=a:1", Some("--allow-to")), ("--cout", Some("--cout")), ("-Z", Some("-Z"))]
+        {
             let error = Args::try_parse_from(["client", "a", "1", argument]).unwrap_err();
             assert_eq!(unknown_option(&error), option);
         }
@@ -64,6 +74,10 @@ mod tests {
         assert_eq!(unknown_option(&error), None);
         let command = Args::command();
         assert!(has_option(&command, "--count") && has_option(&command, "-c"));
-        assert!(!has_option(&command, "--cout") && !has_option(&command, "-S") && !has_option(&command, "c"));
+        assert!(
+            !has_option(&command, "--cout")
+                && !has_option(&command, "-S")
+                && !has_option(&command, "c")
+        );
     }
 }

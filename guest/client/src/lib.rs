@@ -1,5 +1,5 @@
-//! The pinger as a component: arguments -> [`udping_core::client`] <-> one poll loop over its sockets -> [`udping_report`] ->
-//! standard output.
+//! The pinger as a component: arguments -> [`udping_core::client`] <-> one poll loop over its
+//! sockets -> [`udping_report`] -> standard output.
 
 pub mod output;
 pub mod readdressing;

@@ -15,10 +15,12 @@ use crate::terminal;
 /// How often a live line is written anew.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// What may wait for the reader of lines, in bytes. What comes then is left out, and counted: it must not hold up the pings.
+/// What may wait for the reader of lines, in bytes. What comes then is left out, and counted: it
+/// must not hold up the pings.
 const LINES: usize = 256 << 10;
 
-/// The same of a document, of which nothing can be left out: some 25,000 records. Then the pings wait.
+/// The same of a document, of which nothing can be left out: some 25,000 records. Then the pings
+/// wait.
 const DOCUMENT: usize = 4 << 20;
 
 /// Where a run is printed.

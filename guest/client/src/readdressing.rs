@@ -30,10 +30,20 @@ impl Readdressing {
     /// For the names among `targets`; `None` where there is none.
     pub fn new(every: Duration, start: Instant, targets: &[Target]) -> Option<Self> {
         let pinged = targets.iter().filter(|target| target.address.is_ok()).enumerate();
-        let is_name = |target: &Target| matches!(resolve::literal(&target.host, target.port), Ok(None));
-        let names: Vec<_> =
-            pinged.filter(|(_, target)| is_name(target)).map(|(index, target)| (index, target.host.clone())).collect();
-        let this = Self { every, next: start + every, names, due: VecDeque::new(), asked: None, failed: HashSet::new() };
+        let is_name =
+            |target: &Target| matches!(resolve::literal(&target.host, target.port), Ok(None));
+        let names: Vec<_> = pinged
+            .filter(|(_, target)| is_name(target))
+            .map(|(index, target)| (index, target.host.clone()))
+            .collect();
+        let this = Self {
+            every,
+            next: start + every,
+            names,
+            due: VecDeque::new(),
+            asked: None,
+            failed: HashSet::new(),
+        };
         (!this.names.is_empty()).then_some(this)
     }
 
@@ -72,7 +82,8 @@ impl Readdressing {
         }
     }
 
-    /// A target keeps an address that its name still has, and its family: there are sockets for that.
+    /// A target keeps an address that its name still has, and its family: there are sockets for
+    /// that.
     fn follow(&mut self, index: usize, addresses: &[IpAddr], now: Instant, pinger: &mut Pinger) {
         let target = self.names[index].0;
         let current = pinger.config().targets[target];
@@ -100,7 +111,11 @@ impl Readdressing {
         if self.failed.insert(index) {
             let (target, name) = &self.names[index];
             let current = pinger.config().targets[*target].ip();
-            pinger.network_error(now, Some(FlowId(*target)), format!("{name} {what}; {current} is pinged on"));
+            pinger.network_error(
+                now,
+                Some(FlowId(*target)),
+                format!("{name} {what}; {current} is pinged on"),
+            );
         }
     }
 }

@@ -32,7 +32,8 @@ use crate::timers::Timers;
 /// The most pings that may be awaited at a time: what is known of them takes some 25 MiB.
 const MOST_AWAITED: u128 = 1 << 18;
 
-/// With `--precise`, how long before a send it begins to spin: what a timer may be late on a machine that is busy otherwise.
+/// With `--precise`, how long before a send it begins to spin: what a timer may be late on a
+/// machine that is busy otherwise.
 const SPIN: Duration = Duration::from_micros(200);
 
 /// The program: what `wasi:cli/run` runs.
@@ -49,10 +50,12 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
 
     let (start, started) = (clock::now(), clock::unix_now());
     let mut pinger = Pinger::new(config, start);
-    let readdressing = args.resolve_every.and_then(|every| Readdressing::new(every, start, &targets));
+    let readdressing =
+        args.resolve_every.and_then(|every| Readdressing::new(every, start, &targets));
     let run = run(&args, targets, &pinger, &sockets, start, started);
     let is_live = args.live && args.format == Format::Text && Console::stdout_is_terminal();
-    let run = Run { settings: Settings { quiet: run.settings.quiet || is_live, ..run.settings }, ..run };
+    let run =
+        Run { settings: Settings { quiet: run.settings.quiet || is_live, ..run.settings }, ..run };
     let mut output = Output::new(run, exporter(args.format), is_live);
     output.start()?;
     let mut network = Network { sockets: &sockets, errors: 0, readdressing };
@@ -60,16 +63,20 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     output.finish(&mut pinger)?;
     let results = pinger.results();
     let answered = |target: usize| {
-        let of_target = output.run.flows.iter().zip(&results.flows).filter(|(flow, _)| flow.target == target);
+        let of_target =
+            output.run.flows.iter().zip(&results.flows).filter(|(flow, _)| flow.target == target);
         of_target.map(|(_, summary)| summary).any(Summary::answered)
     };
-    let mut pinged = (0..output.run.targets.len()).filter(|target| output.run.targets[*target].address.is_ok());
+    let mut pinged =
+        (0..output.run.targets.len()).filter(|target| output.run.targets[*target].address.is_ok());
     if !has_failed && pinged.all(answered) { Ok(()) } else { Err(Failure::Ran) }
 }
 
 fn codec(args: &Args, keys: Option<Keys>) -> Result<Codec, Failure> {
     let protocol = match args.protocol {
-        Spoken::Stamp => Protocol::Stamp { ssid: args.ssid, error: ErrorEstimate::of_clock(args.clock_synced) },
+        Spoken::Stamp => {
+            Protocol::Stamp { ssid: args.ssid, error: ErrorEstimate::of_clock(args.clock_synced) }
+        }
         Spoken::Text if args.stateful || args.clock_synced || args.ssid != 0 => {
             let message = "--stateful, --clock-synced and --ssid are for --protocol stamp";
             return Err(Failure::Message(message.to_owned()));
@@ -80,7 +87,8 @@ fn codec(args: &Args, keys: Option<Keys>) -> Result<Codec, Failure> {
 }
 
 fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failure> {
-    let addresses: Vec<_> = targets.iter().filter_map(|target| target.address.as_ref().ok().copied()).collect();
+    let addresses: Vec<_> =
+        targets.iter().filter_map(|target| target.address.as_ref().ok().copied()).collect();
     let pace = match (args.flood, args.adaptive, args.schedule) {
         (true, ..) => Pace::Flood,
         (_, true, _) => Pace::Adaptive,
@@ -89,7 +97,8 @@ fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failu
     };
     let a_timeout = args.timeout.as_nanos() / args.interval.as_nanos().max(1) + 1;
     let awaited = a_timeout * addresses.len() as u128 * u128::from(args.burst.get());
-    let in_all = args.count().map_or(u128::MAX, |count| u128::from(count.get()) * addresses.len() as u128);
+    let in_all =
+        args.count().map_or(u128::MAX, |count| u128::from(count.get()) * addresses.len() as u128);
     if awaited.min(in_all) > MOST_AWAITED {
         return Err(Failure::Message(format!(
             "up to {} pings would be awaited at a time, and {MOST_AWAITED} can be: shorten --timeout, or lengthen --interval",
@@ -115,9 +124,17 @@ fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failu
     })
 }
 
-fn run(args: &Args, targets: Vec<Target>, pinger: &Pinger, sockets: &Sockets, start: Instant, started: UnixTime) -> Run {
+fn run(
+    args: &Args,
+    targets: Vec<Target>,
+    pinger: &Pinger,
+    sockets: &Sockets,
+    start: Instant,
+    started: UnixTime,
+) -> Run {
     let config = pinger.config().clone();
-    let pinged: Vec<_> = (0..targets.len()).filter(|index| targets[*index].address.is_ok()).collect();
+    let pinged: Vec<_> =
+        (0..targets.len()).filter(|index| targets[*index].address.is_ok()).collect();
     let name = |flow: usize| {
         let (target, port) = pinger.target_and_port(FlowId(flow));
         let address = config.targets[target];
@@ -138,7 +155,15 @@ fn run(args: &Args, targets: Vec<Target>, pinger: &Pinger, sockets: &Sockets, st
         style: terminal::style(),
     };
     let datagram = first_datagram_length(&config);
-    Run { targets, flows, settings, datagram, start, clocks: Clocks { monotonic: start, wall: started }, config }
+    Run {
+        targets,
+        flows,
+        settings,
+        datagram,
+        start,
+        clocks: Clocks { monotonic: start, wall: started },
+        config,
+    }
 }
 
 fn exporter(format: Format) -> Box<dyn Exporter> {
@@ -151,8 +176,14 @@ fn exporter(format: Format) -> Box<dyn Exporter> {
     }
 }
 
-/// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its events.
-fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mut Output) -> Result<(), WriteError> {
+/// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its
+/// events.
+fn ping(
+    pinger: &mut Pinger,
+    network: &mut Network<'_>,
+    args: &Args,
+    output: &mut Output,
+) -> Result<(), WriteError> {
     let (notices, sockets, mut timers) = (Notices::from_host(), network.sockets, Timers::default());
     loop {
         pinger.handle_timeout(clock::now());
@@ -174,7 +205,8 @@ fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mu
             return Ok(());
         }
         let resolves = network.readdressing.as_ref().and_then(Readdressing::poll_timeout);
-        let mut wake = [pinger.poll_timeout(), output.poll_timeout(), resolves].into_iter().flatten().min();
+        let mut wake =
+            [pinger.poll_timeout(), output.poll_timeout(), resolves].into_iter().flatten().min();
         if let (true, Some(send)) = (args.precise, pinger.next_send()) {
             let early = send.before(SPIN);
             if early <= clock::now() {
@@ -203,7 +235,9 @@ fn ping(pinger: &mut Pinger, network: &mut Network<'_>, args: &Args, output: &mu
                         Notice::Stop => pinger.stop(),
                         Notice::Environment => {
                             network.tell_errors(pinger);
-                            program::changed_keys().into_iter().for_each(|keys| pinger.set_keys(keys));
+                            program::changed_keys()
+                                .into_iter()
+                                .for_each(|keys| pinger.set_keys(keys));
                         }
                         Notice::Report => {
                             pinger.handle_timeout(clock::now());
@@ -234,8 +268,11 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
         match sockets.send(&departure) {
             Ok(()) => pinger.departed(flow, seq, before, clock::now()),
             Err(error) if error.is_refusal() => {
-                let by_system = host::refused_by_system().map(|cause| format!("{error} by the system: {cause}"));
-                let is_final = by_system.is_none() && host::is_udping_host() && pinger.config().targets.len() == 1;
+                let by_system = host::refused_by_system()
+                    .map(|cause| format!("{error} by the system: {cause}"));
+                let is_final = by_system.is_none()
+                    && host::is_udping_host()
+                    && pinger.config().targets.len() == 1;
                 pinger.not_sent(flow, seq, before, by_system.unwrap_or_else(|| error.to_string()));
                 // What is not granted is not granted later, and the host has said how it would be.
                 if is_final {
@@ -260,7 +297,10 @@ impl Network<'_> {
     fn tell_errors(&mut self, pinger: &mut Pinger) {
         for error in host::errors_after(self.errors) {
             self.errors = error.number;
-            let flow = self.sockets.source_port(error.local_port).and_then(|port| pinger.flow(port, error.peer));
+            let flow = self
+                .sockets
+                .source_port(error.local_port)
+                .and_then(|port| pinger.flow(port, error.peer));
             pinger.network_error(clock::now(), flow, error.reason.to_owned());
         }
     }
@@ -269,6 +309,10 @@ impl Network<'_> {
 /// The text has the same length whatever the time is, for 10-digit seconds: until 2286.
 fn first_datagram_length(config: &Config) -> usize {
     let mut datagram = Vec::new();
-    config.codec.encode(config.first, UnixTime { seconds: 1_000_000_000, nanoseconds: 0 }, &mut datagram);
+    config.codec.encode(
+        config.first,
+        UnixTime { seconds: 1_000_000_000, nanoseconds: 0 },
+        &mut datagram,
+    );
     datagram.len()
 }

@@ -12,7 +12,8 @@ use udping_net::program::Failure;
 use udping_net::resolve;
 use udping_net::udp::{Bound, Channel};
 
-/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
+/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the
+/// largest ones.
 const BATCH: u64 = 64;
 
 /// What may wait in the kernel while others are looked at: a thousand datagrams.
@@ -35,10 +36,13 @@ struct Socket {
 }
 
 impl Sockets {
-    /// Opens what is needed to reach `peers`. No socket is connected, for one peer or for many: a connected one keeps the local
-    /// address that it was given then, and is of no use when that changes.
+    /// Opens what is needed to reach `peers`. No socket is connected, for one peer or for many: a
+    /// connected one keeps the local address that it was given then, and is of no use when that
+    /// changes.
     pub fn open(args: &Args, peers: &[SocketAddr]) -> Result<Self, Failure> {
-        let last = args.source_port.map(|first| u32::from(first.get()) + u32::from(args.source_ports.get()) - 1);
+        let last = args
+            .source_port
+            .map(|first| u32::from(first.get()) + u32::from(args.source_ports.get()) - 1);
         if last.is_some_and(|last| last > u16::MAX.into()) {
             let message = "--source-port and --source-ports: there is no port above 65535";
             return Err(Failure::Message(message.to_owned()));
@@ -91,7 +95,8 @@ impl Sockets {
         }
     }
 
-    /// Takes what has arrived at the socket at `index`. The clocks are read first: a datagram was there when `poll` returned.
+    /// Takes what has arrived at the socket at `index`. The clocks are read first: a datagram was
+    /// there when `poll` returned.
     pub fn receive(&self, index: usize, pinger: &mut Pinger) {
         let Socket { channel, source_port, .. } = &self.channels[index];
         loop {
@@ -100,7 +105,10 @@ impl Sockets {
                 Ok(datagrams) => {
                     for datagram in &datagrams {
                         let from = datagram.remote_address.into();
-                        pinger.handle_input(Arrival { now, wall, source_port: *source_port, from }, &datagram.data);
+                        pinger.handle_input(
+                            Arrival { now, wall, source_port: *source_port, from },
+                            &datagram.data,
+                        );
                     }
                     // More may follow a full hand; after one, or none, `poll` is asked.
                     if datagrams.len() < 2 {
@@ -120,7 +128,9 @@ impl Sockets {
     }
 
     fn of(&self, source_port: usize, peer: SocketAddr) -> Option<&Channel> {
-        let fits = |socket: &&Socket| socket.source_port == source_port && socket.is_ipv4 == peer.is_ipv4();
+        let fits = |socket: &&Socket| {
+            socket.source_port == source_port && socket.is_ipv4 == peer.is_ipv4()
+        };
         self.channels.iter().find(fits).map(|socket| &socket.channel)
     }
 }
@@ -134,20 +144,34 @@ fn source_address(args: &Args) -> Result<Option<SocketAddr>, Failure> {
     if host::variable(BIND_DEVICE).as_ref() == Some(interface) {
         return Ok(None);
     }
-    let message = format!("-I {interface}: an interface is chosen by the host: udping-host --bind-device {interface}");
+    let message = format!(
+        "-I {interface}: an interface is chosen by the host: udping-host --bind-device {interface}"
+    );
     Err(Failure::Message(message))
 }
 
-fn open(args: &Args, source: Option<SocketAddr>, source_port: usize, is_ipv4: bool) -> Result<Channel, Failure> {
-    let any = if is_ipv4 { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+fn open(
+    args: &Args,
+    source: Option<SocketAddr>,
+    source_port: usize,
+    is_ipv4: bool,
+) -> Result<Channel, Failure> {
+    let any = if is_ipv4 {
+        IpAddr::from(Ipv4Addr::UNSPECIFIED)
+    } else {
+        IpAddr::from(Ipv6Addr::UNSPECIFIED)
+    };
     let any = source.unwrap_or_else(|| SocketAddr::new(any, 0));
     // The last of them is a port, as was seen before.
     let port = args.source_port.map_or(0, |first| first.get().saturating_add(source_port as u16));
     let mut local = any;
     local.set_port(port);
-    let socket = Bound::new(local).map_err(|error| Failure::Net(format!("cannot bind to {local}"), error))?;
+    let socket = Bound::new(local)
+        .map_err(|error| Failure::Net(format!("cannot bind to {local}"), error))?;
     if let Some(ttl) = args.ttl {
-        socket.set_hop_limit(ttl.get()).map_err(|error| Failure::Net(format!("cannot set the TTL to {ttl}"), error))?;
+        socket
+            .set_hop_limit(ttl.get())
+            .map_err(|error| Failure::Net(format!("cannot set the TTL to {ttl}"), error))?;
     }
     // Less than is asked for is enough for fewer.
     let _ = socket.set_receive_buffer(BUFFER);

@@ -19,10 +19,12 @@ pub fn named(args: &Args) -> Result<Vec<Named>, Failure> {
         return args.targets().map_err(Failure::Message);
     }
     if host::is_udping_host() && host::has_notices() {
-        let message = "under udping-host, the host reads targets: udping-host --targets FILE client";
+        let message =
+            "under udping-host, the host reads targets: udping-host --targets FILE client";
         return Err(Failure::Message(message.to_owned()));
     }
-    let text = host::read_stdin().map_err(|error| Failure::Message(format!("--targets: {error}")))?;
+    let text =
+        host::read_stdin().map_err(|error| Failure::Message(format!("--targets: {error}")))?;
     list(&text, args.port_of_all()).map_err(Failure::Message)
 }
 
@@ -35,12 +37,18 @@ pub struct Resolved {
     pub has_failed: bool,
 }
 
-/// Resolves each target, or says why it has no address, also to `told`. An address is pinged once, even if two targets have it.
+/// Resolves each target, or says why it has no address, also to `told`. An address is pinged once,
+/// even if two targets have it.
 ///
 /// # Errors
 ///
-/// Where there is only one, and it cannot be pinged, and where the host says that the program should end.
-pub fn resolve(named: Vec<Named>, args: &Args, mut told: impl FnMut(&str)) -> Result<Resolved, Failure> {
+/// Where there is only one, and it cannot be pinged, and where the host says that the program
+/// should end.
+pub fn resolve(
+    named: Vec<Named>,
+    args: &Args,
+    mut told: impl FnMut(&str),
+) -> Result<Resolved, Failure> {
     let stop = Notices::from_host();
     let mut first_with: HashMap<SocketAddr, String> = HashMap::new();
     let mut resolved = Resolved { targets: Vec::new(), has_failed: false };
@@ -69,16 +77,25 @@ pub fn resolve(named: Vec<Named>, args: &Args, mut told: impl FnMut(&str)) -> Re
     Ok(resolved)
 }
 
-fn address(host: &str, port: u16, args: &Args, stop: Option<&Notices>) -> Result<SocketAddr, Failure> {
+fn address(
+    host: &str,
+    port: u16,
+    args: &Args,
+    stop: Option<&Notices>,
+) -> Result<SocketAddr, Failure> {
     let fits = |ip: &IpAddr| !(args.ipv4 && ip.is_ipv6() || args.ipv6 && ip.is_ipv4());
     let family = if args.ipv6 { "IPv6" } else { "IPv4" };
     match resolve::literal(host, port).map_err(Failure::Message)? {
         Some(address) if fits(&address.ip()) => Ok(address),
-        Some(_) => Err(Failure::Message(format!("{host} is not an {family} address, as -{} asks for", &family[3..]))),
+        Some(_) => Err(Failure::Message(format!(
+            "{host} is not an {family} address, as -{} asks for",
+            &family[3..]
+        ))),
         None => match resolve::lookup(host, stop) {
             Ok(None) => Err(Failure::Ran),
             Ok(Some(all)) => {
-                let fitting: Vec<_> = all.iter().filter(|ip| fits(ip)).map(|ip| SocketAddr::new(*ip, port)).collect();
+                let fitting: Vec<_> =
+                    all.iter().filter(|ip| fits(ip)).map(|ip| SocketAddr::new(*ip, port)).collect();
                 let other = all.first().map(ToString::to_string).unwrap_or_default();
                 reachable(&fitting).ok_or_else(|| {
                     Failure::Message(format!(
@@ -89,7 +106,9 @@ fn address(host: &str, port: u16, args: &Args, stop: Option<&Notices>) -> Result
             }
             Err(error) => {
                 // That is what wasmtime answers where it does not allow lookups.
-                let hint = if error == NetError(ErrorCode::PermanentResolverFailure) && !host::is_udping_host() {
+                let hint = if error == NetError(ErrorCode::PermanentResolverFailure)
+                    && !host::is_udping_host()
+                {
                     " (wasmtime allows lookups with -S allow-ip-name-lookup)"
                 } else {
                     ""
@@ -100,14 +119,23 @@ fn address(host: &str, port: u16, args: &Args, stop: Option<&Notices>) -> Result
     }
 }
 
-/// The first address to which the system has a route, else the first: a socket that is connected is told at once.
+/// The first address to which the system has a route, else the first: a socket that is connected is
+/// told at once.
 fn reachable(addresses: &[SocketAddr]) -> Option<SocketAddr> {
     let (first, others) = addresses.split_first()?;
     let is_reachable = |peer: &&SocketAddr| {
-        let any = if peer.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
+        let any = if peer.is_ipv4() {
+            IpAddr::from(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::from(Ipv6Addr::UNSPECIFIED)
+        };
         let socket = Bound::new(SocketAddr::new(any, 0));
         socket.and_then(|socket| socket.open(Some(**peer))).is_ok()
     };
     // One alone is what there is.
-    if others.is_empty() { Some(*first) } else { addresses.iter().find(is_reachable).or(Some(first)).copied() }
+    if others.is_empty() {
+        Some(*first)
+    } else {
+        addresses.iter().find(is_reachable).or(Some(first)).copied()
+    }
 }

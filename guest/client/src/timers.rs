@@ -1,7 +1,8 @@
 //! Timers, made before they are waited for.
 //!
-//! In a virtual machine, to set the timer that is the next to expire takes some 20 us, since the machine has to be left for it. A client
-//! that does so while a ping is on its way has that in its RTTs.
+//! In a virtual machine, to set the timer that is the next to expire takes some 20 us, since the
+//! machine has to be left for it. A client that does so while a ping is on its way has that in its
+//! RTTs.
 
 use udping_core::Instant;
 use udping_net::clock;

@@ -10,12 +10,16 @@ pub struct Component {
 }
 
 /// The pinger.
-pub const CLIENT: Component =
-    Component { name: "client", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/udping_client.wasm")) };
+pub const CLIENT: Component = Component {
+    name: "client",
+    bytes: include_bytes!(concat!(env!("OUT_DIR"), "/udping_client.wasm")),
+};
 
 /// The echo server.
-pub const SERVER: Component =
-    Component { name: "server", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/udping_server.wasm")) };
+pub const SERVER: Component = Component {
+    name: "server",
+    bytes: include_bytes!(concat!(env!("OUT_DIR"), "/udping_server.wasm")),
+};
 
 /// Every component there is.
 pub const ALL: [Component; 2] = [CLIENT, SERVER];

@@ -1,4 +1,5 @@
-//! A pinger over `std::net::UdpSocket`: `cargo run -p udping-core --example native -- 127.0.0.1:12000`.
+//! A pinger over `std::net::UdpSocket`: `cargo run -p udping-core --example native --
+//! 127.0.0.1:12000`.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -25,19 +26,26 @@ impl Native {
     }
 
     /// Waits for a datagram until `deadline`.
-    fn receive(&self, deadline: Instant, buffer: &mut [u8]) -> std::io::Result<Option<(usize, SocketAddr)>> {
+    fn receive(
+        &self,
+        deadline: Instant,
+        buffer: &mut [u8],
+    ) -> std::io::Result<Option<(usize, SocketAddr)>> {
         let timeout = deadline.since(self.now()).max(Duration::from_micros(1));
         self.socket.set_read_timeout(Some(timeout))?;
         match self.socket.recv_from(buffer) {
             Ok(received) => Ok(Some(received)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let server: SocketAddr = std::env::args().nth(1).ok_or("usage: native ADDRESS:PORT")?.parse()?;
+    let server: SocketAddr =
+        std::env::args().nth(1).ok_or("usage: native ADDRESS:PORT")?.parse()?;
     let native = Native { socket: UdpSocket::bind("0.0.0.0:0")?, start: std::time::Instant::now() };
     let mut pinger = Pinger::new(Config::new(vec![server]), native.now());
     let mut buffer = [0; 65_536];

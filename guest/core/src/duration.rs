@@ -10,7 +10,8 @@ use thiserror::Error;
 #[error("not a duration: write 200ms, 1s or 1m30s; a bare number is seconds")]
 pub struct NotADuration;
 
-/// Reads `200ms`, `1s`, `1m30s`, `0.5s`; a bare number is seconds, as ping takes it, also `.5` and `5.`.
+/// Reads `200ms`, `1s`, `1m30s`, `0.5s`; a bare number is seconds, as ping takes it, also `.5` and
+/// `5.`.
 pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let end = text.find(|c| !is_number(c)).unwrap_or(text.len());
@@ -25,7 +26,8 @@ pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     humantime::parse_duration(&format!("{number}{unit}")).map_err(|_| NotADuration)
 }
 
-/// A duration in a report: one number, one unit, no trailing zeros (`2 s`, `1.5 s`, `200 ms`, `50 us`).
+/// A duration in a report: one number, one unit, no trailing zeros (`2 s`, `1.5 s`, `200 ms`, `50
+/// us`).
 #[derive(Clone, Copy, Debug)]
 pub struct Plain(pub Duration);
 
@@ -72,14 +74,21 @@ mod tests {
         ] {
             assert_eq!(parse(text).map(|span| span.as_millis()), Ok(millis), "{text}");
         }
-        for text in ["", ".", "-1", "1x", "s", "1..2", "..", ".s", "1e3", "NaN", "99999999999999999999"] {
+        for text in
+            ["", ".", "-1", "1x", "s", "1..2", "..", ".s", "1e3", "NaN", "99999999999999999999"]
+        {
             assert_eq!(parse(text), Err(NotADuration), "{text:?}");
         }
     }
 
     #[test]
     fn durations_print_with_one_unit() {
-        for (nanos, text) in [(2_000_000_000, "2 s"), (1_500_000_000, "1.5 s"), (200_000_000, "200 ms"), (50_000, "50 us")] {
+        for (nanos, text) in [
+            (2_000_000_000, "2 s"),
+            (1_500_000_000, "1.5 s"),
+            (200_000_000, "200 ms"),
+            (50_000, "50 us"),
+        ] {
             assert_eq!(Plain(Duration::from_nanos(nanos)).to_string(), text);
         }
         assert_eq!(Millis(Duration::from_nanos(112_499)).to_string(), "0.112");

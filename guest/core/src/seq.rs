@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The number of a ping. It wraps from 2^32 - 1 to 0 and is compared with wrap-around (RFC 1982, serial number arithmetic).
+/// The number of a ping. It wraps from 2^32 - 1 to 0 and is compared with wrap-around (RFC 1982,
+/// serial number arithmetic).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seq(pub u32);
 
@@ -22,7 +23,8 @@ impl Seq {
         self.0.wrapping_sub(earlier.0)
     }
 
-    /// Whether this one comes after `other`: within the 2^31 - 1 numbers that follow it (RFC 1982, section 3.2).
+    /// Whether this one comes after `other`: within the 2^31 - 1 numbers that follow it (RFC 1982,
+    /// section 3.2).
     pub const fn is_after(self, other: Self) -> bool {
         let distance = self.distance_from(other);
         distance != 0 && distance < 1 << 31

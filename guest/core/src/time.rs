@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
-/// A point on a monotonic clock whose origin means nothing: nanoseconds, as `wasi:clocks/monotonic-clock.instant`.
+/// A point on a monotonic clock whose origin means nothing: nanoseconds, as
+/// `wasi:clocks/monotonic-clock.instant`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(u64);
 

@@ -1,5 +1,6 @@
-//! The server set on services that answer whatever comes, by one datagram with a forged source, with time as data: no loop runs
-//! faster than one round a second after its first 16, and what is faster is over.
+//! The server set on services that answer whatever comes, by one datagram with a forged source,
+//! with time as data: no loop runs faster than one round a second after its first 16, and what is
+//! faster is over.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use udping_core::{Instant, UnixTime};
 
 const START: UnixTime = UnixTime { seconds: 1_795_685_343, nanoseconds: 0 };
 
-/// How long a loop is watched, and how many answers there may be before it counts as one without end.
+/// How long a loop is watched, and how many answers there may be before it counts as one without
+/// end.
 const WATCHED: Duration = Duration::from_secs(60);
 const MANY: usize = 1_000;
 
@@ -32,7 +34,8 @@ fn ours<P: Protocol + 'static>(protocol: P, port: u16) -> Service {
     Box::new(move |datagram, since_start| {
         let now = Instant::from_nanos(since_start.as_nanos() as u64);
         let mut datagram = datagram.to_vec();
-        let answers = server.receive(Arrival { from, now, wall: wall(since_start) }, &mut datagram) == Verdict::Answer;
+        let answers = server.receive(Arrival { from, now, wall: wall(since_start) }, &mut datagram)
+            == Verdict::Answer;
         answers.then(|| {
             server.depart(|| wall(since_start), std::iter::once(datagram.as_mut_slice()));
             datagram
@@ -64,7 +67,16 @@ fn ntp(now: Duration) -> [u8; 8] {
 /// RFC 8762, section 4.3.1, which keeps no state, and takes all that is long enough for a request.
 fn foreign_reflector(datagram: &[u8], now: Duration) -> Option<Vec<u8>> {
     let base = datagram.get(..44)?;
-    let times = [&base[..4], &ntp(now), &[0x80, 1], &base[14..16], &ntp(now), &base[..4], &base[4..12], &base[12..14]];
+    let times = [
+        &base[..4],
+        &ntp(now),
+        &[0x80, 1],
+        &base[14..16],
+        &ntp(now),
+        &base[..4],
+        &base[4..12],
+        &base[12..14],
+    ];
     Some([&times.concat()[..], &[0, 0, 255, 0, 0, 0], &datagram[44..]].concat())
 }
 
@@ -79,14 +91,19 @@ fn services() -> Vec<(&'static str, Service)> {
         let mut next = next;
         Box::new(move |_, _| Some(text.replace('#', &next().to_string()).into_bytes()))
     };
-    let changing = |change: fn(&[u8]) -> Vec<u8>| -> Service { Box::new(move |datagram, _| Some(change(datagram))) };
+    let changing = |change: fn(&[u8]) -> Vec<u8>| -> Service {
+        Box::new(move |datagram, _| Some(change(datagram)))
+    };
     let mut rng = Rng::with_seed(1);
     let mut line = 0;
     vec![
         ("echo", changing(<[u8]>::to_vec)),
         ("stateless reflector", Box::new(foreign_reflector)),
         ("counter", counting("answer #")),
-        ("counter first", counting("# answers, and this is one of them, long enough for a request of STAMP")),
+        (
+            "counter first",
+            counting("# answers, and this is one of them, long enough for a request of STAMP"),
+        ),
         ("counter of pings", counting("Ping # received")),
         (
             "counter in a buffer of 64 bytes",
@@ -101,28 +118,50 @@ fn services() -> Vec<(&'static str, Service)> {
         ),
         (
             "binary counter",
-            Box::new(move |datagram, _| Some([&next().to_be_bytes(), &datagram[4.min(datagram.len())..]].concat())),
+            Box::new(move |datagram, _| {
+                Some([&next().to_be_bytes(), &datagram[4.min(datagram.len())..]].concat())
+            }),
         ),
-        ("clock", Box::new(|_, now| Some(format!("Thu Nov 26 09:40:38 2026 {}", now.as_nanos()).into_bytes()))),
+        (
+            "clock",
+            Box::new(|_, now| {
+                Some(format!("Thu Nov 26 09:40:38 2026 {}", now.as_nanos()).into_bytes())
+            }),
+        ),
         ("clock of RFC 868", Box::new(|_, now| Some(ntp(now)[..4].to_vec()))),
         (
             "clock that says how a ping was heard",
             Box::new(|datagram, now| {
                 let text = String::from_utf8_lossy(datagram).into_owned();
                 let number = text.split(' ').nth(1).unwrap_or("0").to_owned();
-                Some(format!("Ping {number} {}.{:09}", START.seconds + now.as_secs(), now.subsec_nanos()).into_bytes())
+                Some(
+                    format!(
+                        "Ping {number} {}.{:09}",
+                        START.seconds + now.as_secs(),
+                        now.subsec_nanos()
+                    )
+                    .into_bytes(),
+                )
             }),
         ),
         ("upper-casing echo", changing(<[u8]>::to_ascii_uppercase)),
         ("lower-casing echo", changing(<[u8]>::to_ascii_lowercase)),
         (
             "case-swapping echo",
-            changing(|datagram| datagram.iter().map(|b| if b.is_ascii_alphabetic() { b ^ 0x20 } else { *b }).collect()),
+            changing(|datagram| {
+                datagram
+                    .iter()
+                    .map(|b| if b.is_ascii_alphabetic() { b ^ 0x20 } else { *b })
+                    .collect()
+            }),
         ),
         (
             "rotating echo",
             changing(|datagram| {
-                datagram.iter().map(|b| if b.is_ascii_lowercase() { (b - b'a' + 13) % 26 + b'a' } else { *b }).collect()
+                datagram
+                    .iter()
+                    .map(|b| if b.is_ascii_lowercase() { (b - b'a' + 13) % 26 + b'a' } else { *b })
+                    .collect()
             }),
         ),
         ("reversing echo", changing(|datagram| datagram.iter().rev().copied().collect())),
@@ -130,14 +169,24 @@ fn services() -> Vec<(&'static str, Service)> {
         ("echo that puts something after", changing(|datagram| [datagram, b" ok"].concat())),
         (
             "echo that puts the time after",
-            Box::new(|datagram, now| Some([datagram, format!(" {}", now.as_nanos()).as_bytes()].concat())),
+            Box::new(|datagram, now| {
+                Some([datagram, format!(" {}", now.as_nanos()).as_bytes()].concat())
+            }),
         ),
         (
             "echo of 1,024 bytes that puts the time after",
-            Box::new(|datagram, now| Some([&datagram[..datagram.len().min(1_024)], &ntp(now)].concat())),
+            Box::new(|datagram, now| {
+                Some([&datagram[..datagram.len().min(1_024)], &ntp(now)].concat())
+            }),
         ),
-        ("echo that takes the last byte", changing(|datagram| datagram[..datagram.len().saturating_sub(1)].to_vec())),
-        ("echo of at most 48 bytes", changing(|datagram| datagram[..datagram.len().min(48)].to_vec())),
+        (
+            "echo that takes the last byte",
+            changing(|datagram| datagram[..datagram.len().saturating_sub(1)].to_vec()),
+        ),
+        (
+            "echo of at most 48 bytes",
+            changing(|datagram| datagram[..datagram.len().min(48)].to_vec()),
+        ),
         ("quoting echo", changing(|datagram| [b"You said: \"", datagram, b"\""].concat())),
         (
             "chargen",
@@ -166,7 +215,11 @@ fn forged() -> Vec<Vec<u8>> {
     let request = |size, sent| {
         let mut datagram = Vec::new();
         let error = ErrorEstimate::of_clock(false);
-        Request { seq: udping_core::Seq(7), sent, error, ssid: 0 }.encode(size, None, &mut datagram);
+        Request { seq: udping_core::Seq(7), sent, error, ssid: 0 }.encode(
+            size,
+            None,
+            &mut datagram,
+        );
         datagram
     };
     vec![
@@ -185,7 +238,12 @@ fn forged() -> Vec<Vec<u8>> {
 }
 
 /// When `ours` answers, where `forged` comes as if from `theirs`, and a round takes so long.
-fn answers(ours: &mut Service, theirs: &mut Service, forged: &[u8], round: Duration) -> Vec<Duration> {
+fn answers(
+    ours: &mut Service,
+    theirs: &mut Service,
+    forged: &[u8],
+    round: Duration,
+) -> Vec<Duration> {
     let (mut now, mut datagram, mut answers) = (Duration::ZERO, forged.to_vec(), Vec::new());
     while now < WATCHED && answers.len() < MANY {
         let Some(answer) = ours(&datagram, now) else { break };
@@ -222,9 +280,13 @@ fn no_service_that_answers_whatever_comes_keeps_one_of_ours_busy() {
                     for (ours_name, mut ours) in servers(port) {
                         let mut theirs = services().swap_remove(number).1;
                         let answers = answers(&mut ours, &mut theirs, &forged, round);
-                        let what = format!("{ours_name} and {name}, {round:?}, {:?}", String::from_utf8_lossy(&forged));
+                        let what = format!(
+                            "{ours_name} and {name}, {round:?}, {:?}",
+                            String::from_utf8_lossy(&forged)
+                        );
                         assert_slow(&answers, &what);
-                        let over = answers.last().is_none_or(|last| *last < Duration::from_secs(40));
+                        let over =
+                            answers.last().is_none_or(|last| *last < Duration::from_secs(40));
                         assert!(over || round >= Duration::from_millis(900), "{what}: goes on");
                     }
                 }
@@ -253,7 +315,10 @@ fn what_is_answered_at_any_rate_are_pings() {
     let mut server = ours(Echo::default(), 12_000);
     for i in 0..100_000_u32 {
         let ping = format!("Ping {i} 1795685343.{i:09}");
-        assert_eq!(server(ping.as_bytes(), Duration::from_micros(i.into())), Some(ping.into_bytes()));
+        assert_eq!(
+            server(ping.as_bytes(), Duration::from_micros(i.into())),
+            Some(ping.into_bytes())
+        );
     }
     // Nobody can tell this from a client: it is what a client in a hurry does.
     let mut number = 0;
@@ -261,7 +326,10 @@ fn what_is_answered_at_any_rate_are_pings() {
         number += 1;
         Some(format!("Ping {number} {}", now.as_nanos()).into_bytes())
     });
-    assert_eq!(answers(&mut server, &mut next, b"Ping 1 2.5", Duration::from_micros(20)).len(), MANY);
+    assert_eq!(
+        answers(&mut server, &mut next, b"Ping 1 2.5", Duration::from_micros(20)).len(),
+        MANY
+    );
 }
 
 /// Sources of one echo each, all at once.
@@ -275,7 +343,8 @@ fn thousands_of_loops_at_once_are_over_within_seconds() {
             now += Duration::from_millis(10);
             let at = Instant::from_nanos(now.as_nanos() as u64);
             alive.retain(|port| {
-                let arrival = Arrival { from: ([192, 0, 2, 7], *port).into(), now: at, wall: wall(now) };
+                let arrival =
+                    Arrival { from: ([192, 0, 2, 7], *port).into(), now: at, wall: wall(now) };
                 server.receive(arrival, &mut forged.as_bytes().to_vec()) == Verdict::Answer
             });
             answers += alive.len();

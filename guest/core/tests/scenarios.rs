@@ -1,4 +1,5 @@
-//! Runs as data: each file of `scenarios/` says what was sent, what came back, and the numbers that follow from that by hand.
+//! Runs as data: each file of `scenarios/` says what was sent, what came back, and the numbers that
+//! follow from that by hand.
 //!
 //! Times are milliseconds since the first ping was due.
 
@@ -84,7 +85,8 @@ struct Reply {
     altered: bool,
     /// The reflector's own number; without it, the reflector is stateless and repeats the ping's.
     counter: Option<u32>,
-    /// T2 and T3, less what the reflector's clock is ahead; without them, the way back takes no time.
+    /// T2 and T3, less what the reflector's clock is ahead; without them, the way back takes no
+    /// time.
     t2_ms: Option<u64>,
     t3_ms: Option<u64>,
 }
@@ -106,7 +108,10 @@ fn at(ms: u64) -> Instant {
 }
 
 fn wall(since_start: Duration) -> UnixTime {
-    UnixTime { seconds: 1_700_000_000 + since_start.as_secs(), nanoseconds: since_start.subsec_nanos() }
+    UnixTime {
+        seconds: 1_700_000_000 + since_start.as_secs(),
+        nanoseconds: since_start.subsec_nanos(),
+    }
 }
 
 impl Scenario {
@@ -143,7 +148,9 @@ impl Scenario {
             let awake = at(send.and_then(|send| send.at_ms).unwrap_or(0));
             let departure = pinger.next_send().map(|due| due.max(awake));
             let arrival = replies.peek().map(|reply| at(reply.at_ms));
-            let Some(now) = [departure, arrival].into_iter().flatten().min().or_else(|| pinger.poll_timeout()) else {
+            let Some(now) =
+                [departure, arrival].into_iter().flatten().min().or_else(|| pinger.poll_timeout())
+            else {
                 break;
             };
             pinger.handle_timeout(now);
@@ -153,10 +160,16 @@ impl Scenario {
             let wall = wall(now.since(at(0)));
             if departure == Some(now) {
                 let Some(departure) = pinger.poll_transmit(now, wall) else { continue };
-                let (flow, seq, datagram) = (departure.flow, departure.seq, departure.datagram.to_vec());
+                let (flow, seq, datagram) =
+                    (departure.flow, departure.seq, departure.datagram.to_vec());
                 match send {
                     Some(send) if send.fails => pinger.not_sent(flow, seq, now, String::new()),
-                    _ => pinger.departed(flow, seq, now, now + span(send.map_or(0, |send| send.call_ms))),
+                    _ => pinger.departed(
+                        flow,
+                        seq,
+                        now,
+                        now + span(send.map_or(0, |send| send.call_ms)),
+                    ),
                 }
                 sent.insert(seq.0, datagram);
                 next = seq.next();
@@ -166,7 +179,8 @@ impl Scenario {
                     pinger.config().codec.encode(Seq(reply.ping), wall, &mut datagram);
                 }
                 self.answer(reply, &mut datagram);
-                let arrival = Arrival { now, wall, source_port: 0, from: reply.from.unwrap_or(PEER) };
+                let arrival =
+                    Arrival { now, wall, source_port: 0, from: reply.from.unwrap_or(PEER) };
                 pinger.handle_input(arrival, &datagram);
             }
         }
@@ -187,7 +201,9 @@ impl Scenario {
     fn answer(&self, reply: &Reply, datagram: &mut Vec<u8>) {
         if let Some(reflector) = &self.stamp {
             let request = stamp::Request::decode(datagram, None).unwrap();
-            let clock = |ms: Option<u64>| Timestamp::ntp(wall(span(ms.unwrap_or(reply.at_ms) + reflector.ahead_ms)));
+            let clock = |ms: Option<u64>| {
+                Timestamp::ntp(wall(span(ms.unwrap_or(reply.at_ms) + reflector.ahead_ms)))
+            };
             let reply = stamp::Reply {
                 seq: Seq(reply.counter.unwrap_or(reply.ping)),
                 sent: clock(reply.t3_ms),
@@ -201,12 +217,14 @@ impl Scenario {
             };
             reply.encode(None, datagram);
         }
-        // In a text within its time or the spaces behind, in a reply of STAMP within its copy of T1.
+        // In a text within its time or the spaces behind, in a reply of STAMP within its copy of
+        // T1.
         datagram[31] ^= u8::from(reply.altered);
     }
 }
 
-/// The numbers that a run counts in any case, and those that it may have measured, by the names that files have for them.
+/// The numbers that a run counts in any case, and those that it may have measured, by the names
+/// that files have for them.
 fn numbers(Results { total: s, punctuality: p, .. }: Results) -> [BTreeMap<String, f64>; 2] {
     let losses = s.directed_losses.unwrap_or_default();
     let synced = s.one_way.and_then(|spreads| spreads.synced);
@@ -267,7 +285,9 @@ fn numbers(Results { total: s, punctuality: p, .. }: Results) -> [BTreeMap<Strin
                 ("p99_9", p.p99_9),
             ]
         });
-        measured.extend(spans.into_iter().flatten().map(|(of, span)| (format!("{name}.{of}_ms"), ms(span))));
+        measured.extend(
+            spans.into_iter().flatten().map(|(of, span)| (format!("{name}.{of}_ms"), ms(span))),
+        );
     }
     [counted, measured]
 }
@@ -277,25 +297,36 @@ fn ms(span: Duration) -> f64 {
 }
 
 /// What was found to be other than expected, a line each.
-fn differences(expected: BTreeMap<String, Expected>, [counted, measured]: [BTreeMap<String, f64>; 2]) -> Vec<String> {
+fn differences(
+    expected: BTreeMap<String, Expected>,
+    [counted, measured]: [BTreeMap<String, f64>; 2],
+) -> Vec<String> {
     let named = |(name, expected)| match expected {
         Expected::Number(number) => vec![(name, number)],
-        Expected::Spread(spread) => spread.into_iter().map(|(of, n)| (format!("{name}.{of}"), n)).collect(),
+        Expected::Spread(spread) => {
+            spread.into_iter().map(|(of, n)| (format!("{name}.{of}"), n)).collect()
+        }
     };
     let expected: BTreeMap<_, _> = expected.into_iter().flat_map(named).collect();
-    let left_out = counted.iter().filter(|(name, found)| **found != 0.0 && !expected.contains_key(*name));
+    let left_out =
+        counted.iter().filter(|(name, found)| **found != 0.0 && !expected.contains_key(*name));
     let wrong = expected.iter().filter_map(|(name, &expected)| {
         let found = counted.get(name).or_else(|| measured.get(name)).copied();
         let right = found.is_some_and(|found| match name.split_once(".p") {
             // Up to a thousandth above what it is, and never above the largest value.
             Some((spread, _)) => {
-                expected <= found && found <= expected * 1.001 && found <= measured[&format!("{spread}.max_ms")]
+                expected <= found
+                    && found <= expected * 1.001
+                    && found <= measured[&format!("{spread}.max_ms")]
             }
             None => found == expected,
         });
         (!right).then(|| format!("{name} is {found:?} and not {expected}"))
     });
-    left_out.map(|(name, found)| format!("{name} is {found}, of which nothing is said")).chain(wrong).collect()
+    left_out
+        .map(|(name, found)| format!("{name} is {found}, of which nothing is said"))
+        .chain(wrong)
+        .collect()
 }
 
 /// What is wrong with a file, or with the numbers of its run, a line each.
@@ -318,7 +349,11 @@ fn each_scenario_has_the_numbers_that_were_worked_out_by_hand() {
         let name = path.file_name().unwrap().display();
         // For a run that panics.
         println!("{name}");
-        wrong.extend(check(&fs::read_to_string(&path).unwrap()).into_iter().map(|line| format!("{name}: {line}")));
+        wrong.extend(
+            check(&fs::read_to_string(&path).unwrap())
+                .into_iter()
+                .map(|line| format!("{name}: {line}")),
+        );
     }
     wrong.sort();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

@@ -61,7 +61,8 @@ impl Console {
         self.write(&format!("{text}\n"))
     }
 
-    /// Writes as much of the start of `bytes` as is taken now, without waiting, and says how much that is.
+    /// Writes as much of the start of `bytes` as is taken now, without waiting, and says how much
+    /// that is.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! What a host tells its guests: the environment; and udping-host's notices, by its contract ([`udping_cli::contract`]).
+//! What a host tells its guests: the environment; and udping-host's notices, by its contract
+//! ([`udping_cli::contract`]).
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -17,10 +18,13 @@ const READ: u64 = 65_536;
 
 /// A variable of the environment.
 pub fn variable(wanted: &str) -> Option<String> {
-    environment::get_environment().into_iter().find_map(|(name, value)| (name == wanted).then_some(value))
+    environment::get_environment()
+        .into_iter()
+        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
-/// How many datagrams the system dropped because a socket of this component's had no room for them, where the host says so.
+/// How many datagrams the system dropped because a socket of this component's had no room for them,
+/// where the host says so.
 pub fn dropped() -> Option<u64> {
     variable(contract::UDPING_DROPPED)?.parse().ok()
 }
@@ -59,7 +63,12 @@ fn came_back(text: &str) -> Option<CameBack> {
         "datagram-too-large" => "the datagram is too large",
         _ => "no route to it",
     };
-    Some(CameBack { number: number.parse().ok()?, local_port: port.parse().ok()?, peer: peer.parse().ok()?, reason })
+    Some(CameBack {
+        number: number.parse().ok()?,
+        local_port: port.parse().ok()?,
+        peer: peer.parse().ok()?,
+        reason,
+    })
 }
 
 /// Whether udping-host runs this component.
@@ -87,8 +96,12 @@ pub fn read_stdin() -> Result<String, &'static str> {
     loop {
         match stdin.blocking_read(READ) {
             Ok(bytes) => all.extend(bytes),
-            Err(StreamError::Closed) => return String::from_utf8(all).map_err(|_| "standard input is not UTF-8"),
-            Err(StreamError::LastOperationFailed(_)) => return Err("standard input cannot be read"),
+            Err(StreamError::Closed) => {
+                return String::from_utf8(all).map_err(|_| "standard input is not UTF-8");
+            }
+            Err(StreamError::LastOperationFailed(_)) => {
+                return Err("standard input cannot be read");
+            }
         }
     }
 }
@@ -178,7 +191,10 @@ mod tests {
             reason: "connection refused: nothing listens on that port",
         };
         assert_eq!(came_back("17 40000 [fe80::1%2]:12000 connection-refused"), Some(expected));
-        assert_eq!(came_back("17 40000 10.0.0.1:7 something-new").map(|error| error.reason), Some("no route to it"));
+        assert_eq!(
+            came_back("17 40000 10.0.0.1:7 something-new").map(|error| error.reason),
+            Some("no route to it")
+        );
         for text in ["", "17", "17 40000 nobody x", "17 40000 10.0.0.1:7"] {
             assert_eq!(came_back(text), None, "{text:?}");
         }

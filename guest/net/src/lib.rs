@@ -1,7 +1,9 @@
-//! WASI 0.2 for the guests: the one place where bindings are generated, and small blocking helpers over them.
+//! WASI 0.2 for the guests: the one place where bindings are generated, and small blocking helpers
+//! over them.
 //!
-//! Everything goes through these bindings and nothing through `std`: on `wasm32-unknown-unknown` the standard library's
-//! arguments, clocks and output lead nowhere, and so a component imports nothing but what its world names.
+//! Everything goes through these bindings and nothing through `std`: on `wasm32-unknown-unknown`
+//! the standard library's arguments, clocks and output lead nowhere, and so a component imports
+//! nothing but what its world names.
 
 pub mod clock;
 pub mod console;
@@ -23,7 +25,8 @@ pub mod bindings {
     });
 }
 
-/// The declaration of udping-host's contract (`udping_cli::contract`): a component that keeps to it exports this, too.
+/// The declaration of udping-host's contract (`udping_cli::contract`): a component that keeps to it
+/// exports this, too.
 #[allow(missing_docs, clippy::all)]
 pub mod declaration {
     wit_bindgen::generate!({

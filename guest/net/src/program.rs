@@ -1,4 +1,5 @@
-//! What a component does before and after its own work: arguments and key in, a result out, panics made visible.
+//! What a component does before and after its own work: arguments and key in, a result out, panics
+//! made visible.
 
 use thiserror::Error;
 use udping_cli::contract::UDPING_KEY;
@@ -11,8 +12,7 @@ use crate::error::NetError;
 use crate::host;
 
 /// What may be behind a refusal of a host that does not say.
-const REFUSED: &str =
-    " (wasmtime grants the network with -S inherit-network; ports below 1024 need root or CAP_NET_BIND_SERVICE)";
+const REFUSED: &str = " (wasmtime grants the network with -S inherit-network; ports below 1024 need root or CAP_NET_BIND_SERVICE)";
 
 /// How a program ends when it does not end well.
 #[derive(Debug, Error)]
@@ -26,15 +26,16 @@ pub enum Failure {
     /// The network or the host stood in the way of `.0`.
     #[error("{0}: {1}")]
     Net(String, NetError),
-    /// What it has to say cannot be written. Where nobody reads it any more, there is nobody to tell.
+    /// What it has to say cannot be written. Where nobody reads it any more, there is nobody to
+    /// tell.
     #[error("standard output: {0}")]
     Output(#[from] WriteError),
 }
 
 /// Runs `main` with the arguments, the program's name first, and gives `wasi:cli/run` its result.
 ///
-/// A run that failed ends by returning an error, one that could not take place by `wasi:cli/exit`: that is how
-/// udping-host gives the two different exit codes, while for other runtimes both are 1.
+/// A run that failed ends by returning an error, one that could not take place by `wasi:cli/exit`:
+/// that is how udping-host gives the two different exit codes, while for other runtimes both are 1.
 ///
 /// # Errors
 ///
@@ -64,7 +65,8 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
     Err(())
 }
 
-/// Reads the arguments. `None` where they asked for help or the version, which is then on standard output.
+/// Reads the arguments. `None` where they asked for help or the version, which is then on standard
+/// output.
 pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, Failure> {
     match Args::try_parse_from(arguments) {
         Ok(args) => Ok(Some(args)),
@@ -76,14 +78,15 @@ pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, F
     }
 }
 
-/// The keys in the environment, where there are any. What is there and is no key is an error, and not no key.
+/// The keys in the environment, where there are any. What is there and is no key is an error, and
+/// not no key.
 pub fn keys() -> Result<Option<Keys>, Failure> {
     let keys = host::variable(UDPING_KEY).map(|digits| Keys::from_hex(&digits)).transpose();
     keys.map_err(|error| Failure::Message(format!("{UDPING_KEY}: {error}")))
 }
 
-/// The keys that are in the environment now, after it changed. Where they are none, that is said, and those that hold go on
-/// to hold.
+/// The keys that are in the environment now, after it changed. Where they are none, that is said,
+/// and those that hold go on to hold.
 pub fn changed_keys() -> Option<Keys> {
     keys().unwrap_or_else(|failure| {
         // Where standard error is closed, there is nobody to tell.

@@ -16,13 +16,14 @@ use crate::poll::{self, Pollable};
 ///
 /// # Errors
 ///
-/// Where it can only be an address, and is none, or where its zone is not known. The message is for users.
+/// Where it can only be an address, and is none, or where its zone is not known. The message is for
+/// users.
 pub fn literal(host: &str, port: u16) -> Result<Option<SocketAddr>, String> {
     match host.parse() {
         Ok(address) => with_port(&address, port).map(Some),
-        Err(_) if address::ends_in_number(host) => {
-            Err(format!("{host} is not an IPv4 address: write four decimal numbers, without zeros in front"))
-        }
+        Err(_) if address::ends_in_number(host) => Err(format!(
+            "{host} is not an IPv4 address: write four decimal numbers, without zeros in front"
+        )),
         Err(_) => Ok(None),
     }
 }
@@ -55,8 +56,8 @@ fn zone(name: &str) -> Result<u32, String> {
     })
 }
 
-/// The addresses of `name`, through `wasi:sockets/ip-name-lookup`, in the resolver's order. `None` where `stop` says meanwhile
-/// that the program should end: a resolver may take long.
+/// The addresses of `name`, through `wasi:sockets/ip-name-lookup`, in the resolver's order. `None`
+/// where `stop` says meanwhile that the program should end: a resolver may take long.
 pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>, NetError> {
     let mut question = Question::ask(name)?;
     loop {
@@ -69,7 +70,8 @@ pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>,
             }
             Err(error) => return Err(error),
         }
-        let waited_for: Vec<_> = [question.pollable()].into_iter().chain(stop.map(Notices::pollable)).collect();
+        let waited_for: Vec<_> =
+            [question.pollable()].into_iter().chain(stop.map(Notices::pollable)).collect();
         let is_stopped = || stop.is_some_and(|stop| stop.read().contains(&Notice::Stop));
         if poll::poll(&waited_for).contains(&1) && is_stopped() {
             return Ok(None);
@@ -112,7 +114,9 @@ impl Question {
             match self.stream.resolve_next_address() {
                 Ok(Some(IpAddress::Ipv4(v4))) => self.addresses.push(<[u8; 4]>::from(v4).into()),
                 Ok(Some(IpAddress::Ipv6(v6))) => self.addresses.push(<[u16; 8]>::from(v6).into()),
-                Ok(None) if self.addresses.is_empty() => return Err(ErrorCode::NameUnresolvable.into()),
+                Ok(None) if self.addresses.is_empty() => {
+                    return Err(ErrorCode::NameUnresolvable.into());
+                }
                 Ok(None) => return Ok(Some(std::mem::take(&mut self.addresses))),
                 Err(ErrorCode::WouldBlock) => return Ok(None),
                 Err(code) => return Err(code.into()),
@@ -138,7 +142,11 @@ mod tests {
             ("[::1", None),
             ("", None),
         ] {
-            assert_eq!(literal(host, 7), Ok(expected.map(|text| text.parse().unwrap())), "{host:?}");
+            assert_eq!(
+                literal(host, 7),
+                Ok(expected.map(|text| text.parse().unwrap())),
+                "{host:?}"
+            );
         }
         for host in ["127.0.0.256", "010.0.0.1", "a.1"] {
             assert!(literal(host, 7).is_err(), "{host}");

@@ -8,14 +8,17 @@ use crate::bindings::wasi::sockets::instance_network::instance_network;
 use crate::bindings::wasi::sockets::network::{
     ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
 };
-use crate::bindings::wasi::sockets::udp::{IncomingDatagramStream, OutgoingDatagramStream, UdpSocket};
+use crate::bindings::wasi::sockets::udp::{
+    IncomingDatagramStream, OutgoingDatagramStream, UdpSocket,
+};
 use crate::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
 use crate::error::NetError;
 use crate::poll::{Pollable, poll};
 
 pub use crate::bindings::wasi::sockets::udp::{IncomingDatagram, OutgoingDatagram};
 
-/// How long a ping waits for room, in nanoseconds: much longer than a runtime takes to look at a socket.
+/// How long a ping waits for room, in nanoseconds: much longer than a runtime takes to look at a
+/// socket.
 const A_MOMENT: u64 = 10_000_000;
 
 /// A bound socket that has no streams yet.
@@ -23,7 +26,8 @@ const A_MOMENT: u64 = 10_000_000;
 pub struct Bound(UdpSocket);
 
 impl Bound {
-    /// Binds a new socket to `local`. An IPv6 socket never takes IPv4 traffic (`wasi:sockets/udp-create-socket`).
+    /// Binds a new socket to `local`. An IPv6 socket never takes IPv4 traffic
+    /// (`wasi:sockets/udp-create-socket`).
     pub fn new(local: SocketAddr) -> Result<Self, NetError> {
         let family = if local.is_ipv4() { IpAddressFamily::Ipv4 } else { IpAddressFamily::Ipv6 };
         let socket = create_udp_socket(family)?;
@@ -42,7 +46,8 @@ impl Bound {
         Ok(self.0.set_unicast_hop_limit(hops)?)
     }
 
-    /// Asks for room for so many bytes of datagrams that wait to be received. The system may give less.
+    /// Asks for room for so many bytes of datagrams that wait to be received. The system may give
+    /// less.
     pub fn set_receive_buffer(&self, bytes: u64) -> Result<(), NetError> {
         Ok(self.0.set_receive_buffer_size(bytes)?)
     }
@@ -52,11 +57,19 @@ impl Bound {
         let (incoming, outgoing) = self.0.stream(peer.map(Into::into))?;
         let local = self.0.local_address()?.into();
         let permitted = Cell::new(0);
-        Ok(Channel { readable: incoming.subscribe(), incoming, outgoing, permitted, local, _socket: self.0 })
+        Ok(Channel {
+            readable: incoming.subscribe(),
+            incoming,
+            outgoing,
+            permitted,
+            local,
+            _socket: self.0,
+        })
     }
 }
 
-/// A socket with its streams. Fields are in the order in which they must be dropped: children first.
+/// A socket with its streams. Fields are in the order in which they must be dropped: children
+/// first.
 #[derive(Debug)]
 pub struct Channel {
     readable: Pollable,
@@ -79,13 +92,14 @@ impl Channel {
         &self.readable
     }
 
-    /// Up to `max` datagrams, or none where none is there. An error, such as an ICMP message, leaves the socket usable.
+    /// Up to `max` datagrams, or none where none is there. An error, such as an ICMP message,
+    /// leaves the socket usable.
     pub fn receive(&self, max: u64) -> Result<Vec<IncomingDatagram>, NetError> {
         Ok(self.incoming.receive(max)?)
     }
 
-    /// Asks ahead for what the next send needs: between the time that a ping carries and its departure, nothing should
-    /// happen but the departure.
+    /// Asks ahead for what the next send needs: between the time that a ping carries and its
+    /// departure, nothing should happen but the departure.
     pub fn prepare(&self) {
         // An error comes back when it is asked for again, by the send.
         let _ = self.permits();
@@ -98,19 +112,21 @@ impl Channel {
         Ok(self.permitted.get())
     }
 
-    /// Sends `data` to `peer`, which is the channel's own, if it was opened for one. Where there is no room, it is waited for, but
-    /// no longer than [`A_MOMENT`].
+    /// Sends `data` to `peer`, which is the channel's own, if it was opened for one. Where there is
+    /// no room, it is waited for, but no longer than [`A_MOMENT`].
     ///
-    /// An ICMP error that came back for an earlier datagram is reported by the next send, which then sends nothing
-    /// (Linux: `SO_ERROR`); it is not this datagram's, so there is a second try.
+    /// An ICMP error that came back for an earlier datagram is reported by the next send, which
+    /// then sends nothing (Linux: `SO_ERROR`); it is not this datagram's, so there is a second try.
     pub fn send_to(&self, peer: SocketAddr, data: &[u8]) -> Result<(), NetError> {
-        let datagram = [OutgoingDatagram { data: data.to_vec(), remote_address: Some(peer.into()) }];
+        let datagram =
+            [OutgoingDatagram { data: data.to_vec(), remote_address: Some(peer.into()) }];
         let sent = match self.send_now(&datagram) {
             Err(NetError(ErrorCode::ConnectionRefused)) => self.send_now(&datagram),
             other => other,
         };
         let sent = match sent {
-            // A runtime that has not looked at the socket yet, as wasmtime 36, permits nothing before it was waited for.
+            // A runtime that has not looked at the socket yet, as wasmtime 36, permits nothing
+            // before it was waited for.
             Err(NetError(ErrorCode::WouldBlock)) => {
                 poll(&[&self.outgoing.subscribe(), &subscribe_duration(A_MOMENT)]);
                 self.send_now(&datagram)
@@ -120,11 +136,12 @@ impl Channel {
         sent.map(|_| ())
     }
 
-    /// Sends all of `datagrams`, waiting for room where there is none, and calls `done` with each in turn and what came of
-    /// it. One that the socket does not accept does not hold up those after it.
+    /// Sends all of `datagrams`, waiting for room where there is none, and calls `done` with each
+    /// in turn and what came of it. One that the socket does not accept does not hold up those
+    /// after it.
     ///
-    /// `depart` gets those that the next call to the system takes, right before it; and once more those that it then did not
-    /// take.
+    /// `depart` gets those that the next call to the system takes, right before it; and once more
+    /// those that it then did not take.
     pub fn send_all(
         &self,
         datagrams: &mut [OutgoingDatagram],
@@ -156,7 +173,8 @@ impl Channel {
         }
     }
 
-    /// Sends as many of `datagrams` as the socket takes now, at least one. Sending more than `check-send` permits traps.
+    /// Sends as many of `datagrams` as the socket takes now, at least one. Sending more than
+    /// `check-send` permits traps.
     fn send_now(&self, datagrams: &[OutgoingDatagram]) -> Result<usize, NetError> {
         let permitted = self.permits()?;
         if permitted == 0 {
@@ -173,7 +191,9 @@ impl Channel {
 impl From<SocketAddr> for IpSocketAddress {
     fn from(address: SocketAddr) -> Self {
         match address {
-            SocketAddr::V4(v4) => Self::Ipv4(Ipv4SocketAddress { port: v4.port(), address: v4.ip().octets().into() }),
+            SocketAddr::V4(v4) => {
+                Self::Ipv4(Ipv4SocketAddress { port: v4.port(), address: v4.ip().octets().into() })
+            }
             SocketAddr::V6(v6) => Self::Ipv6(Ipv6SocketAddress {
                 port: v6.port(),
                 flow_info: v6.flowinfo(),
@@ -187,10 +207,16 @@ impl From<SocketAddr> for IpSocketAddress {
 impl From<IpSocketAddress> for SocketAddr {
     fn from(address: IpSocketAddress) -> Self {
         match address {
-            IpSocketAddress::Ipv4(v4) => SocketAddrV4::new(<[u8; 4]>::from(v4.address).into(), v4.port).into(),
-            IpSocketAddress::Ipv6(v6) => {
-                SocketAddrV6::new(<[u16; 8]>::from(v6.address).into(), v6.port, v6.flow_info, v6.scope_id).into()
+            IpSocketAddress::Ipv4(v4) => {
+                SocketAddrV4::new(<[u8; 4]>::from(v4.address).into(), v4.port).into()
             }
+            IpSocketAddress::Ipv6(v6) => SocketAddrV6::new(
+                <[u16; 8]>::from(v6.address).into(),
+                v6.port,
+                v6.flow_info,
+                v6.scope_id,
+            )
+            .into(),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! A row for each ping, as soon as something became of it, under a row of names. A ping that was lost and is answered late
-//! has another row, which supersedes the first: they have the host, the source port and the number in common.
+//! A row for each ping, as soon as something became of it, under a row of names. A ping that was
+//! lost and is answered late has another row, which supersedes the first: they have the host, the
+//! source port and the number in common.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ pub struct Csv {
     dropped: u64,
 }
 
-const COLUMNS: [&str; 8] = ["host", "address", "source_port", "seq", "scheduled_ns", "sent_ns", "fate", "rtt_ns"];
+const COLUMNS: [&str; 8] =
+    ["host", "address", "source_port", "seq", "scheduled_ns", "sent_ns", "fate", "rtt_ns"];
 
 fn row<'a>(fields: impl IntoIterator<Item = &'a str>, out: &mut String) {
     let mut writer = WriterBuilder::new().from_writer(Vec::new());
@@ -30,7 +32,13 @@ fn row<'a>(fields: impl IntoIterator<Item = &'a str>, out: &mut String) {
     }
 }
 
-fn ping(run: &Run, (flow, seq): (FlowId, Seq), times: Times, fate: Fate, rtt: Option<Duration>) -> [String; 8] {
+fn ping(
+    run: &Run,
+    (flow, seq): (FlowId, Seq),
+    times: Times,
+    fate: Fate,
+    rtt: Option<Duration>,
+) -> [String; 8] {
     let name = run.flow(flow);
     [
         run.targets[name.target].host.clone(),
@@ -70,7 +78,9 @@ impl Exporter for Csv {
                 ping(run, (*flow, *seq), *times, fate, Some(*rtt))
             }
             Event::Lost(flow, seq, times) => ping(run, (*flow, *seq), *times, Fate::Lost, None),
-            Event::NotSent(flow, seq, times, _) => ping(run, (*flow, *seq), *times, Fate::NotSent, None),
+            Event::NotSent(flow, seq, times, _) => {
+                ping(run, (*flow, *seq), *times, Fate::NotSent, None)
+            }
             // All that became of others was told.
             Event::Settled(flow, seq, sent) if sent.fate == Fate::Awaited => {
                 ping(run, (*flow, *seq), sent.into(), Fate::Awaited, None)
@@ -84,10 +94,14 @@ impl Exporter for Csv {
 
     fn finish_beside(&mut self, run: &Run, results: &Results, err: &mut String) {
         // Standard error may be a file where standard output is a terminal.
-        let plain = Run { settings: Settings { style: Style::default(), ..run.settings }, ..run.clone() };
+        let plain =
+            Run { settings: Settings { style: Style::default(), ..run.settings }, ..run.clone() };
         summary::write(&plain, results, err);
         if self.dropped > 0 {
-            *err += &format!("{} rows were not written: the reader of the output was too slow\n", self.dropped);
+            *err += &format!(
+                "{} rows were not written: the reader of the output was too slow\n",
+                self.dropped
+            );
         }
     }
 

@@ -1,12 +1,16 @@
-//! One JSON document: the configuration, the pings, and what came of them (docs/results.schema.json).
+//! One JSON document: the configuration, the pings, and what came of them
+//! (docs/results.schema.json).
 //!
-//! It is written as the run goes on, so that it takes no memory for the pings: what comes first is known first.
+//! It is written as the run goes on, so that it takes no memory for the pings: what comes first is
+//! known first.
 
 use serde::Serialize;
 use udping_core::Instant;
 use udping_core::client::{Event, Happened, Results};
 
-use crate::views::{ConfigView, FlowView, ReceiverView, RecordView, SenderView, SummaryView, TargetView, nanos};
+use crate::views::{
+    ConfigView, FlowView, ReceiverView, RecordView, SenderView, SummaryView, TargetView, nanos,
+};
 use crate::{Exporter, Run};
 
 /// `--format json`.
@@ -51,7 +55,8 @@ impl Exporter for Json {
             *out += if i == 0 { "\n" } else { ",\n" };
             *out += &json(FlowView::new(*flow, summary));
         }
-        let (total, sender) = (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
+        let (total, sender) =
+            (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
         let receiver = json(ReceiverView::from(results));
         *out += &format!(
             "\n],\n\"total\":{},\n\"sender\":{},\n\"receiver\":{receiver},\n\"ended\":{},\"duration_ns\":{}}}\n",

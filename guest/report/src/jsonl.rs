@@ -90,20 +90,35 @@ impl<'a> Line<'a> {
         let t_ns = nanos(run.since_start(happened.at));
         let ping = |flow: FlowId, seq: Seq| {
             let name = run.flow(flow);
-            Ping { t_ns, time: run.timestamp(happened.at), target: name.target, source_port: name.source_port, seq: seq.0 }
+            Ping {
+                t_ns,
+                time: run.timestamp(happened.at),
+                target: name.target,
+                source_port: name.source_port,
+                seq: seq.0,
+            }
         };
         Some(match &happened.event {
             Event::Sent(flow, seq) => Self::Sent(ping(*flow, *seq)),
             Event::Lost(flow, seq, _) => Self::Lost(ping(*flow, *seq)),
-            Event::NotSent(flow, seq, _, reason) => Self::NotSent { ping: ping(*flow, *seq), reason },
+            Event::NotSent(flow, seq, _, reason) => {
+                Self::NotSent { ping: ping(*flow, *seq), reason }
+            }
             Event::NetworkError(flow, reason) => {
                 let (time, name) = (run.timestamp(happened.at), flow.map(|flow| run.flow(flow)));
-                let (target, source_port) = (name.map(|name| name.target), name.map(|name| name.source_port));
+                let (target, source_port) =
+                    (name.map(|name| name.target), name.map(|name| name.source_port));
                 Self::NetworkError { t_ns, time, target, source_port, reason }
             }
             Event::AddressChanged { target, from, to } => {
                 let (time, target) = (run.timestamp(happened.at), run.flows[*target].target);
-                Self::AddressChanged { t_ns, time, target, from: from.to_string(), to: to.to_string() }
+                Self::AddressChanged {
+                    t_ns,
+                    time,
+                    target,
+                    from: from.to_string(),
+                    to: to.to_string(),
+                }
             }
             Event::Foreign { from, bytes } => {
                 let (time, from) = (run.timestamp(happened.at), from.to_string());
@@ -130,7 +145,10 @@ fn push(line: Line<'_>, out: &mut String) {
 impl Exporter for JsonLines {
     fn start(&mut self, run: &Run, out: &mut String) {
         let targets = run.targets.iter().map(TargetView::from).collect();
-        push(Line::Start { started: run.timestamp(run.start), config: ConfigView::of(run), targets }, out);
+        push(
+            Line::Start { started: run.timestamp(run.start), config: ConfigView::of(run), targets },
+            out,
+        );
     }
 
     fn event(&mut self, run: &Run, happened: &Happened, out: &mut String) {
@@ -140,11 +158,15 @@ impl Exporter for JsonLines {
     }
 
     fn dropped(&mut self, run: &Run, at: Instant, lines: u64, out: &mut String) {
-        push(Line::Dropped { t_ns: nanos(run.since_start(at)), time: run.timestamp(at), lines }, out);
+        push(
+            Line::Dropped { t_ns: nanos(run.since_start(at)), time: run.timestamp(at), lines },
+            out,
+        );
     }
 
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String) {
-        let (total, sender) = (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
+        let (total, sender) =
+            (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
         let (time, duration_ns) = (run.now(), nanos(results.duration));
         let (total, sender, receiver) = (Box::new(total), Box::new(sender), results.into());
         push(Line::Summary { time, duration_ns, total, sender, receiver }, out);

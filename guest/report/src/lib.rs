@@ -1,4 +1,5 @@
-//! What the client prints: a run, its events and its results, in one of several formats. An exporter a file.
+//! What the client prints: a run, its events and its results, in one of several formats. An
+//! exporter a file.
 //!
 //! Nothing here writes anywhere or knows where its text goes: each exporter adds to a string.
 
@@ -35,7 +36,8 @@ pub trait Exporter {
     /// The same, for what is not part of the format: what stands on standard error.
     fn finish_beside(&mut self, _run: &Run, _results: &Results, _err: &mut String) {}
 
-    /// Whether what it makes of an event is complete by itself, so that it can be left out where the output takes no more.
+    /// Whether what it makes of an event is complete by itself, so that it can be left out where
+    /// the output takes no more.
     fn can_drop(&self) -> bool {
         true
     }

@@ -46,8 +46,8 @@ impl Live {
         self.last.push_back(ping);
     }
 
-    /// The line, which replaces the one before, on a terminal of that many columns. The last column stays empty: some terminals
-    /// go on to the next line after it.
+    /// The line, which replaces the one before, on a terminal of that many columns. The last column
+    /// stays empty: some terminals go on to the next line after it.
     pub fn line(&mut self, run: &Run, results: &Results, columns: usize) -> String {
         let (style, room) = (run.settings.style, columns.saturating_sub(1));
         let total = &results.total;
@@ -58,9 +58,15 @@ impl Live {
             facts.extend(worst_targets(run, results));
         }
         if let Some(rtt) = self.last.iter().rev().flatten().next() {
-            let percentiles = total.rtt.filter(|rtt| rtt.count >= 100).and_then(|rtt| rtt.percentiles);
+            let percentiles =
+                total.rtt.filter(|rtt| rtt.count >= 100).and_then(|rtt| rtt.percentiles);
             facts.push(match percentiles {
-                Some(p) => format!("rtt last/p50/p99 = {}/{}/{} ms", Millis(*rtt), Millis(p.p50), Millis(p.p99)),
+                Some(p) => format!(
+                    "rtt last/p50/p99 = {}/{}/{} ms",
+                    Millis(*rtt),
+                    Millis(p.p50),
+                    Millis(p.p99)
+                ),
                 None => format!("rtt {} ms", Millis(*rtt)),
             });
         }
@@ -111,7 +117,8 @@ impl Live {
     }
 }
 
-/// The worst targets, the very worst first: those without an answer to some pings, or else the slowest.
+/// The worst targets, the very worst first: those without an answer to some pings, or else the
+/// slowest.
 fn worst_targets(run: &Run, results: &Results) -> Vec<String> {
     let worst = worst(run, results);
     let fact = |(name, summary): &(&str, &udping_core::client::Summary)| {
@@ -123,7 +130,12 @@ fn worst_targets(run: &Run, results: &Results) -> Vec<String> {
         }
     };
     let is_losing = worst.first().is_some_and(|(_, summary)| summary.unanswered_ratio() > 0.0);
-    let shown = worst.iter().filter(|(_, summary)| !is_losing || summary.unanswered_ratio() > 0.0).take(4);
+    let shown =
+        worst.iter().filter(|(_, summary)| !is_losing || summary.unanswered_ratio() > 0.0).take(4);
     let word = if is_losing { "worst" } else { "slowest" };
-    shown.filter_map(fact).enumerate().map(|(i, fact)| if i == 0 { format!("{word} {fact}") } else { fact }).collect()
+    shown
+        .filter_map(fact)
+        .enumerate()
+        .map(|(i, fact)| if i == 0 { format!("{word} {fact}") } else { fact })
+        .collect()
 }

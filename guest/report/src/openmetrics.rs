@@ -1,15 +1,18 @@
 //! The results as metrics, for Prometheus and for node_exporter's textfile collector.
 //!
-//! It is OpenMetrics text, but for one thing: TYPE and HELP of a counter name `..._total`, as its samples do. The textfile collector
-//! reads the older text format, in which they would belong to no sample otherwise, so that it took counters for untyped ones;
-//! Prometheus's parser of OpenMetrics does not mind.
+//! It is OpenMetrics text, but for one thing: TYPE and HELP of a counter name `..._total`, as its
+//! samples do. The textfile collector reads the older text format, in which they would belong to no
+//! sample otherwise, so that it took counters for untyped ones; Prometheus's parser of OpenMetrics
+//! does not mind.
 
 use std::fmt;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel as _, EncodeLabelSet, LabelSetEncoder, MetricEncoder};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabel as _, EncodeLabelSet, LabelSetEncoder, MetricEncoder,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use udping_core::Instant;
@@ -23,8 +26,8 @@ use crate::{Exporter, Run, Target};
 #[derive(Debug, Default)]
 pub struct OpenMetrics;
 
-/// The labels of a flow, the same ones in each run: neither the address that a name stands for today, nor a port that the system
-/// chose. Of several ports it is the index.
+/// The labels of a flow, the same ones in each run: neither the address that a name stands for
+/// today, nor a port that the system chose. Of several ports it is the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Flow {
     host: String,
@@ -99,28 +102,50 @@ const SPANS: [Metric<Option<Spread>>; 9] = [
     ("ipdv", "How much the round-trip times of adjacent pings differ.", |s| s.ipdv),
     ("net_rtt", "Round-trip time without the reflector's own.", |s| s.one_way?.net_rtt),
     ("processing", "The reflector's own time.", |s| s.one_way?.processing),
-    ("forward_variation", "Difference of the forward delay between adjacent pings (RFC 3393).", |s| {
-        s.one_way?.forward_variation
+    (
+        "forward_variation",
+        "Difference of the forward delay between adjacent pings (RFC 3393).",
+        |s| s.one_way?.forward_variation,
+    ),
+    (
+        "backward_variation",
+        "Difference of the backward delay between adjacent pings (RFC 3393).",
+        |s| s.one_way?.backward_variation,
+    ),
+    ("forward_delay", "Forward delay, between clocks declared synchronised.", |s| {
+        s.one_way?.synced?.forward_delay
     }),
-    ("backward_variation", "Difference of the backward delay between adjacent pings (RFC 3393).", |s| {
-        s.one_way?.backward_variation
+    ("backward_delay", "Backward delay, between clocks declared synchronised.", |s| {
+        s.one_way?.synced?.backward_delay
     }),
-    ("forward_delay", "Forward delay, between clocks declared synchronised.", |s| s.one_way?.synced?.forward_delay),
-    ("backward_delay", "Backward delay, between clocks declared synchronised.", |s| s.one_way?.synced?.backward_delay),
 ];
 
 const DURATIONS: [Metric<Option<Duration>>; 2] = [
     ("jitter", "Interarrival jitter (RFC 3550) at the end of the run.", |s| s.jitter),
-    ("longest_outage", "The longest time without an answer to anything sent in it.", |s| Some(s.longest_outage.duration)),
+    ("longest_outage", "The longest time without an answer to anything sent in it.", |s| {
+        Some(s.longest_outage.duration)
+    }),
 ];
 
-const BURST: Metric<u64> = ("longest_loss_burst", "The most consecutive pings that were lost.", |s| s.longest_loss_burst);
+const BURST: Metric<u64> =
+    ("longest_loss_burst", "The most consecutive pings that were lost.", |s| s.longest_loss_burst);
 
 /// The numbers of a spread by their names.
 fn statistics(spread: &Spread) -> impl Iterator<Item = (Statistic, f64)> {
-    let mut all = vec![("min", spread.min), ("mean", spread.mean), ("stddev", spread.stddev), ("max", spread.max)];
+    let mut all = vec![
+        ("min", spread.min),
+        ("mean", spread.mean),
+        ("stddev", spread.stddev),
+        ("max", spread.max),
+    ];
     if let Some(p) = spread.percentiles {
-        all.extend([("p50", p.p50), ("p90", p.p90), ("p95", p.p95), ("p99", p.p99), ("p99_9", p.p99_9)]);
+        all.extend([
+            ("p50", p.p50),
+            ("p90", p.p90),
+            ("p95", p.p95),
+            ("p99", p.p99),
+            ("p99_9", p.p99_9),
+        ]);
     }
     all.into_iter().map(|(statistic, span)| (Statistic { statistic }, span.as_secs_f64()))
 }
@@ -137,18 +162,26 @@ impl Metrics {
 
     fn encode_targets(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "1 where the target was pinged; 0 where its name has no address, or where it is one of the others.";
-        let mut metric = encoder.encode_descriptor("target_pinged", help, None, MetricType::Gauge)?;
+        let mut metric =
+            encoder.encode_descriptor("target_pinged", help, None, MetricType::Gauge)?;
         for (Info { host, port, .. }, pinged) in &self.targets {
-            let labels = Flow { host: host.clone(), port: *port, source_port: None, port_index: None };
+            let labels =
+                Flow { host: host.clone(), port: *port, source_port: None, port_index: None };
             metric.encode_family(&labels)?.encode_gauge(&u64::from(*pinged))?;
         }
-        let mut metric = encoder.encode_descriptor("target_info", "The address of each target.", None, MetricType::Gauge)?;
+        let mut metric = encoder.encode_descriptor(
+            "target_info",
+            "The address of each target.",
+            None,
+            MetricType::Gauge,
+        )?;
         for (info, _) in self.targets.iter().filter(|(_, pinged)| *pinged) {
             metric.encode_family(info)?.encode_gauge(&1_u64)?;
         }
         if !self.not_pinged.is_empty() {
             let help = "Targets that were named and not pinged, and why: always 1.";
-            let mut metric = encoder.encode_descriptor("target_not_pinged", help, None, MetricType::Gauge)?;
+            let mut metric =
+                encoder.encode_descriptor("target_not_pinged", help, None, MetricType::Gauge)?;
             for target in &self.not_pinged {
                 metric.encode_family(target)?.encode_gauge(&1_u64)?;
             }
@@ -178,7 +211,11 @@ impl Metrics {
             }
         }
         for (name, help, value) in SPANS {
-            let spreads: Vec<_> = self.flows.iter().filter_map(|(flow, summary)| Some((flow, value(summary)?))).collect();
+            let spreads: Vec<_> = self
+                .flows
+                .iter()
+                .filter_map(|(flow, summary)| Some((flow, value(summary)?)))
+                .collect();
             if spreads.is_empty() {
                 continue;
             }
@@ -194,15 +231,25 @@ impl Metrics {
 
     fn encode_sender(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Points of the schedule that were over by more than half an interval.";
-        let mut metric = encoder.encode_descriptor("missed_slots_total", help, None, MetricType::Counter)?;
+        let mut metric =
+            encoder.encode_descriptor("missed_slots_total", help, None, MetricType::Counter)?;
         metric.encode_gauge(&self.sender.missed_slots)?;
         if let Some(dropped) = self.dropped {
             let help = "Datagrams that this machine dropped since the receive buffers of the own sockets were full.";
-            let mut metric = encoder.encode_descriptor("receive_buffer_drops_total", help, None, MetricType::Counter)?;
+            let mut metric = encoder.encode_descriptor(
+                "receive_buffer_drops_total",
+                help,
+                None,
+                MetricType::Counter,
+            )?;
             metric.encode_gauge(&dropped)?;
         }
         for (name, help, spread) in [
-            ("timer_error", "From when pings were due to when they were sent.", self.sender.timer_error),
+            (
+                "timer_error",
+                "From when pings were due to when they were sent.",
+                self.sender.timer_error,
+            ),
             ("send_call", "How long the call took by which each was sent.", self.sender.send_call),
         ] {
             let mut metric = Self::seconds(encoder, name, help)?;
@@ -253,10 +300,12 @@ impl Exporter for OpenMetrics {
 fn targets(run: &Run) -> Vec<(Info, bool)> {
     let mut all: Vec<(Info, bool)> = Vec::new();
     for target in &run.targets {
-        let (host, address) = (escaped(&target.host), target.address.as_ref().map(ToString::to_string));
+        let (host, address) =
+            (escaped(&target.host), target.address.as_ref().map(ToString::to_string));
         let pinged = address.is_ok();
         let info = Info { host, port: target.port, address: address.unwrap_or_default() };
-        match all.iter_mut().find(|(other, _)| (&other.host, other.port) == (&info.host, info.port)) {
+        match all.iter_mut().find(|(other, _)| (&other.host, other.port) == (&info.host, info.port))
+        {
             Some(other) if pinged => *other = (info, true),
             Some(_) => {}
             None => all.push((info, pinged)),
@@ -270,7 +319,11 @@ fn not_pinged(run: &Run) -> Vec<NotPinged> {
     let mut all = Vec::new();
     for target in &run.targets {
         if let Err(reason) = &target.address {
-            let one = NotPinged { host: escaped(&target.host), port: target.port, reason: escaped(reason) };
+            let one = NotPinged {
+                host: escaped(&target.host),
+                port: target.port,
+                reason: escaped(reason),
+            };
             if !all.contains(&one) {
                 all.push(one);
             }
@@ -279,18 +332,21 @@ fn not_pinged(run: &Run) -> Vec<NotPinged> {
     all
 }
 
-/// The flows, and what came of them: nothing of a target that was not pinged, so that its series are there before it is.
+/// The flows, and what came of them: nothing of a target that was not pinged, so that its series
+/// are there before it is.
 fn flows(run: &Run, results: &Results) -> Vec<(Flow, Summary)> {
     let labels = |target: &Target, id: usize, source_port| Flow {
         host: escaped(&target.host),
         port: target.port,
         source_port: run.settings.fixed_source_port.then_some(source_port),
         // Flows are numbered by port and then by target.
-        port_index: (run.config.source_ports.get() > 1).then(|| id / run.config.targets.len().max(1)),
+        port_index: (run.config.source_ports.get() > 1)
+            .then(|| id / run.config.targets.len().max(1)),
     };
     let pinged = run.flows.iter().zip(&results.flows).enumerate();
-    let pinged =
-        pinged.map(|(id, (flow, summary))| (labels(&run.targets[flow.target], id, flow.source_port), summary.clone()));
+    let pinged = pinged.map(|(id, (flow, summary))| {
+        (labels(&run.targets[flow.target], id, flow.source_port), summary.clone())
+    });
     let mut all: Vec<_> = pinged.collect();
     for target in run.targets.iter().filter(|target| target.address.is_err()) {
         let host = escaped(&target.host);

@@ -58,7 +58,8 @@ pub enum Sort {
     Given,
     /// By the share of pings without an answer.
     Loss,
-    /// By the 99th percentile of their RTT; by its maximum where there are too few pings for one, or too many targets.
+    /// By the 99th percentile of their RTT; by its maximum where there are too few pings for one,
+    /// or too many targets.
     P99,
 }
 
@@ -81,7 +82,8 @@ pub struct Run {
     pub clocks: Clocks,
 }
 
-/// One moment on both clocks. What lies between two of them differs where the wall clock is set, or the machine sleeps.
+/// One moment on both clocks. What lies between two of them differs where the wall clock is set, or
+/// the machine sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
     /// The clock that never jumps.
@@ -111,7 +113,8 @@ impl Run {
         at.since(self.start)
     }
 
-    /// When something was, in RFC 3339, as the wall clock has it that was read last: where that was set since, by the new time.
+    /// When something was, in RFC 3339, as the wall clock has it that was read last: where that was
+    /// set since, by the new time.
     pub fn timestamp(&self, at: Instant) -> String {
         let Clocks { monotonic, wall } = self.clocks;
         let read = Duration::new(wall.seconds, wall.nanoseconds);

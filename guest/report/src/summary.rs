@@ -37,7 +37,10 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
     rates(results, out);
     outage(total, out);
     if let Some(losses) = total.directed_losses.filter(|_| total.lost > 0) {
-        *out += &format!("lost: {} forward, {} backward, {} unknown\n", losses.forward, losses.backward, losses.unknown);
+        *out += &format!(
+            "lost: {} forward, {} backward, {} unknown\n",
+            losses.forward, losses.backward, losses.unknown
+        );
     }
     if let Some(rtt) = &total.rtt {
         // As ping has it, for programs that read that.
@@ -61,17 +64,22 @@ pub fn interim(run: &Run, results: &Results) -> String {
         && let Some((name, summary)) = worst(run, results).first()
         && summary.unanswered_ratio() > 0.0
     {
-        let _ = write!(line, ", worst {name} ({:.1} % unanswered)", 100.0 * summary.unanswered_ratio());
+        let _ =
+            write!(line, ", worst {name} ({:.1} % unanswered)", 100.0 * summary.unanswered_ratio());
     }
     line
 }
 
-/// The targets, the worst first: by the share of pings without an answer, and then by their mean RTT.
+/// The targets, the worst first: by the share of pings without an answer, and then by their mean
+/// RTT.
 pub fn worst<'a>(run: &'a Run, results: &'a Results) -> Vec<(&'a str, &'a Summary)> {
     let flows = run.flows.iter().zip(&results.flows);
-    let mut all: Vec<_> = flows.map(|(flow, summary)| (run.targets[flow.target].host.as_str(), summary)).collect();
+    let mut all: Vec<_> =
+        flows.map(|(flow, summary)| (run.targets[flow.target].host.as_str(), summary)).collect();
     let mean = |summary: &Summary| summary.rtt.map_or(Duration::ZERO, |rtt| rtt.mean);
-    all.sort_by(|(_, one), (_, other)| by_loss(one, other).then_with(|| mean(other).cmp(&mean(one))));
+    all.sort_by(|(_, one), (_, other)| {
+        by_loss(one, other).then_with(|| mean(other).cmp(&mean(one)))
+    });
     all
 }
 
@@ -81,7 +89,9 @@ fn by_loss(one: &Summary, other: &Summary) -> Ordering {
 
 fn p99(summary: &Summary) -> Duration {
     // Without an answer a target is worse than any that answers.
-    summary.rtt.map_or(Duration::MAX, |rtt| carried(&rtt, 100).map_or(rtt.max, |percentiles| percentiles.p99))
+    summary.rtt.map_or(Duration::MAX, |rtt| {
+        carried(&rtt, 100).map_or(rtt.max, |percentiles| percentiles.p99)
+    })
 }
 
 /// Percentiles, where there are as many values as are needed for one of that rank.
@@ -102,8 +112,15 @@ fn targets(run: &Run, results: &Results, out: &mut String) {
     let (unsent, awaited) = (has(|flow| flow.send_errors), has(|flow| flow.awaited));
     let row = |id: &usize| {
         let s = of(id);
-        let name = format!("{} {}", run.targets[run.flows[*id].target].host, Name(run, FlowId(*id)));
-        let mut cells = vec![name, s.sent.to_string(), s.received.to_string(), s.lost.to_string(), percent(s.loss_ratio())];
+        let name =
+            format!("{} {}", run.targets[run.flows[*id].target].host, Name(run, FlowId(*id)));
+        let mut cells = vec![
+            name,
+            s.sent.to_string(),
+            s.received.to_string(),
+            s.lost.to_string(),
+            percent(s.loss_ratio()),
+        ];
         cells.push(s.send_errors.to_string());
         cells.push(s.awaited.to_string());
         cells
@@ -115,16 +132,26 @@ fn targets(run: &Run, results: &Results, out: &mut String) {
         let cell = |column: usize| table::right(&row[column], widths[column]);
         let lost = format!("{} lost ({} %)", cell(3), cell(4));
         let lost = run.settings.style.alarm(s.lost > 0, &lost);
-        let _ = write!(out, "{}: {} sent, {} received, {lost}", table::left(&row[0], widths[0]), cell(1), cell(2));
+        let _ = write!(
+            out,
+            "{}: {} sent, {} received, {lost}",
+            table::left(&row[0], widths[0]),
+            cell(1),
+            cell(2)
+        );
         if unsent {
-            *out += &format!(", {}", run.settings.style.alarm(s.send_errors > 0, &format!("{} not sent", cell(5))));
+            *out += &format!(
+                ", {}",
+                run.settings.style.alarm(s.send_errors > 0, &format!("{} not sent", cell(5)))
+            );
         }
         if awaited {
             let _ = write!(out, ", {} awaited", cell(6));
         }
         if let Some(rtt) = &s.rtt {
             let _ = write!(out, ", rtt {}", MinAvgMax(rtt));
-            if let Some(percentiles) = carried(rtt, 100).filter(|_| run.settings.sort == Sort::P99) {
+            if let Some(percentiles) = carried(rtt, 100).filter(|_| run.settings.sort == Sort::P99)
+            {
                 let _ = write!(out, ", p99 {} ms", Millis(percentiles.p99));
             }
         }
@@ -146,7 +173,13 @@ impl fmt::Display for Counts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (s, p) = (&self.results.total, &self.results.punctuality);
         let lost = format!("{} lost ({} %)", s.lost, percent(s.loss_ratio()));
-        write!(f, "{} sent, {} received, {}", s.sent, s.received, self.style.alarm(s.lost > 0, &lost))?;
+        write!(
+            f,
+            "{} sent, {} received, {}",
+            s.sent,
+            s.received,
+            self.style.alarm(s.lost > 0, &lost)
+        )?;
         if s.send_errors > 0 {
             let unsent = percent(s.send_errors as f64 / s.attempted().max(1) as f64);
             let unsent = format!("{} not sent ({unsent} % of {})", s.send_errors, s.attempted());
@@ -158,7 +191,10 @@ impl fmt::Display for Counts<'_> {
             (s.awaited, "still awaited when stopped"),
             (s.foreign, "foreign"),
             (p.missed_slots, "slots missed"),
-            (self.results.dropped.unwrap_or_default(), "dropped by this machine for want of receive buffer"),
+            (
+                self.results.dropped.unwrap_or_default(),
+                "dropped by this machine for want of receive buffer",
+            ),
         ] {
             if count > 0 {
                 write!(f, ", {count} {name}")?;
@@ -173,9 +209,11 @@ fn rates(results: &Results, out: &mut String) {
     let (s, seconds) = (&results.total, results.duration.as_secs_f64());
     *out += &format!("duration {}", Short(results.duration));
     if s.sent > 1 && seconds > 0.0 {
-        for (name, datagrams, bytes) in [("sent", s.sent, s.sent_bytes), ("received", s.received + s.late, s.received_bytes)]
+        for (name, datagrams, bytes) in
+            [("sent", s.sent, s.sent_bytes), ("received", s.received + s.late, s.received_bytes)]
         {
-            let (datagrams, bytes) = (Rate(datagrams as f64 / seconds), ByteRate(bytes as f64 / seconds));
+            let (datagrams, bytes) =
+                (Rate(datagrams as f64 / seconds), ByteRate(bytes as f64 / seconds));
             *out += &format!(", {name} {datagrams}/s ({bytes})");
         }
     }
@@ -191,8 +229,11 @@ fn outage(s: &Summary, out: &mut String) {
     }
     if outage.lost + outage.not_sent > 0 {
         let causes = [(outage.lost, "lost"), (outage.not_sent, "not sent")];
-        let causes: Vec<_> =
-            causes.iter().filter(|(count, _)| *count > 0).map(|(count, cause)| format!("{count} {cause}")).collect();
+        let causes: Vec<_> = causes
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, cause)| format!("{count} {cause}"))
+            .collect();
         facts.push(format!("longest outage {} ({})", Short(outage.duration), causes.join(", ")));
     }
     if !facts.is_empty() {
@@ -200,8 +241,8 @@ fn outage(s: &Summary, out: &mut String) {
     }
 }
 
-/// A row for each quantity, with those percentiles that the number of its values carries: of fewer, the percentile is the
-/// largest.
+/// A row for each quantity, with those percentiles that the number of its values carries: of fewer,
+/// the percentile is the largest.
 fn quantities(results: &Results, out: &mut String) {
     let (s, p) = (&results.total, &results.punctuality);
     let one_way = s.one_way.unwrap_or_default();
@@ -235,13 +276,25 @@ fn quantities(results: &Results, out: &mut String) {
         ("max", 1, |s| Some(s.max)),
         ("stddev", 1, |s| Some(s.stddev)),
     ];
-    let value = |spread: &Spread, (_, least, of): &Column| of(spread).filter(|_| spread.count >= *least);
-    let columns: Vec<_> =
-        COLUMNS.iter().filter(|column| rows.iter().any(|(_, spread)| value(spread, column).is_some())).collect();
-    let mut cells = vec![[String::new()].into_iter().chain(columns.iter().map(|(name, ..)| (*name).to_owned())).collect()];
+    let value =
+        |spread: &Spread, (_, least, of): &Column| of(spread).filter(|_| spread.count >= *least);
+    let columns: Vec<_> = COLUMNS
+        .iter()
+        .filter(|column| rows.iter().any(|(_, spread)| value(spread, column).is_some()))
+        .collect();
+    let mut cells = vec![
+        [String::new()]
+            .into_iter()
+            .chain(columns.iter().map(|(name, ..)| (*name).to_owned()))
+            .collect(),
+    ];
     for (name, spread) in &rows {
-        let value = |column: &&Column| value(spread, column).map_or("-".to_owned(), |span| Short(span).to_string());
-        cells.push([(*name).to_owned()].into_iter().chain(columns.iter().map(value)).collect::<Vec<_>>());
+        let value = |column: &&Column| {
+            value(spread, column).map_or("-".to_owned(), |span| Short(span).to_string())
+        };
+        cells.push(
+            [(*name).to_owned()].into_iter().chain(columns.iter().map(value)).collect::<Vec<_>>(),
+        );
     }
     out.push('\n');
     table::write(&cells, out);
@@ -272,7 +325,11 @@ impl fmt::Display for Clocks {
             Some(reflector) => clock(reflector, f)?,
             None => f.write_str("unknown")?,
         }
-        if below_zero > 0 { write!(f, "; {below_zero} delays below zero: the clocks do not agree") } else { Ok(()) }
+        if below_zero > 0 {
+            write!(f, "; {below_zero} delays below zero: the clocks do not agree")
+        } else {
+            Ok(())
+        }
     }
 }
 

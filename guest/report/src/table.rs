@@ -5,7 +5,8 @@ use unicode_width::UnicodeWidthStr as _;
 /// What stands between two columns.
 const GAP: usize = 2;
 
-/// Adds `rows` to `out`, a line each, with their columns aligned: the first to the left, the others to the right.
+/// Adds `rows` to `out`, a line each, with their columns aligned: the first to the left, the others
+/// to the right.
 pub fn write(rows: &[Vec<String>], out: &mut String) {
     let widths = widths(rows);
     for row in rows {
@@ -26,7 +27,11 @@ pub fn write(rows: &[Vec<String>], out: &mut String) {
 /// The width of each column of `rows`.
 pub fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    (0..columns).map(|i| rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.width()).max().unwrap_or(0)).collect()
+    (0..columns)
+        .map(|i| {
+            rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.width()).max().unwrap_or(0)
+        })
+        .collect()
 }
 
 /// `text`, filled up at its end.
@@ -62,7 +67,8 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_between_characters() {
-        for (width, expected) in [(0, ""), (1, ""), (2, "例"), (3, "例"), (4, "例え"), (9, "例え")] {
+        for (width, expected) in [(0, ""), (1, ""), (2, "例"), (3, "例"), (4, "例え"), (9, "例え")]
+        {
             assert_eq!(cut("例え", width), expected);
         }
     }

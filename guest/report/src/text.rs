@@ -10,7 +10,8 @@ use udping_core::stats::{Fate, Sent};
 use crate::units::Short;
 use crate::{Exporter, Run, summary};
 
-/// The most pings that have a line each of those that were awaited when the run was stopped. The summary counts all.
+/// The most pings that have a line each of those that were awaited when the run was stopped. The
+/// summary counts all.
 const MOST_AWAITED: usize = 10;
 
 /// `--format text`.
@@ -26,16 +27,22 @@ impl Exporter for Text {
                 *out += &format!("{}: not pinged: {reason}\n", target.host);
             }
         }
-        let (size, keyed) = (run.datagram, if run.config.codec.keys.is_some() { ", keyed" } else { "" });
+        let (size, keyed) =
+            (run.datagram, if run.config.codec.keys.is_some() { ", keyed" } else { "" });
         *out += &match run.flows.as_slice() {
             [flow] => {
                 let (host, address) = (&run.targets[flow.target].host, flow.address);
-                format!("PING {host} ({}) port {}/udp: {size}-byte datagrams{keyed}\n", address.ip(), address.port())
+                format!(
+                    "PING {host} ({}) port {}/udp: {size}-byte datagrams{keyed}\n",
+                    address.ip(),
+                    address.port()
+                )
             }
             flows => {
                 let (count, ports) = (run.config.targets.len(), run.config.source_ports);
                 debug_assert_eq!(flows.len(), count * ports.get());
-                let ports = if ports.get() == 1 { "1 port".to_owned() } else { format!("{ports} ports") };
+                let ports =
+                    if ports.get() == 1 { "1 port".to_owned() } else { format!("{ports} ports") };
                 format!("PING {count} targets from {ports}: {size}-byte datagrams{keyed}\n")
             }
         };
@@ -45,7 +52,9 @@ impl Exporter for Text {
         let line = Line { run, happened };
         match &happened.event {
             _ if run.settings.quiet => return,
-            Event::Settled(.., Sent { fate: Fate::Awaited, .. }) if self.awaited < MOST_AWAITED => self.awaited += 1,
+            Event::Settled(.., Sent { fate: Fate::Awaited, .. }) if self.awaited < MOST_AWAITED => {
+                self.awaited += 1
+            }
             Event::Sent(..) | Event::Settled(..) => return,
             _ => {}
         }
@@ -64,8 +73,11 @@ impl Exporter for Text {
     }
 
     fn dropped(&mut self, run: &Run, at: Instant, lines: u64, out: &mut String) {
-        let time = if run.settings.timestamps { format!("{} ", run.timestamp(at)) } else { String::new() };
-        *out += &format!("{time}{lines} lines were not written: the reader of the output was too slow\n");
+        let time =
+            if run.settings.timestamps { format!("{} ", run.timestamp(at)) } else { String::new() };
+        *out += &format!(
+            "{time}{lines} lines were not written: the reader of the output was too slow\n"
+        );
     }
 }
 
@@ -92,7 +104,11 @@ struct Line<'a> {
 impl Line<'_> {
     /// What stands before a line about a ping that does not name its flow.
     fn prefix(&self, flow: FlowId) -> String {
-        if self.run.flows.len() == 1 { String::new() } else { format!("{}: ", Name(self.run, flow)) }
+        if self.run.flows.len() == 1 {
+            String::new()
+        } else {
+            format!("{}: ", Name(self.run, flow))
+        }
     }
 }
 
@@ -116,7 +132,9 @@ impl fmt::Display for Line<'_> {
                 let timeout = Plain(self.run.config.timeout);
                 write!(f, "{}seq={seq} lost: no reply within {timeout}", self.prefix(*flow))
             }
-            Event::NotSent(flow, seq, _, reason) => write!(f, "{}seq={seq} not sent: {reason}", self.prefix(*flow)),
+            Event::NotSent(flow, seq, _, reason) => {
+                write!(f, "{}seq={seq} not sent: {reason}", self.prefix(*flow))
+            }
             Event::NetworkError(flow, reason) => match (flow, self.run.flows.as_slice()) {
                 (Some(flow), _) => write!(f, "from {}: {reason}", Name(self.run, *flow)),
                 (None, [flow]) => write!(f, "from {}: {reason}", flow.address),
@@ -124,12 +142,25 @@ impl fmt::Display for Line<'_> {
             },
             Event::AddressChanged { target, from, to } => {
                 let target = &self.run.targets[self.run.flows[*target].target];
-                write!(f, "{} port {}: address changed from {} to {}", target.host, target.port, from.ip(), to.ip())
+                write!(
+                    f,
+                    "{} port {}: address changed from {} to {}",
+                    target.host,
+                    target.port,
+                    from.ip(),
+                    to.ip()
+                )
             }
-            Event::Foreign { from, bytes } => write!(f, "{bytes} bytes from {from}: not a reply to any ping of this run"),
+            Event::Foreign { from, bytes } => {
+                write!(f, "{bytes} bytes from {from}: not a reply to any ping of this run")
+            }
             Event::Settled(flow, seq, sent) if sent.fate == Fate::Awaited => {
                 let span = Short(self.happened.at.since(sent.at));
-                write!(f, "{}seq={seq} awaited: stopped {span} after it was sent", self.prefix(*flow))
+                write!(
+                    f,
+                    "{}seq={seq} awaited: stopped {span} after it was sent",
+                    self.prefix(*flow)
+                )
             }
             Event::Sent(..) | Event::Settled(..) => Ok(()),
         }

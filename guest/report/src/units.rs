@@ -87,7 +87,9 @@ mod tests {
 
     #[test]
     fn a_rate_has_three_digits() {
-        for (rate, text) in [(0.0, "0.00 B/s"), (35.55, "35.5 B/s"), (999.6, "1.00 kB/s"), (1.5e9, "1.50 GB/s")] {
+        for (rate, text) in
+            [(0.0, "0.00 B/s"), (35.55, "35.5 B/s"), (999.6, "1.00 kB/s"), (1.5e9, "1.50 GB/s")]
+        {
             assert_eq!(ByteRate(rate).to_string(), text);
         }
     }

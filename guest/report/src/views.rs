@@ -1,4 +1,5 @@
-//! The shapes of JSON and CSV. Every key names its unit; docs/results.schema.json and docs/events.schema.json describe them.
+//! The shapes of JSON and CSV. Every key names its unit; docs/results.schema.json and
+//! docs/events.schema.json describe them.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -72,7 +73,11 @@ pub struct TargetView<'a> {
 impl<'a> From<&'a Target> for TargetView<'a> {
     fn from(target: &'a Target) -> Self {
         let address = target.address.as_ref();
-        Self { host: &target.host, address: address.ok().map(ToString::to_string), error: address.err().map(String::as_str) }
+        Self {
+            host: &target.host,
+            address: address.ok().map(ToString::to_string),
+            error: address.err().map(String::as_str),
+        }
     }
 }
 
@@ -94,8 +99,8 @@ pub struct RecordView {
     stamp: Option<ReflectedView>,
 }
 
-/// `stamp` of a record: what the reflector said. The offset between its clock and ours is in neither, unless both are declared
-/// to agree.
+/// `stamp` of a record: what the reflector said. The offset between its clock and ours is in
+/// neither, unless both are declared to agree.
 #[derive(Serialize)]
 struct ReflectedView {
     counter: u32,
@@ -133,7 +138,9 @@ impl RecordView {
             fate: fate(sent.fate),
             rtt_ns: sent.round_trip().map(nanos),
             duplicates: sent.duplicates,
-            stamp: sent.reflected.map(|reflected| ReflectedView::new(reflected, run.config.measured.synced.is_some())),
+            stamp: sent.reflected.map(|reflected| {
+                ReflectedView::new(reflected, run.config.measured.synced.is_some())
+            }),
         }
     }
 }

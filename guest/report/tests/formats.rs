@@ -1,4 +1,5 @@
-//! What each format makes of the same three runs, and that JSON is as docs/ says. The network is scripted, and time is data.
+//! What each format makes of the same three runs, and that JSON is as docs/ says. The network is
+//! scripted, and time is data.
 
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
 
@@ -51,7 +52,12 @@ struct Printed {
 
 impl Printed {
     /// A ping every 100 ms to each of `targets`, which has an address or not, awaited for 250 ms.
-    fn new(exporter: Box<dyn Exporter>, targets: &[Named<'_>], ports: &[u16], protocol: Protocol) -> Self {
+    fn new(
+        exporter: Box<dyn Exporter>,
+        targets: &[Named<'_>],
+        ports: &[u16],
+        protocol: Protocol,
+    ) -> Self {
         let is_stamp = protocol != Protocol::Text;
         let target = |(host, result): &Named<'_>| Target {
             host: (*host).to_owned(),
@@ -77,10 +83,15 @@ impl Printed {
             deadline: None,
         };
         let pinger = Pinger::new(config.clone(), at(0));
-        let pinged: Vec<_> = (0..targets.len()).filter(|index| targets[*index].address.is_ok()).collect();
+        let pinged: Vec<_> =
+            (0..targets.len()).filter(|index| targets[*index].address.is_ok()).collect();
         let flow = |flow| {
             let (target, port) = pinger.target_and_port(FlowId(flow));
-            FlowName { target: pinged[target], address: config.targets[target], source_port: ports[port] }
+            FlowName {
+                target: pinged[target],
+                address: config.targets[target],
+                source_port: ports[port],
+            }
         };
         let flows = (0..pinged.len() * ports.len()).map(flow).collect();
         let settings = Settings { records: true, ..Settings::default() };
@@ -143,8 +154,9 @@ impl Printed {
     }
 }
 
-/// One server and everything that can happen to a ping: 1 is answered, and once more; 2 too late; 3 never; 4 is not sent; 5 is
-/// answered by somebody else, and, after an error of the network, by whom it was sent to; 6 is awaited when the run is stopped.
+/// One server and everything that can happen to a ping: 1 is answered, and once more; 2 too late; 3
+/// never; 4 is not sent; 5 is answered by somebody else, and, after an error of the network, by
+/// whom it was sent to; 6 is awaited when the run is stopped.
 fn eventful(exporter: Box<dyn Exporter>) -> String {
     let server = "192.0.2.7:12000";
     let mut run = Printed::new(exporter, &[("a.example", Ok(server))], &[40_000], Protocol::Text);
@@ -169,9 +181,14 @@ fn eventful(exporter: Box<dyn Exporter>) -> String {
 /// Two servers from two ports each, one of which is silent, and one that has no address.
 fn of_many(exporter: Box<dyn Exporter>) -> String {
     let servers = ["192.0.2.7:12000", "[2001:db8::7]:7"];
-    let targets = [("a.example", Ok(servers[0])), ("no.example", Err("cannot resolve no.example")), ("b", Ok(servers[1]))];
+    let targets = [
+        ("a.example", Ok(servers[0])),
+        ("no.example", Err("cannot resolve no.example")),
+        ("b", Ok(servers[1])),
+    ];
     let mut run = Printed::new(exporter, &targets, &[40_000, 40_001], Protocol::Text);
-    let (silent, unknown) = (run.pinger.flow(1, address(servers[1])), run.pinger.flow(2, address(servers[1])));
+    let (silent, unknown) =
+        (run.pinger.flow(1, address(servers[1])), run.pinger.flow(2, address(servers[1])));
     run.pinger.network_error(at(0), silent, "connection refused".to_owned());
     run.pinger.network_error(at(0), unknown, "no route to it".to_owned());
     // Turns: each server from the first port, each from the second, and so on.
@@ -185,12 +202,18 @@ fn of_many(exporter: Box<dyn Exporter>) -> String {
     run.finish(900_000)
 }
 
-/// A stateful STAMP reflector whose clock agrees: a ping takes 400 us there, 100 us in the reflector and 300 us back, each but
-/// for some. Ping 2 is lost on its way there, and 4 on its way back.
+/// A stateful STAMP reflector whose clock agrees: a ping takes 400 us there, 100 us in the
+/// reflector and 300 us back, each but for some. Ping 2 is lost on its way there, and 4 on its way
+/// back.
 fn of_stamp(exporter: Box<dyn Exporter>) -> String {
     let reflector = "192.0.2.7:862";
     let error = ErrorEstimate::of_clock(true);
-    let mut run = Printed::new(exporter, &[("a.example", Ok(reflector))], &[40_000], Protocol::Stamp { ssid: 7, error });
+    let mut run = Printed::new(
+        exporter,
+        &[("a.example", Ok(reflector))],
+        &[40_000],
+        Protocol::Stamp { ssid: 7, error },
+    );
     let mut counter = Seq(0);
     for (ping, extra) in [0, 10, 20, 50, 60, 80].into_iter().enumerate() {
         let sent = ping as u64 * 100_000;
@@ -222,7 +245,8 @@ fn of_stamp(exporter: Box<dyn Exporter>) -> String {
 /// What an exporter prints of a run.
 type Script = fn(Box<dyn Exporter>) -> String;
 
-const RUNS: [(&str, Script); 3] = [("eventful", eventful), ("of_many", of_many), ("of_stamp", of_stamp)];
+const RUNS: [(&str, Script); 3] =
+    [("eventful", eventful), ("of_many", of_many), ("of_stamp", of_stamp)];
 
 #[test]
 fn text_is_as_ping_prints_it() {
@@ -263,10 +287,15 @@ fn openmetrics_end_with_eof() {
     }
 }
 
-/// A run of three targets, of which the second loses everything and the first is the slowest, as far as it went.
+/// A run of three targets, of which the second loses everything and the first is the slowest, as
+/// far as it went.
 fn losing(protocol: Protocol) -> Printed {
     let servers = ["192.0.2.7:12000", "192.0.2.8:12000", "192.0.2.9:12000"];
-    let targets = [("slow.example", Ok(servers[0])), ("silent.example", Ok(servers[1])), ("fast.example", Ok(servers[2]))];
+    let targets = [
+        ("slow.example", Ok(servers[0])),
+        ("silent.example", Ok(servers[1])),
+        ("fast.example", Ok(servers[2])),
+    ];
     let mut run = Printed::new(Box::<Text>::default(), &targets, &[40_000], protocol);
     for turn in 0..9_u64 {
         let due = turn * 33_334;
@@ -293,7 +322,11 @@ fn order(sort: Sort) -> Vec<String> {
 fn targets_stand_as_given_or_the_worst_first() {
     assert_eq!(order(Sort::Given), ["slow.example", "silent.example", "fast.example"]);
     assert_eq!(order(Sort::Loss), ["silent.example", "slow.example", "fast.example"]);
-    assert_eq!(order(Sort::P99), ["silent.example", "slow.example", "fast.example"], "who never answers is the worst");
+    assert_eq!(
+        order(Sort::P99),
+        ["silent.example", "slow.example", "fast.example"],
+        "who never answers is the worst"
+    );
 }
 
 #[test]
@@ -316,7 +349,10 @@ fn loss_is_red_where_there_are_colours_and_nothing_else_changes() {
         run.finish(900_000)
     };
     let coloured = text(true);
-    assert!(coloured.contains("\x1b[31m192.0.2.8:12000: seq=1 lost: no reply within 250 ms\x1b[0m\n"), "{coloured}");
+    assert!(
+        coloured.contains("\x1b[31m192.0.2.8:12000: seq=1 lost: no reply within 250 ms\x1b[0m\n"),
+        "{coloured}"
+    );
     assert!(coloured.contains("\x1b[31m3 lost (33.3 %)\x1b[0m"), "{coloured}");
     assert_eq!(coloured.replace("\x1b[31m", "").replace("\x1b[0m", ""), text(false));
     assert!(!text(false).contains('\x1b'));
@@ -379,7 +415,10 @@ fn after_a_step_of_the_wall_clock_times_are_by_the_new_one() {
     let mut run = losing(Protocol::Text);
     let before = run.run.timestamp(at(1_000_000));
     assert_eq!(before, "2023-11-14T22:13:21.000000000Z");
-    run.run.clocks = Clocks { monotonic: at(2_000_000), wall: UnixTime { seconds: 1_800_000_000, nanoseconds: 0 } };
+    run.run.clocks = Clocks {
+        monotonic: at(2_000_000),
+        wall: UnixTime { seconds: 1_800_000_000, nanoseconds: 0 },
+    };
     assert_eq!(run.run.timestamp(at(1_000_000)), "2027-01-15T07:59:59.000000000Z");
     assert_eq!(run.run.timestamp(at(2_500_000)), "2027-01-15T08:00:00.500000000Z");
     assert_eq!(run.run.since_start(at(1_000_000)), Duration::from_secs(1));
@@ -399,18 +438,29 @@ fn lines_that_were_left_out_are_counted() {
     let (out, _) = dropped(Box::<Text>::default());
     assert_eq!(out, "7 lines were not written: the reader of the output was too slow\n");
     let (out, _) = dropped(Box::new(JsonLines));
-    assert_eq!(out, "{\"event\":\"dropped\",\"t_ns\":0,\"time\":\"2023-11-14T22:13:20.000000000Z\",\"lines\":7}\n");
+    assert_eq!(
+        out,
+        "{\"event\":\"dropped\",\"t_ns\":0,\"time\":\"2023-11-14T22:13:20.000000000Z\",\"lines\":7}\n"
+    );
     let (out, err) = dropped(Box::<Csv>::default());
-    assert!(out.is_empty() && err.ends_with("7 rows were not written: the reader of the output was too slow\n"), "{err}");
+    assert!(
+        out.is_empty()
+            && err.ends_with("7 rows were not written: the reader of the output was too slow\n"),
+        "{err}"
+    );
     assert!(!Json::default().can_drop() && !OpenMetrics.can_drop(), "a part of a document is none");
 }
 
-/// node_exporter's textfile collector reads the older text format: TYPE and HELP have to name the samples. And the same targets
-/// are the same series in each run.
+/// node_exporter's textfile collector reads the older text format: TYPE and HELP have to name the
+/// samples. And the same targets are the same series in each run.
 #[test]
 fn metrics_keep_their_types_and_their_labels() {
     let metrics = |ports: &[u16], resolved: &str| {
-        let targets = [("a\"b\\.example", Err("no such name")), ("a.example", Ok(resolved)), ("a.example", Err("again"))];
+        let targets = [
+            ("a\"b\\.example", Err("no such name")),
+            ("a.example", Ok(resolved)),
+            ("a.example", Err("again")),
+        ];
         let mut run = Printed::new(Box::new(OpenMetrics), &targets, ports, Protocol::Text);
         run.run.targets[2].port = 12_000;
         run.finish(900_000)
@@ -422,21 +472,39 @@ fn metrics_keep_their_types_and_their_labels() {
         assert_eq!(text.matches(&format!("# HELP {name} ")).count(), 1, "{line}");
     }
     let series = |text: &str| {
-        let series = text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("udping_target_info"));
+        let series = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.starts_with("udping_target_info"));
         series.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<Vec<_>>()
     };
     let mut of_one = series(&text);
-    assert_eq!(of_one, series(&metrics(&[50_000], "192.0.2.99:12000")), "another source port, another address");
+    assert_eq!(
+        of_one,
+        series(&metrics(&[50_000], "192.0.2.99:12000")),
+        "another source port, another address"
+    );
     let count = of_one.len();
     of_one.sort();
     of_one.dedup();
     assert_eq!(of_one.len(), count, "no series is there twice");
-    assert!(text.contains("udping_received_total{host=\"a\\\"b\\\\.example\",port=\"7\"} 0\n"), "{text}");
-    assert!(text.contains("udping_target_pinged{host=\"a\\\"b\\\\.example\",port=\"7\"} 0\n"), "{text}");
     assert!(
-        text.contains("udping_target_info{host=\"a.example\",port=\"12000\",address=\"192.0.2.7:12000\"} 1\n"),
+        text.contains("udping_received_total{host=\"a\\\"b\\\\.example\",port=\"7\"} 0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("udping_target_pinged{host=\"a\\\"b\\\\.example\",port=\"7\"} 0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "udping_target_info{host=\"a.example\",port=\"12000\",address=\"192.0.2.7:12000\"} 1\n"
+        ),
         "{text}"
     );
     let of_two = metrics(&[40_000, 40_001], "192.0.2.7:12000");
-    assert!(of_two.contains("udping_sent_total{host=\"a.example\",port=\"12000\",port_index=\"1\"} 0\n"), "{of_two}");
+    assert!(
+        of_two
+            .contains("udping_sent_total{host=\"a.example\",port=\"12000\",port_index=\"1\"} 0\n"),
+        "{of_two}"
+    );
 }

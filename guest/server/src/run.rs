@@ -17,10 +17,12 @@ use udping_net::program::{self, Failure};
 use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
 use udping_net::{clock, poll, random, resolve};
 
-/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the largest ones.
+/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the
+/// largest ones.
 const BATCH: u64 = 64;
 
-/// What may wait in the kernel while a batch is answered: a burst of a thousand datagrams. Linux's 208 KiB hold 166.
+/// What may wait in the kernel while a batch is answered: a burst of a thousand datagrams. Linux's
+/// 208 KiB hold 166.
 const BUFFER: u64 = 2 << 20;
 
 /// Batches taken from one socket before the others, and the stop signal, are looked at.
@@ -53,7 +55,8 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
     let addresses: Vec<_> = channels.iter().map(Channel::local_address).collect();
     out.line(Listening { addresses: &addresses, does: P::DOES, keyed: server.is_keyed() })?;
 
-    let mut service = Service { name, server, log: args.verbose.then_some(out), has_limited: false };
+    let mut service =
+        Service { name, server, log: args.verbose.then_some(out), has_limited: false };
     let notices = Notices::from_host();
     let mut waited_for: Vec<_> = channels.iter().map(Channel::readable).collect();
     waited_for.extend(notices.as_ref().map(Notices::pollable));
@@ -67,7 +70,9 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
                         match notice {
                             Notice::Stop => stopped = true,
                             Notice::Environment => {
-                                program::changed_keys().into_iter().for_each(|keys| service.server.set_keys(keys));
+                                program::changed_keys()
+                                    .into_iter()
+                                    .for_each(|keys| service.server.set_keys(keys));
                             }
                             Notice::Report => Console::stdout().line(service.server.counts())?,
                         }
@@ -91,7 +96,8 @@ fn config(args: &Args) -> Result<Config, Failure> {
     })
 }
 
-/// One socket for each family that is asked for and that the machine has: a WASI socket is never both.
+/// One socket for each family that is asked for and that the machine has: a WASI socket is never
+/// both.
 fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
     let port = args.port().map_err(misuse)?;
     let open = |local: SocketAddr| {
@@ -103,11 +109,14 @@ fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
             .map_err(|error| Failure::Net(format!("cannot listen on {local}"), error))
     };
     if let Some(address) = &args.bind {
-        let local = resolve::with_port(address, port).map_err(|error| Failure::Message(format!("--bind: {error}")))?;
+        let local = resolve::with_port(address, port)
+            .map_err(|error| Failure::Message(format!("--bind: {error}")))?;
         return Ok(vec![open(local)?]);
     }
     let v6 = match open((Ipv6Addr::UNSPECIFIED, port).into()) {
-        Err(Failure::Net(_, NetError(ErrorCode::NotSupported | ErrorCode::AddressNotBindable))) => None,
+        Err(Failure::Net(_, NetError(ErrorCode::NotSupported | ErrorCode::AddressNotBindable))) => {
+            None
+        }
         other => Some(other?),
     };
     let v4 = open((Ipv4Addr::UNSPECIFIED, port).into())?;
@@ -124,7 +133,8 @@ struct Service<'a, P> {
 }
 
 impl<P: Protocol> Service<'_, P> {
-    /// Answers what is waiting on `channel`. No error ends the service: each belongs to one datagram.
+    /// Answers what is waiting on `channel`. No error ends the service: each belongs to one
+    /// datagram.
     fn serve(&mut self, channel: &Channel) {
         for _ in 0..ROUNDS {
             match channel.receive(BATCH) {
@@ -147,7 +157,9 @@ impl<P: Protocol> Service<'_, P> {
             let from = remote_address.into();
             self.log_datagram(Fate::Received, from, &data);
             match self.server.receive(Arrival { from, now, wall }, &mut data) {
-                Verdict::Answer => answers.push(OutgoingDatagram { data, remote_address: Some(remote_address) }),
+                Verdict::Answer => {
+                    answers.push(OutgoingDatagram { data, remote_address: Some(remote_address) })
+                }
                 Verdict::Drop => self.log_datagram(Fate::Dropped, from, &data),
                 Verdict::Refuse(refusal) => {
                     self.log_datagram(Fate::Refused(refusal), from, &data);
@@ -156,7 +168,10 @@ impl<P: Protocol> Service<'_, P> {
             }
         }
         let departing = |answers: &mut [OutgoingDatagram]| {
-            self.server.depart(clock::unix_now, answers.iter_mut().map(|answer| answer.data.as_mut_slice()));
+            self.server.depart(
+                clock::unix_now,
+                answers.iter_mut().map(|answer| answer.data.as_mut_slice()),
+            );
         };
         let mut sent = 0;
         channel.send_all(&mut answers, departing, |answer, result| {
@@ -173,7 +188,8 @@ impl<P: Protocol> Service<'_, P> {
         self.server.failed(answers.len() - sent);
     }
 
-    /// Says of the first datagram that is refused by a limit that there are limits, and how they are lifted.
+    /// Says of the first datagram that is refused by a limit that there are limits, and how they
+    /// are lifted.
     fn say_once(&mut self, from: SocketAddr, refusal: Refusal) {
         if !self.has_limited
             && !self.server.is_keyed()

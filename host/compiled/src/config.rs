@@ -1,4 +1,5 @@
-//! How components are compiled. The build script shares this file: what it compiles must be what the host runs.
+//! How components are compiled. The build script shares this file: what it compiles must be what
+//! the host runs.
 
 use wasmtime::Config;
 
@@ -9,8 +10,9 @@ pub fn config() -> Config {
     config.generate_address_map(false);
     // A guest that computes without end can be stopped.
     config.epoch_interruption(true);
-    // Memories start with copies: images that are shared need memfd_create(2), which not every system has or permits, and gain
-    // something only where a component is instantiated again and again.
+    // Memories start with copies: images that are shared need memfd_create(2), which not every
+    // system has or permits, and gain something only where a component is instantiated again and
+    // again.
     config.memory_init_cow(false);
     config
 }

@@ -1,5 +1,5 @@
-//! The built-in components, compiled when this crate is built: no start of them compiles anything, and a host without a
-//! compiler has them.
+//! The built-in components, compiled when this crate is built: no start of them compiles anything,
+//! and a host without a compiler has them.
 
 mod config;
 

@@ -1,4 +1,5 @@
-//! An embedder whose components reach this machine alone: `cargo run -p wasi-datagram --example embedder -- COMPONENT [ARGUMENT]...`.
+//! An embedder whose components reach this machine alone: `cargo run -p wasi-datagram --example
+//! embedder -- COMPONENT [ARGUMENT]...`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ impl WasiView for State {
 
 /// Loopback, and before that a socket's own unspecified address.
 fn this_machine(address: SocketAddr, usage: AddressUse) -> bool {
-    address.ip().to_canonical().is_loopback() || (usage == AddressUse::Bind && address.ip().is_unspecified())
+    address.ip().to_canonical().is_loopback()
+        || (usage == AddressUse::Bind && address.ip().is_unspecified())
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,7 +48,8 @@ async fn main() -> Result<()> {
         sockets: SocketContext::new(Arc::new(Check(this_machine))),
     };
     let mut store = Store::new(&engine, state);
-    let command = CommandPre::new(linker.instantiate_pre(&component)?)?.instantiate_async(&mut store).await?;
+    let command =
+        CommandPre::new(linker.instantiate_pre(&component)?)?.instantiate_async(&mut store).await?;
     let ended = command.wasi_cli_run().call_run(&mut store).await?;
     std::process::exit(i32::from(ended.is_err()));
 }

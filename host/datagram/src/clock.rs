@@ -1,5 +1,5 @@
-//! `wasi:clocks/monotonic-clock`, to the microsecond: tokio's own timers, on which wasmtime-wasi's stand, fire up to a
-//! millisecond late, which is all of the interval of a fast pinger.
+//! `wasi:clocks/monotonic-clock`, to the microsecond: tokio's own timers, on which wasmtime-wasi's
+//! stand, fire up to a millisecond late, which is all of the interval of a fast pinger.
 
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
 use tokio::io::Interest;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::async_trait;
@@ -19,7 +22,10 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use crate::reactor::Watched;
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
-pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> ClockView<'_>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: Send>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> ClockView<'_>,
+) -> wasmtime::Result<()> {
     monotonic_clock::add_to_linker::<_, Clocks>(linker, view)
 }
 
@@ -50,12 +56,12 @@ impl Default for Clock {
     }
 }
 
-/// How many timers of an instance run before they are waited for. One beyond them runs from then on, as a descriptor less that a
-/// component holds by what it does not use.
+/// How many timers of an instance run before they are waited for. One beyond them runs from then
+/// on, as a descriptor less that a component holds by what it does not use.
 const RUNNING_AHEAD: usize = 16;
 
-/// Timers that no pollable has now: a poll loop makes a new pollable each time round, but needs no new timer. Each may still run for
-/// the instant that it was last set to.
+/// Timers that no pollable has now: a poll loop makes a new pollable each time round, but needs no
+/// new timer. Each may still run for the instant that it was last set to.
 #[derive(Debug, Default)]
 struct Timers {
     idle: Mutex<Vec<Timer>>,
@@ -72,17 +78,22 @@ struct Timer {
 
 impl Timer {
     fn new() -> io::Result<Self> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let timer = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        )?;
         Ok(Self { descriptor: Watched::new(timer, Interest::READABLE)?, at: None })
     }
 
-    /// Has it expire at `at`; no call is made where it runs for that already. In a virtual machine the call takes some 20 us where no
-    /// other timer is earlier, since the machine has to be left for it.
+    /// Has it expire at `at`; no call is made where it runs for that already. In a virtual machine
+    /// the call takes some 20 us where no other timer is earlier, since the machine has to be left
+    /// for it.
     fn set(&mut self, at: Instant, now: Instant) -> io::Result<()> {
         if self.at == Some(at) {
             return Ok(());
         }
-        let mut it_value = Timespec::try_from(at.saturating_duration_since(now)).map_err(io::Error::other)?;
+        let mut it_value =
+            Timespec::try_from(at.saturating_duration_since(now)).map_err(io::Error::other)?;
         // Zero would stop it.
         it_value.tv_nsec = if at <= now { 1 } else { it_value.tv_nsec };
         let once = Itimerspec { it_interval: Timespec::default(), it_value };
@@ -127,7 +138,8 @@ struct Deadline {
 }
 
 impl Deadline {
-    /// Its timer runs at once, unless too many do: what is set while nothing is on its way delays nothing.
+    /// Its timer runs at once, unless too many do: what is set while nothing is on its way delays
+    /// nothing.
     fn new(at: Option<Instant>, timers: Arc<Timers>) -> Self {
         let ahead = at.filter(|_| timers.taken.load(Ordering::Relaxed) < RUNNING_AHEAD);
         let now = Instant::now();
@@ -137,7 +149,9 @@ impl Deadline {
     }
 
     async fn expire(&mut self, at: Instant) {
-        while let Some(left) = at.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        while let Some(left) =
+            at.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
             if self.timer.is_none() {
                 self.timer = self.timers.take(at, Instant::now()).ok();
             }
@@ -164,8 +178,14 @@ impl Pollable for Deadline {
     async fn ready(&mut self) {
         let Some(at) = self.at else { return std::future::pending().await };
         let mut expiry = pin!(self.expire(at));
-        // However it was woken, and whether the reactor has looked at the timer or not: what has expired is ready.
-        poll_fn(|context| if at <= Instant::now() { Poll::Ready(()) } else { expiry.as_mut().poll(context) }).await;
+        // However it was woken, and whether the reactor has looked at the timer or not: what has
+        // expired is ready.
+        poll_fn(
+            |context| {
+                if at <= Instant::now() { Poll::Ready(()) } else { expiry.as_mut().poll(context) }
+            },
+        )
+        .await;
     }
 }
 
@@ -241,7 +261,9 @@ mod tests {
     async fn a_timer_runs_from_when_it_is_made_and_on_for_another_of_that_instant() {
         let clock = Clock::default();
         let (soon, later) = (Duration::from_secs(10), Duration::from_secs(20));
-        let set = |timers: &[Timer]| timers.iter().map(|timer| timer.at.unwrap() - clock.start).collect::<Vec<_>>();
+        let set = |timers: &[Timer]| {
+            timers.iter().map(|timer| timer.at.unwrap() - clock.start).collect::<Vec<_>>()
+        };
         let left = |deadline: &Deadline| {
             let timer = deadline.timer.as_ref().unwrap();
             Duration::try_from(timerfd_gettime(timer.descriptor.get()).unwrap().it_value).unwrap()
@@ -259,12 +281,16 @@ mod tests {
     #[tokio::test]
     async fn those_that_are_not_waited_for_take_few_descriptors() {
         let clock = Clock::default();
-        let mut many: Vec<_> = (1..1_000).map(|ms| deadline(&clock, Duration::from_millis(ms))).collect();
+        let mut many: Vec<_> =
+            (1..1_000).map(|ms| deadline(&clock, Duration::from_millis(ms))).collect();
         assert_eq!(many.iter().filter(|deadline| deadline.timer.is_some()).count(), RUNNING_AHEAD);
         many[50].ready().await;
         assert!(clock.start.elapsed() >= Duration::from_millis(51));
         drop(many);
-        assert_eq!((clock.timers.taken.load(Ordering::Relaxed), idle(&clock)), (0, RUNNING_AHEAD + 1));
+        assert_eq!(
+            (clock.timers.taken.load(Ordering::Relaxed), idle(&clock)),
+            (0, RUNNING_AHEAD + 1)
+        );
     }
 
     #[tokio::test]

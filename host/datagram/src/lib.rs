@@ -1,14 +1,18 @@
-//! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup` and `wasi:clocks/monotonic-clock` of WASI 0.2 for embedders of wasmtime.
+//! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup` and `wasi:clocks/monotonic-clock` of WASI 0.2
+//! for embedders of wasmtime.
 //!
-//! wasmtime-wasi has them, too; these take and send datagrams in batches, have timers to the microsecond, and ask the embedder about
-//! each use:
+//! wasmtime-wasi has them, too; these take and send datagrams in batches, have timers to the
+//! microsecond, and ask the embedder about each use:
 //!
-//! - Up to 64 datagrams a system call (`recvmmsg`, `sendmmsg`), and several of one flow at once (`UDP_GRO`, `UDP_SEGMENT`). Where a
-//!   call is refused or missing, and on other systems than Linux, one datagram a call.
-//! - An answer leaves from the address that was asked (`IP_PKTINFO`), errors that come back name the datagram that they are about
-//!   (`IP_RECVERR`), and what the system dropped for want of room is counted: [`Reports`].
-//! - [`Permissions`] decides about each bind, connect, name and datagram. An embedder gives the store's state a [`NetworkView`] with its
-//!   own, and calls [`add_to_linker`]; on Linux also [`clock::add_to_linker`].
+//! - Up to 64 datagrams a system call (`recvmmsg`, `sendmmsg`), and several of one flow at once
+//!   (`UDP_GRO`, `UDP_SEGMENT`). Where a call is refused or missing, and on other systems than
+//!   Linux, one datagram a call.
+//! - An answer leaves from the address that was asked (`IP_PKTINFO`), errors that come back name
+//!   the datagram that they are about (`IP_RECVERR`), and what the system dropped for want of room
+//!   is counted: [`Reports`].
+//! - [`Permissions`] decides about each bind, connect, name and datagram. An embedder gives the
+//!   store's state a [`NetworkView`] with its own, and calls [`add_to_linker`]; on Linux also
+//!   [`clock::add_to_linker`].
 //!
 //! Sockets wait on tokio's reactor: instances run in a runtime with I/O and time.
 
@@ -28,14 +32,17 @@ mod udp;
 mod wit;
 
 pub use addresses::{Addresses, Answer};
-pub use network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, NetworkView, add_to_linker};
+pub use network::{
+    ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, NetworkView, add_to_linker,
+};
 pub use permissions::{
-    Batch, Operation, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId, SocketPermissions,
+    Batch, Operation, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId,
+    SocketPermissions,
 };
 pub use policies::{AddressUse, AllowAll, Check};
 pub use udp::{
-    Buffers, Incoming, InheritedSockets, OptionError, Outgoing, RawSocket, Reports, Socket, SocketContext, SocketOptions,
-    Tuning,
+    Buffers, Incoming, InheritedSockets, OptionError, Outgoing, RawSocket, Reports, Socket,
+    SocketContext, SocketOptions, Tuning,
 };
 
 use std::time::Duration;

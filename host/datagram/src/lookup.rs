@@ -9,23 +9,34 @@ use crate::network::{ErrorCode, IpAddress, NetworkView};
 use crate::permissions::{Resolution, ResolveError};
 
 impl Host for NetworkView<'_> {
-    fn resolve_addresses(&mut self, network: Resource<Network>, name: String) -> SocketResult<Resource<Addresses>> {
+    fn resolve_addresses(
+        &mut self,
+        network: Resource<Network>,
+        name: String,
+    ) -> SocketResult<Resource<Addresses>> {
         // Holding the network is what permits a lookup at all (wasi:sockets/instance-network).
         self.table.get(&network)?;
         let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(&name);
         let addresses = match self.sockets.permissions.resolve(bare) {
             Resolution::Denied => return Err(ErrorCode::AccessDenied.into()),
             Resolution::Invalid => return Err(ErrorCode::InvalidArgument.into()),
-            Resolution::Known(Err(ResolveError::Temporary)) => return Err(ErrorCode::TemporaryResolverFailure.into()),
+            Resolution::Known(Err(ResolveError::Temporary)) => {
+                return Err(ErrorCode::TemporaryResolverFailure.into());
+            }
             Resolution::Known(resolved) => Addresses::Ready(Addresses::of(resolved)),
-            Resolution::Asked(resolved) => Addresses::Asked(tokio::spawn(async move { Addresses::of(resolved.await) })),
+            Resolution::Asked(resolved) => {
+                Addresses::Asked(tokio::spawn(async move { Addresses::of(resolved.await) }))
+            }
         };
         Ok(self.table.push(addresses)?)
     }
 }
 
 impl HostResolveAddressStream for NetworkView<'_> {
-    fn resolve_next_address(&mut self, stream: Resource<Addresses>) -> SocketResult<Option<IpAddress>> {
+    fn resolve_next_address(
+        &mut self,
+        stream: Resource<Addresses>,
+    ) -> SocketResult<Option<IpAddress>> {
         match self.table.get_mut(&stream)? {
             Addresses::Ready(Ok(addresses)) => Ok(addresses.next().map(Into::into)),
             Addresses::Ready(Err(code)) => Err((*code).into()),
@@ -33,7 +44,10 @@ impl HostResolveAddressStream for NetworkView<'_> {
         }
     }
 
-    fn subscribe(&mut self, stream: Resource<Addresses>) -> wasmtime::Result<Resource<DynPollable>> {
+    fn subscribe(
+        &mut self,
+        stream: Resource<Addresses>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
         subscribe(self.table, stream)
     }
 

@@ -1,11 +1,13 @@
-//! `wasi:sockets` as this host has it: the bindings, and what [`crate::udp`] and [`crate::lookup`], which implement them, see of
-//! a store's state.
+//! `wasi:sockets` as this host has it: the bindings, and what [`crate::udp`] and [`crate::lookup`],
+//! which implement them, see of a store's state.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::sockets::network::{Host, HostNetwork};
 use wasmtime_wasi::p2::{Network, SocketError};
 
-pub use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
+pub use wasmtime_wasi::p2::bindings::sockets::network::{
+    ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress,
+};
 
 use crate::udp::SocketContext;
 
@@ -44,8 +46,12 @@ pub struct NetworkView<'a> {
     pub sockets: &'a SocketContext,
 }
 
-/// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's state.
-pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> NetworkView<'_>) -> wasmtime::Result<()> {
+/// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's
+/// state.
+pub fn add_to_linker<T: Send>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> NetworkView<'_>,
+) -> wasmtime::Result<()> {
     ip_name_lookup::add_to_linker::<_, InState>(linker, view)?;
     udp::add_to_linker::<_, InState>(linker, view)?;
     udp_create_socket::add_to_linker::<_, InState>(linker, view)
@@ -57,13 +63,17 @@ impl HasData for InState {
     type Data<'a> = NetworkView<'a>;
 }
 
-// What bindgen asks for so that SocketError can be lowered; the linker serves wasmtime-wasi's own network interface.
+// What bindgen asks for so that SocketError can be lowered; the linker serves wasmtime-wasi's own
+// network interface.
 impl Host for NetworkView<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
         error.downcast()
     }
 
-    fn network_error_code(&mut self, error: Resource<wasmtime::Error>) -> wasmtime::Result<Option<ErrorCode>> {
+    fn network_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
         Ok(self.table.get(&error)?.downcast_ref::<std::io::Error>().map(ErrorCode::from))
     }
 }

@@ -1,4 +1,5 @@
-//! What the embedder allows: it is asked before a socket is bound or connected, for each datagram, and before a name is resolved.
+//! What the embedder allows: it is asked before a socket is bound or connected, for each datagram,
+//! and before a name is resolved.
 
 use std::fmt;
 use std::future::Future;
@@ -60,7 +61,8 @@ pub enum SendDecision {
     Later(Instant),
 }
 
-/// Why a name has no address here, as getaddrinfo(3) and `wasi:sockets/ip-name-lookup` tell it apart.
+/// Why a name has no address here, as getaddrinfo(3) and `wasi:sockets/ip-name-lookup` tell it
+/// apart.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ResolveError {
     /// There is no such name, or it has no address (`EAI_NONAME`, `EAI_NODATA`).
@@ -70,7 +72,9 @@ pub enum ResolveError {
     #[error("temporary failure in name resolution: no name server answers, try again")]
     Temporary,
     /// A name server failed, or the system cannot ask one (`EAI_FAIL` and others).
-    #[error("failure in name resolution: the name server, or the configuration of this system's resolver")]
+    #[error(
+        "failure in name resolution: the name server, or the configuration of this system's resolver"
+    )]
     Permanent,
 }
 
@@ -104,7 +108,11 @@ pub trait Permissions: Send + Sync {
     fn close(&self) {}
 
     /// Decides about binding `socket` to `local`: what decides about its datagrams, or `None`.
-    fn permit_bind(&self, local: SocketAddr, socket: SocketId) -> Option<Box<dyn SocketPermissions>>;
+    fn permit_bind(
+        &self,
+        local: SocketAddr,
+        socket: SocketId,
+    ) -> Option<Box<dyn SocketPermissions>>;
 
     /// Decides about resolving `name`, which may be an address as text, and resolves it.
     fn resolve(&self, name: &str) -> Resolution;
@@ -127,7 +135,8 @@ pub trait SocketPermissions: Send + Sync {
     /// Decides about connecting it.
     fn permit_connect(&self, peer: SocketAddr) -> bool;
 
-    /// Has `pass` ask about the datagrams of one batch: what takes a lock or reads a clock is done once for all.
+    /// Has `pass` ask about the datagrams of one batch: what takes a lock or reads a clock is done
+    /// once for all.
     fn batch(&self, pass: &mut dyn FnMut(&mut dyn Batch));
 }
 
@@ -142,8 +151,8 @@ pub trait Batch {
     /// One that was permitted did not go.
     fn not_sent(&mut self, to: SocketAddr, bytes: usize);
 
-    /// Some were not handed over, the last one from `peer`, which took so much processor time. Until when their socket is to be
-    /// left alone.
+    /// Some were not handed over, the last one from `peer`, which took so much processor time.
+    /// Until when their socket is to be left alone.
     fn dropped(&mut self, _spent: Duration, _peer: SocketAddr) -> Option<Instant> {
         None
     }

@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use crate::permissions::{
-    Batch, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId, SocketPermissions,
+    Batch, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId,
+    SocketPermissions,
 };
 
 /// What an address is used for.
@@ -30,9 +31,12 @@ pub enum AddressUse {
 #[derive(Clone, Copy, Debug)]
 pub struct Check<F>(pub F);
 
-impl<F: Fn(SocketAddr, AddressUse) -> bool + Clone + Send + Sync + 'static> Permissions for Check<F> {
+impl<F: Fn(SocketAddr, AddressUse) -> bool + Clone + Send + Sync + 'static> Permissions
+    for Check<F>
+{
     fn permit_bind(&self, local: SocketAddr, _: SocketId) -> Option<Box<dyn SocketPermissions>> {
-        (self.0)(local, AddressUse::Bind).then(|| Box::new(self.clone()) as Box<dyn SocketPermissions>)
+        (self.0)(local, AddressUse::Bind)
+            .then(|| Box::new(self.clone()) as Box<dyn SocketPermissions>)
     }
 
     fn resolve(&self, _: &str) -> Resolution {
@@ -67,7 +71,11 @@ impl<F: Fn(SocketAddr, AddressUse) -> bool> Batch for Check<F> {
 pub struct AllowAll;
 
 impl Permissions for AllowAll {
-    fn permit_bind(&self, local: SocketAddr, socket: SocketId) -> Option<Box<dyn SocketPermissions>> {
+    fn permit_bind(
+        &self,
+        local: SocketAddr,
+        socket: SocketId,
+    ) -> Option<Box<dyn SocketPermissions>> {
         Check(|_, _| true).permit_bind(local, socket)
     }
 

@@ -14,11 +14,16 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts watching. The reactor knows each descriptor once: who watches for two things needs two.
+    /// Starts watching. The reactor knows each descriptor once: who watches for two things needs
+    /// two.
     pub fn new(descriptor: OwnedFd, interest: Interest) -> io::Result<Self> {
-        // SAFETY: the descriptor must stay open, and the same, until it is deregistered. The `AsyncFd` owns it, gives only
-        // shared references to it, and deregisters it before it closes it.
-        #[expect(unsafe_code, reason = "tokio cannot know this of every type that has a descriptor")]
+        // SAFETY: the descriptor must stay open, and the same, until it is deregistered. The
+        // `AsyncFd` owns it, gives only shared references to it, and deregisters it before it
+        // closes it.
+        #[expect(
+            unsafe_code,
+            reason = "tokio cannot know this of every type that has a descriptor"
+        )]
         let descriptor = unsafe { AsyncFd::register_with_interest(descriptor, interest) }?;
         Ok(Self { descriptor, interest })
     }
@@ -39,11 +44,13 @@ impl Watched {
         if called { result } else { call() }
     }
 
-    /// Waits until a call is worth a try: that is, where the last one would have blocked, for the reactor's word: something
-    /// to take, or an error. Whether it is an error.
+    /// Waits until a call is worth a try: that is, where the last one would have blocked, for the
+    /// reactor's word: something to take, or an error. Whether it is an error.
     pub async fn ready(&self) -> bool {
         // An error of the reactor's is one that the call shows.
-        let Ok(mut guard) = self.descriptor.ready(self.interest | Interest::ERROR).await else { return false };
+        let Ok(mut guard) = self.descriptor.ready(self.interest | Interest::ERROR).await else {
+            return false;
+        };
         let is_error = guard.ready().is_error();
         // A call that would block takes back readiness for itself alone.
         guard.clear_ready_matching(Ready::ERROR);

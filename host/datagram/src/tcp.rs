@@ -7,7 +7,10 @@ use wasmtime_wasi::p2::{SocketResult, TcpSocket};
 use crate::network::{ErrorCode, IpAddressFamily, NetworkView};
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
-pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> NetworkView<'_>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: Send>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> NetworkView<'_>,
+) -> wasmtime::Result<()> {
     tcp_create_socket::add_to_linker::<_, InState>(linker, view)
 }
 

@@ -20,7 +20,8 @@ impl udp_create_socket::Host for NetworkView<'_> {
             IpAddressFamily::Ipv6 => Family::V6,
         };
         self.sockets.permissions.open().map_err(SocketError::trap)?;
-        let opened = Socket::new(family, self.sockets.clone()).and_then(|socket| Ok(self.table.push(socket)?));
+        let opened = Socket::new(family, self.sockets.clone())
+            .and_then(|socket| Ok(self.table.push(socket)?));
         if opened.is_err() {
             // What the system refuses is not open.
             self.sockets.permissions.close();
@@ -52,11 +53,13 @@ impl udp::HostUdpSocket for NetworkView<'_> {
         socket: Resource<Socket>,
         peer: Option<IpSocketAddress>,
     ) -> SocketResult<(Resource<Incoming>, Resource<Outgoing>)> {
-        let is_stream = |child: &(dyn std::any::Any + Send)| child.is::<Incoming>() || child.is::<Outgoing>();
+        let is_stream =
+            |child: &(dyn std::any::Any + Send)| child.is::<Incoming>() || child.is::<Outgoing>();
         if self.table.iter_children(&socket)?.any(is_stream) {
             return Err(SocketError::trap(wasmtime::format_err!("UDP streams not dropped yet")));
         }
-        let (incoming, outgoing) = self.table.get_mut(&socket)?.stream(peer.map(SocketAddr::from))?;
+        let (incoming, outgoing) =
+            self.table.get_mut(&socket)?.stream(peer.map(SocketAddr::from))?;
         Ok((self.table.push_child(incoming, &socket)?, self.table.push_child(outgoing, &socket)?))
     }
 
@@ -87,7 +90,11 @@ impl udp::HostUdpSocket for NetworkView<'_> {
         self.table.get(&socket)?.receive_buffer_size()
     }
 
-    fn set_receive_buffer_size(&mut self, socket: Resource<Socket>, bytes: u64) -> SocketResult<()> {
+    fn set_receive_buffer_size(
+        &mut self,
+        socket: Resource<Socket>,
+        bytes: u64,
+    ) -> SocketResult<()> {
         self.table.get_mut(&socket)?.set_receive_buffer_size(bytes)
     }
 
@@ -118,7 +125,11 @@ impl Pollable for Socket {
 }
 
 impl udp::HostIncomingDatagramStream for NetworkView<'_> {
-    fn receive(&mut self, stream: Resource<Incoming>, most: u64) -> SocketResult<Vec<udp::IncomingDatagram>> {
+    fn receive(
+        &mut self,
+        stream: Resource<Incoming>,
+        most: u64,
+    ) -> SocketResult<Vec<udp::IncomingDatagram>> {
         Ok(self.table.get_mut(&stream)?.receive(most)?.into_iter().map(Into::into).collect())
     }
 
@@ -137,7 +148,11 @@ impl udp::HostOutgoingDatagramStream for NetworkView<'_> {
         Ok(self.table.get_mut(&stream)?.check_send())
     }
 
-    fn send(&mut self, stream: Resource<Outgoing>, datagrams: Vec<udp::OutgoingDatagram>) -> SocketResult<u64> {
+    fn send(
+        &mut self,
+        stream: Resource<Outgoing>,
+        datagrams: Vec<udp::OutgoingDatagram>,
+    ) -> SocketResult<u64> {
         let wanted: Vec<Wanted> = datagrams.into_iter().map(Into::into).collect();
         self.table.get_mut(&stream)?.send(&wanted)
     }

@@ -9,21 +9,26 @@ use super::Needs;
 /// A call, and what it may be given: any of these.
 type ByArguments = Vec<(libc::c_long, Vec<SeccompRule>)>;
 
-/// On descriptors: whether one blocks, and whether it is a terminal. `TIOCSTI` types into that terminal, and is not among them.
-const IOCTLS: &[libc::Ioctl] = &[libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
+/// On descriptors: whether one blocks, and whether it is a terminal. `TIOCSTI` types into that
+/// terminal, and is not among them.
+const IOCTLS: &[libc::Ioctl] =
+    &[libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
 
-/// Whether one blocks or is inherited, and another one for the same file. `F_SETFL` is beside them; what sends signals (`F_SETOWN`, `F_SETLEASE`, `F_NOTIFY`) is not.
-const FCNTLS: &[libc::c_int] = &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
+/// Whether one blocks or is inherited, and another one for the same file. `F_SETFL` is beside them;
+/// what sends signals (`F_SETOWN`, `F_SETLEASE`, `F_NOTIFY`) is not.
+const FCNTLS: &[libc::c_int] =
+    &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
 
 /// Names of threads and of memory, and where the C library looks when there is no `/proc`.
 const PRCTLS: &[libc::c_int] = &[libc::PR_SET_NAME, libc::PR_SET_VMA, PR_GET_AUXV];
 
 const PR_GET_AUXV: libc::c_int = 0x4155_5856;
 
-/// Options of sockets that this host sets, and those that tell more of a datagram: where to, when, with which bits, and what
-/// came back for it. Not among them is what reaches more hosts or receives more (`SO_BROADCAST`, memberships), chooses a
-/// route or an interface (`SO_MARK` and `SO_BINDTODEVICE`, but where the operator does; `IP_OPTIONS`), forges a source (`IP_TRANSPARENT`) or attaches code
-/// (`SO_ATTACH_FILTER`).
+/// Options of sockets that this host sets, and those that tell more of a datagram: where to, when,
+/// with which bits, and what came back for it. Not among them is what reaches more hosts or
+/// receives more (`SO_BROADCAST`, memberships), chooses a route or an interface (`SO_MARK` and
+/// `SO_BINDTODEVICE`, but where the operator does; `IP_OPTIONS`), forges a source
+/// (`IP_TRANSPARENT`) or attaches code (`SO_ATTACH_FILTER`).
 const SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
     (libc::SOL_SOCKET, libc::SO_RCVBUF),
     (libc::SOL_SOCKET, libc::SO_SNDBUF),
@@ -49,7 +54,8 @@ const SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
     (libc::SOL_UDP, libc::UDP_SEGMENT),
 ];
 
-/// What the resolver sets: how it learns of errors, how a TCP connection is left, and how much of the routing table comes.
+/// What the resolver sets: how it learns of errors, how a TCP connection is left, and how much of
+/// the routing table comes.
 const RESOLVER_SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
     (libc::IPPROTO_IP, libc::IP_RECVERR),
     (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
@@ -77,7 +83,8 @@ const NEW_THREAD: (u64, u64) = {
     ((libc::CLONE_THREAD | other) as u32 as u64, libc::CLONE_THREAD as u64)
 };
 
-/// Those of a process that runs guests. They are machine code by now, so nothing more becomes executable.
+/// Those of a process that runs guests. They are machine code by now, so nothing more becomes
+/// executable.
 pub fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
     let udp = [libc::AF_INET, libc::AF_INET6].map(|family| socket(family, libc::SOCK_DGRAM));
     let mut calls = common()?;
@@ -90,8 +97,8 @@ pub fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
     Ok(calls)
 }
 
-/// Those of a process that resolves names. Libraries are loaded when a name first needs them: what is in a file can become
-/// executable, as it is.
+/// Those of a process that resolves names. Libraries are loaded when a name first needs them: what
+/// is in a file can become executable, as it is.
 pub fn of_resolver() -> Result<ByArguments, BackendError> {
     let execute = libc::PROT_EXEC as u64;
     let execute_and_write = execute | libc::PROT_WRITE as u64;
@@ -129,7 +136,10 @@ pub fn of_reader() -> Result<ByArguments, BackendError> {
 /// What is set on the sockets of guests: with an option of the operator's, that one, too.
 fn socket_options(needs: Needs) -> Vec<(libc::c_int, libc::c_int)> {
     let asked_for = [(needs.mark, libc::SO_MARK), (needs.bind_device, libc::SO_BINDTODEVICE)];
-    let asked_for = asked_for.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| (libc::SOL_SOCKET, name));
+    let asked_for = asked_for
+        .into_iter()
+        .filter(|(needed, _)| *needed)
+        .map(|(_, name)| (libc::SOL_SOCKET, name));
     SOCKET_OPTIONS.iter().copied().chain(asked_for).collect()
 }
 
@@ -161,7 +171,10 @@ fn socket(family: libc::c_int, kind: libc::c_int) -> Result<SeccompRule, Backend
 }
 
 fn routing_table() -> Result<SeccompRule, BackendError> {
-    rule([condition(0, Eq, libc::AF_NETLINK as u64)?, condition(2, Eq, libc::NETLINK_ROUTE as u64)?])
+    rule([
+        condition(0, Eq, libc::AF_NETLINK as u64)?,
+        condition(2, Eq, libc::NETLINK_ROUTE as u64)?,
+    ])
 }
 
 fn options(options: &[(libc::c_int, libc::c_int)]) -> Result<Vec<SeccompRule>, BackendError> {
@@ -179,7 +192,12 @@ fn rule<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule
     SeccompRule::new(conditions.into())
 }
 
-/// The kernel takes 32 bits of all arguments that are looked at here, or fails where there are more.
-fn condition(index: u8, operator: seccompiler::SeccompCmpOp, value: u64) -> Result<SeccompCondition, BackendError> {
+/// The kernel takes 32 bits of all arguments that are looked at here, or fails where there are
+/// more.
+fn condition(
+    index: u8,
+    operator: seccompiler::SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(index, Dword, operator, value)
 }

@@ -1,13 +1,17 @@
-//! System calls (seccomp(2)): those that a process uses pass, all others fail with "operation not permitted".
+//! System calls (seccomp(2)): those that a process uses pass, all others fail with "operation not
+//! permitted".
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 
-use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule, apply_filter_all_threads};
+use seccompiler::{
+    BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule, apply_filter_all_threads,
+};
 
 use crate::{Needs, arguments};
 
-/// Those that pass whatever their arguments are, in every process: memory, signals, and what is open. Some have an older form on x86-64.
+/// Those that pass whatever their arguments are, in every process: memory, signals, and what is
+/// open. Some have an older form on x86-64.
 const EVERY: &[libc::c_long] = &[
     libc::SYS_read,
     libc::SYS_write,
@@ -59,7 +63,8 @@ const THREADS_AND_SOCKETS: &[libc::c_long] = &[
     libc::SYS_arch_prctl,
 ];
 
-/// Of a process that runs guests: batches, timers, events, and the capability that goes when low ports are bound.
+/// Of a process that runs guests: batches, timers, events, and the capability that goes when low
+/// ports are bound.
 const GUESTS: &[libc::c_long] = &[
     libc::SYS_readv,
     libc::SYS_writev,
@@ -124,22 +129,30 @@ pub fn shut(needs: Needs) -> Result<(), String> {
     install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, GUESTS], arguments::of_guests(needs)?)))
 }
 
-/// From now on, all threads of this process make the system calls that the system's resolver needs, and no others.
+/// From now on, all threads of this process make the system calls that the system's resolver needs,
+/// and no others.
 pub fn shut_resolver() -> Result<(), String> {
     install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, FILES, RESOLVER], arguments::of_resolver()?)))
 }
 
-/// From now on, all threads of this process make the system calls that reading a file needs, and no others.
+/// From now on, all threads of this process make the system calls that reading a file needs, and no
+/// others.
 pub fn shut_reader() -> Result<(), String> {
     install(|| Ok((&[EVERY, FILES, READER], arguments::of_reader()?)))
 }
 
-/// From now on, there are no sockets: where a compiler runs, which has none, and whose code may be a guest's.
+/// From now on, there are no sockets: where a compiler runs, which has none, and whose code may be
+/// a guest's.
 pub fn deny_network() -> Result<(), String> {
     let calls = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind];
     let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
-    let denied =
-        || apply_filter_all_threads(&filter(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))?);
+    let denied = || {
+        apply_filter_all_threads(&filter(
+            rules,
+            SeccompAction::Allow,
+            SeccompAction::Errno(libc::EPERM as u32),
+        )?)
+    };
     denied().map_err(|error: Error| error.to_string())
 }
 
@@ -150,10 +163,20 @@ fn install<const N: usize>(
 ) -> Result<(), String> {
     let install = || {
         let (any, by_arguments) = allowed()?;
-        let rules = any.iter().copied().flatten().map(|call| (*call, Vec::new())).chain(by_arguments).collect();
+        let rules = any
+            .iter()
+            .copied()
+            .flatten()
+            .map(|call| (*call, Vec::new()))
+            .chain(by_arguments)
+            .collect();
         // What is newest is looked at first, and the strictest answer counts.
         apply_filter_all_threads(&no_processes()?)?;
-        apply_filter_all_threads(&filter(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)?)
+        apply_filter_all_threads(&filter(
+            rules,
+            SeccompAction::Errno(libc::EPERM as u32),
+            SeccompAction::Allow,
+        )?)
     };
     install().map_err(|error: Error| error.to_string())
 }

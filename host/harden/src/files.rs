@@ -1,16 +1,19 @@
-//! Files, and what else Landlock keeps (landlock(7)): TCP, abstract Unix sockets, and signals to other processes.
+//! Files, and what else Landlock keeps (landlock(7)): TCP, abstract Unix sockets, and signals to
+//! other processes.
 
 use std::path::PathBuf;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, NetPort, Ruleset, RulesetAttr as _, RulesetCreated,
-    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, NetPort, Ruleset,
+    RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    path_beneath_rules,
 };
 
 /// The newest that is known here. On older kernels there is less to be kept.
 const KNOWN: ABI = ABI::V7;
 
-/// What the system's resolver reads: its configuration, file by file, and libraries, which are loaded when they are first used.
+/// What the system's resolver reads: its configuration, file by file, and libraries, which are
+/// loaded when they are first used.
 const RESOLVER: [&str; 14] = [
     "/etc/resolv.conf",
     "/etc/hosts",
@@ -37,7 +40,8 @@ pub fn shut() -> Result<(), String> {
     told(nothing().and_then(restrict))
 }
 
-/// From now on this thread, and those that it starts, read what the system's resolver reads, and ask DNS servers by TCP.
+/// From now on this thread, and those that it starts, read what the system's resolver reads, and
+/// ask DNS servers by TCP.
 pub fn shut_resolver() -> Result<(), String> {
     let rules = || {
         let files = path_beneath_rules(RESOLVER, AccessFs::ReadFile);
@@ -46,12 +50,16 @@ pub fn shut_resolver() -> Result<(), String> {
     told(rules())
 }
 
-/// From now on this thread, and those that it starts, read what is in these folders, and do nothing else with files.
+/// From now on this thread, and those that it starts, read what is in these folders, and do nothing
+/// else with files.
 pub fn shut_reader(folders: &[PathBuf]) -> Result<(), String> {
-    told(nothing().and_then(|rules| restrict(rules.add_rules(path_beneath_rules(folders, AccessFs::ReadFile))?)))
+    told(nothing().and_then(|rules| {
+        restrict(rules.add_rules(path_beneath_rules(folders, AccessFs::ReadFile))?)
+    }))
 }
 
-/// What this thread, and those that it starts, can do without any rule: nothing of all that Landlock keeps.
+/// What this thread, and those that it starts, can do without any rule: nothing of all that
+/// Landlock keeps.
 fn nothing() -> Result<RulesetCreated, RulesetError> {
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)

@@ -1,9 +1,10 @@
-//! What a process gives up before any guest code runs: should a guest ever break out of WebAssembly, it finds itself
-//! where there are no files, no programs to start, and no privileges.
+//! What a process gives up before any guest code runs: should a guest ever break out of
+//! WebAssembly, it finds itself where there are no files, no programs to start, and no privileges.
 //!
-//! In steps, since what is between them still reads files and starts processes: [`drop_privileges`] before a component is
-//! compiled, [`close_inherited`] and [`shut`] when all is read, and before there is a second thread, which [`shut`] could not
-//! hold to everything. A kernel that lacks one of the means is no reason not to run: the caller is told.
+//! In steps, since what is between them still reads files and starts processes: [`drop_privileges`]
+//! before a component is compiled, [`close_inherited`] and [`shut`] when all is read, and before
+//! there is a second thread, which [`shut`] could not hold to everything. A kernel that lacks one
+//! of the means is no reason not to run: the caller is told.
 
 #[cfg(target_os = "linux")]
 mod arguments;
@@ -30,7 +31,8 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Whether one of them may take a capability, which stays until sockets are bound: see [`BindCapability`].
+    /// Whether one of them may take a capability, which stays until sockets are bound: see
+    /// [`BindCapability`].
     pub fn keep_a_capability(self) -> bool {
         self.bind_capability || self.mark || self.bind_device
     }
@@ -47,7 +49,11 @@ pub struct Unhardened {
 
 impl std::fmt::Display for Unhardened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "warning: not hardened by {}: {}; --no-harden does without any", self.means, self.problem)
+        write!(
+            f,
+            "warning: not hardened by {}: {}; --no-harden does without any",
+            self.means, self.problem
+        )
     }
 }
 
@@ -57,7 +63,8 @@ pub use {
     privileges::BindCapability,
 };
 
-/// Has no other process of this user look at this one's memory, where a key is, and nothing write it to a file.
+/// Has no other process of this user look at this one's memory, where a key is, and nothing write
+/// it to a file.
 #[cfg(target_os = "linux")]
 pub fn hide_memory() -> Vec<Unhardened> {
     failed([("PR_SET_DUMPABLE", memory::hide()), ("RLIMIT_CORE", memory::never_dump())])
@@ -66,10 +73,14 @@ pub fn hide_memory() -> Vec<Unhardened> {
 /// Gives up privileges: no new ones can be gained, and the capabilities go.
 #[cfg(target_os = "linux")]
 pub fn drop_privileges(needs: Needs) -> Vec<Unhardened> {
-    failed([("no_new_privs", privileges::gain_none()), ("capabilities", privileges::drop_all(needs))])
+    failed([
+        ("no_new_privs", privileges::gain_none()),
+        ("capabilities", privileges::drop_all(needs)),
+    ])
 }
 
-/// Shuts the doors: files, executable memory, programs, and every system call that a run does not need.
+/// Shuts the doors: files, executable memory, programs, and every system call that a run does not
+/// need.
 #[cfg(target_os = "linux")]
 pub fn shut() -> Vec<Unhardened> {
     shut_but_for(Needs::default())
@@ -90,11 +101,14 @@ pub fn deny_network() -> Vec<Unhardened> {
 /// The same, but for what the system's resolver needs.
 #[cfg(target_os = "linux")]
 pub fn shut_resolver() -> Vec<Unhardened> {
-    failed([("Landlock", alone().and_then(|()| files::shut_resolver())), ("seccomp", calls::shut_resolver())])
+    failed([
+        ("Landlock", alone().and_then(|()| files::shut_resolver())),
+        ("seccomp", calls::shut_resolver()),
+    ])
 }
 
-/// The same, but for what reading the file at `path` again needs, and another one that has its name then: the files in its
-/// folder, and in the one that it is in by now, where it is a link.
+/// The same, but for what reading the file at `path` again needs, and another one that has its name
+/// then: the files in its folder, and in the one that it is in by now, where it is a link.
 #[cfg(target_os = "linux")]
 pub fn shut_reader(path: &std::path::Path) -> Vec<Unhardened> {
     let folder = |path: &std::path::Path| {
@@ -107,11 +121,14 @@ pub fn shut_reader(path: &std::path::Path) -> Vec<Unhardened> {
     failed([("Landlock", landlock), ("seccomp", calls::shut_reader())])
 }
 
-/// Landlock holds for the thread that asks for it, and those that it starts: there must not be another one.
+/// Landlock holds for the thread that asks for it, and those that it starts: there must not be
+/// another one.
 #[cfg(target_os = "linux")]
 fn alone() -> Result<(), String> {
     match std::fs::read_dir("/proc/self/task").map(Iterator::count) {
-        Ok(count) if count > 1 => Err(format!("there are {count} threads already, and it holds for one")),
+        Ok(count) if count > 1 => {
+            Err(format!("there are {count} threads already, and it holds for one"))
+        }
         // Where it cannot be told, there is no reason to leave it.
         _ => Ok(()),
     }
@@ -119,7 +136,10 @@ fn alone() -> Result<(), String> {
 
 #[cfg(target_os = "linux")]
 fn failed<const N: usize>(steps: [(&'static str, Result<(), String>); N]) -> Vec<Unhardened> {
-    steps.into_iter().filter_map(|(means, done)| Some(Unhardened { means, problem: done.err()? })).collect()
+    steps
+        .into_iter()
+        .filter_map(|(means, done)| Some(Unhardened { means, problem: done.err()? }))
+        .collect()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -149,7 +169,10 @@ mod elsewhere {
 
     /// Says that there are no means.
     pub fn shut() -> Vec<Unhardened> {
-        vec![Unhardened { means: "this system", problem: "only Linux has the means that are used".to_owned() }]
+        vec![Unhardened {
+            means: "this system",
+            problem: "only Linux has the means that are used".to_owned(),
+        }]
     }
 
     /// Nothing, where low ports need no capability.

@@ -4,8 +4,8 @@ use std::sync::Once;
 
 use rustix::io::Errno;
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
-    set_capabilities, set_no_new_privs,
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
 
 use super::Needs;
@@ -15,25 +15,29 @@ pub fn gain_none() -> Result<(), String> {
     set_no_new_privs(true).map_err(|error| error.to_string())
 }
 
-/// The capabilities by which the system lets this process do what it needs. Since Linux 5.17 the lesser one suffices for marks;
-/// before 5.7, an interface takes one.
+/// The capabilities by which the system lets this process do what it needs. Since Linux 5.17 the
+/// lesser one suffices for marks; before 5.7, an interface takes one.
 fn needed(needs: Needs) -> CapabilitySet {
     let sets = [
         (needs.bind_capability, CapabilitySet::NET_BIND_SERVICE),
         (needs.mark, CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN),
         (needs.bind_device, CapabilitySet::NET_RAW),
     ];
-    sets.into_iter().filter(|(needed, _)| *needed).fold(CapabilitySet::empty(), |all, (_, set)| all | set)
+    sets.into_iter()
+        .filter(|(needed, _)| *needed)
+        .fold(CapabilitySet::empty(), |all, (_, set)| all | set)
 }
 
-/// This thread's capabilities go, and with it those of all threads that it starts. Where low ports are needed, and the
-/// capability to bind them is there, it stays until they are bound: see [`BindCapability`].
+/// This thread's capabilities go, and with it those of all threads that it starts. Where low ports
+/// are needed, and the capability to bind them is there, it stays until they are bound: see
+/// [`BindCapability`].
 pub fn drop_all(needs: Needs) -> Result<(), String> {
     let dropped = || -> Result<(), Errno> {
         let kept = capabilities(None)?.permitted & needed(needs);
         for capability in CapabilitySet::all().iter() {
             match remove_capability_from_bounding_set(capability) {
-                // Only who has the capability to (CAP_SETPCAP) can shrink the set that nothing can be gained from any more.
+                // Only who has the capability to (CAP_SETPCAP) can shrink the set that nothing can
+                // be gained from any more.
                 Err(Errno::PERM) => break,
                 // Older kernels know fewer.
                 Err(Errno::INVAL) => {}
@@ -45,12 +49,16 @@ pub fn drop_all(needs: Needs) -> Result<(), String> {
             other => other?,
         }
         let none = CapabilitySet::empty();
-        set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: none })
+        set_capabilities(
+            None,
+            CapabilitySets { effective: kept, permitted: kept, inheritable: none },
+        )
     };
     dropped().map_err(|error| error.to_string())
 }
 
-/// Gives the last capability up, too, when an instance has bound its ports: at its first datagram. It is the thread's.
+/// Gives the last capability up, too, when an instance has bound its ports: at its first datagram.
+/// It is the thread's.
 #[derive(Debug)]
 pub struct BindCapability {
     kept: bool,
@@ -63,7 +71,8 @@ impl BindCapability {
         Self { kept, bound: Once::new() }
     }
 
-    /// To be called on the thread that the instance runs on. It costs a look at a flag from the second time on.
+    /// To be called on the thread that the instance runs on. It costs a look at a flag from the
+    /// second time on.
     pub fn release(&self) {
         if !self.kept {
             return;
@@ -71,7 +80,10 @@ impl BindCapability {
         self.bound.call_once(|| {
             let none = CapabilitySet::empty();
             // To give something up that one does not have fails nowhere.
-            let _ = set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none });
+            let _ = set_capabilities(
+                None,
+                CapabilitySets { effective: none, permitted: none, inheritable: none },
+            );
         });
     }
 }

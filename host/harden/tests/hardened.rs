@@ -1,4 +1,5 @@
-//! What a hardened process cannot do any more, tried out in a process of its own: this test, run once more.
+//! What a hardened process cannot do any more, tried out in a process of its own: this test, run
+//! once more.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
@@ -14,13 +15,17 @@ use std::process::{Command, Stdio, exit};
 use std::time::Duration;
 use std::{env, fs, process, ptr, thread};
 
-use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set, set_capabilities};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
+    set_capabilities,
+};
 use udping_harden::{self as harden, Needs};
 
 /// Says to the second run what the process still needs.
 const ROLE: &str = "UDPING_HARDENED";
 
-/// Runs this test once more, to harden itself as `role` says and make its attempts, and gives what came of them.
+/// Runs this test once more, to harden itself as `role` says and make its attempts, and gives what
+/// came of them.
 fn attempts_as(role: &str) -> Vec<String> {
     let output = Command::new(env::current_exe().unwrap())
         .args(["--exact", "attempts", "--nocapture"])
@@ -37,7 +42,8 @@ fn attempts_as(role: &str) -> Vec<String> {
 #[test]
 fn attempts() {
     let Ok(role) = env::var(ROLE) else { return };
-    // SAFETY: what must not be used in the child is what another thread has locked. There is the harness's, which waits.
+    // SAFETY: what must not be used in the child is what another thread has locked. There is the
+    // harness's, which waits.
     match unsafe { libc::fork() } {
         // With one thread, as a process is that hardens itself.
         0 => {
@@ -58,7 +64,8 @@ fn attempts() {
     }
 }
 
-/// A system call of which only the error counts, and what it is to show. Its arguments are such that nothing comes of it.
+/// A system call of which only the error counts, and what it is to show. Its arguments are such
+/// that nothing comes of it.
 type Attempt = (&'static str, libc::c_long, [libc::c_long; 6]);
 
 /// Flags of clone(2), and what a thread would be with them that is not one of this process alone.
@@ -81,14 +88,16 @@ const CLONES: &[(&str, libc::c_int)] = &[
 fn needless(socket: &UdpSocket) -> Vec<Attempt> {
     let (descriptor, parent) = (socket.as_raw_fd().into(), libc::c_long::from(parent_id()));
     let nobody = libc::c_long::from(i32::MAX);
-    let set = |level: libc::c_int, name: libc::c_int| [descriptor, level.into(), name.into(), 0, 0, 0];
+    let set =
+        |level: libc::c_int, name: libc::c_int| [descriptor, level.into(), name.into(), 0, 0, 0];
     let mut attempts = vec![
         ("type into a terminal", libc::SYS_ioctl, [0, libc::TIOCSTI as libc::c_long, 0, 0, 0, 0]),
         ("take a terminal over", libc::SYS_ioctl, [0, libc::TIOCSCTTY as libc::c_long, 0, 0, 0, 0]),
         ("signal a thread of another process", libc::SYS_tgkill, [parent, parent, 0, 0, 0, 0]),
         ("signal another process", libc::SYS_kill, [parent, 0, 0, 0, 0, 0]),
         ("signal another thread", libc::SYS_tkill, [parent, 0, 0, 0, 0, 0]),
-        // Landlock, where it is new enough, does not permit those either, but has no say where there is no such process.
+        // Landlock, where it is new enough, does not permit those either, but has no say where
+        // there is no such process.
         ("signal a thread of no process", libc::SYS_tgkill, [nobody, nobody, 0, 0, 0, 0]),
         ("signal no process", libc::SYS_kill, [nobody, 0, 0, 0, 0, 0]),
         ("signal no thread", libc::SYS_tkill, [nobody, 0, 0, 0, 0, 0]),
@@ -99,10 +108,26 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
         ("mount", libc::SYS_mount, [0, 0, 0, 0, 0, 0]),
         ("limit another process", libc::SYS_prlimit64, [nobody, 0, 0, 0, 0, 0]),
         ("listen for connections", libc::SYS_listen, [descriptor, 1, 0, 0, 0, 0]),
-        ("make a pair of sockets", libc::SYS_socketpair, [libc::AF_UNIX.into(), libc::SOCK_DGRAM.into(), 0, 0, 0, 0]),
-        ("have another process signalled", libc::SYS_fcntl, [descriptor, libc::F_SETOWN.into(), parent, 0, 0, 0]),
-        ("have signals sent", libc::SYS_fcntl, [descriptor, libc::F_SETFL.into(), libc::O_ASYNC.into(), 0, 0, 0]),
-        ("lease a file", libc::SYS_fcntl, [0, libc::F_SETLEASE.into(), libc::F_UNLCK.into(), 0, 0, 0]),
+        (
+            "make a pair of sockets",
+            libc::SYS_socketpair,
+            [libc::AF_UNIX.into(), libc::SOCK_DGRAM.into(), 0, 0, 0, 0],
+        ),
+        (
+            "have another process signalled",
+            libc::SYS_fcntl,
+            [descriptor, libc::F_SETOWN.into(), parent, 0, 0, 0],
+        ),
+        (
+            "have signals sent",
+            libc::SYS_fcntl,
+            [descriptor, libc::F_SETFL.into(), libc::O_ASYNC.into(), 0, 0, 0],
+        ),
+        (
+            "lease a file",
+            libc::SYS_fcntl,
+            [0, libc::F_SETLEASE.into(), libc::F_UNLCK.into(), 0, 0, 0],
+        ),
         ("watch a folder", libc::SYS_fcntl, [descriptor, libc::F_NOTIFY.into(), 0, 0, 0, 0]),
         ("be traced", libc::SYS_prctl, [libc::PR_SET_PTRACER.into(), 0, 0, 0, 0, 0]),
         ("be dumped", libc::SYS_prctl, [libc::PR_SET_DUMPABLE.into(), 1, 0, 0, 0, 0]),
@@ -115,10 +140,18 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
         ("have any address", libc::SYS_setsockopt, set(libc::IPPROTO_IP, libc::IP_TRANSPARENT)),
         ("choose a route", libc::SYS_setsockopt, set(libc::IPPROTO_IP, libc::IP_OPTIONS)),
         ("make a memory file executable", libc::SYS_memfd_create, [0, 0x10, 0, 0, 0, 0]),
-        ("make memory executable by a key", libc::SYS_pkey_mprotect, [0, 0, libc::PROT_EXEC.into(), -1, 0, 0]),
+        (
+            "make memory executable by a key",
+            libc::SYS_pkey_mprotect,
+            [0, 0, libc::PROT_EXEC.into(), -1, 0, 0],
+        ),
         ("share memory", libc::SYS_shmat, [-1, 0, 0, 0, 0, 0]),
         ("make all memory executable", libc::SYS_personality, [0xffff_ffff, 0, 0, 0, 0, 0]),
-        ("trace a process", libc::SYS_ptrace, [libc::PTRACE_PEEKUSER as libc::c_long, parent, 0, 0, 0, 0]),
+        (
+            "trace a process",
+            libc::SYS_ptrace,
+            [libc::PTRACE_PEEKUSER as libc::c_long, parent, 0, 0, 0, 0],
+        ),
         ("write another's memory", libc::SYS_process_vm_writev, [parent, 0, 0, 0, 0, 0]),
         ("use io_uring", libc::SYS_io_uring_setup, [1, 0, 0, 0, 0, 0]),
         ("catch faults", libc::SYS_userfaultfd, [-1, 0, 0, 0, 0, 0]),
@@ -141,17 +174,26 @@ fn attempt_all(role: &str) {
     let needs = Needs { bind_capability, mark: marks, bind_device: marks };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let needless = needless(&socket);
-    // What was opened before is still there: what Landlock keeps holds for it, too, and system calls alone would not.
+    // What was opened before is still there: what Landlock keeps holds for it, too, and system
+    // calls alone would not.
     let stream = open_socket(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
-    let abstract_address = SocketAddr::from_abstract_name(format!("udping-hardened-{}", process::id())).unwrap();
+    let abstract_address =
+        SocketAddr::from_abstract_name(format!("udping-hardened-{}", process::id())).unwrap();
     let listening = UnixDatagram::bind_addr(&abstract_address).unwrap();
     let unix = UnixDatagram::unbound().unwrap();
     let unhardened: Vec<_> = match role {
         "none" => Vec::new(),
-        "resolver" => harden::drop_privileges(needs).into_iter().chain(harden::shut_resolver()).collect(),
-        _ => harden::drop_privileges(needs).into_iter().chain(harden::shut_but_for(needs)).collect(),
+        "resolver" => {
+            harden::drop_privileges(needs).into_iter().chain(harden::shut_resolver()).collect()
+        }
+        _ => {
+            harden::drop_privileges(needs).into_iter().chain(harden::shut_but_for(needs)).collect()
+        }
     };
-    assert_eq!(unhardened.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(
+        unhardened.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        Vec::<String>::new()
+    );
     say("read a file", File::open("/etc/passwd").map(drop));
     say("read a secret", File::open("/etc/shadow").map(drop));
     say("read memory of its own", File::open("/proc/self/mem").map(drop));
@@ -163,24 +205,41 @@ fn attempt_all(role: &str) {
     say("use TCP", TcpStream::connect("127.0.0.1:9").map(drop));
     say("use TCP as DNS does", TcpStream::connect("127.0.0.1:53").map(drop));
     say("connect a TCP socket from before", connect(&stream));
-    say("reach another's abstract Unix socket", unix.send_to_addr(b"x", &abstract_address).map(drop));
+    say(
+        "reach another's abstract Unix socket",
+        unix.send_to_addr(b"x", &abstract_address).map(drop),
+    );
     drop(listening);
     say("open a TCP socket", open_socket(libc::AF_INET, libc::SOCK_STREAM, 0).map(drop));
     say("use Unix sockets", UnixDatagram::unbound().map(drop));
-    say("use netlink", open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC).map(drop));
-    say("read the routing table", open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE).map(drop));
+    say(
+        "use netlink",
+        open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC).map(drop),
+    );
+    say(
+        "read the routing table",
+        open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE).map(drop),
+    );
     say("make packets", open_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_UDP).map(drop));
     // It hides its flags from a filter.
     // SAFETY: it is given no structure to read, so that nothing can come of it.
     let clone3 = unsafe { libc::syscall(libc::SYS_clone3, 0, 0) };
     say("use clone3", if clone3 < 0 { Err(io::Error::last_os_error()) } else { Ok(()) });
     say("map executable memory", map(libc::PROT_READ | libc::PROT_EXEC, None));
-    say("map memory to write and execute", map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, None));
+    say(
+        "map memory to write and execute",
+        map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, None),
+    );
     say("make memory executable", make_executable());
-    say("map a library", library().and_then(|file| map(libc::PROT_READ | libc::PROT_EXEC, Some(&file))));
+    say(
+        "map a library",
+        library().and_then(|file| map(libc::PROT_READ | libc::PROT_EXEC, Some(&file))),
+    );
     say(
         "write to a library's memory and execute it",
-        library().and_then(|file| map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, Some(&file))),
+        library().and_then(|file| {
+            map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, Some(&file))
+        }),
     );
     say("resolve a name", ("localhost", 0).to_socket_addrs().map(drop));
     say("bind a low port", UdpSocket::bind("127.0.0.1:9").map(drop));
@@ -190,36 +249,48 @@ fn attempt_all(role: &str) {
     say("bind a low port later", UdpSocket::bind("127.0.0.1:9").map(drop));
     // What a run does.
     say("use UDP", UdpSocket::bind("127.0.0.1:0").map(drop));
-    say("start a thread", thread::spawn(|| thread::sleep(Duration::from_millis(1))).join().map_err(|_| other()));
+    say(
+        "start a thread",
+        thread::spawn(|| thread::sleep(Duration::from_millis(1))).join().map_err(|_| other()),
+    );
     say("set what a socket does", socket.set_nonblocking(true).and_then(|()| socket.set_ttl(7)));
     say("have a descriptor twice", socket.try_clone().map(drop));
     say("tell a terminal", if io::stdin().is_terminal() { Err(other()) } else { Ok(()) });
     say("make a memory file", memory_file());
     say("look at itself", fs::read_to_string("/proc/self/status").map(drop));
     for (what, number, [a, b, c, d, e, f]) in needless {
-        // SAFETY: none of them is given an address that is written to, and what it does is up to its arguments.
+        // SAFETY: none of them is given an address that is written to, and what it does is up to
+        // its arguments.
         let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
         say(what, if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) });
     }
 }
 
-/// What is left of this process's privileges: with a capability for low ports, and then without; each line of its status.
+/// What is left of this process's privileges: with a capability for low ports, and then without;
+/// each line of its status.
 fn give_up_privileges() {
     let all = CapabilitySet::all();
-    // Of what is inheritable nothing would stay in any case: files and ambient capabilities need it.
+    // Of what is inheritable nothing would stay in any case: files and ambient capabilities need
+    // it.
     if let Ok(has) = capabilities(None)
-        && set_capabilities(None, CapabilitySets { inheritable: has.permitted & all, ..has }).is_ok()
+        && set_capabilities(None, CapabilitySets { inheritable: has.permitted & all, ..has })
+            .is_ok()
     {
         configure_capability_in_ambient_set(CapabilitySet::NET_RAW, true).unwrap();
     }
     for step in ["before", "low ports", "bound"] {
         match step {
-            "low ports" => assert!(harden::drop_privileges(Needs { bind_capability: true, ..Needs::default() }).is_empty()),
+            "low ports" => assert!(
+                harden::drop_privileges(Needs { bind_capability: true, ..Needs::default() })
+                    .is_empty()
+            ),
             "bound" => harden::BindCapability::new(true).release(),
             _ => {}
         }
         let status = fs::read_to_string("/proc/thread-self/status").unwrap();
-        for line in status.lines().filter(|line| line.starts_with("Cap") || line.starts_with("NoNewPrivs")) {
+        for line in
+            status.lines().filter(|line| line.starts_with("Cap") || line.starts_with("NoNewPrivs"))
+        {
             println!("attempt: {step}: {}", line.replace(":\t", " "));
         }
     }
@@ -238,7 +309,8 @@ fn hand_down() {
     let inherited = File::open("/dev/null").unwrap();
     // SAFETY: nobody has that number, and what it is given belongs to nobody.
     assert_eq!(unsafe { libc::dup2(inherited.as_raw_fd(), 77) }, 77);
-    let is_handed_down = || Command::new("test").args(["-e", "/proc/self/fd/77"]).status().unwrap().success();
+    let is_handed_down =
+        || Command::new("test").args(["-e", "/proc/self/fd/77"]).status().unwrap().success();
     println!("attempt: hand down before: {}", is_handed_down());
     harden::note_inherited();
     println!("attempt: hand down after: {}", is_handed_down());
@@ -258,11 +330,19 @@ fn other() -> io::Error {
     ErrorKind::Other.into()
 }
 
-fn open_socket(family: libc::c_int, kind: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {
+fn open_socket(
+    family: libc::c_int,
+    kind: libc::c_int,
+    protocol: libc::c_int,
+) -> io::Result<OwnedFd> {
     // SAFETY: it takes three numbers.
     let descriptor = unsafe { libc::socket(family, kind, protocol) };
     // SAFETY: it is new, so that nobody else has it.
-    if descriptor < 0 { Err(io::Error::last_os_error()) } else { Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }) }
+    if descriptor < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    }
 }
 
 /// To a port of this host where nobody listens.
@@ -271,7 +351,8 @@ fn connect(stream: &OwnedFd) -> io::Result<()> {
 }
 
 fn library() -> io::Result<File> {
-    let folders = ["/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/lib"];
+    let folders =
+        ["/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/lib"];
     let mut opened = folders.map(|folder| File::open(format!("{folder}/libc.so.6"))).into_iter();
     opened.find(|file| !matches!(file, Err(error) if error.kind() == ErrorKind::NotFound)).unwrap()
 }
@@ -290,7 +371,8 @@ fn make_executable() -> io::Result<()> {
     // SAFETY: a new mapping somewhere, which nobody uses.
     let result = unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let address = libc::mmap(ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        let address =
+            libc::mmap(ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
         libc::mprotect(address, 4096, libc::PROT_READ | libc::PROT_EXEC)
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -298,7 +380,9 @@ fn make_executable() -> io::Result<()> {
 
 fn memory_file() -> io::Result<()> {
     // SAFETY: the name ends with a zero, and the rest is a number.
-    let result = unsafe { libc::memfd_create(c"test".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+    let result = unsafe {
+        libc::memfd_create(c"test".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
+    };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -341,8 +425,13 @@ const NEVER: &[&str] = &[
 ];
 
 /// What both do.
-const ALWAYS: &[&str] =
-    &["use UDP", "start a thread", "set what a socket does", "have a descriptor twice", "tell a terminal"];
+const ALWAYS: &[&str] = &[
+    "use UDP",
+    "start a thread",
+    "set what a socket does",
+    "have a descriptor twice",
+    "tell a terminal",
+];
 
 fn needless_names() -> Vec<&'static str> {
     needless(&UdpSocket::bind("127.0.0.1:0").unwrap()).into_iter().map(|(what, ..)| what).collect()
@@ -352,7 +441,12 @@ fn needless_names() -> Vec<&'static str> {
 fn a_hardened_process_has_its_datagrams_and_nothing_else() {
     let attempts = attempts_as("all");
     assert_all(&attempts, NEVER, DENIED);
-    let resolving = ["read what the resolver reads", "use TCP as DNS does", "read the routing table", "map a library"];
+    let resolving = [
+        "read what the resolver reads",
+        "use TCP as DNS does",
+        "read the routing table",
+        "map a library",
+    ];
     assert_all(&attempts, &resolving, DENIED);
     assert_all(&attempts, &["look for a file", "open a TCP socket"], DENIED);
     assert_eq!(came_of(&attempts, "use clone3"), "Err(Unsupported)");
@@ -371,7 +465,8 @@ fn low_ports_are_bound_where_they_are_granted_and_only_at_first() {
     assert_all(&attempts, &["bind a low port later", "read a file"], DENIED);
 }
 
-/// The options of sockets that an operator sets are system calls, and a capability, of that run alone.
+/// The options of sockets that an operator sets are system calls, and a capability, of that run
+/// alone.
 #[test]
 fn what_is_sent_is_marked_where_that_is_asked_for_and_only_at_first() {
     if !may_bind_low_ports() {
@@ -379,7 +474,11 @@ fn what_is_sent_is_marked_where_that_is_asked_for_and_only_at_first() {
     }
     let attempts = attempts_as("marks");
     assert_eq!(came_of(&attempts, "mark what is sent"), DONE);
-    assert_all(&attempts, &["mark what is sent later", "make packets", "bind a low port", "read a file"], DENIED);
+    assert_all(
+        &attempts,
+        &["mark what is sent later", "make packets", "bind a low port", "read a file"],
+        DENIED,
+    );
     assert_all(&attempts_as("all"), &["mark what is sent"], DENIED);
     assert_eq!(came_of(&attempts_as("none"), "mark what is sent"), DONE);
 }
@@ -389,7 +488,12 @@ fn who_looks_names_up_reads_the_systems_configuration_and_nothing_else() {
     let attempts = attempts_as("resolver");
     assert_all(&attempts, NEVER, DENIED);
     assert_all(&attempts, &needless_names(), DENIED);
-    let resolving = ["read what the resolver reads", "resolve a name", "read the routing table", "map a library"];
+    let resolving = [
+        "read what the resolver reads",
+        "resolve a name",
+        "read the routing table",
+        "map a library",
+    ];
     assert_all(&attempts, &resolving, DONE);
     assert_eq!(came_of(&attempts, "use TCP as DNS does"), "Err(ConnectionRefused)");
     assert_eq!(came_of(&attempts, "look for a file"), "Err(NotFound)");
@@ -399,14 +503,18 @@ fn who_looks_names_up_reads_the_systems_configuration_and_nothing_else() {
 }
 
 #[test]
-fn of_privileges_there_is_a_capability_for_low_ports_until_they_are_bound_and_none_is_gained_again() {
+fn of_privileges_there_is_a_capability_for_low_ports_until_they_are_bound_and_none_is_gained_again()
+{
     if !may_bind_low_ports() {
         return;
     }
     let status = attempts_as("privileges");
     let of = |step: &str, name: &str| {
-        let value =
-            status.iter().find_map(|line| line.strip_prefix(step)?.strip_prefix(": ")?.strip_prefix(name)).unwrap().trim();
+        let value = status
+            .iter()
+            .find_map(|line| line.strip_prefix(step)?.strip_prefix(": ")?.strip_prefix(name))
+            .unwrap()
+            .trim();
         u64::from_str_radix(value, 16).unwrap()
     };
     for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
@@ -435,13 +543,23 @@ fn what_was_open_at_the_start_is_not_handed_down() {
 #[test]
 fn an_unhardened_process_can_do_all_of_that() {
     let attempts = attempts_as("none");
-    for what in ["read a file", "read memory of its own", "write a file", "start a program", "map executable memory"] {
+    for what in [
+        "read a file",
+        "read memory of its own",
+        "write a file",
+        "start a program",
+        "map executable memory",
+    ] {
         assert_eq!(came_of(&attempts, what), DONE, "{what}");
     }
     assert_all(&attempts, &["make memory executable", "map memory to write and execute"], DONE);
     assert_all(&attempts, &["use netlink", "use Unix sockets", "look at itself"], DONE);
     assert_all(&attempts, &["open a TCP socket", "reach another's abstract Unix socket"], DONE);
-    assert_all(&attempts, &["use TCP", "connect a TCP socket from before"], "Err(ConnectionRefused)");
+    assert_all(
+        &attempts,
+        &["use TCP", "connect a TCP socket from before"],
+        "Err(ConnectionRefused)",
+    );
     if may_bind_low_ports() {
         assert_eq!(came_of(&attempts, "bind a low port"), DONE);
         // Root is denied nothing: what comes of them is up to their arguments.

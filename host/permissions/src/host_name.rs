@@ -38,21 +38,32 @@ pub struct InvalidHostName;
 impl FromStr for HostName {
     type Err = InvalidHostName;
 
-    /// Takes what resolvers take: labels of 1 to 63 letters, digits, hyphens and underscores, 253 in all (RFC 1035,
-    /// section 2.3.4), of which the last is no number, as in an address. Other letters are those of an internationalized name,
-    /// which is looked up as its A-labels (RFC 5890, section 2.3.2.1), by the mapping of UTS #46.
+    /// Takes what resolvers take: labels of 1 to 63 letters, digits, hyphens and underscores, 253
+    /// in all (RFC 1035, section 2.3.4), of which the last is no number, as in an address. Other
+    /// letters are those of an internationalized name, which is looked up as its A-labels (RFC
+    /// 5890, section 2.3.2.1), by the mapping of UTS #46.
     fn from_str(text: &str) -> Result<Self, InvalidHostName> {
         let name = if text.is_ascii() {
             text.to_ascii_lowercase()
         } else {
-            let ascii = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
+            let ascii = Uts46::new().to_ascii(
+                text.as_bytes(),
+                AsciiDenyList::EMPTY,
+                Hyphens::Allow,
+                DnsLength::Ignore,
+            );
             ascii.map_err(|_| InvalidHostName)?.into_owned()
         };
         let name = name.strip_suffix('.').unwrap_or(&name);
         let label = |label: &str| {
-            (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
         };
-        if name.len() <= 253 && !ends_in_number(name) && !name.starts_with('-') && name.split('.').all(label) {
+        if name.len() <= 253
+            && !ends_in_number(name)
+            && !name.starts_with('-')
+            && name.split('.').all(label)
+        {
             Ok(Self(name.to_owned()))
         } else {
             Err(InvalidHostName)

@@ -12,16 +12,18 @@ use lru::LruCache;
 use crate::host_name::HostName;
 use wasi_datagram::{ResolveError, Resolved};
 
-/// How many names that are not in the grants by themselves are remembered: at one question a second more than an hour's. The
-/// one that was asked for least recently is forgotten first.
+/// How many names that are not in the grants by themselves are remembered: at one question a second
+/// more than an hour's. The one that was asked for least recently is forgotten first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// Timers of a component and of this process differ: what it asks for after this part of the interval is resolved again.
+/// Timers of a component and of this process differ: what it asks for after this part of the
+/// interval is resolved again.
 const SLACK: f64 = 0.9;
 
 /// The addresses of every name in the grants, resolved when the run starts.
 ///
-/// The component's lookup of such a name gets these same addresses: a name that changes in between gains it nothing.
+/// The component's lookup of such a name gets these same addresses: a name that changes in between
+/// gains it nothing.
 #[derive(Debug)]
 pub struct Names {
     granted: HashMap<HostName, Resolved>,
@@ -58,7 +60,8 @@ impl Default for Names {
 }
 
 impl FromIterator<(HostName, Resolved)> for Names {
-    /// The names of the grants, each with what it stands for. One that has no address is kept, with the reason.
+    /// The names of the grants, each with what it stands for. One that has no address is kept, with
+    /// the reason.
     fn from_iter<T: IntoIterator<Item = (HostName, Resolved)>>(granted: T) -> Self {
         Self { granted: granted.into_iter().collect(), ..Self::default() }
     }
@@ -67,7 +70,8 @@ impl FromIterator<(HostName, Resolved)> for Names {
 impl Names {
     /// Has those be resolved again that are asked for after `every`, where that is given.
     pub fn again_after(self, every: Option<Duration>) -> Self {
-        let again = every.map(|every| Again { every, latest: Mutex::default(), start: Instant::now() });
+        let again =
+            every.map(|every| Again { every, latest: Mutex::default(), start: Instant::now() });
         Self { again, ..self }
     }
 
@@ -87,10 +91,13 @@ impl Names {
         self.granted.get(name).and_then(|resolved| resolved.as_deref().ok()).unwrap_or_default()
     }
 
-    /// What `name`, of the grants, stood for when it was resolved again, the last time and the time before.
+    /// What `name`, of the grants, stood for when it was resolved again, the last time and the time
+    /// before.
     pub fn later(&self, name: &HostName) -> Vec<IpAddr> {
         let latest = self.again.as_ref().map(Again::latest);
-        let addresses = |latest: &Latest| [latest.resolved.as_deref().unwrap_or_default(), &latest.before].concat();
+        let addresses = |latest: &Latest| {
+            [latest.resolved.as_deref().unwrap_or_default(), &latest.before].concat()
+        };
         latest.and_then(|latest| latest.get(name).map(addresses)).unwrap_or_default()
     }
 
@@ -117,9 +124,10 @@ impl Names {
         }
     }
 
-    /// Remembers what the system said of a name that was not [`Self::known`], and gives what counts: where it was asked twice at
-    /// the same time, what it said first. A failure that may pass is not remembered. Says, too, whether a name of the grants stands
-    /// for something else than before.
+    /// Remembers what the system said of a name that was not [`Self::known`], and gives what
+    /// counts: where it was asked twice at the same time, what it said first. A failure that may
+    /// pass is not remembered. Says, too, whether a name of the grants stands for something else
+    /// than before.
     pub fn note(&self, name: &HostName, resolved: Resolved) -> (Resolved, bool) {
         match (self.granted.get(name), &self.again) {
             (Some(_), Some(again)) => {
@@ -154,8 +162,9 @@ impl Again {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `name` stands for, whose first answer was `first`; `None` where it is to be asked for again, as is said once in each
-    /// interval: a component that asks a thousand times has the system asked once.
+    /// What `name` stands for, whose first answer was `first`; `None` where it is to be asked for
+    /// again, as is said once in each interval: a component that asks a thousand times has the
+    /// system asked once.
     fn known(&self, name: &HostName, first: &Resolved) -> Option<Resolved> {
         let mut latest = self.latest();
         let latest = latest.entry(name.clone()).or_insert_with(|| Latest {
@@ -170,7 +179,8 @@ impl Again {
         None
     }
 
-    /// Remembers an answer that is none of failure. Whether it has an address that the one before had not.
+    /// Remembers an answer that is none of failure. Whether it has an address that the one before
+    /// had not.
     fn note(&self, name: &HostName, resolved: &Resolved) -> bool {
         let mut latest = self.latest();
         let (Some(latest), Ok(now)) = (latest.get_mut(name), resolved) else { return false };
@@ -206,6 +216,10 @@ mod tests {
         assert!(!again.note(&name, &Ok(addresses(&["192.0.2.2"]))));
         assert!(again.note(&name, &Ok(addresses(&["192.0.2.3"]))));
         assert_eq!(names.known(&name), Some(Ok(addresses(&["192.0.2.3"]))));
-        assert_eq!(names.later(&name), addresses(&["192.0.2.3", "192.0.2.2"]), "and what was before that is forgotten");
+        assert_eq!(
+            names.later(&name),
+            addresses(&["192.0.2.3", "192.0.2.2"]),
+            "and what was before that is forgotten"
+        );
     }
 }

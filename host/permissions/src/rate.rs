@@ -10,7 +10,8 @@ pub struct Rate(pub NonZeroU64);
 /// What may come at once before the rate counts: what comes in this time.
 const BURST: Duration = Duration::from_secs(1);
 
-/// A token bucket, kept as the time at which it will be full again (the generic cell rate algorithm, ITU-T I.371).
+/// A token bucket, kept as the time at which it will be full again (the generic cell rate
+/// algorithm, ITU-T I.371).
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
     rate: Rate,
@@ -23,13 +24,19 @@ impl Bucket {
         Self { rate, full_at: now }
     }
 
-    /// Takes `tokens`, or says when they will be there. More than it can ever hold is given by a full one.
+    /// Takes `tokens`, or says when they will be there. More than it can ever hold is given by a
+    /// full one.
     pub fn take(&mut self, tokens: u64, now: Instant) -> Result<(), Instant> {
         self.take_within(BURST, tokens, now)
     }
 
     /// The same of a bucket that holds what comes in the time `burst`.
-    pub fn take_within(&mut self, burst: Duration, tokens: u64, now: Instant) -> Result<(), Instant> {
+    pub fn take_within(
+        &mut self,
+        burst: Duration,
+        tokens: u64,
+        now: Instant,
+    ) -> Result<(), Instant> {
         let filling = self.full_at.saturating_duration_since(now);
         let after = filling + self.time_for(tokens);
         if after > burst && !filling.is_zero() {

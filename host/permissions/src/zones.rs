@@ -1,4 +1,5 @@
-//! Zones of IPv6 addresses (RFC 4007, section 11) by the names of network interfaces, which components cannot look up.
+//! Zones of IPv6 addresses (RFC 4007, section 11) by the names of network interfaces, which
+//! components cannot look up.
 
 use udping_cli::address::{Address, Zone};
 use udping_cli::contract::{self, UDPING_ZONES};
@@ -15,17 +16,24 @@ pub fn index(_: &str) -> Option<u32> {
     None
 }
 
-/// The variable that tells a component the indexes of the interfaces that its arguments name, and of no others. There is none
-/// where they name none.
+/// The variable that tells a component the indexes of the interfaces that its arguments name, and
+/// of no others. There is none where they name none.
 pub fn variable(arguments: &[String]) -> Option<(String, String)> {
-    let zones: Vec<_> = arguments.iter().filter_map(|argument| Some((zone(argument)?, index(&zone(argument)?)?))).collect();
+    let zones: Vec<_> = arguments
+        .iter()
+        .filter_map(|argument| Some((zone(argument)?, index(&zone(argument)?)?)))
+        .collect();
     let value = contract::zones(zones.iter().map(|(name, index)| (name.as_str(), *index)));
     (!zones.is_empty()).then(|| (UDPING_ZONES.to_owned(), value))
 }
 
-/// The interface that an argument names: `ADDR%NAME`, `[ADDR%NAME]:PORT`, or one of these after `=`.
+/// The interface that an argument names: `ADDR%NAME`, `[ADDR%NAME]:PORT`, or one of these after
+/// `=`.
 fn zone(argument: &str) -> Option<String> {
-    let value = argument.split_once('=').filter(|_| argument.starts_with('-')).map_or(argument, |(_, value)| value);
+    let value = argument
+        .split_once('=')
+        .filter(|_| argument.starts_with('-'))
+        .map_or(argument, |(_, value)| value);
     let host = value.split_once(']').map_or(value, |(host, _)| host);
     match host.trim_start_matches('[').parse() {
         Ok(Address { zone: Some(Zone::Name(name)), .. }) => Some(name),
@@ -39,7 +47,13 @@ mod tests {
 
     #[test]
     fn an_argument_names_an_interface_in_the_zone_of_an_address_alone() {
-        for argument in ["fe80::1%lo", "[fe80::1%lo]", "[fe80::1%lo]:7", "--bind=fe80::1%lo", "--target=[fe80::1%lo]:7"] {
+        for argument in [
+            "fe80::1%lo",
+            "[fe80::1%lo]",
+            "[fe80::1%lo]:7",
+            "--bind=fe80::1%lo",
+            "--target=[fe80::1%lo]:7",
+        ] {
             assert_eq!(zone(argument).as_deref(), Some("lo"), "{argument}");
         }
         for argument in ["lo", "fe80::1%1", "fe80::1", "a%lo", "a=fe80::1%lo", "--x", ""] {

@@ -100,17 +100,19 @@ impl Ticks {
         let steps = [1.0, 2.0, 5.0, 10.0].map(|mantissa| mantissa * power);
         let step = steps.into_iter().find(|step| length / step <= most as f64).unwrap_or(length);
         // The ends belong to it, also where they are a little off.
-        let (first, last) = ((range.start / step - 1e-9).ceil() as i64, (range.end / step + 1e-9).floor() as i64);
+        let (first, last) =
+            ((range.start / step - 1e-9).ceil() as i64, (range.end / step + 1e-9).floor() as i64);
         Self { at: (first..=last).map(|i| i as f64 * step).collect(), step: Some(step) }
     }
 
-    /// 1 to 9 times powers of ten, or only 1, 2 and 5 times, or the powers alone, or some of them; round numbers where these
-    /// are too few.
+    /// 1 to 9 times powers of ten, or only 1, 2 and 5 times, or the powers alone, or some of them;
+    /// round numbers where these are too few.
     fn powers(range: &Range<f64>, most: usize) -> Self {
         let decades = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
         let within = |mantissas: &[f64]| -> Vec<f64> {
-            let all =
-                decades.clone().flat_map(|decade| mantissas.iter().map(move |mantissa| mantissa * 10_f64.powi(decade)));
+            let all = decades.clone().flat_map(|decade| {
+                mantissas.iter().map(move |mantissa| mantissa * 10_f64.powi(decade))
+            });
             all.filter(|tick| (range.start..=range.end).contains(tick)).collect()
         };
         let every = within(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
@@ -133,24 +135,42 @@ mod tests {
     #[test]
     fn a_linear_axis_has_ticks_at_round_numbers() {
         assert_eq!(Axis::linear(0.0..1.0, 5).labels(), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(Axis::linear(-0.1..9.1, 10).labels(), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+        assert_eq!(
+            Axis::linear(-0.1..9.1, 10).labels(),
+            ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+        );
         assert_eq!(Axis::linear(20.12..20.48, 4).labels(), ["20.2", "20.3", "20.4"]);
-        assert_eq!(Axis::linear(0.0..1_500_000.0, 4).labels(), ["0", "500,000", "1,000,000", "1,500,000"]);
+        assert_eq!(
+            Axis::linear(0.0..1_500_000.0, 4).labels(),
+            ["0", "500,000", "1,000,000", "1,500,000"]
+        );
     }
 
     #[test]
     fn a_logarithmic_axis_has_ticks_at_powers_or_between_them_or_at_some_of_them() {
         assert_eq!(Axis::log(18.0..60.0, 8).labels(), ["20", "30", "40", "50", "60"]);
-        assert_eq!(Axis::log(0.02..3.0, 10).labels(), ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]);
+        assert_eq!(
+            Axis::log(0.02..3.0, 10).labels(),
+            ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]
+        );
         assert_eq!(Axis::log(0.5..50_000.0, 6).labels(), ["1", "10", "100", "1,000", "10,000"]);
-        assert_eq!(Axis::log(1.0..1e9, 5).labels(), ["1", "100", "10,000", "1,000,000", "100,000,000"]);
+        assert_eq!(
+            Axis::log(1.0..1e9, 5).labels(),
+            ["1", "100", "10,000", "1,000,000", "100,000,000"]
+        );
         assert_eq!(Axis::log(20.1..20.4, 4).labels(), ["20.1", "20.2", "20.3", "20.4"]);
     }
 
     #[test]
     fn a_value_is_where_its_scale_puts_it_and_never_outside() {
         let (linear, log) = (Axis::linear(0.0..200.0, 5), Axis::log(1.0..10_000.0, 5));
-        assert_eq!([0.0, 50.0, 200.0, 300.0].map(|value| linear.map(&value, (100, 0))), [100, 75, 0, 0]);
-        assert_eq!([0.0, 1.0, 10.0, 100.0, 1e6].map(|value| log.map(&value, (0, 100))), [0, 0, 25, 50, 100]);
+        assert_eq!(
+            [0.0, 50.0, 200.0, 300.0].map(|value| linear.map(&value, (100, 0))),
+            [100, 75, 0, 0]
+        );
+        assert_eq!(
+            [0.0, 1.0, 10.0, 100.0, 1e6].map(|value| log.map(&value, (0, 100))),
+            [0, 0, 25, 50, 100]
+        );
     }
 }

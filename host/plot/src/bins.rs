@@ -58,7 +58,10 @@ mod tests {
         assert_eq!(bins.count, 10);
         for (index, start) in [(0, 1.0), (1, 2.0), (9, 512.0)] {
             let edges = bins.edges(index);
-            assert!((edges.start - start).abs() < 1e-6 && (edges.end - 2.0 * start).abs() < 1e-6, "{edges:?}");
+            assert!(
+                (edges.start - start).abs() < 1e-6 && (edges.end - 2.0 * start).abs() < 1e-6,
+                "{edges:?}"
+            );
         }
         assert_eq!(bins.count([1, 3, 3, 700, 1 << 10].into_iter()), [1, 2, 0, 0, 0, 0, 0, 0, 0, 2]);
     }

@@ -19,7 +19,8 @@ pub enum Mishap {
 
 impl Mishap {
     /// Every one, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Lost, Self::Late, Self::Duplicated, Self::NotSent, Self::Awaited];
+    pub const ALL: [Self; 5] =
+        [Self::Lost, Self::Late, Self::Duplicated, Self::NotSent, Self::Awaited];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
@@ -88,7 +89,8 @@ pub fn columns<'a>(pings: impl Iterator<Item = &'a Ping>, end: u64, count: usize
     rtts.sort_unstable();
     for sorted in rtts.chunk_by(|(one, _), (other, _)| one == other) {
         if let [(index, min), ..] = *sorted {
-            let [median, max] = [0.5, 1.0].map(|share| rank(sorted, share).map_or(min, |(_, rtt)| *rtt));
+            let [median, max] =
+                [0.5, 1.0].map(|share| rank(sorted, share).map_or(min, |(_, rtt)| *rtt));
             columns[index].rtt = Some(Spread { min, median, max });
         }
     }

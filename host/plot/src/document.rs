@@ -1,4 +1,5 @@
-//! The document that the client writes, as it is read: once, from a stream, into what drawing needs of it.
+//! The document that the client writes, as it is read: once, from a stream, into what drawing needs
+//! of it.
 
 mod text;
 
@@ -89,7 +90,8 @@ impl Target {
             None => host.to_owned(),
             Some(address) => {
                 let address = address.as_str();
-                let ip = address.rsplit_once(':').map_or(address, |(ip, _)| ip.trim_matches(['[', ']']));
+                let ip =
+                    address.rsplit_once(':').map_or(address, |(ip, _)| ip.trim_matches(['[', ']']));
                 if ip == host { address.to_owned() } else { format!("{host} ({address})") }
             }
         }
@@ -174,13 +176,18 @@ impl TryFrom<Record> for Ping {
         let fate = match (record.fate, record.rtt_ns) {
             (RecordFate::Received, Some(rtt)) => Fate::Received { rtt },
             (RecordFate::Late, Some(rtt)) => Fate::Late { rtt },
-            (RecordFate::Received | RecordFate::Late, None) => return Err("a record of a reply has no `rtt_ns`"),
+            (RecordFate::Received | RecordFate::Late, None) => {
+                return Err("a record of a reply has no `rtt_ns`");
+            }
             (RecordFate::Lost, _) => Fate::Lost,
             (RecordFate::NotSent, _) => Fate::NotSent,
             (RecordFate::Awaited, _) => Fate::Awaited,
         };
         Ok(Self {
-            at: record.sent_ns.or(record.scheduled_ns).ok_or("a record has neither `sent_ns` nor `scheduled_ns`")?,
+            at: record
+                .sent_ns
+                .or(record.scheduled_ns)
+                .ok_or("a record has neither `sent_ns` nor `scheduled_ns`")?,
             fate,
             target: record.target,
             source_port: record.source_port,
@@ -225,7 +232,8 @@ pub struct Summary {
     pub jitter_ns: Option<f64>,
 }
 
-/// How durations are distributed. All are in ns; percentiles are missing where the client did not keep them.
+/// How durations are distributed. All are in ns; percentiles are missing where the client did not
+/// keep them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Distribution {
     /// The shortest.
@@ -271,7 +279,11 @@ impl TryFrom<Text> for Format {
     type Error = String;
 
     fn try_from(name: Text) -> Result<Self, String> {
-        if name.as_str() == "udping-results" { Ok(Self) } else { Err(format!("the format is {:?}", name.as_str())) }
+        if name.as_str() == "udping-results" {
+            Ok(Self)
+        } else {
+            Err(format!("the format is {:?}", name.as_str()))
+        }
     }
 }
 
@@ -284,7 +296,11 @@ impl TryFrom<u64> for Version {
     type Error = String;
 
     fn try_from(number: u64) -> Result<Self, String> {
-        if number == 1 { Ok(Self) } else { Err(format!("version {number} is not known here, only version 1")) }
+        if number == 1 {
+            Ok(Self)
+        } else {
+            Err(format!("version {number} is not known here, only version 1"))
+        }
     }
 }
 
@@ -295,7 +311,9 @@ impl<'de> Deserialize<'de> for Started {
         let text = Text::deserialize(deserializer)?;
         match humantime::parse_rfc3339(text.as_str()) {
             Ok(started) => Ok(Self(started)),
-            Err(error) => Err(de::Error::custom(format_args!("`started` is {:?}: {error}", text.as_str()))),
+            Err(error) => {
+                Err(de::Error::custom(format_args!("`started` is {:?}: {error}", text.as_str())))
+            }
         }
     }
 }
@@ -352,7 +370,8 @@ impl Document {
     ///
     /// Where it is not what the client writes with `--format json --records`.
     pub fn read(from: impl Read) -> Result<Self, ReadError> {
-        let mut parser = serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, from));
+        let mut parser =
+            serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, from));
         let written = Written::deserialize(&mut parser)?;
         parser.end()?;
         written.format.ok_or(ReadError::Missing("format"))?;
@@ -366,9 +385,15 @@ impl Document {
             total: written.total.ok_or(ReadError::Missing("total"))?,
         };
         let targets = document.targets.len();
-        let named = document.pings.iter().map(|ping| ping.target).chain(document.flows.iter().map(|flow| flow.target));
+        let named = document
+            .pings
+            .iter()
+            .map(|ping| ping.target)
+            .chain(document.flows.iter().map(|flow| flow.target));
         match named.max() {
-            Some(target) if target as usize >= targets => Err(ReadError::NoSuchTarget { target, targets }),
+            Some(target) if target as usize >= targets => {
+                Err(ReadError::NoSuchTarget { target, targets })
+            }
             _ => Ok(document),
         }
     }

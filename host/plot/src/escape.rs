@@ -24,6 +24,9 @@ mod tests {
 
     #[test]
     fn nothing_of_the_text_is_markup() {
-        assert_eq!(Escaped("<a b=\"c\" d='e'>&").to_string(), "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;");
+        assert_eq!(
+            Escaped("<a b=\"c\" d='e'>&").to_string(),
+            "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;"
+        );
     }
 }

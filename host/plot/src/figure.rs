@@ -90,7 +90,8 @@ pub struct Figure<'a> {
     document: &'a Document,
     series: Series<'a>,
     detail: Detail,
-    /// Of the last ping, in ns since the start; where there is but one, when another would have come.
+    /// Of the last ping, in ns since the start; where there is but one, when another would have
+    /// come.
     end: u64,
     time_unit: Unit,
     /// Of replies in time, in ns, sorted.
@@ -110,10 +111,13 @@ impl<'a> Figure<'a> {
         let detail = if pings <= FEW {
             Detail::Pings
         } else {
-            // Some pings of each target to a column, where that is possible; and two pixels, where there would be very many.
+            // Some pings of each target to a column, where that is possible; and two pixels, where
+            // there would be very many.
             let most = CHART_WIDTH as usize * 4 / series.len().max(4);
             let count = (pings / series.len() / 4).clamp(100, most);
-            Detail::Columns((0..series.len()).map(|index| columns(series.pings(index), end, count)).collect())
+            Detail::Columns(
+                (0..series.len()).map(|index| columns(series.pings(index), end, count)).collect(),
+            )
         };
         let unit = rank(&rtts, 0.5).map_or(Unit::Ms, |median| Unit::of_rtt(*median));
         Self { document, series, detail, end, time_unit: Unit::of_span(end), rtts, unit }
@@ -131,7 +135,11 @@ impl<'a> Figure<'a> {
     /// Where plotters refuses.
     pub fn svg(&self, parts: Parts) -> Drawn<String> {
         let table = self.table();
-        let blocks: Vec<_> = self.blocks(parts).into_iter().map(|block| (block, self.height(block, &table))).collect();
+        let blocks: Vec<_> = self
+            .blocks(parts)
+            .into_iter()
+            .map(|block| (block, self.height(block, &table)))
+            .collect();
         let height = blocks.iter().map(|(_, height)| height).sum();
         let mut svg = String::new();
         {
@@ -149,7 +157,9 @@ impl<'a> Figure<'a> {
 
     fn blocks(&self, parts: Parts) -> Vec<Block> {
         let text = |block| (parts == Parts::All).then_some(block);
-        let mishaps = Mishap::ALL.into_iter().filter(|kind| self.document.pings.iter().any(|ping| kind.befell(ping)));
+        let mishaps = Mishap::ALL
+            .into_iter()
+            .filter(|kind| self.document.pings.iter().any(|ping| kind.befell(ping)));
         iter::empty()
             .chain(text(Block::Heading))
             .chain((self.series.len() > 1).then_some(Block::Legend))
@@ -220,14 +230,19 @@ impl<'a> Figure<'a> {
 /// A chart that is still to be built: from [`LEFT`] to [`RIGHT`].
 fn chart_on<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'a, SVGBackend<'b>> {
     let mut chart = ChartBuilder::on(area);
-    chart.margin_left(MARGIN).margin_right(RIGHT).set_label_area_size(LabelAreaPosition::Left, LEFT - MARGIN);
+    chart
+        .margin_left(MARGIN)
+        .margin_right(RIGHT)
+        .set_label_area_size(LabelAreaPosition::Left, LEFT - MARGIN);
     chart
 }
 
 /// With a title, which readers of screens read.
 fn with_title(svg: &str, title: &str) -> String {
     match svg.split_once('>') {
-        Some((start, rest)) => format!("{start} role=\"img\">\n<title>{}</title>{rest}", Escaped(title)),
+        Some((start, rest)) => {
+            format!("{start} role=\"img\">\n<title>{}</title>{rest}", Escaped(title))
+        }
         None => svg.to_owned(),
     }
 }

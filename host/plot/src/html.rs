@@ -38,7 +38,8 @@ pub fn page(document: &Document) -> Result<String, DrawError> {
     let figure = Figure::new(document);
     let (title, subtitle) = (words::title(document), words::subtitle(document));
     let (title, subtitle) = (Escaped(&title), Escaped(&subtitle));
-    let (svg, table, dark) = (figure.svg(Parts::Charts)?, Html(figure.table()), palette::dark_rules());
+    let (svg, table, dark) =
+        (figure.svg(Parts::Charts)?, Html(figure.table()), palette::dark_rules());
     Ok(format!(
         "\
 <!doctype html>
@@ -66,7 +67,9 @@ impl fmt::Display for Html {
         let Table { caption, headings, rows, notes } = &self.0;
         writeln!(f, "<div class=\"wide\">\n<table>\n<caption>{}</caption>", Escaped(caption))?;
         f.write_str("<thead><tr><th scope=\"col\">target</th>")?;
-        headings.iter().try_for_each(|heading| write!(f, "<th scope=\"col\">{}</th>", Escaped(heading)))?;
+        headings
+            .iter()
+            .try_for_each(|heading| write!(f, "<th scope=\"col\">{}</th>", Escaped(heading)))?;
         f.write_str("</tr></thead>\n<tbody>\n")?;
         for row in rows {
             write!(f, "<tr><th scope=\"row\">{}</th>", Escaped(&row.name))?;

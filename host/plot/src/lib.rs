@@ -1,7 +1,9 @@
-//! Draws the results that udping's client writes with `--format json --records`, as SVG or as an HTML page.
+//! Draws the results that udping's client writes with `--format json --records`, as SVG or as an
+//! HTML page.
 //!
-//! Data flows one way: JSON ([`document`]) -> what is to be seen in it (`series`, `columns`, `bins`, `table`) -> a [`Drawing`]
-//! (`figure`, and `html` around it). Memory is 32 bytes a ping, and some more while it is drawn.
+//! Data flows one way: JSON ([`document`]) -> what is to be seen in it (`series`, `columns`,
+//! `bins`, `table`) -> a [`Drawing`] (`figure`, and `html` around it). Memory is 32 bytes a ping,
+//! and some more while it is drawn.
 
 mod axis;
 mod bins;

@@ -1,4 +1,5 @@
-//! Colours that can be told apart by colour-blind people as well, on white paper and on a dark screen.
+//! Colours that can be told apart by colour-blind people as well, on white paper and on a dark
+//! screen.
 
 use std::fmt::Write as _;
 
@@ -32,7 +33,8 @@ pub const QUIET: Ink = Ink::new(0x595959, 0xa8adb3);
 /// Of lines behind what is drawn.
 pub const GRID: Ink = Ink::new(0xe3e3e3, 0x33383e);
 
-/// Of targets. The first six are Okabe and Ito's, without their yellow, which cannot be seen on white.
+/// Of targets. The first six are Okabe and Ito's, without their yellow, which cannot be seen on
+/// white.
 pub const TARGETS: [Ink; 8] = [
     Ink::new(0x0072b2, 0x4aa8e0),
     Ink::new(0xd55e00, 0xf0803c),
@@ -44,7 +46,8 @@ pub const TARGETS: [Ink; 8] = [
     Ink::new(0x777777, 0xcfcfcf),
 ];
 
-/// Of what is lost, late, duplicated, not sent and awaited, where targets have no colours of their own.
+/// Of what is lost, late, duplicated, not sent and awaited, where targets have no colours of their
+/// own.
 pub const MISHAPS: [Ink; 5] = [TARGETS[1], TARGETS[4], TARGETS[3], TARGETS[6], TARGETS[7]];
 
 /// The rules by which an SVG in a page becomes dark where the reader prefers it.
@@ -53,7 +56,10 @@ pub fn dark_rules() -> String {
     for Ink { light, dark } in [PAPER, TEXT, QUIET, GRID].into_iter().chain(TARGETS) {
         for property in ["fill", "stroke"] {
             // To a string this never fails.
-            let _ = writeln!(rules, "  svg [{property}=\"#{light:06X}\"] {{ {property}: #{dark:06x} }}");
+            let _ = writeln!(
+                rules,
+                "  svg [{property}=\"#{light:06X}\"] {{ {property}: #{dark:06x} }}"
+            );
         }
     }
     rules
@@ -66,7 +72,8 @@ mod tests {
     #[test]
     fn each_ink_has_a_rule_of_its_own() {
         let rules = dark_rules();
-        let mut selectors: Vec<_> = rules.lines().map(|line| line.split(" {").next().unwrap()).collect();
+        let mut selectors: Vec<_> =
+            rules.lines().map(|line| line.split(" {").next().unwrap()).collect();
         selectors.sort_unstable();
         let all = selectors.len();
         selectors.dedup();

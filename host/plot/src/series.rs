@@ -17,7 +17,8 @@ impl<'a> Series<'a> {
     pub fn of(document: &'a Document) -> Self {
         let mut pinged = vec![false; document.targets.len()];
         document.pings.iter().for_each(|ping| pinged[ping.target as usize] = true);
-        let mut targets: Vec<_> = (0..).zip(pinged).filter_map(|(target, pinged)| pinged.then_some(target)).collect();
+        let mut targets: Vec<_> =
+            (0..).zip(pinged).filter_map(|(target, pinged)| pinged.then_some(target)).collect();
         if !(2..=palette::TARGETS.len()).contains(&targets.len()) {
             targets.clear();
         }
@@ -32,7 +33,10 @@ impl<'a> Series<'a> {
     /// The pings of one.
     pub fn pings(&self, index: usize) -> impl Iterator<Item = &'a Ping> {
         let target = self.targets.get(index).copied();
-        self.document.pings.iter().filter(move |ping| target.is_none_or(|target| ping.target == target))
+        self.document
+            .pings
+            .iter()
+            .filter(move |ping| target.is_none_or(|target| ping.target == target))
     }
 
     /// The name of one that has a colour of its own.

@@ -60,13 +60,15 @@ impl Table {
         let mut headings = HEADINGS.to_vec();
         let mut rows = rows(document, rtts, unit);
         for index in (0..HEADINGS.len()).rev() {
-            let is_empty = rows.iter().all(|row| [NOTHING, "0"].contains(&row.cells[index].as_str()));
+            let is_empty =
+                rows.iter().all(|row| [NOTHING, "0"].contains(&row.cells[index].as_str()));
             if is_empty && OPTIONAL.contains(&HEADINGS[index]) {
                 headings.remove(index);
                 rows.iter_mut().for_each(|row| drop(row.cells.remove(index)));
             }
         }
-        let failed = document.targets.iter().filter_map(|target| Some((target, target.error.as_ref()?)));
+        let failed =
+            document.targets.iter().filter_map(|target| Some((target, target.error.as_ref()?)));
         Self {
             caption: format!("Summary (times in {})", unit.sign()),
             headings,
@@ -88,7 +90,11 @@ fn rows(document: &Document, rtts: &[u64], unit: Unit) -> Vec<Row> {
         let name = document.targets[*target as usize].name();
         let rtts = rtts.get(&(*target, *source_port)).map_or(&[][..], Vec::as_slice);
         Row {
-            name: if flows_of[*target as usize] > 1 { format!("{name} from port {source_port}") } else { name },
+            name: if flows_of[*target as usize] > 1 {
+                format!("{name} from port {source_port}")
+            } else {
+                name
+            },
             cells: cells(summary, rtts, unit),
         }
     };
@@ -98,7 +104,12 @@ fn rows(document: &Document, rtts: &[u64], unit: Unit) -> Vec<Row> {
 /// Sorted, in ns; of no flow where each has its percentiles already.
 fn rtts_of_flows(document: &Document) -> HashMap<(u32, u16), Vec<u64>> {
     let mut flows = HashMap::<_, Vec<u64>>::new();
-    if document.flows.iter().filter_map(|flow| flow.summary.rtt.as_ref()).any(|rtt| rtt.p50_ns.is_none()) {
+    if document
+        .flows
+        .iter()
+        .filter_map(|flow| flow.summary.rtt.as_ref())
+        .any(|rtt| rtt.p50_ns.is_none())
+    {
         for ping in &document.pings {
             flows.entry((ping.target, ping.source_port)).or_default().extend(ping.rtt());
         }
@@ -109,7 +120,8 @@ fn rtts_of_flows(document: &Document) -> HashMap<(u32, u16), Vec<u64>> {
 
 /// What [`HEADINGS`] promise of one `summary`. What it lacks of percentiles is had from `rtts`.
 fn cells(summary: &Summary, rtts: &[u64], unit: Unit) -> Vec<String> {
-    let time = |ns: Option<f64>| ns.map_or_else(|| NOTHING.to_owned(), |ns| units::figures(unit.of(ns)));
+    let time =
+        |ns: Option<f64>| ns.map_or_else(|| NOTHING.to_owned(), |ns| units::figures(unit.of(ns)));
     let rtt = |of: fn(&Distribution) -> f64| time(summary.rtt.as_ref().map(of));
     let percentile = |of: fn(&Distribution) -> Option<f64>, share| {
         let counted = || rank(rtts, share).map(|ns| *ns as f64);
@@ -141,7 +153,8 @@ mod tests {
     use super::*;
     use crate::document::{Fate, Ping};
 
-    /// Two targets, one of which was pinged from two ports, and one that has no address. The first has no percentiles.
+    /// Two targets, one of which was pinged from two ports, and one that has no address. The first
+    /// has no percentiles.
     const WRITTEN: &str = r#"{"format": "udping-results", "version": 1, "started": "2026-11-24T00:20:11Z",
         "config": {"protocol": "text", "schedule": "fixed", "interval_ns": 1000, "timeout_ns": 2000, "size_bytes": 32},
         "targets": [{"host": "192.0.2.1", "address": "192.0.2.1:7"}, {"host": "b.example", "address": "[2001:db8::1]:7"},
@@ -161,13 +174,23 @@ mod tests {
         // Backwards, so that nothing is in order by chance.
         document.pings = (1..=100)
             .rev()
-            .map(|us| Ping { at: 0, fate: Fate::Received { rtt: us * 1000 }, target: 0, source_port: 1, duplicates: 0 })
+            .map(|us| Ping {
+                at: 0,
+                fate: Fate::Received { rtt: us * 1000 },
+                target: 0,
+                source_port: 1,
+                duplicates: 0,
+            })
             .collect();
         Table::new(&document, &[], Unit::Us)
     }
 
     fn row<'a>(table: &'a Table, name: &str) -> HashMap<&'static str, &'a str> {
-        let row = table.rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} is not in {table:?}"));
+        let row = table
+            .rows
+            .iter()
+            .find(|row| row.name == name)
+            .unwrap_or_else(|| panic!("{name} is not in {table:?}"));
         table.headings.iter().copied().zip(row.cells.iter().map(String::as_str)).collect()
     }
 
@@ -175,7 +198,8 @@ mod tests {
     fn percentiles_are_those_of_the_summary() {
         let table = table();
         let row = row(&table, "b.example ([2001:db8::1]:7) from port 2");
-        let cells = ["min", "mean", "median", "p90", "p95", "p99", "p99.9", "max"].map(|heading| row[heading]);
+        let cells = ["min", "mean", "median", "p90", "p95", "p99", "p99.9", "max"]
+            .map(|heading| row[heading]);
         assert_eq!(cells, ["1,000", "2,000", "3,000", "4,000", "5,000", "6,000", "7,000", "9,000"]);
     }
 
@@ -183,7 +207,8 @@ mod tests {
     fn percentiles_that_the_summary_lacks_are_counted_from_the_records() {
         let table = table();
         let row = row(&table, "192.0.2.1:7");
-        let cells = ["min", "median", "p90", "p95", "p99", "p99.9", "max"].map(|heading| row[heading]);
+        let cells =
+            ["min", "median", "p90", "p95", "p99", "p99.9", "max"].map(|heading| row[heading]);
         assert_eq!(cells, ["1.000", "50.00", "90.00", "95.00", "99.00", "100.0", "100.0"]);
     }
 
@@ -191,14 +216,19 @@ mod tests {
     fn where_no_reply_came_there_is_no_time() {
         let table = table();
         let row = row(&table, "b.example ([2001:db8::1]:7) from port 1");
-        assert_eq!([row["lost, %"], row["min"], row["median"], row["stddev"]], ["100.0", "-", "-", "-"]);
+        assert_eq!(
+            [row["lost, %"], row["min"], row["median"], row["stddev"]],
+            ["100.0", "-", "-", "-"]
+        );
     }
 
     #[test]
     fn columns_that_no_row_has_are_left_out() {
         let headings = table().headings;
         assert!(
-            headings.contains(&"jitter") && !headings.contains(&"mean ipdv") && !headings.contains(&"late"),
+            headings.contains(&"jitter")
+                && !headings.contains(&"mean ipdv")
+                && !headings.contains(&"late"),
             "{headings:?}"
         );
         assert!(table().rows.iter().all(|row| row.cells.len() == headings.len()));
@@ -214,6 +244,9 @@ mod tests {
         let mut document = Document::read(WRITTEN.as_bytes()).unwrap();
         document.flows.truncate(1);
         let table = Table::new(&document, &[], Unit::Us);
-        assert_eq!(table.rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["192.0.2.1:7"]);
+        assert_eq!(
+            table.rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
+            ["192.0.2.1:7"]
+        );
     }
 }

@@ -59,7 +59,8 @@ impl Unit {
     }
 }
 
-/// Four digits that count, or more where they stand before the point, and no more than three after it.
+/// Four digits that count, or more where they stand before the point, and no more than three after
+/// it.
 pub fn figures(value: f64) -> String {
     let decimals = match value.abs() {
         0.0 => 0,
@@ -82,7 +83,8 @@ pub fn percent(share: f64) -> String {
 pub fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let sign = if value < 0.0 && text.contains(|digit| ('1'..='9').contains(&digit)) { "-" } else { "" };
+    let sign =
+        if value < 0.0 && text.contains(|digit| ('1'..='9').contains(&digit)) { "-" } else { "" };
     format!("{sign}{}{fraction}", with_commas(whole))
 }
 
@@ -126,9 +128,14 @@ mod tests {
 
     #[test]
     fn a_share_that_is_not_nothing_does_not_look_like_nothing() {
-        for (share, text) in
-            [(0.0, "0.0"), (0.3333, "33.3"), (1.0, "100.0"), (0.001, "0.10"), (0.000_001, "0.00010"), (1e-9, "0.00000010")]
-        {
+        for (share, text) in [
+            (0.0, "0.0"),
+            (0.3333, "33.3"),
+            (1.0, "100.0"),
+            (0.001, "0.10"),
+            (0.000_001, "0.00010"),
+            (1e-9, "0.00000010"),
+        ] {
             assert_eq!(percent(share), text);
         }
     }
@@ -142,7 +149,10 @@ mod tests {
 
     #[test]
     fn a_unit_is_one_in_which_numbers_are_short() {
-        assert_eq!([999_999, 1_000_000, 10_000_000_000].map(Unit::of_rtt), [Unit::Us, Unit::Ms, Unit::S]);
+        assert_eq!(
+            [999_999, 1_000_000, 10_000_000_000].map(Unit::of_rtt),
+            [Unit::Us, Unit::Ms, Unit::S]
+        );
         assert_eq!([9_000_000_000, 3_600_000_000_000].map(Unit::of_span), [Unit::S, Unit::Min]);
         assert_eq!(Unit::Min.of(90e9), 1.5);
     }

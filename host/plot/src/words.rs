@@ -16,7 +16,8 @@ pub fn title(document: &Document) -> String {
 /// When and how.
 pub fn subtitle(document: &Document) -> String {
     let Config { protocol, schedule, interval, timeout, size_bytes } = &document.config;
-    let (pings, time) = (document.pings.len() as u64, |time: Duration| humantime::format_duration(time));
+    let (pings, time) =
+        (document.pings.len() as u64, |time: Duration| humantime::format_duration(time));
     let schedule = match schedule {
         Schedule::Fixed => format!("one every {}", time(*interval)),
         Schedule::Poisson => format!("one every {} on average, at random", time(*interval)),

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use roxmltree::Node;
-use udping_plot::document::{Config, Distribution, Document, Fate, Flow, Ping, Schedule, Summary, Target, Text};
+use udping_plot::document::{
+    Config, Distribution, Document, Fate, Flow, Ping, Schedule, Summary, Target, Text,
+};
 use udping_plot::{Drawing, UnknownExtension};
 
 const MS: u64 = 1_000_000;
@@ -29,7 +31,11 @@ fn document(targets: u32, fates: impl IntoIterator<Item = Fate>) -> Document {
         duplicates: 0,
     };
     let pings: Vec<_> = (0..).zip(fates).map(ping).collect();
-    let summary = Summary { sent: pings.len() as u64, rtt: Some(Distribution::default()), ..Summary::default() };
+    let summary = Summary {
+        sent: pings.len() as u64,
+        rtt: Some(Distribution::default()),
+        ..Summary::default()
+    };
     Document {
         started: SystemTime::UNIX_EPOCH,
         config: Config {
@@ -41,7 +47,9 @@ fn document(targets: u32, fates: impl IntoIterator<Item = Fate>) -> Document {
         },
         targets: (0..targets).map(|index| target(&format!("host-{index}.example"))).collect(),
         pings,
-        flows: (0..targets).map(|target| Flow { target, source_port: 9, summary: summary.clone() }).collect(),
+        flows: (0..targets)
+            .map(|target| Flow { target, source_port: 9, summary: summary.clone() })
+            .collect(),
         total: summary,
     }
 }
@@ -62,15 +70,20 @@ fn html(document: &Document) -> String {
 /// How many elements of that name have all of these attributes.
 fn count(svg: &str, name: &str, attributes: &[(&str, &str)]) -> usize {
     let tree = roxmltree::Document::parse(svg).unwrap();
-    let is =
-        |node: &Node| node.has_tag_name(name) && attributes.iter().all(|(key, value)| node.attribute(*key) == Some(value));
+    let is = |node: &Node| {
+        node.has_tag_name(name)
+            && attributes.iter().all(|(key, value)| node.attribute(*key) == Some(value))
+    };
     tree.descendants().filter(is).count()
 }
 
 /// What is written in it.
 fn texts(svg: &str) -> Vec<String> {
     let tree = roxmltree::Document::parse(svg).unwrap();
-    tree.descendants().filter(|node| node.has_tag_name("text")).map(|node| node.text().unwrap().trim().to_owned()).collect()
+    tree.descendants()
+        .filter(|node| node.has_tag_name("text"))
+        .map(|node| node.text().unwrap().trim().to_owned())
+        .collect()
 }
 
 fn says(svg: &str, text: &str) -> bool {
@@ -97,9 +110,12 @@ fn what_befell_a_ping_is_marked() {
     document.pings[5].duplicates = 1;
     document.pings[6].fate = Fate::NotSent;
     let svg = svg(&document);
-    for (mishap, colour, marks) in
-        [("lost", SECOND, 2), ("late", "#E69F00", 1), ("duplicated", "#CC79A7", 1), ("not sent", "#882255", 1)]
-    {
+    for (mishap, colour, marks) in [
+        ("lost", SECOND, 2),
+        ("late", "#E69F00", 1),
+        ("duplicated", "#CC79A7", 1),
+        ("not sent", "#882255", 1),
+    ] {
         assert!(says(&svg, mishap) && says(&svg, &marks.to_string()), "{mishap}");
         assert_eq!(count(&svg, "rect", &[("fill", colour)]), marks, "{mishap}");
     }
@@ -143,9 +159,15 @@ fn one_lost_ping_among_a_million_can_be_seen() {
     document.pings[900_000].fate = Fate::Lost;
     let svg = svg(&document);
     let tree = roxmltree::Document::parse(&svg).unwrap();
-    let shapes = tree.descendants().filter(|node| node.has_tag_name("polygon") && node.attribute("fill") == Some(SECOND));
+    let shapes = tree
+        .descendants()
+        .filter(|node| node.has_tag_name("polygon") && node.attribute("fill") == Some(SECOND));
     let height = |node: Node| {
-        let ys = node.attribute("points").unwrap().split_whitespace().map(|point| point.split_once(',').unwrap().1);
+        let ys = node
+            .attribute("points")
+            .unwrap()
+            .split_whitespace()
+            .map(|point| point.split_once(',').unwrap().1);
         let ys: Vec<i32> = ys.map(|y| y.parse().unwrap()).collect();
         ys.iter().max().unwrap() - ys.iter().min().unwrap()
     };
@@ -185,7 +207,8 @@ fn the_axis_of_times_says_how_it_is_divided() {
     assert!(says(&spread([30_000, 40_000, 50_000]), "RTT, us"));
     assert!(says(&spread([20 * MS, 21 * MS, 22 * MS]), "RTT, ms (not from 0)"));
     // Of the axis of times; that of the histogram says it always.
-    let logarithmic = |svg: &str| texts(svg).iter().filter(|text| *text == "RTT, ms (log scale)").count();
+    let logarithmic =
+        |svg: &str| texts(svg).iter().filter(|text| *text == "RTT, ms (log scale)").count();
     assert_eq!(logarithmic(&spread([MS, 2 * MS, 200 * MS])), 2);
     assert_eq!(logarithmic(&spread([MS, 2 * MS, 3 * MS])), 1);
 }
@@ -196,13 +219,16 @@ fn nothing_is_outside_the_picture() {
     let mut endless = document(1, strange);
     endless.pings[3].at = u64::MAX;
     endless.targets[0] = target(&"long.".repeat(100));
-    for document in [endless, document(20, replies().take(100)), document(3, replies().take(9000))] {
+    for document in [endless, document(20, replies().take(100)), document(3, replies().take(9000))]
+    {
         let svg = svg(&document);
         let tree = roxmltree::Document::parse(&svg).unwrap();
         let size = |name| tree.root_element().attribute(name).unwrap().parse::<f64>().unwrap();
         let (width, height) = (size("width"), size("height"));
         for node in tree.descendants() {
-            for (names, end) in [(["x", "x1", "x2", "cx"], width), (["y", "y1", "y2", "cy"], height)] {
+            for (names, end) in
+                [(["x", "x1", "x2", "cx"], width), (["y", "y1", "y2", "cy"], height)]
+            {
                 for place in names.into_iter().filter_map(|name| node.attribute(name)) {
                     assert!((0.0..=end).contains(&place.parse().unwrap()), "{node:?}");
                 }
@@ -210,7 +236,8 @@ fn nothing_is_outside_the_picture() {
             for point in node.attribute("points").unwrap_or_default().split_whitespace() {
                 let (x, y) = point.split_once(',').unwrap();
                 assert!(
-                    (0.0..=width).contains(&x.parse().unwrap()) && (0.0..=height).contains(&y.parse().unwrap()),
+                    (0.0..=width).contains(&x.parse().unwrap())
+                        && (0.0..=height).contains(&y.parse().unwrap()),
                     "{point}"
                 );
             }
@@ -226,7 +253,11 @@ fn names_are_text_and_never_markup() {
     document.targets[0] = target(name);
     document.targets[1] = Target { host: text("<b>"), address: None, error: Some(text("<i>")) };
     let (svg, html) = (svg(&document), html(&document));
-    assert!(texts(&svg).iter().any(|text| text.contains("<script>alert('1')</script>&amp;\u{fffd}")), "{:?}", texts(&svg));
+    assert!(
+        texts(&svg).iter().any(|text| text.contains("<script>alert('1')</script>&amp;\u{fffd}")),
+        "{:?}",
+        texts(&svg)
+    );
     for markup in ["<script", "<b>", "<i>", "\0"] {
         assert!(!svg.contains(markup) && !html.contains(markup), "{markup}");
     }

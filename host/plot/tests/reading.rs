@@ -77,7 +77,10 @@ fn what_is_missing_is_named_with_what_to_do() {
 #[test]
 fn another_format_or_version_is_refused_before_all_else() {
     let other = problem_of(r#"{"format": "sarif", "version": 7, "targets": 5}"#);
-    assert!(other.starts_with("is not a document of udping-results: the format is \"sarif\""), "{other}");
+    assert!(
+        other.starts_with("is not a document of udping-results: the format is \"sarif\""),
+        "{other}"
+    );
     let newer = problem_of(r#"{"format": "udping-results", "version": 2, "targets": 5}"#);
     assert!(newer.contains("version 2 is not known here, only version 1"), "{newer}");
 }
@@ -95,8 +98,12 @@ fn what_is_no_json_or_not_all_of_it_is_told_with_its_place() {
 #[test]
 fn a_record_that_makes_no_sense_is_refused() {
     assert!(problem(", \"rtt_ns\": 5", "").contains("a record of a reply has no `rtt_ns`"));
-    assert!(problem("\"scheduled_ns\": 3000, ", "").contains("neither `sent_ns` nor `scheduled_ns`"));
-    assert!(problem("\"fate\": \"lost\"", "\"fate\": \"eaten\\u001b\\n\"").contains("unknown variant"));
+    assert!(
+        problem("\"scheduled_ns\": 3000, ", "").contains("neither `sent_ns` nor `scheduled_ns`")
+    );
+    assert!(
+        problem("\"fate\": \"lost\"", "\"fate\": \"eaten\\u001b\\n\"").contains("unknown variant")
+    );
     assert_eq!(
         problem("{\"target\": 0", "{\"target\": 2"),
         "speaks of target 2, and has 2 targets, the first of which is 0"
@@ -113,5 +120,9 @@ fn a_source_that_fails_is_told() {
         }
     }
     let error = Document::read(Broken).unwrap_err();
-    assert!(matches!(error, ReadError::Io(_)) && error.to_string() == "cannot be read: the disk is on fire", "{error}");
+    assert!(
+        matches!(error, ReadError::Io(_))
+            && error.to_string() == "cannot be read: the disk is on fire",
+        "{error}"
+    );
 }

@@ -18,7 +18,11 @@ use udping_permissions::limits::LimitExceeded;
 /// Something that did not pass, and how many of its kind were not told since the last.
 pub fn denial(denial: &Denial<'_>, suppressed: u64) {
     let Kind { what, why } = denial.kind();
-    let more = if suppressed > 0 { format!(" ({suppressed} more since the last such line)") } else { String::new() };
+    let more = if suppressed > 0 {
+        format!(" ({suppressed} more since the last such line)")
+    } else {
+        String::new()
+    };
     tracing::warn!(event = "denied", what, why, suppressed, "{denial}{more}");
 }
 
@@ -26,11 +30,17 @@ pub fn denial(denial: &Denial<'_>, suppressed: u64) {
 pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
     if tracing::enabled!(Level::INFO) {
         // Of a built-in component, that of what `emit` writes.
-        let bytes = if let Source::BuiltIn(component) = &plan.source { component.bytes } else { artifact.bytes() };
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let bytes = if let Source::BuiltIn(component) = &plan.source {
+            component.bytes
+        } else {
+            artifact.bytes()
+        };
+        let digest =
+            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let (component, limits, rates) = (plan.source.name(), plan.limits, plan.rates);
         let keys = plan.keys.as_ref().map_or(0, Keys::count);
-        let environment = plan.variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
+        let environment =
+            plan.variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
         tracing::info!(
             event = "started",
             component,
@@ -86,11 +96,17 @@ pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
     let grace = humantime::format_duration(grace);
     match stopped {
         Stopped { signal: None, .. } => {
-            tracing::info!(event = "stopped", component, "{component} is ended, since another instance failed");
+            tracing::info!(
+                event = "stopped",
+                component,
+                "{component} is ended, since another instance failed"
+            );
         }
         Stopped { signal: Some(signal), could_know } => {
             let why = match could_know {
-                true => format!("is ended: it went on for {grace} after it was told to stop (--stop-grace)"),
+                true => format!(
+                    "is ended: it went on for {grace} after it was told to stop (--stop-grace)"
+                ),
                 false => "is ended at once, since it takes no notice to stop".to_owned(),
             };
             tracing::warn!(event = "stopped", component, %signal, "{signal}: {component} {why}");
@@ -100,16 +116,29 @@ pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
 
 /// The process ends although a component goes on.
 pub fn killed(component: &str, exit: Exit) {
-    tracing::warn!(event = "killed", component, "{component} goes on, and the process ends: {}", exit.meaning());
+    tracing::warn!(
+        event = "killed",
+        component,
+        "{component} goes on, and the process ends: {}",
+        exit.meaning()
+    );
 }
 
 /// A run is over.
 pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
     for (Kind { what, why }, count, suppressed) in ledger.totals() {
-        tracing::info!(event = "denied_total", what, why, count, suppressed, "{count} denied: {what}, {why}");
+        tracing::info!(
+            event = "denied_total",
+            what,
+            why,
+            count,
+            suppressed,
+            "{count} denied: {what}, {why}"
+        );
     }
     let Traffic { received, received_bytes, sent, sent_bytes, dropping } = ledger.traffic();
-    let (component, code, dropping_us) = (plan.source.name(), exit.code(), dropping.as_micros() as u64);
+    let (component, code, dropping_us) =
+        (plan.source.name(), exit.code(), dropping.as_micros() as u64);
     tracing::info!(
         event = "ended",
         component,

@@ -66,7 +66,8 @@ fn compiled(sandbox: &Sandbox, component: &[u8], loading: Loading) -> Result<Loa
     if let Some(loaded) = kept {
         return Ok(loaded);
     }
-    let code = crate::sandbox::compile::machine_code(component, &loading.limits, !loading.no_harden)?;
+    let code =
+        crate::sandbox::compile::machine_code(component, &loading.limits, !loading.no_harden)?;
     let loaded = sandbox.load(&code)?;
     if let Some(cache) = cache {
         // Without it, the next start takes as long.
@@ -80,7 +81,8 @@ fn compiled(_: &Sandbox, _: &[u8], _: Loading) -> Result<Loaded, LoadError> {
     Err(LoadError::NoCompiler)
 }
 
-/// Reads the component at `source`, and compiles it where need be. The error says which component it is about.
+/// Reads the component at `source`, and compiles it where need be. The error says which component
+/// it is about.
 pub fn read(source: &Source, loading: Loading) -> Result<(Sandbox, Loaded)> {
     let (artifact, sandbox) = (source.read()?, Sandbox::new()?);
     let loaded = loaded(&sandbox, &artifact, loading).with_context(|| source.to_string())?;
@@ -116,16 +118,21 @@ pub fn refuse(source: &Source, error: &anyhow::Error) -> Exit {
 #[cfg(feature = "compiler")]
 pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit> {
     let code = source.read_component().map_err(anyhow::Error::from).and_then(|bytes| {
-        let code = crate::sandbox::compile::machine_code(&bytes, &loading.limits, !loading.no_harden);
+        let code =
+            crate::sandbox::compile::machine_code(&bytes, &loading.limits, !loading.no_harden);
         code.with_context(|| source.to_string())
     });
     let code = match code {
         Ok(code) => code,
         Err(error) => return Ok(refuse(source, &error)),
     };
-    let untrusted = trust::write_code(output, code.bytes()).with_context(|| format!("cannot write {}", output.display()))?;
+    let untrusted = trust::write_code(output, code.bytes())
+        .with_context(|| format!("cannot write {}", output.display()))?;
     if let Some(untrusted) = untrusted {
-        say(format_args!("warning: {} is written, but is not run from there: {untrusted}", output.display()));
+        say(format_args!(
+            "warning: {} is written, but is not run from there: {untrusted}",
+            output.display()
+        ));
     }
     Ok(Exit::Success)
 }
@@ -155,18 +162,22 @@ impl RunContext {
     ///
     /// # Errors
     ///
-    /// Where a name that is to be denied has no address: then it is not known what to deny. Where a network is granted, and
-    /// the addresses of this machine cannot be read: then it is not known what is not granted.
+    /// Where a name that is to be denied has no address: then it is not known what to deny. Where a
+    /// network is granted, and the addresses of this machine cannot be read: then it is not known
+    /// what is not granted.
     pub fn of(plan: &Plan) -> Result<Self> {
         let names = Arc::new(resolved(plan.grants.names()).again_after(plan.resolve_every));
-        if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty()) {
+        if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty())
+        {
             let reason = names.failure(name).map(|error| error.to_string()).unwrap_or_default();
-            bail!("--deny-to {name}: what it forbids is not known, since the name has no address: {reason}");
+            bail!(
+                "--deny-to {name}: what it forbids is not known, since the name has no address: {reason}"
+            );
         }
         let mut grants = plan.grants.with_addresses(&names);
         if grants.send.are_wide() {
-            grants.own =
-                own_addresses::read().context("cannot read the addresses of this machine, which no network covers")?;
+            grants.own = own_addresses::read()
+                .context("cannot read the addresses of this machine, which no network covers")?;
         }
         Ok(Self {
             grants: Arc::new(Current::new(plan.grants.clone(), grants)),
@@ -183,15 +194,25 @@ impl RunContext {
 
     /// A place for instances. Where `given` are sockets that are bound already, they are its own.
     pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<WorkerContext> {
-        let guard = Guard::new(plan.source.name(), self.grants.clone(), self.meters.clone(), self.ledger.clone())
-            .with_advice(plan.advice.clone())
-            .with_recorder(self.recorder.clone());
+        let guard = Guard::new(
+            plan.source.name(),
+            self.grants.clone(),
+            self.meters.clone(),
+            self.ledger.clone(),
+        )
+        .with_advice(plan.advice.clone())
+        .with_recorder(self.recorder.clone());
         let buffers = Buffers::new(plan.limits.buffers, plan.limits.sockets);
-        given.iter().try_for_each(|socket| plan.socket_options.apply(socket, socket.local_addr()?.is_ipv4()))?;
+        given.iter().try_for_each(|socket| {
+            plan.socket_options.apply(socket, socket.local_addr()?.is_ipv4())
+        })?;
         let reports = Reports::new();
         let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers, &reports));
         let given = given.collect::<io::Result<Vec<_>>>()?;
-        let kept = InheritedSockets::new(given, if plan.restart.is_some() { plan.limits.sockets } else { 0 })?;
+        let kept = InheritedSockets::new(
+            given,
+            if plan.restart.is_some() { plan.limits.sockets } else { 0 },
+        )?;
         let bind_capability = BindCapability::new(plan.harden && plan.needs().keep_a_capability());
         Ok(WorkerContext {
             guard: Arc::new(guard),
@@ -249,7 +270,8 @@ fn resolved<'a>(names: impl Iterator<Item = &'a HostName>) -> Names {
     names.into_iter().zip(resolved).collect()
 }
 
-/// The variables that `plan` has for its component. Those of the operator come last, and so before others of their names.
+/// The variables that `plan` has for its component. Those of the operator come last, and so before
+/// others of their names.
 fn environment(plan: &Plan) -> Environment {
     let mut variables = terminal::variables(&plan.source);
     variables.retain(|(name, _)| !plan.variables.iter().any(|(other, _)| other == name));

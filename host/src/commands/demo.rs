@@ -40,8 +40,12 @@ async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
     let _server_watchdog = server.watched(&enforcer)?;
     let shared = RunContext::of(&server_plan)?;
     let place = shared.place(&server_plan, Vec::new())?;
-    let server_instance =
-        shared.instance(&server_plan, &place, AsyncStdoutStream::new(PIPE, out), Stream::stderr(&server_plan.source));
+    let server_instance = shared.instance(
+        &server_plan,
+        &place,
+        AsyncStdoutStream::new(PIPE, out),
+        Stream::stderr(&server_plan.source),
+    );
     let never = Stop::never();
     let serve = server.run(server_instance, &never);
 
@@ -87,7 +91,11 @@ fn program(component: Component) -> Result<Program> {
 }
 
 fn plan(component: Component, arguments: &[&str]) -> Result<Plan> {
-    Ok(Plan::new(&RunFlags::default(), Source::BuiltIn(component), arguments.iter().map(Into::into))?)
+    Ok(Plan::new(
+        &RunFlags::default(),
+        Source::BuiltIn(component),
+        arguments.iter().map(Into::into),
+    )?)
 }
 
 fn command_line(plan: &Plan) -> String {

@@ -33,7 +33,9 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     }
     let can_hear = grants.inherit_network || !grants.listen.is_empty();
     for network in grants.from.iter().filter(|_| can_hear) {
-        item(format!("hear, where it listens, from {network}, and from nobody who is not listed here"))?;
+        item(format!(
+            "hear, where it listens, from {network}, and from nobody who is not listed here"
+        ))?;
     }
     if grants.any_name {
         item("look every name up".to_owned())?;
@@ -47,12 +49,18 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     if !grants.listen.is_empty() {
         let AnswerRule { window, amplification } = grants.answer;
         let window = humantime::format_duration(window);
-        writeln!(out, "  answer, within {window}, with {amplification} times the datagrams and bytes that came")?;
+        writeln!(
+            out,
+            "  answer, within {window}, with {amplification} times the datagrams and bytes that came"
+        )?;
     }
     let mut own: Vec<_> = grants.own_within_networks().collect();
     own.sort();
     for address in own {
-        writeln!(out, "  not send to {address}, an address of this machine: grant exactly that address")?;
+        writeln!(
+            out,
+            "  not send to {address}, an address of this machine: grant exactly that address"
+        )?;
     }
     for denied in &grants.deny {
         writeln!(out, "  never send to {denied}, nor hear from there")?;

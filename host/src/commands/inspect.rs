@@ -16,20 +16,31 @@ use crate::sandbox::artifact::Source;
 
 /// What the network interfaces need, by the start of their names.
 const NEEDS: [(&str, &str); 2] = [
-    ("wasi:sockets/udp@", "--allow-to HOST:PORT to send, --allow-listen [ADDR:]PORT to listen and answer"),
-    ("wasi:sockets/ip-name-lookup@", "--allow-resolve NAME to look names up (--allow-to NAME:PORT grants that too)"),
+    (
+        "wasi:sockets/udp@",
+        "--allow-to HOST:PORT to send, --allow-listen [ADDR:]PORT to listen and answer",
+    ),
+    (
+        "wasi:sockets/ip-name-lookup@",
+        "--allow-resolve NAME to look names up (--allow-to NAME:PORT grants that too)",
+    ),
 ];
 
-/// What is imported, never granted, and mostly not used: standard libraries import it for all programs.
+/// What is imported, never granted, and mostly not used: standard libraries import it for all
+/// programs.
 const NEVER_GRANTED: [(&str, &str); 2] = [
     (
         "wasi:sockets/tcp@",
         "TCP (wasi:sockets/tcp): a program that uses it is refused; one whose libc merely imports it runs",
     ),
-    ("wasi:filesystem/types@", "files (wasi:filesystem): there are none; a program whose libc merely imports them runs"),
+    (
+        "wasi:filesystem/types@",
+        "files (wasi:filesystem): there are none; a program whose libc merely imports them runs",
+    ),
 ];
 
-/// Writes the interface of the component at `source` to `out`, and on standard error what of it cannot be served.
+/// Writes the interface of the component at `source` to `out`, and on standard error what of it
+/// cannot be served.
 pub fn inspect(source: &Source, loading: Loading, out: &mut impl Write) -> Result<Exit> {
     match context::read(source, loading) {
         Ok((sandbox, loaded)) => {
@@ -82,8 +93,12 @@ impl fmt::Display for Interface {
         }
         writeln!(f, "to be granted:")?;
         let imported = |list: &[(&str, &'static str)]| -> Vec<&'static str> {
-            let is_imported = |interface: &str| self.imports.iter().any(|import| import.starts_with(interface));
-            list.iter().filter(|(interface, _)| is_imported(interface)).map(|(_, text)| *text).collect()
+            let is_imported =
+                |interface: &str| self.imports.iter().any(|import| import.starts_with(interface));
+            list.iter()
+                .filter(|(interface, _)| is_imported(interface))
+                .map(|(_, text)| *text)
+                .collect()
         };
         let needed = imported(&NEEDS);
         if needed.is_empty() {

@@ -1,4 +1,5 @@
-//! What the program does: a command a file, and what several of them share. Nothing else calls them but `main`.
+//! What the program does: a command a file, and what several of them share. Nothing else calls them
+//! but `main`.
 
 pub mod audit;
 pub mod context;

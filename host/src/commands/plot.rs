@@ -24,7 +24,11 @@ pub fn plot(results: &Path, output: &Path) -> Result<()> {
 }
 
 fn name(results: &Path) -> String {
-    if results == Path::new(STANDARD_INPUT) { "standard input".to_owned() } else { results.display().to_string() }
+    if results == Path::new(STANDARD_INPUT) {
+        "standard input".to_owned()
+    } else {
+        results.display().to_string()
+    }
 }
 
 fn read(results: &Path) -> Result<Document, ReadError> {
@@ -37,7 +41,8 @@ fn read(results: &Path) -> Result<Document, ReadError> {
 
 /// All of it or nothing: into another file beside it, which then takes its name.
 fn write(output: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = tempfile::Builder::new();
     #[cfg(unix)]
     {

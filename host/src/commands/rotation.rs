@@ -1,8 +1,8 @@
 //! New keys for a component that runs: SIGHUP has the key file read again.
 //!
-//! This process has no files by then ([`udping_harden`]). So it starts a helper before, whose only work is to read that file,
-//! checked as at the start, when it is asked to, and to hand back what it holds. The helper is told its path once: who asks
-//! later has no say in what is read.
+//! This process has no files by then ([`udping_harden`]). So it starts a helper before, whose only
+//! work is to read that file, checked as at the start, when it is asked to, and to hand back what
+//! it holds. The helper is told its path once: who asks later has no say in what is read.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
@@ -47,18 +47,19 @@ struct Reader {
 }
 
 impl Rotation {
-    /// Starts a reader for the key file at `path`, and holds SIGHUP back until [`Self::watch`]. To be called before there are
-    /// other threads: they would not hold it back.
+    /// Starts a reader for the key file at `path`, and holds SIGHUP back until [`Self::watch`]. To
+    /// be called before there are other threads: they would not hold it back.
     pub fn of(path: &Path) -> Self {
-        let reader = hangup().thread_block().map_err(io::Error::from).and_then(|()| Reader::start(path));
+        let reader =
+            hangup().thread_block().map_err(io::Error::from).and_then(|()| Reader::start(path));
         if let Err(error) = &reader {
             say(format_args!("warning: the key file cannot be read again at SIGHUP: {error}"));
         }
         Self { reader }
     }
 
-    /// From now on, on a thread of its own, has the file read at each SIGHUP, and its keys put into `environment`. Where there
-    /// are none, that is said, and those from before go on to hold.
+    /// From now on, on a thread of its own, has the file read at each SIGHUP, and its keys put into
+    /// `environment`. Where there are none, that is said, and those from before go on to hold.
     pub fn watch(mut self, environment: Arc<Environment>) -> io::Result<()> {
         let work = move || {
             // It fails for a signal that does not exist.
@@ -68,7 +69,9 @@ impl Rotation {
                         environment.set(keys.variable());
                         audit::keys_read(keys.count());
                     }
-                    Err(problem) => say(format_args!("{problem}; the keys from before stay in force")),
+                    Err(problem) => {
+                        say(format_args!("{problem}; the keys from before stay in force"))
+                    }
                 }
             }
         };
@@ -81,7 +84,8 @@ impl Rotation {
             Ok(reader) => reader.ask().map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        let answer = answer.map_err(|error| format!("the key file cannot be read again: {error}"))?;
+        let answer =
+            answer.map_err(|error| format!("the key file cannot be read again: {error}"))?;
         let (outcome, text) = answer.split_once(' ').unwrap_or_default();
         match outcome {
             "keys" => Keys::parse(text).map_err(|problem| format!("the key file {problem}")),
@@ -107,13 +111,16 @@ impl Reader {
         self.answers.by_ref().take(ANSWER_LIMIT).read_line(&mut answer)?;
         match answer.strip_suffix('\n') {
             Some(answer) => Ok(answer.to_owned()),
-            None => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the process that reads it has ended")),
+            None => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the process that reads it has ended",
+            )),
         }
     }
 }
 
-/// What the helper does: its standard input starts with the path of the key file; for each byte that follows it reads the file,
-/// and writes a line. It ends with its input.
+/// What the helper does: its standard input starts with the path of the key file; for each byte
+/// that follows it reads the file, and writes a line. It ends with its input.
 pub fn serve() -> ExitCode {
     match read_on_request(&mut io::stdin().lock(), &mut io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -122,14 +129,19 @@ pub fn serve() -> ExitCode {
 }
 
 fn read_on_request(requests: &mut impl BufRead, answers: &mut impl Write) -> io::Result<()> {
-    // Neither a terminal's Ctrl-C nor who stops a service ends it before the process that it reads for.
+    // Neither a terminal's Ctrl-C nor who stops a service ends it before the process that it reads
+    // for.
     SigSet::all().thread_block()?;
     let mut path = Vec::new();
     requests.read_until(PATH_END, &mut path)?;
     path.pop();
     let path = Path::new(OsStr::from_bytes(&path));
     // What a kernel has no means for is said by the process that it reads for.
-    let _ = (harden::hide_memory(), harden::drop_privileges(Needs::default()), harden::shut_reader(path));
+    let _ = (
+        harden::hide_memory(),
+        harden::drop_privileges(Needs::default()),
+        harden::shut_reader(path),
+    );
     for request in requests.bytes() {
         request?;
         match Keys::read(path) {

@@ -27,12 +27,15 @@ use crate::sandbox::standard_streams::Stream;
 use udping_harden::{self as harden, BindCapability};
 use udping_permissions::limits::{self, LimitExceeded};
 
-/// The first pause before an instance is followed by another, which doubles each time, and the longest.
+/// The first pause before an instance is followed by another, which doubles each time, and the
+/// longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
 
-/// Runs `plan` with this process's output and signals, and says on standard error what was refused and why it trapped.
+/// Runs `plan` with this process's output and signals, and says on standard error what was refused
+/// and why it trapped.
 ///
-/// Where there are several workers, the first that does not succeed has the others stopped, and its end is the run's.
+/// Where there are several workers, the first that does not succeed has the others stopped, and its
+/// end is the run's.
 pub fn run(plan: &Plan) -> Result<Exit> {
     limits::note_address_space();
     if plan.harden && plan.keys.is_some() {
@@ -50,7 +53,9 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     let shared = RunContext::of(plan)?;
     if plan.withholds_key {
         let (component, key) = (plan.source.name(), key::VARIABLE);
-        say(format_args!("{key} is set, and {component} does not get it; to hand it over: --env {key}"));
+        say(format_args!(
+            "{key} is set, and {component} does not get it; to hand it over: --env {key}"
+        ));
     }
     let artifact = match plan.source.read() {
         Ok(artifact) => artifact,
@@ -100,7 +105,8 @@ fn enforcer(plan: &Plan, shared: &RunContext) -> Enforcer {
     })
 }
 
-/// Leaves this process with what its guests need. All is read by now, and there is no other thread yet.
+/// Leaves this process with what its guests need. All is read by now, and there is no other thread
+/// yet.
 #[cfg(target_os = "linux")]
 fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> {
     use std::os::fd::AsFd as _;
@@ -108,7 +114,8 @@ fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> 
     if plan.resolves_at_any_time() {
         shared.resolver.start_helper().context("cannot start a process that resolves names")?;
     }
-    // tokio has sockets that all runtimes of a process share, where it is built for signals; it opens them for the first one.
+    // tokio has sockets that all runtimes of a process share, where it is built for signals; it
+    // opens them for the first one.
     drop(runtime()?);
     harden::close_inherited(given.iter().map(UdpSocket::as_fd));
     harden::shut_but_for(plan.needs()).iter().for_each(say);
@@ -167,7 +174,10 @@ fn instances(
         }
         let mut first_failure = None;
         for worker in workers {
-            let exit = worker.context("cannot start a worker")?.join().map_err(|_| anyhow!("a worker panicked"))??;
+            let exit = worker
+                .context("cannot start a worker")?
+                .join()
+                .map_err(|_| anyhow!("a worker panicked"))??;
             first_failure = first_failure.or((exit != Exit::Success).then_some(exit));
         }
         Ok(first_failure.unwrap_or(Exit::Success))
@@ -226,7 +236,11 @@ fn work(
             if start.elapsed() > PAUSES.1 {
                 pause = PAUSES.0;
             }
-            say(format_args!("{} is started anew in {}", plan.source.name(), humantime::format_duration(pause)));
+            say(format_args!(
+                "{} is started anew in {}",
+                plan.source.name(),
+                humantime::format_duration(pause)
+            ));
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
                 () = stop.raised() => return Ok(Exit::Trapped),
@@ -247,7 +261,8 @@ async fn instance(
     let deadline = plan.limits.time.map(|time| enforcer.within(time, LimitExceeded::Time(time)));
     let stderr = Stream::stderr(&plan.source);
     // Standard output is for the policy that comes of it.
-    let stdout = if plan.learns { Stream::stderr(&plan.source) } else { Stream::stdout(&plan.source) };
+    let stdout =
+        if plan.learns { Stream::stderr(&plan.source) } else { Stream::stdout(&plan.source) };
     let announce = async {
         if program.input(plan.stdin) == Input::Notices {
             stop.raised().await;
@@ -267,11 +282,14 @@ async fn instance(
         std::future::pending::<()>().await;
     }
     // What it wrote without waiting for the reader.
-    if matches!(ended, Outcome::Succeeded | Outcome::Failed | Outcome::GaveUp | Outcome::Stopped(_)) {
+    if matches!(ended, Outcome::Succeeded | Outcome::Failed | Outcome::GaveUp | Outcome::Stopped(_))
+    {
         let _ = standard_output::finish();
     }
     match &ended {
-        Outcome::Trapped(reason) => audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref()),
+        Outcome::Trapped(reason) => {
+            audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref())
+        }
         Outcome::Stopped(stopped) => audit::stopped(&plan.source.name(), *stopped, plan.stop_grace),
         Outcome::Limited(limit) => {
             enforcer.limited();

@@ -1,5 +1,5 @@
-//! What the command lines of the built-in components say: this host shares their definition, and derives grants from it,
-//! whatever the order of arguments.
+//! What the command lines of the built-in components say: this host shares their definition, and
+//! derives grants from it, whatever the order of arguments.
 
 use std::iter;
 
@@ -47,9 +47,12 @@ pub fn command(component: Component) -> clap::Command {
     let command = definition(component);
     // Its examples start with its name.
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let (name, here) = (format!("\n  {} ", component.name), format!("\n  udping-host {} ", component.name));
+    let (name, here) =
+        (format!("\n  {} ", component.name), format!("\n  udping-host {} ", component.name));
     let command = command.after_help(after.replace(&name, &here));
-    command.bin_name(format!("udping-host {}", component.name)).display_name(format!("udping-host {}", component.name))
+    command
+        .bin_name(format!("udping-host {}", component.name))
+        .display_name(format!("udping-host {}", component.name))
 }
 
 /// The definition of a component's command line, as the component has it.
@@ -61,17 +64,25 @@ pub fn definition(component: Component) -> clap::Command {
 ///
 /// # Errors
 ///
-/// Where they are no command line of the component's. `host` is this program's own, whose options may stand there by mistake.
-pub fn grants(component: Component, arguments: &[String], host: &clap::Command) -> Result<GrantSpec, ArgumentsError> {
+/// Where they are no command line of the component's. `host` is this program's own, whose options
+/// may stand there by mistake.
+pub fn grants(
+    component: Component,
+    arguments: &[String],
+    host: &clap::Command,
+) -> Result<GrantSpec, ArgumentsError> {
     let name = component.name;
     let wrong = |message: String| ArgumentsError::Wrong { component: name, message };
     let words = iter::once(name).chain(arguments.iter().map(String::as_str));
-    let matches = command(component).try_get_matches_from(words).map_err(|error| match usage::unknown_option(&error) {
-        Some(option) if usage::has_option(host, option) => {
-            ArgumentsError::OfHost { component: name, option: option.to_owned() }
-        }
-        _ => ArgumentsError::Usage { component: name, error: Box::new(error) },
-    })?;
+    let matches =
+        command(component).try_get_matches_from(words).map_err(
+            |error| match usage::unknown_option(&error) {
+                Some(option) if usage::has_option(host, option) => {
+                    ArgumentsError::OfHost { component: name, option: option.to_owned() }
+                }
+                _ => ArgumentsError::Usage { component: name, error: Box::new(error) },
+            },
+        )?;
     let not_parsed = |error| ArgumentsError::Usage { component: name, error: Box::new(error) };
     if component == CLIENT {
         let args = client::Args::from_arg_matches(&matches).map_err(not_parsed)?;
@@ -81,14 +92,19 @@ pub fn grants(component: Component, arguments: &[String], host: &clap::Command) 
                 _ => format!("{:?} is not an address, nor a host name", named.host),
             })
         };
-        let to = args.targets().and_then(|all| all.into_iter().map(endpoint).collect()).map_err(wrong)?;
+        let to = args
+            .targets()
+            .and_then(|all| all.into_iter().map(endpoint).collect())
+            .map_err(wrong)?;
         Ok(GrantSpec { to, ..GrantSpec::default() })
     } else {
         let args = server::Args::from_arg_matches(&matches).map_err(not_parsed)?;
         let port = args.port().map_err(|misuse| wrong(misuse.to_string()))?;
         let listen = match args.bind {
             None => Listen { address: None, port },
-            Some(address) => Listen::at(address, port).map_err(|error| wrong(format!("--bind: {error}")))?,
+            Some(address) => {
+                Listen::at(address, port).map_err(|error| wrong(format!("--bind: {error}")))?
+            }
         };
         Ok(GrantSpec { listen: vec![listen], ..GrantSpec::default() })
     }
@@ -112,7 +128,8 @@ mod tests {
 
     fn flags(component: Component, line: &str) -> Result<String, String> {
         let arguments: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
-        let spec = grants(component, &arguments, &Cli::command()).map_err(|error| error.to_string())?;
+        let spec =
+            grants(component, &arguments, &Cli::command()).map_err(|error| error.to_string())?;
         let to = spec.to.iter().map(|endpoint| format!("--allow-to {endpoint}"));
         let listen = spec.listen.iter().map(|listen| format!("--allow-listen {listen}"));
         Ok(to.chain(listen).collect::<Vec<_>>().join(" "))
@@ -125,7 +142,11 @@ mod tests {
             (CLIENT, "-q localhost 12000", "--allow-to localhost:12000"),
             (CLIENT, "localhost:12000", "--allow-to localhost:12000"),
             (CLIENT, "-W 1s [::1]:7 -c 1", "--allow-to [::1]:7"),
-            (CLIENT, "--target a.example:1 --target b.example:2", "--allow-to a.example:1 --allow-to b.example:2"),
+            (
+                CLIENT,
+                "--target a.example:1 --target b.example:2",
+                "--allow-to a.example:1 --allow-to b.example:2",
+            ),
             (CLIENT, "127.1 7 --target b.example", "--allow-to 127.0.0.1:7 --allow-to b.example:7"),
             (CLIENT, "a.example --protocol stamp", "--allow-to a.example:862"),
             (CLIENT, "--protocol stamp 0x7f000001", "--allow-to 127.0.0.1:862"),
@@ -142,7 +163,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_one_line_that_says_what_may_have_been_meant() {
         for (component, line, complaint) in [
-            (CLIENT, "a 7 --cout 3", "client: unexpected argument '--cout' found; did you mean --count? (see --help)"),
+            (
+                CLIENT,
+                "a 7 --cout 3",
+                "client: unexpected argument '--cout' found; did you mean --count? (see --help)",
+            ),
             (
                 CLIENT,
                 "a 7 --format jsn",
@@ -158,21 +183,45 @@ mod tests {
                 "a 7 -S inherit-network",
                 "client: -S is an option of udping-host, and those go before the component: udping-host -S ... client ...",
             ),
-            (CLIENT, "a 0", "client: invalid value '0' for '[PORT]': not a whole number from 1 to 65535 (see --help)"),
-            (CLIENT, "a x", "client: invalid value 'x' for '[PORT]': not a whole number from 1 to 65535 (see --help)"),
+            (
+                CLIENT,
+                "a 0",
+                "client: invalid value '0' for '[PORT]': not a whole number from 1 to 65535 (see --help)",
+            ),
+            (
+                CLIENT,
+                "a x",
+                "client: invalid value 'x' for '[PORT]': not a whole number from 1 to 65535 (see --help)",
+            ),
             (CLIENT, "a 7 -c -1", "client: unexpected argument '-1' found (see --help)"),
             (CLIENT, "a", "client: which port of the server? write HOST PORT (see --help)"),
             (CLIENT, "10.0.0.0/8 7", "client: \"10.0.0.0/8\" is not an address, nor a host name"),
             (CLIENT, "010.0.0.1 7", "client: \"010.0.0.1\" is not an address, nor a host name"),
-            (CLIENT, "fe80::1%none 7", "client: fe80::1%none: there is no network interface of that name"),
-            (SERVER, "", "server: the following required arguments were not provided: <PORT> (see --help)"),
-            (SERVER, "70000", "server: invalid value '70000' for '[PORT]': not a whole number from 0 to 65535 (see --help)"),
+            (
+                CLIENT,
+                "fe80::1%none 7",
+                "client: fe80::1%none: there is no network interface of that name",
+            ),
+            (
+                SERVER,
+                "",
+                "server: the following required arguments were not provided: <PORT> (see --help)",
+            ),
+            (
+                SERVER,
+                "70000",
+                "server: invalid value '70000' for '[PORT]': not a whole number from 0 to 65535 (see --help)",
+            ),
             (
                 SERVER,
                 "7 --bind localhost",
                 "server: invalid value 'localhost' for '--bind <ADDR>': not an IPv4 or IPv6 address (see --help)",
             ),
-            (SERVER, "7 --bind fe80::1%none", "server: --bind: there is no network interface of that name"),
+            (
+                SERVER,
+                "7 --bind fe80::1%none",
+                "server: --bind: there is no network interface of that name",
+            ),
             (
                 SERVER,
                 "7 --log json",

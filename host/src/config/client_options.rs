@@ -23,7 +23,8 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// Those among `arguments`; none where `source` is another component, whose options may mean anything.
+    /// Those among `arguments`; none where `source` is another component, whose options may mean
+    /// anything.
     pub fn of(source: &Source, arguments: &[String]) -> Self {
         if !is_client(source) {
             return Self::default();
@@ -34,7 +35,8 @@ impl ClientOptions {
         let Ok(matches) = command.try_get_matches_from(words) else { return Self::default() };
         let interface = matches.get_one::<String>("interface").cloned();
         let address = interface.as_deref().and_then(|text| {
-            let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+            let bare =
+                text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
             bare.split('%').next().unwrap_or(bare).parse().ok()
         });
         Self {
@@ -58,22 +60,43 @@ mod tests {
     #[test]
     fn an_option_is_found_however_it_is_written() {
         let client = Source::BuiltIn(BuiltIn::Client.component());
-        let of =
-            |words: &[&str]| ClientOptions::of(&client, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let of = |words: &[&str]| {
+            ClientOptions::of(
+                &client,
+                &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>(),
+            )
+        };
         let device = Some("eth0".to_owned());
-        for words in [&["-I", "eth0"][..], &["-Ieth0"], &["--interface", "eth0"], &["--interface=eth0"]] {
-            assert_eq!(of(words), ClientOptions { device: device.clone(), ..ClientOptions::default() }, "{words:?}");
-        }
-        for (words, ip) in
-            [(["-I", "192.0.2.1"], "192.0.2.1"), (["-I", "[2001:db8::1]"], "2001:db8::1"), (["-I", "fe80::1%2"], "fe80::1")]
+        for words in
+            [&["-I", "eth0"][..], &["-Ieth0"], &["--interface", "eth0"], &["--interface=eth0"]]
         {
-            assert_eq!(of(&words), ClientOptions { source: ip.parse().ok(), ..ClientOptions::default() });
+            assert_eq!(
+                of(words),
+                ClientOptions { device: device.clone(), ..ClientOptions::default() },
+                "{words:?}"
+            );
+        }
+        for (words, ip) in [
+            (["-I", "192.0.2.1"], "192.0.2.1"),
+            (["-I", "[2001:db8::1]"], "2001:db8::1"),
+            (["-I", "fe80::1%2"], "fe80::1"),
+        ] {
+            assert_eq!(
+                of(&words),
+                ClientOptions { source: ip.parse().ok(), ..ClientOptions::default() }
+            );
         }
         assert_eq!(of(&["a", "-p8"]).port, Some(8));
         assert_eq!(of(&["--port", "7"]).port, Some(7), "what is pinged is not among them yet");
-        assert_eq!(of(&["a", "7", "--resolve-every", "1m"]).resolve_every, Some(Duration::from_secs(60)));
+        assert_eq!(
+            of(&["a", "7", "--resolve-every", "1m"]).resolve_every,
+            Some(Duration::from_secs(60))
+        );
         assert_eq!(of(&["a", "7", "-i", "1"]), ClientOptions::default());
         let server = Source::BuiltIn(BuiltIn::Server.component());
-        assert_eq!(ClientOptions::of(&server, &["-I".to_owned(), "eth0".to_owned()]), ClientOptions::default());
+        assert_eq!(
+            ClientOptions::of(&server, &["-I".to_owned(), "eth0".to_owned()]),
+            ClientOptions::default()
+        );
     }
 }

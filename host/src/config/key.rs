@@ -1,4 +1,5 @@
-//! The keys that a component gets in its environment: it has no files to read them from, and arguments are seen by everybody.
+//! The keys that a component gets in its environment: it has no files to read them from, and
+//! arguments are seen by everybody.
 
 use std::env::{self, VarError};
 use std::fmt;
@@ -14,7 +15,8 @@ use crate::process::trust::{self, Purpose, Untrusted};
 /// The variable that they are in, here and under `wasmtime run --env`.
 pub const VARIABLE: &str = UDPING_KEY;
 
-/// The most that is read of a file: more than any keys and their comments have is as wrong as it needs to be.
+/// The most that is read of a file: more than any keys and their comments have is as wrong as it
+/// needs to be.
 const SIZE_LIMIT: u64 = 4_096;
 
 /// The hexadecimal digits of one key, or of two while one takes the place of the other.
@@ -22,11 +24,13 @@ const SIZE_LIMIT: u64 = 4_096;
 pub struct Keys(Vec<String>);
 
 impl Keys {
-    /// Reads them from a file that holds nothing else: a key a line; what follows a `#` is a comment.
+    /// Reads them from a file that holds nothing else: a key a line; what follows a `#` is a
+    /// comment.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let failed = |problem| KeyError { origin: Origin::File(path.to_owned()), problem };
         let file = trust::open(path).map_err(|error| failed(Problem::Unreadable(error)))?;
-        trust::check(&file, path, Purpose::Key).map_err(|untrusted| failed(Problem::Untrusted(untrusted)))?;
+        trust::check(&file, path, Purpose::Key)
+            .map_err(|untrusted| failed(Problem::Untrusted(untrusted)))?;
         let read = || -> io::Result<(bool, String)> {
             let mut text = String::new();
             (&file).take(SIZE_LIMIT).read_to_string(&mut text)?;
@@ -124,7 +128,9 @@ pub enum Problem {
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
     /// Somebody else may have chosen it.
-    #[error("may be no secret, since {0}: make a new key in a file and a folder that only you can write")]
+    #[error(
+        "may be no secret, since {0}: make a new key in a file and a folder that only you can write"
+    )]
     Untrusted(Untrusted),
     /// It is no secret.
     #[error("everybody can read it: `chmod o-r` it, and make a new key")]
@@ -133,7 +139,9 @@ pub enum Problem {
     #[error("holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does")]
     NoKey,
     /// There are more than two.
-    #[error("holds more than two keys: the one that all have, and the one that takes its place, are enough")]
+    #[error(
+        "holds more than two keys: the one that all have, and the one that takes its place, are enough"
+    )]
     TooMany,
 }
 
@@ -157,11 +165,22 @@ mod tests {
     #[test]
     fn a_value_is_one_key_or_two_and_nothing_else() {
         let (a, b) = ("0".repeat(32), "aF".repeat(64));
-        for (value, count) in [(a.clone(), 1), (b.clone(), 1), (format!("{a},{b}"), 2), (format!(" {a} , {b}\n"), 2)] {
+        for (value, count) in
+            [(a.clone(), 1), (b.clone(), 1), (format!("{a},{b}"), 2), (format!(" {a} , {b}\n"), 2)]
+        {
             let keys = Keys::parse(&value).unwrap();
             assert_eq!((keys.count(), keys.value()), (count, value.replace([' ', '\n'], "")));
         }
-        for value in ["", ",", &a[1..], &a[2..], &format!("{b}00"), &format!("{a},"), &format!(",{a}"), &"x".repeat(32)] {
+        for value in [
+            "",
+            ",",
+            &a[1..],
+            &a[2..],
+            &format!("{b}00"),
+            &format!("{a},"),
+            &format!(",{a}"),
+            &"x".repeat(32),
+        ] {
             assert!(matches!(Keys::parse(value), Err(Problem::NoKey)), "{value:?}");
         }
         assert!(matches!(Keys::parse(&[a.as_str(); 3].join(",")), Err(Problem::TooMany)));

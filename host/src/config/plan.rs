@@ -24,7 +24,8 @@ use udping_permissions::limits::{Limits, OUTPUT_TOTAL};
 use udping_permissions::zones;
 use wasi_datagram::{SocketOptions, Tuning};
 
-/// How long a component that takes notices has to end after it is told to stop, unless `--stop-grace` says otherwise.
+/// How long a component that takes notices has to end after it is told to stop, unless
+/// `--stop-grace` says otherwise.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// One component to run, with its arguments and what it is granted.
@@ -92,10 +93,14 @@ pub enum PlanError {
     #[error(transparent)]
     Variable(#[from] VariableError),
     /// The system would give each worker a port of its own.
-    #[error("several workers share one port, and port 0 is another one for each: name a port, or leave --workers out")]
+    #[error(
+        "several workers share one port, and port 0 is another one for each: name a port, or leave --workers out"
+    )]
     WorkersWithoutPort,
     /// It would limit nothing.
-    #[error("--limit-source-prefix says what one source is, and --limit-source how much may come from it: give both")]
+    #[error(
+        "--limit-source-prefix says what one source is, and --limit-source how much may come from it: give both"
+    )]
     SourcePrefixAlone,
     /// It would not be told what is missing.
     #[error("`learn` grants everything, to find out what is used: leave grants and --policy out")]
@@ -107,8 +112,13 @@ pub enum PlanError {
 
 impl Plan {
     /// What the operator typed after the component is the grant, unless flags say what is.
-    pub fn new(flags: &RunFlags, source: Source, arguments: impl IntoIterator<Item = OsString>) -> Result<Self, PlanError> {
-        let arguments = arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>();
+    pub fn new(
+        flags: &RunFlags,
+        source: Source,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, PlanError> {
+        let arguments =
+            arguments.into_iter().map(OsString::into_string).collect::<Result<Vec<_>, _>>();
         let mut arguments = arguments.map_err(PlanError::NotUnicode)?;
         let typed = arguments.len();
         let service = &flags.service;
@@ -121,12 +131,17 @@ impl Plan {
         }
         let withholds_key = keys.is_none() && env::var_os(key::VARIABLE).is_some();
         let policy = service.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
-        let (mut allowed, limited) = (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
+        let (mut allowed, limited) =
+            (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
         // What the built-in client asks of the host.
         let client = ClientOptions::of(&source, &arguments);
         let asks_alone = allowed.spec().is_none();
-        let default_port = client.port.and_then(|port| Ports::new(port..=port)).unwrap_or(Ports::STAMP);
-        let targets = flags.targets.as_deref().map_or(Ok(Vec::new()), |path| targets::read(path, default_port))?;
+        let default_port =
+            client.port.and_then(|port| Ports::new(port..=port)).unwrap_or(Ports::STAMP);
+        let targets = flags
+            .targets
+            .as_deref()
+            .map_or(Ok(Vec::new()), |path| targets::read(path, default_port))?;
         let mut socket_options = allowed.socket_options();
         socket_options.bind_device = socket_options.bind_device.or(client.device);
         let mut listed = Vec::new();
@@ -134,7 +149,8 @@ impl Plan {
             arguments.extend(["--target".to_owned(), target.text]);
             listed.push(target.endpoint);
         }
-        // Without any arguments a component says itself what it lacks, and `grants` shows what flags grant.
+        // Without any arguments a component says itself what it lacks, and `grants` shows what
+        // flags grant.
         let (peers, from_arguments) = if let Source::BuiltIn(component) = &source
             && !arguments.is_empty()
         {
@@ -143,17 +159,22 @@ impl Plan {
         } else {
             (Advice::peers_in(&arguments[..typed]), None)
         };
-        // What the definition of a built-in component says includes the list; of another component, the list is a flag.
+        // What the definition of a built-in component says includes the list; of another component,
+        // the list is a flag.
         if allowed.spec().is_some() || from_arguments.is_none() {
             allowed.allow_to.extend(listed);
         }
         let is_by_flags = allowed.spec().is_some();
-        let granted = allowed.spec().or(from_arguments).unwrap_or_else(|| GrantSpec::from_arguments(&arguments));
+        let granted = allowed
+            .spec()
+            .or(from_arguments)
+            .unwrap_or_else(|| GrantSpec::from_arguments(&arguments));
         let mut grants = allowed.restrict(granted);
         grants.source.extend(client.source.filter(|_| asks_alone));
         let is_file = matches!(source, Source::File(_));
         let has_option_first = arguments.first().is_some_and(|first| first.starts_with('-'));
-        let command = (is_file && has_option_first && !is_by_flags).then(|| command(typed)).flatten();
+        let command =
+            (is_file && has_option_first && !is_by_flags).then(|| command(typed)).flatten();
         variables.extend(zones::variable(&arguments));
         let advice = Advice { peers, command };
         let speed = &flags.speed;
@@ -214,7 +235,8 @@ impl Plan {
 
     /// Whether a name may have to be resolved while the component runs.
     pub fn resolves_at_any_time(&self) -> bool {
-        self.grants.looks_up_at_any_time() || (self.resolve_every.is_some() && self.grants.names().next().is_some())
+        self.grants.looks_up_at_any_time()
+            || (self.resolve_every.is_some() && self.grants.names().next().is_some())
     }
 
     /// The same with everything granted, and what is used recorded.
@@ -250,8 +272,9 @@ fn command(arguments: usize) -> Option<Command> {
     (!before.is_empty()).then(|| Command { before: before.to_vec(), component: component.to_vec() })
 }
 
-/// The keys that the component from `source` gets: those of a file that was named, else those of this process's environment,
-/// which the built-in components get, and others where that is asked for.
+/// The keys that the component from `source` gets: those of a file that was named, else those of
+/// this process's environment, which the built-in components get, and others where that is asked
+/// for.
 fn keys(service: &ServiceFlags, source: &Source) -> Result<Option<Keys>, PlanError> {
     let asked_for: Vec<_> = service.env.iter().filter(|variable| variable.is_key()).collect();
     // Where one is asked for, there has to be one, and it stands nowhere but there.

@@ -34,10 +34,12 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// Reads one that nobody but this user and root could have written, or a group, which is worth a warning.
+    /// Reads one that nobody but this user and root could have written, or a group, which is worth
+    /// a warning.
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let failed = |problem: String| PolicyError { path: path.to_owned(), problem };
-        let Text { text, warning } = trust::read_text(path, SIZE_LIMIT).map_err(|error| failed(error.to_string()))?;
+        let Text { text, warning } =
+            trust::read_text(path, SIZE_LIMIT).map_err(|error| failed(error.to_string()))?;
         if let Some(untrusted) = warning {
             log::say(format_args!("warning: --policy {}: {untrusted}", path.display()));
         }
@@ -47,7 +49,8 @@ impl Policy {
     /// Reads one from text. The error is one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line =
+                error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
             let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
             format!("{place}{}", error.message().lines().collect::<Vec<_>>().join(" "))
         })
@@ -66,13 +69,17 @@ mod tests {
         let policy = Policy::parse(EXAMPLE).unwrap();
         let granted = policy.grants.spec().unwrap();
         assert_eq!(granted.listen, ["12000".parse().unwrap()]);
-        assert_eq!(policy.grants.deny_to, ["10.0.0.0/8".parse().unwrap(), "192.0.2.7:53".parse().unwrap()]);
+        assert_eq!(
+            policy.grants.deny_to,
+            ["10.0.0.0/8".parse().unwrap(), "192.0.2.7:53".parse().unwrap()]
+        );
         assert_eq!(policy.grants.answer().window.as_secs(), 10);
         assert_eq!(policy.limits.limits().memory.as_u64(), 32 << 20);
         assert_eq!(policy.limits.rates().source.unwrap().0.get(), 1_000);
     }
 
-    /// The names that one of the two tables may have, as its parser lists them when it is given another.
+    /// The names that one of the two tables may have, as its parser lists them when it is given
+    /// another.
     fn parsed(table: &str) -> Vec<String> {
         let error = Policy::parse(&format!("[{table}]\nnonsense = 1")).unwrap_err();
         error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
@@ -103,7 +110,10 @@ mod tests {
             ("[limits", "line 1: "),
         ] {
             let error = Policy::parse(text).unwrap_err();
-            assert!(error.starts_with(complaint) && error.lines().count() == 1, "{text:?}: {error:?}");
+            assert!(
+                error.starts_with(complaint) && error.lines().count() == 1,
+                "{text:?}: {error:?}"
+            );
         }
     }
 }

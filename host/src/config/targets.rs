@@ -50,16 +50,29 @@ pub enum TargetsError {
 /// Reads `path`, or standard input where that is `-`. A line without a port grants the default one.
 pub fn read(path: &Path, default_port: Ports) -> Result<Vec<Target>, TargetsError> {
     let is_stdin = path == Path::new("-");
-    let read = if is_stdin { trust::read_text_from_stdin(SIZE_LIMIT) } else { trust::read_text(path, SIZE_LIMIT) };
-    let Text { text, warning } = read.map_err(|error| TargetsError::Unreadable { path: path.to_owned(), error })?;
+    let read = if is_stdin {
+        trust::read_text_from_stdin(SIZE_LIMIT)
+    } else {
+        trust::read_text(path, SIZE_LIMIT)
+    };
+    let Text { text, warning } =
+        read.map_err(|error| TargetsError::Unreadable { path: path.to_owned(), error })?;
     if let Some(untrusted) = warning {
         log::say(format_args!("warning: --targets {}: {untrusted}", path.display()));
     }
-    let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.split('#').next().unwrap_or_default().trim()));
+    let lines = text
+        .lines()
+        .enumerate()
+        .map(|(i, line)| (i + 1, line.split('#').next().unwrap_or_default().trim()));
     let target = |(number, line): (usize, &str)| {
-        parse(line, default_port).map_err(|_| TargetsError::Line { path: path.to_owned(), number, line: line.to_owned() })
+        parse(line, default_port).map_err(|_| TargetsError::Line {
+            path: path.to_owned(),
+            number,
+            line: line.to_owned(),
+        })
     };
-    let targets: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).map(target).collect::<Result<_, _>>()?;
+    let targets: Vec<_> =
+        lines.filter(|(_, line)| !line.is_empty()).map(target).collect::<Result<_, _>>()?;
     if targets.is_empty() { Err(TargetsError::Empty(path.to_owned())) } else { Ok(targets) }
 }
 
@@ -82,20 +95,37 @@ mod tests {
 
     #[test]
     fn a_line_is_one_host_and_at_most_one_port() {
-        for line in ["127.0.0.1:12000", "[::1]:12000", "[fe80::1%2]:7", "a.example:65535", "a.example", "127.0.0.1", "[::1]"]
-        {
+        for line in [
+            "127.0.0.1:12000",
+            "[::1]:12000",
+            "[fe80::1%2]:7",
+            "a.example:65535",
+            "a.example",
+            "127.0.0.1",
+            "[::1]",
+        ] {
             assert_eq!(parse(line, Ports::STAMP).map(|target| target.text), Ok(line.to_owned()));
         }
-        for line in
-            ["127.0.0.0/8:7", "127.0.0.0/8", "a.example:1-9", "a.example:+7", "a.example:0", "::1", "::1:7", ":7", ""]
-        {
+        for line in [
+            "127.0.0.0/8:7",
+            "127.0.0.0/8",
+            "a.example:1-9",
+            "a.example:+7",
+            "a.example:0",
+            "::1",
+            "::1:7",
+            ":7",
+            "",
+        ] {
             assert!(parse(line, Ports::STAMP).is_err(), "{line}");
         }
     }
 
     #[test]
     fn a_line_without_a_port_grants_the_port_of_stamp() {
-        for (line, with_port) in [("a.example", "a.example:862"), ("127.0.0.1", "127.0.0.1:862"), ("[::1]", "[::1]:862")] {
+        for (line, with_port) in
+            [("a.example", "a.example:862"), ("127.0.0.1", "127.0.0.1:862"), ("[::1]", "[::1]:862")]
+        {
             assert_eq!(parse(line, Ports::STAMP).map(|target| target.endpoint), with_port.parse());
         }
     }

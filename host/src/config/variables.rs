@@ -44,7 +44,9 @@ pub enum VariableError {
     #[error("--env {0}: this host sets it itself")]
     Reserved(String),
     /// A secret would be an argument.
-    #[error("--env {0}=...: every user of the machine can read arguments: set the variable, and write --env {0}")]
+    #[error(
+        "--env {0}=...: every user of the machine can read arguments: set the variable, and write --env {0}"
+    )]
     KeyInArguments(&'static str),
     /// There would be two values.
     #[error("--key-file and --env {0} both give it a key: leave one out")]

@@ -1,5 +1,5 @@
-//! Being started by systemd, or another that speaks its protocols: sockets that are handed over (sd_listen_fds(3)), and the
-//! message that the service is up (sd_notify(3)).
+//! Being started by systemd, or another that speaks its protocols: sockets that are handed over
+//! (sd_listen_fds(3)), and the message that the service is up (sd_notify(3)).
 
 use std::net::UdpSocket;
 
@@ -34,8 +34,8 @@ pub fn sockets() -> Result<Vec<UdpSocket>> {
         .collect()
 }
 
-/// Says that the service is up, where somebody waits for it: its component is about to run, and datagrams to sockets that
-/// were handed over have been waiting all along.
+/// Says that the service is up, where somebody waits for it: its component is about to run, and
+/// datagrams to sockets that were handed over have been waiting all along.
 #[cfg(target_os = "linux")]
 pub fn ready() {
     // Nobody could be told that nobody can be told.

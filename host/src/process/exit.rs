@@ -59,10 +59,12 @@ impl Exit {
         }
     }
 
-    /// Ends this process now. Nothing is flushed and no handler runs: a thread that is blocked in either could block this one.
+    /// Ends this process now. Nothing is flushed and no handler runs: a thread that is blocked in
+    /// either could block this one.
     pub fn at_once(self) -> ! {
         #[cfg(target_os = "linux")]
-        // SAFETY: _exit(2) takes a number, touches no memory of ours, and may be called on any thread at any time.
+        // SAFETY: _exit(2) takes a number, touches no memory of ours, and may be called on any
+        // thread at any time.
         #[expect(unsafe_code, reason = "a call into the C library")]
         unsafe {
             libc::_exit(self.code().into())
@@ -76,8 +78,12 @@ impl Exit {
         match self {
             Self::Success => "success; for the client: at least one reply came",
             Self::Failed => "the component failed; for the client: no reply came",
-            Self::Usage => "bad usage; for the client and the server: they could not start their work, or not go on",
-            Self::Refused => "the component failed or trapped after something was refused to it, which the message names",
+            Self::Usage => {
+                "bad usage; for the client and the server: they could not start their work, or not go on"
+            }
+            Self::Refused => {
+                "the component failed or trapped after something was refused to it, which the message names"
+            }
             Self::Trapped => "the component trapped",
             Self::NotAComponent => "no component, or one that this host cannot run",
             Self::Limited => "the component was stopped at a limit, which the message names",

@@ -1,5 +1,6 @@
-//! Sockets that were handed over, in the state of new ones: whoever opened them may have set options that this host neither sets
-//! nor expects, by which a component would reach or hear more than it was granted, or send other than it asked for.
+//! Sockets that were handed over, in the state of new ones: whoever opened them may have set
+//! options that this host neither sets nor expects, by which a component would reach or hear more
+//! than it was granted, or send other than it asked for.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -7,7 +8,9 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::{fs, mem};
 
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect_unspec, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, connect_unspec, socket_with, sockopt,
+};
 use thiserror::Error;
 
 /// An option whose value is an int.
@@ -25,8 +28,9 @@ macro_rules! options {
     };
 }
 
-/// Of every socket. What whoever runs this host chooses by options is left: its buffers, interface (`SO_BINDTODEVICE`), mark,
-/// priority and filters, its hops and its traffic class, and with whom it shares its port (`SO_REUSEPORT`).
+/// Of every socket. What whoever runs this host chooses by options is left: its buffers, interface
+/// (`SO_BINDTODEVICE`), mark, priority and filters, its hops and its traffic class, and with whom
+/// it shares its port (`SO_REUSEPORT`).
 const OF_ALL: &[SocketOption] = options! {
     // A socket that shares its address lets other users' take its datagrams.
     SOL_SOCKET: SO_BROADCAST SO_REUSEADDR SO_DONTROUTE SO_NO_CHECK SO_OOBINLINE SO_TIMESTAMP SO_TIMESTAMPNS SO_TIMESTAMPING
@@ -50,7 +54,8 @@ const OF_V6: &[SocketOption] = options! {
 
 /// Headers that a socket puts into each datagram: routes that its sender chooses, among others.
 const HEADERS_OF_V4: &[SocketOption] = options! { IPPROTO_IP: IP_OPTIONS; };
-const HEADERS_OF_V6: &[SocketOption] = options! { IPPROTO_IPV6: IPV6_HOPOPTS IPV6_RTHDRDSTOPTS IPV6_RTHDR IPV6_DSTOPTS; };
+const HEADERS_OF_V6: &[SocketOption] =
+    options! { IPPROTO_IPV6: IPV6_HOPOPTS IPV6_RTHDRDSTOPTS IPV6_RTHDR IPV6_DSTOPTS; };
 
 /// Why a socket cannot be used.
 #[derive(Debug, Error)]
@@ -63,7 +68,8 @@ pub enum StateError {
     Io(#[from] io::Error),
 }
 
-/// Brings `socket` to the state of one that this host opened and bound. Datagrams that wait in it stay.
+/// Brings `socket` to the state of one that this host opened and bound. Datagrams that wait in it
+/// stay.
 ///
 /// # Errors
 ///
@@ -71,9 +77,13 @@ pub enum StateError {
 pub fn reset(socket: &UdpSocket) -> Result<(), StateError> {
     let local = socket.local_addr()?;
     let is_v4 = local.is_ipv4();
-    let (family, options, headers) =
-        if is_v4 { (AddressFamily::INET, OF_V4, HEADERS_OF_V4) } else { (AddressFamily::INET6, OF_V6, HEADERS_OF_V6) };
-    let new = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None).map_err(io::Error::from)?;
+    let (family, options, headers) = if is_v4 {
+        (AddressFamily::INET, OF_V4, HEADERS_OF_V4)
+    } else {
+        (AddressFamily::INET6, OF_V6, HEADERS_OF_V6)
+    };
+    let new = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+        .map_err(io::Error::from)?;
     for option in OF_ALL.iter().chain(options) {
         option.reset(socket, &new)?;
     }
@@ -81,7 +91,8 @@ pub fn reset(socket: &UdpSocket) -> Result<(), StateError> {
         header.clear(socket)?;
     }
     leave_groups(socket);
-    // It takes datagrams from everybody, and of what came for one that was sent before nothing is told.
+    // It takes datagrams from everybody, and of what came for one that was sent before nothing is
+    // told.
     if socket.peer_addr().is_ok() {
         connect_unspec(socket).map_err(io::Error::from)?;
         // A port that the system chose is given back by that.
@@ -121,8 +132,15 @@ impl SocketOption {
         let mut length = mem::size_of_val(&value) as libc::socklen_t;
         // SAFETY: the kernel writes at most `length` bytes, which is the size of `value`.
         #[expect(unsafe_code, reason = "there is no wrapper for all of them")]
-        let result =
-            unsafe { libc::getsockopt(socket.as_raw_fd(), self.level, self.name, (&raw mut value).cast(), &raw mut length) };
+        let result = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                self.level,
+                self.name,
+                (&raw mut value).cast(),
+                &raw mut length,
+            )
+        };
         if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
     }
 
@@ -133,7 +151,13 @@ impl SocketOption {
         // SAFETY: the kernel writes at most `length` bytes, which is the size of `bytes`.
         #[expect(unsafe_code, reason = "there is no wrapper for all of them")]
         let result = unsafe {
-            libc::getsockopt(socket.as_raw_fd(), self.level, self.name, bytes.as_mut_ptr().cast(), &raw mut length)
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                self.level,
+                self.name,
+                bytes.as_mut_ptr().cast(),
+                &raw mut length,
+            )
         };
         if result == 0 { Ok(length) } else { Err(io::Error::last_os_error()) }
     }
@@ -154,18 +178,29 @@ impl SocketOption {
     }
 }
 
-/// Leaves all multicast groups. A socket does not tell which it has joined; `/proc` has those of this machine.
+/// Leaves all multicast groups. A socket does not tell which it has joined; `/proc` has those of
+/// this machine.
 fn leave_groups(socket: &UdpSocket) {
-    for (group, interface) in groups_of_v4(&fs::read_to_string("/proc/net/igmp").unwrap_or_default()) {
+    for (group, interface) in
+        groups_of_v4(&fs::read_to_string("/proc/net/igmp").unwrap_or_default())
+    {
         // It fails where the socket had not joined it, which is as well.
-        let _ = sockopt::set_ip_drop_membership_with_ifindex(socket, &group, &Ipv4Addr::UNSPECIFIED, interface);
+        let _ = sockopt::set_ip_drop_membership_with_ifindex(
+            socket,
+            &group,
+            &Ipv4Addr::UNSPECIFIED,
+            interface,
+        );
     }
-    for (group, interface) in groups_of_v6(&fs::read_to_string("/proc/net/igmp6").unwrap_or_default()) {
+    for (group, interface) in
+        groups_of_v6(&fs::read_to_string("/proc/net/igmp6").unwrap_or_default())
+    {
         let _ = sockopt::set_ipv6_drop_membership(socket, &group, interface);
     }
 }
 
-/// A line an interface that starts with its number, and a line each of its groups, as the kernel has it in memory.
+/// A line an interface that starts with its number, and a line each of its groups, as the kernel
+/// has it in memory.
 fn groups_of_v4(text: &str) -> Vec<(Ipv4Addr, u32)> {
     let mut interface = 0;
     let mut groups = Vec::new();
@@ -229,8 +264,11 @@ Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter
 \t\t\t\tFB0000E0     1 0:00000000\t\t0
 \t\t\t\t010000E0     1 0:00000000\t\t0
 ";
-        let expected: [(Ipv4Addr, u32); 3] =
-            [([224, 0, 0, 1].into(), 1), ([224, 0, 0, 251].into(), 12), ([224, 0, 0, 1].into(), 12)];
+        let expected: [(Ipv4Addr, u32); 3] = [
+            ([224, 0, 0, 1].into(), 1),
+            ([224, 0, 0, 251].into(), 12),
+            ([224, 0, 0, 1].into(), 12),
+        ];
         if cfg!(target_endian = "little") {
             assert_eq!(groups_of_v4(v4), expected);
         }

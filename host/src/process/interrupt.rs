@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM while this process waits for the system's resolver, which takes no notice of them: nothing runs yet that
-//! would have to end in good order, so the process ends at once.
+//! Ctrl-C and SIGTERM while this process waits for the system's resolver, which takes no notice of
+//! them: nothing runs yet that would have to end in good order, so the process ends at once.
 
 #[cfg(unix)]
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -8,8 +8,9 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 #[cfg(unix)]
 const MESSAGE: &[u8] = b"udping-host: interrupted while names were being resolved\n";
 
-/// As long as it lives, the first Ctrl-C or SIGTERM ends this process with the exit code 128 and the signal's number, also where
-/// the signal was ignored, as a shell has it for what it starts in the background.
+/// As long as it lives, the first Ctrl-C or SIGTERM ends this process with the exit code 128 and
+/// the signal's number, also where the signal was ignored, as a shell has it for what it starts in
+/// the background.
 #[derive(Debug)]
 #[must_use]
 pub struct EndAtSignals {
@@ -23,8 +24,8 @@ impl EndAtSignals {
     pub fn start() -> Self {
         let action = SigAction::new(SigHandler::Handler(end), SaFlags::empty(), SigSet::empty());
         let set = |signal| {
-            // SAFETY: the handler calls write(2) and _exit(2), which may be called in one (signal-safety(7)), on memory that
-            // never changes.
+            // SAFETY: the handler calls write(2) and _exit(2), which may be called in one
+            // (signal-safety(7)), on memory that never changes.
             #[expect(unsafe_code, reason = "a signal handler runs at any time")]
             let before = unsafe { sigaction(signal, &action) };
             before.ok().map(|before| (signal, before))
@@ -54,7 +55,8 @@ impl Drop for EndAtSignals {
 extern "C" fn end(signal: i32) {
     // Where nobody reads it, there is nobody to tell.
     let _ = rustix::io::write(std::io::stderr(), MESSAGE);
-    // SAFETY: _exit(2) takes a number, touches no memory of ours, and may be called in a signal handler.
+    // SAFETY: _exit(2) takes a number, touches no memory of ours, and may be called in a signal
+    // handler.
     #[expect(unsafe_code, reason = "a call into the C library")]
     unsafe {
         nix::libc::_exit(128 + signal)

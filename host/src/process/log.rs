@@ -1,4 +1,5 @@
-//! Where what this host says goes: to standard error, as lines for people, or as records of an audit trail.
+//! Where what this host says goes: to standard error, as lines for people, or as records of an
+//! audit trail.
 
 use std::fmt;
 use std::io;
@@ -26,17 +27,27 @@ pub enum LogFormat {
 /// What [`start`] was called with.
 static FORMAT: OnceLock<Option<LogFormat>> = OnceLock::new();
 
-/// From now on, messages go to standard error: in that format everything, without one what went wrong. The first call counts.
+/// From now on, messages go to standard error: in that format everything, without one what went
+/// wrong. The first call counts.
 pub fn start(format: Option<LogFormat>) {
     if FORMAT.set(format).is_err() {
         return;
     }
-    let common = tracing_subscriber::fmt().with_writer(Sink(format)).with_target(false).log_internal_errors(false);
+    let common = tracing_subscriber::fmt()
+        .with_writer(Sink(format))
+        .with_target(false)
+        .log_internal_errors(false);
     // Only a second call fails.
     let _ = match format {
-        None => tracing::subscriber::set_global_default(common.with_max_level(Level::WARN).event_format(Plain).finish()),
-        Some(LogFormat::Text) => tracing::subscriber::set_global_default(common.with_ansi(false).finish()),
-        Some(LogFormat::Json) => tracing::subscriber::set_global_default(common.json().flatten_event(true).finish()),
+        None => tracing::subscriber::set_global_default(
+            common.with_max_level(Level::WARN).event_format(Plain).finish(),
+        ),
+        Some(LogFormat::Text) => {
+            tracing::subscriber::set_global_default(common.with_ansi(false).finish())
+        }
+        Some(LogFormat::Json) => {
+            tracing::subscriber::set_global_default(common.json().flatten_event(true).finish())
+        }
     };
 }
 
@@ -48,7 +59,8 @@ pub fn is_trail() -> bool {
 /// Records that could not be written, on a full disk, since the last that could.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Whether the last record was written. Where it was not, nothing could say so: neither in the trail, nor elsewhere.
+/// Whether the last record was written. Where it was not, nothing could say so: neither in the
+/// trail, nor elsewhere.
 pub fn is_written() -> bool {
     LOST.load(Ordering::Relaxed) == 0
 }
@@ -64,8 +76,8 @@ pub fn component_wrote(component: &str, stream: &str, line: &[u8]) {
     tracing::info!(event = stream, component, line, "{component} wrote to {stream}");
 }
 
-/// Makes one line of each event, whatever is in it: who chose a component's name, a file's or a field's value cannot end the
-/// line, nor control the terminal that it is read on.
+/// Makes one line of each event, whatever is in it: who chose a component's name, a file's or a
+/// field's value cannot end the line, nor control the terminal that it is read on.
 #[derive(Clone, Copy, Debug)]
 struct Sink(Option<LogFormat>);
 
@@ -86,7 +98,11 @@ impl io::Write for Sink {
             Ok(()) if is_trail() => match LOST.swap(0, Ordering::Relaxed) {
                 0 => {}
                 lost => {
-                    tracing::error!(event = "lost", lost, "{lost} records before the last could not be written");
+                    tracing::error!(
+                        event = "lost",
+                        lost,
+                        "{lost} records before the last could not be written"
+                    );
                     if !is_written() {
                         LOST.fetch_add(lost, Ordering::Relaxed);
                     }
@@ -126,7 +142,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut message = Message(String::new());
         event.record(&mut message);
         writeln!(writer, "udping-host: {}", message.0)

@@ -1,4 +1,5 @@
-//! This process itself: its rights, signals, output, files and exit code. It knows nothing of components.
+//! This process itself: its rights, signals, output, files and exit code. It knows nothing of
+//! components.
 
 pub mod activation;
 pub mod allocator;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 
-/// Those that its interfaces have now, but for loopback, whose whole range is this machine's. In a network namespace, those of
-/// the namespace.
+/// Those that its interfaces have now, but for loopback, whose whole range is this machine's. In a
+/// network namespace, those of the namespace.
 #[cfg(unix)]
 pub fn read() -> io::Result<HashSet<IpAddr>> {
     let interfaces = nix::ifaddrs::getifaddrs()?;

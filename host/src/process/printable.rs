@@ -1,9 +1,10 @@
-//! Text that others have chosen, made safe to print: no control character of it reaches a terminal, or ends a line.
+//! Text that others have chosen, made safe to print: no control character of it reaches a terminal,
+//! or ends a line.
 
 use std::fmt::{self, Display, Formatter, Write};
 
-/// Displays as what is in it, with characters that control a terminal, end a line or change the direction of text replaced by
-/// their escapes, as Rust writes them: `\n`, `\u{1b}`.
+/// Displays as what is in it, with characters that control a terminal, end a line or change the
+/// direction of text replaced by their escapes, as Rust writes them: `\n`, `\u{1b}`.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<T>(pub T);
 
@@ -13,8 +14,8 @@ impl<T: Display> Display for Printable<T> {
     }
 }
 
-/// Displays as JSON which holds such characters as they are, with them replaced by JSON's escapes. They can stand in strings
-/// alone: the value is the same.
+/// Displays as JSON which holds such characters as they are, with them replaced by JSON's escapes.
+/// They can stand in strings alone: the value is the same.
 #[derive(Clone, Copy, Debug)]
 pub struct PrintableJson<T>(pub T);
 
@@ -24,8 +25,9 @@ impl<T: Display> Display for PrintableJson<T> {
     }
 }
 
-/// Whether a character is not to be printed as it is: controls (C0, C1 and DEL), line and paragraph separators, and characters
-/// that nobody sees but that change how others are shown, those that turn the direction of text above all.
+/// Whether a character is not to be printed as it is: controls (C0, C1 and DEL), line and paragraph
+/// separators, and characters that nobody sees but that change how others are shown, those that
+/// turn the direction of text above all.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -38,8 +40,9 @@ pub fn is_unprintable(c: char) -> bool {
         )
 }
 
-/// Any bytes as text from which they can be told again: what is UTF-8 and printable stands as it is, but for backslashes, which
-/// are doubled; all else is escaped, and bytes that are not UTF-8 as `\xff`.
+/// Any bytes as text from which they can be told again: what is UTF-8 and printable stands as it
+/// is, but for backslashes, which are doubled; all else is escaped, and bytes that are not UTF-8 as
+/// `\xff`.
 pub fn bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -91,17 +94,33 @@ impl<W: Write> Write for Escaping<'_, W> {
 mod tests {
     use super::*;
 
-    const CONTROLS: [char; 12] =
-        ['\0', '\n', '\r', '\x1b', '\x7f', '\u{85}', '\u{9b}', '\u{202e}', '\u{2028}', '\u{2029}', '\u{2066}', '\u{e0041}'];
+    const CONTROLS: [char; 12] = [
+        '\0',
+        '\n',
+        '\r',
+        '\x1b',
+        '\x7f',
+        '\u{85}',
+        '\u{9b}',
+        '\u{202e}',
+        '\u{2028}',
+        '\u{2029}',
+        '\u{2066}',
+        '\u{e0041}',
+    ];
 
     #[test]
     fn controls_are_replaced_and_text_of_any_language_is_not() {
         for c in CONTROLS {
             let shown = Printable(format!("a{c}b")).to_string();
-            assert!(shown.starts_with("a\\") && shown.ends_with('b') && !shown.contains(c), "{shown}");
+            assert!(
+                shown.starts_with("a\\") && shown.ends_with('b') && !shown.contains(c),
+                "{shown}"
+            );
         }
         assert_eq!(Printable("a\nudping-host: \x1b[2J").to_string(), r"a\nudping-host: \u{1b}[2J");
-        for text in ["", "plain", "größe, 大きさ, גודל, می\u{200c}خواهم", "C:\\x y\"z'"] {
+        for text in ["", "plain", "größe, 大きさ, גודל, می\u{200c}خواهم", "C:\\x y\"z'"]
+        {
             assert_eq!(Printable(text).to_string(), text);
         }
     }

@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP: the first stops the component, the second ends the process. SIGQUIT asks for a report.
+//! SIGINT, SIGTERM and SIGHUP: the first stops the component, the second ends the process. SIGQUIT
+//! asks for a report.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::process::exit::Exit;
 
-/// Signals that come so soon after the first are the first: `timeout` of the GNU coreutils signals its child, and then its
-/// process group, which the child is part of.
+/// Signals that come so soon after the first are the first: `timeout` of the GNU coreutils signals
+/// its child, and then its process group, which the child is part of.
 pub const AS_ONE: Duration = Duration::from_millis(200);
 
 /// A signal that stops a run.
@@ -70,8 +71,8 @@ impl Stop {
         Self(watch::Sender::new(Asked::default()))
     }
 
-    /// Raised at the first of `signals` from now on. At the second, `done` ends the process, on a thread of its own, so that a
-    /// component that spins or blocks cannot prevent it.
+    /// Raised at the first of `signals` from now on. At the second, `done` ends the process, on a
+    /// thread of its own, so that a component that spins or blocks cannot prevent it.
     ///
     /// # Errors
     ///
@@ -150,7 +151,8 @@ impl Reports {
 
 pub use system::{Error, Held};
 
-/// On Unix, signals are blocked in every thread, and one waits for them: unlike a handler, it may do anything.
+/// On Unix, signals are blocked in every thread, and one waits for them: unlike a handler, it may
+/// do anything.
 #[cfg(unix)]
 mod system {
     use std::io;
@@ -168,8 +170,9 @@ mod system {
     pub struct Held(SigSet);
 
     impl Held {
-        /// Holds them back on this thread, and on those that it starts from now on. To be called before there are others: a
-        /// signal would end the process there. Where `reports`, SIGQUIT is one of them.
+        /// Holds them back on this thread, and on those that it starts from now on. To be called
+        /// before there are others: a signal would end the process there. Where `reports`, SIGQUIT
+        /// is one of them.
         ///
         /// # Errors
         ///
@@ -190,7 +193,10 @@ mod system {
         }
 
         /// Calls `at` with each, on a thread of its own. `None` is a request for a report.
-        pub(super) fn watch(self, mut at: impl FnMut(Option<Signal>) + Send + 'static) -> io::Result<()> {
+        pub(super) fn watch(
+            self,
+            mut at: impl FnMut(Option<Signal>) + Send + 'static,
+        ) -> io::Result<()> {
             let work = move || {
                 // It fails for a signal that does not exist.
                 while let Ok(number) = self.0.wait() {
@@ -224,7 +230,10 @@ mod system {
             Ok(Self)
         }
 
-        pub(super) fn watch(self, mut at: impl FnMut(Option<Signal>) + Send + 'static) -> Result<(), Error> {
+        pub(super) fn watch(
+            self,
+            mut at: impl FnMut(Option<Signal>) + Send + 'static,
+        ) -> Result<(), Error> {
             ctrlc::set_handler(move || at(Some(Signal::Interrupt)))
         }
     }

@@ -1,11 +1,13 @@
-//! Standard error, where what this program says and what a component writes stand on lines of their own.
+//! Standard error, where what this program says and what a component writes stand on lines of their
+//! own.
 
 #[cfg(not(unix))]
 use std::io::IsTerminal as _;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Whether a component has left a line open in the file that standard error is. Who holds it may write there.
+/// Whether a component has left a line open in the file that standard error is. Who holds it may
+/// write there.
 static OPEN_LINE: Mutex<bool> = Mutex::new(false);
 
 /// That, for as long as nothing else is to be written there.
@@ -44,7 +46,10 @@ pub fn is_standard_output() -> bool {
         static ONE: OnceLock<bool> = OnceLock::new();
         *ONE.get_or_init(|| {
             let file = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
-            let files = (rustix::fs::fstat(io::stdout()).map(file), rustix::fs::fstat(io::stderr()).map(file));
+            let files = (
+                rustix::fs::fstat(io::stdout()).map(file),
+                rustix::fs::fstat(io::stderr()).map(file),
+            );
             matches!(files, (Ok(out), Ok(err)) if out == err)
         })
     }

@@ -1,8 +1,9 @@
-//! Standard output, written to without waiting for its reader: a component that has other work can do it meanwhile.
+//! Standard output, written to without waiting for its reader: a component that has other work can
+//! do it meanwhile.
 //!
-//! A pipe or a terminal is opened once more, by which the mode of that opening alone changes: other processes share the
-//! other one, and go on to wait. Where that is not permitted, and for all else, it is written to as ever: a file never makes one
-//! wait for long.
+//! A pipe or a terminal is opened once more, by which the mode of that opening alone changes: other
+//! processes share the other one, and go on to wait. Where that is not permitted, and for all else,
+//! it is written to as ever: a file never makes one wait for long.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -43,7 +44,11 @@ fn reopened() -> Option<File> {
         return None;
     }
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    OpenOptions::new().write(true).custom_flags(flags.bits().cast_signed()).open("/proc/self/fd/1").ok()
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open("/proc/self/fd/1")
+        .ok()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -110,7 +115,8 @@ pub async fn drained() {
 async fn writable() {
     use tokio::net::unix::pipe::Sender;
 
-    /// How long to wait where it cannot be told: as where two instances of one thread wait for the same reader.
+    /// How long to wait where it cannot be told: as where two instances of one thread wait for the
+    /// same reader.
     const PAUSE: Duration = Duration::from_millis(10);
 
     let file = outlet().file.as_ref().and_then(|file| file.try_clone().ok());
@@ -133,7 +139,9 @@ pub fn finish() -> io::Result<()> {
         {
             use rustix::event::{PollFd, PollFlags, poll};
 
-            let Some(file) = outlet().file.as_ref().and_then(|file| file.try_clone().ok()) else { return Ok(()) };
+            let Some(file) = outlet().file.as_ref().and_then(|file| file.try_clone().ok()) else {
+                return Ok(());
+            };
             // An interruption is one more look.
             let _ = poll(&mut [PollFd::new(&file, PollFlags::OUT)], None);
         }

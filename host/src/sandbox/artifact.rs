@@ -30,25 +30,35 @@ pub enum Source {
 impl Source {
     /// The built-in component called `text`, else the file of that path.
     pub fn new(text: PathBuf) -> Self {
-        match udping_components::ALL.into_iter().find(|component| text == Path::new(component.name)) {
+        match udping_components::ALL.into_iter().find(|component| text == Path::new(component.name))
+        {
             Some(component) => Self::BuiltIn(component),
             None => Self::File(text),
         }
     }
 
-    /// What messages call it: the file's name without its folder, and without what must not be printed.
+    /// What messages call it: the file's name without its folder, and without what must not be
+    /// printed.
     pub fn name(&self) -> String {
         match self {
             Self::BuiltIn(component) => component.name.to_owned(),
-            Self::File(path) => Printable(path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()).to_string(),
+            Self::File(path) => {
+                Printable(path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
+                    .to_string()
+            }
         }
     }
 
-    /// What can be run of it: so far it is known only that it starts as a component, or machine code, does.
+    /// What can be run of it: so far it is known only that it starts as a component, or machine
+    /// code, does.
     pub fn read(&self) -> Result<Artifact, ArtifactError> {
         match self {
-            Self::BuiltIn(component) => Ok(Artifact::Compiled(MachineCode(udping_compiled::of(*component).into()))),
-            Self::File(path) => read_file(path).map_err(|problem| ArtifactError { path: path.clone(), problem }),
+            Self::BuiltIn(component) => {
+                Ok(Artifact::Compiled(MachineCode(udping_compiled::of(*component).into())))
+            }
+            Self::File(path) => {
+                read_file(path).map_err(|problem| ArtifactError { path: path.clone(), problem })
+            }
         }
     }
 
@@ -92,8 +102,8 @@ impl Artifact {
     }
 }
 
-/// Machine code that this user may as well run: it is part of this program, this host compiled it, or nobody but this user and
-/// root could write it.
+/// Machine code that this user may as well run: it is part of this program, this host compiled it,
+/// or nobody but this user and root could write it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MachineCode(Cow<'static, [u8]>);
 
@@ -187,7 +197,8 @@ pub enum Advice {
 }
 
 impl Advice {
-    /// By what stands in the module: the name of what it imports, and that of the section that says what it is the core of.
+    /// By what stands in the module: the name of what it imports, and that of the section that says
+    /// what it is the core of.
     fn of(module: &[u8]) -> Self {
         let has = |name: &[u8]| module.windows(name.len()).any(|window| window == name);
         if has(b"wasi_snapshot_preview1") || has(b"wasi_unstable") {
@@ -223,10 +234,12 @@ fn read_file(path: &Path) -> Result<Artifact, Problem> {
     }
 }
 
-/// How much of a core module is read, to tell what it is for: imports stand near its start, but sections of tools may not.
+/// How much of a core module is read, to tell what it is for: imports stand near its start, but
+/// sections of tools may not.
 const MODULE_READ: u64 = 8 << 20;
 
-/// Reads a component, and no more than its first 8 bytes where those tell that it is none, but for a core module.
+/// Reads a component, and no more than its first 8 bytes where those tell that it is none, but for
+/// a core module.
 fn read(file: &mut impl Read) -> Result<(Kind, Vec<u8>), Problem> {
     let mut bytes = Vec::with_capacity(LIKELY_SIZE);
     file.take(8).read_to_end(&mut bytes)?;
@@ -251,7 +264,8 @@ enum Kind {
     MachineCode,
 }
 
-/// For WebAssembly `\0asm`, a version, and a layer: 0 for core modules, 1 for components (component model, Binary.md).
+/// For WebAssembly `\0asm`, a version, and a layer: 0 for core modules, 1 for components (component
+/// model, Binary.md).
 fn check_preamble(start: &[u8]) -> Result<Kind, Problem> {
     match start {
         [] => Err(Problem::Empty),
@@ -281,7 +295,9 @@ mod tests {
         assert!(problem(b"\0asm\x01\0\0\0\0\0").starts_with("is a core module"));
         let module = |rest: &[u8]| problem(&[b"\0asm\x01\0\0\0", rest].concat());
         assert!(module(b"..wasi_snapshot_preview1..").contains("for WASI 0.1 (wasip1)"));
-        assert!(module(b"..component-type:x..").ends_with("`wasm-tools component new` makes one of it"));
+        assert!(
+            module(b"..component-type:x..").ends_with("`wasm-tools component new` makes one of it")
+        );
         assert!(module(b"..env..").ends_with("as `cargo build --target wasm32-wasip2` does"));
         let component = b"\0asm\x0d\0\x01\0rest";
         assert_eq!(read(&mut &component[..]).unwrap(), (Kind::Component, component.to_vec()));
@@ -292,7 +308,10 @@ mod tests {
     fn an_endless_file_is_not_read_for_ever() {
         assert_eq!(read(&mut io::repeat(0)).unwrap_err().to_string(), "is not WebAssembly");
         let mut component_without_end = b"\0asm\x0d\0\x01\0".chain(io::repeat(0));
-        assert_eq!(read(&mut component_without_end).unwrap_err().to_string(), "is larger than 64 MiB");
+        assert_eq!(
+            read(&mut component_without_end).unwrap_err().to_string(),
+            "is larger than 64 MiB"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Ends the process at a deadline, whatever its threads are blocked in: a write to a pipe whose reader sleeps takes no notice
-//! of timers.
+//! Ends the process at a deadline, whatever its threads are blocked in: a write to a pipe whose
+//! reader sleeps takes no notice of timers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use crate::process::exit::Exit;
 use udping_permissions::limits::LimitExceeded;
 
-/// How much later than a limit says the process is ended from outside: in good order it ends by itself.
+/// How much later than a limit says the process is ended from outside: in good order it ends by
+/// itself.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long it may then take to say why: whoever reads that may sleep, too.
@@ -39,7 +40,8 @@ struct Entry {
 }
 
 impl Enforcer {
-    /// Without any deadline yet. `tell` gets the limit that ended the process, unless it was told of already.
+    /// Without any deadline yet. `tell` gets the limit that ended the process, unless it was told
+    /// of already.
     pub fn new(tell: impl Fn(Option<LimitExceeded>, Exit) + Send + Sync + 'static) -> Self {
         let inner = Inner {
             deadlines: Mutex::default(),
@@ -114,7 +116,9 @@ impl Enforcer {
 
 impl fmt::Debug for Enforcer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Enforcer").field("deadlines", &self.deadlines().len()).finish_non_exhaustive()
+        f.debug_struct("Enforcer")
+            .field("deadlines", &self.deadlines().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +130,8 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// It has ended. Where that was too late, the process is being ended, and the caller has nothing more to say.
+    /// It has ended. Where that was too late, the process is being ended, and the caller has
+    /// nothing more to say.
     pub fn is_met(self) -> bool {
         let mut deadlines = self.enforcer.deadlines();
         let before = deadlines.len();

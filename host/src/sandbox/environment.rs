@@ -1,5 +1,6 @@
-//! `wasi:cli/environment`: the variables of a component, asked for afresh at each call, since some of them change while it runs.
-//! `udping_cli::contract` says which ones this host sets, and what they mean.
+//! `wasi:cli/environment`: the variables of a component, asked for afresh at each call, since some
+//! of them change while it runs. `udping_cli::contract` says which ones this host sets, and what
+//! they mean.
 
 use std::sync::Arc;
 
@@ -44,15 +45,17 @@ impl Environment {
 
     /// Gives a variable another value, and has everybody told who asked for [`Self::changes`].
     pub fn set(&self, variable: (String, String)) {
-        self.0.send_if_modified(|variables| match variables.iter_mut().find(|(name, _)| *name == variable.0) {
-            Some(known) if *known == variable => false,
-            Some(known) => {
-                *known = variable;
-                true
-            }
-            None => {
-                variables.push(variable);
-                true
+        self.0.send_if_modified(|variables| {
+            match variables.iter_mut().find(|(name, _)| *name == variable.0) {
+                Some(known) if *known == variable => false,
+                Some(known) => {
+                    *known = variable;
+                    true
+                }
+                None => {
+                    variables.push(variable);
+                    true
+                }
             }
         });
     }
@@ -112,7 +115,10 @@ pub struct EnvironmentView<'a> {
 }
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
-pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> EnvironmentView<'_>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: Send>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> EnvironmentView<'_>,
+) -> wasmtime::Result<()> {
     environment::add_to_linker::<_, InState>(linker, view)
 }
 
@@ -126,7 +132,8 @@ impl environment::Host for EnvironmentView<'_> {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
         let mut variables = self.environment.variables();
         if self.notices {
-            variables.push((contract::UDPING_NOTICES.to_owned(), contract::NOTICES_ON_STDIN.to_owned()));
+            variables
+                .push((contract::UDPING_NOTICES.to_owned(), contract::NOTICES_ON_STDIN.to_owned()));
             variables.extend(facts::variables(self.sockets, self.guard));
         }
         Ok(variables)

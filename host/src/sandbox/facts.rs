@@ -1,5 +1,5 @@
-//! Facts of this host that a component reads by `wasi:cli/environment`'s `get-environment`, answered afresh at each call: those of
-//! `udping_cli::contract`.
+//! Facts of this host that a component reads by `wasi:cli/environment`'s `get-environment`,
+//! answered afresh at each call: those of `udping_cli::contract`.
 
 #[cfg(unix)]
 use std::io;

@@ -38,7 +38,9 @@ pub enum LoadError {
     #[error("was not compiled by and for this host, compile it again: {0}")]
     Foreign(String),
     /// It has to be compiled, and this host cannot.
-    #[error("is not compiled, and this udping-host has no compiler: make a .cwasm of it by `udping-host compile` elsewhere")]
+    #[error(
+        "is not compiled, and this udping-host has no compiler: make a .cwasm of it by `udping-host compile` elsewhere"
+    )]
     NoCompiler,
     /// Its compilation was stopped at a limit.
     #[error(transparent)]
@@ -59,7 +61,9 @@ pub enum LoadError {
     #[error("cannot be run here: {0}")]
     Import(String),
     /// It is for another version of WASI, which this name is of.
-    #[error("is a component for WASI {version} ({name}), and this host serves WASI 0.2: build it for that (wasm32-wasip2)")]
+    #[error(
+        "is a component for WASI {version} ({name}), and this host serves WASI 0.2: build it for that (wasm32-wasip2)"
+    )]
     OtherWasi {
         /// Such as 0.3.
         version: String,
@@ -72,14 +76,16 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// The first of a component's names that is of another version of WASI than 0.2, if one is. A patch version is none.
+    /// The first of a component's names that is of another version of WASI than 0.2, if one is. A
+    /// patch version is none.
     pub fn other_wasi<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
         names.find_map(|name| {
             let (_, version) = name.strip_prefix("wasi:")?.split_once('@')?;
             let mut numbers = version.splitn(3, '.');
             let (major, minor) = (numbers.next()?, numbers.next()?);
             let version = format!("{major}.{minor}");
-            (version != "0.2").then(|| Self::OtherWasi { version, name: Printable(name).to_string() })
+            (version != "0.2")
+                .then(|| Self::OtherWasi { version, name: Printable(name).to_string() })
         })
     }
 }
@@ -108,15 +114,17 @@ impl Sandbox {
 
     /// Makes of machine code what can be linked.
     pub fn load(&self, code: &MachineCode) -> Result<Loaded, LoadError> {
-        // SAFETY: a `MachineCode` is what a compiler wrote: it is part of this program, or of a file that only who runs
-        // this program, or root, could write, and who can write such a file can run code as this user anyway. Code for
-        // another version, configuration or processor is found out by wasmtime and refused.
+        // SAFETY: a `MachineCode` is what a compiler wrote: it is part of this program, or of a
+        // file that only who runs this program, or root, could write, and who can write such a file
+        // can run code as this user anyway. Code for another version, configuration or processor is
+        // found out by wasmtime and refused.
         #[expect(unsafe_code, reason = "wasmtime runs compiled code as it is")]
         let component = unsafe { Component::deserialize(&self.engine, code.bytes()) };
         let component = component.map_err(|error| LoadError::Foreign(first_line(&error)))?;
         Ok(Loaded {
             component,
-            footprint: footprint::of(code).ok_or_else(|| LoadError::Foreign("it has no description".to_owned()))?,
+            footprint: footprint::of(code)
+                .ok_or_else(|| LoadError::Foreign("it has no description".to_owned()))?,
         })
     }
 
@@ -125,13 +133,19 @@ impl Sandbox {
         let other_or = |error: LoadError| {
             let outside = loaded.component.component_type();
             let names = outside.imports(&self.engine).map(|(name, _)| name.to_owned());
-            let names: Vec<_> = names.chain(outside.exports(&self.engine).map(|(name, _)| name.to_owned())).collect();
+            let names: Vec<_> = names
+                .chain(outside.exports(&self.engine).map(|(name, _)| name.to_owned()))
+                .collect();
             LoadError::other_wasi(names.iter().map(String::as_str)).unwrap_or(error)
         };
         let pre = self.linker.instantiate_pre(&loaded.component);
         let pre = pre.map_err(|error| other_or(LoadError::Import(first_line(&error))))?;
         let command = CommandPre::new(pre).map_err(|_| other_or(LoadError::NoProgram))?;
-        Ok(Program { command, footprint: loaded.footprint, declares_notices: loaded.declares_notices(&self.engine) })
+        Ok(Program {
+            command,
+            footprint: loaded.footprint,
+            declares_notices: loaded.declares_notices(&self.engine),
+        })
     }
 }
 
@@ -145,7 +159,10 @@ pub struct Loaded {
 impl Loaded {
     /// Whether it takes standard input for notices ([`contract`]).
     pub fn declares_notices(&self, engine: &Engine) -> bool {
-        self.component.component_type().exports(engine).any(|(name, _)| name.starts_with(contract::EXPORT))
+        self.component
+            .component_type()
+            .exports(engine)
+            .any(|(name, _)| name.starts_with(contract::EXPORT))
     }
 }
 
@@ -223,7 +240,8 @@ pub struct Stopped {
 }
 
 impl Program {
-    /// Has its instances interrupted from time to time, as their limits ask for, and the deadlines of `enforcer` held.
+    /// Has its instances interrupted from time to time, as their limits ask for, and the deadlines
+    /// of `enforcer` held.
     ///
     /// # Errors
     ///
@@ -241,8 +259,9 @@ impl Program {
         }
     }
 
-    /// Runs an instance to its end. Where it is given notices, they say when its environment changes, and when `stop` is raised
-    /// or a report asked for. One that cannot know that it is to stop, or does not end in time, is ended.
+    /// Runs an instance to its end. Where it is given notices, they say when its environment
+    /// changes, and when `stop` is raised or a report asked for. One that cannot know that it is to
+    /// stop, or does not end in time, is ended.
     pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: &Stop) -> Outcome
     where
         Out: StdoutStream + 'static,
@@ -302,18 +321,25 @@ impl Program {
 }
 
 impl Outcome {
-    /// Who keeps to the [`contract`] leaves by `wasi:cli/exit` where it could not run; to all others that is one way to fail.
-    fn of(result: wasmtime::Result<Result<(), ()>>, limits: &Limits, declares_notices: bool) -> Self {
+    /// Who keeps to the [`contract`] leaves by `wasi:cli/exit` where it could not run; to all
+    /// others that is one way to fail.
+    fn of(
+        result: wasmtime::Result<Result<(), ()>>,
+        limits: &Limits,
+        declares_notices: bool,
+    ) -> Self {
         match result {
             Ok(Ok(())) => Self::Succeeded,
             Ok(Err(())) => Self::Failed,
-            Err(error) => match (error.downcast_ref::<I32Exit>(), LimitExceeded::of(&error, limits)) {
-                (Some(I32Exit(0)), _) => Self::Succeeded,
-                (Some(_), _) if declares_notices => Self::GaveUp,
-                (Some(_), _) => Self::Failed,
-                (None, Some(struck)) => Self::Limited(struck),
-                (None, None) => Self::Trapped(trap(&error)),
-            },
+            Err(error) => {
+                match (error.downcast_ref::<I32Exit>(), LimitExceeded::of(&error, limits)) {
+                    (Some(I32Exit(0)), _) => Self::Succeeded,
+                    (Some(_), _) if declares_notices => Self::GaveUp,
+                    (Some(_), _) => Self::Failed,
+                    (None, Some(struck)) => Self::Limited(struck),
+                    (None, None) => Self::Trapped(trap(&error)),
+                }
+            }
         }
     }
 }
@@ -321,7 +347,8 @@ impl Outcome {
 /// How many of the innermost functions a trap names.
 const FRAMES: usize = 24;
 
-/// What a trap was, and in which functions, the innermost first. They have names where the component has them.
+/// What a trap was, and in which functions, the innermost first. They have names where the
+/// component has them.
 fn trap(error: &wasmtime::Error) -> String {
     let reason = error.root_cause().to_string();
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
@@ -363,7 +390,11 @@ mod tests {
             (Outcome::GaveUp, 1, Exit::Refused),
             (Outcome::Trapped(String::new()), 0, Exit::Trapped),
             (Outcome::Trapped(String::new()), 1, Exit::Refused),
-            (Outcome::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }), 1, Exit::Terminated),
+            (
+                Outcome::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }),
+                1,
+                Exit::Terminated,
+            ),
             (Outcome::Stopped(Stopped { signal: None, could_know: true }), 0, Exit::Success),
             (Outcome::Limited(LimitExceeded::Sockets(1)), 1, Exit::Limited),
         ] {

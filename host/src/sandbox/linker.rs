@@ -1,8 +1,9 @@
-//! The interfaces that components are served: WASI 0.2's command world, with our own environment, UDP, refusal of TCP, name
-//! lookup, waiting and, on Linux, monotonic clock.
+//! The interfaces that components are served: WASI 0.2's command world, with our own environment,
+//! UDP, refusal of TCP, name lookup, waiting and, on Linux, monotonic clock.
 //!
-//! Each is listed, rather than all added and some replaced: a linker takes the newest patch version of an interface, so a
-//! replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component that asks for another than 0.2.0.
+//! Each is listed, rather than all added and some replaced: a linker takes the newest patch version
+//! of an interface, so a replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component
+//! that asks for another than 0.2.0.
 
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -54,11 +55,16 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
 
-    sockets::network::add_to_linker::<_, WasiSockets>(l, &(&LinkOptions::default()).into(), State::sockets)?;
+    sockets::network::add_to_linker::<_, WasiSockets>(
+        l,
+        &(&LinkOptions::default()).into(),
+        State::sockets,
+    )?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     wasi_datagram::add_to_linker(l, State::network)?;
 
-    // What a standard library imports whether its program uses it or not. There are no files, and TCP is never granted.
+    // What a standard library imports whether its program uses it or not. There are no files, and
+    // TCP is never granted.
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
     tcp::add_to_linker(l, State::network)?;

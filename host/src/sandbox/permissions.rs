@@ -1,5 +1,5 @@
-//! What one instance may do, as [`udping_permissions`] has it: the grants, asked through the guard, and the limits that sockets and
-//! names fall under.
+//! What one instance may do, as [`udping_permissions`] has it: the grants, asked through the guard,
+//! and the limits that sockets and names fall under.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,10 @@ use udping_harden::BindCapability;
 use udping_permissions::guard::{Gate, Guard, Turn};
 use udping_permissions::limits::{Activity, LimitExceeded, Limits, Lookups};
 use udping_permissions::names::Names;
-use wasi_datagram::{Batch, Operation, Permissions, Resolution, ResolveError, SendDecision, SocketId, SocketPermissions};
+use wasi_datagram::{
+    Batch, Operation, Permissions, Resolution, ResolveError, SendDecision, SocketId,
+    SocketPermissions,
+};
 
 /// The permissions of one instance.
 pub struct InstancePermissions {
@@ -55,14 +58,22 @@ impl InstancePermissions {
 impl Permissions for InstancePermissions {
     fn open(&self) -> wasmtime::Result<()> {
         let open = self.sockets.fetch_add(1, Ordering::Relaxed) + 1;
-        if open > self.most_sockets { Err(LimitExceeded::Sockets(self.most_sockets).into()) } else { Ok(()) }
+        if open > self.most_sockets {
+            Err(LimitExceeded::Sockets(self.most_sockets).into())
+        } else {
+            Ok(())
+        }
     }
 
     fn close(&self) {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn permit_bind(&self, local: SocketAddr, socket: SocketId) -> Option<Box<dyn SocketPermissions>> {
+    fn permit_bind(
+        &self,
+        local: SocketAddr,
+        socket: SocketId,
+    ) -> Option<Box<dyn SocketPermissions>> {
         self.guard.permit_bind(local).then(|| {
             let gate = Gate::new(self.guard.clone(), local, socket);
             let (activity, bind_capability) = (self.activity.clone(), self.bind_capability.clone());
@@ -86,7 +97,8 @@ impl Permissions for InstancePermissions {
             self.guard.over_lookups(&name, self.lookups.most());
             return Resolution::Known(Err(ResolveError::Temporary));
         }
-        let (names, resolver, guard) = (self.names.clone(), self.resolver.clone(), self.guard.clone());
+        let (names, resolver, guard) =
+            (self.names.clone(), self.resolver.clone(), self.guard.clone());
         Resolution::Asked(Box::pin(async move {
             let (resolved, has_changed) = names.note(&name, resolver.resolve(name.as_str()).await);
             if has_changed {

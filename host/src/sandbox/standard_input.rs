@@ -1,4 +1,5 @@
-//! What a component reads from standard input: nothing, this process's own, or notices (`udping_cli::contract`).
+//! What a component reads from standard input: nothing, this process's own, or notices
+//! (`udping_cli::contract`).
 
 use std::future::{Future, pending};
 use std::io;
@@ -51,7 +52,8 @@ pub fn open(input: Input) -> (Stdin, Notifier) {
         Input::Empty => (Stream::Empty, None),
         Input::Own => (Stream::Own, None),
         Input::Notices => {
-            // A notice waits for the instance to read the one before: what happens more than once by then is told once.
+            // A notice waits for the instance to read the one before: what happens more than once
+            // by then is told once.
             let (guest, host) = duplex(contract::ENVIRONMENT.len() + 1);
             (Stream::Notices(AsyncStdinStream::new(guest)), Some(host))
         }
@@ -60,9 +62,15 @@ pub fn open(input: Input) -> (Stdin, Notifier) {
 }
 
 impl Notifier {
-    /// Writes a notice for each change and each request for a report until `stop` resolves; then standard input ends. Whether
-    /// the instance can know that: whether it is given notices, and has asked for standard input.
-    pub async fn notify(self, mut changes: Changes, mut reports: Reports, stop: impl Future<Output = ()>) -> bool {
+    /// Writes a notice for each change and each request for a report until `stop` resolves; then
+    /// standard input ends. Whether the instance can know that: whether it is given notices, and
+    /// has asked for standard input.
+    pub async fn notify(
+        self,
+        mut changes: Changes,
+        mut reports: Reports,
+        stop: impl Future<Output = ()>,
+    ) -> bool {
         let Some(mut stdin) = self.stdin else {
             stop.await;
             return false;
@@ -116,7 +124,8 @@ mod tests {
     use crate::process::signals::{Signal, Stop};
     use crate::sandbox::environment::Environment;
 
-    /// What an instance that reads its standard input to the end finds there, and whether it can know that it is to stop.
+    /// What an instance that reads its standard input to the end finds there, and whether it can
+    /// know that it is to stop.
     async fn notices(input: Input, reads: bool) -> (Vec<u8>, bool) {
         let (stdin, notifier) = open(input);
         let (environment, stop) = (Environment::new([]), Stop::never());

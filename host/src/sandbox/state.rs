@@ -31,7 +31,8 @@ pub struct State {
 }
 
 impl State {
-    /// The state of an instance that has not run yet, and that gets those arguments and variables, and notices or none.
+    /// The state of an instance that has not run yet, and that gets those arguments and variables,
+    /// and notices or none.
     pub fn new(
         wasi: WasiCtx,
         (arguments, environment, notices): (Vec<String>, Arc<Environment>, bool),
@@ -66,7 +67,13 @@ impl State {
     /// What the interface of arguments and variables sees.
     pub fn environment(&mut self) -> EnvironmentView<'_> {
         let Self { environment, arguments, notices, sockets, permissions, .. } = self;
-        EnvironmentView { environment, arguments, notices: *notices, sockets, guard: &permissions.guard }
+        EnvironmentView {
+            environment,
+            arguments,
+            notices: *notices,
+            sockets,
+            guard: &permissions.guard,
+        }
     }
 
     /// What the network sees.

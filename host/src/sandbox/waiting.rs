@@ -7,7 +7,10 @@ use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 use udping_permissions::limits::Compute;
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
-pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> WaitingView<'_>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: Send>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> WaitingView<'_>,
+) -> wasmtime::Result<()> {
     poll::add_to_linker::<_, Waiting>(linker, view)
 }
 
@@ -27,8 +30,8 @@ pub struct WaitingView<'a> {
     pub calls: &'a mut u32,
 }
 
-/// Calls after which others get their turn, although the guest never had to wait: else one that asks again and again for what is
-/// ready keeps the reactor from all that it has not heard of.
+/// Calls after which others get their turn, although the guest never had to wait: else one that
+/// asks again and again for what is ready keeps the reactor from all that it has not heard of.
 const CALLS: u32 = 64;
 
 impl WaitingView<'_> {

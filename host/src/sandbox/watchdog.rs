@@ -1,4 +1,5 @@
-//! The thread that looks at everything else: a guest that spins, or a call that blocks, leaves no other.
+//! The thread that looks at everything else: a guest that spins, or a call that blocks, leaves no
+//! other.
 
 use std::io;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use crate::sandbox::enforcer::Enforcer;
 /// How often guests and deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Interrupts every guest of an engine from time to time, so that its host can look at it, and others get their turn; and
-/// ends the process where a deadline of the enforcer's has passed.
+/// Interrupts every guest of an engine from time to time, so that its host can look at it, and
+/// others get their turn; and ends the process where a deadline of the enforcer's has passed.
 #[derive(Debug)]
 pub struct Watchdog {
     over: Arc<AtomicBool>,
@@ -33,7 +34,8 @@ impl Watchdog {
                 enforcer.check(Instant::now());
             }
         };
-        let thread = thread::Builder::new().name("watchdog".to_owned()).stack_size(64 << 10).spawn(work)?;
+        let thread =
+            thread::Builder::new().name("watchdog".to_owned()).stack_size(64 << 10).spawn(work)?;
         Ok(Self { over, thread: Some(thread) })
     }
 }

@@ -1,8 +1,9 @@
 //! Two builds of udping-host beside each other: what a change cost.
 //!
-//! Each pair of values is measured back to back, in alternating order, so that a noisy minute is both builds'. What is judged is the
-//! median of the pairs' ratios, with its confidence interval from order statistics: no assumption about how the noise is
-//! distributed, and a stall of the machine is one pair among many.
+//! Each pair of values is measured back to back, in alternating order, so that a noisy minute is
+//! both builds'. What is judged is the median of the pairs' ratios, with its confidence interval
+//! from order statistics: no assumption about how the noise is distributed, and a stall of the
+//! machine is one pair among many.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -54,7 +55,12 @@ struct Quantity {
 }
 
 const QUANTITIES: &[Quantity] = &[
-    Quantity { name: "64 B, window 256", unit: "datagrams/s", better: Better::Higher, measure: |host| rate(host, PLAIN) },
+    Quantity {
+        name: "64 B, window 256",
+        unit: "datagrams/s",
+        better: Better::Higher,
+        measure: |host| rate(host, PLAIN),
+    },
     Quantity {
         name: "64 B, one core for both",
         unit: "datagrams/s",
@@ -73,7 +79,12 @@ const QUANTITIES: &[Quantity] = &[
         better: Better::Higher,
         measure: |host| rate(host, SOURCES),
     },
-    Quantity { name: "1400 B, window 256", unit: "datagrams/s", better: Better::Higher, measure: |host| rate(host, LARGE) },
+    Quantity {
+        name: "1400 B, window 256",
+        unit: "datagrams/s",
+        better: Better::Higher,
+        measure: |host| rate(host, LARGE),
+    },
     Quantity {
         name: "RTT, one core",
         unit: "us, p50",
@@ -117,11 +128,21 @@ const QUANTITIES: &[Quantity] = &[
             Ok(server.process.resident()? as f64 / 1e6)
         },
     },
-    Quantity { name: "client, a ping every 1 ms", unit: "% of a core", better: Better::Lower, measure: client },
+    Quantity {
+        name: "client, a ping every 1 ms",
+        unit: "% of a core",
+        better: Better::Lower,
+        measure: client,
+    },
 ];
 
-const PLAIN: Load =
-    Load { size: 64, window: 256, sources: 1, segmented: false, until: Until::Time(Duration::from_millis(500)) };
+const PLAIN: Load = Load {
+    size: 64,
+    window: 256,
+    sources: 1,
+    segmented: false,
+    until: Until::Time(Duration::from_millis(500)),
+};
 const SEGMENTED: Load = Load { window: 512, segmented: true, ..PLAIN };
 const SOURCES: Load = Load { window: 1000, sources: 1000, ..PLAIN };
 const LARGE: Load = Load { size: 1400, ..PLAIN };
@@ -133,7 +154,8 @@ pub struct Compared {
     unit: &'static str,
     /// Of the base, and of the new build.
     medians: [f64; 2],
-    /// New to base, turned so that more than 1 is better: the median, and the bounds of its 95 % confidence interval.
+    /// New to base, turned so that more than 1 is better: the median, and the bounds of its 95 %
+    /// confidence interval.
     ratio: f64,
     interval: [f64; 2],
     pairs: usize,
@@ -150,14 +172,24 @@ impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, unit, medians: [base, new], ratio, interval: [low, high], .. } = self;
         let verdict = if self.is_no_worse() { "no worse" } else { "WORSE" };
-        write!(f, "| {name}, {unit} | {base:.4} | {new:.4} | {ratio:.3} | {low:.3} to {high:.3} | {verdict} |")
+        write!(
+            f,
+            "| {name}, {unit} | {base:.4} | {new:.4} | {ratio:.3} | {low:.3} to {high:.3} | {verdict} |"
+        )
     }
 }
 
 /// Measures every quantity of both builds, prints a table, and says whether none is worse.
 pub fn run(comparison: &Comparison) -> Result<bool> {
-    ensure!(comparison.pairs >= 6, "--pairs {}: an interval of 95 % takes 6 pairs or more", comparison.pairs);
-    println!("{} pairs; a ratio above 1 is better, whatever the unit; tolerated: {TOLERATED}\n", comparison.pairs);
+    ensure!(
+        comparison.pairs >= 6,
+        "--pairs {}: an interval of 95 % takes 6 pairs or more",
+        comparison.pairs
+    );
+    println!(
+        "{} pairs; a ratio above 1 is better, whatever the unit; tolerated: {TOLERATED}\n",
+        comparison.pairs
+    );
     println!("| | base | new | ratio | 95 % interval | |\n|---|---|---|---|---|---|");
     let mut none_worse = true;
     for quantity in QUANTITIES.iter().filter(|quantity| quantity.name.contains(&comparison.only)) {
@@ -196,8 +228,9 @@ fn compare(quantity: &Quantity, comparison: &Comparison) -> Result<Compared> {
     })
 }
 
-/// Which of `n` sorted values, from either end, bounds the 95 % confidence interval of the median: as many values are below it as
-/// a fair coin shows heads in `n` throws with a probability of at most 2.5 %.
+/// Which of `n` sorted values, from either end, bounds the 95 % confidence interval of the median:
+/// as many values are below it as a fair coin shows heads in `n` throws with a probability of at
+/// most 2.5 %.
 fn interval_rank(n: usize) -> usize {
     let mut probability = 0.5_f64.powi(n as i32);
     let mut below = 0.0;
@@ -252,7 +285,8 @@ fn on_core<T: Send>(core: usize, work: impl FnOnce() -> Result<T> + Send) -> Res
         rustix::thread::sched_setaffinity(None, &cores)?;
         work()
     };
-    thread::scope(|scope| scope.spawn(pinned_work).join()).map_err(|_| anyhow::anyhow!("the load panicked"))?
+    thread::scope(|scope| scope.spawn(pinned_work).join())
+        .map_err(|_| anyhow::anyhow!("the load panicked"))?
 }
 
 fn flood(server: Server, load: Load) -> Result<f64> {
@@ -261,7 +295,13 @@ fn flood(server: Server, load: Load) -> Result<f64> {
 }
 
 /// The median RTT of one client and one server of the same build.
-fn rtt(host: &Path, server: &str, client: &str, options: &[&str], interval: Duration) -> Result<f64> {
+fn rtt(
+    host: &Path,
+    server: &str,
+    client: &str,
+    options: &[&str],
+    interval: Duration,
+) -> Result<f64> {
     let mut serve = Command::new(host);
     serve.args(options).args(["server", "0", "--bind", "127.0.0.1"]);
     let server = Server::listening(&mut pinned(server, &serve));

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, MultiHeaders, SockFlag, SockProtocol, SockType, SockaddrIn, sendmmsg, socket,
+    AddressFamily, MsgFlags, MultiHeaders, SockFlag, SockProtocol, SockType, SockaddrIn, sendmmsg,
+    socket,
 };
 
 use crate::load;
@@ -24,14 +25,15 @@ const RATE: f64 = 200_000.0;
 /// Bytes of each datagram.
 const SIZE: usize = 64;
 
-/// Datagrams of one system call. They travel apart: what comes from a network card seldom travels together.
+/// Datagrams of one system call. They travel apart: what comes from a network card seldom travels
+/// together.
 const BATCH: usize = 64;
 
 /// How long before the first ping the flood starts: queues are full then.
 const BEFORE: Duration = Duration::from_millis(300);
 
-/// From one ping to the next, and how long a reply may take. With one a second it would take ten times as long to see as
-/// much.
+/// From one ping to the next, and how long a reply may take. With one a second it would take ten
+/// times as long to see as much.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Where a flood comes from.
@@ -39,32 +41,45 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub enum Sources {
     /// So many sockets, each of its own address, in turn.
     Sockets(usize),
-    /// Another address and port for each datagram, forged: what a limit for each source cannot hold.
+    /// Another address and port for each datagram, forged: what a limit for each source cannot
+    /// hold.
     Random,
 }
 
-/// The share of pings that each of `peers` answers beside a flood from `sources`, and how large that was.
-pub fn beside(names: [&'static str; 2], sources: Sources, peers: &[Peer], effort: Effort) -> Result<[Measure; 2]> {
-    let mut floods: Vec<Row> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
+/// The share of pings that each of `peers` answers beside a flood from `sources`, and how large
+/// that was.
+pub fn beside(
+    names: [&'static str; 2],
+    sources: Sources,
+    peers: &[Peer],
+    effort: Effort,
+) -> Result<[Measure; 2]> {
+    let mut floods: Vec<Row> =
+        peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
     let pings = (effort.pings / 10).max(1);
-    let answered = alternate(names[0], "% of pings, one every 100 ms", peers, effort.rounds, |peer, row| {
-        let server = peer.start()?;
-        let over = AtomicBool::new(false);
-        let (answered, rate) = thread::scope(|scope| -> Result<(usize, f64)> {
-            let flood = scope.spawn(|| flood(server.address, sources, &over));
-            thread::sleep(BEFORE);
-            let answered = ping(server.address, pings);
-            over.store(true, Ordering::Relaxed);
-            Ok((answered?, flood.join().map_err(|_| anyhow!("the flood panicked"))??))
+    let answered =
+        alternate(names[0], "% of pings, one every 100 ms", peers, effort.rounds, |peer, row| {
+            let server = peer.start()?;
+            let over = AtomicBool::new(false);
+            let (answered, rate) = thread::scope(|scope| -> Result<(usize, f64)> {
+                let flood = scope.spawn(|| flood(server.address, sources, &over));
+                thread::sleep(BEFORE);
+                let answered = ping(server.address, pings);
+                over.store(true, Ordering::Relaxed);
+                Ok((answered?, flood.join().map_err(|_| anyhow!("the flood panicked"))??))
+            })?;
+            row.values.push(100.0 * answered as f64 / pings as f64);
+            floods
+                .iter_mut()
+                .filter(|flood| flood.peer == row.peer)
+                .for_each(|flood| flood.values.push(rate));
+            Ok(())
         })?;
-        row.values.push(100.0 * answered as f64 / pings as f64);
-        floods.iter_mut().filter(|flood| flood.peer == row.peer).for_each(|flood| flood.values.push(rate));
-        Ok(())
-    })?;
     Ok([answered, Measure { name: names[1], unit: "datagrams/s sent", rows: floods }])
 }
 
-/// Sends distinct datagrams from `sources` until it is `over`, whatever comes back, and says how many a second.
+/// Sends distinct datagrams from `sources` until it is `over`, whatever comes back, and says how
+/// many a second.
 fn flood(server: SocketAddr, sources: Sources, over: &AtomicBool) -> Result<f64> {
     let mut sender = Sender::new(server, sources)?;
     let mut datagrams = vec![0; BATCH * SIZE];
@@ -93,18 +108,28 @@ impl Sender {
     fn new(server: SocketAddr, sources: Sources) -> Result<Self> {
         match (sources, server) {
             (Sources::Sockets(count), _) => {
-                // Each has an address of its own, and none that of the pings: limits are for addresses.
+                // Each has an address of its own, and none that of the pings: limits are for
+                // addresses.
                 let open = |i: usize| {
-                    let address = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 1, 1).to_bits() + i as u32);
+                    let address =
+                        Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 1, 1).to_bits() + i as u32);
                     let socket = UdpSocket::bind((address, 0))?;
                     socket.connect(server)?;
                     Ok(socket)
                 };
-                Ok(Self::Sockets { sockets: (0..count).map(open).collect::<io::Result<_>>()?, next: 0 })
+                Ok(Self::Sockets {
+                    sockets: (0..count).map(open).collect::<io::Result<_>>()?,
+                    next: 0,
+                })
             }
             (Sources::Random, SocketAddr::V4(server)) => {
                 // The header is ours: IPPROTO_RAW implies IP_HDRINCL (raw(7)).
-                let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::empty(), SockProtocol::Raw)?;
+                let socket = socket(
+                    AddressFamily::Inet,
+                    SockType::Raw,
+                    SockFlag::empty(),
+                    SockProtocol::Raw,
+                )?;
                 Ok(Self::Raw { socket, server, rng: fastrand::Rng::with_seed(1) })
             }
             (Sources::Random, SocketAddr::V6(_)) => bail!("sources are forged in IPv4 alone"),
@@ -122,19 +147,32 @@ impl Sender {
                     *next = (*next + 1) % sockets.len();
                     match load::send_batch(&sockets[*next], datagrams, SIZE) {
                         Ok(count) => sent += count,
-                        // Also where an earlier one met a closed port: connected sockets are told so.
-                        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionRefused) => {}
+                        // Also where an earlier one met a closed port: connected sockets are told
+                        // so.
+                        Err(error)
+                            if matches!(
+                                error.kind(),
+                                ErrorKind::WouldBlock | ErrorKind::ConnectionRefused
+                            ) => {}
                         Err(error) => return Err(error),
                     }
                 }
                 Ok(sent)
             }
             Self::Raw { socket, server, rng } => {
-                let packets: Vec<_> = datagrams.chunks(SIZE).map(|data| packet(forged(rng), *server, data)).collect();
+                let packets: Vec<_> =
+                    datagrams.chunks(SIZE).map(|data| packet(forged(rng), *server, data)).collect();
                 let slices: Vec<_> = packets.iter().map(|packet| [IoSlice::new(packet)]).collect();
                 let to = vec![Some(SockaddrIn::from(*server)); slices.len()];
                 let mut headers = MultiHeaders::preallocate(slices.len(), None);
-                match sendmmsg(socket.as_raw_fd(), &mut headers, &slices, to, [], MsgFlags::MSG_DONTWAIT) {
+                match sendmmsg(
+                    socket.as_raw_fd(),
+                    &mut headers,
+                    &slices,
+                    to,
+                    [],
+                    MsgFlags::MSG_DONTWAIT,
+                ) {
                     Ok(sent) => Ok(sent.count()),
                     Err(Errno::EAGAIN | Errno::ENOBUFS) => Ok(0),
                     Err(error) => Err(error.into()),
@@ -150,8 +188,8 @@ fn forged(rng: &mut fastrand::Rng) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::new(127, b.max(1), c, d), rng.u16(1..1024))
 }
 
-/// An IPv4 packet with one UDP datagram (RFC 791, RFC 768). The kernel fills in lengths, identification and the header's checksum;
-/// UDP's is 0, which is none.
+/// An IPv4 packet with one UDP datagram (RFC 791, RFC 768). The kernel fills in lengths,
+/// identification and the header's checksum; UDP's is 0, which is none.
 fn packet(from: SocketAddrV4, to: SocketAddrV4, data: &[u8]) -> Vec<u8> {
     let mut packet = Vec::with_capacity(28 + data.len());
     packet.extend([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0]);
@@ -175,7 +213,9 @@ fn ping(server: SocketAddr, count: usize) -> io::Result<usize> {
         socket.send(ping.as_bytes())?;
         due += INTERVAL;
         let mut awaited = true;
-        while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        while let Some(left) =
+            due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
             let mut reply = [0; 64];
             socket.set_read_timeout(Some(left))?;
             match socket.recv(&mut reply) {
@@ -184,7 +224,8 @@ fn ping(server: SocketAddr, count: usize) -> io::Result<usize> {
                     awaited = false;
                 }
                 Ok(_) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 Err(error) => return Err(error),
             }
         }

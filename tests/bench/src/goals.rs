@@ -17,15 +17,20 @@ pub const SOURCES: [&str; 2] = ["64 B, 1,000 sources, one datagram each", "CPU, 
 /// Workers against each other.
 pub const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
 /// What a source gets beside one that floods, with how much of a flood that was.
-pub const FLOOD: [&str; 2] = ["pings answered beside a flood from another source", "that flood, 64 B"];
+pub const FLOOD: [&str; 2] =
+    ["pings answered beside a flood from another source", "that flood, 64 B"];
 /// The same, with a flood from 1,000 sources.
-pub const FLOOD_OF_MANY: [&str; 2] = ["pings answered beside a flood from 1,000 sources", "that flood from 1,000, 64 B"];
+pub const FLOOD_OF_MANY: [&str; 2] =
+    ["pings answered beside a flood from 1,000 sources", "that flood from 1,000, 64 B"];
 /// The same, with forged sources, another for each datagram.
-pub const FLOOD_OF_RANDOM: [&str; 2] = ["pings answered beside a flood from random sources", "that flood from random, 64 B"];
+pub const FLOOD_OF_RANDOM: [&str; 2] =
+    ["pings answered beside a flood from random sources", "that flood from random, 64 B"];
 /// One client of 10,000 targets: its processor, its memory, and what is answered.
-pub const TARGETS: [&str; 3] = ["10,000 targets, a ping each every second", "its memory", "its pings answered"];
+pub const TARGETS: [&str; 3] =
+    ["10,000 targets, a ping each every second", "its memory", "its pings answered"];
 /// How late pings are, and how many never leave.
-pub const PUNCTUALITY: [&str; 2] = ["timer error, a ping every 1 ms", "slots missed, a ping every 1 ms"];
+pub const PUNCTUALITY: [&str; 2] =
+    ["timer error, a ping every 1 ms", "slots missed, a ping every 1 ms"];
 /// With everybody sleeping between pings.
 pub const RTT: &str = "RTT, blocking, a ping every 1 ms";
 /// With nobody sleeping.
@@ -33,15 +38,21 @@ pub const RTT_SPINNING: &str = "RTT, spinning, a ping every 100 us";
 
 /// Every goal, with what `measures` say of it.
 pub fn of(measures: &[Measure]) -> Vec<Goal> {
-    let row = |measure: &str, peer: &Peer| measures.iter().find(|m| m.name == measure)?.row(&peer.name());
+    let row =
+        |measure: &str, peer: &Peer| measures.iter().find(|m| m.name == measure)?.row(&peer.name());
     let median = |measure, peer: &Peer| row(measure, peer).and_then(Row::median);
-    let ratio = |measure, peer: &Peer, to: &Peer| Some(median(measure, peer)? / median(measure, to)?);
+    let ratio =
+        |measure, peer: &Peer, to: &Peer| Some(median(measure, peer)? / median(measure, to)?);
     let (udping, native, batched) = (&Peer::Udping(&[]), &Peer::NativeSingle, &Peer::NativeBatched);
     let wasmtime = &Peer::Wasmtime;
     let goal = |what: &str, bound, measured| Goal { what: what.to_owned(), bound, measured };
 
     let mut goals = vec![
-        goal("64 B: x native, one syscall", Bound::AtLeast(1.1), ratio(THROUGHPUT[0], udping, native)),
+        goal(
+            "64 B: x native, one syscall",
+            Bound::AtLeast(1.1),
+            ratio(THROUGHPUT[0], udping, native),
+        ),
         goal("64 B: x native, mmsg", Bound::AtLeast(0.9), ratio(THROUGHPUT[0], udping, batched)),
         goal(
             "64 B: x wasmtime CLI's best run",
@@ -50,12 +61,24 @@ pub fn of(measures: &[Measure]) -> Vec<Goal> {
                 .zip(row(THROUGHPUT[0], wasmtime).and_then(Row::max))
                 .map(|(ours, best)| ours / best),
         ),
-        goal("64 B: x wasmtime CLI's median", Bound::AtLeast(5.0), ratio(THROUGHPUT[0], udping, wasmtime)),
-        goal("64 B, GSO sender: x native, one syscall", Bound::AtLeast(3.5), ratio(SEGMENTED[0], udping, native)),
+        goal(
+            "64 B: x wasmtime CLI's median",
+            Bound::AtLeast(5.0),
+            ratio(THROUGHPUT[0], udping, wasmtime),
+        ),
+        goal(
+            "64 B, GSO sender: x native, one syscall",
+            Bound::AtLeast(3.5),
+            ratio(SEGMENTED[0], udping, native),
+        ),
         goal(
             "2 workers: x one worker",
             Bound::AtLeast(1.7),
-            ratio(WORKERS[0], &Peer::Udping(&["--workers", "2"]), &Peer::Udping(&["--workers", "1"])),
+            ratio(
+                WORKERS[0],
+                &Peer::Udping(&["--workers", "2"]),
+                &Peer::Udping(&["--workers", "1"]),
+            ),
         ),
         goal("CPU a datagram, us", Bound::AtMost(3.4), median(THROUGHPUT[1], udping)),
         goal("CPU a datagram with GRO, us", Bound::AtMost(1.0), median(SEGMENTED[1], udping)),
@@ -67,11 +90,17 @@ pub fn of(measures: &[Measure]) -> Vec<Goal> {
             ratio(RTT_SPINNING, &Peer::Udping(&["--busy-poll", "5ms"]), &Peer::Sockperf),
         ),
     ];
-    for (what, measure) in [("512 B", BYTES_512), ("1400 B", BYTES_1400), ("1,000 sources", SOURCES)] {
+    for (what, measure) in
+        [("512 B", BYTES_512), ("1400 B", BYTES_1400), ("1,000 sources", SOURCES)]
+    {
         let at_64 = ratio(THROUGHPUT[0], udping, native);
         let here = ratio(measure[0], udping, native);
         let what = format!("{what}: its ratio to native, x that of 64 B");
-        goals.push(goal(&what, Bound::AtLeast(0.9), here.zip(at_64).map(|(here, at_64)| here / at_64)));
+        goals.push(goal(
+            &what,
+            Bound::AtLeast(0.9),
+            here.zip(at_64).map(|(here, at_64)| here / at_64),
+        ));
     }
     for (what, options) in [
         ("beside a flood: % of pings answered", &[][..]),
@@ -87,10 +116,18 @@ pub fn of(measures: &[Measure]) -> Vec<Goal> {
         goal("idle memory, lean, MB", Bound::AtMost(7.0), median("idle memory", &Peer::Lean)),
         goal("10,000 targets, % of a core", Bound::AtMost(100.0), median(TARGETS[0], udping)),
         goal("10,000 targets, MB resident", Bound::AtMost(67.1), median(TARGETS[1], udping)),
-        goal("10,000 targets, % of pings answered", Bound::AtLeast(99.9), median(TARGETS[2], udping)),
+        goal(
+            "10,000 targets, % of pings answered",
+            Bound::AtLeast(99.9),
+            median(TARGETS[2], udping),
+        ),
         goal("timer error at 1 ms, us", Bound::AtMost(50.0), median(PUNCTUALITY[0], udping)),
         goal("slots missed at 1 ms", Bound::AtMost(0.0), median(PUNCTUALITY[1], udping)),
-        goal("client at 1 ms, % of a core", Bound::AtMost(2.0), median("client, a ping every 1 ms", udping)),
+        goal(
+            "client at 1 ms, % of a core",
+            Bound::AtMost(2.0),
+            median("client, a ping every 1 ms", udping),
+        ),
     ]);
     goals
 }

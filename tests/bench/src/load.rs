@@ -1,4 +1,5 @@
-//! The load: floods an echo server with a window of datagrams, and checks that each reply is the datagram sent.
+//! The load: floods an echo server with a window of datagrams, and checks that each reply is the
+//! datagram sent.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
@@ -6,7 +7,8 @@ use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg,
+    sendmsg, setsockopt, sockopt,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
@@ -30,7 +32,8 @@ pub struct Load {
     pub window: usize,
     /// Sockets that they are sent from, in turn.
     pub sources: usize,
-    /// Whether the kernel cuts them out of larger ones (`UDP_SEGMENT`), and puts replies together (`UDP_GRO`).
+    /// Whether the kernel cuts them out of larger ones (`UDP_SEGMENT`), and puts replies together
+    /// (`UDP_GRO`).
     pub segmented: bool,
     /// When to stop.
     pub until: Until,
@@ -65,8 +68,8 @@ impl Result {
     }
 }
 
-/// A ping of the UDP Pinger lab, whose number tells a datagram from all others of its source: what an echo server of ours
-/// answers at any rate. A filling follows, which follows from the number.
+/// A ping of the UDP Pinger lab, whose number tells a datagram from all others of its source: what
+/// an echo server of ours answers at any rate. A filling follows, which follows from the number.
 const PING: &[u8; HEADER] = b"Ping 0000000000 1700000000 ";
 
 /// Bytes of the ping.
@@ -87,10 +90,16 @@ struct Source {
 /// Sends `load` to `server` from this thread.
 pub fn run(server: SocketAddr, load: Load) -> io::Result<Result> {
     let share = load.window.div_ceil(load.sources);
-    let mut sources =
-        (0..load.sources).map(|_| Source::new(server, share, load.segmented)).collect::<io::Result<Vec<_>>>()?;
-    let mut flood =
-        Flood { load, share, received: vec![0; BATCH * SLOT], sent: vec![0; BATCH * load.size], result: Result::default() };
+    let mut sources = (0..load.sources)
+        .map(|_| Source::new(server, share, load.segmented))
+        .collect::<io::Result<Vec<_>>>()?;
+    let mut flood = Flood {
+        load,
+        share,
+        received: vec![0; BATCH * SLOT],
+        sent: vec![0; BATCH * load.size],
+        result: Result::default(),
+    };
     let start = Instant::now();
     let mut last_reply = start;
     loop {
@@ -133,7 +142,8 @@ pub fn run(server: SocketAddr, load: Load) -> io::Result<Result> {
 
 /// Until one of the first sources has a reply, or a while.
 fn wait(sources: &[Source]) -> io::Result<()> {
-    let mut waiting: Vec<_> = sources.iter().map(|source| PollFd::new(&source.socket, PollFlags::IN)).collect();
+    let mut waiting: Vec<_> =
+        sources.iter().map(|source| PollFd::new(&source.socket, PollFlags::IN)).collect();
     poll(&mut waiting, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 20_000_000 }))?;
     Ok(())
 }
@@ -147,7 +157,8 @@ struct Flood {
 }
 
 impl Flood {
-    /// Sends until the source's window is full. Half a window at a time: calls should have something to do.
+    /// Sends until the source's window is full. Half a window at a time: calls should have
+    /// something to do.
     fn fill(&mut self, source: &mut Source) -> io::Result<()> {
         let room = self.share - source.waiting;
         if room == 0 || (room < BATCH && room < self.share.div_ceil(2)) {
@@ -156,7 +167,11 @@ impl Flood {
         let size = self.load.size;
         let mut left = room;
         while left > 0 {
-            let count = left.min(BATCH).min(if self.load.segmented { (65_507 / size).max(1) } else { BATCH });
+            let count = left.min(BATCH).min(if self.load.segmented {
+                (65_507 / size).max(1)
+            } else {
+                BATCH
+            });
             for (i, datagram) in self.sent.chunks_mut(size).take(count).enumerate() {
                 write(datagram, source.next + i as u64);
             }
@@ -184,8 +199,19 @@ impl Flood {
         let slots = if self.load.segmented { 4 } else { BATCH.min(self.share.max(1)) };
         let control = self.load.segmented.then(|| nix::cmsg_space!(i32));
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slots, control);
-        let mut slices: Vec<_> = self.received.chunks_mut(SLOT).take(slots).map(|slot| [IoSliceMut::new(slot)]).collect();
-        let messages = match recvmmsg(source.socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None) {
+        let mut slices: Vec<_> = self
+            .received
+            .chunks_mut(SLOT)
+            .take(slots)
+            .map(|slot| [IoSliceMut::new(slot)])
+            .collect();
+        let messages = match recvmmsg(
+            source.socket.as_raw_fd(),
+            &mut headers,
+            &mut slices,
+            MsgFlags::MSG_DONTWAIT,
+            None,
+        ) {
             Ok(messages) => messages,
             Err(nix::errno::Errno::EAGAIN) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -193,8 +219,13 @@ impl Flood {
         let lengths: Vec<_> = messages
             .map(|message| {
                 let together = message.cmsgs().ok().and_then(|mut control| {
-                    control
-                        .find_map(|c| if let ControlMessageOwned::UdpGroSegments(n) = c { Some(n as usize) } else { None })
+                    control.find_map(|c| {
+                        if let ControlMessageOwned::UdpGroSegments(n) = c {
+                            Some(n as usize)
+                        } else {
+                            None
+                        }
+                    })
                 });
                 (message.bytes, together.unwrap_or(message.bytes))
             })
@@ -273,14 +304,22 @@ pub fn write(datagram: &mut [u8], number: u64) {
 
 fn read(datagram: &[u8]) -> Option<u64> {
     let (header, rest) = datagram.split_first_chunk::<HEADER>()?;
-    let number = header[NUMBER].iter().fold(0, |number, digit| number * 10 + u64::from(digit.wrapping_sub(b'0')));
+    let number = header[NUMBER]
+        .iter()
+        .fold(0, |number, digit| number * 10 + u64::from(digit.wrapping_sub(b'0')));
     rest.iter().all(|byte| *byte == filling(number)).then_some(number)
 }
 
 fn send_together(socket: &UdpSocket, bytes: &[u8], size: usize, count: usize) -> io::Result<usize> {
     let size = u16::try_from(size).map_err(io::Error::other)?;
     let segments = [ControlMessage::UdpGsoSegments(&size)];
-    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], &segments, MsgFlags::MSG_DONTWAIT, None)?;
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &[IoSlice::new(bytes)],
+        &segments,
+        MsgFlags::MSG_DONTWAIT,
+        None,
+    )?;
     Ok(count)
 }
 
@@ -288,7 +327,10 @@ fn send_together(socket: &UdpSocket, bytes: &[u8], size: usize, count: usize) ->
 pub fn send_batch(socket: &UdpSocket, bytes: &[u8], size: usize) -> io::Result<usize> {
     let slices: Vec<_> = bytes.chunks(size).map(|datagram| [IoSlice::new(datagram)]).collect();
     let mut controls: Vec<_> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
-    let mut headers: Vec<_> =
-        slices.iter().zip(&mut controls).map(|(slice, control)| MMsgHdr::new(slice, control)).collect();
+    let mut headers: Vec<_> = slices
+        .iter()
+        .zip(&mut controls)
+        .map(|(slice, control)| MMsgHdr::new(slice, control))
+        .collect();
     Ok(sendmmsg(socket, &mut headers, SendFlags::DONTWAIT)?)
 }

@@ -13,7 +13,11 @@ pub fn describe() -> Vec<(&'static str, String)> {
     let python = version("python3", "--version").unwrap_or_else(unknown);
     vec![
         ("processor", format!("{}, {cores} cores", model.map_or("unknown", |(_, model)| model))),
-        ("kernel", fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| unknown(), |v| v.trim().to_owned())),
+        (
+            "kernel",
+            fs::read_to_string("/proc/sys/kernel/osrelease")
+                .map_or_else(|_| unknown(), |v| v.trim().to_owned()),
+        ),
         ("udping", env!("CARGO_PKG_VERSION").to_owned()),
         ("wasmtime", "48.0.8 in udping-host, 48.0.2 as the CLI".to_owned()),
         ("sockperf", version("sockperf", "--version").unwrap_or_else(unknown)),

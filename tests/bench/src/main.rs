@@ -110,15 +110,28 @@ fn main() -> Result<ExitCode> {
         Some(Role::Peer { kind: Native::Batched }) => native::echo_batched()?,
         Some(Role::Ping { server }) => {
             println!("pinging {server}");
-            native::ping(server, usize::MAX, Duration::from_millis(1), 32, native::Waiting::Blocking)?;
+            native::ping(
+                server,
+                usize::MAX,
+                Duration::from_millis(1),
+                32,
+                native::Waiting::Blocking,
+            )?;
         }
         Some(Role::Load { server, seconds, size, window, sources, segmented }) => {
-            let load = Load { size, window, sources, segmented, until: Until::Time(Duration::from_secs(seconds)) };
+            let load = Load {
+                size,
+                window,
+                sources,
+                segmented,
+                until: Until::Time(Duration::from_secs(seconds)),
+            };
             println!("{}", serde_json::to_string(&load::run(server, load)?)?);
         }
         None => {
             let measures = measure(&args)?;
-            let report = Report { machine: machine::describe(), goals: goals::of(&measures), measures };
+            let report =
+                Report { machine: machine::describe(), goals: goals::of(&measures), measures };
             print!("{report}");
             if let Some(path) = &args.json {
                 let json = serde_json::to_string_pretty(&report)?;
@@ -137,7 +150,8 @@ const ALL: &[Peer] = &[
     Peer::Wasmtime,
     Peer::Python,
 ];
-const FAST: &[Peer] = &[Peer::NativeSingle, Peer::NativeBatched, Peer::Udping(&[]), Peer::Udping(&["--no-offload"])];
+const FAST: &[Peer] =
+    &[Peer::NativeSingle, Peer::NativeBatched, Peer::Udping(&[]), Peer::Udping(&["--no-offload"])];
 const ONE_OR_TWO: &[Peer] = &[Peer::Udping(&["--workers", "1"]), Peer::Udping(&["--workers", "2"])];
 const FLOODED: &[Peer] = &[
     Peer::NativeSingle,
@@ -148,14 +162,16 @@ const FLOODED: &[Peer] = &[
 ];
 const BLOCKING: &[Peer] = &[Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime, Peer::Irtt];
 /// Longer than the pause between two pings: nobody sleeps, as with sockperf's `--nonblocked`.
-const SPINNING: &[Peer] = &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
+const SPINNING: &[Peer] =
+    &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
 
 fn measure(args: &Args) -> Result<Vec<Measure>> {
     let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
     // Briefly, nothing may be lost, however small the system makes the buffers.
     let window = if args.quick { 32 } else { 256 };
-    let base = Load { size: 64, window, sources: 1, segmented: false, until: Until::Time(effort.flood) };
+    let base =
+        Load { size: 64, window, sources: 1, segmented: false, until: Until::Time(effort.flood) };
     let mut measures = Vec::new();
     if wanted(Part::Throughput) {
         measures.extend(measures::throughput(goals::THROUGHPUT, ALL, base, effort)?);
@@ -163,8 +179,18 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
         measures.extend(measures::throughput(goals::SEGMENTED, FAST, segmented, effort)?);
     }
     if wanted(Part::Sizes) {
-        measures.extend(measures::throughput(goals::BYTES_512, FAST, Load { size: 512, ..base }, effort)?);
-        measures.extend(measures::throughput(goals::BYTES_1400, FAST, Load { size: 1400, ..base }, effort)?);
+        measures.extend(measures::throughput(
+            goals::BYTES_512,
+            FAST,
+            Load { size: 512, ..base },
+            effort,
+        )?);
+        measures.extend(measures::throughput(
+            goals::BYTES_1400,
+            FAST,
+            Load { size: 1400, ..base },
+            effort,
+        )?);
         let sources = if args.quick { 32 } else { 1000 };
         let many = Load { window: sources, sources, ..base };
         measures.extend(measures::throughput(goals::SOURCES, FAST, many, effort)?);
@@ -175,7 +201,12 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
     }
     if wanted(Part::Flood) {
         measures.extend(flood::beside(goals::FLOOD, Sources::Sockets(1), FLOODED, effort)?);
-        measures.extend(flood::beside(goals::FLOOD_OF_MANY, Sources::Sockets(1000), FLOODED, effort)?);
+        measures.extend(flood::beside(
+            goals::FLOOD_OF_MANY,
+            Sources::Sockets(1000),
+            FLOODED,
+            effort,
+        )?);
         measures.extend(flood::beside(goals::FLOOD_OF_RANDOM, Sources::Random, FLOODED, effort)?);
     }
     if wanted(Part::Rtt) {

@@ -28,13 +28,15 @@ pub struct Effort {
 
 impl Effort {
     /// What figures are quoted from.
-    pub const FULL: Self = Self { rounds: 5, flood: Duration::from_millis(1500), pings: 500, starts: 10 };
+    pub const FULL: Self =
+        Self { rounds: 5, flood: Duration::from_millis(1500), pings: 500, starts: 10 };
     /// Enough to see that everything runs.
-    pub const QUICK: Self = Self { rounds: 1, flood: Duration::from_millis(100), pings: 20, starts: 1 };
+    pub const QUICK: Self =
+        Self { rounds: 1, flood: Duration::from_millis(100), pings: 20, starts: 1 };
 }
 
-/// Measures each peer once a round. A value that can't be had is an error of the benchmark's; a peer that isn't there is
-/// named as missing.
+/// Measures each peer once a round. A value that can't be had is an error of the benchmark's; a
+/// peer that isn't there is named as missing.
 pub fn alternate(
     name: &'static str,
     unit: &'static str,
@@ -53,8 +55,14 @@ pub fn alternate(
 }
 
 /// Datagrams a second that a server answers, and the CPU time that each takes it.
-pub fn throughput([name, cpu_name]: [&'static str; 2], peers: &[Peer], load: Load, effort: Effort) -> Result<[Measure; 2]> {
-    let mut cpu: Vec<Row> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
+pub fn throughput(
+    [name, cpu_name]: [&'static str; 2],
+    peers: &[Peer],
+    load: Load,
+    effort: Effort,
+) -> Result<[Measure; 2]> {
+    let mut cpu: Vec<Row> =
+        peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
     let load = Load { until: Until::Time(effort.flood), ..load };
     let rate = alternate(name, "datagrams/s", peers, effort.rounds, |peer, row| {
         let server = peer.start()?;
@@ -64,7 +72,8 @@ pub fn throughput([name, cpu_name]: [&'static str; 2], peers: &[Peer], load: Loa
         let used = server.cpu_seconds()? - before;
         row.values.push(result.rate());
         *row.lost.get_or_insert(0) += result.lost + result.wrong;
-        let cpu = cpu.iter_mut().find(|cpu| cpu.peer == row.peer).context("every peer has a row")?;
+        let cpu =
+            cpu.iter_mut().find(|cpu| cpu.peer == row.peer).context("every peer has a row")?;
         cpu.values.push(used * 1e6 / result.replies as f64);
         Ok(())
     })?;
@@ -74,7 +83,12 @@ pub fn throughput([name, cpu_name]: [&'static str; 2], peers: &[Peer], load: Loa
 const SIZE: usize = 32;
 
 /// The median RTT of pings, one every `interval`, from each peer's own client to its own server.
-pub fn rtt(name: &'static str, peers: &[Peer], interval: Duration, effort: Effort) -> Result<Measure> {
+pub fn rtt(
+    name: &'static str,
+    peers: &[Peer],
+    interval: Duration,
+    effort: Effort,
+) -> Result<Measure> {
     alternate(name, "us, p50 of a run", peers, effort.rounds, |peer, row| {
         let server = peer.start()?;
         row.values.push(median_rtt(peer, &server, interval, effort.pings)?);
@@ -85,24 +99,42 @@ pub fn rtt(name: &'static str, peers: &[Peer], interval: Duration, effort: Effor
 fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) -> Result<f64> {
     let (ip, port) = (server.address.ip().to_string(), server.address.port().to_string());
     let (count, every) = (pings.to_string(), format!("{}us", interval.as_micros()));
-    let target = [ip.as_str(), port.as_str(), "-c", count.as_str(), "-i", every.as_str(), "--size", "32"];
+    let target =
+        [ip.as_str(), port.as_str(), "-c", count.as_str(), "-i", every.as_str(), "--size", "32"];
     let mut rtts: Vec<f64> = match peer {
-        Peer::Udping(options) => {
-            printed_rtts(Command::new(udping_tests::host_program()).args(options).arg("client").args(target))?
-        }
+        Peer::Udping(options) => printed_rtts(
+            Command::new(udping_tests::host_program()).args(options).arg("client").args(target),
+        )?,
         Peer::Lean => printed_rtts(Command::new(peers::lean()).arg("client").args(target))?,
         Peer::Wasmtime => printed_rtts(&mut Runtime::Wasmtime.command(CLIENT, &target))?,
-        Peer::NativeSpinning => micros(&native::ping(server.address, pings, interval, SIZE, Waiting::Spinning)?),
+        Peer::NativeSpinning => {
+            micros(&native::ping(server.address, pings, interval, SIZE, Waiting::Spinning)?)
+        }
         Peer::NativeSingle | Peer::NativeBatched | Peer::Python => {
             micros(&native::ping(server.address, pings, interval, SIZE, Waiting::Blocking)?)
         }
         Peer::Sockperf => {
             let seconds = (pings as f64 * interval.as_secs_f64()).ceil().max(1.0).to_string();
             let rate = (1.0 / interval.as_secs_f64()).to_string();
-            let arguments =
-                ["ping-pong", "-i", &ip, "-p", &port, "--nonblocked", "-t", &seconds, "--mps", &rate, "-m", "32"];
+            let arguments = [
+                "ping-pong",
+                "-i",
+                &ip,
+                "-p",
+                &port,
+                "--nonblocked",
+                "-t",
+                &seconds,
+                "--mps",
+                &rate,
+                "-m",
+                "32",
+            ];
             let text = peers::output("sockperf", &arguments)?;
-            let half = text.lines().find_map(|line| line.split("percentile 50.000 =").nth(1)).context("no median")?;
+            let half = text
+                .lines()
+                .find_map(|line| line.split("percentile 50.000 =").nth(1))
+                .context("no median")?;
             // sockperf reports half of each RTT.
             vec![half.trim().parse::<f64>()? * 2.0]
         }
@@ -110,8 +142,12 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
             let length = format!("{}ms", pings as u128 * interval.as_millis());
             let address = server.address.to_string();
             let arguments = ["client", "-i", &every, "-d", &length, "-q", "-o", "-", &address];
-            let json: serde_json::Value = serde_json::from_str(&peers::output("irtt", &arguments)?)?;
-            vec![json["stats"]["rtt"]["median"].as_f64().context("irtt's JSON has no median RTT")? / 1e3]
+            let json: serde_json::Value =
+                serde_json::from_str(&peers::output("irtt", &arguments)?)?;
+            vec![
+                json["stats"]["rtt"]["median"].as_f64().context("irtt's JSON has no median RTT")?
+                    / 1e3,
+            ]
         }
     };
     rtts.sort_by(f64::total_cmp);
@@ -124,7 +160,8 @@ fn micros(pings: &[Pinged]) -> Vec<f64> {
 
 /// The RTTs that `client.wasm` prints, in microseconds.
 pub fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
-    // Into a file: through a pipe, each line would wake this process, on a core that the ping needs.
+    // Into a file: through a pipe, each line would wake this process, on a core that the ping
+    // needs.
     let mut output = tempfile::tempfile()?;
     let status = client.stdin(Stdio::null()).stdout(output.try_clone()?).status()?;
     ensure!(status.success(), "{client:?}: {status}");
@@ -138,20 +175,21 @@ pub fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
 /// From the start of a process until it says that it listens.
 pub fn start(effort: Effort) -> Result<Measure> {
     let peers = [Peer::NativeSingle, Peer::Lean, Peer::Udping(&[]), Peer::Wasmtime];
-    let mut measure = alternate("start", "ms from exec to listening", &peers, effort.rounds, |peer, row| {
-        let mut times: Vec<_> = (0..effort.starts)
-            .map(|_| {
-                let start = Instant::now();
-                let server = peer.start()?;
-                let time = start.elapsed();
-                drop(server);
-                Ok(time.as_secs_f64() * 1e3)
-            })
-            .collect::<Result<_>>()?;
-        times.sort_by(f64::total_cmp);
-        row.values.push(times[times.len() / 2]);
-        Ok(())
-    })?;
+    let mut measure =
+        alternate("start", "ms from exec to listening", &peers, effort.rounds, |peer, row| {
+            let mut times: Vec<_> = (0..effort.starts)
+                .map(|_| {
+                    let start = Instant::now();
+                    let server = peer.start()?;
+                    let time = start.elapsed();
+                    drop(server);
+                    Ok(time.as_secs_f64() * 1e3)
+                })
+                .collect::<Result<_>>()?;
+            times.sort_by(f64::total_cmp);
+            row.values.push(times[times.len() / 2]);
+            Ok(())
+        })?;
     measure.rows.push(cached_start(effort)?);
     Ok(measure)
 }
@@ -163,8 +201,9 @@ fn cached_start(effort: Effort) -> Result<Row> {
     let mut row = Row::new(CACHED.to_owned(), None);
     let start = || {
         let before = Instant::now();
-        let server =
-            Server::listening(&mut Runtime::UdpingHost.command(udping_tests::SERVER, &["0", "--bind", "127.0.0.1"]));
+        let server = Server::listening(
+            &mut Runtime::UdpingHost.command(udping_tests::SERVER, &["0", "--bind", "127.0.0.1"]),
+        );
         let time = before.elapsed();
         drop(server);
         time.as_secs_f64() * 1e3
@@ -212,7 +251,8 @@ pub fn client(effort: Effort) -> Result<Measure> {
         client.line();
         let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
         thread::sleep(time);
-        row.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
+        row.values
+            .push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
         Ok(())
     })
 }
@@ -222,7 +262,13 @@ pub fn flat(datagrams: u64) -> Result<Measure> {
     let mut rows = Vec::new();
     let server = Peer::Udping(&[]).start()?;
     // The first batches make the buffers resident.
-    let load = Load { size: 64, window: 256, sources: 1, segmented: true, until: Until::Replies(1_000_000.min(datagrams)) };
+    let load = Load {
+        size: 64,
+        window: 256,
+        sources: 1,
+        segmented: true,
+        until: Until::Replies(1_000_000.min(datagrams)),
+    };
     load::run(server.address, load)?;
     let mut row = |name: &str, lost| -> Result<()> {
         let values = vec![server.resident()? / 1e6];

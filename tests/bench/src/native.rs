@@ -49,12 +49,24 @@ pub fn echo_batched() -> io::Result<()> {
     let mut buffers = vec![0; BATCH * SLOT];
     loop {
         let mut headers = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
-        let mut slices: Vec<_> = buffers.chunks_mut(SLOT).map(|slot| [IoSliceMut::new(slot)]).collect();
-        let received: Vec<_> = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_WAITFORONE, None)?
-            .filter_map(|message| Some((message.bytes, SocketAddr::V4(SocketAddrV4::from(message.address?)).as_any())))
+        let mut slices: Vec<_> =
+            buffers.chunks_mut(SLOT).map(|slot| [IoSliceMut::new(slot)]).collect();
+        let received: Vec<_> = recvmmsg(
+            socket.as_raw_fd(),
+            &mut headers,
+            &mut slices,
+            MsgFlags::MSG_WAITFORONE,
+            None,
+        )?
+        .filter_map(|message| {
+            Some((message.bytes, SocketAddr::V4(SocketAddrV4::from(message.address?)).as_any()))
+        })
+        .collect();
+        let slices: Vec<_> = received
+            .iter()
+            .zip(buffers.chunks(SLOT))
+            .map(|((length, _), slot)| [IoSlice::new(&slot[..*length])])
             .collect();
-        let slices: Vec<_> =
-            received.iter().zip(buffers.chunks(SLOT)).map(|((length, _), slot)| [IoSlice::new(&slot[..*length])]).collect();
         let mut controls: Vec<_> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
         let mut headers: Vec<_> = received
             .iter()
@@ -88,7 +100,13 @@ pub struct Pinged {
 }
 
 /// `count` pings, one every `interval`.
-pub fn ping(server: SocketAddr, count: usize, interval: Duration, size: usize, waiting: Waiting) -> io::Result<Vec<Pinged>> {
+pub fn ping(
+    server: SocketAddr,
+    count: usize,
+    interval: Duration,
+    size: usize,
+    waiting: Waiting,
+) -> io::Result<Vec<Pinged>> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(server)?;
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
@@ -98,7 +116,9 @@ pub fn ping(server: SocketAddr, count: usize, interval: Duration, size: usize, w
     let mut pings = Vec::new();
     for number in 0..count {
         let due = start + interval.saturating_mul(number as u32);
-        while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        while let Some(left) =
+            due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
             match waiting {
                 Waiting::Blocking => thread::sleep(left),
                 Waiting::Spinning => hint::spin_loop(),
@@ -108,7 +128,12 @@ pub fn ping(server: SocketAddr, count: usize, interval: Duration, size: usize, w
         socket.send(&sent)?;
         let length = loop {
             match socket.recv(&mut received) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && waiting == Waiting::Spinning => hint::spin_loop(),
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock
+                        && waiting == Waiting::Spinning =>
+                {
+                    hint::spin_loop()
+                }
                 other => break other?,
             }
         };

@@ -51,7 +51,9 @@ impl Peer {
 
     /// Why it cannot take part, if it can't.
     pub fn missing(self) -> Option<String> {
-        let needs = |program: &str| installed(program).is_none().then(|| format!("{program} is not installed (make peers)"));
+        let needs = |program: &str| {
+            installed(program).is_none().then(|| format!("{program} is not installed (make peers)"))
+        };
         match self {
             Self::Lean if !lean().exists() => Some("not built (make lean)".to_owned()),
             Self::Python => needs("python3"),
@@ -65,12 +67,16 @@ impl Peer {
     pub fn start(self) -> Result<Running> {
         let port = free_port()?;
         match self {
-            Self::Udping(options) => Ok(listening(&mut udping(&udping_tests::host_program(), options, port))),
+            Self::Udping(options) => {
+                Ok(listening(&mut udping(&udping_tests::host_program(), options, port)))
+            }
             Self::Lean => Ok(listening(&mut udping(&lean(), &[], port))),
             Self::NativeSingle => Ok(listening(&mut own("single")?)),
             Self::NativeSpinning => Ok(listening(&mut own("spinning")?)),
             Self::NativeBatched => Ok(listening(&mut own("batched")?)),
-            Self::Wasmtime => Ok(listening(&mut Runtime::Wasmtime.command(SERVER, &["0", "--bind", "127.0.0.1"]))),
+            Self::Wasmtime => {
+                Ok(listening(&mut Runtime::Wasmtime.command(SERVER, &["0", "--bind", "127.0.0.1"])))
+            }
             Self::Python => Ok(listening(&mut udping_tests::peer("plain_echo.py", &[]))),
             Self::Sockperf => {
                 let port_text = port.to_string();
@@ -81,7 +87,13 @@ impl Peer {
             }
             Self::Irtt => {
                 let address = SocketAddr::from(([127, 0, 0, 1], port));
-                let process = Process::start(Command::new("irtt").args(["server", "-i", "0", "-b", &address.to_string()]));
+                let process = Process::start(Command::new("irtt").args([
+                    "server",
+                    "-i",
+                    "0",
+                    "-b",
+                    &address.to_string(),
+                ]));
                 // It says nothing that tells when it listens: it is there when the port is taken.
                 for _ in 0..200 {
                     if UdpSocket::bind(address).is_err() {
@@ -120,7 +132,8 @@ pub fn cpu_seconds(process: &Process) -> Result<f64> {
     let mut nanos = 0;
     for task in fs::read_dir(format!("/proc/{}/task", process.pid().as_raw_nonzero()))? {
         let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
-        nanos += schedstat.split_whitespace().next().context("an empty schedstat")?.parse::<u64>()?;
+        nanos +=
+            schedstat.split_whitespace().next().context("an empty schedstat")?.parse::<u64>()?;
     }
     Ok(nanos as f64 / 1e9)
 }
@@ -171,6 +184,11 @@ pub fn version(program: &str, argument: &str) -> Option<String> {
 /// What a program writes on standard output, when it ends well.
 pub fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program.as_ref()).args(arguments).output()?;
-    ensure!(output.status.success(), "{:?} {arguments:?}: {}", program.as_ref(), String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{:?} {arguments:?}: {}",
+        program.as_ref(),
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(String::from_utf8(output.stdout)?)
 }

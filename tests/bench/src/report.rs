@@ -132,16 +132,30 @@ impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, unit, rows } = self;
         let reference = rows.first().and_then(Row::median).filter(|reference| *reference > 0.0);
-        writeln!(f, "| {name} | {unit}, median | min to max | ratio | lost |\n|---|---|---|---|---|")?;
+        writeln!(
+            f,
+            "| {name} | {unit}, median | min to max | ratio | lost |\n|---|---|---|---|---|"
+        )?;
         for row in rows {
             let mut line = format!("| {} |", row.peer);
             match (row.median(), row.min(), row.max()) {
                 (Some(median), Some(min), Some(max)) => {
-                    let ratio = reference.map_or("-".to_owned(), |reference| format!("{:.2}", median / reference));
+                    let ratio = reference
+                        .map_or("-".to_owned(), |reference| format!("{:.2}", median / reference));
                     let lost = row.lost.map_or("-".to_owned(), |lost| lost.to_string());
-                    write!(line, " {} | {} to {} | {ratio} | {lost} |", number(median), number(min), number(max))?;
+                    write!(
+                        line,
+                        " {} | {} to {} | {ratio} | {lost} |",
+                        number(median),
+                        number(min),
+                        number(max)
+                    )?;
                 }
-                _ => write!(line, " missing: {} | | | |", row.missing.as_deref().unwrap_or("not measured"))?,
+                _ => write!(
+                    line,
+                    " missing: {} | | | |",
+                    row.missing.as_deref().unwrap_or("not measured")
+                )?,
             }
             writeln!(f, "{line}")?;
         }

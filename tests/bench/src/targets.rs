@@ -20,13 +20,14 @@ const EVERY: Duration = Duration::from_millis(1);
 /// Each at another address of loopback.
 const TARGETS: usize = 10_000;
 
-/// What a client for 10,000 targets, a ping to each every second, takes of a core and of memory, and the share of pings that is
-/// answered.
+/// What a client for 10,000 targets, a ping to each every second, takes of a core and of memory,
+/// and the share of pings that is answered.
 pub fn many(effort: Effort) -> Result<[Measure; 3]> {
     let port = responder::start().port();
     let folder = tempfile::tempdir()?;
     let list = folder.path().join("targets.txt");
-    let lines: String = (0..TARGETS).map(|i| format!("127.1.{}.{}:{port}\n", i / 250, 1 + i % 250)).collect();
+    let lines: String =
+        (0..TARGETS).map(|i| format!("127.1.{}.{}:{port}\n", i / 250, 1 + i % 250)).collect();
     fs::write(&list, lines)?;
     let name = || Peer::Udping(&[]).name();
     let [mut cpu, mut memory, mut answered] = [(); 3].map(|()| Row::new(name(), None));
@@ -38,13 +39,21 @@ pub fn many(effort: Effort) -> Result<[Measure; 3]> {
         thread::sleep(Duration::from_millis(1_500));
         let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
         thread::sleep(Duration::from_secs(3));
-        cpu.values.push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
+        cpu.values
+            .push(100.0 * (peers::cpu_seconds(&client)? - before) / start.elapsed().as_secs_f64());
         memory.values.push(client.resident()? as f64 / 1e6);
         let outcome = client.wait();
-        let total = outcome.stdout.lines().skip_while(|line| *line != "total:").nth(1).context(outcome.stderr)?;
-        let count =
-            |name: &str| -> Option<f64> { total.split(", ").find_map(|part| part.strip_suffix(name)?.trim().parse().ok()) };
-        let settled = count(" sent").context("a count")? - count(" still awaited when stopped").unwrap_or(0.0);
+        let total = outcome
+            .stdout
+            .lines()
+            .skip_while(|line| *line != "total:")
+            .nth(1)
+            .context(outcome.stderr)?;
+        let count = |name: &str| -> Option<f64> {
+            total.split(", ").find_map(|part| part.strip_suffix(name)?.trim().parse().ok())
+        };
+        let settled = count(" sent").context("a count")?
+            - count(" still awaited when stopped").unwrap_or(0.0);
         ensure!(settled > 0.0, "nothing was sent");
         answered.values.push(100.0 * count(" received").context("a count")? / settled);
     }
@@ -56,33 +65,42 @@ pub fn many(effort: Effort) -> Result<[Measure; 3]> {
     ])
 }
 
-/// How late pings at 1 ms are sent, and how many of their slots are missed: points of the schedule that were over by more than
-/// half an interval. The native client shows what the machine alone does to a program that sleeps.
+/// How late pings at 1 ms are sent, and how many of their slots are missed: points of the schedule
+/// that were over by more than half an interval. The native client shows what the machine alone
+/// does to a program that sleeps.
 pub fn punctuality(effort: Effort) -> Result<[Measure; 2]> {
     let peers = [Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime];
     let responder = SocketAddr::from(([127, 0, 0, 1], responder::start().port()));
-    let mut missed: Vec<Row> = peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
-    let late = alternate(goals::PUNCTUALITY[0], "us late, median", &peers, effort.rounds, |peer, row| {
-        let (late, slots) = match peer {
-            Peer::NativeSingle => {
-                let pings = native::ping(responder, effort.pings, EVERY, 32, Waiting::Blocking)?;
-                let mut late: Vec<_> = pings.iter().map(|ping| ping.late).collect();
-                late.sort_unstable();
-                let slots = late.iter().filter(|late| **late > EVERY / 2).count();
-                (late[late.len() / 2].as_secs_f64() * 1e6, slots as f64)
-            }
-            _ => sender(peer, responder.port(), effort.pings)?,
-        };
-        row.values.push(late);
-        missed.iter_mut().filter(|missed| missed.peer == row.peer).for_each(|missed| missed.values.push(slots));
-        Ok(())
-    })?;
+    let mut missed: Vec<Row> =
+        peers.iter().map(|peer| Row::new(peer.name(), peer.missing())).collect();
+    let late =
+        alternate(goals::PUNCTUALITY[0], "us late, median", &peers, effort.rounds, |peer, row| {
+            let (late, slots) = match peer {
+                Peer::NativeSingle => {
+                    let pings =
+                        native::ping(responder, effort.pings, EVERY, 32, Waiting::Blocking)?;
+                    let mut late: Vec<_> = pings.iter().map(|ping| ping.late).collect();
+                    late.sort_unstable();
+                    let slots = late.iter().filter(|late| **late > EVERY / 2).count();
+                    (late[late.len() / 2].as_secs_f64() * 1e6, slots as f64)
+                }
+                _ => sender(peer, responder.port(), effort.pings)?,
+            };
+            row.values.push(late);
+            missed
+                .iter_mut()
+                .filter(|missed| missed.peer == row.peer)
+                .for_each(|missed| missed.values.push(slots));
+            Ok(())
+        })?;
     Ok([late, Measure { name: goals::PUNCTUALITY[1], unit: "slots missed in a run", rows: missed }])
 }
 
-/// What our client says of its own error: how late it sent, in the median, in microseconds, and how many slots it missed.
+/// What our client says of its own error: how late it sent, in the median, in microseconds, and how
+/// many slots it missed.
 fn sender(peer: Peer, port: u16, pings: usize) -> Result<(f64, f64)> {
-    let (port, count, every) = (port.to_string(), pings.to_string(), format!("{}ms", EVERY.as_millis()));
+    let (port, count, every) =
+        (port.to_string(), pings.to_string(), format!("{}ms", EVERY.as_millis()));
     let arguments = ["127.0.0.1", &port, "-i", &every, "-c", &count, "--format", "json"];
     let mut command = match peer {
         Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),

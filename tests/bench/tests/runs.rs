@@ -1,4 +1,5 @@
-//! The benchmark runs: once, briefly. No figure of it is looked at, since a test's machine is never quiet.
+//! The benchmark runs: once, briefly. No figure of it is looked at, since a test's machine is never
+//! quiet.
 
 use std::process::Command;
 use std::{env, fs};
@@ -10,25 +11,34 @@ use udping_tests::run;
 fn every_measure_runs_and_our_servers_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("bench.json");
-    let outcome = run(Command::new(env!("CARGO_BIN_EXE_bench")).args(["--quick", "--json"]).arg(&json));
+    let outcome =
+        run(Command::new(env!("CARGO_BIN_EXE_bench")).args(["--quick", "--json"]).arg(&json));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
 
     let report: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
     let measures = report["measures"].as_array().unwrap();
     assert!(measures.len() >= 15, "{} measures", measures.len());
     let mut missing = Vec::new();
-    for (measure, row) in measures.iter().flat_map(|m| m["rows"].as_array().unwrap().iter().map(move |row| (m, row))) {
+    for (measure, row) in
+        measures.iter().flat_map(|m| m["rows"].as_array().unwrap().iter().map(move |row| (m, row)))
+    {
         let what = format!("{}: {}", measure["name"], row["peer"]);
         if let Some(why) = row["missing"].as_str() {
             missing.push(format!("{what}: {why}"));
             continue;
         }
         let values = row["values"].as_array().unwrap();
-        assert!(!values.is_empty() && values.iter().all(|value| value.as_f64().unwrap() >= 0.0), "{what}: {values:?}");
+        assert!(
+            !values.is_empty() && values.iter().all(|value| value.as_f64().unwrap() >= 0.0),
+            "{what}: {values:?}"
+        );
         if row["peer"].as_str().unwrap().starts_with("udping-host") && row["lost"].is_number() {
             assert_eq!(row["lost"], 0, "{what}");
         }
-        assert!(outcome.stdout.contains(row["peer"].as_str().unwrap()), "{what} is not in the table");
+        assert!(
+            outcome.stdout.contains(row["peer"].as_str().unwrap()),
+            "{what} is not in the table"
+        );
     }
     for line in &missing {
         eprintln!("missing: {line}");
@@ -43,11 +53,17 @@ fn every_measure_runs_and_our_servers_lose_nothing() {
 fn a_comparison_of_a_build_with_itself_has_a_row_for_each_quantity() {
     let host = udping_tests::host_program();
     let arguments = ["--pairs", "6", "--only", "start"];
-    let outcome = run(Command::new(env!("CARGO_BIN_EXE_bench")).arg("compare").args([&host, &host]).args(arguments));
+    let outcome = run(Command::new(env!("CARGO_BIN_EXE_bench"))
+        .arg("compare")
+        .args([&host, &host])
+        .args(arguments));
     let rows = outcome.lines_with(" to ");
     assert_eq!(rows.len(), 2, "{outcome:?}");
     // Which verdict it is tells of this machine's noise; the exit code agrees with it.
     let is_worse = rows.iter().any(|row| row.contains("| WORSE |"));
-    assert!(rows.iter().all(|row| row.contains("| no worse |") || row.contains("| WORSE |")), "{outcome:?}");
+    assert!(
+        rows.iter().all(|row| row.contains("| no worse |") || row.contains("| WORSE |")),
+        "{outcome:?}"
+    );
     assert_eq!(outcome.code(), i32::from(is_worse), "{outcome:?}");
 }

@@ -9,7 +9,10 @@ fn main() {
         assert_eq!(socket.local_address().unwrap_err(), ErrorCode::InvalidState);
         assert_eq!(socket.finish_bind().unwrap_err(), ErrorCode::NotInProgress);
         socket.start_bind(&instance_network(), local.into()).unwrap();
-        assert_eq!(socket.start_bind(&instance_network(), local.into()).unwrap_err(), ErrorCode::ConcurrencyConflict);
+        assert_eq!(
+            socket.start_bind(&instance_network(), local.into()).unwrap_err(),
+            ErrorCode::ConcurrencyConflict
+        );
         socket.finish_bind().unwrap();
         assert_eq!(socket.finish_bind().unwrap_err(), ErrorCode::NotInProgress);
         assert_eq!(bind(&socket, local).unwrap_err(), ErrorCode::InvalidState);

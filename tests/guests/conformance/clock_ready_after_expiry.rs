@@ -1,6 +1,8 @@
 //! A timer is ready from when it expires, whether somebody waited for it or not, and not before.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::{now, subscribe_duration, subscribe_instant};
+use udping_net::bindings::wasi::clocks::monotonic_clock::{
+    now, subscribe_duration, subscribe_instant,
+};
 use udping_net::poll::poll;
 use udping_test_guests::pause;
 
@@ -23,7 +25,10 @@ fn main() {
     assert!(now() > at);
     assert!(not_asked.ready() && instant.ready(), "nobody has waited for these");
     assert!(!late.ready() && !never.ready());
-    assert_eq!(sorted(poll(&[&late, &not_asked, &never, &instant, &waited_for, &polled])), [1, 3, 4, 5]);
+    assert_eq!(
+        sorted(poll(&[&late, &not_asked, &never, &instant, &waited_for, &polled])),
+        [1, 3, 4, 5]
+    );
 
     // None is ever early.
     for wait in [1, 1_000, 100_000, SHORT] {

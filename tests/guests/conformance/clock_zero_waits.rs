@@ -1,11 +1,19 @@
-//! A wait for no time, or for a time that has passed, is over when somebody has waited for it, and stays so.
+//! A wait for no time, or for a time that has passed, is over when somebody has waited for it, and
+//! stays so.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::{now, subscribe_duration, subscribe_instant};
+use udping_net::bindings::wasi::clocks::monotonic_clock::{
+    now, subscribe_duration, subscribe_instant,
+};
 use udping_net::poll::poll;
 
 fn main() {
     let start = now();
-    for timer in [subscribe_duration(0), subscribe_instant(0), subscribe_instant(start), subscribe_instant(now())] {
+    for timer in [
+        subscribe_duration(0),
+        subscribe_instant(0),
+        subscribe_instant(start),
+        subscribe_instant(now()),
+    ] {
         timer.block();
         for _ in 0..3 {
             assert!(timer.ready());

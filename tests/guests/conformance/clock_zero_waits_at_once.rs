@@ -1,16 +1,24 @@
 //! A wait for no time, or for a time that has passed, is over before anybody waits for it.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::{now, subscribe_duration, subscribe_instant};
+use udping_net::bindings::wasi::clocks::monotonic_clock::{
+    now, subscribe_duration, subscribe_instant,
+};
 use udping_net::poll::poll;
 use udping_test_guests::{IpAddressFamily, address, bound, send};
 
 fn main() {
     let start = now();
-    for timer in [subscribe_duration(0), subscribe_instant(0), subscribe_instant(start), subscribe_instant(now())] {
+    for timer in [
+        subscribe_duration(0),
+        subscribe_instant(0),
+        subscribe_instant(start),
+        subscribe_instant(now()),
+    ] {
         assert!(timer.ready());
     }
     let (here, there) = (bound(IpAddressFamily::Ipv4), bound(IpAddressFamily::Ipv4));
-    let ((_in, outgoing), (incoming, _out)) = (here.stream(None).unwrap(), there.stream(None).unwrap());
+    let ((_in, outgoing), (incoming, _out)) =
+        (here.stream(None).unwrap(), there.stream(None).unwrap());
     send(&outgoing, b"x", Some(address(&there))).unwrap();
     let readable = incoming.subscribe();
     readable.block();

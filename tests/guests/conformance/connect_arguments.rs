@@ -11,7 +11,11 @@ fn main() {
         };
         for peer in [unspecified, without_port, other_family, "[::ffff:127.0.0.1]:9"] {
             let peer: std::net::SocketAddr = peer.parse().unwrap();
-            assert_eq!(bound(family).stream(Some(peer.into())).unwrap_err(), ErrorCode::InvalidArgument, "{peer}");
+            assert_eq!(
+                bound(family).stream(Some(peer.into())).unwrap_err(),
+                ErrorCode::InvalidArgument,
+                "{peer}"
+            );
         }
     }
 }

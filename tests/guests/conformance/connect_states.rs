@@ -4,7 +4,8 @@ use udping_test_guests::{ErrorCode, FAMILIES, address, bind, bound, loopback, so
 
 fn main() {
     for family in FAMILIES {
-        // A port that was asked for: one that Linux chose, the stock backend loses when it disconnects.
+        // A port that was asked for: one that Linux chose, the stock backend loses when it
+        // disconnects.
         let local = address(&bound(family));
         let socket = socket(family);
         bind(&socket, local).unwrap();

@@ -16,7 +16,9 @@ fn main() {
         for bytes in [1, 100_000, u64::MAX] {
             socket.set_receive_buffer_size(bytes).unwrap();
             socket.set_send_buffer_size(bytes).unwrap();
-            assert!(socket.receive_buffer_size().unwrap() > 0 && socket.send_buffer_size().unwrap() > 0);
+            assert!(
+                socket.receive_buffer_size().unwrap() > 0 && socket.send_buffer_size().unwrap() > 0
+            );
         }
         socket.set_receive_buffer_size(100_000).unwrap();
         socket.set_send_buffer_size(100_000).unwrap();

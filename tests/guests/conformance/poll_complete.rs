@@ -1,4 +1,5 @@
-//! `poll` returns the index of each pollable that is ready, however many there are, each once, and no other.
+//! `poll` returns the index of each pollable that is ready, however many there are, each once, and
+//! no other.
 
 use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use udping_net::poll::poll;

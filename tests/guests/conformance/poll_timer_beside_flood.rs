@@ -28,7 +28,8 @@ fn main() {
         loop {
             send(&outgoing, b"flood", flooded).unwrap();
             let before = now();
-            let ready = if socket == 0 { poll(&[&readable, &timer]) } else { poll(&[&timer, &readable]) };
+            let ready =
+                if socket == 0 { poll(&[&readable, &timer]) } else { poll(&[&timer, &readable]) };
             polls += 1;
             if ready.contains(&time) {
                 assert!(now() >= at);

@@ -13,7 +13,10 @@ fn main() {
         send(&from_stranger, b"late", Some(address(&here))).unwrap();
         send(&from_peer, b"heard", Some(address(&here))).unwrap();
         let heard = receive(&incoming).unwrap();
-        assert_eq!((heard.data.as_slice(), heard.remote_address.into()), (&b"heard"[..], address(&peer)));
+        assert_eq!(
+            (heard.data.as_slice(), heard.remote_address.into()),
+            (&b"heard"[..], address(&peer))
+        );
         pause(A_WHILE);
         assert!(incoming.receive(10).unwrap().is_empty());
     }

@@ -13,7 +13,8 @@ fn main() {
             }
             pause(A_WHILE);
             incoming.subscribe().block();
-            let numbers: Vec<_> = incoming.receive(16).unwrap().iter().map(|datagram| datagram.data[0]).collect();
+            let numbers: Vec<_> =
+                incoming.receive(16).unwrap().iter().map(|datagram| datagram.data[0]).collect();
             assert_eq!(numbers, (0..count).collect::<Vec<_>>());
         }
     }

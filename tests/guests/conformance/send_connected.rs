@@ -10,7 +10,10 @@ fn main() {
         let (incoming, _out) = there.stream(None).unwrap();
         send(&outgoing, b"unsaid", None).unwrap();
         send(&outgoing, b"said", Some(to)).unwrap();
-        assert_eq!(send(&outgoing, b"other", Some(loopback(family, 9))).unwrap_err(), ErrorCode::InvalidArgument);
+        assert_eq!(
+            send(&outgoing, b"other", Some(loopback(family, 9))).unwrap_err(),
+            ErrorCode::InvalidArgument
+        );
         assert_eq!(receive(&incoming).unwrap().data, b"unsaid");
         assert_eq!(receive(&incoming).unwrap().data, b"said");
     }

@@ -1,6 +1,8 @@
 //! Nobody at the peer: an error that passes, on receive or send, and never the end of the socket.
 
-use udping_test_guests::{A_WHILE, ErrorCode, FAMILIES, address, bind, bound, deserted, pause, receive, send, socket};
+use udping_test_guests::{
+    A_WHILE, ErrorCode, FAMILIES, address, bind, bound, deserted, pause, receive, send, socket,
+};
 
 fn main() {
     for family in FAMILIES {
@@ -13,12 +15,17 @@ fn main() {
             assert!(matches!(sent, Ok(()) | Err(ErrorCode::ConnectionRefused)), "{sent:?}");
             pause(A_WHILE);
             let received = incoming.receive(1);
-            assert!(matches!(&received, Err(ErrorCode::ConnectionRefused)) || received.is_ok_and(|list| list.is_empty()));
+            assert!(
+                matches!(&received, Err(ErrorCode::ConnectionRefused))
+                    || received.is_ok_and(|list| list.is_empty())
+            );
         }
         let there = socket(family);
         bind(&there, peer).unwrap();
         let (there_in, there_out) = there.stream(None).unwrap();
-        send(&outgoing, b"to somebody", None).or_else(|_| send(&outgoing, b"to somebody", None)).unwrap();
+        send(&outgoing, b"to somebody", None)
+            .or_else(|_| send(&outgoing, b"to somebody", None))
+            .unwrap();
         assert_eq!(receive(&there_in).unwrap().data, b"to somebody");
         send(&there_out, b"back", Some(address(&here))).unwrap();
         assert_eq!(receive(&incoming).unwrap().data, b"back");

@@ -1,6 +1,8 @@
 //! Without a peer, each datagram says whom it is to; an error ends the list that is sent.
 
-use udping_test_guests::{ErrorCode, FAMILIES, IpAddressFamily, address, bound, datagram, receive, send};
+use udping_test_guests::{
+    ErrorCode, FAMILIES, IpAddressFamily, address, bound, datagram, receive, send,
+};
 
 fn main() {
     for family in FAMILIES {
@@ -15,15 +17,26 @@ fn main() {
         assert_eq!(send(&outgoing, b"", None).unwrap_err(), ErrorCode::InvalidArgument);
         for wrong in [unspecified, without_port, other_family] {
             let wrong = Some(wrong.parse().unwrap());
-            assert_eq!(send(&outgoing, b"", wrong).unwrap_err(), ErrorCode::InvalidArgument, "{wrong:?}");
+            assert_eq!(
+                send(&outgoing, b"", wrong).unwrap_err(),
+                ErrorCode::InvalidArgument,
+                "{wrong:?}"
+            );
             assert!(outgoing.check_send().unwrap() >= 3);
-            let list = [datagram(b"good", Some(to)), datagram(b"bad", wrong), datagram(b"not sent", Some(to))];
+            let list = [
+                datagram(b"good", Some(to)),
+                datagram(b"bad", wrong),
+                datagram(b"not sent", Some(to)),
+            ];
             assert_eq!(outgoing.send(&list).unwrap(), 1);
             assert_eq!(receive(&incoming).unwrap().data, b"good");
         }
         send(&outgoing, b"next", Some(to)).unwrap();
         let next = receive(&incoming).unwrap();
-        assert_eq!((next.data.as_slice(), next.remote_address.into()), (&b"next"[..], address(&here)));
+        assert_eq!(
+            (next.data.as_slice(), next.remote_address.into()),
+            (&b"next"[..], address(&here))
+        );
     }
 }
 

@@ -8,7 +8,8 @@ fn main() {
     bind(&here, ([0, 0, 0, 0], 0).into()).unwrap();
     let (_incoming, outgoing) = here.stream(None).unwrap();
     let writable = outgoing.subscribe();
-    let list: Vec<_> = (0..10).map(|_| datagram(&[7; 1000], Some(([10, 9, 0, 2], 9).into()))).collect();
+    let list: Vec<_> =
+        (0..10).map(|_| datagram(&[7; 1000], Some(([10, 9, 0, 2], 9).into()))).collect();
     for _ in 0..3 {
         let mut sent = 0;
         while let permitted @ 1.. = outgoing.check_send().unwrap() {

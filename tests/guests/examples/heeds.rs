@@ -1,8 +1,9 @@
-//! Declares udping-host's contract, and does what its argument says when the host tells it something. `says`: writes each notice
-//! as a word, and ends at that to stop; `ignores`: never ends, and reads notices; `looks away`: never asks for standard input;
-//! `spins`: asks for it, and computes without end; `columns`: writes the columns of the terminal at each report; `env`: writes
-//! its variables at the start and when they change, and then traps; `gives up`: leaves by `wasi:cli/exit`; `no notices`: fails
-//! where there are any.
+//! Declares udping-host's contract, and does what its argument says when the host tells it
+//! something. `says`: writes each notice as a word, and ends at that to stop; `ignores`: never
+//! ends, and reads notices; `looks away`: never asks for standard input; `spins`: asks for it, and
+//! computes without end; `columns`: writes the columns of the terminal at each report; `env`:
+//! writes its variables at the start and when they change, and then traps; `gives up`: leaves by
+//! `wasi:cli/exit`; `no notices`: fails where there are any.
 
 use std::hint;
 
@@ -49,7 +50,9 @@ fn main() {
         for notice in notices.read() {
             match (mode.as_str(), notice) {
                 ("ignores", Notice::Stop) => pause(1_000_000_000_000),
-                ("columns", Notice::Report) => out.line(host::columns().unwrap_or_default()).unwrap(),
+                ("columns", Notice::Report) => {
+                    out.line(host::columns().unwrap_or_default()).unwrap()
+                }
                 (_, Notice::Stop) => return out.line("stop").unwrap(),
                 (_, notice) => out.line(format_args!("{notice:?}")).unwrap(),
             }

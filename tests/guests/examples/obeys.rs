@@ -1,16 +1,19 @@
-//! Runs each of its arguments as a program (`udping_model`), and says of each step in a word what came of it: a line a program.
+//! Runs each of its arguments as a program (`udping_model`), and says of each step in a word what
+//! came of it: a line a program.
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use udping_model::{Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, steps, unhex};
+use udping_model::{
+    Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, steps, unhex,
+};
 use udping_net::bindings::wasi::cli::environment::get_arguments;
 use udping_net::bindings::wasi::sockets::instance_network::instance_network;
 use udping_net::console::Console;
 use udping_net::poll::Pollable;
 use udping_test_guests::{
-    ErrorCode, IncomingDatagram, IncomingDatagramStream, IpAddressFamily, OutgoingDatagram, OutgoingDatagramStream,
-    UdpSocket, address, loopback, socket,
+    ErrorCode, IncomingDatagram, IncomingDatagramStream, IpAddressFamily, OutgoingDatagram,
+    OutgoingDatagramStream, UdpSocket, address, loopback, socket,
 };
 
 fn main() {
@@ -24,7 +27,8 @@ fn main() {
     }
 }
 
-/// What a program has of one socket. Fields are in the order in which they must be dropped: children first.
+/// What a program has of one socket. Fields are in the order in which they must be dropped:
+/// children first.
 #[derive(Default)]
 struct Slot {
     pollable: Option<Pollable>,
@@ -81,8 +85,12 @@ impl Run {
             Action::SetHopLimit(hops) => word(slot.socket().set_unicast_hop_limit(hops)),
             Action::BufferSize(Buffer::Receive) => number(slot.socket().receive_buffer_size()),
             Action::BufferSize(Buffer::Send) => number(slot.socket().send_buffer_size()),
-            Action::SetBufferSize(Buffer::Receive, bytes) => word(slot.socket().set_receive_buffer_size(bytes)),
-            Action::SetBufferSize(Buffer::Send, bytes) => word(slot.socket().set_send_buffer_size(bytes)),
+            Action::SetBufferSize(Buffer::Receive, bytes) => {
+                word(slot.socket().set_receive_buffer_size(bytes))
+            }
+            Action::SetBufferSize(Buffer::Send, bytes) => {
+                word(slot.socket().set_send_buffer_size(bytes))
+            }
             Action::CheckSend => number(slot.outgoing().check_send()),
             Action::Send(datagrams) => {
                 let list = self.list(index, datagrams);
@@ -95,8 +103,9 @@ impl Run {
             }
             Action::SendTooMany => {
                 let permitted = slot.outgoing().check_send().unwrap_or(0);
-                let list: Vec<_> =
-                    (0..=permitted).map(|_| OutgoingDatagram { data: vec![], remote_address: None }).collect();
+                let list: Vec<_> = (0..=permitted)
+                    .map(|_| OutgoingDatagram { data: vec![], remote_address: None })
+                    .collect();
                 number(slot.outgoing().send(&list))
             }
             Action::Receive(most) => match slot.incoming().receive(most) {
@@ -135,21 +144,29 @@ impl Run {
         };
         let list = targets.into_iter().map(|to| {
             self.senders.push(local);
-            let data = if datagrams == Datagrams::TooLarge { vec![0; TOO_LARGE] } else { payload(self.senders.len() - 1) };
+            let data = if datagrams == Datagrams::TooLarge {
+                vec![0; TOO_LARGE]
+            } else {
+                payload(self.senders.len() - 1)
+            };
             OutgoingDatagram { data, remote_address: to.map(Into::into) }
         });
         list.collect()
     }
 
-    /// The numbers of what was received. Anybody may send to a port of ours: what is no datagram of ours is passed over,
-    /// unless it should not have been received at all.
+    /// The numbers of what was received. Anybody may send to a port of ours: what is no datagram of
+    /// ours is passed over, unless it should not have been received at all.
     fn numbers(&self, index: usize, list: &[IncomingDatagram]) -> String {
         let mut numbers = Vec::new();
         for IncomingDatagram { data, remote_address } in list {
             let from = SocketAddr::from(*remote_address);
-            let is_ours = |(number, sender): &(usize, &SocketAddr)| **sender == from && payload(*number) == *data;
+            let is_ours = |(number, sender): &(usize, &SocketAddr)| {
+                **sender == from && payload(*number) == *data
+            };
             match self.senders.iter().enumerate().find(is_ours) {
-                _ if self.slots[index].peer.is_some_and(|peer| peer != from) => return "stranger".to_owned(),
+                _ if self.slots[index].peer.is_some_and(|peer| peer != from) => {
+                    return "stranger".to_owned();
+                }
                 Some((number, _)) => numbers.push(number.to_string()),
                 None if self.senders.contains(&from) => return "spoilt".to_owned(),
                 None => {}
@@ -217,7 +234,9 @@ impl Slot {
             Remote::Deserted => Some(loopback(family, DISCARD)),
             Remote::OtherFamily => Some(loopback(other(family), DISCARD)),
             Remote::PortZero => Some(loopback(family, 0)),
-            Remote::Unspecified if family == IpAddressFamily::Ipv4 => Some(([0, 0, 0, 0], DISCARD).into()),
+            Remote::Unspecified if family == IpAddressFamily::Ipv4 => {
+                Some(([0, 0, 0, 0], DISCARD).into())
+            }
             Remote::Unspecified => Some((Ipv6Addr::UNSPECIFIED, DISCARD).into()),
             Remote::Mapped => Some(mapped(DISCARD)),
         }

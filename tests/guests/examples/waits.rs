@@ -1,4 +1,5 @@
-//! Waits for three seconds for datagrams that it may have, wakes ten times a second, and says whether it got any.
+//! Waits for three seconds for datagrams that it may have, wakes ten times a second, and says
+//! whether it got any.
 
 use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use udping_net::console::Console;

@@ -1,7 +1,8 @@
-//! Does what its arguments say, one after the other: `err:HEX` and `out:HEX` write bytes to standard error and standard output,
-//! `refused` asks for a socket that nobody granted, `env` writes the variables to standard output, `stdin` waits for a line and
-//! writes it there, `stdin-is-empty` fails where there is one, `gives-up` leaves by `wasi:cli/exit`, `trap` traps, and `waits`
-//! never ends.
+//! Does what its arguments say, one after the other: `err:HEX` and `out:HEX` write bytes to
+//! standard error and standard output, `refused` asks for a socket that nobody granted, `env`
+//! writes the variables to standard output, `stdin` waits for a line and writes it there,
+//! `stdin-is-empty` fails where there is one, `gives-up` leaves by `wasi:cli/exit`, `trap` traps,
+//! and `waits` never ends.
 
 use udping_net::bindings::wasi::cli::environment::{get_arguments, get_environment};
 use udping_net::bindings::wasi::cli::exit::exit;
@@ -39,7 +40,9 @@ fn act(action: &str) {
             }
             write(&stdout::get_stdout(), &line);
         }
-        "stdin-is-empty" => assert!(matches!(stdin::get_stdin().blocking_read(1), Err(StreamError::Closed))),
+        "stdin-is-empty" => {
+            assert!(matches!(stdin::get_stdin().blocking_read(1), Err(StreamError::Closed)))
+        }
         "gives-up" => exit(Err(())),
         "waits" => loop {
             subscribe_duration(1_000_000_000_000).block();

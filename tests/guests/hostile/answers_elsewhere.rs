@@ -1,4 +1,5 @@
-//! Hears on one socket, and answers from another, and from one that it opens when the first is closed.
+//! Hears on one socket, and answers from another, and from one that it opens when the first is
+//! closed.
 
 use udping_net::bindings::wasi::cli::exit::exit;
 use udping_net::console::Console;
@@ -12,7 +13,11 @@ fn main() {
     let peer = datagram.remote_address;
     let (_, elsewhere) = other.stream(None).unwrap();
     assert_eq!(send(&elsewhere, &datagram.data, Some(peer.into())), Err(ErrorCode::AccessDenied));
-    assert_eq!(send(&outgoing, &datagram.data, Some(peer.into())), Ok(()), "there is more that is owed");
+    assert_eq!(
+        send(&outgoing, &datagram.data, Some(peer.into())),
+        Ok(()),
+        "there is more that is owed"
+    );
     drop((incoming, outgoing, one));
     let later = bound(IpAddressFamily::Ipv4);
     assert_eq!(later.stream(Some(peer)).err(), Some(ErrorCode::AccessDenied));

@@ -1,4 +1,5 @@
-//! Opens many sockets with the largest buffers, fills them with datagrams, and has the host look at all of them.
+//! Opens many sockets with the largest buffers, fills them with datagrams, and has the host look at
+//! all of them.
 
 use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use udping_net::console::Console;
@@ -19,12 +20,14 @@ fn main() {
     }
     let streams: Vec<_> = sockets.iter().map(|socket| socket.stream(None).unwrap()).collect();
     let readable: Vec<_> = streams.iter().map(|(incoming, _)| incoming.subscribe()).collect();
-    // Each is sent more than its buffer holds, again and again, since what waits in the host makes room in the kernel; and is
-    // looked at by the host, which takes many at once where it has found some before.
+    // Each is sent more than its buffer holds, again and again, since what waits in the host makes
+    // room in the kernel; and is looked at by the host, which takes many at once where it has found
+    // some before.
     for _ in 0..4 {
         for (socket, (_, outgoing)) in sockets.iter().zip(&streams) {
             for _ in 0..16 {
-                let list: Vec<_> = (0..8).map(|_| datagram(&[7; 60_000], Some(address(socket)))).collect();
+                let list: Vec<_> =
+                    (0..8).map(|_| datagram(&[7; 60_000], Some(address(socket)))).collect();
                 if outgoing.check_send().unwrap() >= 8 {
                     let _ = outgoing.send(&list);
                 }

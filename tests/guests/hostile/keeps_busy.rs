@@ -16,7 +16,9 @@ fn main() {
     loop {
         match mode.as_str() {
             "family" => assert_eq!(socket.address_family(), IpAddressFamily::Ipv4),
-            "literal" => drop(resolve_addresses(&instance_network(), "192.0.2.7").unwrap().resolve_next_address()),
+            "literal" => drop(
+                resolve_addresses(&instance_network(), "192.0.2.7").unwrap().resolve_next_address(),
+            ),
             "poll" => drop(poll::poll(&[&readable, &subscribe_duration(0)])),
             "block" => subscribe_duration(1).block(),
             "ready" => assert!(!readable.ready()),
@@ -26,7 +28,9 @@ fn main() {
             "refused" | "too large" => {
                 outgoing.check_send().unwrap();
                 let (bytes, to) = if mode == "refused" { (1, 8) } else { (65_528, 7) };
-                outgoing.send(&[datagram(&vec![1; bytes], Some(([192, 0, 2, to], 9).into()))]).unwrap_err();
+                outgoing
+                    .send(&[datagram(&vec![1; bytes], Some(([192, 0, 2, to], 9).into()))])
+                    .unwrap_err();
             }
             "bind" => drop(bound(IpAddressFamily::Ipv4)),
             "buffer" => socket.set_receive_buffer_size(100_000).unwrap(),

@@ -1,5 +1,5 @@
-//! Looks names up, 100 of them: what it looks up could carry what it knows to whoever answers. Says what came of it, and traps
-//! where its argument says so.
+//! Looks names up, 100 of them: what it looks up could carry what it knows to whoever answers. Says
+//! what came of it, and traps where its argument says so.
 
 use udping_net::bindings::wasi::cli::environment::get_arguments;
 use udping_net::bindings::wasi::clocks::monotonic_clock::now;
@@ -12,7 +12,10 @@ fn main() {
     let (mut asked, mut denied, mut later, run) = (0, 0, 0, now());
     for number in 0..100 {
         // No instance asks for what another one asked for.
-        match resolve_addresses(&instance_network(), &format!("secret-{run}-{number}.example.invalid")) {
+        match resolve_addresses(
+            &instance_network(),
+            &format!("secret-{run}-{number}.example.invalid"),
+        ) {
             Ok(_) => asked += 1,
             Err(ErrorCode::AccessDenied) => denied += 1,
             Err(ErrorCode::TemporaryResolverFailure) => later += 1,

@@ -1,4 +1,5 @@
-//! May send somewhere, and asks by binding which addresses the machine has: 10.9.0.1 is its own, the others are not.
+//! May send somewhere, and asks by binding which addresses the machine has: 10.9.0.1 is its own,
+//! the others are not.
 
 use udping_net::bindings::wasi::cli::exit::exit;
 use udping_test_guests::{ErrorCode, IpAddressFamily, bind, socket};
@@ -14,7 +15,11 @@ fn main() {
         (Ipv4, "10.9.0.1:12000"),
         (Ipv4, "0.0.0.0:12000"),
     ] {
-        assert_eq!(bind(&socket(family), local.parse().unwrap()), Err(ErrorCode::AccessDenied), "{local}");
+        assert_eq!(
+            bind(&socket(family), local.parse().unwrap()),
+            Err(ErrorCode::AccessDenied),
+            "{local}"
+        );
     }
     for local in ["0.0.0.0:0", "127.0.0.1:0"] {
         assert_eq!(bind(&socket(Ipv4), local.parse().unwrap()), Ok(()), "{local}");

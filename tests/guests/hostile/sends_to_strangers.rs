@@ -6,7 +6,12 @@ use udping_test_guests::{ErrorCode, IpAddressFamily, bound, send};
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);
     let (_incoming, outgoing) = socket.stream(None).unwrap();
-    for stranger in [([127, 0, 0, 1], 9), ([192, 0, 2, 7], 53), ([224, 0, 0, 251], 5353), ([255, 255, 255, 255], 9)] {
+    for stranger in [
+        ([127, 0, 0, 1], 9),
+        ([192, 0, 2, 7], 53),
+        ([224, 0, 0, 251], 5353),
+        ([255, 255, 255, 255], 9),
+    ] {
         assert_eq!(send(&outgoing, b"x", Some(stranger.into())), Err(ErrorCode::AccessDenied));
     }
     drop((_incoming, outgoing));

@@ -6,7 +6,8 @@ use udping_net::console::Console;
 use udping_test_guests::pause;
 
 fn main() {
-    let numbers: Vec<u64> = get_arguments()[1..].iter().map(|number| number.parse().unwrap()).collect();
+    let numbers: Vec<u64> =
+        get_arguments()[1..].iter().map(|number| number.parse().unwrap()).collect();
     let [spin, sleep, times] = numbers[..] else { panic!("{numbers:?}") };
     for _ in 0..times {
         let start = now();

@@ -17,7 +17,10 @@ fn main() {
             while outgoing.check_send().unwrap() == 0 {
                 outgoing.subscribe().block();
             }
-            let answer = OutgoingDatagram { data: datagram.data, remote_address: Some(datagram.remote_address) };
+            let answer = OutgoingDatagram {
+                data: datagram.data,
+                remote_address: Some(datagram.remote_address),
+            };
             let _ = outgoing.send(&[answer]);
         }
     }

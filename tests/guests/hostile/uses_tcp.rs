@@ -30,7 +30,8 @@ fn main() {
         socket.finish_bind()
     });
     assert_eq!(listening, Err(ErrorCode::AccessDenied));
-    let connecting = create_tcp_socket(IpAddressFamily::Ipv4).and_then(|socket| socket.start_connect(&network, at(9)));
+    let connecting = create_tcp_socket(IpAddressFamily::Ipv4)
+        .and_then(|socket| socket.start_connect(&network, at(9)));
     assert_eq!(connecting, Err(ErrorCode::AccessDenied));
     exit(Err(()));
 }

@@ -1,5 +1,6 @@
-//! What the guests share. Those in `conformance/` show one behaviour each of `wasi:sockets/udp`, and panic where it is another;
-//! those in `hostile/` attempt one abuse each, and panic where they get away with it; those in `examples/` serve one test each.
+//! What the guests share. Those in `conformance/` show one behaviour each of `wasi:sockets/udp`,
+//! and panic where it is another; those in `hostile/` attempt one abuse each, and panic where they
+//! get away with it; those in `examples/` serve one test each.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -8,7 +9,9 @@ use udping_net::bindings::wasi::sockets::instance_network::instance_network;
 use udping_net::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
 
 pub use udping_net;
-pub use udping_net::bindings::wasi::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress};
+pub use udping_net::bindings::wasi::sockets::network::{
+    ErrorCode, IpAddressFamily, IpSocketAddress,
+};
 pub use udping_net::bindings::wasi::sockets::udp::{
     IncomingDatagram, IncomingDatagramStream, OutgoingDatagram, OutgoingDatagramStream, UdpSocket,
 };
@@ -96,7 +99,11 @@ pub fn datagram(data: &[u8], to: Option<SocketAddr>) -> OutgoingDatagram {
 }
 
 /// Sends one datagram, when there is room.
-pub fn send(stream: &OutgoingDatagramStream, data: &[u8], to: Option<SocketAddr>) -> Result<(), ErrorCode> {
+pub fn send(
+    stream: &OutgoingDatagramStream,
+    data: &[u8],
+    to: Option<SocketAddr>,
+) -> Result<(), ErrorCode> {
     loop {
         if stream.check_send()? > 0 && stream.send(&[datagram(data, to)])? == 1 {
             return Ok(());

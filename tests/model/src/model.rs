@@ -1,8 +1,11 @@
-//! The states of sockets as `wit/deps/sockets/udp.wit` has them, and what must, or may, come of each step in them.
+//! The states of sockets as `wit/deps/sockets/udp.wit` has them, and what must, or may, come of
+//! each step in them.
 
 use std::ops::RangeInclusive;
 
-use crate::program::{Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, steps};
+use crate::program::{
+    Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, steps,
+};
 
 /// Who serves `wasi:sockets/udp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +25,18 @@ pub struct Traffic {
     pub received: usize,
 }
 
-/// Whether a program may have gone so: `words` is what was said of its steps, and `trapped` whether it ended in a trap.
+/// Whether a program may have gone so: `words` is what was said of its steps, and `trapped` whether
+/// it ended in a trap.
 ///
 /// # Errors
 ///
 /// The first step of which something else must come.
-pub fn judge(backend: Backend, program: &[u8], words: &[&str], trapped: bool) -> Result<Traffic, String> {
+pub fn judge(
+    backend: Backend,
+    program: &[u8],
+    words: &[&str],
+    trapped: bool,
+) -> Result<Traffic, String> {
     let mut model = Model::default();
     for (index, step) in steps(program).enumerate() {
         if backend == Backend::Stock && model.is_beyond_stock(step) {
@@ -137,7 +146,8 @@ enum Outcome {
     AtLeast(u64),
     /// So many of a list of datagrams to these targets were sent; or one of these words.
     Sent { from: Id, to: Vec<Target>, counts: RangeInclusive<usize>, or: Vec<&'static str> },
-    /// Some of what was sent to this socket, at most so many; or, where an earlier datagram may have bounced, that it did.
+    /// Some of what was sent to this socket, at most so many; or, where an earlier datagram may
+    /// have bounced, that it did.
     Received { at: Id, most: u64, or_bounced: bool },
 }
 
@@ -148,15 +158,16 @@ const INVALID_STATE: Outcome = Outcome::Word("invalid-state");
 const BOUNCED: &str = "connection-refused";
 const TOO_LARGE: &str = "datagram-too-large";
 
-/// As many datagrams as there are in the longest list: what `check-send` must permit, as long as there is room.
+/// As many datagrams as there are in the longest list: what `check-send` must permit, as long as
+/// there is room.
 const LONGEST: u64 = 3;
 
 impl Model {
     /// What wasmtime-wasi does otherwise, in this version: the program is not judged from there on.
     ///
     /// - A socket that is disconnected loses a port that Linux chose for it, and all are such here.
-    /// - New streams of a socket trap where earlier ones, though dropped, were asked for a datagram: what then waits for one in
-    ///   the background holds the socket.
+    /// - New streams of a socket trap where earlier ones, though dropped, were asked for a
+    ///   datagram: what then waits for one in the background holds the socket.
     fn is_beyond_stock(&self, Step { socket, action }: Step) -> bool {
         let Some(socket) = self.slots[socket].socket else { return false };
         match action {
@@ -180,7 +191,8 @@ impl Model {
         !has || (action.needs_next() && self.next(socket).is_none())
     }
 
-    /// Whether a step must trap: a child handle outlives its parent, streams are made twice, or more is sent than permitted.
+    /// Whether a step must trap: a child handle outlives its parent, streams are made twice, or
+    /// more is sent than permitted.
     fn traps(&self, step: Step) -> bool {
         let slot = &self.slots[step.socket];
         !self.skips(step)
@@ -205,7 +217,9 @@ impl Model {
             Outcome::Either(expected) => Err(format!("be one of {expected:?}")),
             Outcome::Number(expected) if word.parse() == Ok(expected) => Ok(()),
             Outcome::Number(expected) => Err(format!("be {expected}")),
-            Outcome::AtLeast(least) if word.parse().is_ok_and(|number: u64| number >= least) => Ok(()),
+            Outcome::AtLeast(least) if word.parse().is_ok_and(|number: u64| number >= least) => {
+                Ok(())
+            }
             Outcome::AtLeast(least) => Err(format!("be {least} or more")),
             Outcome::Received { or_bounced: true, .. } if word == BOUNCED => Ok(()),
             Outcome::Sent { or, .. } if or.contains(&word) => Ok(()),
@@ -214,7 +228,11 @@ impl Model {
                 let count = count.ok_or_else(|| format!("be one of {counts:?} or {or:?}"))?;
                 let first = self.numbers - to.len();
                 let sent = to.iter().enumerate().take(count);
-                self.in_flight.extend(sent.map(|(index, to)| InFlight { number: first + index, from, to: *to }));
+                self.in_flight.extend(sent.map(|(index, to)| InFlight {
+                    number: first + index,
+                    from,
+                    to: *to,
+                }));
                 self.traffic.sent += count;
                 Ok(())
             }
@@ -227,7 +245,8 @@ impl Model {
         if word == "none" {
             return Ok(());
         }
-        let numbers: Option<Vec<usize>> = word.split(',').map(|number| number.parse().ok()).collect();
+        let numbers: Option<Vec<usize>> =
+            word.split(',').map(|number| number.parse().ok()).collect();
         let numbers = numbers.ok_or("be numbers of datagrams")?;
         if numbers.len() as u64 > most {
             return Err(format!("be {most} at most"));
@@ -238,7 +257,11 @@ impl Model {
                 let here = sent.to == Target::Socket(at) || !self.is_there(sent.to);
                 sent.number == number && here && self.hears(at, sent.from)
             };
-            let index = self.in_flight.iter().position(heard).ok_or_else(|| format!("not have {number}"))?;
+            let index = self
+                .in_flight
+                .iter()
+                .position(heard)
+                .ok_or_else(|| format!("not have {number}"))?;
             self.in_flight.remove(index);
             self.traffic.received += 1;
         }
@@ -252,7 +275,16 @@ impl Model {
         if let Action::Create(family) = action {
             let (hop_limit, receive_buffer, send_buffer) = (None, None, None);
             let (binding, peer, bounced, asked) = (Binding::Unbound, None, false, false);
-            slot.socket = Some(Socket { family, binding, peer, bounced, asked, hop_limit, receive_buffer, send_buffer });
+            slot.socket = Some(Socket {
+                family,
+                binding,
+                peer,
+                bounced,
+                asked,
+                hop_limit,
+                receive_buffer,
+                send_buffer,
+            });
             return OK;
         }
         // Not skipped, so there is one.
@@ -267,10 +299,14 @@ impl Model {
                     self.ids += 1;
                     OK
                 }
-                (Binding::Unbound, Local::Taken) if next.is_some_and(|(_, family)| family == socket.family) => {
+                (Binding::Unbound, Local::Taken)
+                    if next.is_some_and(|(_, family)| family == socket.family) =>
+                {
                     Outcome::Word("address-in-use")
                 }
-                (Binding::Unbound, Local::Taken | Local::OtherFamily | Local::Mapped) => INVALID_ARGUMENT,
+                (Binding::Unbound, Local::Taken | Local::OtherFamily | Local::Mapped) => {
+                    INVALID_ARGUMENT
+                }
                 (Binding::Unbound, Local::Elsewhere) => Outcome::Word("address-not-bindable"),
             },
             Action::FinishBind => match socket.binding {
@@ -281,7 +317,8 @@ impl Model {
                 Binding::Unbound | Binding::Bound(_) => Outcome::Word("not-in-progress"),
             },
             Action::Stream(remote) | Action::Restream(remote) => {
-                (slot.incoming, slot.outgoing, slot.pollable, slot.permitted) = (false, false, false, false);
+                (slot.incoming, slot.outgoing, slot.pollable, slot.permitted) =
+                    (false, false, false, false);
                 // Between start-bind and finish-bind it is bound already, in all implementations.
                 if socket.id().is_none() {
                     return INVALID_STATE;
@@ -296,14 +333,18 @@ impl Model {
             }
             Action::LocalAddress => socket.id().map_or(INVALID_STATE, |_| Outcome::Word("self")),
             Action::RemoteAddress => socket.peer.map_or(INVALID_STATE, |_| Outcome::Word("peer")),
-            Action::AddressFamily => Outcome::Word(if socket.family == Family::V4 { "ipv4" } else { "ipv6" }),
+            Action::AddressFamily => {
+                Outcome::Word(if socket.family == Family::V4 { "ipv4" } else { "ipv6" })
+            }
             Action::HopLimit => socket.hop_limit.map_or(Outcome::AtLeast(1), Outcome::Number),
             Action::SetHopLimit(0) | Action::SetBufferSize(_, 0) => INVALID_ARGUMENT,
             Action::SetHopLimit(hops) => {
                 socket.hop_limit = Some(hops.into());
                 OK
             }
-            Action::BufferSize(which) => socket.buffer(which).map_or(Outcome::AtLeast(1), Outcome::Number),
+            Action::BufferSize(which) => {
+                socket.buffer(which).map_or(Outcome::AtLeast(1), Outcome::Number)
+            }
             Action::SetBufferSize(which, bytes) => {
                 // Any other size may be rounded.
                 *socket.buffer(which) = (bytes == 100_000).then_some(bytes);
@@ -360,24 +401,31 @@ impl Model {
         let Some(from) = socket.id() else { return INVALID_STATE };
         let home = socket.peer.unwrap_or(Target::Socket(from));
         // Connected, a datagram is to nobody else; and else, it says whom it is to.
-        let to = |remote| match (socket.peer, destination(remote, socket.family, self.next(index))) {
+        let to = |remote| match (socket.peer, destination(remote, socket.family, self.next(index)))
+        {
             (Some(peer), _) if remote == Remote::Unsaid => Some(peer),
             (Some(peer), Some(to)) => (to == peer).then_some(to),
             (_, to) => to,
         };
         // Who is gone may have had the port that the next one has now.
-        let unsure = socket.peer.is_some_and(|peer| peer != Target::Deserted && !self.is_there(peer));
+        let unsure =
+            socket.peer.is_some_and(|peer| peer != Target::Deserted && !self.is_there(peer));
         let list = match datagrams {
             Datagrams::None => return Outcome::Word("0"),
             Datagrams::TooLarge => {
                 self.numbers += 1;
-                return Outcome::Either(if socket.bounced { &[TOO_LARGE, BOUNCED] } else { &[TOO_LARGE] });
+                return Outcome::Either(if socket.bounced {
+                    &[TOO_LARGE, BOUNCED]
+                } else {
+                    &[TOO_LARGE]
+                });
             }
             Datagrams::One(remote) => vec![to(remote)],
             Datagrams::Amid(remote) => vec![Some(home), to(remote), Some(home)],
         };
         self.numbers += list.len();
-        let most = if unsure { list.len() } else { list.iter().take_while(|to| to.is_some()).count() };
+        let most =
+            if unsure { list.len() } else { list.iter().take_while(|to| to.is_some()).count() };
         if most == 0 {
             return INVALID_ARGUMENT;
         }
@@ -400,7 +448,10 @@ impl Model {
     }
 
     fn bound(&self, id: Id) -> Option<&Socket> {
-        self.slots.iter().filter_map(|slot| slot.socket.as_ref()).find(|socket| socket.id() == Some(id))
+        self.slots
+            .iter()
+            .filter_map(|slot| slot.socket.as_ref())
+            .find(|socket| socket.id() == Some(id))
     }
 
     fn is_there(&self, target: Target) -> bool {
@@ -415,15 +466,22 @@ impl Model {
 
     fn listens(&self, to: Target, from: Id) -> bool {
         let Target::Socket(id) = to else { return false };
-        self.bound(id).is_some_and(|socket| socket.peer.is_none_or(|peer| peer == Target::Socket(from)))
+        self.bound(id)
+            .is_some_and(|socket| socket.peer.is_none_or(|peer| peer == Target::Socket(from)))
     }
 }
 
 /// Whom a socket of `family` can send to, or connect to.
 fn destination(remote: Remote, family: Family, next: Option<(Id, Family)>) -> Option<Target> {
     match remote {
-        Remote::Next => next.filter(|(_, of_next)| *of_next == family).map(|(id, _)| Target::Socket(id)),
+        Remote::Next => {
+            next.filter(|(_, of_next)| *of_next == family).map(|(id, _)| Target::Socket(id))
+        }
         Remote::Deserted => Some(Target::Deserted),
-        Remote::Unsaid | Remote::OtherFamily | Remote::PortZero | Remote::Unspecified | Remote::Mapped => None,
+        Remote::Unsaid
+        | Remote::OtherFamily
+        | Remote::PortZero
+        | Remote::Unspecified
+        | Remote::Mapped => None,
     }
 }

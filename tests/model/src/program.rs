@@ -3,7 +3,8 @@
 /// How many sockets a program has at a time, at most.
 pub const SOCKETS: usize = 3;
 
-/// What is said of a step that lacks what it is about, such as a stream that is not there: no call is made.
+/// What is said of a step that lacks what it is about, such as a stream that is not there: no call
+/// is made.
 pub const SKIPPED: &str = "-";
 
 /// A step: an action on one of the sockets.
@@ -67,7 +68,8 @@ pub enum Buffer {
     Send,
 }
 
-/// A list of datagrams to send. One that is sent home goes to the peer of the stream or, without one, to the socket itself.
+/// A list of datagrams to send. One that is sent home goes to the peer of the stream or, without
+/// one, to the socket itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Datagrams {
     /// None.
@@ -196,7 +198,8 @@ impl Action {
     }
 }
 
-/// How often each action is chosen, of 85 times: a third of the bytes there are. Most lead on to where there is most to do.
+/// How often each action is chosen, of 85 times: a third of the bytes there are. Most lead on to
+/// where there is most to do.
 const ACTIONS: [(usize, Action); 61] = {
     use Action::*;
     use Datagrams::{Amid, One, TooLarge};
@@ -267,7 +270,10 @@ const ACTIONS: [(usize, Action); 61] = {
 
 /// The steps of a program.
 pub fn steps(program: &[u8]) -> impl Iterator<Item = Step> {
-    program.iter().map(|byte| Step { socket: usize::from(*byte) % SOCKETS, action: action(usize::from(*byte) / SOCKETS) })
+    program.iter().map(|byte| Step {
+        socket: usize::from(*byte) % SOCKETS,
+        action: action(usize::from(*byte) / SOCKETS),
+    })
 }
 
 /// The `index`th action, where each stands as often as it is to be chosen.
@@ -304,7 +310,10 @@ mod tests {
         let bytes: Vec<_> = (0..=u8::MAX).collect();
         for (_, action) in ACTIONS {
             for socket in 0..SOCKETS {
-                assert!(steps(&bytes).any(|step| step == Step { socket, action }), "{socket}: {action:?}");
+                assert!(
+                    steps(&bytes).any(|step| step == Step { socket, action }),
+                    "{socket}: {action:?}"
+                );
             }
         }
     }

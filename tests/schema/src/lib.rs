@@ -1,4 +1,5 @@
-//! Holds what the client writes against the schemas in `docs/`. It is for tests: where something is wrong, it panics.
+//! Holds what the client writes against the schemas in `docs/`. It is for tests: where something is
+//! wrong, it panics.
 
 use std::sync::LazyLock;
 
@@ -32,14 +33,23 @@ fn parse(text: &str) -> Value {
 
 fn validator(schema: &str) -> Validator {
     let beside = Registry::new().add(format!("{FOLDER}results.schema.json"), parse(RESULTS));
-    let beside = beside.and_then(|registry| registry.prepare()).expect("schemas that refer to what there is");
-    jsonschema::options().with_base_uri(FOLDER).with_registry(&beside).build(&parse(schema)).expect("a schema")
+    let beside = beside
+        .and_then(|registry| registry.prepare())
+        .expect("schemas that refer to what there is");
+    jsonschema::options()
+        .with_base_uri(FOLDER)
+        .with_registry(&beside)
+        .build(&parse(schema))
+        .expect("a schema")
 }
 
 #[track_caller]
 fn validated(validator: &Validator, text: &str) -> Value {
     let value = parse(text);
-    let errors: Vec<_> = validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let errors: Vec<_> = validator
+        .iter_errors(&value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{errors:#?}\n{text}");
     value
 }

@@ -48,18 +48,28 @@ impl Account {
     }
 
     fn unaccounted(&self) -> i128 {
-        i128::from(self.sent) - i128::from(self.answered) - i128::from(self.reasons.values().sum::<u64>())
+        i128::from(self.sent)
+            - i128::from(self.answered)
+            - i128::from(self.reasons.values().sum::<u64>())
     }
 
-    /// Whether each datagram is accounted for, once, and no answer was another than the datagram sent.
+    /// Whether each datagram is accounted for, once, and no answer was another than the datagram
+    /// sent.
     pub fn is_balanced(&self) -> bool {
-        self.sent > 0 && self.unaccounted() == 0 && self.wrong == 0 && self.in_hand.0 <= self.in_hand.1
+        self.sent > 0
+            && self.unaccounted() == 0
+            && self.wrong == 0
+            && self.in_hand.0 <= self.in_hand.1
     }
 }
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n| datagrams | |\n|---|---|\n| sent | {} |\n| answered | {} |", self.sent, self.answered)?;
+        writeln!(
+            f,
+            "\n| datagrams | |\n|---|---|\n| sent | {} |\n| answered | {} |",
+            self.sent, self.answered
+        )?;
         for (reason, count) in &self.reasons {
             writeln!(f, "| {reason} | {count} |")?;
         }
@@ -67,6 +77,11 @@ impl fmt::Display for Account {
         if in_hand > most {
             writeln!(f, "| MORE IN HAND than {most} |  |")?;
         }
-        writeln!(f, "| wrong answers | {} |\n| unaccounted for | {} |", self.wrong, self.unaccounted())
+        writeln!(
+            f,
+            "| wrong answers | {} |\n| unaccounted for | {} |",
+            self.wrong,
+            self.unaccounted()
+        )
     }
 }

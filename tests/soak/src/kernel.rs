@@ -19,15 +19,22 @@ pub struct Drops {
 pub fn drops() -> Result<Drops> {
     let snmp = fs::read_to_string("/proc/net/snmp")?;
     let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Udp: "));
-    let (names, values) = lines.next().zip(lines.next()).context("/proc/net/snmp has no lines for UDP")?;
+    let (names, values) =
+        lines.next().zip(lines.next()).context("/proc/net/snmp has no lines for UDP")?;
     let udp = |wanted| -> Result<u64> {
         let mut columns = names.split(' ').zip(values.split(' '));
-        Ok(columns.find(|(name, _)| *name == wanted).with_context(|| format!("no {wanted}"))?.1.parse()?)
+        Ok(columns
+            .find(|(name, _)| *name == wanted)
+            .with_context(|| format!("no {wanted}"))?
+            .1
+            .parse()?)
     };
     let devices = fs::read_to_string("/proc/net/dev")?;
-    let loopback = devices.lines().find_map(|line| line.trim_start().strip_prefix("lo:")).context("no lo")?;
+    let loopback =
+        devices.lines().find_map(|line| line.trim_start().strip_prefix("lo:")).context("no lo")?;
     // Eight columns of what was received, then bytes, packets and errors of what was sent.
-    let no_link = loopback.split_whitespace().nth(8 + 3).context("/proc/net/dev is short")?.parse()?;
+    let no_link =
+        loopback.split_whitespace().nth(8 + 3).context("/proc/net/dev is short")?.parse()?;
     Ok(Drops { no_room: udp("RcvbufErrors")?, nobody: udp("NoPorts")?, no_link })
 }
 

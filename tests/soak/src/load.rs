@@ -80,7 +80,16 @@ impl Load {
             sources.push(source(0, trapping, HEADER..=LARGEST, behaved)?);
         }
         let (poison_to, now) = (local(trapping), Instant::now());
-        Ok(Self { sources, poison_to, rng: Rng::new(), buffer: vec![0; 1 << 16], now, sent: 0, replies: 0, wrong: 0 })
+        Ok(Self {
+            sources,
+            poison_to,
+            rng: Rng::new(),
+            buffer: vec![0; 1 << 16],
+            now,
+            sent: 0,
+            replies: 0,
+            wrong: 0,
+        })
     }
 
     /// What was not sent up to now is not due any more.
@@ -119,7 +128,9 @@ impl Load {
                 match source.socket.recv_from(&mut self.buffer) {
                     Ok((length, from)) => {
                         self.replies += 1;
-                        self.wrong += u64::from(from != source.to || !source.is_awaited(&self.buffer[..length]));
+                        self.wrong += u64::from(
+                            from != source.to || !source.is_awaited(&self.buffer[..length]),
+                        );
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error),
@@ -157,11 +168,24 @@ impl fmt::Display for Load {
 }
 
 impl Source {
-    fn new(from: SocketAddr, to: u16, sizes: RangeInclusive<usize>, per_second: f64) -> io::Result<Self> {
+    fn new(
+        from: SocketAddr,
+        to: u16,
+        sizes: RangeInclusive<usize>,
+        per_second: f64,
+    ) -> io::Result<Self> {
         let socket = UdpSocket::bind(from)?;
         socket.set_nonblocking(true)?;
         rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4 << 20)?;
-        Ok(Self { socket, to: local(to), sizes, per_second, due: 0.0, next: 0, out: HashMap::new() })
+        Ok(Self {
+            socket,
+            to: local(to),
+            sizes,
+            per_second,
+            due: 0.0,
+            next: 0,
+            out: HashMap::new(),
+        })
     }
 
     /// Whether the socket took the next datagram.
@@ -178,7 +202,14 @@ impl Source {
                 self.next += 1;
                 Ok(true)
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NetworkUnreachable) => Ok(false),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::NetworkUnreachable
+                ) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -187,8 +218,12 @@ impl Source {
     fn is_awaited(&mut self, reply: &[u8]) -> bool {
         match reply.split_first_chunk::<HEADER>() {
             Some((header, rest)) => {
-                let number = str::from_utf8(&header[NUMBER]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
-                self.out.remove(&number) == Some(reply.len()) && rest.iter().all(|byte| *byte == filling(number))
+                let number = str::from_utf8(&header[NUMBER])
+                    .ok()
+                    .and_then(|digits| digits.parse().ok())
+                    .unwrap_or(u64::MAX);
+                self.out.remove(&number) == Some(reply.len())
+                    && rest.iter().all(|byte| *byte == filling(number))
             }
             None => reply.is_empty() && *self.sizes.end() == 0,
         }

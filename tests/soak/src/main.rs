@@ -1,5 +1,6 @@
-//! `make soak`: servers under mixed load, with faults and restarts, for as long as one likes. In the end memory was flat, no
-//! descriptor leaked, and every datagram was answered or dropped for a reason that has a name; or this fails.
+//! `make soak`: servers under mixed load, with faults and restarts, for as long as one likes. In
+//! the end memory was flat, no descriptor leaked, and every datagram was answered or dropped for a
+//! reason that has a name; or this fails.
 
 mod account;
 mod kernel;
@@ -32,8 +33,8 @@ struct Args {
     apart: bool,
 }
 
-/// All faults are made once in so long. A trap must come more than 10 s after the last, or restarts are put off longer and
-/// longer.
+/// All faults are made once in so long. A trap must come more than 10 s after the last, or restarts
+/// are put off longer and longer.
 const ROUND: Duration = Duration::from_secs(12);
 
 /// In less than so many rounds, memory has no time to show where it goes.
@@ -59,12 +60,21 @@ enum Fault {
 }
 
 /// The faults of a round, and after which part of it each comes.
-const FAULTS: [(f64, Fault); 5] =
-    [(0.15, Fault::Stop), (0.22, Fault::Continue), (0.40, Fault::LinkDown), (0.60, Fault::Trap), (0.80, Fault::Restart)];
+const FAULTS: [(f64, Fault); 5] = [
+    (0.15, Fault::Stop),
+    (0.22, Fault::Continue),
+    (0.40, Fault::LinkDown),
+    (0.60, Fault::Trap),
+    (0.80, Fault::Restart),
+];
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    ensure!(args.minutes.is_finite() && args.minutes > 0.0, "--minutes {}: must be more than 0", args.minutes);
+    ensure!(
+        args.minutes.is_finite() && args.minutes > 0.0,
+        "--minutes {}: must be more than 0",
+        args.minutes
+    );
     if !args.apart {
         return Err(apart(&args));
     }
@@ -98,8 +108,8 @@ impl Drop for End<'_> {
     }
 }
 
-/// This program once more, in a network namespace of its own: its interface can be taken down, and all of its counters count
-/// nothing else.
+/// This program once more, in a network namespace of its own: its interface can be taken down, and
+/// all of its counters count nothing else.
 fn apart(args: &Args) -> anyhow::Error {
     let program = match env::current_exe() {
         Ok(program) => program,
@@ -110,7 +120,13 @@ fn apart(args: &Args) -> anyhow::Error {
     if !getuid().is_root() {
         command.arg("--map-root-user");
     }
-    anyhow!(command.arg("--").arg(program).args(["--apart", "--minutes", &args.minutes.to_string()]).exec())
+    anyhow!(
+        command
+            .arg("--")
+            .arg(program)
+            .args(["--apart", "--minutes", &args.minutes.to_string()])
+            .exec()
+    )
 }
 
 fn ip(arguments: &str) -> Result<()> {
@@ -179,7 +195,8 @@ impl Soak {
             Fault::Stop => self.signal_all(Signal::STOP),
             Fault::Continue => self.signal_all(Signal::CONT),
             Fault::LinkDown => {
-                // An interface counts the pieces that it drops: several answers that travel together would be one.
+                // An interface counts the pieces that it drops: several answers that travel
+                // together would be one.
                 self.settle()?;
                 ip("link set lo down")?;
                 self.run_until(Instant::now() + NO_LINK)?;
@@ -196,7 +213,8 @@ impl Soak {
                 self.restarted.stop()?.enter(&mut self.account)?;
                 // Datagrams come while nobody is there.
                 self.run_until(Instant::now() + Duration::from_millis(50))?;
-                self.restarted = Service::echo(self.restarted.port(), services::path(self.restarts))?;
+                self.restarted =
+                    Service::echo(self.restarted.port(), services::path(self.restarts))?;
             }
         }
         Ok(())
@@ -247,7 +265,12 @@ impl Soak {
             println!("{}", watched.row(last));
             is_well &= watched.first_descriptors == last && (!tells || watched.is_flat());
         }
-        println!("\n{} restarts, {} traps; {}", self.restarts, self.traps, if is_well { "all is well" } else { "FAILED" });
+        println!(
+            "\n{} restarts, {} traps; {}",
+            self.restarts,
+            self.traps,
+            if is_well { "all is well" } else { "FAILED" }
+        );
         if !tells {
             println!("too short to tell whether memory is flat");
         }

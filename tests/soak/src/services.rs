@@ -32,7 +32,8 @@ impl Service {
     /// The built-in server, which leaves one in a hundred unanswered on purpose.
     pub fn echo(port: u16, options: &[&str]) -> Result<Self> {
         let (limit, port) = (SOURCE_LIMIT.to_string(), port.to_string());
-        let server = ["--limit-source", &limit, "server", &port, "--bind", "127.0.0.1", "--drop-rate", "1"];
+        let server =
+            ["--limit-source", &limit, "server", &port, "--bind", "127.0.0.1", "--drop-rate", "1"];
         Self::start(&[options, &server].concat())
     }
 
@@ -48,7 +49,8 @@ impl Service {
         let mut command = Command::new("sh");
         // Into a file: a pipe that nobody reads would be full some time.
         command.args(["-c", "trail=$1; shift; exec \"$@\" 2>\"$trail\"", "sh"]).arg(trail.path());
-        let server = Server::listening(command.arg(host_program()).args(["--log", "json"]).args(arguments));
+        let server =
+            Server::listening(command.arg(host_program()).args(["--log", "json"]).args(arguments));
         Ok(Self { port: server.addresses[0].port(), server: Some(server), trail })
     }
 
@@ -75,7 +77,8 @@ impl Service {
     /// What it says that it did, when it has ended.
     pub fn ended(&mut self) -> Result<Said> {
         let outcome = self.server.take().context("it has ended already")?.process.wait();
-        let mut said = Said { guest: None, ..Said::of_host(&mut BufReader::new(self.trail.reopen()?))? };
+        let mut said =
+            Said { guest: None, ..Said::of_host(&mut BufReader::new(self.trail.reopen()?))? };
         for line in outcome.stdout.lines().filter(|line| line.contains(" received, ")) {
             said.guest.get_or_insert_default().extend(counts(line)?);
         }
@@ -91,7 +94,8 @@ fn counts(line: &str) -> Result<Vec<(String, u64)>> {
     let parts = line.split([',', '(']).map(|part| part.trim_end_matches(')').trim());
     parts
         .map(|part| {
-            let (count, what) = part.split_once(' ').with_context(|| format!("not a count: {line}"))?;
+            let (count, what) =
+                part.split_once(' ').with_context(|| format!("not a count: {line}"))?;
             Ok((what.to_owned(), count.parse()?))
         })
         .collect()
@@ -120,7 +124,10 @@ impl Said {
             let count = |key| event[key].as_u64().with_context(|| format!("no {key}: {event}"));
             match event["event"].as_str() {
                 Some("denied_total") if event["what"] == "receive" => {
-                    said.denied.push((event["why"].as_str().unwrap_or_default().to_owned(), count("count")?));
+                    said.denied.push((
+                        event["why"].as_str().unwrap_or_default().to_owned(),
+                        count("count")?,
+                    ));
                 }
                 Some("trapped") => said.traps += 1,
                 Some("ended") => {
@@ -137,11 +144,15 @@ impl Said {
     /// Enters what became of the datagrams of a server that counts them itself.
     pub fn enter(&self, account: &mut Account) -> Result<()> {
         let counts = self.guest.as_ref().context("the server did not say what it did")?;
-        let of = |wanted: &str| counts.iter().filter(|(what, _)| what == wanted).map(|(_, count)| count).sum::<u64>();
+        let of = |wanted: &str| {
+            counts.iter().filter(|(what, _)| what == wanted).map(|(_, count)| count).sum::<u64>()
+        };
         if (of("received"), of("answered")) != (self.received, self.sent) {
             bail!("the host and its guest do not agree: {self:?}");
         }
-        for (what, count) in counts.iter().filter(|(what, _)| !["received", "answered", "refused"].contains(&what.as_str()))
+        for (what, count) in counts
+            .iter()
+            .filter(|(what, _)| !["received", "answered", "refused"].contains(&what.as_str()))
         {
             account.enter(format!("server: {what}"), *count);
         }
@@ -209,6 +220,8 @@ impl Watched {
         let [second, fourth] = [1, 3].map(|quarter| self.quarter(quarter) as f64 / 1e6);
         let memory = if self.is_flat() { "flat" } else { "GREW" };
         let descriptors = if *first_descriptors == last_descriptors { "" } else { ", LEAKED" };
-        format!("| {name} | {second:.1} | {fourth:.1} | {first_descriptors} | {last_descriptors} | {memory}{descriptors} |")
+        format!(
+            "| {name} | {second:.1} | {fourth:.1} | {first_descriptors} | {last_descriptors} | {memory}{descriptors} |"
+        )
     }
 }

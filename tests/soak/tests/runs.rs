@@ -1,4 +1,5 @@
-//! The soak runs: briefly, with each fault once. What takes longer to show, memory above all, is for `make soak`.
+//! The soak runs: briefly, with each fault once. What takes longer to show, memory above all, is
+//! for `make soak`.
 
 use std::process::Command;
 

@@ -1,5 +1,6 @@
-//! Client and server over loopback, the same cases under udping-host and under the stock wasmtime CLI: of the version that
-//! the host embeds, and of both long-term lines, prebuilt, against each other.
+//! Client and server over loopback, the same cases under udping-host and under the stock wasmtime
+//! CLI: of the version that the host embeds, and of both long-term lines, prebuilt, against each
+//! other.
 
 use std::net::UdpSocket;
 use std::thread;
@@ -37,9 +38,16 @@ fn every_ping_is_answered(runtime: Runtime) {
     let outcome = ping(runtime, &server, &["-i", "20ms"]);
     assert_eq!(outcome.code(), 0, "{outcome:?}");
     assert_eq!(outcome.seqs(" rtt="), (1..=10).collect::<Vec<_>>());
-    let first = format!("PING 127.0.0.1 (127.0.0.1) port {}/udp: 32-byte datagrams", server.addresses[0].port());
+    let first = format!(
+        "PING 127.0.0.1 (127.0.0.1) port {}/udp: 32-byte datagrams",
+        server.addresses[0].port()
+    );
     assert_eq!(outcome.stdout.lines().next(), Some(first.as_str()));
-    assert_eq!(outcome.lines_with("10 sent, 10 received, 0 lost (0.0 %), 0 duplicates, 0 late").len(), 1, "{outcome:?}");
+    assert_eq!(
+        outcome.lines_with("10 sent, 10 received, 0 lost (0.0 %), 0 duplicates, 0 late").len(),
+        1,
+        "{outcome:?}"
+    );
     assert_eq!(outcome.lines_with("rtt min/avg/max/mdev = ").len(), 1);
 }
 
@@ -47,13 +55,19 @@ fn every_ping_is_answered(runtime: Runtime) {
 fn each_runtime_pings_each_other() {
     let all = [Runtime::UdpingHost, Runtime::Wasmtime36, Runtime::Wasmtime];
     let there: Vec<_> = all.into_iter().filter(|runtime| runtime.is_there()).collect();
-    for (server_runtime, client_runtime) in there.iter().flat_map(|one| there.iter().map(move |other| (*one, *other))) {
+    for (server_runtime, client_runtime) in
+        there.iter().flat_map(|one| there.iter().map(move |other| (*one, *other)))
+    {
         let server = Server::start(server_runtime, "127.0.0.1", &[]);
         // Several times: what is missed in the beginning of a run is not missed in each.
         for _ in 0..5 {
             let outcome = ping(client_runtime, &server, &["-c", "3", "-i", "10ms"]);
             let said = outcome.lines_with("3 sent, 3 received, 0 lost (0.0 %)");
-            assert_eq!((outcome.code(), said.len()), (0, 1), "{client_runtime:?} to {server_runtime:?}: {outcome:?}");
+            assert_eq!(
+                (outcome.code(), said.len()),
+                (0, 1),
+                "{client_runtime:?} to {server_runtime:?}: {outcome:?}"
+            );
         }
     }
 }
@@ -70,10 +84,14 @@ fn just_the_share_asked_for_is_dropped(runtime: Runtime) {
     let outcome = ping(runtime, &server, &["-c", "40", "-i", "5ms", "-W", "500ms"]);
 
     let drop_rate = DropRate::from_percent(30.0).unwrap();
-    let mut echo = server::Server::new(Config { drop_rate, seed: 7, ..Config::default() }, Echo::default());
+    let mut echo =
+        server::Server::new(Config { drop_rate, seed: 7, ..Config::default() }, Echo::default());
     let wall = UnixTime { seconds: 0, nanoseconds: 0 };
-    let arrival = Arrival { from: ([127, 0, 0, 1], 5_000).into(), now: Instant::from_nanos(0), wall };
-    let dropped = |seq: &u32| echo.receive(arrival, &mut format!("Ping {seq} 2.5").into_bytes()) == Verdict::Drop;
+    let arrival =
+        Arrival { from: ([127, 0, 0, 1], 5_000).into(), now: Instant::from_nanos(0), wall };
+    let dropped = |seq: &u32| {
+        echo.receive(arrival, &mut format!("Ping {seq} 2.5").into_bytes()) == Verdict::Drop
+    };
     let dropped: Vec<u32> = (1..=40).filter(dropped).collect();
     assert_eq!(outcome.seqs("lost: no reply within 500 ms"), dropped);
     assert_eq!(outcome.seqs(" rtt=").len(), 40 - dropped.len());
@@ -82,13 +100,24 @@ fn just_the_share_asked_for_is_dropped(runtime: Runtime) {
 
 fn losses_are_reported_where_nobody_listens(runtime: Runtime) {
     let port = closed_port();
-    let outcome = run(&mut runtime.command(CLIENT, &["127.0.0.1", &port, "-c", "3", "-i", "20ms", "-W", "200ms"]));
+    let outcome =
+        run(&mut runtime
+            .command(CLIENT, &["127.0.0.1", &port, "-c", "3", "-i", "20ms", "-W", "200ms"]));
     assert_eq!(outcome.code(), 1, "{outcome:?}");
     assert_eq!(outcome.seqs("lost: "), [1, 2, 3]);
     assert_eq!(outcome.lines_with("3 sent, 0 received, 3 lost (100.0 %)").len(), 1, "{outcome:?}");
-    // Other runtimes tell of errors that come back to connected sockets alone, and the client connects none.
-    assert_eq!(outcome.lines_with("connection refused").is_empty(), runtime != Runtime::UdpingHost, "{outcome:?}");
-    assert_eq!(outcome.stderr.lines().filter(|line| !line.starts_with("Error")).count(), 0, "{outcome:?}");
+    // Other runtimes tell of errors that come back to connected sockets alone, and the client
+    // connects none.
+    assert_eq!(
+        outcome.lines_with("connection refused").is_empty(),
+        runtime != Runtime::UdpingHost,
+        "{outcome:?}"
+    );
+    assert_eq!(
+        outcome.stderr.lines().filter(|line| !line.starts_with("Error")).count(),
+        0,
+        "{outcome:?}"
+    );
 }
 
 fn a_name_is_resolved(runtime: Runtime) {
@@ -122,8 +151,13 @@ fn one_server_serves_both_families(runtime: Runtime) {
     let families: Vec<_> = server.addresses.iter().map(|address| address.is_ipv6()).collect();
     assert_eq!(families, if has_ipv6() { vec![true, false] } else { vec![false] });
     for address in &server.addresses {
-        let (host, port) = (if address.is_ipv6() { "::1" } else { "127.0.0.1" }, address.port().to_string());
-        assert_eq!(run(&mut runtime.command(CLIENT, &[host, &port, "-c", "1"])).code(), 0, "{address}");
+        let (host, port) =
+            (if address.is_ipv6() { "::1" } else { "127.0.0.1" }, address.port().to_string());
+        assert_eq!(
+            run(&mut runtime.command(CLIENT, &[host, &port, "-c", "1"])).code(),
+            0,
+            "{address}"
+        );
     }
 }
 
@@ -146,7 +180,11 @@ fn the_client_sends_datagrams_of_any_size(runtime: Runtime) {
     for (size, length) in [("0", 27), ("27", 27), ("28", 28), ("1400", 1_400), ("65507", 65_507)] {
         let outcome = ping(runtime, &server, &["-c", "1", "-s", size]);
         assert_eq!(outcome.code(), 0, "{outcome:?}");
-        assert_eq!(outcome.lines_with(&format!("{length} bytes from 127.0.0.1:")).len(), 1, "{outcome:?}");
+        assert_eq!(
+            outcome.lines_with(&format!("{length} bytes from 127.0.0.1:")).len(),
+            1,
+            "{outcome:?}"
+        );
     }
 }
 
@@ -178,17 +216,24 @@ fn each_datagram_is_logged_on_request(runtime: Runtime) {
     let mut server = Server::start(runtime, "127.0.0.1", &["-v"]);
     assert_eq!(ping(runtime, &server, &["-c", "1"]).code(), 0);
     let (received, sent) = (server.process.line(), server.process.line());
-    assert!(received.starts_with("received 32 bytes from 127.0.0.1:") && received.ends_with(": seq=1"), "{received}");
+    assert!(
+        received.starts_with("received 32 bytes from 127.0.0.1:") && received.ends_with(": seq=1"),
+        "{received}"
+    );
     assert!(sent.starts_with("sent 32 bytes to 127.0.0.1:") && sent.ends_with(": seq=1"), "{sent}");
 }
 
 fn quiet_prints_only_the_first_line_and_the_summary(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &[]);
     let outcome = ping(runtime, &server, &["-c", "2", "-i", "20ms", "-q"]);
-    let starts: Vec<_> = outcome.stdout.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    let starts: Vec<_> =
+        outcome.stdout.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(
         starts,
-        ["PING", "", "---", "2", "duration", "rtt", "", "", "rtt", "rtt", "ipdv", "timer", "send", "jitter",],
+        [
+            "PING", "", "---", "2", "duration", "rtt", "", "", "rtt", "rtt", "ipdv", "timer",
+            "send", "jitter",
+        ],
         "{outcome:?}"
     );
 }
@@ -196,15 +241,21 @@ fn quiet_prints_only_the_first_line_and_the_summary(runtime: Runtime) {
 fn an_address_of_the_other_family_is_an_error(runtime: Runtime) {
     let outcome = run(&mut runtime.command(CLIENT, &["127.0.0.1", "9", "-6"]));
     assert_eq!(outcome.code(), usage(runtime));
-    assert_eq!(outcome.only_error(), "client.wasm: 127.0.0.1 is not an IPv6 address, as -6 asks for");
+    assert_eq!(
+        outcome.only_error(),
+        "client.wasm: 127.0.0.1 is not an IPv6 address, as -6 asks for"
+    );
 }
 
 fn a_port_that_is_taken_is_an_error(runtime: Runtime) {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _taken = UdpSocket::bind(taken).unwrap();
-    let outcome = run(&mut runtime.command(SERVER, &[&taken.port().to_string(), "--bind", "127.0.0.1"]));
+    let outcome =
+        run(&mut runtime.command(SERVER, &[&taken.port().to_string(), "--bind", "127.0.0.1"]));
     assert_eq!(outcome.code(), usage(runtime));
-    let expected = format!("server.wasm: cannot listen on {taken}: another program uses that address and port");
+    let expected = format!(
+        "server.wasm: cannot listen on {taken}: another program uses that address and port"
+    );
     assert_eq!(outcome.only_error(), expected);
 }
 
@@ -215,18 +266,46 @@ fn wrong_arguments_are_one_line(runtime: Runtime) {
         (CLIENT, &["127.0.0.1", "0"], "invalid value '0' for '[PORT]'"),
         (CLIENT, &["127.0.0.1", "70000"], "invalid value '70000' for '[PORT]'"),
         (CLIENT, &["127.0.0.1", "9", "-c", "x"], "invalid value 'x' for '--count <N>'"),
-        (CLIENT, &["127.0.0.1", "9", "-i", "9us"], "invalid value '9us' for '--interval <DURATION>': must be at least 10us"),
-        (CLIENT, &["127.0.0.1", "9", "-i", "10us", "-c", "0", "-W", "3s"], "up to 300001 pings would be awaited at a time"),
+        (
+            CLIENT,
+            &["127.0.0.1", "9", "-i", "9us"],
+            "invalid value '9us' for '--interval <DURATION>': must be at least 10us",
+        ),
+        (
+            CLIENT,
+            &["127.0.0.1", "9", "-i", "10us", "-c", "0", "-W", "3s"],
+            "up to 300001 pings would be awaited at a time",
+        ),
         (CLIENT, &["127.0.0.1", "9", "--burst", "0"], "invalid value '0' for '--burst <N>'"),
         (CLIENT, &["127.0.0.1", "9", "--source-ports", "101"], "not a whole number from 1 to 100"),
-        (CLIENT, &["127.0.0.1", "9", "--source-port", "65535", "--source-ports", "2"], "there is no port above 65535"),
+        (
+            CLIENT,
+            &["127.0.0.1", "9", "--source-port", "65535", "--source-ports", "2"],
+            "there is no port above 65535",
+        ),
         (CLIENT, &["127.0.0.1", "9", "--flood", "--adaptive"], "cannot be used with"),
-        (CLIENT, &["127.0.0.1", "9", "--stateful"], "--stateful, --clock-synced and --ssid are for --protocol stamp"),
+        (
+            CLIENT,
+            &["127.0.0.1", "9", "--stateful"],
+            "--stateful, --clock-synced and --ssid are for --protocol stamp",
+        ),
         (CLIENT, &["--target", "127.0.0.1"], "--target: which port of 127.0.0.1? write HOST:PORT"),
-        (CLIENT, &["--target", "::1:7"], "--target: \"::1:7\" is not HOST:PORT, with an IPv6 address in brackets"),
+        (
+            CLIENT,
+            &["--target", "::1:7"],
+            "--target: \"::1:7\" is not HOST:PORT, with an IPv6 address in brackets",
+        ),
         (CLIENT, &["--targets", "list.txt"], "invalid value 'list.txt' for '--targets <->'"),
-        (CLIENT, &["127.0.0.1", "9", "-W", "soon"], "not a duration: write 200ms, 1s or 1m30s; a bare number is seconds"),
-        (CLIENT, &["127.0.0.1", "9", "-s", "65508"], "not a size from 0 to 65507, the most that UDP carries"),
+        (
+            CLIENT,
+            &["127.0.0.1", "9", "-W", "soon"],
+            "not a duration: write 200ms, 1s or 1m30s; a bare number is seconds",
+        ),
+        (
+            CLIENT,
+            &["127.0.0.1", "9", "-s", "65508"],
+            "not a size from 0 to 65507, the most that UDP carries",
+        ),
         (CLIENT, &["127.0.0.1", "9", "--ttl", "256"], "invalid value '256' for '--ttl <HOPS>'"),
         (CLIENT, &["127.0.0.1", "9", "-4", "-6"], "cannot be used with"),
         (CLIENT, &["127.0.0.1", "9", "extra"], "unexpected argument 'extra' found"),
@@ -244,7 +323,10 @@ fn wrong_arguments_are_one_line(runtime: Runtime) {
         let outcome = run(&mut runtime.command(component, arguments));
         assert_eq!(outcome.code(), usage(runtime), "{arguments:?}");
         assert_eq!(outcome.stdout, "");
-        assert!(outcome.only_error().starts_with(&format!("{}.wasm: ", component.name)), "{outcome:?}");
+        assert!(
+            outcome.only_error().starts_with(&format!("{}.wasm: ", component.name)),
+            "{outcome:?}"
+        );
         assert!(outcome.only_error().contains(complaint), "{arguments:?}: {outcome:?}");
     }
 }
@@ -252,7 +334,10 @@ fn wrong_arguments_are_one_line(runtime: Runtime) {
 fn help_and_version_are_there(runtime: Runtime) {
     for component in [CLIENT, SERVER] {
         let version = run(&mut runtime.command(component, &["--version"]));
-        assert_eq!(version.stdout, format!("udping-{} {}\n", component.name, env!("CARGO_PKG_VERSION")));
+        assert_eq!(
+            version.stdout,
+            format!("udping-{} {}\n", component.name, env!("CARGO_PKG_VERSION"))
+        );
         let help = run(&mut runtime.command(component, &["--help"]));
         assert_eq!(help.code(), 0);
         assert!(help.stdout.contains("Usage: "), "{help:?}");
@@ -263,7 +348,8 @@ fn a_source_port_and_a_ttl_can_be_chosen(runtime: Runtime) {
     let mut server = Server::start(runtime, "127.0.0.1", &["-v"]);
     let [host, port] = server.host_and_port();
     let source = closed_port();
-    let mut command = runtime.command(CLIENT, &[&host, &port, "-c", "1", "--ttl", "3", "--source-port", &source]);
+    let mut command =
+        runtime.command(CLIENT, &[&host, &port, "-c", "1", "--ttl", "3", "--source-port", &source]);
     if runtime == Runtime::UdpingHost {
         let refused = run(&mut command);
         assert_eq!(refused.code(), 3);
@@ -294,12 +380,14 @@ fn a_client_whose_reader_is_gone_ends_quietly(runtime: Runtime) {
     let [host, port] = server.host_and_port();
     let client = runtime.command(CLIENT, &[&host, &port, "-c", "1000000", "-i", "20ms"]);
     let words: Vec<_> = [client.get_program()].into_iter().chain(client.get_args()).collect();
-    let outcome = run(std::process::Command::new("sh").args(["-c", "\"$@\" | head -n 2", "sh"]).args(words));
+    let outcome =
+        run(std::process::Command::new("sh").args(["-c", "\"$@\" | head -n 2", "sh"]).args(words));
     assert_eq!(outcome.stdout.lines().count(), 2, "{outcome:?}");
     assert_eq!(outcome.stderr, "", "{outcome:?}");
 }
 
-/// The code for a component that could not start its work: `wasi:cli/exit` has no more than failure for the stock CLI.
+/// The code for a component that could not start its work: `wasi:cli/exit` has no more than failure
+/// for the stock CLI.
 fn usage(runtime: Runtime) -> i32 {
     if runtime == Runtime::UdpingHost { 2 } else { 1 }
 }

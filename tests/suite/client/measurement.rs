@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use udping_tests::{
-    CLIENT, Outcome, Runtime, Server, file, own_file, peer, ping, run, udping_host, under_both_runtimes, wasmtime,
+    CLIENT, Outcome, Runtime, Server, file, own_file, peer, ping, run, udping_host,
+    under_both_runtimes, wasmtime,
 };
 
 under_both_runtimes![
@@ -39,12 +40,19 @@ fn printed(runtime: Runtime, options: &[&str]) -> Outcome {
 
 fn a_document_holds_the_run(runtime: Runtime) {
     for records in [false, true] {
-        let options = if records { &["--format", "json", "--records"][..] } else { &["--format", "json"] };
+        let options =
+            if records { &["--format", "json", "--records"][..] } else { &["--format", "json"] };
         let outcome = printed(runtime, options);
         let document = udping_schema::results(&outcome.stdout);
-        assert_eq!((&document["format"], &document["version"]), (&"udping-results".into(), &1.into()));
+        assert_eq!(
+            (&document["format"], &document["version"]),
+            (&"udping-results".into(), &1.into())
+        );
         assert_eq!(document["config"]["interval_ns"], 20_000_000);
-        assert_eq!((&document["total"]["sent"], &document["total"]["received"]), (&5.into(), &5.into()));
+        assert_eq!(
+            (&document["total"]["sent"], &document["total"]["received"]),
+            (&5.into(), &5.into())
+        );
         assert_eq!(document["flows"].as_array().unwrap().len(), 1);
         let all = document["records"].as_array();
         assert_eq!(all.map(Vec::len), records.then_some(5));
@@ -53,7 +61,8 @@ fn a_document_holds_the_run(runtime: Runtime) {
             // On a machine that stalls some slots are missed.
             let slot = record["scheduled_ns"].as_u64().unwrap();
             assert!(slot % 20_000_000 == 0 && slot >= i as u64 * 20_000_000, "{record}");
-            let (min, max) = (&document["total"]["rtt"]["min_ns"], &document["total"]["rtt"]["max_ns"]);
+            let (min, max) =
+                (&document["total"]["rtt"]["min_ns"], &document["total"]["rtt"]["max_ns"]);
             assert!((min.as_u64()..=max.as_u64()).contains(&record["rtt_ns"].as_u64()), "{record}");
         }
     }
@@ -72,8 +81,14 @@ fn a_row_is_written_for_each_ping(runtime: Runtime) {
     let outcome = printed(runtime, &["--format", "csv"]);
     let rows: Vec<Vec<_>> = outcome.stdout.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(rows[0].join(","), "host,address,source_port,seq,scheduled_ns,sent_ns,fate,rtt_ns");
-    assert_eq!(rows.iter().skip(1).map(|row| row[3]).collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
-    assert!(rows[1..].iter().all(|row| row[6] == "received" && row[7].parse::<u64>().unwrap() > 0), "{rows:?}");
+    assert_eq!(
+        rows.iter().skip(1).map(|row| row[3]).collect::<Vec<_>>(),
+        ["1", "2", "3", "4", "5"]
+    );
+    assert!(
+        rows[1..].iter().all(|row| row[6] == "received" && row[7].parse::<u64>().unwrap() > 0),
+        "{rows:?}"
+    );
 }
 
 fn metrics_end_as_openmetrics_has_it(runtime: Runtime) {
@@ -126,7 +141,12 @@ fn bursts_leave_back_to_back(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &[]);
     let options = ["-c", "6", "-i", "200ms", "--burst", "3", "--format", "json", "--records"];
     let document = udping_schema::results(&ping(runtime, &server, &options).stdout);
-    let due: Vec<_> = document["records"].as_array().unwrap().iter().map(|r| r["scheduled_ns"].as_u64().unwrap()).collect();
+    let due: Vec<_> = document["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["scheduled_ns"].as_u64().unwrap())
+        .collect();
     assert_eq!(due, [0, 0, 0, 200_000_000, 200_000_000, 200_000_000]);
 }
 
@@ -135,7 +155,8 @@ fn source_ports_take_turns(runtime: Runtime) {
     let options = ["-c", "6", "-i", "20ms", "--source-ports", "3", "--format", "json", "--records"];
     let document = udping_schema::results(&ping(runtime, &server, &options).stdout);
     let flows = document["flows"].as_array().unwrap();
-    let mut ports: Vec<_> = flows.iter().map(|flow| flow["source_port"].as_u64().unwrap()).collect();
+    let mut ports: Vec<_> =
+        flows.iter().map(|flow| flow["source_port"].as_u64().unwrap()).collect();
     ports.sort_unstable();
     ports.dedup();
     assert_eq!(ports.len(), 3, "{flows:?}");
@@ -163,12 +184,19 @@ fn list(servers: &[&Server]) -> String {
 
 #[test]
 fn the_host_reads_a_list_and_grants_what_stands_there() {
-    let (one, two) = (Server::start(Runtime::UdpingHost, "127.0.0.1", &[]), Server::start(Runtime::UdpingHost, "::1", &[]));
+    let (one, two) = (
+        Server::start(Runtime::UdpingHost, "127.0.0.1", &[]),
+        Server::start(Runtime::UdpingHost, "::1", &[]),
+    );
     let targets = own_file("targets.txt", list(&[&one, &two]).as_bytes());
     let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(FAST));
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
     assert_eq!(outcome.lines_with(" rtt=").len(), 10, "{outcome:?}");
-    assert_eq!(outcome.lines_with("5 sent, 5 received, 0 lost (0.0 %), rtt min/avg/max").len(), 2, "{outcome:?}");
+    assert_eq!(
+        outcome.lines_with("5 sent, 5 received, 0 lost (0.0 %), rtt min/avg/max").len(),
+        2,
+        "{outcome:?}"
+    );
     assert_eq!(outcome.lines_with("10 sent, 10 received").len(), 1, "{outcome:?}");
 }
 
@@ -181,23 +209,40 @@ fn a_list_of_hosts_without_ports_has_one_port() {
         let mut command = udping_host();
         command.arg("--targets").arg(&targets).args(["client", option, &port]).args(FAST);
         let outcome = run(&mut command);
-        // Each was granted and pinged on that port; from which address the second is answered is not for this test.
+        // Each was granted and pinged on that port; from which address the second is answered is
+        // not for this test.
         assert_eq!(outcome.stderr, "", "{outcome:?}");
-        assert_eq!(outcome.lines_with(&format!("127.0.0.1:{port}: 5 sent, 5 received")).len(), 1, "{outcome:?}");
-        assert_eq!(outcome.lines_with(&format!("127.0.0.2:{port}: 5 sent, ")).len(), 1, "{outcome:?}");
+        assert_eq!(
+            outcome.lines_with(&format!("127.0.0.1:{port}: 5 sent, 5 received")).len(),
+            1,
+            "{outcome:?}"
+        );
+        assert_eq!(
+            outcome.lines_with(&format!("127.0.0.2:{port}: 5 sent, ")).len(),
+            1,
+            "{outcome:?}"
+        );
     }
 }
 
 #[test]
 fn a_target_that_does_not_answer_stops_no_other_and_fails_the_run() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
-    let text = format!("{}127.0.0.1:9\nno-such-host.invalid:7\n{}\n", list(&[&server]), server.addresses[0]);
+    let text = format!(
+        "{}127.0.0.1:9\nno-such-host.invalid:7\n{}\n",
+        list(&[&server]),
+        server.addresses[0]
+    );
     let targets = own_file("some-silent.txt", text.as_bytes());
     let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(FAST));
     assert_eq!(outcome.code(), 1, "{outcome:?}");
     assert_eq!(outcome.lines_with("5 sent, 5 received").len(), 1, "{outcome:?}");
     assert_eq!(outcome.lines_with("5 sent, 0 received, 5 lost (100.0 %)").len(), 1, "{outcome:?}");
-    assert_eq!(outcome.lines_with("no-such-host.invalid: not pinged: cannot resolve").len(), 1, "{outcome:?}");
+    assert_eq!(
+        outcome.lines_with("no-such-host.invalid: not pinged: cannot resolve").len(),
+        1,
+        "{outcome:?}"
+    );
     assert_eq!(outcome.lines_with("not pinged: it is listed twice").len(), 1, "{outcome:?}");
 }
 
@@ -215,7 +260,11 @@ fn a_target_without_an_address_is_told_and_one_that_is_listed_twice() {
             let outcome = run(&mut command);
             assert_eq!(outcome.code(), code, "{format}: {outcome:?}");
             // With csv, the summary follows there.
-            let error = if format == "csv" { outcome.stderr.lines().next().unwrap() } else { outcome.only_error() };
+            let error = if format == "csv" {
+                outcome.stderr.lines().next().unwrap()
+            } else {
+                outcome.only_error()
+            };
             assert!(error.starts_with(&format!("client: {host} port ")), "{format}: {outcome:?}");
             assert!(error.contains(" is not pinged: "), "{format}: {outcome:?}");
             let told = if format == "csv" {
@@ -225,7 +274,10 @@ fn a_target_without_an_address_is_told_and_one_that_is_listed_twice() {
             } else {
                 "gone.invalid"
             };
-            assert!(outcome.stdout.contains(told) && outcome.stdout.contains(host), "{format}: {outcome:?}");
+            assert!(
+                outcome.stdout.contains(told) && outcome.stdout.contains(host),
+                "{format}: {outcome:?}"
+            );
         }
     }
 }
@@ -243,17 +295,25 @@ fn a_list_that_names_nobody_or_something_else_is_one_line() {
         let targets = own_file(name, text.as_bytes());
         let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client"));
         assert_eq!(outcome.code(), 2, "{outcome:?}");
-        assert_eq!(outcome.only_error(), format!("udping-host: --targets {}{complaint}", targets.display()));
+        assert_eq!(
+            outcome.only_error(),
+            format!("udping-host: --targets {}{complaint}", targets.display())
+        );
     }
     let outcome = run(udping_host().args(["--targets", "/nonexistent", "client"]));
-    assert!(outcome.only_error().starts_with("udping-host: --targets /nonexistent: No such file"), "{outcome:?}");
+    assert!(
+        outcome.only_error().starts_with("udping-host: --targets /nonexistent: No such file"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
 fn under_wasmtime_a_list_is_read_from_standard_input() {
     let Some(mut command) = wasmtime() else { return };
-    let (one, two) =
-        (Server::start(Runtime::Wasmtime, "127.0.0.1", &[]), Server::start(Runtime::Wasmtime, "127.0.0.1", &[]));
+    let (one, two) = (
+        Server::start(Runtime::Wasmtime, "127.0.0.1", &[]),
+        Server::start(Runtime::Wasmtime, "127.0.0.1", &[]),
+    );
     let client = file("client.wasm", CLIENT.bytes);
     command.args(["-S", "inherit-network"]).arg(client).args(["--targets", "-"]).args(FAST);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -275,21 +335,44 @@ fn under_udping_host_a_client_says_who_reads_the_list() {
 fn a_poisson_schedule_is_that_of_its_seed() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let due = |seed| {
-        let options = ["-c", "5", "-i", "50ms", "--schedule", "poisson", "--seed", seed, "--format", "json", "--records"];
+        let options = [
+            "-c",
+            "5",
+            "-i",
+            "50ms",
+            "--schedule",
+            "poisson",
+            "--seed",
+            seed,
+            "--format",
+            "json",
+            "--records",
+        ];
         let document = udping_schema::results(&ping(Runtime::UdpingHost, &server, &options).stdout);
-        document["records"].as_array().unwrap().iter().map(|r| r["scheduled_ns"].as_u64().unwrap()).collect::<Vec<_>>()
+        document["records"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r["scheduled_ns"].as_u64().unwrap())
+            .collect::<Vec<_>>()
     };
     let (one, again, other) = (due("1"), due("1"), due("2"));
     // A slot that was missed is in neither.
     assert!(one.iter().filter(|at| again.contains(at)).count() >= 2, "{one:?} {again:?}");
-    assert_eq!(one.iter().filter(|at| other.contains(at)).count(), 1, "they start together: {one:?} {other:?}");
+    assert_eq!(
+        one.iter().filter(|at| other.contains(at)).count(),
+        1,
+        "they start together: {one:?} {other:?}"
+    );
 }
 
-/// As many as a site has: the table of flows, the grants and the list must not make a difference for each datagram.
+/// As many as a site has: the table of flows, the grants and the list must not make a difference
+/// for each datagram.
 #[test]
 fn a_thousand_targets_are_pinged_by_one_process() {
     let port = udping_tests::responder::start().port();
-    let text: String = (0..1_000).map(|i| format!("127.0.{}.{}:{port}\n", 1 + i / 250, 1 + i % 250)).collect();
+    let text: String =
+        (0..1_000).map(|i| format!("127.0.{}.{}:{port}\n", 1 + i / 250, 1 + i % 250)).collect();
     let targets = own_file("thousand.txt", text.as_bytes());
     let options = ["-c", "2", "-i", "500ms", "-q", "--format", "csv"];
     let outcome = run(udping_host().arg("--targets").arg(&targets).arg("client").args(options));
@@ -298,11 +381,16 @@ fn a_thousand_targets_are_pinged_by_one_process() {
     assert_eq!((outcome.code(), answered), (0, 2_000), "{}", outcome.stderr);
 }
 
-/// The output of a client on a terminal of that many columns, and of that many later, which ends after `count` pings.
+/// The output of a client on a terminal of that many columns, and of that many later, which ends
+/// after `count` pings.
 fn on_terminal(columns: &str, variables: &[(&str, &str)], options: &[&str]) -> String {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let mut command = peer("terminal.py", &[columns]);
-    command.arg(udping_tests::host_program()).arg("client").args(server.host_and_port()).args(options);
+    command
+        .arg(udping_tests::host_program())
+        .arg("client")
+        .args(server.host_and_port())
+        .args(options);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let outcome = run(command.envs(variables.iter().copied()));
     // A run in which no reply came, in time or late, has failed, and is shown all the same.
@@ -338,7 +426,9 @@ fn a_live_line_fits_its_terminal_and_what_that_can_show() {
 fn a_live_line_follows_its_terminal_when_that_is_resized() {
     let text = on_terminal("80,30", &[("TERM", "xterm")], &LIVE);
     let (wide, narrow) = text.split_once("<resized>").unwrap();
-    let widest = |part: &str| part.split('\r').map(|line| line.replace("\x1b[K", "").chars().count()).max().unwrap();
+    let widest = |part: &str| {
+        part.split('\r').map(|line| line.replace("\x1b[K", "").chars().count()).max().unwrap()
+    };
     assert!(widest(wide.rsplit_once("datagrams\r\n").unwrap().1) > 30, "{wide:?}");
     let live = narrow.split("\r\n").next().unwrap();
     // The line that was being written then may still be a wide one.
@@ -354,7 +444,8 @@ fn loss_is_red_on_a_terminal_that_has_colours() {
         (&[("TERM", "xterm"), ("NO_COLOR", "1")], false),
         (&[("TERM", "dumb")], false),
     ] {
-        // Some are lost, since they are awaited for no time at all; the first, which is slow, almost surely.
+        // Some are lost, since they are awaited for no time at all; the first, which is slow,
+        // almost surely.
         let text = on_terminal("80", variables, &["-c", "3", "-i", "20ms", "-W", "1us"]);
         assert_eq!(text.contains("\x1b[31m"), is_red, "{variables:?}: {text:?}");
     }

@@ -5,7 +5,8 @@ use std::process::Command;
 use rustix::process::Signal;
 use udping_tests::{Outcome, Process, file, host_program, run, wasmtime};
 
-/// Answers no question, and says when it was first asked one, as long as the process lives that started it.
+/// Answers no question, and says when it was first asked one, as long as the process lives that
+/// started it.
 const SILENT: &str = "
 import os, socket
 parent, asked = os.getppid(), False
@@ -22,9 +23,13 @@ while os.getppid() == parent:
     asked = True
 ";
 
-/// A command that runs `script` in a network of its own, with that resolv.conf and those hosts; `$UDPING` is the host.
+/// A command that runs `script` in a network of its own, with that resolv.conf and those hosts;
+/// `$UDPING` is the host.
 fn in_network(name: &str, hosts: &str, script: &str) -> Command {
-    let resolver = file(&format!("{name}.resolv.conf"), b"nameserver 127.0.0.53\noptions timeout:1 attempts:1\n");
+    let resolver = file(
+        &format!("{name}.resolv.conf"),
+        b"nameserver 127.0.0.53\noptions timeout:1 attempts:1\n",
+    );
     let hosts = file(&format!("{name}.hosts"), hosts.as_bytes());
     let setup = format!(
         "ip link set lo up; mount --bind {} /etc/resolv.conf; mount --bind {} /etc/hosts; {script}",
@@ -32,7 +37,10 @@ fn in_network(name: &str, hosts: &str, script: &str) -> Command {
         hosts.display()
     );
     let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "sh", "-c", &setup]).env("UDPING", host_program()).env("SILENT", SILENT);
+    command
+        .args(["--net", "--mount", "sh", "-c", &setup])
+        .env("UDPING", host_program())
+        .env("SILENT", SILENT);
     command
 }
 
@@ -46,7 +54,10 @@ fn a_silent_name_server_is_a_temporary_failure() {
         $UDPING client some.example 9 -c 1; code=$?; kill $! 2>/dev/null; exit $code";
     let outcome = typed("silent", "", script);
     assert_eq!(outcome.code(), 2, "{outcome:?}");
-    assert!(outcome.only_error().contains("cannot resolve some.example: temporary failure"), "{outcome:?}");
+    assert!(
+        outcome.only_error().contains("cannot resolve some.example: temporary failure"),
+        "{outcome:?}"
+    );
     assert!(!outcome.stderr.contains("no such name"), "{outcome:?}");
 }
 
@@ -65,7 +76,8 @@ fn ctrl_c_ends_it_while_a_name_is_resolved() {
 
 #[test]
 fn a_name_without_an_address_of_the_family_that_is_asked_for_says_which_it_has() {
-    let outcome = typed("family", "192.0.2.1 four.example\n", "exec $UDPING client -6 four.example 9");
+    let outcome =
+        typed("family", "192.0.2.1 four.example\n", "exec $UDPING client -6 four.example 9");
     assert_eq!(outcome.code(), 2, "{outcome:?}");
     let expected = "client: four.example has no IPv6 address, as -6 asks for: it has 192.0.2.1";
     assert_eq!(outcome.only_error(), expected);
@@ -87,7 +99,11 @@ fn a_zone_may_be_the_name_of_an_interface_wherever_an_address_is_taken() {
     let outcome = typed("zones", "", script);
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
     assert_eq!(outcome.lines_with("1 sent, 1 received").len(), 6, "{outcome:?}");
-    assert_eq!(outcome.lines_with("--- [fe80::7%lo]:7 ping statistics ---").len(), 6, "{outcome:?}");
+    assert_eq!(
+        outcome.lines_with("--- [fe80::7%lo]:7 ping statistics ---").len(),
+        6,
+        "{outcome:?}"
+    );
     for flag in [
         "--allow-to [fe80::7%none]:7",
         "--deny-to fe80::7%none",
@@ -96,7 +112,10 @@ fn a_zone_may_be_the_name_of_an_interface_wherever_an_address_is_taken() {
     ] {
         let outcome = run(Command::new(host_program()).args(flag.split(' ')).args(["server", "7"]));
         assert_eq!(outcome.code(), 2, "{outcome:?}");
-        assert!(outcome.only_error().contains("there is no network interface of that name"), "{outcome:?}");
+        assert!(
+            outcome.only_error().contains("there is no network interface of that name"),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -109,12 +128,17 @@ const MOVES: &str = "cd $(mktemp -d); for n in 1 2 3; do ip addr add 10.9.0.$n/3
 #[test]
 fn a_name_that_is_resolved_again_is_followed_where_that_is_asked_for() {
     let pings = |name: &str, to: &str, options: &str| {
-        let script = format!("TO='{to}'; {MOVES} $UDPING {options} moves.example 7 -i 200ms -w 2.9s -W 100ms");
+        let script = format!(
+            "TO='{to}'; {MOVES} $UDPING {options} moves.example 7 -i 200ms -w 2.9s -W 100ms"
+        );
         typed(name, "10.9.0.1 moves.example\n", &script)
     };
     for (name, options) in [
         ("moves-built-in", "client --resolve-every 1s"),
-        ("moves-file", "--allow-to moves.example:7 --resolve-every 1s client.wasm --resolve-every 1s"),
+        (
+            "moves-file",
+            "--allow-to moves.example:7 --resolve-every 1s client.wasm --resolve-every 1s",
+        ),
     ] {
         let outcome = pings(name, "10.9.0.2 moves.example", options);
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
@@ -130,11 +154,19 @@ fn a_name_that_is_resolved_again_is_followed_where_that_is_asked_for() {
     let outcome = pings("moves-once", "10.9.0.2 moves.example", "client");
     assert!(!outcome.stdout.contains("10.9.0.2"), "{outcome:?}");
     // As long as the name stands for where it is pinged, that is where it is pinged.
-    let outcome = pings("moves-not", "10.9.0.2 moves.example\n10.9.0.1 moves.example", "client --resolve-every 1s");
+    let outcome = pings(
+        "moves-not",
+        "10.9.0.2 moves.example\n10.9.0.1 moves.example",
+        "client --resolve-every 1s",
+    );
     assert!(!outcome.stdout.contains("10.9.0.2"), "{outcome:?}");
     // One that is gone, and comes to what a name cannot grant.
     let outcome = pings("moves-gone", "", "client --resolve-every 1s");
-    assert_eq!(outcome.lines_with("moves.example was not resolved again: ").len(), 1, "{outcome:?}");
+    assert_eq!(
+        outcome.lines_with("moves.example was not resolved again: ").len(),
+        1,
+        "{outcome:?}"
+    );
     assert_eq!(outcome.lines_with("; 10.9.0.1 is pinged on").len(), 1, "{outcome:?}");
     assert_eq!(outcome.code(), 0, "{outcome:?}");
     let outcome = pings("moves-loopback", "127.0.0.1 moves.example", "client --resolve-every 1s");
@@ -145,7 +177,8 @@ fn a_name_that_is_resolved_again_is_followed_where_that_is_asked_for() {
 #[test]
 fn an_address_that_no_route_leads_to_is_passed_over_for_another_of_the_name() {
     for (name, first) in [("no-route", "192.0.2.1"), ("no-route-6", "2001:db8::1")] {
-        let script = "ip addr add 10.9.0.1/32 dev lo; cd $(mktemp -d); $UDPING server 7 >log & server=$!
+        let script =
+            "ip addr add 10.9.0.1/32 dev lo; cd $(mktemp -d); $UDPING server 7 >log & server=$!
             trap 'kill $server' EXIT; until grep -qs listening log; do sleep 0.05; done
             $UDPING client -c 1 two.example 7";
         let outcome = typed(name, &format!("{first} two.example\n10.9.0.1 two.example\n"), script);
@@ -159,8 +192,10 @@ fn an_address_that_no_route_leads_to_is_passed_over_for_another_of_the_name() {
 fn localhost_is_the_loopback_address_where_no_file_says_so() {
     let served = "cd $(mktemp -d); $UDPING server 7 >log & server=$!; trap 'kill $server' EXIT
         until grep -qs listening log; do sleep 0.05; done; $UDPING emit client >client.wasm;";
-    let clients =
-        ["$UDPING client localhost 7", "$WASMTIME run -S inherit-network,allow-ip-name-lookup client.wasm localhost 7"];
+    let clients = [
+        "$UDPING client localhost 7",
+        "$WASMTIME run -S inherit-network,allow-ip-name-lookup client.wasm localhost 7",
+    ];
     for (name, client) in ["localhost", "localhost-stock"].into_iter().zip(clients) {
         let mut command = in_network(name, "", &format!("{served} {client} -c 1"));
         if client.starts_with("$WASMTIME") {

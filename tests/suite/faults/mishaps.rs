@@ -1,4 +1,5 @@
-//! What befalls processes and their outputs: they are stopped for a while, or killed; a disk is full, a reader goes.
+//! What befalls processes and their outputs: they are stopped for a while, or killed; a disk is
+//! full, a reader goes.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
@@ -8,7 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use udping_tests::{Outcome, Process, Runtime, Server, host_program, ping, run, udping_host, until};
+use udping_tests::{
+    Outcome, Process, Runtime, Server, host_program, ping, run, udping_host, until,
+};
 
 fn server(options: &[&str]) -> Server {
     Server::start(Runtime::UdpingHost, "127.0.0.1", options)
@@ -29,15 +32,24 @@ fn rtts(outcome: &Outcome, text: &str) -> Vec<f64> {
 /// The summary's count of `what`, 0 where it has none.
 fn counted(outcome: &Outcome, what: &str) -> usize {
     let summary = outcome.lines_with(" sent, ").concat();
-    let count = summary.split(", ").find_map(|part| part.split_once(' ').filter(|(_, is)| is.starts_with(what)));
+    let count = summary
+        .split(", ")
+        .find_map(|part| part.split_once(' ').filter(|(_, is)| is.starts_with(what)));
     count.map_or(0, |(count, _)| count.parse().unwrap())
 }
 
 #[test]
-fn a_server_that_was_stopped_for_two_seconds_answers_what_waited_and_the_client_tells_late_from_in_time() {
+fn a_server_that_was_stopped_for_two_seconds_answers_what_waited_and_the_client_tells_late_from_in_time()
+ {
     for path in [&[][..], &["--no-offload"], &["--batch", "1"]] {
-        let server = Server::listening(udping_host().args(path).args(["server", "0", "--bind", "127.0.0.1"]));
-        let mut client = Process::start(&mut client(&server, &["-c", "40", "-i", "100ms", "-W", "1s"]));
+        let server = Server::listening(udping_host().args(path).args([
+            "server",
+            "0",
+            "--bind",
+            "127.0.0.1",
+        ]));
+        let mut client =
+            Process::start(&mut client(&server, &["-c", "40", "-i", "100ms", "-W", "1s"]));
         while !client.line().contains("seq=3 rtt=") {}
         server.process.signal(Signal::STOP);
         thread::sleep(Duration::from_secs(2));
@@ -49,17 +61,32 @@ fn a_server_that_was_stopped_for_two_seconds_answers_what_waited_and_the_client_
         assert!(late.len() >= 5 && late.len() == lost.len(), "{path:?}: {outcome:?}");
         assert!(late.iter().all(|rtt| (1_000.0..3_000.0).contains(rtt)), "{path:?}: {late:?}");
         let all = rtts(&outcome, "rtt=");
-        assert_eq!(all.iter().filter(|rtt| **rtt > 1_000.0).count(), late.len(), "{path:?}: {outcome:?}");
+        assert_eq!(
+            all.iter().filter(|rtt| **rtt > 1_000.0).count(),
+            late.len(),
+            "{path:?}: {outcome:?}"
+        );
         let counts = ["sent", "received", "late", "lost"].map(|what| counted(&outcome, what));
-        assert_eq!(counts, [counts[0], counts[0] - late.len(), late.len(), 0], "{path:?}: {outcome:?}");
-        assert!(server.stop().stdout.ends_with(&format!("{0} received, {0} answered, 0 dropped\n", counts[0])));
+        assert_eq!(
+            counts,
+            [counts[0], counts[0] - late.len(), late.len(), 0],
+            "{path:?}: {outcome:?}"
+        );
+        assert!(
+            server
+                .stop()
+                .stdout
+                .ends_with(&format!("{0} received, {0} answered, 0 dropped\n", counts[0]))
+        );
     }
 }
 
 #[test]
-fn a_client_that_was_stopped_for_two_seconds_counts_the_slots_it_missed_and_takes_no_old_reply_for_one_in_time() {
+fn a_client_that_was_stopped_for_two_seconds_counts_the_slots_it_missed_and_takes_no_old_reply_for_one_in_time()
+ {
     let server = server(&[]);
-    let mut process = Process::start(&mut client(&server, &["-c", "20", "-i", "50ms", "-W", "500ms"]));
+    let mut process =
+        Process::start(&mut client(&server, &["-c", "20", "-i", "50ms", "-W", "500ms"]));
     while !process.line().contains("seq=3 rtt=") {}
     // So that replies come while the client is stopped.
     server.process.signal(Signal::STOP);
@@ -73,7 +100,11 @@ fn a_client_that_was_stopped_for_two_seconds_counts_the_slots_it_missed_and_take
     assert!((30..=41).contains(&counted(&outcome, "slots missed")), "{outcome:?}");
     let late = rtts(&outcome, "(late)");
     assert!(late.len() >= 2 && late.iter().all(|rtt| *rtt > 1_900.0), "{outcome:?}");
-    assert_eq!(rtts(&outcome, "rtt=").iter().filter(|rtt| **rtt > 500.0).count(), late.len(), "{outcome:?}");
+    assert_eq!(
+        rtts(&outcome, "rtt=").iter().filter(|rtt| **rtt > 500.0).count(),
+        late.len(),
+        "{outcome:?}"
+    );
     let counts = ["sent", "received", "late", "lost"].map(|what| counted(&outcome, what));
     assert_eq!(counts, [20, 20 - late.len(), late.len(), 0], "{outcome:?}");
 }
@@ -103,7 +134,8 @@ fn a_server_killed_in_a_flood_is_followed_by_another_on_the_same_port_and_the_cl
     let address = first.addresses[0];
     let port = address.port().to_string();
     let _flood = flood(address);
-    let mut process = Process::start(&mut client(&first, &["-c", "40", "-i", "50ms", "-W", "300ms"]));
+    let mut process =
+        Process::start(&mut client(&first, &["-c", "40", "-i", "50ms", "-W", "300ms"]));
     while !process.line().contains("seq=5 rtt=") {}
     first.process.signal(Signal::KILL);
     assert!(!first.process.wait().status.success());
@@ -125,7 +157,10 @@ fn no_space(who: &str) -> String {
 /// `udping-host` with its standard output elsewhere, as a shell has it.
 fn with_stdout(redirection: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("bash");
-    command.args(["-c", &format!("exec \"$@\" {redirection}"), "bash"]).arg(host_program()).args(arguments);
+    command
+        .args(["-c", &format!("exec \"$@\" {redirection}"), "bash"])
+        .arg(host_program())
+        .args(arguments);
     command
 }
 
@@ -134,7 +169,11 @@ fn on_a_full_disk_a_program_fails_and_does_not_panic() {
     let server = server(&[]);
     let [_, port] = server.host_and_port();
     for (arguments, code, who) in [
-        (&["client", "127.0.0.1", &port, "-c", "3", "-i", "50ms"][..], 2, "client: standard output: cannot write"),
+        (
+            &["client", "127.0.0.1", &port, "-c", "3", "-i", "50ms"][..],
+            2,
+            "client: standard output: cannot write",
+        ),
         (&["server", "0", "--bind", "127.0.0.1"], 2, "server: standard output: cannot write"),
         (&["grants", "server", "12000"], 2, "udping-host"),
         (&["inspect", "server"], 2, "udping-host"),
@@ -142,7 +181,11 @@ fn on_a_full_disk_a_program_fails_and_does_not_panic() {
         (&["man"], 2, "udping-host"),
     ] {
         let outcome = run(&mut with_stdout(">/dev/full", arguments));
-        assert_eq!((outcome.code(), outcome.stderr.as_str()), (code, no_space(who).as_str()), "{arguments:?}: {outcome:?}");
+        assert_eq!(
+            (outcome.code(), outcome.stderr.as_str()),
+            (code, no_space(who).as_str()),
+            "{arguments:?}: {outcome:?}"
+        );
     }
 }
 
@@ -182,7 +225,8 @@ fn a_disk_that_fills_up_costs_the_servers_log_and_no_answer() {
 fn without_standard_output_a_program_works_and_is_quiet() {
     let server = server(&[]);
     let [_, port] = server.host_and_port();
-    let outcome = run(&mut with_stdout(">&-", &["client", "127.0.0.1", &port, "-c", "3", "-i", "20ms"]));
+    let outcome =
+        run(&mut with_stdout(">&-", &["client", "127.0.0.1", &port, "-c", "3", "-i", "20ms"]));
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
     assert!(server.stop().stdout.ends_with("3 received, 3 answered, 0 dropped\n"));
 }
@@ -197,14 +241,23 @@ fn when_its_reader_goes_a_client_ends_quietly_and_a_server_goes_on() {
     let [host, port] = server.host_and_port();
     let arguments = ["client", &host, &port, "-c", "1000", "-i", "20ms"];
     let outcome = run(&mut with_stdout("> >(head -n 3)", &arguments));
-    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "its reader has what it wants: {outcome:?}");
+    assert_eq!(
+        (outcome.code(), outcome.stderr.as_str()),
+        (0, ""),
+        "its reader has what it wants: {outcome:?}"
+    );
     assert_eq!(outcome.seqs("rtt="), [1, 2], "{outcome:?}");
 
     let outcome = server.stop();
-    assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "its last line was not read: {outcome:?}");
+    assert_eq!(
+        (outcome.code(), outcome.stderr.as_str()),
+        (0, ""),
+        "its last line was not read: {outcome:?}"
+    );
 }
 
-/// Rows and lines are there as soon as something became of a ping: a monitor without end may be killed, and a machine lose its power.
+/// Rows and lines are there as soon as something became of a ping: a monitor without end may be
+/// killed, and a machine lose its power.
 #[test]
 fn a_killed_client_has_written_all_but_what_was_in_flight() {
     for format in ["csv", "jsonl"] {
@@ -213,10 +266,15 @@ fn a_killed_client_has_written_all_but_what_was_in_flight() {
         let mut process = Process::start(&mut client(&server, &options));
         loop {
             let line = process.line();
-            let is_result = [",received,", ",lost,", "\"reply\"", "\"lost\""].iter().any(|word| line.contains(word));
+            let is_result = [",received,", ",lost,", "\"reply\"", "\"lost\""]
+                .iter()
+                .any(|word| line.contains(word));
             let seq: Option<u32> = match format {
                 "csv" => line.split(',').nth(3).and_then(|seq| seq.parse().ok()),
-                _ => line.split("\"seq\":").nth(1).and_then(|rest| rest.split([',', '}']).next()?.parse().ok()),
+                _ => line
+                    .split("\"seq\":")
+                    .nth(1)
+                    .and_then(|rest| rest.split([',', '}']).next()?.parse().ok()),
             };
             if seq.is_some_and(|seq| is_result && seq >= 100) {
                 break;
@@ -249,7 +307,8 @@ fn stalled(format: &str) -> Outcome {
     let (server, answered) = counting();
     let port = server.port().to_string();
     let count = STALLED.to_string();
-    let options = ["client", "127.0.0.1", &port, "-c", &count, "-i", "200us", "-W", "1s", "--format", format];
+    let options =
+        ["client", "127.0.0.1", &port, "-c", &count, "-i", "200us", "-W", "1s", "--format", format];
     let process = Process::start(udping_host().args(options));
     until(|| (answered.load(Ordering::Relaxed) >= STALLED).then_some(()));
     process.wait()
@@ -266,19 +325,33 @@ fn a_reader_that_stalls_stops_no_ping_and_what_is_left_out_is_counted() {
     assert_eq!((outcome.code(), total("sent")), (0, STALLED as u64));
     assert!(dropped > 0 && is("start").count() == 1, "{dropped} of {}", lines.len());
     let written = lines.len() as u64 - 2 - is("dropped").count() as u64;
-    let happened =
-        total("sent") + total("received") + total("lost") + total("late") * 2 + total("duplicates") + total("foreign");
+    let happened = total("sent")
+        + total("received")
+        + total("lost")
+        + total("late") * 2
+        + total("duplicates")
+        + total("foreign");
     assert_eq!(written + dropped, happened);
 
     let outcome = stalled("csv");
     let said = outcome.stderr.lines().last().unwrap();
-    let dropped: usize =
-        said.strip_suffix(" rows were not written: the reader of the output was too slow").unwrap().parse().unwrap();
-    assert!(outcome.stderr.contains(&format!("\n{STALLED} sent, ")), "the summary: {}", outcome.stderr);
+    let dropped: usize = said
+        .strip_suffix(" rows were not written: the reader of the output was too slow")
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(
+        outcome.stderr.contains(&format!("\n{STALLED} sent, ")),
+        "the summary: {}",
+        outcome.stderr
+    );
     assert!(outcome.stdout.lines().count() + dropped > STALLED, "{dropped}");
 
     let outcome = stalled("text");
-    assert!(outcome.lines_with(" lines were not written: the reader of the output was too slow").len() == 1);
+    assert!(
+        outcome.lines_with(" lines were not written: the reader of the output was too slow").len()
+            == 1
+    );
     assert_eq!(outcome.lines_with(&format!("{STALLED} sent, ")).len(), 1);
 }
 
@@ -286,7 +359,20 @@ fn a_reader_that_stalls_stops_no_ping_and_what_is_left_out_is_counted() {
 fn of_a_document_nothing_is_left_out_however_slow_its_reader_is() {
     let (server, answered) = counting();
     let (port, count) = (server.port().to_string(), STALLED.to_string());
-    let options = ["client", "127.0.0.1", &port, "-c", &count, "-i", "200us", "-W", "1s", "--format", "json", "--records"];
+    let options = [
+        "client",
+        "127.0.0.1",
+        &port,
+        "-c",
+        &count,
+        "-i",
+        "200us",
+        "-W",
+        "1s",
+        "--format",
+        "json",
+        "--records",
+    ];
     let process = Process::start(udping_host().args(options));
     until(|| (answered.load(Ordering::Relaxed) >= STALLED).then_some(()));
     let document = udping_schema::results(&process.wait().stdout);

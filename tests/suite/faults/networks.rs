@@ -1,4 +1,5 @@
-//! Networks that fail, in namespaces of their own: an error is one datagram's, and the next one is served.
+//! Networks that fail, in namespaces of their own: an error is one datagram's, and the next one is
+//! served.
 
 use std::process::Command;
 use std::thread;
@@ -11,7 +12,9 @@ use udping_tests::{PATHS, Process, Runtime, Server, file, guests, host_program, 
 fn a_client_outlives_its_interface() {
     for path in PATHS {
         let [here, there] = Namespace::pair();
-        let server = Server::listening(there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]));
+        let server = Server::listening(
+            there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]),
+        );
         let arguments = ["client", "10.9.0.2", "12000", "-c", "20", "-i", "100ms", "-W", "300ms"];
         let mut client = Process::start(here.command(host_program()).args(path).args(arguments));
         while !client.line().contains("seq=3 rtt=") {}
@@ -26,7 +29,11 @@ fn a_client_outlives_its_interface() {
         let summary = outcome.lines_with(" received, ").concat();
         assert!(summary.contains(&format!(", {} not sent (", unsent.len())), "{outcome:?}");
         let outage = outcome.lines_with("longest outage ").concat();
-        assert!(outage.contains(&format!("{} not sent)", unsent.len())) && !outage.contains("outage 0 "), "{outage}");
+        assert!(
+            outage.contains(&format!("{} not sent)", unsent.len()))
+                && !outage.contains("outage 0 "),
+            "{outage}"
+        );
         let answered = outcome.seqs("rtt=");
         assert!(answered.iter().any(|seq| seq > unsent.last().unwrap()), "{outcome:?}");
         drop(server);
@@ -39,9 +46,12 @@ fn an_address_that_goes_away_costs_the_pings_of_that_time() {
         for end in ["10.9.0.1", "10.9.0.2"] {
             let [here, there] = Namespace::pair();
             let arguments = ["server", "12000", "--bind", "10.9.0.2"];
-            let server = Server::listening(there.command(host_program()).args(path).args(arguments));
-            let arguments = ["client", "10.9.0.2", "12000", "-c", "30", "-i", "50ms", "-W", "300ms"];
-            let mut client = Process::start(here.command(host_program()).args(path).args(arguments));
+            let server =
+                Server::listening(there.command(host_program()).args(path).args(arguments));
+            let arguments =
+                ["client", "10.9.0.2", "12000", "-c", "30", "-i", "50ms", "-W", "300ms"];
+            let mut client =
+                Process::start(here.command(host_program()).args(path).args(arguments));
             while !client.line().contains("seq=3 rtt=") {}
             let side = if end == "10.9.0.1" { &here } else { &there };
             side.ip(&format!("addr del {end}/24 dev wire"));
@@ -56,7 +66,10 @@ fn an_address_that_goes_away_costs_the_pings_of_that_time() {
             told.sort_unstable();
             told.dedup();
             assert_eq!(told, (4..=30).collect::<Vec<_>>(), "{path:?}, {end}: {outcome:?}");
-            assert!(answered.iter().any(|seq| seq > failed.iter().max().unwrap()), "{path:?}, {end}: {outcome:?}");
+            assert!(
+                answered.iter().any(|seq| seq > failed.iter().max().unwrap()),
+                "{path:?}, {end}: {outcome:?}"
+            );
             assert_eq!(server.stop().code(), 0);
         }
     }
@@ -69,7 +82,8 @@ fn a_server_that_cannot_answer_one_client_answers_the_next() {
         here.ip("addr add 10.9.0.3/24 dev wire");
         there.ip("route add unreachable 10.9.0.1/32");
         let arguments = ["server", "12000", "--bind", "10.9.0.2", "-v"];
-        let mut server = Server::listening(there.command(host_program()).args(path).args(arguments));
+        let mut server =
+            Server::listening(there.command(host_program()).args(path).args(arguments));
         let both = "import socket
 s = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
 s[0].bind(('10.9.0.1', 0)); s[1].bind(('10.9.0.3', 0))
@@ -83,7 +97,10 @@ except TimeoutError: print('not answered')";
         assert_eq!(outcome.stdout, "True\nnot answered\n", "{path:?}: {outcome:?}");
         while !server.process.line().contains("cannot send to 10.9.0.1") {}
         let outcome = server.stop();
-        assert!(outcome.stdout.ends_with("20 received, 10 answered, 0 dropped, 10 not sent\n"), "{outcome:?}");
+        assert!(
+            outcome.stdout.ends_with("20 received, 10 answered, 0 dropped, 10 not sent\n"),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -94,7 +111,8 @@ fn a_full_send_buffer_is_waited_for() {
         here.tool("tc", "qdisc add dev wire root tbf rate 20mbit burst 5kb limit 10mb");
         here.ip("neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev wire nud permanent");
         let fills = file("fills.wasm", guests::FILLS);
-        let outcome = run(here.command(host_program()).args(path).args(["-S", "inherit-network"]).arg(fills));
+        let outcome =
+            run(here.command(host_program()).args(path).args(["-S", "inherit-network"]).arg(fills));
         assert_eq!(outcome.code(), 0, "{path:?}: {outcome:?}");
         assert_eq!(outcome.lines_with("full after").len(), 3, "{path:?}: {outcome:?}");
     }
@@ -104,10 +122,13 @@ fn a_full_send_buffer_is_waited_for() {
 fn a_queue_that_drops_is_one_datagrams_error() {
     for path in PATHS {
         let [here, there] = Namespace::pair();
-        let _server = Server::listening(there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]));
+        let _server = Server::listening(
+            there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]),
+        );
         // Datagrams larger than the MTU, cut into fragments for which the queue has no room.
         here.tool("tc", "qdisc add dev wire root pfifo limit 1");
-        let arguments = ["client", "10.9.0.2", "12000", "-c", "5", "-i", "100ms", "-W", "300ms", "--size"];
+        let arguments =
+            ["client", "10.9.0.2", "12000", "-c", "5", "-i", "100ms", "-W", "300ms", "--size"];
         let large = run(here.command(host_program()).args(path).args(arguments).arg("60000"));
         assert!(matches!(large.code(), 0 | 1), "{large:?}");
         here.tool("tc", "qdisc del dev wire root");
@@ -116,13 +137,22 @@ fn a_queue_that_drops_is_one_datagrams_error() {
     }
 }
 
-/// The kernel has no memory for a datagram: too rare to wait for, so strace puts the error in place of the third send.
+/// The kernel has no memory for a datagram: too rare to wait for, so strace puts the error in place
+/// of the third send.
 #[test]
 fn a_lack_of_buffers_is_one_datagrams_error() {
     let lacking = |path: &[&str], arguments: &[&str]| {
         let mut command = Command::new("strace");
         // -D: the program, and not strace, is our child.
-        command.args(["-D", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=sendto,sendmsg,sendmmsg"]);
+        command.args([
+            "-D",
+            "-f",
+            "-qqq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=sendto,sendmsg,sendmmsg",
+        ]);
         command.args(["-e", "inject=sendto,sendmsg,sendmmsg:error=ENOBUFS:when=3"]);
         command.arg(host_program()).args(path).args(arguments);
         command
@@ -132,14 +162,25 @@ fn a_lack_of_buffers_is_one_datagrams_error() {
         let server = Server::listening(&mut lacking(path, &["server", "0", "--bind", "127.0.0.1"]));
         let [host, port] = server.host_and_port();
         let client = run(Command::new(host_program()).args(["client", &host, &port]).args(pings));
-        assert_eq!((client.seqs("lost"), client.seqs("rtt=").len()), (vec![3], 9), "{path:?}: {client:?}");
+        assert_eq!(
+            (client.seqs("lost"), client.seqs("rtt=").len()),
+            (vec![3], 9),
+            "{path:?}: {client:?}"
+        );
         let outcome = server.stop();
-        assert!(outcome.stdout.ends_with("10 received, 9 answered, 0 dropped, 1 not sent\n"), "{path:?}: {outcome:?}");
+        assert!(
+            outcome.stdout.ends_with("10 received, 9 answered, 0 dropped, 1 not sent\n"),
+            "{path:?}: {outcome:?}"
+        );
 
         let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
         let [host, port] = server.host_and_port();
         let client = run(lacking(path, &["client", &host, &port]).args(pings));
-        assert_eq!((client.seqs("not sent"), client.seqs("rtt=").len()), (vec![3], 9), "{path:?}: {client:?}");
+        assert_eq!(
+            (client.seqs("not sent"), client.seqs("rtt=").len()),
+            (vec![3], 9),
+            "{path:?}: {client:?}"
+        );
     }
 }
 
@@ -190,12 +231,19 @@ fn socket_options_are_in_the_packets() {
 #[test]
 fn what_may_not_be_fragmented_and_is_too_large_is_not_sent() {
     let [here, there] = Namespace::pair();
-    let _server = Server::listening(there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]));
-    let pings = ["client", "10.9.0.2", "12000", "-c", "2", "-i", "20ms", "-W", "300ms", "-s", "3000"];
+    let _server = Server::listening(
+        there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]),
+    );
+    let pings =
+        ["client", "10.9.0.2", "12000", "-c", "2", "-i", "20ms", "-W", "300ms", "-s", "3000"];
     let whole = run(here.command(host_program()).args(pings));
     assert_eq!((whole.code(), whole.seqs(" rtt=").len()), (0, 2), "{whole:?}");
     let outcome = run(here.command(host_program()).arg("--dont-fragment").args(pings));
-    assert_eq!((outcome.code(), outcome.seqs("not sent: the datagram is too large")), (1, vec![1, 2]), "{outcome:?}");
+    assert_eq!(
+        (outcome.code(), outcome.seqs("not sent: the datagram is too large")),
+        (1, vec![1, 2]),
+        "{outcome:?}"
+    );
 }
 
 /// A route that only marked packets have; the capability to mark is kept until they leave.
@@ -205,33 +253,48 @@ fn a_mark_chooses_the_route_it_is_for() {
     there.ip("addr add 10.8.0.1/32 dev lo");
     here.ip("rule add fwmark 7 table 7");
     here.ip("route add 10.8.0.1/32 via 10.9.0.2 table 7");
-    let _server = Server::listening(there.command(host_program()).args(["server", "12000", "--bind", "10.8.0.1"]));
+    let _server = Server::listening(
+        there.command(host_program()).args(["server", "12000", "--bind", "10.8.0.1"]),
+    );
     let pings = ["client", "10.8.0.1", "12000", "-c", "2", "-i", "20ms", "-W", "300ms"];
     let marked = run(here.command(host_program()).args(["--mark", "0x7"]).args(pings));
     assert_eq!((marked.code(), marked.stderr.as_str()), (0, ""), "{marked:?}");
     let unmarked = run(here.command(host_program()).args(pings));
     assert_ne!(unmarked.code(), 0, "{unmarked:?}");
     // By a policy, and with a component from a file.
-    let shown =
-        run(Command::new(host_program()).args(["--mark", "7", "--ecn", "ce", "grants", "client", "10.8.0.1", "12000"]));
-    assert_eq!(shown.lines_with("--allow-to 10.8.0.1:12000 --ecn ce --mark 7").len(), 1, "{shown:?}");
-    let policy = udping_tests::own_file("mark.toml", b"[grants]\nallow-to = [\"10.8.0.1:12000\"]\nmark = 7\n");
+    let shown = run(Command::new(host_program())
+        .args(["--mark", "7", "--ecn", "ce", "grants", "client", "10.8.0.1", "12000"]));
+    assert_eq!(
+        shown.lines_with("--allow-to 10.8.0.1:12000 --ecn ce --mark 7").len(),
+        1,
+        "{shown:?}"
+    );
+    let policy = udping_tests::own_file(
+        "mark.toml",
+        b"[grants]\nallow-to = [\"10.8.0.1:12000\"]\nmark = 7\n",
+    );
     let client = file("client.wasm", udping_tests::CLIENT.bytes);
-    let outcome = run(here.command(host_program()).arg("--policy").arg(policy).arg(client).args(&pings[1..]));
+    let outcome =
+        run(here.command(host_program()).arg("--policy").arg(policy).arg(client).args(&pings[1..]));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
     // Who may not is told at the start.
     let mut command = here.command("setpriv");
     command.args(["--bounding-set=-net_admin,-net_raw", "--inh-caps=-all"]).arg(host_program());
     let refused = run(command.args(["--mark", "7"]).args(pings));
     assert_eq!(refused.code(), 2, "{refused:?}");
-    assert_eq!(refused.only_error(), "udping-host: --mark 7: not permitted: it needs root or CAP_NET_ADMIN");
+    assert_eq!(
+        refused.only_error(),
+        "udping-host: --mark 7: not permitted: it needs root or CAP_NET_ADMIN"
+    );
 }
 
 #[test]
 fn a_client_sends_through_the_interface_or_from_the_address_that_is_named() {
     let [here, there] = Namespace::pair();
     here.ip("addr add 10.9.0.7/24 dev wire");
-    let mut server = Server::listening(there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2", "-v"]));
+    let mut server = Server::listening(
+        there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2", "-v"]),
+    );
     let pings = |options: &[&str]| {
         let arguments = ["client", "10.9.0.2", "12000", "-c", "1", "-W", "300ms"];
         run(here.command(host_program()).args([&arguments, options].concat()))
@@ -247,15 +310,24 @@ fn a_client_sends_through_the_interface_or_from_the_address_that_is_named() {
     assert_eq!((from.code(), from.stderr.as_str()), (0, ""), "{from:?}");
     while !server.process.line().contains("from 10.9.0.7:") {}
     let family = pings(&["-I", "::1"]);
-    assert!(family.only_error().ends_with("-I ::1: 10.9.0.2:12000 has an address of the other family"), "{family:?}");
+    assert!(
+        family.only_error().ends_with("-I ::1: 10.9.0.2:12000 has an address of the other family"),
+        "{family:?}"
+    );
     // A component from a file cannot: its host has to.
     let client = file("client.wasm", udping_tests::CLIENT.bytes);
     let arguments = ["10.9.0.2", "12000", "-c", "1", "-I", "wire"];
     let refused = run(here.command(host_program()).arg(&client).args(arguments));
     assert!(
-        refused.only_error().ends_with("an interface is chosen by the host: udping-host --bind-device wire"),
+        refused
+            .only_error()
+            .ends_with("an interface is chosen by the host: udping-host --bind-device wire"),
         "{refused:?}"
     );
-    let outcome = run(here.command(host_program()).args(["--bind-device", "wire"]).arg(&client).args(arguments));
+    let outcome = run(here
+        .command(host_program())
+        .args(["--bind-device", "wire"])
+        .arg(&client)
+        .args(arguments));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
 }

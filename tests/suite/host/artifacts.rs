@@ -30,7 +30,8 @@ fn inspected(component: &str, title: &str) -> Vec<String> {
     let outcome = run(udping_host().args(["inspect", component]));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
     let under = outcome.stdout.lines().skip_while(|line| *line != title).skip(1);
-    let mut names: Vec<_> = under.map_while(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
+    let mut names: Vec<_> =
+        under.map_while(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
     names.sort();
     names
 }
@@ -57,7 +58,11 @@ fn the_client_imports_what_its_world_names_and_nothing_else() {
 
 #[test]
 fn the_server_imports_what_its_world_names_and_nothing_else() {
-    let own = ["wasi:clocks/monotonic-clock@0.2.0", "wasi:clocks/wall-clock@0.2.0", "wasi:random/insecure-seed@0.2.0"];
+    let own = [
+        "wasi:clocks/monotonic-clock@0.2.0",
+        "wasi:clocks/wall-clock@0.2.0",
+        "wasi:random/insecure-seed@0.2.0",
+    ];
     assert_eq!(inspected("server", "imports:"), with_both(&own));
     assert_eq!(inspected("server", "exports:"), EXPORTS);
 }
@@ -109,12 +114,21 @@ fn the_vendored_wit_is_the_published_packages() {
         } else {
             published.join("wit/deps").join(path)
         };
-        assert!(fs::read(&original).unwrap() == *content, "{} differs from {}", path.display(), original.display());
+        assert!(
+            fs::read(&original).unwrap() == *content,
+            "{} differs from {}",
+            path.display(),
+            original.display()
+        );
         compared += 1;
     }
     for package in ["cli", "clocks", "filesystem", "io", "random", "sockets"] {
         for path in tree(&published.join("wit/deps").join(package)).keys() {
-            assert!(vendored.contains_key(&Path::new(package).join(path)), "{package}/{} is missing", path.display());
+            assert!(
+                vendored.contains_key(&Path::new(package).join(path)),
+                "{package}/{} is missing",
+                path.display()
+            );
         }
     }
     assert!(compared > 20, "only {compared} files were compared");

@@ -1,11 +1,15 @@
-//! What cannot be run, and what is refused: one line on standard error, an exit code of its own, bounded memory.
+//! What cannot be run, and what is refused: one line on standard error, an exit code of its own,
+//! bounded memory.
 
 use std::fs::File;
 use std::process::Command;
 
-use udping_tests::{CLIENT, Outcome, SERVER, file, guests, run, udping_host, wat, with_address_space};
+use udping_tests::{
+    CLIENT, Outcome, SERVER, file, guests, run, udping_host, wat, with_address_space,
+};
 
-/// Runs `command` with less memory than the largest of these files has, and more than the host needs.
+/// Runs `command` with less memory than the largest of these files has, and more than the host
+/// needs.
 #[track_caller]
 fn bounded(command: &mut Command) -> Outcome {
     run(&mut with_address_space(700, command))
@@ -16,13 +20,20 @@ fn assert_no_component(path: &str, problem: &str) {
     for subcommand in [&[][..], &["run"], &["inspect"]] {
         let outcome = bounded(udping_host().args(subcommand).arg(path));
         assert_eq!(outcome.code(), 5, "{subcommand:?}: {outcome:?}");
-        assert_eq!(outcome.only_error(), format!("udping-host: {path}: {problem}"), "{subcommand:?}");
+        assert_eq!(
+            outcome.only_error(),
+            format!("udping-host: {path}: {problem}"),
+            "{subcommand:?}"
+        );
     }
 }
 
 #[test]
 fn a_missing_file() {
-    assert_no_component("./no-such.wasm", "no such file; the built-in components are called client and server");
+    assert_no_component(
+        "./no-such.wasm",
+        "no such file; the built-in components are called client and server",
+    );
 }
 
 #[test]
@@ -78,7 +89,10 @@ fn a_component_cut_short() {
 
 #[test]
 fn a_component_with_an_import_that_the_host_does_not_serve() {
-    let path = wat("import.wasm", r#"(component (import "acme:rockets/launch@1.0.0" (instance (export "now" (func)))))"#);
+    let path = wat(
+        "import.wasm",
+        r#"(component (import "acme:rockets/launch@1.0.0" (instance (export "now" (func)))))"#,
+    );
     let outcome = bounded(udping_host().arg(&path));
     assert_eq!(outcome.code(), 5);
     assert!(outcome.only_error().contains("import.wasm: cannot be run here: "), "{outcome:?}");
@@ -88,11 +102,11 @@ fn a_component_with_an_import_that_the_host_does_not_serve() {
     assert!(inspected.stdout.contains("  acme:rockets/launch@1.0.0\n"), "{inspected:?}");
 }
 
-/// What its interfaces are is told, also where it uses what only that version of the component model has.
+/// What its interfaces are is told, also where it uses what only that version of the component
+/// model has.
 #[test]
 fn a_component_for_a_later_wasi_is_named_as_what_it_is() {
-    let later =
-        "is a component for WASI 0.3 (wasi:cli/run@0.3.0), and this host serves WASI 0.2: build it for that (wasm32-wasip2)";
+    let later = "is a component for WASI 0.3 (wasi:cli/run@0.3.0), and this host serves WASI 0.2: build it for that (wasm32-wasip2)";
     let exports_run = |lift: &str| {
         format!(
             r#"(component
@@ -104,28 +118,39 @@ fn a_component_for_a_later_wasi_is_named_as_what_it_is() {
         )
     };
     let sync = exports_run(r#"(func $run (result (result)) (canon lift (core func $i "run")))"#);
-    let lift =
-        r#"(func $run async (result (result)) (canon lift (core func $i "run") async (callback (core func $i "go-on"))))"#;
+    let lift = r#"(func $run async (result (result)) (canon lift (core func $i "run") async (callback (core func $i "go-on"))))"#;
     for (name, text) in [("sync.wasm", sync), ("async.wasm", exports_run(lift))] {
         let path = wat(name, &text);
         for subcommand in [&[][..], &["inspect"]] {
             let outcome = bounded(udping_host().args(subcommand).arg(&path));
             assert_eq!(outcome.code(), 5, "{outcome:?}");
-            assert_eq!(outcome.only_error(), format!("udping-host: {}: {later}", path.display()), "{name}");
+            assert_eq!(
+                outcome.only_error(),
+                format!("udping-host: {}: {later}", path.display()),
+                "{name}"
+            );
         }
     }
-    let imports = r#"(component (import "wasi:clocks/system-clock@0.3.1" (instance (export "now" (func)))))"#;
+    let imports =
+        r#"(component (import "wasi:clocks/system-clock@0.3.1" (instance (export "now" (func)))))"#;
     let outcome = bounded(udping_host().arg(wat("imports.wasm", imports)));
-    assert!(outcome.only_error().contains("is a component for WASI 0.3 (wasi:clocks/system-clock@0.3.1)"), "{outcome:?}");
+    assert!(
+        outcome
+            .only_error()
+            .contains("is a component for WASI 0.3 (wasi:clocks/system-clock@0.3.1)"),
+        "{outcome:?}"
+    );
     // A patch version of 0.2 is no other one, whatever it lacks.
-    let patch = r#"(component (import "wasi:clocks/timezone@0.2.9" (instance (export "now" (func)))))"#;
+    let patch =
+        r#"(component (import "wasi:clocks/timezone@0.2.9" (instance (export "now" (func)))))"#;
     let outcome = bounded(udping_host().arg(wat("patch.wasm", patch)));
     assert!(outcome.only_error().contains("cannot be run here: "), "{outcome:?}");
 }
 
 #[test]
 fn a_component_that_traps_after_something_was_refused_says_what_that_was() {
-    let outcome = run(udping_host().arg(file("writes.wasm", guests::WRITES)).args(["refused", "trap"]));
+    let outcome =
+        run(udping_host().arg(file("writes.wasm", guests::WRITES)).args(["refused", "trap"]));
     assert_eq!(outcome.code(), 3, "{outcome:?}");
     let last = outcome.stderr.lines().last().unwrap_or_default();
     assert!(
@@ -140,7 +165,9 @@ fn a_component_that_is_no_program() {
     let outcome = bounded(udping_host().arg(wat("library.wasm", "(component)")));
     assert_eq!(outcome.code(), 5);
     assert!(
-        outcome.only_error().ends_with("library.wasm: is not a program: it does not export wasi:cli/run"),
+        outcome
+            .only_error()
+            .ends_with("library.wasm: is not a program: it does not export wasi:cli/run"),
         "{outcome:?}"
     );
 }
@@ -150,7 +177,8 @@ fn a_panic_shows_its_message() {
     let outcome = run(udping_host().arg(file("panics.wasm", guests::PANICS)));
     assert_eq!(outcome.code(), 4);
     assert!(outcome.stderr.contains("the guest says why"), "{outcome:?}");
-    let trap = "udping-host: panics.wasm: trapped: wasm trap: wasm `unreachable` instruction executed";
+    let trap =
+        "udping-host: panics.wasm: trapped: wasm trap: wasm `unreachable` instruction executed";
     assert_eq!(outcome.stderr.lines().last(), Some(trap), "{outcome:?}");
 }
 
@@ -158,7 +186,8 @@ fn a_panic_shows_its_message() {
 fn assert_refused(arguments: &str, asked: &str, granted: &str, flags: &str) {
     let outcome = run(udping_host().args(arguments.split(' ')));
     assert_eq!(outcome.code(), 3, "{outcome:?}");
-    let expected = format!("udping-host: refused: {asked}; granted: {granted}; to allow it: {flags}");
+    let expected =
+        format!("udping-host: refused: {asked}; granted: {granted}; to allow it: {flags}");
     assert_eq!(outcome.only_error(), expected);
 }
 
@@ -182,7 +211,8 @@ fn a_name_that_is_not_granted() {
     );
 }
 
-/// A linker takes the newest patch version of an interface that it has: none of them may lead past the grants.
+/// A linker takes the newest patch version of an interface that it has: none of them may lead past
+/// the grants.
 #[test]
 fn a_component_for_another_patch_version_of_wasi_is_under_the_same_grants() {
     for version in ["0.2.3", "0.2.9"] {
@@ -238,12 +268,14 @@ fn flags_replace_what_the_arguments_grant() {
 
 #[test]
 fn the_whole_network_is_granted_as_wasmtime_spells_it() {
-    let outcome = run(udping_host().args("-S inherit-network client 127.0.0.1 9 -c 1 -W 100ms".split(' ')));
+    let outcome =
+        run(udping_host().args("-S inherit-network client 127.0.0.1 9 -c 1 -W 100ms".split(' ')));
     assert_eq!(outcome.code(), 1, "{outcome:?}");
     let outcome = run(udping_host().args("-S inherit-network client localhost 9 -c 1".split(' ')));
     assert_eq!(outcome.code(), 3, "{outcome:?}");
-    let outcome =
-        run(udping_host().args("-S inherit-network,allow-ip-name-lookup client localhost 9 -c 1 -W 100ms".split(' ')));
+    let outcome = run(udping_host().args(
+        "-S inherit-network,allow-ip-name-lookup client localhost 9 -c 1 -W 100ms".split(' '),
+    ));
     assert_eq!(outcome.code(), 1, "{outcome:?}");
 }
 
@@ -254,12 +286,18 @@ fn wrong_usage_of_the_host_is_one_line() {
             &["--allow-to", "nowhere", "client"][..],
             "invalid value 'nowhere' for '--allow-to <HOST[/PREFIX]:PORT[-PORT]>': write HOST[/PREFIX]:PORT[-PORT]",
         ),
-        (&["--allow-listen", "x", "server"], "invalid value 'x' for '--allow-listen <[ADDR:]PORT>': write [ADDR:]PORT"),
+        (
+            &["--allow-listen", "x", "server"],
+            "invalid value 'x' for '--allow-listen <[ADDR:]PORT>': write [ADDR:]PORT",
+        ),
         (&["--allow-resolve", "a b", "client"], "not a host name"),
         (&["-S", "tcp", "client"], "invalid value 'tcp' for '-S <OPTION>'"),
         (&["--nonsense", "client"], "unexpected argument '--nonsense' found"),
         (&["emit", "pong"], "invalid value 'pong' for '<COMPONENT>'"),
-        (&["--allow-listen", "1", "inspect", "client"], "grants, limits and tuning are for a component that runs"),
+        (
+            &["--allow-listen", "1", "inspect", "client"],
+            "grants, limits and tuning are for a component that runs",
+        ),
     ] {
         let outcome = run(udping_host().args(arguments));
         assert_eq!(outcome.code(), 2, "{outcome:?}");

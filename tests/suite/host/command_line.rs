@@ -1,4 +1,5 @@
-//! What is typed: options in any order, help, manual pages, completions, and messages that say what was meant.
+//! What is typed: options in any order, help, manual pages, completions, and messages that say what
+//! was meant.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -6,7 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
-use udping_tests::{CLIENT, Outcome, Process, Runtime, Server, file, host_program, own_file, run, udping_host, until, wat};
+use udping_tests::{
+    CLIENT, Outcome, Process, Runtime, Server, file, host_program, own_file, run, udping_host,
+    until, wat,
+};
 
 fn server() -> (Server, String) {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
@@ -32,7 +36,8 @@ fn options_of_built_in_components_may_come_first() {
         let outcome = typed(&line);
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{line}: {outcome:?}");
     }
-    let mut verbose = Server::listening(udping_host().args(["server", "-v", "0", "--bind", "127.0.0.1"]));
+    let mut verbose =
+        Server::listening(udping_host().args(["server", "-v", "0", "--bind", "127.0.0.1"]));
     let port = verbose.addresses[0].port();
     assert_eq!(typed(&format!("client -c 1 127.0.0.1 {port}")).code(), 0);
     assert!(verbose.process.line().starts_with("received "));
@@ -61,10 +66,16 @@ fn a_refusal_of_a_component_with_options_first_shows_a_command_that_works() {
         let outcome = typed(&format!("{path} -4 -c 1 {host} {port}"));
         assert_eq!(outcome.code(), 3, "{outcome:?}");
         let refusal = outcome.only_error();
-        assert!(refusal.contains("since only arguments before the first option grant, and -4 is one"), "{refusal}");
+        assert!(
+            refusal.contains("since only arguments before the first option grant, and -4 is one"),
+            "{refusal}"
+        );
         assert!(!refusal.contains("0.0.0.0:0"), "{refusal}");
         let (_, command) = refusal.split_once("; to allow it: ").unwrap();
-        let expected = format!("{} --allow-to {host}:{port} {path} -4 -c 1 {host} {port}", host_program().display());
+        let expected = format!(
+            "{} --allow-to {host}:{port} {path} -4 -c 1 {host} {port}",
+            host_program().display()
+        );
         assert_eq!(command, expected);
         let allowed = run(Command::new("sh").args(["-c", command]));
         assert_eq!((allowed.code(), allowed.stderr.as_str()), (0, ""), "{allowed:?}");
@@ -74,11 +85,23 @@ fn a_refusal_of_a_component_with_options_first_shows_a_command_that_works() {
 #[test]
 fn a_mistake_is_told_as_what_it_is() {
     for (line, complaint) in [
-        ("client 127.0.0.1 9 --cout 3", "client: unexpected argument '--cout' found; did you mean --count?"),
+        (
+            "client 127.0.0.1 9 --cout 3",
+            "client: unexpected argument '--cout' found; did you mean --count?",
+        ),
         ("-c 3 client 127.0.0.1 9", "-c is an option of client, and those go after the component"),
-        ("--protocol stamp server", "--protocol is an option of server, and those go after the component"),
-        ("client 127.0.0.1 9 --allow-to 127.0.0.1:9", "--allow-to is an option of udping-host, and those go before"),
-        ("--alow-to 127.0.0.1:9 client", "unexpected argument '--alow-to' found; did you mean --allow-to?"),
+        (
+            "--protocol stamp server",
+            "--protocol is an option of server, and those go after the component",
+        ),
+        (
+            "client 127.0.0.1 9 --allow-to 127.0.0.1:9",
+            "--allow-to is an option of udping-host, and those go before",
+        ),
+        (
+            "--alow-to 127.0.0.1:9 client",
+            "unexpected argument '--alow-to' found; did you mean --allow-to?",
+        ),
         ("help nothing", "there is no command nothing"),
     ] {
         let outcome = typed(line);
@@ -90,7 +113,8 @@ fn a_mistake_is_told_as_what_it_is() {
 /// The words of Rust's own parsers mean nothing to who typed the number.
 #[test]
 fn a_number_that_is_none_is_told_in_words_of_users() {
-    let client = ["--ssid", "-c", "--burst", "--source-port", "--source-ports", "--ttl", "-s", "--seed"];
+    let client =
+        ["--ssid", "-c", "--burst", "--source-port", "--source-ports", "--ttl", "-s", "--seed"];
     let server = ["--seed", "--drop-rate"];
     let host = [
         "--limit-sockets",
@@ -110,7 +134,15 @@ fn a_number_that_is_none_is_told_in_words_of_users() {
             let outcome = typed(&format!("{line} {value}"));
             assert_eq!(outcome.code(), 2, "{line} {value}: {outcome:?}");
             let said = outcome.only_error();
-            for word in ["digit", "zero for", "non-zero", "literal", "overflow", "too large to fit", "integer"] {
+            for word in [
+                "digit",
+                "zero for",
+                "non-zero",
+                "literal",
+                "overflow",
+                "too large to fit",
+                "integer",
+            ] {
                 assert!(!said.contains(word), "{line} {value}: {said}");
             }
             assert!(said.contains("not a") || said.contains("not auto"), "{line} {value}: {said}");
@@ -126,11 +158,19 @@ fn help_of_a_component_is_the_hosts_and_fits_the_terminal() {
         assert_eq!((of.code(), of.stderr.as_str(), &of.stdout), (0, "", &by.stdout));
         let widest = of.stdout.lines().max_by_key(|line| line.chars().count()).unwrap();
         assert!(widest.chars().count() <= 60, "{widest:?}");
-        assert!(of.stdout.contains("Usage: udping-host") && of.stdout.contains("Examples:"), "{}", of.stdout);
+        assert!(
+            of.stdout.contains("Usage: udping-host") && of.stdout.contains("Examples:"),
+            "{}",
+            of.stdout
+        );
     }
     let client = typed("help client").stdout;
-    let place = |text: &str| client.find(text).unwrap_or_else(|| panic!("{text} is not in {client}"));
-    assert!(place("-c, --count <") < place(" --protocol <") && place("-i, --interval <") < place(" --ssid <"));
+    let place =
+        |text: &str| client.find(text).unwrap_or_else(|| panic!("{text} is not in {client}"));
+    assert!(
+        place("-c, --count <") < place(" --protocol <")
+            && place("-i, --interval <") < place(" --ssid <")
+    );
 }
 
 /// Each option that help or a manual page names is one.
@@ -144,7 +184,10 @@ fn help_names_no_option_that_there_is_none_of() {
         all.iter().any(|help| help.lines().filter(at_start).any(defined))
     };
     for help in &all {
-        for word in help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| word.starts_with("--")) {
+        for word in help
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+            .filter(|word| word.starts_with("--"))
+        {
             let foreign = ["--records"];
             assert!(is_option(word) || foreign.contains(&word), "{word}");
         }
@@ -153,11 +196,17 @@ fn help_names_no_option_that_there_is_none_of() {
 
 #[test]
 fn manual_pages_refer_to_each_other_alone() {
-    let pages = [("host", "udping-host"), ("client", "udping-host-client"), ("server", "udping-host-server")];
+    let pages = [
+        ("host", "udping-host"),
+        ("client", "udping-host-client"),
+        ("server", "udping-host-server"),
+    ];
     for (page, name) in pages {
         let text = typed(&format!("man {page}")).stdout.replace('\\', "");
         assert!(text.contains(&format!(".TH {name} 1")), "{text}");
-        for reference in text.split_whitespace().filter(|word| word.contains("(1)") && !word.starts_with("ECT")) {
+        for reference in
+            text.split_whitespace().filter(|word| word.contains("(1)") && !word.starts_with("ECT"))
+        {
             let reference = reference.trim_matches([',', ':', '.']).trim_end_matches("(1)");
             assert!(pages.iter().any(|(_, name)| *name == reference), "{reference} in {page}");
         }
@@ -181,7 +230,10 @@ fn bash_completes_options_values_and_components() {
         assert_eq!(outcome.code(), 0, "{outcome:?}");
         outcome.stdout.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(completed("udping-host client --format ''"), ["text", "json", "jsonl", "csv", "openmetrics"]);
+    assert_eq!(
+        completed("udping-host client --format ''"),
+        ["text", "json", "jsonl", "csv", "openmetrics"]
+    );
     assert_eq!(completed("udping-host client --cou"), ["--count"]);
     assert_eq!(completed("udping-host server --twa"), ["--twamp-light"]);
     assert_eq!(completed("udping-host x"), ["x.wasm"]);
@@ -256,19 +308,22 @@ fn tcp_is_refused_and_that_is_said_once() {
         (export "wasi:cli/run@0.2.0" (instance $cli)))"#;
     let outcome = run(udping_host().arg(wat("tcp.wasm", text)));
     assert_eq!(outcome.code(), 3, "{outcome:?}");
-    let refusal =
-        "udping-host: refused: tcp.wasm asked for a TCP socket: TCP is never granted, only UDP and name lookups are";
+    let refusal = "udping-host: refused: tcp.wasm asked for a TCP socket: TCP is never granted, only UDP and name lookups are";
     assert_eq!(outcome.only_error(), refusal);
 }
 
-/// Whether a component with those options first, which grant nothing, gets along with `policy`, as far as the host says.
+/// Whether a component with those options first, which grant nothing, gets along with `policy`, as
+/// far as the host says.
 fn is_refused_with(policy: &str, component: &Path, arguments: &[&str]) -> bool {
     let path = own_file(&format!("learnt-{}.toml", fastrand::u64(..)), policy.as_bytes());
     let outcome = run(udping_host().arg("--policy").arg(path).arg(component).args(arguments));
     if outcome.code() == 0 {
         assert_eq!(outcome.stderr, "");
     } else {
-        assert!(outcome.code() == 3 && outcome.stderr.contains("refused: "), "{policy}: {outcome:?}");
+        assert!(
+            outcome.code() == 3 && outcome.stderr.contains("refused: "),
+            "{policy}: {outcome:?}"
+        );
     }
     outcome.code() != 0
 }
@@ -287,12 +342,18 @@ fn what_is_learnt_is_the_least_policy() {
         assert_eq!(learnt.code(), 0, "{learnt:?}");
         assert!(learnt.stderr.contains("4 sent, 4 received"), "{learnt:?}");
         let policy = learnt.stdout;
-        assert!(policy.contains(&format!("\"{host}:{port}\"")) && policy.contains(&target), "{policy}");
+        assert!(
+            policy.contains(&format!("\"{host}:{port}\"")) && policy.contains(&target),
+            "{policy}"
+        );
         assert!(!is_refused_with(&policy, &component, &arguments), "{policy}");
         let entries: Vec<_> = policy.lines().filter(|line| line.ends_with("\",")).collect();
         assert_eq!(entries.len(), 2, "{policy}");
         for entry in entries {
-            assert!(is_refused_with(&policy.replace(entry, ""), &component, &arguments), "{policy} without {entry}");
+            assert!(
+                is_refused_with(&policy.replace(entry, ""), &component, &arguments),
+                "{policy} without {entry}"
+            );
         }
     }
     let outcome = typed("--allow-to 127.0.0.1:9 learn client 127.0.0.1 9");
@@ -302,11 +363,14 @@ fn what_is_learnt_is_the_least_policy() {
 #[test]
 fn a_server_that_only_answers_is_granted_to_listen() {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let learning = Process::start(udping_host().args(["learn", "server", &port, "--bind", "127.0.0.1"]));
+    let learning =
+        Process::start(udping_host().args(["learn", "server", &port, "--bind", "127.0.0.1"]));
     until(|| (typed(&format!("client -c 1 -W 200ms 127.0.0.1 {port}")).code() == 0).then_some(()));
     learning.signal(Signal::INT);
     let learnt = learning.wait();
     assert_eq!(learnt.code(), 0, "{learnt:?}");
-    let expected = format!("# What server used of the network.\n[grants]\nallow-listen = [\n    \"127.0.0.1:{port}\",\n]\n");
+    let expected = format!(
+        "# What server used of the network.\n[grants]\nallow-listen = [\n    \"127.0.0.1:{port}\",\n]\n"
+    );
     assert_eq!(learnt.stdout, expected);
 }

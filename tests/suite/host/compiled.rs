@@ -1,4 +1,5 @@
-//! Compiled components: made by `compile`, run as they are, and only where nobody else could have written them.
+//! Compiled components: made by `compile`, run as they are, and only where nobody else could have
+//! written them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -25,7 +26,8 @@ fn a_compiled_component_does_what_the_component_does() {
     let wasm = file("server.wasm", SERVER.bytes);
     for component in ["server", wasm.to_str().unwrap()] {
         let (_folder, server) = compiled(component);
-        let server = Server::listening(udping_host().arg(server).args(["0", "--bind", "127.0.0.1"]));
+        let server =
+            Server::listening(udping_host().arg(server).args(["0", "--bind", "127.0.0.1"]));
         let outcome = ping(Runtime::UdpingHost, &server, &["-c", "2", "-i", "10ms"]);
         assert_eq!(outcome.lines_with("seq=").len(), 2, "{outcome:?}");
         assert_eq!(server.stop().code(), 0);
@@ -48,7 +50,10 @@ fn one_that_others_can_write_is_not_run() {
         fs::set_permissions(&client, Permissions::from_mode(mode)).unwrap();
         let outcome = run(udping_host().arg(&client).arg("--help"));
         assert_eq!(outcome.code(), 5, "{outcome:?}");
-        assert!(outcome.only_error().contains("others than you and root could have written it"), "{outcome:?}");
+        assert!(
+            outcome.only_error().contains("others than you and root could have written it"),
+            "{outcome:?}"
+        );
     }
     // It is the file that counts, not the way to it.
     let link = folder.path().join("link.cwasm");
@@ -77,7 +82,11 @@ fn one_that_is_cut_short_or_of_another_kind_is_refused() {
     let (folder, client) = compiled("client");
     let whole = fs::read(&client).unwrap();
     let foreign = fs::read(std::env::current_exe().unwrap()).unwrap();
-    for (what, bytes) in [("half", &whole[..whole.len() / 2]), ("start", &whole[..64]), ("a native program", &foreign[..])] {
+    for (what, bytes) in [
+        ("half", &whole[..whole.len() / 2]),
+        ("start", &whole[..64]),
+        ("a native program", &foreign[..]),
+    ] {
         let path = folder.path().join("y.cwasm");
         fs::write(&path, bytes).unwrap();
         let outcome = run(udping_host().arg(&path).arg("--help"));
@@ -91,19 +100,31 @@ fn what_cannot_be_compiled_or_written_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("x.cwasm");
     let outcome = compile(file("text.wasm", b"no component").to_str().unwrap(), &output);
-    assert_eq!((outcome.code(), outcome.only_error().contains("is not WebAssembly")), (5, true), "{outcome:?}");
+    assert_eq!(
+        (outcome.code(), outcome.only_error().contains("is not WebAssembly")),
+        (5, true),
+        "{outcome:?}"
+    );
     assert!(!output.exists());
 
     let outcome = compile("client", &folder.path().join("missing/x.cwasm"));
-    assert_eq!((outcome.code(), outcome.only_error().contains("cannot write")), (2, true), "{outcome:?}");
+    assert_eq!(
+        (outcome.code(), outcome.only_error().contains("cannot write")),
+        (2, true),
+        "{outcome:?}"
+    );
 
     assert_eq!(compile("client", &output).code(), 0);
     let outcome = compile(output.to_str().unwrap(), &folder.path().join("again.cwasm"));
-    assert_eq!((outcome.code(), outcome.only_error().contains("is compiled already")), (5, true), "{outcome:?}");
+    assert_eq!(
+        (outcome.code(), outcome.only_error().contains("is compiled already")),
+        (5, true),
+        "{outcome:?}"
+    );
 }
 
-/// Where the machine code of `component` is kept, with `root` for all caches, and what the run of `--version` said that put it
-/// there.
+/// Where the machine code of `component` is kept, with `root` for all caches, and what the run of
+/// `--version` said that put it there.
 fn cached(root: &Path, component: &Path) -> (PathBuf, String) {
     let outcome = run(udping_host().env("XDG_CACHE_HOME", root).arg(component).arg("--version"));
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
@@ -140,15 +161,21 @@ fn what_others_can_write_in_the_cache_is_not_run() {
     let (_other, server) = compiled("server");
     let own_folder = code.parent().unwrap().to_owned();
     let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    for (path, open, closed) in
-        [(&code, 0o666, 0o600), (&own_folder, 0o777, 0o700), (&folder.path().to_owned(), 0o777, 0o700)]
-    {
+    for (path, open, closed) in [
+        (&code, 0o666, 0o600),
+        (&own_folder, 0o777, 0o700),
+        (&folder.path().to_owned(), 0o777, 0o700),
+    ] {
         fs::copy(&server, &code).unwrap();
         set(path, open);
         let (_, said) = cached(folder.path(), &wasm);
         assert!(said.starts_with("udping-client "), "{}: {said}", path.display());
         let is_as_it_was = fs::read(&code).unwrap() == fs::read(&server).unwrap();
-        assert_eq!(is_as_it_was, *path != code, "nothing is written into a folder that others can write");
+        assert_eq!(
+            is_as_it_was,
+            *path != code,
+            "nothing is written into a folder that others can write"
+        );
         set(path, closed);
     }
     fs::copy(&server, &code).unwrap();
@@ -159,13 +186,21 @@ fn what_others_can_write_in_the_cache_is_not_run() {
     }
     let (_, said) = cached(folder.path(), &wasm);
     assert!(said.starts_with("udping-client "), "{said}");
-    assert_eq!(fs::read(&code).unwrap(), fs::read(&server).unwrap(), "nothing is written into another user's folder");
+    assert_eq!(
+        fs::read(&code).unwrap(),
+        fs::read(&server).unwrap(),
+        "nothing is written into another user's folder"
+    );
 }
 
 #[test]
 fn without_a_folder_for_the_cache_components_run() {
     let wasm = file("client.wasm", CLIENT.bytes);
-    let outcome = run(udping_host().env_remove("HOME").env("XDG_CACHE_HOME", "/proc/none").arg(wasm).arg("--version"));
+    let outcome = run(udping_host()
+        .env_remove("HOME")
+        .env("XDG_CACHE_HOME", "/proc/none")
+        .arg(wasm)
+        .arg("--version"));
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
 }
 

@@ -10,7 +10,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// All files of the repository below `folder` whose name ends so, by their path from its root. What was built is none.
+/// All files of the repository below `folder` whose name ends so, by their path from its root. What
+/// was built is none.
 fn files(folder: &str, suffix: &str) -> Vec<PathBuf> {
     fn walk(folder: &Path, suffix: &str, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -30,28 +31,38 @@ fn files(folder: &str, suffix: &str) -> Vec<PathBuf> {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(root().join(path))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The tests of the workspace: the file, and the function's name. What stands in a list of cases for both runtimes is a test, and a
-/// guest that the conformance and hostile suites run is one of its file's name.
+/// The tests of the workspace: the file, and the function's name. What stands in a list of cases
+/// for both runtimes is a test, and a guest that the conformance and hostile suites run is one of
+/// its file's name.
 fn tests() -> Vec<(PathBuf, String)> {
     let mut tests = Vec::new();
     for path in ["guest", "host", "tests"].iter().flat_map(|folder| files(folder, ".rs")) {
         let text = read(&path);
         let (mut is_test, mut is_case) = (false, false);
         for line in text.lines().map(str::trim) {
-            match line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
+            match line
+                .trim_start_matches("async ")
+                .strip_prefix("fn ")
+                .and_then(|rest| rest.split_once('('))
+            {
                 Some((name, _)) if is_test => tests.push((path.clone(), name.to_owned())),
                 _ => {}
             }
-            is_case = (is_case || line.starts_with("under_both_runtimes!")) && !line.starts_with(']');
+            is_case =
+                (is_case || line.starts_with("under_both_runtimes!")) && !line.starts_with(']');
             if let Some(case) = line.strip_suffix(',').filter(|_| is_case) {
                 tests.push((path.clone(), case.to_owned()));
             }
-            is_test = line == "#[test]" || line.starts_with("#[tokio::test") || (is_test && line.starts_with("#["));
+            is_test = line == "#[test]"
+                || line.starts_with("#[tokio::test")
+                || (is_test && line.starts_with("#["));
         }
-        if path.starts_with("tests/guests/conformance") || path.starts_with("tests/guests/hostile") {
+        if path.starts_with("tests/guests/conformance") || path.starts_with("tests/guests/hostile")
+        {
             tests.push((path.clone(), path.file_stem().unwrap().to_string_lossy().into_owned()));
         }
     }
@@ -59,15 +70,18 @@ fn tests() -> Vec<(PathBuf, String)> {
     tests
 }
 
-/// Whether a test is what SECURITY.md calls `a::b::name`: each module is a file or folder on its path, `*` any name, and `…` the
-/// modules of the test before.
+/// Whether a test is what SECURITY.md calls `a::b::name`: each module is a file or folder on its
+/// path, `*` any name, and `…` the modules of the test before.
 fn is_called(name: &str, (path, function): &(PathBuf, String)) -> bool {
     let mut parts: Vec<_> = name.trim_start_matches('…').split("::").collect();
     let last = parts.pop().unwrap_or_default();
-    let places: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let places: Vec<_> =
+        path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     let is_on_path = |module: &&str| {
-        let is_module = |place: &str| place == *module || place.strip_suffix("_tests") == Some(module);
-        *module == "tests" || places.iter().any(|place| is_module(place.strip_suffix(".rs").unwrap_or(place)))
+        let is_module =
+            |place: &str| place == *module || place.strip_suffix("_tests") == Some(module);
+        *module == "tests"
+            || places.iter().any(|place| is_module(place.strip_suffix(".rs").unwrap_or(place)))
     };
     (last == "*" || last == function) && parts.iter().all(is_on_path)
 }
@@ -84,7 +98,10 @@ fn every_test_that_security_md_names_exists() {
         assert!(!names.is_empty(), "a row without a test: {row}");
         for name in names {
             named += 1;
-            assert!(tests.iter().any(|test| is_called(name, test)), "SECURITY.md names a test that is none: {name}");
+            assert!(
+                tests.iter().any(|test| is_called(name, test)),
+                "SECURITY.md names a test that is none: {name}"
+            );
         }
     }
     assert!(named > 50, "{named} tests named");
@@ -95,9 +112,12 @@ fn flags(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices("--") {
         let before = text[..at].chars().next_back();
-        let word: String =
-            text[at + 2..].chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect();
-        let starts_word = before.is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '='));
+        let word: String = text[at + 2..]
+            .chars()
+            .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+            .collect();
+        let starts_word =
+            before.is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '='));
         if starts_word && word.starts_with(|c: char| c.is_ascii_lowercase()) {
             found.insert(format!("--{}", word.trim_end_matches('-')));
         }
@@ -129,7 +149,18 @@ const HELP: &[&[&str]] = &[
 
 /// Flags of programs that are not ours, by what names them.
 const OTHERS: &[(&str, &[&str])] = &[
-    ("cargo", &["--test", "--release", "--locked", "--package", "--sanitizer", "--no-default-features", "--target"]),
+    (
+        "cargo",
+        &[
+            "--test",
+            "--release",
+            "--locked",
+            "--package",
+            "--sanitizer",
+            "--no-default-features",
+            "--target",
+        ],
+    ),
     ("wasmtime run", &["--env"]),
     (
         "make bench, make soak, make compare and make mutants",
@@ -156,19 +187,23 @@ fn every_flag_that_any_text_names_is_parsed() {
     for path in [".md", ".toml", ".json"].iter().flat_map(|suffix| files("docs", suffix)) {
         texts.insert(path.display().to_string(), read(&path));
     }
-    for path in ["README.md", "SECURITY.md", "CONTRIBUTING.md", "dist/udping.service", "dist/udping.socket"] {
+    for path in
+        ["README.md", "SECURITY.md", "CONTRIBUTING.md", "dist/udping.service", "dist/udping.socket"]
+    {
         texts.insert(path.to_owned(), read(Path::new(path)));
     }
     // Messages are in the sources, and so is what they are made of.
     for path in ["guest", "host"].iter().flat_map(|folder| files(folder, ".rs")) {
-        let is_of_messages = path.iter().any(|part| part == "src") && !path.starts_with("guest/build");
+        let is_of_messages =
+            path.iter().any(|part| part == "src") && !path.starts_with("guest/build");
         let name = path.display().to_string();
         // What looks like flags in a style sheet is its variables.
         if is_of_messages && !name.contains("tests") && name != "host/plot/src/html.rs" {
             texts.insert(name, without_tests(&read(&path)));
         }
     }
-    let others: BTreeSet<_> = OTHERS.iter().flat_map(|(_, flags)| flags.iter().map(|flag| (*flag).to_owned())).collect();
+    let others: BTreeSet<_> =
+        OTHERS.iter().flat_map(|(_, flags)| flags.iter().map(|flag| (*flag).to_owned())).collect();
     let mut wrong = Vec::new();
     for (place, text) in &texts {
         for flag in flags(text) {
@@ -180,7 +215,8 @@ fn every_flag_that_any_text_names_is_parsed() {
     assert!(wrong.is_empty(), "flags that no program here has:\n{}", wrong.join("\n"));
 }
 
-/// Words of our own, for which the field has others: forward and backward, a reply, events, the UDP Pinger lab.
+/// Words of our own, for which the field has others: forward and backward, a reply, events, the UDP
+/// Pinger lab.
 const NOT_OURS: [&str; 12] = [
     "way there",
     "way back",
@@ -198,8 +234,10 @@ const NOT_OURS: [&str; 12] = [
 
 #[test]
 fn help_and_output_have_the_words_of_the_field() {
-    let mut texts: Vec<_> = HELP.iter().map(|arguments| (arguments.join(" "), help(arguments))).collect();
-    for path in files("guest/report/tests/snapshots", ".snap").iter().chain(&files("docs", ".json")) {
+    let mut texts: Vec<_> =
+        HELP.iter().map(|arguments| (arguments.join(" "), help(arguments))).collect();
+    for path in files("guest/report/tests/snapshots", ".snap").iter().chain(&files("docs", ".json"))
+    {
         texts.push((path.display().to_string(), read(path)));
     }
     assert!(texts.len() > 25, "{} texts", texts.len());

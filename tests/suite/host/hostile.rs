@@ -1,5 +1,6 @@
-//! Components that attempt what they may not: each is refused or stopped, with a message that names why and an exit code of
-//! its own. Each guest in `guests/hostile/` has its case here, or this does not compile.
+//! Components that attempt what they may not: each is refused or stopped, with a message that names
+//! why and an exit code of its own. Each guest in `guests/hostile/` has its case here, or this does
+//! not compile.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use udping_tests::{Outcome, PATIENCE, Process, Server, file, guests, run, udping_host, wat};
 
-/// How soon a component is stopped at a limit: it takes less than a second, and a machine that tests run on is busy.
+/// How soon a component is stopped at a limit: it takes less than a second, and a machine that
+/// tests run on is busy.
 const SOON: Duration = Duration::from_secs(3);
 
 macro_rules! tests {
@@ -29,7 +31,12 @@ fn assert_stopped(flags: &[&str], component: &str, limit: &str) -> Outcome {
 }
 
 #[track_caller]
-fn assert_stopped_with(flags: &[&str], component: &str, arguments: &[&str], limit: &str) -> Outcome {
+fn assert_stopped_with(
+    flags: &[&str],
+    component: &str,
+    arguments: &[&str],
+    limit: &str,
+) -> Outcome {
     let start = Instant::now();
     let outcome = run(udping_host().args(flags).arg(component).args(arguments));
     assert!(start.elapsed() < SOON, "it ran for {:?}: {outcome:?}", start.elapsed());
@@ -46,12 +53,17 @@ fn assert_refused(outcome: &Outcome, refusal: &str) {
     assert_eq!(outcome.code(), 3, "{outcome:?}");
     assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
     let line = format!("udping-host: refused: {refusal}");
-    assert!(outcome.stderr.lines().any(|said| said.starts_with(&line)), "no {line:?} in {outcome:?}");
+    assert!(
+        outcome.stderr.lines().any(|said| said.starts_with(&line)),
+        "no {line:?} in {outcome:?}"
+    );
 }
 
 /// A component that listens, and a datagram for it.
 fn with_a_datagram(flags: &[&str], component: &str) -> (Outcome, Vec<Vec<u8>>) {
-    let server = Server::listening(udping_host().args(["--allow-listen", "127.0.0.1:0"]).args(flags).arg(component));
+    let server = Server::listening(
+        udping_host().args(["--allow-listen", "127.0.0.1:0"]).args(flags).arg(component),
+    );
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.send_to(&[7; 100], server.addresses[0]).unwrap();
     let outcome = server.process.wait();
@@ -138,14 +150,19 @@ mod cases {
             strangers.join().unwrap();
             assert!(start.elapsed() < SOON, "it ran for {:?}: {outcome:?}", start.elapsed());
             assert_eq!(outcome.code(), 6, "{outcome:?}");
-            assert!(outcome.stderr.contains("computed for 300ms without a datagram"), "{outcome:?}");
+            assert!(
+                outcome.stderr.contains("computed for 300ms without a datagram"),
+                "{outcome:?}"
+            );
         });
     }
 
     pub fn hoards_buffers(guest: &str) {
         let flags = ["-S", "inherit-network", "--limit-memory", "4MiB"];
         for (limit, most) in [("128MiB", 128 << 20), ("16MiB", 16 << 20)] {
-            let mut process = Process::start(udping_host().args(flags).args(["--limit-buffers", limit]).arg(guest));
+            let mut process = Process::start(
+                udping_host().args(flags).args(["--limit-buffers", limit]).arg(guest),
+            );
             let reserved: u64 = process.line().strip_prefix("reserved ").unwrap().parse().unwrap();
             // Linux reserves twice what is asked for, and a little for each socket in any case.
             assert!(reserved * 2 <= most + 250 * 8192, "{limit}: {reserved}");
@@ -156,7 +173,11 @@ mod cases {
     }
 
     pub fn blocks(guest: &str) {
-        assert_stopped(&["--limit-time", "300ms", "-S", "inherit-network"], guest, "ran for 300ms (--limit-time)");
+        assert_stopped(
+            &["--limit-time", "300ms", "-S", "inherit-network"],
+            guest,
+            "ran for 300ms (--limit-time)",
+        );
     }
 
     pub fn grows(guest: &str) {
@@ -167,11 +188,16 @@ mod cases {
 
     pub fn floods_stdout(guest: &str) {
         let flags = ["-S", "inherit-network", "--limit-output", "1MiB"];
-        let outcome = assert_stopped(&flags, guest, "wrote more than 1.0 MiB in a second (--limit-output)");
+        let outcome =
+            assert_stopped(&flags, guest, "wrote more than 1.0 MiB in a second (--limit-output)");
         // What comes back in the time that it writes is little beside it.
         assert!((1_000_000..2 << 20).contains(&outcome.stdout.len()), "{}", outcome.stdout.len());
         let flags = ["--limit-output-total", "1MiB"];
-        let outcome = assert_stopped(&flags, guest, "wrote more than 1.0 MiB in total (--limit-output-total)");
+        let outcome = assert_stopped(
+            &flags,
+            guest,
+            "wrote more than 1.0 MiB in total (--limit-output-total)",
+        );
         assert!((1_000_000..=1 << 20).contains(&outcome.stdout.len()), "{}", outcome.stdout.len());
         let default = run(udping_host().args(["grants", guest]));
         assert_eq!(default.lines_with("1.0 GiB of output in total").len(), 1, "{default:?}");
@@ -186,7 +212,11 @@ mod cases {
 
     pub fn opens_sockets(guest: &str) {
         assert_stopped(&[], guest, "opened more than 256 sockets (--limit-sockets)");
-        assert_stopped(&["--limit-sockets", "3"], guest, "opened more than 3 sockets (--limit-sockets)");
+        assert_stopped(
+            &["--limit-sockets", "3"],
+            guest,
+            "opened more than 3 sockets (--limit-sockets)",
+        );
     }
 
     pub fn holds_handles(guest: &str) {
@@ -194,7 +224,11 @@ mod cases {
     }
 
     pub fn passes_much(guest: &str) {
-        assert_stopped(NETWORK, guest, "passed more than 16.0 MiB to the host at once (--limit-call)");
+        assert_stopped(
+            NETWORK,
+            guest,
+            "passed more than 16.0 MiB to the host at once (--limit-call)",
+        );
     }
 
     pub fn looks_up_again(guest: &str) {
@@ -221,18 +255,30 @@ mod cases {
         fs::write(&hosts, "127.0.0.2 service.example\n").unwrap();
         assert_eq!(wild.line(), "127.0.0.1", "once, and no more");
         let outcome = run(&mut with_hosts(&["--allow-resolve", "*.service.example"]));
-        assert!(outcome.stderr.contains("asked to resolve service.example; granted: "), "{outcome:?}");
+        assert!(
+            outcome.stderr.contains("asked to resolve service.example; granted: "),
+            "{outcome:?}"
+        );
     }
 
     pub fn looks_up_names(guest: &str) {
         // Where there is no network, the system's resolver has nobody to ask.
         let without_network = |flags: &[&str], arguments: &[&str]| {
             let mut command = Command::new("unshare");
-            command.arg("--net").arg(udping_tests::host_program()).args(flags).arg(guest).args(arguments);
+            command
+                .arg("--net")
+                .arg(udping_tests::host_program())
+                .args(flags)
+                .arg(guest)
+                .args(arguments);
             command
         };
         let denied = run(&mut without_network(&[], &[]));
-        assert_eq!((denied.code(), denied.stdout.as_str()), (0, "asked 0, denied 100, later 0\n"), "{denied:?}");
+        assert_eq!(
+            (denied.code(), denied.stdout.as_str()),
+            (0, "asked 0, denied 100, later 0\n"),
+            "{denied:?}"
+        );
         let refusal = "udping-host: refused: looks_up_names.wasm asked to resolve secret-";
         assert!(denied.only_error().starts_with(refusal), "{denied:?}");
 
@@ -242,11 +288,15 @@ mod cases {
             line.split(", ").map(|part| part.rsplit(' ').next().unwrap().parse().unwrap()).collect()
         };
         let [asked, 0, later] = counts(limited.stdout.trim())[..] else { panic!("{limited:?}") };
-        assert!((64..67).contains(&asked) && asked + later == 100 && limited.code() == 0, "{limited:?}");
         assert!(
-            limited.only_error().ends_with("more than 64 names at once, and one per second after that (--limit-lookups)")
+            (64..67).contains(&asked) && asked + later == 100 && limited.code() == 0,
+            "{limited:?}"
         );
-        let none = run(&mut without_network(&[&any_name[..], &["--limit-lookups", "0"]].concat(), &[]));
+        assert!(limited.only_error().ends_with(
+            "more than 64 names at once, and one per second after that (--limit-lookups)"
+        ));
+        let none =
+            run(&mut without_network(&[&any_name[..], &["--limit-lookups", "0"]].concat(), &[]));
         assert_eq!(none.stdout, "asked 0, denied 0, later 100\n", "{none:?}");
 
         // An instance that follows another has what that left over.
@@ -259,17 +309,29 @@ mod cases {
 
     pub fn sends_to_strangers(guest: &str) {
         let outcome = run(udping_host().args(["--allow-listen", "127.0.0.1:0"]).arg(guest));
-        assert_refused(&outcome, "sends_to_strangers.wasm asked to send to 127.0.0.1:9; granted: listen on 127.0.0.1:0; ");
-        assert_refused(&outcome, "sends_to_strangers.wasm asked to connect to 192.0.2.7:53; granted: listen on");
+        assert_refused(
+            &outcome,
+            "sends_to_strangers.wasm asked to send to 127.0.0.1:9; granted: listen on 127.0.0.1:0; ",
+        );
+        assert_refused(
+            &outcome,
+            "sends_to_strangers.wasm asked to connect to 192.0.2.7:53; granted: listen on",
+        );
     }
 
     pub fn amplifies(guest: &str) {
         let (outcome, answers) = with_a_datagram(&[], guest);
         assert_eq!(outcome.code(), 0, "{outcome:?}");
         let said = outcome.only_error();
-        assert!(said.starts_with("udping-host: dropped: an answer of amplifies.wasm to 127.0.0.1:"), "{said}");
+        assert!(
+            said.starts_with("udping-host: dropped: an answer of amplifies.wasm to 127.0.0.1:"),
+            "{said}"
+        );
         let rule = ", 101 bytes: more than came from there within 30s, times 1 (--amplification); ";
-        assert!(said.ends_with(&format!("{rule}to allow it: --amplification 2 (said once)")), "{said}");
+        assert!(
+            said.ends_with(&format!("{rule}to allow it: --amplification 2 (said once)")),
+            "{said}"
+        );
         assert_eq!(answers, [[7; 100]]);
         // Were it let, it would: else this guest would show nothing.
         let (let_do, answers) = with_a_datagram(&["--amplification", "2000"], guest);
@@ -279,7 +341,10 @@ mod cases {
     pub fn answers_late(guest: &str) {
         let (outcome, answers) = with_a_datagram(&["--answer-window", "500ms"], guest);
         assert_refused(&outcome, "answers_late.wasm asked to send to 127.0.0.1:");
-        assert!(outcome.stderr.contains(", which it has not heard from for 500ms (--answer-window)"), "{outcome:?}");
+        assert!(
+            outcome.stderr.contains(", which it has not heard from for 500ms (--answer-window)"),
+            "{outcome:?}"
+        );
         assert!(answers.is_empty(), "{answers:?}");
         let (in_time, _) = with_a_datagram(&["--answer-window", "10s"], guest);
         assert!(in_time.stderr.contains("panicked"), "{in_time:?}");
@@ -296,12 +361,17 @@ mod cases {
         socket.send_to(b"now", server.addresses[0]).unwrap();
         let outcome = server.process.wait();
         assert_eq!(outcome.code(), 0, "{outcome:?}");
-        let counts: Vec<usize> = outcome.stdout.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let counts: Vec<usize> =
+            outcome.stdout.split(' ').filter_map(|word| word.parse().ok()).collect();
         let [151, owed] = counts[..] else { panic!("{outcome:?}") };
         socket.set_nonblocking(true).unwrap();
         let answered = std::iter::from_fn(|| socket.recv(&mut [0]).ok()).count();
         assert!(answered <= owed && answered > 0, "it answered {answered} of {owed}");
-        assert!(outcome.only_error().contains("more than came from there within 500ms, times 1 (--amplification)"));
+        assert!(
+            outcome
+                .only_error()
+                .contains("more than came from there within 500ms, times 1 (--amplification)")
+        );
     }
 
     pub fn answers_elsewhere(guest: &str) {
@@ -319,8 +389,9 @@ mod cases {
         let refusal = format!("{asked}; granted: send to 127.0.0.1:9; {flags}");
         assert_refused(&outcome, &refusal);
         // Who may listen there may know.
-        let listens =
-            run(in_namespace(setup).args(["--allow-to", "127.0.0.1:9", "--allow-listen", "10.9.0.1:0"]).arg(guest));
+        let listens = run(in_namespace(setup)
+            .args(["--allow-to", "127.0.0.1:9", "--allow-listen", "10.9.0.1:0"])
+            .arg(guest));
         assert!(listens.stderr.contains("panicked"), "{listens:?}");
     }
 
@@ -328,17 +399,29 @@ mod cases {
         let setup = "ip link add wire index 77 type veth peer name other && ip link set wire up && ip link set other up && \
                      ip addr add fe80::a/64 dev wire nodad";
         let flags = ["--allow-listen", "[fe80::a]:0", "--allow-to", "[fe80::]/64:9"];
-        let outcome = run(in_namespace(setup).args(flags).args(["--deny-to", "[fe80::b%77]"]).arg(guest));
-        assert_refused(&outcome, "leaves_the_zone_out.wasm asked to send to [fe80::b%77]:9, which --deny-to forbids");
-        let elsewhere = run(in_namespace(setup).args(flags).args(["--deny-to", "[fe80::b%78]"]).arg(guest));
+        let outcome =
+            run(in_namespace(setup).args(flags).args(["--deny-to", "[fe80::b%77]"]).arg(guest));
+        assert_refused(
+            &outcome,
+            "leaves_the_zone_out.wasm asked to send to [fe80::b%77]:9, which --deny-to forbids",
+        );
+        let elsewhere =
+            run(in_namespace(setup).args(flags).args(["--deny-to", "[fe80::b%78]"]).arg(guest));
         assert!(elsewhere.stderr.contains("panicked"), "{elsewhere:?}");
     }
 
     pub fn asks_for_sockets(guest: &str) {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]).arg(udping_tests::host_program()).arg(guest);
+        command
+            .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+            .arg(udping_tests::host_program())
+            .arg(guest);
         let outcome = run(&mut command);
-        assert_eq!((outcome.code(), &*outcome.stdout), (0, "as many as there were\n"), "{outcome:?}");
+        assert_eq!(
+            (outcome.code(), &*outcome.stdout),
+            (0, "as many as there were\n"),
+            "{outcome:?}"
+        );
     }
 
     pub fn binds_elsewhere(guest: &str) {
@@ -351,7 +434,8 @@ mod cases {
 
     pub fn sends_fast(guest: &str) {
         let sent = |flags: &[&str]| -> u64 {
-            let outcome = run(udping_host().args(["--allow-to", "127.0.0.1:9"]).args(flags).arg(guest));
+            let outcome =
+                run(udping_host().args(["--allow-to", "127.0.0.1:9"]).args(flags).arg(guest));
             assert_eq!(outcome.code(), 0, "{outcome:?}");
             assert_eq!(
                 outcome.stderr.contains("held back: a datagram of sends_fast.wasm"),
@@ -377,18 +461,27 @@ mod cases {
         }
         let outcome = server.process.wait();
         assert_eq!(outcome.code(), 4, "{outcome:?}");
-        assert!(outcome.stderr.ends_with("trapped: wasm trap: wasm `unreachable` instruction executed\n"), "{outcome:?}");
+        assert!(
+            outcome
+                .stderr
+                .ends_with("trapped: wasm trap: wasm `unreachable` instruction executed\n"),
+            "{outcome:?}"
+        );
     }
 
     pub fn uses_tcp(guest: &str) {
         // Hardening alone would keep it from TCP, too.
         for hardened in [&[][..], &["--no-harden"]] {
-            let outcome = run(udping_host().args(["-S", "inherit-network"]).args(hardened).arg(guest));
+            let outcome =
+                run(udping_host().args(["-S", "inherit-network"]).args(hardened).arg(guest));
             assert_refused(&outcome, "uses_tcp.wasm asked for a TCP socket: TCP is never granted");
         }
         let inspected = run(udping_host().args(["inspect", guest]));
         let line = "  TCP (wasi:sockets/tcp): a program that uses it is refused; one whose libc merely imports it runs\n";
-        assert!(inspected.stdout.contains(&format!("imported, and never granted:\n{line}")), "{inspected:?}");
+        assert!(
+            inspected.stdout.contains(&format!("imported, and never granted:\n{line}")),
+            "{inspected:?}"
+        );
     }
 
     pub fn looks_around(guest: &str) {
@@ -397,7 +490,8 @@ mod cases {
     }
 }
 
-/// Handles of a resource that is the component's own: the host never sees them, and has to keep them.
+/// Handles of a resource that is the component's own: the host never sees them, and has to keep
+/// them.
 #[test]
 fn handles_of_its_own() {
     let path = wat(
@@ -462,7 +556,12 @@ fn a_limit_of_time_while_nobody_reads_what_is_written() {
         assert!(start.elapsed() < SOON, "{name} ran for {:?}", start.elapsed());
         assert_eq!(outcome.code(), 6, "{name}");
         let line = format!("udping-host: stopped: {name} ran for 500ms (--limit-time)");
-        assert_eq!(outcome.stderr.lines().last() == Some(line.as_str()), said, "{name}: {}", outcome.stderr.len());
+        assert_eq!(
+            outcome.stderr.lines().last() == Some(line.as_str()),
+            said,
+            "{name}: {}",
+            outcome.stderr.len()
+        );
     }
 }
 
@@ -470,7 +569,8 @@ fn a_limit_of_time_while_nobody_reads_what_is_written() {
 #[test]
 fn a_flood_by_strangers_is_not_charged_to_a_component_that_waits() {
     let flags = ["--log", "json", "--limit-compute", "100ms", "--allow-to", "192.0.2.7:9"];
-    let server = Server::listening(udping_host().args(flags).arg(file("waits.wasm", guests::WAITS)));
+    let server =
+        Server::listening(udping_host().args(flags).arg(file("waits.wasm", guests::WAITS)));
     let (address, over, start) = (server.addresses[0], AtomicBool::new(false), Instant::now());
     let (outcome, sent) = thread::scope(|scope| {
         let strangers = scope.spawn(|| {
@@ -484,8 +584,17 @@ fn a_flood_by_strangers_is_not_charged_to_a_component_that_waits() {
         over.store(true, Ordering::Relaxed);
         (outcome, strangers.join().unwrap())
     });
-    assert_eq!((outcome.code(), outcome.stdout.as_str()), (0, "received 0\n"), "{sent} sent: {outcome:?}");
-    let ended: serde_json::Value = serde_json::from_str(outcome.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (outcome.code(), outcome.stdout.as_str()),
+        (0, "received 0\n"),
+        "{sent} sent: {outcome:?}"
+    );
+    let ended: serde_json::Value =
+        serde_json::from_str(outcome.stderr.lines().last().unwrap()).unwrap();
     let spent = Duration::from_micros(ended["dropping_us"].as_u64().unwrap());
-    assert!(spent > Duration::ZERO && spent < start.elapsed() * 6 / 10, "{spent:?} of {:?}: {ended}", start.elapsed());
+    assert!(
+        spent > Duration::ZERO && spent < start.elapsed() * 6 / 10,
+        "{spent:?} of {:?}: {ended}",
+        start.elapsed()
+    );
 }

@@ -18,11 +18,12 @@ const SOCKETS: usize = 8;
 /// The largest payload that both families have.
 const LARGEST: usize = 65_507;
 
-/// Datagrams that are under way from one socket at a time, and what they may have together: what fits into the buffers of
-/// a socket as systems size them.
+/// Datagrams that are under way from one socket at a time, and what they may have together: what
+/// fits into the buffers of a socket as systems size them.
 const BURST: usize = 32;
 
-/// How long a burst may take before what is missing of it counts as lost, which UDP allows, and the burst is sent again.
+/// How long a burst may take before what is missing of it counts as lost, which UDP allows, and the
+/// burst is sent again.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 #[test]
@@ -48,12 +49,19 @@ fn on_two_workers() {
 fn check(options: &[&str]) {
     // Both families; a port of our own, since workers do not take 0.
     let port = UdpSocket::bind("[::]:0").unwrap().local_addr().unwrap().port();
-    let server = Server::listening(udping_host().args(options).args(["server", &port.to_string(), "--echo-all"]));
+    let server = Server::listening(udping_host().args(options).args([
+        "server",
+        &port.to_string(),
+        "--echo-all",
+    ]));
     let lost: usize = thread::scope(|scope| {
         let sockets: Vec<_> = (0..SOCKETS)
             .map(|number| {
-                let to: SocketAddr =
-                    if number % 2 == 0 { ([127, 0, 0, 1], port).into() } else { format!("[::1]:{port}").parse().unwrap() };
+                let to: SocketAddr = if number % 2 == 0 {
+                    ([127, 0, 0, 1], port).into()
+                } else {
+                    format!("[::1]:{port}").parse().unwrap()
+                };
                 scope.spawn(move || exchange(to, number as u64))
             })
             .collect();
@@ -82,8 +90,8 @@ fn exchange(to: SocketAddr, seed: u64) -> usize {
     lost
 }
 
-/// Datagrams of random sizes and bytes, and whether the kernel is to cut them out of one: then all but the last are
-/// equally long.
+/// Datagrams of random sizes and bytes, and whether the kernel is to cut them out of one: then all
+/// but the last are equally long.
 fn burst(random: &mut fastrand::Rng) -> (Vec<Vec<u8>>, bool) {
     let (lengths, together) = match random.u8(..3) {
         0 => (vec![random.usize(..=LARGEST)], false),
@@ -112,7 +120,9 @@ fn comes_back(socket: &UdpSocket, burst: &mut [Vec<u8>], together: bool) -> bool
     if together {
         send_together(socket, burst).unwrap();
     } else {
-        burst.iter().for_each(|datagram| assert_eq!(socket.send(datagram).unwrap(), datagram.len()));
+        burst
+            .iter()
+            .for_each(|datagram| assert_eq!(socket.send(datagram).unwrap(), datagram.len()));
     }
     let mut buffer = vec![0; LARGEST + 1];
     let mut replies = Vec::new();
@@ -121,7 +131,10 @@ fn comes_back(socket: &UdpSocket, burst: &mut [Vec<u8>], together: bool) -> bool
             Ok(length) => replies.push(buffer[..length].to_vec()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 // What came did so whole.
-                assert!(replies.iter().all(|reply| burst.contains(reply)), "a reply that was not sent");
+                assert!(
+                    replies.iter().all(|reply| burst.contains(reply)),
+                    "a reply that was not sent"
+                );
                 return false;
             }
             Err(error) => panic!("{error}"),
@@ -136,6 +149,12 @@ fn comes_back(socket: &UdpSocket, burst: &mut [Vec<u8>], together: bool) -> bool
 fn send_together(socket: &UdpSocket, burst: &[Vec<u8>]) -> io::Result<()> {
     let slices: Vec<_> = burst.iter().map(|datagram| IoSlice::new(datagram)).collect();
     let length = u16::try_from(burst[0].len()).map_err(io::Error::other)?;
-    sendmsg::<()>(socket.as_raw_fd(), &slices, &[ControlMessage::UdpGsoSegments(&length)], MsgFlags::empty(), None)?;
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &slices,
+        &[ControlMessage::UdpGsoSegments(&length)],
+        MsgFlags::empty(),
+        None,
+    )?;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The architecture that CONTRIBUTING.md shows is that of the sources: places import those below them, and no file imports one that
-//! imports it.
+//! The architecture that CONTRIBUTING.md shows is that of the sources: places import those below
+//! them, and no file imports one that imports it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,8 +21,18 @@ fn sources(folder: &Path, above: &str, found: &mut BTreeMap<String, String>) {
             sources(&path, &module, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().split("#[cfg(test)]\n#[path").next().unwrap();
-            let code: String = code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n");
+            let code = text
+                .split("#[cfg(test)]\nmod tests")
+                .next()
+                .unwrap()
+                .split("#[cfg(test)]\n#[path")
+                .next()
+                .unwrap();
+            let code: String = code
+                .lines()
+                .map(|line| line.split("//").next().unwrap())
+                .collect::<Vec<_>>()
+                .join("\n");
             found.insert(if name == "mod" { above.to_owned() } else { module }, code);
         }
     }
@@ -53,7 +63,8 @@ fn paths(module: &str, code: &str) -> Vec<String> {
 }
 
 fn expand(base: &str, rest: &str, all: &mut Vec<String>) {
-    let join = |part: &str| if base.is_empty() { part.to_owned() } else { format!("{base}::{part}") };
+    let join =
+        |part: &str| if base.is_empty() { part.to_owned() } else { format!("{base}::{part}") };
     if let Some(list) = rest.strip_prefix('{') {
         let (mut depth, mut from) = (1, 0);
         for (at, c) in list.char_indices() {
@@ -76,17 +87,24 @@ fn expand(base: &str, rest: &str, all: &mut Vec<String>) {
     }
 }
 
-/// What each module imports of other modules. A folder's `mod.rs` re-exports what is in it: that is no import.
+/// What each module imports of other modules. A folder's `mod.rs` re-exports what is in it: that is
+/// no import.
 fn imports(folder: &str) -> Imports {
     let mut found = BTreeMap::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(folder), "", &mut found);
     let module_of = |path: &str| {
         let parts: Vec<_> = path.split("::").collect();
-        (1..=parts.len()).rev().map(|n| parts[..n].join("::")).find(|module| found.contains_key(module))
+        (1..=parts.len())
+            .rev()
+            .map(|n| parts[..n].join("::"))
+            .find(|module| found.contains_key(module))
     };
     let of = |(module, code): (&String, &String)| {
-        let named = paths(module, code).iter().filter_map(|path| module_of(path)).collect::<BTreeSet<_>>();
-        let others = named.into_iter().filter(|other| other != module && !other.starts_with(&format!("{module}::")));
+        let named =
+            paths(module, code).iter().filter_map(|path| module_of(path)).collect::<BTreeSet<_>>();
+        let others = named
+            .into_iter()
+            .filter(|other| other != module && !other.starts_with(&format!("{module}::")));
         (module.clone(), others.collect())
     };
     found.iter().map(of).collect()
@@ -96,7 +114,9 @@ fn imports(folder: &str) -> Imports {
 fn reached<'a>(imports: &'a Imports, module: &'a str) -> BTreeSet<&'a str> {
     let (mut reached, mut left) = (BTreeSet::new(), vec![module]);
     while let Some(module) = left.pop() {
-        left.extend(imports[module].iter().map(String::as_str).filter(|other| reached.insert(*other)));
+        left.extend(
+            imports[module].iter().map(String::as_str).filter(|other| reached.insert(*other)),
+        );
     }
     reached
 }
@@ -106,15 +126,24 @@ fn check(folder: &str, places: &[&str]) {
     let imports = imports(folder);
     let place = |module: &str| {
         let first = module.split("::").next().unwrap();
-        places.iter().position(|place| *place == first).unwrap_or_else(|| panic!("{folder}/{module} has no place"))
+        places
+            .iter()
+            .position(|place| *place == first)
+            .unwrap_or_else(|| panic!("{folder}/{module} has no place"))
     };
     let mut count = 0;
     for (module, others) in &imports {
         count += others.len();
         for other in others {
-            assert!(place(other) <= place(module), "{folder}: {module} imports {other}, from a place above it");
+            assert!(
+                place(other) <= place(module),
+                "{folder}: {module} imports {other}, from a place above it"
+            );
         }
-        assert!(!reached(&imports, module).contains(module.as_str()), "{folder}: {module} imports what imports it");
+        assert!(
+            !reached(&imports, module).contains(module.as_str()),
+            "{folder}: {module} imports what imports it"
+        );
     }
     assert!(count > 30, "{count} imports found in {folder}");
 }
@@ -126,14 +155,28 @@ fn the_host_imports_downwards() {
 
 #[test]
 fn the_permissions_import_downwards() {
-    check("host/permissions/src", &["rate", "zones", "host_name", "names", "grants", "guard", "limits"]);
+    check(
+        "host/permissions/src",
+        &["rate", "zones", "host_name", "names", "grants", "guard", "limits"],
+    );
 }
 
 #[test]
 fn the_datagram_crate_imports_downwards() {
     check(
         "host/datagram/src",
-        &["permissions", "policies", "addresses", "reactor", "clock", "udp", "network", "lookup", "tcp", "wit"],
+        &[
+            "permissions",
+            "policies",
+            "addresses",
+            "reactor",
+            "clock",
+            "udp",
+            "network",
+            "lookup",
+            "tcp",
+            "wit",
+        ],
     );
 }
 

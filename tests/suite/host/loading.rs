@@ -1,5 +1,5 @@
-//! Components that take much before any of their code runs: to parse, to compile, to instantiate. Each is stopped at a limit,
-//! which the message names, whatever is done with it.
+//! Components that take much before any of their code runs: to parse, to compile, to instantiate.
+//! Each is stopped at a limit, which the message names, whatever is done with it.
 
 #![cfg(target_os = "linux")]
 
@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use udping_tests::{Outcome, PATIENCE, Process, SERVER, Server, file, run, udping_host, wat, with_address_space};
+use udping_tests::{
+    Outcome, PATIENCE, Process, SERVER, Server, file, run, udping_host, wat, with_address_space,
+};
 use wasm_encoder::Encode as _;
 
 /// What no process may have more of, in MiB; and what a compilation may take, well within it.
 const ADDRESS_SPACE: u32 = 700;
 const COMPILE_MEMORY: &str = "400MiB";
-const TOO_MUCH_MEMORY: &str = "took more than 400.0 MiB of memory to compile (--limit-compile-memory)";
+const TOO_MUCH_MEMORY: &str =
+    "took more than 400.0 MiB of memory to compile (--limit-compile-memory)";
 
 /// A program that does nothing, after `definitions`.
 fn program(name: &str, definitions: &str) -> PathBuf {
@@ -33,8 +36,8 @@ fn program(name: &str, definitions: &str) -> PathBuf {
     wat(name, &text)
 }
 
-/// A program that instantiates a module with `content` so often: `times` in each of `components`, since there may be 1,000
-/// instances in a component.
+/// A program that instantiates a module with `content` so often: `times` in each of `components`,
+/// since there may be 1,000 instances in a component.
 fn instances(name: &str, content: &str, times: usize, components: usize) -> PathBuf {
     let inner = "(core instance (instantiate $m))".repeat(times);
     let outer = "(instance (instantiate $c))".repeat(components);
@@ -44,16 +47,21 @@ fn instances(name: &str, content: &str, times: usize, components: usize) -> Path
 /// Components in each other, each of which instantiates the next so often.
 fn nested(name: &str, depth: usize, times: usize) -> PathBuf {
     let all = format!("(core module $m) {}", "(core instance (instantiate $m))".repeat(times));
-    let definitions =
-        (0..depth).fold(all, |inner, _| format!("(component $c {inner}) {}", "(instance (instantiate $c))".repeat(times)));
+    let definitions = (0..depth).fold(all, |inner, _| {
+        format!("(component $c {inner}) {}", "(instance (instantiate $c))".repeat(times))
+    });
     program(name, &definitions)
 }
 
 /// A function whose compilation is quadratic: so many loops around so many variables that change.
 fn slow(name: &str, loops: usize, locals: usize) -> PathBuf {
-    let sums: String =
-        (0..locals).map(|i| format!("(local.set {i} (i64.add (local.get {i}) (local.get {})))", (i + 1) % locals)).collect();
-    let ends: String = (0..loops).map(|i| format!("(br_if 0 (i32.wrap_i64 (local.get {i}))) end ")).collect();
+    let sums: String = (0..locals)
+        .map(|i| {
+            format!("(local.set {i} (i64.add (local.get {i}) (local.get {})))", (i + 1) % locals)
+        })
+        .collect();
+    let ends: String =
+        (0..loops).map(|i| format!("(br_if 0 (i32.wrap_i64 (local.get {i}))) end ")).collect();
     let body = format!("(local {}) {} {sums} {ends}", "i64 ".repeat(locals), "loop ".repeat(loops));
     program(name, &format!("(core module (func {body}))"))
 }
@@ -99,14 +107,18 @@ fn components_nested_in_each_other_are_stopped_at_compile_memory() {
 
 #[test]
 fn many_functions_are_stopped_at_compile_memory() {
-    assert_too_much_to_compile(&program("functions.wasm", &format!("(core module {})", "(func)".repeat(400_000))));
+    assert_too_much_to_compile(&program(
+        "functions.wasm",
+        &format!("(core module {})", "(func)".repeat(400_000)),
+    ));
 }
 
 #[test]
 fn many_types_are_stopped_at_compile_memory() {
     let types: String = (0..150_000)
         .map(|i| {
-            let parameters: String = (0..18).map(|bit| if i >> bit & 1 == 0 { "i32 " } else { "i64 " }).collect();
+            let parameters: String =
+                (0..18).map(|bit| if i >> bit & 1 == 0 { "i32 " } else { "i64 " }).collect();
             format!("(type (func (param {parameters})))")
         })
         .collect();
@@ -115,8 +127,8 @@ fn many_types_are_stopped_at_compile_memory() {
 
 #[test]
 fn deep_nesting_is_stopped_at_compile_memory() {
-    // As bytes, since the text format is parsed recursively; and from the end to the start, since a section's length comes
-    // before its content.
+    // As bytes, since the text format is parsed recursively; and from the end to the start, since a
+    // section's length comes before its content.
     let preamble: Vec<_> = b"\0asm\x0d\0\x01\0".iter().rev().copied().collect();
     let mut reversed = preamble.clone();
     for _ in 0..200_000 {
@@ -137,8 +149,15 @@ fn slow_functions_are_stopped_at_compile_time() {
     for (cache, arguments) in ways(&component) {
         let start = Instant::now();
         let mut command = udping_host();
-        command.args(["--limit-compile-time", "1s"]).args(&arguments).env("XDG_CACHE_HOME", cache.path());
-        assert_stopped(&run(&mut command), &component, "took longer than 1s to compile (--limit-compile-time)");
+        command
+            .args(["--limit-compile-time", "1s"])
+            .args(&arguments)
+            .env("XDG_CACHE_HOME", cache.path());
+        assert_stopped(
+            &run(&mut command),
+            &component,
+            "took longer than 1s to compile (--limit-compile-time)",
+        );
         assert!(start.elapsed() < PATIENCE / 4, "{arguments:?}: {:?}", start.elapsed());
     }
 }
@@ -148,7 +167,8 @@ fn the_limits_of_compiling_stand_before_a_command_and_after_it() {
     let component = slow("slow-twice.wasm", 150, 1000);
     let path = component.to_str().unwrap();
     for flag in [["--limit-compile-time", "100ms"], ["--limit-compile-memory", "100MiB"]] {
-        let (before, after) = ([&flag[..], &["inspect", path]].concat(), [&["inspect", path], &flag[..]].concat());
+        let (before, after) =
+            ([&flag[..], &["inspect", path]].concat(), [&["inspect", path], &flag[..]].concat());
         for arguments in [before, after] {
             let outcome = run(udping_host().args(&arguments));
             assert_eq!(outcome.code(), 6, "{outcome:?}");
@@ -165,9 +185,17 @@ fn the_least_and_the_most_that_a_limit_of_compiling_can_be() {
     // A cache of its own, and for each a new one: what was compiled before is not compiled.
     let inspected = |flag: [&str; 2]| {
         let cache = tempfile::tempdir().unwrap();
-        run(udping_host().env("XDG_CACHE_HOME", cache.path()).args(flag).arg("inspect").arg(&component))
+        run(udping_host()
+            .env("XDG_CACHE_HOME", cache.path())
+            .args(flag)
+            .arg("inspect")
+            .arg(&component))
     };
-    let least = [["--limit-compile-memory", "0"], ["--limit-compile-memory", "10MiB"], ["--limit-compile-time", "0s"]];
+    let least = [
+        ["--limit-compile-memory", "0"],
+        ["--limit-compile-memory", "10MiB"],
+        ["--limit-compile-time", "0s"],
+    ];
     for flag in least {
         let outcome = inspected(flag);
         assert_eq!(outcome.code(), 6, "{flag:?}: {outcome:?}");
@@ -179,13 +207,16 @@ fn the_least_and_the_most_that_a_limit_of_compiling_can_be() {
     }
 }
 
-/// While it compiles: what the process has that does it, and that it does not outlive who asked for it.
+/// While it compiles: what the process has that does it, and that it does not outlive who asked for
+/// it.
 #[test]
 fn the_process_that_compiles_has_limits_and_nothing_else() {
     let component = slow("slow-alone.wasm", 150, 1000);
     let mut command = udping_host();
     // The process that inspects keeps what it has: what the other one lacks it gave up itself.
-    command.args(["--limit-compile-time", "41s", "--limit-compile-memory", "1234MiB", "inspect"]).arg(component);
+    command
+        .args(["--limit-compile-time", "41s", "--limit-compile-memory", "1234MiB", "inspect"])
+        .arg(component);
     // Descriptors and variables that it is not to get.
     command.env("UDPING_SECRET", "secret");
     let mut shell = std::process::Command::new("sh");
@@ -193,7 +224,9 @@ fn the_process_that_compiles_has_limits_and_nothing_else() {
     shell.args(["-c", "exec \"$@\" 7</etc/passwd", "sh"]).args(words);
     let host = Process::start(&mut shell);
     let child = awaited(|| {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", host.pid().as_raw_nonzero())).ok()?;
+        let children =
+            fs::read_to_string(format!("/proc/{0}/task/{0}/children", host.pid().as_raw_nonzero()))
+                .ok()?;
         let child: i32 = children.split_whitespace().next()?.parse().ok()?;
         // It has started its threads, so it compiles.
         (fs::read_dir(format!("/proc/{child}/task")).ok()?.count() > 1).then_some(child)
@@ -214,11 +247,20 @@ fn the_process_that_compiles_has_limits_and_nothing_else() {
         .unwrap()
         .map(|entry| fs::read_link(entry.unwrap().path()).unwrap().to_string_lossy().into_owned())
         .collect();
-    assert!(descriptors.len() <= 3 && descriptors.iter().all(|one| one.starts_with("pipe:")), "{descriptors:?}");
-    let tasks: Vec<_> = fs::read_dir(format!("/proc/{child}/task")).unwrap().map(|entry| entry.unwrap()).collect();
+    assert!(
+        descriptors.len() <= 3 && descriptors.iter().all(|one| one.starts_with("pipe:")),
+        "{descriptors:?}"
+    );
+    let tasks: Vec<_> =
+        fs::read_dir(format!("/proc/{child}/task")).unwrap().map(|entry| entry.unwrap()).collect();
     for task in &tasks {
         let status = fs::read_to_string(task.path().join("status")).unwrap();
-        for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000", "CapPrm:\t0000000000000000"] {
+        for line in [
+            "NoNewPrivs:\t1",
+            "Seccomp:\t2",
+            "CapEff:\t0000000000000000",
+            "CapPrm:\t0000000000000000",
+        ] {
             assert!(status.lines().any(|one| one == line), "no {line:?} in {status}");
         }
     }
@@ -261,34 +303,43 @@ fn the_process_that_runs_a_guest_has_no_thread_of_a_compilers() {
         let names = || {
             // A thread may end between the listing of its folder and the reading of its name.
             let tasks = fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path().join("comm"));
-            let mut names: Vec<_> = tasks.filter_map(|name| fs::read_to_string(name).ok()).collect();
+            let mut names: Vec<_> =
+                tasks.filter_map(|name| fs::read_to_string(name).ok()).collect();
             names.sort();
             names
         };
-        // A thread without a name has that of the program: the first one, those of the pool that compiles, and, for an instant,
-        // each that has been made and did not yet name itself.
-        awaited(|| (names().iter().filter(|name| name.trim() == "udping-host").count() == 1).then_some(()));
+        // A thread without a name has that of the program: the first one, those of the pool that
+        // compiles, and, for an instant, each that has been made and did not yet name itself.
+        awaited(|| {
+            (names().iter().filter(|name| name.trim() == "udping-host").count() == 1).then_some(())
+        });
         assert_eq!(server.stop().code(), 0);
     }
 }
 
-/// Whatever a component's instances take, it is counted before they are made; and a limit is no trap, after which the same
-/// would be tried again.
+/// Whatever a component's instances take, it is counted before they are made; and a limit is no
+/// trap, after which the same would be tried again.
 #[track_caller]
 fn assert_too_much_to_instantiate(flags: &[&str], component: &Path, limit: &str) {
     for restart in [&[][..], &["--restart", "on-trap"]] {
         let outcome = run(udping_host().args(flags).args(restart).arg(component));
-        assert_stopped(&outcome, component, &format!("asked for more than {limit} of memory (--limit-memory)"));
+        assert_stopped(
+            &outcome,
+            component,
+            &format!("asked for more than {limit} of memory (--limit-memory)"),
+        );
     }
 }
 
 #[test]
 fn globals_count_in_each_instance_before_any_is_made() {
-    let component = instances("globals.wasm", &"(global i32 (i32.const 0))".repeat(100_000), 300, 1);
+    let component =
+        instances("globals.wasm", &"(global i32 (i32.const 0))".repeat(100_000), 300, 1);
     assert_too_much_to_instantiate(&["--limit-memory", "1MiB"], &component, "1.0 MiB");
     assert_too_much_to_instantiate(&[], &component, "64.0 MiB");
     // Making them takes processor time, too, and on a busy machine more of it.
-    let outcome = run(udping_host().args(["--limit-memory", "1GiB", "--limit-compute", "1m"]).arg(component));
+    let outcome =
+        run(udping_host().args(["--limit-memory", "1GiB", "--limit-compute", "1m"]).arg(component));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
 }
 
@@ -297,7 +348,9 @@ fn instances_count_as_memory() {
     let component = instances("instances.wasm", "", 1_000, 200);
     assert_too_much_to_instantiate(&[], &component, "64.0 MiB");
     // More than wasmtime's own bound, which is no limit of ours.
-    let outcome = run(udping_host().args(["--limit-memory", "256MiB", "--limit-compute", "1m"]).arg(component));
+    let outcome = run(udping_host()
+        .args(["--limit-memory", "256MiB", "--limit-compute", "1m"])
+        .arg(component));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
 }
 
@@ -320,14 +373,19 @@ fn memories_and_tables_count_together_before_they_are_made() {
     let content = "(memory 200) (table 1000000 funcref)";
     assert_too_much_to_instantiate(&[], &instances("together.wasm", content, 3, 1), "64.0 MiB");
     assert_eq!(run(udping_host().arg(instances("alone.wasm", content, 2, 1))).code(), 0);
-    assert_too_much_to_instantiate(&[], &instances("wide.wasm", "(memory i64 0x1000000000000)", 1, 1), "64.0 MiB");
+    assert_too_much_to_instantiate(
+        &[],
+        &instances("wide.wasm", "(memory i64 0x1000000000000)", 1, 1),
+        "64.0 MiB",
+    );
 }
 
 /// More memories than there are addresses for is the system's limit, and no trap either.
 #[test]
 fn what_the_system_refuses_is_a_limit() {
     let component = instances("addresses.wasm", &"(memory 0)".repeat(100), 1_000, 1);
-    let outcome = run(udping_host().args(["--limit-memory", "1TiB", "--restart", "on-trap"]).arg(&component));
+    let outcome =
+        run(udping_host().args(["--limit-memory", "1TiB", "--restart", "on-trap"]).arg(&component));
     assert_stopped(&outcome, &component, "needs memory that the system does not give");
 }
 
@@ -344,23 +402,37 @@ fn limits_strike_while_it_is_instantiated() {
         "x".repeat(6_000_000),
         r#"(core instance (instantiate $writer (with "" (instance $owner))))"#.repeat(998)
     );
-    let writers = program("writers.wasm", &format!("(component $c {writers}) {}", "(instance (instantiate $c))".repeat(10)));
+    let writers = program(
+        "writers.wasm",
+        &format!("(component $c {writers}) {}", "(instance (instantiate $c))".repeat(10)),
+    );
     for component in [&spins, &writers] {
         // Ten of them would take ten memories.
         let limited = run(udping_host().args(["--limit-memory", "1GiB"]).arg(component));
-        assert_stopped(&limited, component, "computed for 500ms without a datagram sent or received (--limit-compute)");
+        assert_stopped(
+            &limited,
+            component,
+            "computed for 500ms without a datagram sent or received (--limit-compute)",
+        );
     }
     let flags = ["--limit-memory", "1GiB", "--limit-compute", "1h", "--limit-time", "1s"];
-    assert_stopped(&run(udping_host().args(flags).arg(&spins)), &spins, "ran for 1s (--limit-time)");
+    assert_stopped(
+        &run(udping_host().args(flags).arg(&spins)),
+        &spins,
+        "ran for 1s (--limit-time)",
+    );
 }
 
 #[test]
 fn what_is_large_and_takes_little_passes() {
     let custom = format!(r#"(@custom "large" "{}")"#, "x".repeat(40_000_000));
-    let names: String = (0..200).map(|i| format!(r#"(export "{i}{}" (global 0))"#, "x".repeat(90_000))).collect();
+    let names: String =
+        (0..200).map(|i| format!(r#"(export "{i}{}" (global 0))"#, "x".repeat(90_000))).collect();
     let names = format!("(core module (global i32 (i32.const 0)) {names})");
     let deep = (0..90).fold(String::new(), |inner, _| format!("(component {inner})"));
-    for (name, definitions) in [("custom.wasm", custom), ("names.wasm", names), ("components.wasm", deep)] {
+    for (name, definitions) in
+        [("custom.wasm", custom), ("names.wasm", names), ("components.wasm", deep)]
+    {
         let outcome = run(udping_host().arg(program(name, &definitions)));
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{name}: {outcome:?}");
     }

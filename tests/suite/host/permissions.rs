@@ -23,20 +23,31 @@ const PING: [&str; 7] = ["-c", "1", "-W", "100ms", "-i", "10ms", "-q"];
 #[test]
 fn own_addresses_are_not_reached_through_a_network() {
     let setup = "ip addr add 10.9.0.1/24 dev lo && ip addr add 2001:db8::9/64 dev lo nodad";
-    for (network, own) in [("10.9.0.0/24:9", "10.9.0.1"), ("0.0.0.0/0:9", "10.9.0.1"), ("[2001:db8::]/32:9", "2001:db8::9")]
-    {
+    for (network, own) in [
+        ("10.9.0.0/24:9", "10.9.0.1"),
+        ("0.0.0.0/0:9", "10.9.0.1"),
+        ("[2001:db8::]/32:9", "2001:db8::9"),
+    ] {
         let arguments = [&["--allow-to", network, "client", own, "9"], &PING[..]].concat();
         let shown = if own.contains(':') { format!("[{own}]:9") } else { format!("{own}:9") };
         let outcome = in_namespace(setup, &arguments);
         let special = "an address of this machine: grant exactly that address";
-        assert_refused(&outcome, &format!("client asked to send to {shown}, {special}; granted: send to {network}; "));
-        assert!(outcome.stderr.contains(&format!("--allow-to {network} --allow-to {shown}\n")), "{outcome:?}");
+        assert_refused(
+            &outcome,
+            &format!("client asked to send to {shown}, {special}; granted: send to {network}; "),
+        );
+        assert!(
+            outcome.stderr.contains(&format!("--allow-to {network} --allow-to {shown}\n")),
+            "{outcome:?}"
+        );
         // The flags that it names are enough.
         let outcome = in_namespace(setup, &[&["--allow-to", &shown], &arguments[..]].concat());
         assert!(!outcome.stderr.contains("refused: "), "{outcome:?}");
         assert_eq!(outcome.code(), 1, "nobody answers there: {outcome:?}");
         let overview = in_namespace(setup, &["--allow-to", network, "grants", "client"]);
-        let line = format!("  not send to {own}, an address of this machine: grant exactly that address\n");
+        let line = format!(
+            "  not send to {own}, an address of this machine: grant exactly that address\n"
+        );
         assert!(overview.stdout.contains(&line), "{overview:?}");
     }
 }
@@ -56,17 +67,30 @@ fn own_addresses_are_reached_where_arguments_and_names_say_so() {
 #[test]
 fn a_name_is_no_grant_for_cloud_metadata() {
     let hosts = file("metadata-hosts", b"169.254.169.254 harmless.example\n");
-    let setup = format!("mount --bind {} /etc/hosts && ip addr add 169.254.1.1/16 dev lo", hosts.display());
+    let setup =
+        format!("mount --bind {} /etc/hosts && ip addr add 169.254.1.1/16 dev lo", hosts.display());
     let outcome = in_namespace(&setup, &[&["client", "harmless.example", "9"], &PING[..]].concat());
     let special = "an address of cloud metadata: grant exactly that address";
-    assert_refused(&outcome, &format!("client asked to send to 169.254.169.254:9, {special}; granted: "));
+    assert_refused(
+        &outcome,
+        &format!("client asked to send to 169.254.169.254:9, {special}; granted: "),
+    );
     let outcome = in_namespace(&setup, &[&["client", "169.254.169.254", "9"], &PING[..]].concat());
     assert!(!outcome.stderr.contains("refused: "), "{outcome:?}");
 }
 
 #[test]
 fn a_listener_hears_only_whom_it_may() {
-    let flags = ["--allow-from", "127.0.0.2", "--allow-from", "127.0.0.128/25", "server", "0", "--bind", "127.0.0.1"];
+    let flags = [
+        "--allow-from",
+        "127.0.0.2",
+        "--allow-from",
+        "127.0.0.128/25",
+        "server",
+        "0",
+        "--bind",
+        "127.0.0.1",
+    ];
     let server = Server::listening(udping_host().args(flags));
     let address = server.addresses[0];
     let socket = |from: &str| {
@@ -94,9 +118,16 @@ fn a_listener_hears_only_whom_it_may() {
 
 #[test]
 fn whom_a_listener_may_hear_is_shown_and_is_no_grant() {
-    let outcome = run(udping_host().args(["--allow-from", "192.0.2.0/24", "grants", "server", "12000"]));
-    assert!(outcome.stdout.contains("  listen on 12000\n  hear, where it listens, from 192.0.2.0/24"), "{outcome:?}");
-    assert!(outcome.stdout.contains("  --allow-listen 12000 --allow-from 192.0.2.0/24\n"), "{outcome:?}");
+    let outcome =
+        run(udping_host().args(["--allow-from", "192.0.2.0/24", "grants", "server", "12000"]));
+    assert!(
+        outcome.stdout.contains("  listen on 12000\n  hear, where it listens, from 192.0.2.0/24"),
+        "{outcome:?}"
+    );
+    assert!(
+        outcome.stdout.contains("  --allow-listen 12000 --allow-from 192.0.2.0/24\n"),
+        "{outcome:?}"
+    );
     let outcome = run(udping_host().args(["--allow-from", "monitor.example", "server", "0"]));
     assert_eq!(outcome.code(), 2, "{outcome:?}");
     assert!(outcome.stderr.contains("write a network or an address: 192.0.2.0/24"), "{outcome:?}");
@@ -122,12 +153,18 @@ fn one_address_is_one_source_whatever_its_ports() {
     let answered = answered.count();
     assert!((5..25).contains(&answered), "{answered}");
     let outcome = server.stop();
-    assert!(outcome.stderr.contains("more than 5 datagrams/s from one source (--limit-source)"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("more than 5 datagrams/s from one source (--limit-source)"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
 fn a_prefix_without_a_limit_is_no_limit_and_is_said() {
     let outcome = run(udping_host().args(["--limit-source-prefix", "24,64", "server", "0"]));
     assert_eq!(outcome.code(), 2, "{outcome:?}");
-    assert!(outcome.only_error().ends_with("and --limit-source how much may come from it: give both"), "{outcome:?}");
+    assert!(
+        outcome.only_error().ends_with("and --limit-source how much may come from it: give both"),
+        "{outcome:?}"
+    );
 }

@@ -1,5 +1,5 @@
-//! The process that runs a component, and those that help it: every thread of them is restricted, and nothing is open to them
-//! that was not handed over on purpose.
+//! The process that runs a component, and those that help it: every thread of them is restricted,
+//! and nothing is open to them that was not handed over on purpose.
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -17,7 +17,8 @@ use rustix::fs::OFlags;
 use rustix::net::sockopt as options;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use udping_tests::{
-    PATIENCE, Process, Runtime, SERVER, Server, file, host_program, key_file, ping, run, udping_host, until,
+    PATIENCE, Process, Runtime, SERVER, Server, file, host_program, key_file, ping, run,
+    udping_host, until,
 };
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
@@ -29,7 +30,11 @@ fn pid(process: &Process) -> i32 {
 /// A field of `/proc/PID/status`, or of a thread's.
 fn field(path: &Path, name: &str) -> String {
     let status = fs::read_to_string(path.join("status")).unwrap();
-    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t")).unwrap_or_default().to_owned()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The processes that `parent` started and that have not ended.
@@ -40,7 +45,9 @@ fn children(parent: i32) -> Vec<i32> {
         let mut words = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         words.next() != Some("Z") && words.next() == Some(&parent.to_string())
     };
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let pids = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     pids.filter(is_child).collect()
 }
 
@@ -52,8 +59,15 @@ fn threads(pid: i32) -> Vec<PathBuf> {
 #[track_caller]
 fn assert_restricted(pid: i32) {
     for thread in threads(pid) {
-        for (name, value) in [("NoNewPrivs", "1"), ("Seccomp", "2"), ("CapEff", "0000000000000000")] {
-            assert_eq!(field(&thread, name), value, "{name} of {} {}", thread.display(), field(&thread, "Name"));
+        for (name, value) in [("NoNewPrivs", "1"), ("Seccomp", "2"), ("CapEff", "0000000000000000")]
+        {
+            assert_eq!(
+                field(&thread, name),
+                value,
+                "{name} of {} {}",
+                thread.display(),
+                field(&thread, "Name")
+            );
         }
     }
 }
@@ -61,7 +75,8 @@ fn assert_restricted(pid: i32) {
 /// The soft and the hard limit of that name.
 fn limit(pid: i32, name: &str) -> [String; 2] {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
-    let mut values = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace();
+    let mut values =
+        limits.lines().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace();
     [values.next().unwrap().to_owned(), values.next().unwrap().to_owned()]
 }
 
@@ -86,13 +101,19 @@ fn resolving_server(options: &[&str]) -> Server {
     let mut command = udping_host();
     command.env("XDG_CACHE_HOME", cache.path()).args(options);
     command.args(["-S", "allow-ip-name-lookup", "--allow-listen", "127.0.0.1:0"]);
-    Server::listening(command.arg(file("server.wasm", SERVER.bytes)).args(["0", "--bind", "127.0.0.1"]))
+    Server::listening(command.arg(file("server.wasm", SERVER.bytes)).args([
+        "0",
+        "--bind",
+        "127.0.0.1",
+    ]))
 }
 
 #[test]
 fn every_thread_is_restricted_of_the_process_and_of_its_helpers() {
     let built_in = || Server::listening(udping_host().args(["server", "0", "--bind", "127.0.0.1"]));
-    for (what, server, helpers) in [("built in", built_in(), 0), ("resolving", resolving_server(&[]), 1)] {
+    for (what, server, helpers) in
+        [("built in", built_in(), 0), ("resolving", resolving_server(&[]), 1)]
+    {
         assert_eq!(ping(Runtime::UdpingHost, &server, &["-c", "1"]).code(), 0);
         let pid = pid(&server.process);
         assert_restricted(pid);
@@ -123,10 +144,19 @@ fn no_thread_keeps_the_capability_for_low_ports() {
     for flags in [&[][..], &["--workers", "2"]] {
         let Some(port) = free_low_port() else { return };
         let mut command = udping_host();
-        let server = Server::listening(command.args(flags).args(["server", &port.to_string(), "--bind", "127.0.0.1"]));
+        let server = Server::listening(command.args(flags).args([
+            "server",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+        ]));
         assert_eq!(ping(Runtime::UdpingHost, &server, &["-c", "1"]).code(), 0);
         // A worker gives it up when it first looks for datagrams.
-        let have_it = || threads(pid(&server.process)).iter().any(|thread| field(thread, "CapPrm") != "0000000000000000");
+        let have_it = || {
+            threads(pid(&server.process))
+                .iter()
+                .any(|thread| field(thread, "CapPrm") != "0000000000000000")
+        };
         until(|| (!have_it()).then_some(()));
         assert_restricted(pid(&server.process));
         assert_eq!(server.stop().stderr, "", "{flags:?}");
@@ -136,7 +166,11 @@ fn no_thread_keeps_the_capability_for_low_ports() {
 #[test]
 fn the_demo_is_restricted_too() {
     let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$@\" 7<\"$0\""]).arg(file("secret.txt", b"secret")).arg(host_program()).arg("demo");
+    command
+        .args(["-c", "exec \"$@\" 7<\"$0\""])
+        .arg(file("secret.txt", b"secret"))
+        .arg(host_program())
+        .arg("demo");
     let mut demo = Process::start(&mut command);
     while !demo.line().contains("seq=1 ") {}
     assert_restricted(pid(&demo));
@@ -152,8 +186,15 @@ fn names_are_resolved_by_a_process_that_has_nothing_and_ends_with_the_other() {
     for options in [&[][..], &["--no-harden"]] {
         let mut command = udping_host();
         command.args(options).args(["-S", "allow-ip-name-lookup", "--key-file"]).arg(key_file(KEY));
-        command.args(["--allow-to", &format!("127.0.0.1:{port}"), "client", "localhost", &port.to_string()]);
-        let mut client = Process::start(command.args(["-4", "-c", "1000", "-i", "10ms", "-W", "50ms"]));
+        command.args([
+            "--allow-to",
+            &format!("127.0.0.1:{port}"),
+            "client",
+            "localhost",
+            &port.to_string(),
+        ]);
+        let mut client =
+            Process::start(command.args(["-4", "-c", "1000", "-i", "10ms", "-W", "50ms"]));
         assert!(client.line().starts_with("PING localhost (127.0.0.1) "));
         let pid = pid(&client);
         let helpers = children(pid);
@@ -162,18 +203,26 @@ fn names_are_resolved_by_a_process_that_has_nothing_and_ends_with_the_other() {
         for helper in &helpers {
             assert_restricted(*helper);
             if !rustix::process::geteuid().is_root() {
-                eprintln!("not tested: only root sees what is open to a process that hides its memory");
+                eprintln!(
+                    "not tested: only root sees what is open to a process that hides its memory"
+                );
                 continue;
             }
             assert_eq!(open(*helper), [], "a socket or pipes are its standard streams");
             let environment = fs::read(format!("/proc/{helper}/environ")).unwrap();
             let environment = String::from_utf8(environment).unwrap();
-            assert!(environment.split_terminator('\0').all(|one| one.starts_with("RES_OPTIONS=")), "{environment}");
+            assert!(
+                environment.split_terminator('\0').all(|one| one.starts_with("RES_OPTIONS=")),
+                "{environment}"
+            );
         }
         if options.is_empty() {
-            let is_resolver = |pid: &&i32| field(Path::new(&format!("/proc/{pid}")), "Name") == "resolver";
+            let is_resolver =
+                |pid: &&i32| field(Path::new(&format!("/proc/{pid}")), "Name") == "resolver";
             let resolver = *until(|| helpers.iter().find(is_resolver));
-            for (name, most) in [("Max core file size", "0"), ("Max file size", "0"), ("Max open files", "64")] {
+            for (name, most) in
+                [("Max core file size", "0"), ("Max file size", "0"), ("Max open files", "64")]
+            {
                 assert_eq!(limit(resolver, name), [most, most], "{name}");
             }
         }
@@ -194,16 +243,26 @@ fn names_are_resolved_by_a_process_that_has_nothing_and_ends_with_the_other() {
 fn what_is_handed_down_to_a_helper_is_closed() {
     for role in ["compile", "read-keys", "resolve"] {
         let mut command = Command::new("sh");
-        command.args(["-c", "exec \"$@\" 7<\"$0\" 8<>\"$0\""]).arg(file("secret.txt", b"secret")).arg(host_program());
+        command
+            .args(["-c", "exec \"$@\" 7<\"$0\" 8<>\"$0\""])
+            .arg(file("secret.txt", b"secret"))
+            .arg(host_program());
         // Who resolves names needs a socket; the others take one for a pipe.
         let (_requests, stdin) = UnixStream::pair().unwrap();
-        command.arg(format!("@helper={role}")).stdin(OwnedFd::from(stdin)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg(format!("@helper={role}"))
+            .stdin(OwnedFd::from(stdin))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut helper = command.spawn().unwrap();
         let pid = i32::try_from(helper.id()).unwrap();
         // It is the shell at first, and then a program that has just started.
-        until(|| (fs::read_link(format!("/proc/{pid}/exe")).unwrap() == host_program()).then_some(()));
+        until(|| {
+            (fs::read_link(format!("/proc/{pid}/exe")).unwrap() == host_program()).then_some(())
+        });
         until(|| open(pid).is_empty().then_some(()));
-        // The others wait for what they are asked: who resolves names restricts itself at once, whoever started it.
+        // The others wait for what they are asked: who resolves names restricts itself at once,
+        // whoever started it.
         if role == "resolve" {
             until(|| (field(Path::new(&format!("/proc/{pid}")), "Seccomp") == "2").then_some(()));
             assert_restricted(pid);
@@ -217,7 +276,16 @@ fn what_is_handed_down_to_a_helper_is_closed() {
 fn without_lookups_at_any_time_there_is_no_such_process() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let [_, port] = server.host_and_port();
-    let mut client = Process::start(udping_host().args(["client", "localhost", &port, "-4", "-c", "100", "-i", "20ms"]));
+    let mut client = Process::start(udping_host().args([
+        "client",
+        "localhost",
+        &port,
+        "-4",
+        "-c",
+        "100",
+        "-i",
+        "20ms",
+    ]));
     assert!(client.line().starts_with("PING localhost (127.0.0.1) "));
     assert!(children(pid(&client)).is_empty());
 }
@@ -227,10 +295,26 @@ fn a_name_that_is_none_is_an_error_and_the_next_is_resolved() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let [_, port] = server.host_and_port();
     let mut command = udping_host();
-    command.args(["-S", "allow-ip-name-lookup", "--allow-to", &format!("127.0.0.1:{port}"), "client"]);
-    command.args(["--target", &format!("no-such-host.invalid:{port}"), "--target", &format!("localhost:{port}"), "-4"]);
+    command.args([
+        "-S",
+        "allow-ip-name-lookup",
+        "--allow-to",
+        &format!("127.0.0.1:{port}"),
+        "client",
+    ]);
+    command.args([
+        "--target",
+        &format!("no-such-host.invalid:{port}"),
+        "--target",
+        &format!("localhost:{port}"),
+        "-4",
+    ]);
     let outcome = run(command.args(["-c", "2", "-i", "10ms"]));
-    assert_eq!(outcome.lines_with("no-such-host.invalid: not pinged: cannot resolve").len(), 1, "{outcome:?}");
+    assert_eq!(
+        outcome.lines_with("no-such-host.invalid: not pinged: cannot resolve").len(),
+        1,
+        "{outcome:?}"
+    );
     assert_eq!(outcome.lines_with("2 sent, 2 received").len(), 1, "{outcome:?}");
 }
 
@@ -252,24 +336,40 @@ fn what_was_open_at_the_start_is_closed_but_for_sockets_that_were_handed_over() 
         let open = open(pid(&server.process));
         let still = open.iter().filter(|(_, path)| path.ends_with("secret.txt")).count();
         assert_eq!(still, if kept { 3 } else { 0 }, "{open:?}");
-        assert!(open.iter().any(|(number, path)| *number == 3 && path.starts_with("socket:")), "{open:?}");
+        assert!(
+            open.iter().any(|(number, path)| *number == 3 && path.starts_with("socket:")),
+            "{open:?}"
+        );
         // Nothing that has a name is left.
-        assert!(kept || open.iter().all(|(_, path)| !path.starts_with('/') || path.starts_with("/memfd:")), "{open:?}");
+        assert!(
+            kept || open
+                .iter()
+                .all(|(_, path)| !path.starts_with('/') || path.starts_with("/memfd:")),
+            "{open:?}"
+        );
     }
 }
 
-/// What is said of a socket that is handed over after `set` has done something to it; the server's, if it started.
+/// What is said of a socket that is handed over after `set` has done something to it; the server's,
+/// if it started.
 fn handed_over(socket: &UdpSocket) -> Result<Server, String> {
     rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
     let local = socket.local_addr().unwrap();
     let (port, bind) = (local.port().to_string(), local.ip().to_string());
-    let script = format!("exec 3<&{}; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", socket.as_raw_fd());
+    let script =
+        format!("exec 3<&{}; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", socket.as_raw_fd());
     let mut command = Command::new("bash");
-    command.args(["-c", &script, "bash"]).arg(host_program()).args(["server", &port, "--bind", &bind]);
+    command
+        .args(["-c", &script, "bash"])
+        .arg(host_program())
+        .args(["server", &port, "--bind", &bind]);
     let mut process = Process::start(&mut command);
     match process.line() {
         line if line.is_empty() => Err(process.wait().stderr),
-        line => Ok(Server { process, addresses: line.split_whitespace().filter_map(|word| word.parse().ok()).collect() }),
+        line => Ok(Server {
+            process,
+            addresses: line.split_whitespace().filter_map(|word| word.parse().ok()).collect(),
+        }),
     }
 }
 
@@ -299,11 +399,18 @@ fn a_socket_that_was_handed_over_is_as_a_new_one() {
     assert_eq!(getsockopt(&socket, sockopt::UdpGsoSegment).unwrap(), 0);
     assert!(!getsockopt(&socket, sockopt::ReceiveTimestampns).unwrap());
     assert!(!getsockopt(&socket, sockopt::Ipv4PacketInfo).unwrap());
-    assert!(getsockopt(&socket, sockopt::Ipv4RecvErr).unwrap(), "this host is told which datagram an error is about");
+    assert!(
+        getsockopt(&socket, sockopt::Ipv4RecvErr).unwrap(),
+        "this host is told which datagram an error is about"
+    );
     assert!(!getsockopt(&socket, sockopt::IpTransparent).unwrap());
     assert!(socket.peer_addr().is_err(), "it hears everybody");
     let flags = rustix::fs::fcntl_getfl(&socket).unwrap();
-    assert_eq!(flags & (OFlags::ASYNC | OFlags::NONBLOCK), OFlags::NONBLOCK, "it sends no signals, and does not block");
+    assert_eq!(
+        flags & (OFlags::ASYNC | OFlags::NONBLOCK),
+        OFlags::NONBLOCK,
+        "it sends no signals, and does not block"
+    );
     let left = socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST).unwrap_err();
     assert_eq!(left.kind(), std::io::ErrorKind::AddrNotAvailable, "it had left the group");
     assert_eq!(options::ip_tos(&socket).unwrap(), 0x20);
@@ -378,14 +485,22 @@ const OPTIONS_OF_V6: &[(i32, i32, i32)] = &[
 fn option(socket: &UdpSocket, (level, name, _): (i32, i32, i32)) -> Option<i32> {
     let (mut value, mut length) = (0_i32, size_of::<i32>() as libc::socklen_t);
     // SAFETY: the kernel writes at most `length` bytes, which is the size of `value`.
-    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length) };
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length)
+    };
     (result == 0).then_some(value)
 }
 
 fn set_option(socket: &UdpSocket, (level, name, value): (i32, i32, i32)) {
     // SAFETY: the kernel reads the bytes of `value`.
     unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), size_of::<i32>() as libc::socklen_t)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
     };
 }
 
@@ -404,7 +519,8 @@ fn each_option_of_a_socket_that_was_handed_over_is_that_of_a_new_one() {
     for (address, of_family) in [("127.0.0.1:0", OPTIONS_OF_V4), ("[::1]:0", OPTIONS_OF_V6)] {
         let together = [OPTIONS_OF_ALL, of_family].concat();
         for options in std::iter::once(&together[..]).chain(OPTIONS_ALONE.chunks(1)) {
-            let (new, socket) = (UdpSocket::bind(address).unwrap(), UdpSocket::bind(address).unwrap());
+            let (new, socket) =
+                (UdpSocket::bind(address).unwrap(), UdpSocket::bind(address).unwrap());
             options.iter().for_each(|one| set_option(&socket, *one));
             let is_new = |one: (i32, i32, i32)| option(&socket, one) == option(&new, one);
             let others: Vec<_> = options.iter().copied().filter(|one| !is_new(*one)).collect();
@@ -417,7 +533,12 @@ fn each_option_of_a_socket_that_was_handed_over_is_that_of_a_new_one() {
             // A new one that this host has bound is told which datagram an error is about.
             set_option(&new, *of_family.iter().find(|one| ERRORS.contains(one)).unwrap());
             for one in others {
-                assert!(is_new(one), "{address}: {one:?}: {:?}, not {:?}", option(&socket, one), option(&new, one));
+                assert!(
+                    is_new(one),
+                    "{address}: {one:?}: {:?}, not {:?}",
+                    option(&socket, one),
+                    option(&new, one)
+                );
             }
             assert_eq!(server.stop().code(), 0);
         }
@@ -425,9 +546,11 @@ fn each_option_of_a_socket_that_was_handed_over_is_that_of_a_new_one() {
 }
 
 /// What this host sets itself.
-const ERRORS: [(i32, i32, i32); 2] = [(libc::IPPROTO_IP, libc::IP_RECVERR, 1), (libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)];
+const ERRORS: [(i32, i32, i32); 2] =
+    [(libc::IPPROTO_IP, libc::IP_RECVERR, 1), (libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)];
 
-/// Headers that a socket may put into each datagram (RFC 791, RFC 8200): padding alone, and a segment route (RFC 8754).
+/// Headers that a socket may put into each datagram (RFC 791, RFC 8200): padding alone, and a
+/// segment route (RFC 8754).
 const HEADERS: &[(&str, i32, i32, &[u8])] = &[
     ("127.0.0.1:0", libc::IPPROTO_IP, libc::IP_OPTIONS, &[1; 4]),
     ("[::1]:0", libc::IPPROTO_IPV6, libc::IPV6_HOPOPTS, &[0, 0, 1, 4, 0, 0, 0, 0]),
@@ -450,14 +573,32 @@ fn a_socket_that_was_handed_over_puts_no_header_into_datagrams() {
         let length = || {
             let (mut bytes, mut length) = ([0_u8; 64], 64);
             // SAFETY: the kernel writes at most `length` bytes, which is the size of `bytes`.
-            let result = unsafe { libc::getsockopt(descriptor, *level, *name, bytes.as_mut_ptr().cast(), &raw mut length) };
+            let result = unsafe {
+                libc::getsockopt(
+                    descriptor,
+                    *level,
+                    *name,
+                    bytes.as_mut_ptr().cast(),
+                    &raw mut length,
+                )
+            };
             assert_eq!(result, 0);
             length
         };
         // SAFETY: the kernel reads the bytes of `header`.
-        unsafe { libc::setsockopt(descriptor, *level, *name, header.as_ptr().cast(), header.len() as libc::socklen_t) };
+        unsafe {
+            libc::setsockopt(
+                descriptor,
+                *level,
+                *name,
+                header.as_ptr().cast(),
+                header.len() as libc::socklen_t,
+            )
+        };
         if length() == 0 {
-            eprintln!("not tested: this kernel, or this user, cannot set option {name} of level {level}");
+            eprintln!(
+                "not tested: this kernel, or this user, cannot set option {name} of level {level}"
+            );
             continue;
         }
         tried += 1;
@@ -488,7 +629,9 @@ fn with_a_key_other_processes_of_the_user_do_not_see_its_memory() {
     for keyed in [true, false] {
         let mut command = Command::new(&host);
         if keyed {
-            command.args(["-S", "allow-ip-name-lookup", "--allow-listen", "127.0.0.1:0", "--key-file"]).arg(&key);
+            command
+                .args(["-S", "allow-ip-name-lookup", "--allow-listen", "127.0.0.1:0", "--key-file"])
+                .arg(&key);
         }
         command.args(["server", "0", "--bind", "127.0.0.1"]).uid(nobody).gid(nobody);
         // Else there may be no core dumps in any case.
@@ -501,15 +644,22 @@ fn with_a_key_other_processes_of_the_user_do_not_see_its_memory() {
         assert_eq!(owner, if keyed { 0 } else { nobody }, "keyed: {keyed}");
         let core = limit(pid, "Max core file size");
         assert!(core.iter().all(|most| ["0", "1"].contains(&most.as_str())) || !keyed, "{core:?}");
-        // Who reads the key file again has the key, and who resolves names may have what a guest has.
+        // Who reads the key file again has the key, and who resolves names may have what a guest
+        // has.
         let helpers = children(pid);
         assert_eq!(helpers.len(), if keyed { 2 } else { 0 });
         for helper in helpers {
-            let restricts_itself = || fs::metadata(format!("/proc/{helper}/environ")).unwrap().uid() == 0;
+            let restricts_itself =
+                || fs::metadata(format!("/proc/{helper}/environ")).unwrap().uid() == 0;
             until(|| restricts_itself().then_some(()));
         }
         let mut other = Command::new("cat");
-        other.arg(format!("/proc/{pid}/environ")).uid(nobody).gid(nobody).stdout(Stdio::null()).stderr(Stdio::null());
+        other
+            .arg(format!("/proc/{pid}/environ"))
+            .uid(nobody)
+            .gid(nobody)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         assert_eq!(other.status().unwrap().success(), !keyed, "keyed: {keyed}");
     }
 }

@@ -1,5 +1,5 @@
-//! Keys under udping-host: from its environment or a file, to whom they are handed, and how one takes the place of another
-//! while client and server run.
+//! Keys under udping-host: from its environment or a file, to whom they are handed, and how one
+//! takes the place of another while client and server run.
 
 use std::fs::{self, File, Permissions};
 use std::net::UdpSocket;
@@ -28,14 +28,19 @@ fn ping(server: &Server, key: Option<&str>, options: &[&str]) -> Outcome {
     if let Some(key) = key {
         command.env(KEY, key);
     }
-    run(command.arg("client").args(server.host_and_port()).args(["-i", "20ms", "-W", "500ms"]).args(options))
+    run(command
+        .arg("client")
+        .args(server.host_and_port())
+        .args(["-i", "20ms", "-W", "500ms"])
+        .args(options))
 }
 
 /// How many pings were sent, and how many answered.
 #[track_caller]
 fn counts(outcome: &Outcome) -> (u32, u32) {
     let summary = outcome.lines_with(" duplicates, ").concat();
-    let mut counts = summary.split(", ").map(|part| part.split(' ').next().and_then(|count| count.parse().ok()));
+    let mut counts =
+        summary.split(", ").map(|part| part.split(' ').next().and_then(|count| count.parse().ok()));
     let counts = counts.next().flatten().zip(counts.next().flatten());
     counts.unwrap_or_else(|| panic!("no summary: {outcome:?}"))
 }
@@ -54,27 +59,37 @@ fn a_key_in_the_hosts_environment_is_the_built_in_components() {
     for protocol in ["text", "stamp"] {
         let options = ["--protocol", protocol];
         let mut command = with_variable(OLD);
-        let server = Server::listening(command.args(["server", "0", "--bind", "127.0.0.1"]).args(options));
+        let server =
+            Server::listening(command.args(["server", "0", "--bind", "127.0.0.1"]).args(options));
         let keyed = ping(&server, Some(OLD), &[&options[..], &["-c", "1"]].concat());
         assert_eq!(counts(&keyed), (1, 1), "{keyed:?}");
-        assert!(keyed.stdout.lines().next().unwrap().ends_with("-byte datagrams, keyed"), "{keyed:?}");
+        assert!(
+            keyed.stdout.lines().next().unwrap().ends_with("-byte datagrams, keyed"),
+            "{keyed:?}"
+        );
         assert!(!answers(&server, Some(NEW), &options));
         let open = ping(&server, None, &[&options[..], &["-c", "1"]].concat());
         assert_eq!(counts(&open), (1, 0), "{open:?}");
         assert!(!open.stdout.contains("keyed"), "{open:?}");
         let two = format!("{NEW},{OLD}");
         let mut command = with_variable(&two);
-        let rotating = Server::listening(command.args(["server", "0", "--bind", "127.0.0.1"]).args(options));
+        let rotating =
+            Server::listening(command.args(["server", "0", "--bind", "127.0.0.1"]).args(options));
         assert!(answers(&rotating, Some(OLD), &options) && answers(&rotating, Some(NEW), &options));
         assert!(!answers(&server, Some(&two), &options), "the first of two tags pings");
-        let json = ping(&server, Some(OLD), &[&options[..], &["-c", "1", "--format", "json"]].concat());
-        assert!(json.stdout.contains("\"keyed\": true") || json.stdout.contains("\"keyed\":true"), "{json:?}");
+        let json =
+            ping(&server, Some(OLD), &[&options[..], &["-c", "1", "--format", "json"]].concat());
+        assert!(
+            json.stdout.contains("\"keyed\": true") || json.stdout.contains("\"keyed\":true"),
+            "{json:?}"
+        );
     }
 }
 
 #[test]
 fn the_first_line_of_a_server_says_whether_it_is_keyed() {
-    let mut server = Process::start(with_variable(OLD).args(["server", "0", "--bind", "127.0.0.1"]));
+    let mut server =
+        Process::start(with_variable(OLD).args(["server", "0", "--bind", "127.0.0.1"]));
     assert!(server.line().ends_with(" (udp), echoing, keyed"));
     let mut server = Process::start(udping_host().args(["server", "0", "--bind", "127.0.0.1"]));
     assert!(server.line().ends_with(" (udp), echoing"));
@@ -92,16 +107,26 @@ fn what_is_no_key_in_the_hosts_environment_stops_the_start() {
         (&format!("{OLD},"), "holds no key: "),
         (&three, "holds more than two keys: "),
     ] {
-        for arguments in [&["server", "0", "--bind", "127.0.0.1"][..], &["client", "127.0.0.1", "9", "-c", "1"]] {
+        for arguments in
+            [&["server", "0", "--bind", "127.0.0.1"][..], &["client", "127.0.0.1", "9", "-c", "1"]]
+        {
             let outcome = run(with_variable(value).args(arguments));
-            assert_eq!((outcome.code(), outcome.stdout.as_str()), (2, ""), "{value:?}: {outcome:?}");
-            assert!(outcome.only_error().starts_with(&format!("udping-host: UDPING_KEY: {problem}")), "{outcome:?}");
+            assert_eq!(
+                (outcome.code(), outcome.stdout.as_str()),
+                (2, ""),
+                "{value:?}: {outcome:?}"
+            );
+            assert!(
+                outcome.only_error().starts_with(&format!("udping-host: UDPING_KEY: {problem}")),
+                "{outcome:?}"
+            );
             assert!(value.is_empty() || !outcome.stderr.contains(value), "{outcome:?}");
         }
     }
 }
 
-/// A file with `text` in it, in the place of what was there, as an operator replaces one: it is never half written.
+/// A file with `text` in it, in the place of what was there, as an operator replaces one: it is
+/// never half written.
 fn write_keys(path: &Path, text: &str) {
     let new = path.with_extension("new");
     fs::write(&new, text).unwrap();
@@ -121,7 +146,12 @@ fn a_key_file_goes_before_the_variable() {
     let path = key_file(&folder, "key", &format!("# since May\n{OLD}\n\n"));
     for variable in [NEW, "no key"] {
         let mut command = with_variable(variable);
-        let server = Server::listening(command.arg("--key-file").arg(&path).args(["server", "0", "--bind", "127.0.0.1"]));
+        let server = Server::listening(command.arg("--key-file").arg(&path).args([
+            "server",
+            "0",
+            "--bind",
+            "127.0.0.1",
+        ]));
         assert!(answers(&server, Some(OLD), &[]));
         assert!(!answers(&server, Some(NEW), &[]));
     }
@@ -149,13 +179,20 @@ fn a_component_from_a_file_gets_the_key_where_that_is_said_and_else_the_start_sa
 /// The guest that shows its variables.
 fn writing(flags: &[&str], actions: &[&str]) -> Command {
     let mut command = udping_host();
-    command.args(["--allow-to", "192.0.2.1:9"]).args(flags).arg(file("writes.wasm", guests::WRITES)).args(actions);
+    command
+        .args(["--allow-to", "192.0.2.1:9"])
+        .args(flags)
+        .arg(file("writes.wasm", guests::WRITES))
+        .args(actions);
     command
 }
 
 #[test]
 fn variables_are_handed_over_one_by_one() {
-    let flags = ["--env", "COLOUR", "--env", "SIZE=a=b", "--env", "EMPTY=", "--env", "SIZE=c", "--env", "COLOUR"];
+    let flags = [
+        "--env", "COLOUR", "--env", "SIZE=a=b", "--env", "EMPTY=", "--env", "SIZE=c", "--env",
+        "COLOUR",
+    ];
     let outcome = run(writing(&flags, &["env"]).env("COLOUR", "grün").env("OTHER", "secret"));
     let lines: Vec<_> = outcome.stdout.lines().collect();
     assert!(lines[0].starts_with("UDPING_HOST="), "{outcome:?}");
@@ -168,23 +205,37 @@ fn what_cannot_be_handed_over_is_one_line() {
     let path = key_file(&folder, "key", OLD);
     let path = path.to_str().unwrap();
     for (flags, message) in [
-        (&["--env", "MISSING"][..], "--env MISSING: there is no such variable: set it, or write --env MISSING=VALUE"),
+        (
+            &["--env", "MISSING"][..],
+            "--env MISSING: there is no such variable: set it, or write --env MISSING=VALUE",
+        ),
         (&["--env", "=x"], "--env: a variable has a name: write --env NAME, or --env NAME=VALUE"),
         (&["--env", "UDPING_HOST=1"], "--env UDPING_HOST: this host sets it itself"),
         (
             &["--env", &format!("UDPING_KEY={OLD}")],
             "--env UDPING_KEY=...: every user of the machine can read arguments: set the variable, and write --env UDPING_KEY",
         ),
-        (&["--env", KEY, "--key-file", path], "--key-file and --env UDPING_KEY both give it a key: leave one out"),
+        (
+            &["--env", KEY, "--key-file", path],
+            "--key-file and --env UDPING_KEY both give it a key: leave one out",
+        ),
     ] {
         let outcome = run(writing(flags, &["env"]).env(KEY, NEW));
-        assert_eq!((outcome.code(), outcome.only_error()), (2, format!("udping-host: {message}").as_str()), "{outcome:?}");
+        assert_eq!(
+            (outcome.code(), outcome.only_error()),
+            (2, format!("udping-host: {message}").as_str()),
+            "{outcome:?}"
+        );
     }
     let outcome = run(writing(&["--env", KEY], &["env"]).env_remove(KEY));
-    assert_eq!(outcome.only_error(), "udping-host: --env UDPING_KEY: there is no such variable: set it");
+    assert_eq!(
+        outcome.only_error(),
+        "udping-host: --env UDPING_KEY: there is no such variable: set it"
+    );
 }
 
-/// udping-host with its standard error in a file, where it can be read while it runs: the harness has it in a pipe.
+/// udping-host with its standard error in a file, where it can be read while it runs: the harness
+/// has it in a pipe.
 fn with_stderr_in(path: &Path) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" 2>\"$0\""]).arg(path).arg(udping_tests::host_program());
@@ -205,7 +256,9 @@ impl Rotating {
         let (keys, trail) = (key_file(&folder, "key", OLD), folder.path().join("trail"));
         let mut command = with_stderr_in(&trail);
         command.args(["--log", "json", "--key-file"]).arg(&keys).args(flags);
-        let server = Server::listening(command.args(["server", &port.to_string(), "--bind", "127.0.0.1"]).args(options));
+        let server = Server::listening(
+            command.args(["server", &port.to_string(), "--bind", "127.0.0.1"]).args(options),
+        );
         Self { server, keys, trail, _folder: folder }
     }
 
@@ -245,7 +298,8 @@ fn keys_are_replaced_at_a_hangup_without_a_restart() {
         // Each port may be another worker's.
         let ports = if flags.contains(&"--workers") { 12 } else { 1 };
         let answers = |key: &str| {
-            let each: Vec<_> = (0..ports).map(|_| answers(&rotating.server, Some(key), pings)).collect();
+            let each: Vec<_> =
+                (0..ports).map(|_| answers(&rotating.server, Some(key), pings)).collect();
             if each.iter().all(|answered| *answered == each[0]) { Some(each[0]) } else { None }
         };
         let both = || (answers(OLD), answers(NEW));
@@ -270,9 +324,15 @@ fn while_keys_are_replaced_on_both_sides_no_ping_is_lost() {
         let keys = key_file(&folder, "key", OLD);
         let trail = folder.path().join("trail");
         let mut command = with_stderr_in(&trail);
-        command.args(["--log", "json", "--key-file"]).arg(&keys).arg("client").args(rotating.server.host_and_port());
-        let mut client = Process::start(command.args(["-c", "0", "-i", "5ms", "--protocol", protocol]));
-        let mut answered = |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
+        command
+            .args(["--log", "json", "--key-file"])
+            .arg(&keys)
+            .arg("client")
+            .args(rotating.server.host_and_port());
+        let mut client =
+            Process::start(command.args(["-c", "0", "-i", "5ms", "--protocol", protocol]));
+        let mut answered =
+            |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
         answered(20);
         rotating.rotate(&[OLD, NEW]);
         answered(20);
@@ -280,14 +340,19 @@ fn while_keys_are_replaced_on_both_sides_no_ping_is_lost() {
         client.signal(Signal::HUP);
         until(|| fs::read_to_string(&trail).unwrap().contains("keys re-read: 1").then_some(()));
         // Pings with the old key are still on their way.
-        let mut answered = |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
+        let mut answered =
+            |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
         answered(100);
         rotating.rotate(&[NEW]);
         answered(50);
         client.signal(Signal::TERM);
         let outcome = client.wait();
         assert_eq!(outcome.code(), 0, "{outcome:?}");
-        assert_eq!(outcome.lines_with(" 0 lost (0.0 %), 0 duplicates, 0 late").len(), 1, "{outcome:?}");
+        assert_eq!(
+            outcome.lines_with(" 0 lost (0.0 %), 0 duplicates, 0 late").len(),
+            1,
+            "{outcome:?}"
+        );
         assert!(!outcome.stdout.contains("foreign"), "{outcome:?}");
     }
 }
@@ -297,7 +362,9 @@ fn a_file_that_holds_no_key_any_more_leaves_those_in_force_that_were_there() {
     let rotating = Rotating::start(&[], 0, &[]);
     let stay = "; the keys from before stay in force";
     write_keys(&rotating.keys, "no key\n");
-    rotating.hang_up(&format!("holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does{stay}"));
+    rotating.hang_up(&format!(
+        "holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does{stay}"
+    ));
     write_keys(&rotating.keys, NEW);
     fs::set_permissions(&rotating.keys, Permissions::from_mode(0o644)).unwrap();
     rotating.hang_up(&format!("everybody can read it: `chmod o-r` it, and make a new key{stay}"));
@@ -315,7 +382,8 @@ fn a_component_that_is_started_anew_gets_the_newest_keys_and_one_that_runs_is_to
     let folder = TempDir::new().unwrap();
     let keys = key_file(&folder, "key", OLD);
     let flags = ["--key-file", keys.to_str().unwrap(), "--restart", "on-trap"];
-    let mut process = Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg("env"));
+    let mut process =
+        Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg("env"));
     let shown = |process: &mut Process, expected: &str| {
         // Facts of the host stand there, too.
         let line = (0..8).map(|_| process.line()).find(|line| line.starts_with("UDPING_KEY="));
@@ -333,7 +401,11 @@ fn without_a_key_file_a_hangup_ends_the_run_as_it_always_did() {
     let server = Server::listening(with_variable(OLD).args(["server", "0", "--bind", "127.0.0.1"]));
     server.process.signal(Signal::HUP);
     let outcome = server.process.wait();
-    assert_eq!((outcome.code(), outcome.stdout.as_str()), (0, "0 received, 0 answered, 0 dropped\n"), "{outcome:?}");
+    assert_eq!(
+        (outcome.code(), outcome.stdout.as_str()),
+        (0, "0 received, 0 answered, 0 dropped\n"),
+        "{outcome:?}"
+    );
 }
 
 /// The one process that `parent` has started.
@@ -349,7 +421,8 @@ fn status(process: i32, field: &str) -> Option<String> {
 }
 
 #[test]
-fn who_reads_the_file_again_has_no_privileges_sees_no_key_in_its_environment_and_goes_with_the_run() {
+fn who_reads_the_file_again_has_no_privileges_sees_no_key_in_its_environment_and_goes_with_the_run()
+{
     let rotating = Rotating::start(&[], 0, &[]);
     let reader = child_of(rotating.server.process.pid());
     // It restricts itself as soon as it runs.
@@ -367,7 +440,8 @@ fn who_reads_the_file_again_has_no_privileges_sees_no_key_in_its_environment_and
     until(|| is_gone(status(reader, "State")).then_some(()));
 }
 
-/// It reads what is in the folder of the key file, and nothing else, also where that is a link by then.
+/// It reads what is in the folder of the key file, and nothing else, also where that is a link by
+/// then.
 #[test]
 fn who_reads_the_file_again_reads_in_its_folder_alone() {
     for flags in [&[][..], &["--no-harden"]] {
@@ -387,14 +461,20 @@ fn who_reads_the_file_again_reads_in_its_folder_alone() {
     }
 }
 
-/// Between the start and the first instance nothing must be lost, nor end the run: a service manager may be fast.
+/// Between the start and the first instance nothing must be lost, nor end the run: a service
+/// manager may be fast.
 #[test]
 fn a_hangup_while_it_starts_is_no_end() {
     for _ in 0..5 {
         let folder = TempDir::new().unwrap();
         let (keys, trail) = (key_file(&folder, "key", OLD), folder.path().join("trail"));
         let mut command = udping_host();
-        command.args(["--log", "json", "--key-file"]).arg(&keys).args(["server", "0", "--bind", "127.0.0.1"]);
+        command.args(["--log", "json", "--key-file"]).arg(&keys).args([
+            "server",
+            "0",
+            "--bind",
+            "127.0.0.1",
+        ]);
         command.stdout(std::process::Stdio::null()).stderr(File::create(&trail).unwrap());
         let mut child = command.spawn().unwrap();
         // The first thing that it says comes before it compiles, or is restricted.

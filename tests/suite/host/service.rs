@@ -1,4 +1,5 @@
-//! A component as a service: kept up, on sockets that outlive it or were there before it, with a key, and with a trail.
+//! A component as a service: kept up, on sockets that outlive it or were there before it, with a
+//! key, and with a trail.
 
 use std::fs::{self, Permissions};
 use std::net::UdpSocket;
@@ -43,7 +44,11 @@ fn a_trap_costs_one_batch_and_the_socket_stays_open() {
         let sent: u32 = 2_000;
         let mut answered = 0;
         for number in 0..sent {
-            let datagram = if number % 500 == 100 { b"trap".to_vec() } else { number.to_be_bytes().repeat(50) };
+            let datagram = if number % 500 == 100 {
+                b"trap".to_vec()
+            } else {
+                number.to_be_bytes().repeat(50)
+            };
             socket.send(&datagram).unwrap();
             if number % 20 == 19 {
                 std::thread::sleep(Duration::from_millis(10));
@@ -69,7 +74,9 @@ fn a_trap_costs_one_batch_and_the_socket_stays_open() {
 #[test]
 fn without_restarts_a_trap_is_the_end() {
     let mut command = udping_host();
-    command.args(["--allow-listen", "127.0.0.1:0"]).arg(file("traps_in_batch.wasm", guests::TRAPS_IN_BATCH));
+    command
+        .args(["--allow-listen", "127.0.0.1:0"])
+        .arg(file("traps_in_batch.wasm", guests::TRAPS_IN_BATCH));
     let server = Server::listening(&mut command);
     client(&server).send(b"trap").unwrap();
     assert_eq!(server.process.wait().code(), 4);
@@ -82,7 +89,8 @@ fn activated(socket: &UdpSocket, arguments: &[&str]) -> Command {
     rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
     let host = udping_host();
     let mut command = Command::new("bash");
-    let script = format!("exec 3<&{}; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", socket.as_raw_fd());
+    let script =
+        format!("exec 3<&{}; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", socket.as_raw_fd());
     command.args(["-c", &script, "bash"]).arg(host.get_program()).args(arguments);
     command
 }
@@ -93,7 +101,8 @@ fn a_socket_that_was_handed_over_is_served_with_what_waited_in_it() {
     let port = socket.local_addr().unwrap().port().to_string();
     let early = UdpSocket::bind("127.0.0.1:0").unwrap();
     early.send_to(b"early", socket.local_addr().unwrap()).unwrap();
-    let server = Server::listening(&mut activated(&socket, &["server", &port, "--bind", "127.0.0.1"]));
+    let server =
+        Server::listening(&mut activated(&socket, &["server", &port, "--bind", "127.0.0.1"]));
     drop(socket);
     early.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(early.recv(&mut [0; 99]).unwrap(), 5);
@@ -117,7 +126,12 @@ fn who_started_the_service_is_told_when_it_is_up() {
     let notified = UnixDatagram::bind(&path).unwrap();
     notified.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut command = udping_host();
-    let _server = Process::start(command.env("NOTIFY_SOCKET", &path).args(["server", "0", "--bind", "127.0.0.1"]));
+    let _server = Process::start(command.env("NOTIFY_SOCKET", &path).args([
+        "server",
+        "0",
+        "--bind",
+        "127.0.0.1",
+    ]));
     let mut message = [0; 99];
     let length = notified.recv(&mut message).unwrap();
     assert_eq!(message[..length].trim_ascii(), b"READY=1");
@@ -146,8 +160,13 @@ fn a_key_from_a_file_is_the_components_and_shows_nowhere() {
     let keyed = run(&mut with_key(&[&["client", &host, &port], &pings[..]].concat()));
     assert_eq!((keyed.code(), keyed.lines_with("3 sent, 3 received").len()), (0, 1), "{keyed:?}");
     let stranger = ping(udping_tests::Runtime::UdpingHost, &server, &pings);
-    assert_eq!((stranger.code(), stranger.lines_with("3 sent, 0 received").len()), (1, 1), "{stranger:?}");
-    let shown = fs::read(format!("/proc/{}/cmdline", server.process.pid().as_raw_nonzero())).unwrap();
+    assert_eq!(
+        (stranger.code(), stranger.lines_with("3 sent, 0 received").len()),
+        (1, 1),
+        "{stranger:?}"
+    );
+    let shown =
+        fs::read(format!("/proc/{}/cmdline", server.process.pid().as_raw_nonzero())).unwrap();
     assert!(!String::from_utf8_lossy(&shown).contains(digits));
     let outcome = server.stop();
     assert!(!outcome.stderr.contains(digits) && !keyed.stderr.contains(digits), "{outcome:?}");
@@ -159,7 +178,12 @@ fn a_file_that_holds_no_key_or_no_secret_is_named() {
     let digits = "000102030405060708090a0b0c0d0e0f";
     for (name, text, mode, problem) in [
         ("open", digits, 0o644, "everybody can read it: `chmod o-r` it, and make a new key"),
-        ("short", &digits[2..], 0o600, "holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does"),
+        (
+            "short",
+            &digits[2..],
+            0o600,
+            "holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does",
+        ),
         ("half", &format!("{digits}0"), 0o600, "holds no key: "),
         ("text", "correct horse battery staple, and more", 0o600, "holds no key: "),
         ("long", &digits.repeat(100), 0o600, "holds no key: "),
@@ -172,17 +196,24 @@ fn a_file_that_holds_no_key_or_no_secret_is_named() {
         assert!(!outcome.stderr.contains(&digits[2..20]), "{outcome:?}");
     }
     let outcome = run(udping_host().args(["--key-file", "/no/such/key", "server", "0"]));
-    assert!(outcome.only_error().starts_with("udping-host: --key-file /no/such/key: cannot be read: "), "{outcome:?}");
+    assert!(
+        outcome.only_error().starts_with("udping-host: --key-file /no/such/key: cannot be read: "),
+        "{outcome:?}"
+    );
 }
 
 fn trail(stderr: &str) -> Vec<Value> {
-    stderr.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 #[test]
 fn the_trail_has_the_start_each_kind_of_denial_and_the_end_with_totals() {
     let guest = file("sends_to_strangers.wasm", guests::SENDS_TO_STRANGERS);
-    let outcome = run(udping_host().args(["--log", "json", "--allow-listen", "127.0.0.1:0"]).arg(&guest));
+    let outcome =
+        run(udping_host().args(["--log", "json", "--allow-listen", "127.0.0.1:0"]).arg(&guest));
     assert_eq!(outcome.code(), 3, "{outcome:?}");
     let trail = trail(&outcome.stderr);
     let events: Vec<_> = trail.iter().map(|event| event["event"].as_str().unwrap()).collect();
@@ -205,22 +236,47 @@ fn the_trail_has_the_limit_that_struck_and_the_traffic() {
         .arg(file("opens_sockets.wasm", guests::OPENS_SOCKETS)));
     let events = trail(&outcome.stderr);
     assert_eq!(events[1]["event"], "limited");
-    assert_eq!(events[1]["message"], "stopped: opens_sockets.wasm opened more than 2 sockets (--limit-sockets)");
+    assert_eq!(
+        events[1]["message"],
+        "stopped: opens_sockets.wasm opened more than 2 sockets (--limit-sockets)"
+    );
 
-    let server = Server::listening(udping_host().args(["--log", "json", "server", "0", "--bind", "127.0.0.1"]));
+    let server = Server::listening(udping_host().args([
+        "--log",
+        "json",
+        "server",
+        "0",
+        "--bind",
+        "127.0.0.1",
+    ]));
     ping(udping_tests::Runtime::UdpingHost, &server, &["-c", "3", "-i", "10ms", "--size", "100"]);
     let ended = trail(&server.stop().stderr).pop().unwrap();
-    for (key, value) in [("received", 3), ("received_bytes", 300), ("sent", 3), ("sent_bytes", 300), ("code", 0)] {
+    for (key, value) in
+        [("received", 3), ("received_bytes", 300), ("sent", 3), ("sent_bytes", 300), ("code", 0)]
+    {
         assert_eq!(ended[key], value, "{key}: {ended}");
     }
 }
 
 #[test]
 fn a_trail_as_text_is_a_line_an_event() {
-    let outcome = run(udping_host().args(["--log", "text", "client", "127.0.0.1", "9", "-c", "1", "-W", "50ms"]));
+    let outcome = run(udping_host().args([
+        "--log",
+        "text",
+        "client",
+        "127.0.0.1",
+        "9",
+        "-c",
+        "1",
+        "-W",
+        "50ms",
+    ]));
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{outcome:?}");
-    assert!(lines[0].contains(" INFO client starts event=\"started\" component=\"client\" sha256=\""), "{outcome:?}");
+    assert!(
+        lines[0].contains(" INFO client starts event=\"started\" component=\"client\" sha256=\""),
+        "{outcome:?}"
+    );
 }
 
 /// What the kernel says of each thread of a process: `CapEff`, `NoNewPrivs` or `Seccomp`.
@@ -229,7 +285,10 @@ fn of_each_thread(process: &Process, field: &str) -> Vec<String> {
     tasks
         .map(|task| {
             let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
-            let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t")).unwrap();
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t"))
+                .unwrap();
             line.to_owned()
         })
         .collect()
@@ -255,12 +314,23 @@ fn no_thread_of_a_server_has_privileges_when_it_serves_unless_they_are_to_be_kep
         let seen = ping(udping_tests::Runtime::UdpingHost, &server, &["-c", "1"]);
         assert_eq!(seen.code(), 0, "{seen:?}");
         // A worker that has not had a datagram has asked for one.
-        for (field, value) in [("CapEff", "0000000000000000"), ("NoNewPrivs", "1"), ("Seccomp", "2")] {
+        for (field, value) in
+            [("CapEff", "0000000000000000"), ("NoNewPrivs", "1"), ("Seccomp", "2")]
+        {
             let threads = of_each_thread(&server.process, field);
-            assert!(threads.len() >= 3 && threads.iter().all(|one| one == value), "{field}: {threads:?}");
+            assert!(
+                threads.len() >= 3 && threads.iter().all(|one| one == value),
+                "{field}: {threads:?}"
+            );
         }
     }
-    let server = Server::listening(udping_host().args(["--no-harden", "server", "0", "--bind", "127.0.0.1"]));
+    let server = Server::listening(udping_host().args([
+        "--no-harden",
+        "server",
+        "0",
+        "--bind",
+        "127.0.0.1",
+    ]));
     ping(udping_tests::Runtime::UdpingHost, &server, &["-c", "1"]);
     for (field, value) in [("CapEff", mine), ("Seccomp", "0")] {
         let threads = of_each_thread(&server.process, field);
@@ -271,14 +341,25 @@ fn no_thread_of_a_server_has_privileges_when_it_serves_unless_they_are_to_be_kep
 #[test]
 fn a_flood_of_refusals_is_a_line_a_second() {
     let start = Instant::now();
-    let server = Server::listening(udping_host().args(["--limit-source", "10", "server", "0", "--bind", "127.0.0.1"]));
+    let server = Server::listening(udping_host().args([
+        "--limit-source",
+        "10",
+        "server",
+        "0",
+        "--bind",
+        "127.0.0.1",
+    ]));
     let flood = client(&server);
     while start.elapsed() < Duration::from_millis(2_500) {
         flood.send(&start.elapsed().as_nanos().to_be_bytes()).unwrap();
         std::thread::sleep(Duration::from_micros(200));
     }
     let outcome = server.stop();
-    let lines = outcome.stderr.lines().filter(|line| line.contains("more than 10 datagrams/s from one source")).count();
+    let lines = outcome
+        .stderr
+        .lines()
+        .filter(|line| line.contains("more than 10 datagrams/s from one source"))
+        .count();
     assert!((2..=4).contains(&lines), "{outcome:?}");
     assert!(outcome.stderr.contains(" more since the last such line)"), "{outcome:?}");
 }
@@ -296,18 +377,31 @@ fn the_units_pass_systemds_own_checks() {
     for unit in ["udping.service", "udping.socket"] {
         let text = fs::read_to_string(units.join(unit)).unwrap();
         let host = udping_tests::host_program();
-        fs::write(folder.path().join(unit), text.replace("/usr/local/bin/udping-host", host.to_str().unwrap())).unwrap();
+        fs::write(
+            folder.path().join(unit),
+            text.replace("/usr/local/bin/udping-host", host.to_str().unwrap()),
+        )
+        .unwrap();
     }
     let unit = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let verified = systemd(&["verify", &unit("udping.service"), &unit("udping.socket")]).unwrap();
     let complaints = String::from_utf8(verified.stderr).unwrap();
     assert!(verified.status.success() && !complaints.contains("udping"), "{complaints}");
     // From 0, safe, to 10: what is left is that it may use the network.
-    let security = systemd(&["security", "--offline=yes", "--threshold=20", &unit("udping.service")]).unwrap();
+    let security =
+        systemd(&["security", "--offline=yes", "--threshold=20", &unit("udping.service")]).unwrap();
     assert!(security.status.success(), "{}", String::from_utf8_lossy(&security.stdout));
 
     let service = fs::read_to_string(units.join("udping.service")).unwrap();
-    let command = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/udping-host ")).unwrap();
-    let outcome = run(udping_host().args(command.replace(" server ", " grants server ").split(' ')));
-    assert_eq!((outcome.code(), outcome.lines_with("  listen on 12000").len()), (0, 1), "{outcome:?}");
+    let command = service
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/udping-host "))
+        .unwrap();
+    let outcome =
+        run(udping_host().args(command.replace(" server ", " grants server ").split(' ')));
+    assert_eq!(
+        (outcome.code(), outcome.lines_with("  listen on 12000").len()),
+        (0, 1),
+        "{outcome:?}"
+    );
 }

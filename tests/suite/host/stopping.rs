@@ -5,13 +5,17 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use udping_tests::{CLIENT, Outcome, Process, Runtime, Server, file, guests, host_program, ping, run, udping_host, until};
+use udping_tests::{
+    CLIENT, Outcome, Process, Runtime, Server, file, guests, host_program, ping, run, udping_host,
+    until,
+};
 
 #[test]
 fn an_interrupted_client_prints_the_summary_of_what_ran() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let [host, port] = server.host_and_port();
-    let mut client = Process::start(&mut Runtime::UdpingHost.command(CLIENT, &[&host, &port, "-c", "1000000"]));
+    let mut client =
+        Process::start(&mut Runtime::UdpingHost.command(CLIENT, &[&host, &port, "-c", "1000000"]));
     assert!(client.line().starts_with("PING "));
     assert!(client.line().contains(": seq=1 "));
     client.signal(Signal::INT);
@@ -25,22 +29,25 @@ fn an_interrupted_client_prints_the_summary_of_what_ran() {
 fn an_interrupted_client_says_what_it_still_awaited() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &["--drop-rate", "100"]);
     let [host, port] = server.host_and_port();
-    let mut command = Runtime::UdpingHost.command(CLIENT, &[&host, &port, "-c", "2", "-i", "1m", "-W", "1m"]);
+    let mut command =
+        Runtime::UdpingHost.command(CLIENT, &[&host, &port, "-c", "2", "-i", "1m", "-W", "1m"]);
     let mut client = Process::start(&mut command);
     client.line();
     std::thread::sleep(Duration::from_millis(300));
     client.signal(Signal::TERM);
     let outcome = client.wait();
     assert_eq!(outcome.code(), 1, "{outcome:?}");
-    let summary = "1 sent, 0 received, 0 lost (0.0 %), 0 duplicates, 0 late, 1 still awaited when stopped";
+    let summary =
+        "1 sent, 0 received, 0 lost (0.0 %), 0 duplicates, 0 late, 1 still awaited when stopped";
     assert_eq!(outcome.lines_with("sent,"), [summary]);
 }
 
 #[test]
 fn a_terminated_server_prints_what_it_did() {
-    for (options, counts) in
-        [(&[][..], "3 received, 3 answered, 0 dropped"), (&["--drop-rate", "100"], "3 received, 0 answered, 3 dropped")]
-    {
+    for (options, counts) in [
+        (&[][..], "3 received, 3 answered, 0 dropped"),
+        (&["--drop-rate", "100"], "3 received, 0 answered, 3 dropped"),
+    ] {
         let server = Server::start(Runtime::UdpingHost, "127.0.0.1", options);
         ping(Runtime::UdpingHost, &server, &["-c", "3", "-i", "20ms", "-W", "200ms"]);
         let outcome = server.stop();
@@ -50,7 +57,8 @@ fn a_terminated_server_prints_what_it_did() {
 
 /// A component from a file, which declares that it takes notices, in one of its modes.
 fn heeds(flags: &[&str], mode: &str) -> Process {
-    let mut process = Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg(mode));
+    let mut process =
+        Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg(mode));
     assert_eq!(process.line(), "runs");
     process
 }
@@ -58,7 +66,10 @@ fn heeds(flags: &[&str], mode: &str) -> Process {
 #[track_caller]
 fn assert_said(outcome: &Outcome, code: i32, said: &str) {
     assert_eq!(outcome.code(), code, "{outcome:?}");
-    assert!(outcome.stderr.lines().any(|line| line == format!("udping-host: {said}")), "{outcome:?}");
+    assert!(
+        outcome.stderr.lines().any(|line| line == format!("udping-host: {said}")),
+        "{outcome:?}"
+    );
 }
 
 /// The signals that stop a run, their names, and the exit codes.
@@ -71,7 +82,10 @@ fn a_component_that_declares_notices_ends_by_itself() {
         let process = heeds(&[], "says");
         process.signal(signal);
         let outcome = process.wait();
-        assert_eq!((outcome.code(), outcome.stdout.as_str(), outcome.stderr.as_str()), (0, "and stop\n", ""));
+        assert_eq!(
+            (outcome.code(), outcome.stdout.as_str(), outcome.stderr.as_str()),
+            (0, "and stop\n", "")
+        );
     }
 }
 
@@ -95,7 +109,8 @@ fn one_that_goes_on_is_ended_after_the_grace_period_and_what_it_wrote_is_written
         process.signal(signal);
         let outcome = process.wait();
         assert_eq!(outcome.stdout, "and ", "{outcome:?}");
-        let end = "heeds.wasm is ended: it went on for 500ms after it was told to stop (--stop-grace)";
+        let end =
+            "heeds.wasm is ended: it went on for 500ms after it was told to stop (--stop-grace)";
         assert_said(&outcome, code, &format!("{name}: {end}"));
         let first = "heeds.wasm is told to stop, and is ended after 500ms (--stop-grace), or at once by a second signal";
         assert_said(&outcome, code, &format!("{name}: {first}"));
@@ -115,7 +130,11 @@ fn one_that_never_asks_for_standard_input_is_ended_at_once() {
     // A period that outlasts the test's patience.
     let process = heeds(&["--stop-grace", "1h"], "looks away");
     process.signal(Signal::TERM);
-    assert_said(&process.wait(), 143, "SIGTERM: heeds.wasm is ended at once, since it takes no notice to stop");
+    assert_said(
+        &process.wait(),
+        143,
+        "SIGTERM: heeds.wasm is ended at once, since it takes no notice to stop",
+    );
 }
 
 #[test]
@@ -129,23 +148,36 @@ fn a_component_that_declares_nothing_is_ended_at_once_and_what_it_wrote_is_writt
         process.signal(signal);
         let outcome = process.wait();
         assert_eq!(outcome.stdout, "and ", "{outcome:?}");
-        assert_said(&outcome, code, &format!("{name}: writes.wasm is ended at once, since it takes no notice to stop"));
+        assert_said(
+            &outcome,
+            code,
+            &format!("{name}: writes.wasm is ended at once, since it takes no notice to stop"),
+        );
     }
 }
 
 #[test]
 fn one_that_spins_is_ended_by_the_first_signal() {
-    let spins = Process::start(udping_host().args(["--limit-compute", "1h"]).arg(file("spins.wasm", guests::SPINS)));
+    let spins = Process::start(
+        udping_host().args(["--limit-compute", "1h"]).arg(file("spins.wasm", guests::SPINS)),
+    );
     watches_for_signals(&spins);
     spins.signal(Signal::INT);
-    assert_said(&spins.wait(), 130, "SIGINT: spins.wasm is ended at once, since it takes no notice to stop");
+    assert_said(
+        &spins.wait(),
+        130,
+        "SIGINT: spins.wasm is ended at once, since it takes no notice to stop",
+    );
 }
 
-/// Waits until the process has the thread that a signal wakes: before, the signal would end it by itself.
+/// Waits until the process has the thread that a signal wakes: before, the signal would end it by
+/// itself.
 fn watches_for_signals(process: &Process) {
     let tasks = format!("/proc/{}/task", process.pid().as_raw_nonzero());
     until(|| {
-        let names = fs::read_dir(&tasks).ok()?.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        let names = fs::read_dir(&tasks)
+            .ok()?
+            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
         names.into_iter().any(|name| name.trim_end() == "signals").then_some(())
     });
 }
@@ -170,7 +202,11 @@ fn a_component_whose_output_nobody_reads_is_ended_too() {
         let outcome = blocked.wait_unread();
         assert_eq!(outcome.code(), 143, "{}", outcome.stderr);
         let last = outcome.stderr.lines().last().unwrap_or_default();
-        assert_eq!(last.contains("\"event\":\"ended\"") && last.contains("\"code\":143"), !log.is_empty(), "{last}");
+        assert_eq!(
+            last.contains("\"event\":\"ended\"") && last.contains("\"code\":143"),
+            !log.is_empty(),
+            "{last}"
+        );
     }
 }
 
@@ -198,23 +234,35 @@ fn a_server_reports_at_sigquit_what_it_did_so_far() {
 fn standard_input_is_the_users_where_that_is_said_and_else_empty() {
     let writes = file("writes.wasm", guests::WRITES);
     let mut command = Command::new("sh");
-    command.args(["-c", "echo typed | \"$@\"", "sh"]).arg(host_program()).args(["--stdin"]).arg(&writes).arg("stdin");
+    command
+        .args(["-c", "echo typed | \"$@\"", "sh"])
+        .arg(host_program())
+        .args(["--stdin"])
+        .arg(&writes)
+        .arg("stdin");
     let given = run(&mut command);
     assert_eq!((given.code(), given.stdout.as_str()), (0, "typed\n"), "{given:?}");
     let empty = run(udping_host().arg(&writes).arg("stdin-is-empty"));
     assert_eq!(empty.code(), 0, "{empty:?}");
     // Who declares notices gets none with it.
-    let told = run(udping_host().args(["--stdin"]).arg(file("heeds.wasm", guests::HEEDS)).arg("no notices"));
+    let told = run(udping_host()
+        .args(["--stdin"])
+        .arg(file("heeds.wasm", guests::HEEDS))
+        .arg("no notices"));
     assert_eq!((told.code(), told.stdout.as_str()), (0, "runs\nand "), "{told:?}");
 }
 
 #[test]
 fn who_declares_the_contract_says_by_exit_that_it_could_not_run_and_who_does_not_has_failed() {
     assert_eq!(run(udping_host().arg(file("heeds.wasm", guests::HEEDS)).arg("gives up")).code(), 2);
-    assert_eq!(run(udping_host().arg(file("writes.wasm", guests::WRITES)).arg("gives-up")).code(), 1);
+    assert_eq!(
+        run(udping_host().arg(file("writes.wasm", guests::WRITES)).arg("gives-up")).code(),
+        1
+    );
 }
 
-/// GNU `timeout` signals the client, and then its group, which the client is part of: microseconds later.
+/// GNU `timeout` signals the client, and then its group, which the client is part of: microseconds
+/// later.
 #[test]
 fn signals_that_come_together_are_one_and_a_client_prints_its_summary() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
@@ -227,15 +275,19 @@ fn signals_that_come_together_are_one_and_a_client_prints_its_summary() {
         std::thread::sleep(Duration::from_micros(100));
         client.signal(Signal::TERM);
         let outcome = client.wait();
-        assert_eq!((outcome.code(), outcome.lines_with(" received, ").len()), (0, 1), "{outcome:?}");
+        assert_eq!(
+            (outcome.code(), outcome.lines_with(" received, ").len()),
+            (0, 1),
+            "{outcome:?}"
+        );
     }
     let outcome = run(Command::new("timeout").arg("1").arg(host_program()).args(arguments));
     assert_eq!(outcome.code(), 124, "timeout says that it was one: {outcome:?}");
     assert_eq!(outcome.lines_with(" received, ").len(), 1, "{outcome:?}");
 }
 
-/// Every process of these suites has /dev/null as its standard input: a client that took its end for "stop" would send
-/// nothing.
+/// Every process of these suites has /dev/null as its standard input: a client that took its end
+/// for "stop" would send nothing.
 #[test]
 fn the_end_of_standard_input_means_nothing_under_the_wasmtime_cli() {
     if !Runtime::Wasmtime.is_there() {
@@ -269,13 +321,17 @@ fn at_sigquit_a_client_says_what_it_has_so_far() {
         assert_eq!(outcome.code(), 0, "{outcome:?}");
         let said = outcome.only_error();
         let sent: usize = said.split(" sent, ").next().unwrap().parse().unwrap();
-        assert!(sent >= 3 && said.contains(" 0 lost (0.0 %), 0 duplicates, 0 late, rtt min/avg/max = "), "{said}");
+        assert!(
+            sent >= 3 && said.contains(" 0 lost (0.0 %), 0 duplicates, 0 late, rtt min/avg/max = "),
+            "{said}"
+        );
     }
 }
 
 #[test]
 fn a_client_waits_for_a_server_that_comes_up() {
-    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let free =
+        std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let mut command = udping_host();
     command.args(["client", "127.0.0.1", &free, "--until-reply", "-i", "20ms", "-W", "200ms"]);
     let mut client = Process::start(&mut command);
@@ -283,6 +339,7 @@ fn a_client_waits_for_a_server_that_comes_up() {
     let _server = Server::listening(udping_host().args(["server", &free, "--bind", "127.0.0.1"]));
     let outcome = client.wait();
     assert_eq!((outcome.code(), outcome.seqs(" rtt=").len()), (0, 1), "{outcome:?}");
-    let options = ["client", "127.0.0.1", "9", "--until-reply", "-w", "200ms", "-i", "20ms", "-W", "100ms"];
+    let options =
+        ["client", "127.0.0.1", "9", "--until-reply", "-w", "200ms", "-i", "20ms", "-W", "100ms"];
     assert_eq!(run(udping_host().args(options)).code(), 1, "its deadline comes first");
 }

@@ -1,5 +1,5 @@
-//! What this host says, beside what a component writes: one cannot be taken for the other, whatever a component writes and
-//! whatever it is called.
+//! What this host says, beside what a component writes: one cannot be taken for the other, whatever
+//! a component writes and whatever it is called.
 
 use std::fs::{self, File};
 use std::io;
@@ -43,13 +43,19 @@ fn refused() -> String {
 }
 
 fn events(stderr: &str) -> Vec<Value> {
-    stderr.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"))).collect()
+    stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}")))
+        .collect()
 }
 
-/// Fails where there is something in `text` that controls a terminal, ends a line before its end, or turns text round.
+/// Fails where there is something in `text` that controls a terminal, ends a line before its end,
+/// or turns text round.
 #[track_caller]
 fn assert_printable(text: &str) {
-    let unprintable = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c) || c == '\u{2028}';
+    let unprintable = |c: char| {
+        (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c) || c == '\u{2028}'
+    };
     assert!(!text.contains(unprintable), "{text:?}");
 }
 
@@ -67,11 +73,30 @@ fn what_a_component_writes_to_standard_error_is_a_record_of_its_own_kind() {
     assert_printable(&outcome.stderr);
     let events = events(&outcome.stderr);
     let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    let expected = ["started", "stderr", "stderr", "denied", "stderr", "stderr", "stderr", "denied_total", "ended"];
+    let expected = [
+        "started",
+        "stderr",
+        "stderr",
+        "denied",
+        "stderr",
+        "stderr",
+        "stderr",
+        "denied_total",
+        "ended",
+    ];
     assert_eq!(kinds, expected, "{outcome:?}");
-    let lines: Vec<_> = events.iter().filter(|event| event["event"] == "stderr").map(|event| &event["line"]).collect();
+    let lines: Vec<_> = events
+        .iter()
+        .filter(|event| event["event"] == "stderr")
+        .map(|event| &event["line"])
+        .collect();
     assert_eq!(lines, [FORGED, r"\u{1b}[2J\xff\\x41", r"to be continued\u{202e}", "", "half a li"]);
-    assert!(events.iter().all(|event| event["component"].as_str().is_none_or(|name| name == "writes.wasm")), "{outcome:?}");
+    assert!(
+        events
+            .iter()
+            .all(|event| event["component"].as_str().is_none_or(|name| name == "writes.wasm")),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -81,11 +106,18 @@ fn a_trail_as_text_holds_nothing_that_a_component_wrote_but_in_quotes() {
     let outcome = run(&mut writing(&["--log", "text"], &actions));
     assert_printable(&outcome.stderr);
     let lines: Vec<_> = outcome.stderr.lines().collect();
-    let written =
-        |line: &&&str| line.contains(" INFO writes.wasm wrote to stderr event=\"stderr\" component=\"writes.wasm\" line=\"");
+    let written = |line: &&&str| {
+        line.contains(
+            " INFO writes.wasm wrote to stderr event=\"stderr\" component=\"writes.wasm\" line=\"",
+        )
+    };
     assert_eq!(lines.iter().filter(written).count(), 3, "{outcome:?}");
     assert!(lines.iter().all(|line| !line.starts_with("2026-11-23T")), "{outcome:?}");
-    assert_eq!(lines.iter().filter(|line| line.contains(" event=\"ended\"")).count(), 1, "{outcome:?}");
+    assert_eq!(
+        lines.iter().filter(|line| line.contains(" event=\"ended\"")).count(),
+        1,
+        "{outcome:?}"
+    );
 }
 
 /// As a service manager runs it, or `2>&1`.
@@ -96,7 +128,12 @@ fn standard_output_is_recorded_too_where_it_is_the_file_that_the_trail_is_in() {
     let both = File::create(&path).unwrap();
     let actions = [out(format!("{FORGED}\nhalf")), refused()];
     let mut command = writing(&["--log", "json"], &actions);
-    let status = command.stdin(Stdio::null()).stdout(both.try_clone().unwrap()).stderr(both).status().unwrap();
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(both.try_clone().unwrap())
+        .stderr(both)
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(0));
     let events = events(&fs::read_to_string(&path).unwrap());
     let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
@@ -118,16 +155,23 @@ fn a_flood_of_empty_lines_is_not_a_flood_of_records() {
 fn without_a_record_of_its_start_a_run_does_not_start() {
     let mut command = writing(&["--log", "json"], &[out("it ran")]);
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let outcome = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(full).output().unwrap();
+    let outcome =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(full).output().unwrap();
     assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), &b""[..]));
 }
 
 #[test]
 fn records_lost_on_a_full_disk_are_counted_in_the_trail() {
     let folder = "mount -t tmpfs -o size=16k none /mnt && head -c 8192 /dev/zero >/mnt/other && exec \"$@\" 2>/mnt/log";
-    let host = writing(&["--log", "json"], &[err("a line\n".repeat(50)), out("written\n"), "waits".to_owned()]);
+    let host = writing(
+        &["--log", "json"],
+        &[err("a line\n".repeat(50)), out("written\n"), "waits".to_owned()],
+    );
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", folder, "sh"]).arg(host.get_program()).args(host.get_args());
+    command
+        .args(["--mount", "sh", "-c", folder, "sh"])
+        .arg(host.get_program())
+        .args(host.get_args());
     let mut process = Process::start(&mut command);
     assert_eq!(process.line(), "written");
     let root = PathBuf::from(format!("/proc/{}/root/mnt", process.pid().as_raw_nonzero()));
@@ -140,7 +184,8 @@ fn records_lost_on_a_full_disk_are_counted_in_the_trail() {
     process.wait();
     let log = io::read_to_string(log).unwrap();
     // One stands there in part.
-    let (records, torn): (Vec<_>, Vec<_>) = log.lines().map(serde_json::from_str::<Value>).partition(Result::is_ok);
+    let (records, torn): (Vec<_>, Vec<_>) =
+        log.lines().map(serde_json::from_str::<Value>).partition(Result::is_ok);
     let records: Vec<_> = records.into_iter().flatten().collect();
     assert!(torn.len() <= 1, "{log}");
     let written = records.iter().filter(|record| record["event"] == "stderr").count() as u64;
@@ -188,7 +233,10 @@ fn without_a_trail_a_line_that_a_component_left_open_is_ended_before_the_host_sa
     let outcome = run(&mut writing(&[], &[err("half"), refused(), err("rest\n"), out("half")]));
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!((lines.len(), lines[0], lines[2]), (3, "half", "rest"), "{outcome:?}");
-    assert!(lines[1].starts_with("udping-host: refused: writes.wasm asked to listen on 192.0.2.7:53; "), "{outcome:?}");
+    assert!(
+        lines[1].starts_with("udping-host: refused: writes.wasm asked to listen on 192.0.2.7:53; "),
+        "{outcome:?}"
+    );
     assert_eq!(outcome.stdout, "half");
     let apart = run(&mut writing(&[], &[out("half"), refused()]));
     assert!(apart.stderr.starts_with("udping-host: refused: "), "they are two files: {apart:?}");
@@ -199,31 +247,48 @@ fn that_holds_for_standard_output_too_where_both_are_one_file() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("both");
     let both = File::create(&path).unwrap();
-    let mut command = writing(&[], &[out("half"), refused(), out("rest\n"), out("again"), err("x\n"), refused()]);
-    let status = command.stdin(Stdio::null()).stdout(both.try_clone().unwrap()).stderr(both).status().unwrap();
+    let mut command =
+        writing(&[], &[out("half"), refused(), out("rest\n"), out("again"), err("x\n"), refused()]);
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(both.try_clone().unwrap())
+        .stderr(both)
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(0));
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    assert_eq!((lines.len(), lines[0], lines[2], lines[3]), (4, "half", "rest", "againx"), "{text}");
+    assert_eq!(
+        (lines.len(), lines[0], lines[2], lines[3]),
+        (4, "half", "rest", "againx"),
+        "{text}"
+    );
     assert!(lines[1].starts_with("udping-host: refused: "), "{text}");
 }
 
 /// On a terminal of its own, which is standard output and standard error.
 fn on_a_terminal(command: &Command) -> String {
-    let words: Vec<_> =
-        [command.get_program()].into_iter().chain(command.get_args()).map(|word| word.to_str().unwrap()).collect();
+    let words: Vec<_> = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args())
+        .map(|word| word.to_str().unwrap())
+        .collect();
     let mut script = Command::new("script");
-    let outcome = run(script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]));
+    let outcome =
+        run(script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]));
     outcome.stdout
 }
 
 #[test]
 fn what_a_component_from_a_file_writes_to_a_terminal_does_not_control_it() {
     let controls = "a\x1b]0;title\x07\x1b[1A\x1b[2K\u{9b}2J\x08b";
-    let shown = on_a_terminal(&writing(&[], &[err(controls), out(format!("\n{controls}")), refused()]));
+    let shown =
+        on_a_terminal(&writing(&[], &[err(controls), out(format!("\n{controls}")), refused()]));
     assert!(!shown.contains(['\x1b', '\x07', '\x08', '\u{9b}']), "{shown:?}");
     assert_eq!(
-        shown.matches("a\u{fffd}]0;title\u{fffd}\u{fffd}[1A\u{fffd}[2K\u{fffd}2J\u{fffd}b\r\n").count(),
+        shown
+            .matches("a\u{fffd}]0;title\u{fffd}\u{fffd}[1A\u{fffd}[2K\u{fffd}2J\u{fffd}b\r\n")
+            .count(),
         2,
         "{shown:?}"
     );
@@ -257,8 +322,16 @@ fn a_name_that_others_chose_controls_nothing() {
     let component = named(guests::WRITES);
     for log in [&[][..], &["--log", "text"], &["--log", "json"]] {
         let granted = ["--allow-to", "192.0.2.1:9"];
-        assert_names_are_printable(&run(udping_host().args(log).args(granted).arg(&component).arg("refused")));
-        assert_names_are_printable(&run(udping_host().args(log).args(granted).arg(&component).arg("trap")));
+        assert_names_are_printable(&run(udping_host()
+            .args(log)
+            .args(granted)
+            .arg(&component)
+            .arg("refused")));
+        assert_names_are_printable(&run(udping_host()
+            .args(log)
+            .args(granted)
+            .arg(&component)
+            .arg("trap")));
     }
     assert_names_are_printable(&run(udping_host().arg("grants").arg(&component)));
     let missing = folder.path().join("missing").join(NAME);
@@ -279,7 +352,10 @@ fn a_name_that_others_chose_controls_nothing() {
     let policy = folder.path().join("policy.toml");
     fs::write(&policy, format!("[grants]\nallow-to = [{}]\n", Value::from(NAME))).unwrap();
     fs::set_permissions(&policy, fs::Permissions::from_mode(0o600)).unwrap();
-    assert_names_are_printable(&run(udping_host().arg("--policy").arg(&policy).args(["server", "0"])));
+    assert_names_are_printable(&run(udping_host()
+        .arg("--policy")
+        .arg(&policy)
+        .args(["server", "0"])));
 }
 
 /// Names within a component are shown where it is no component, cannot be linked, or is inspected.
@@ -289,7 +365,12 @@ fn a_name_within_a_component_controls_nothing() {
     let name = r"\1b[2J\e2\80\ae\n";
     for (text, inspected) in [
         // A core module whose import is not given.
-        (format!(r#"(component (core module $m (import "{name}" "f" (func))) (core instance (instantiate $m)))"#), false),
+        (
+            format!(
+                r#"(component (core module $m (import "{name}" "f" (func))) (core instance (instantiate $m)))"#
+            ),
+            false,
+        ),
         (format!(r#"(component (import "url=<https://{name}>" (func)))"#), true),
     ] {
         let component = udping_tests::wat(&format!("controls-{inspected}.wasm"), &text);

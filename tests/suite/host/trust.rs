@@ -1,4 +1,5 @@
-//! Files that others could have written are not obeyed, not run, and not taken for a secret; and no file is read without end.
+//! Files that others could have written are not obeyed, not run, and not taken for a secret; and no
+//! file is read without end.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -93,7 +94,11 @@ fn what_everybody_can_write_is_refused() {
         let path = files.path(kind);
         assert_passes(kind, &path);
         mode(&path, 0o602);
-        assert_refused(kind, &outcome(kind, &path), &format!("every user can write {}", path.display()));
+        assert_refused(
+            kind,
+            &outcome(kind, &path),
+            &format!("every user can write {}", path.display()),
+        );
         mode(&path, 0o600);
     }
     mode(files.folder.path(), 0o777);
@@ -113,7 +118,11 @@ fn what_everybody_can_write_is_refused() {
         assert_passes(kind, &link);
         mode(above.path(), 0o777);
         for path in [&below.join(kind), &link] {
-            assert_refused(kind, &outcome(kind, path), &format!("every user can write {}", above.path().display()));
+            assert_refused(
+                kind,
+                &outcome(kind, path),
+                &format!("every user can write {}", above.path().display()),
+            );
         }
         mode(above.path(), 0o755);
     }
@@ -131,7 +140,10 @@ fn what_a_group_can_write_is_a_warning_of_a_policy_and_a_list_and_refused_otherw
             let can_write = format!("its group can write {}", files.folder.path().display());
             if matches!(kind, "policy" | "list") {
                 assert_eq!(outcome.code(), 0, "{outcome:?}");
-                assert!(outcome.only_error().starts_with("udping-host: warning: --"), "{outcome:?}");
+                assert!(
+                    outcome.only_error().starts_with("udping-host: warning: --"),
+                    "{outcome:?}"
+                );
                 assert!(outcome.only_error().contains(&can_write), "{outcome:?}");
             } else {
                 assert_refused(kind, &outcome, &can_write);
@@ -150,7 +162,11 @@ fn what_belongs_to_somebody_else_is_refused() {
     for kind in KINDS {
         let path = files.path(kind);
         chown(&path, Some(NOBODY), None).unwrap();
-        assert_refused(kind, &outcome(kind, &path), &format!("{} belongs to user {NOBODY}", path.display()));
+        assert_refused(
+            kind,
+            &outcome(kind, &path),
+            &format!("{} belongs to user {NOBODY}", path.display()),
+        );
         chown(&path, Some(0), None).unwrap();
     }
     chown(files.folder.path(), Some(NOBODY), None).unwrap();
@@ -247,18 +263,27 @@ fn a_secret_and_a_config_map_of_kubernetes_pass() {
         for kind in KINDS {
             let mut command = command(&host, kind, &secret.path().join(kind));
             let outcome = run(command.uid(user).gid(group));
-            assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{kind} of a Secret: {outcome:?}");
+            assert_eq!(
+                (outcome.code(), outcome.stderr.as_str()),
+                (0, ""),
+                "{kind} of a Secret: {outcome:?}"
+            );
         }
     }
     for kind in ["policy", "list"] {
         let path = config_map.path().join(kind);
         let host_command = command(&host, kind, &path);
         let mut mounted = Command::new("unshare");
-        let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"";
+        let script =
+            "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"";
         mounted.args(["--mount", "sh", "-c", script, "sh"]).arg(config_map.path());
         mounted.args(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]);
         let outcome = run(mounted.arg(host_command.get_program()).args(host_command.get_args()));
-        assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{kind} of a ConfigMap: {outcome:?}");
+        assert_eq!(
+            (outcome.code(), outcome.stderr.as_str()),
+            (0, ""),
+            "{kind} of a ConfigMap: {outcome:?}"
+        );
         // What protects it is the mount.
         assert_refused(kind, &self::outcome(kind, &path), "every user can write");
     }
@@ -273,7 +298,12 @@ fn by_shell(script: &str, words: [&Path; 2]) -> Outcome {
 fn pipes_and_descriptors_that_are_handed_over_pass() {
     let files = Files::new();
     fs::write(files.path("wasm"), CLIENT.bytes).unwrap();
-    let handed_over = ["<(cat \"$2\")", "/dev/stdin < <(cat \"$2\")", "/dev/stdin < \"$2\"", "/dev/fd/7 7< \"$2\""];
+    let handed_over = [
+        "<(cat \"$2\")",
+        "/dev/stdin < <(cat \"$2\")",
+        "/dev/stdin < \"$2\"",
+        "/dev/fd/7 7< \"$2\"",
+    ];
     for way in handed_over {
         for (kind, script) in [
             ("policy", format!("\"$1\" --policy {way} grants server 12000")),
@@ -294,16 +324,27 @@ fn pipes_and_descriptors_that_are_handed_over_pass() {
             assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{script}: {outcome:?}");
         }
     }
-    let list = by_shell("\"$1\" --targets - grants client < <(cat \"$2\")", [&files.path("list"), Path::new("")]);
+    let list = by_shell(
+        "\"$1\" --targets - grants client < <(cat \"$2\")",
+        [&files.path("list"), Path::new("")],
+    );
     assert_eq!((list.code(), list.stderr.as_str()), (0, ""), "{list:?}");
     // What everybody can write they can write while it is open, too.
     for kind in ["policy", "list", "key", "code"] {
         mode(&files.path(kind), 0o606);
     }
-    for script in ["\"$1\" --targets - grants client < \"$2\"", "\"$1\" --targets /dev/stdin grants client < \"$2\""] {
-        assert_refused("list", &by_shell(script, [&files.path("list"), Path::new("")]), "every user can write /dev/stdin");
+    for script in [
+        "\"$1\" --targets - grants client < \"$2\"",
+        "\"$1\" --targets /dev/stdin grants client < \"$2\"",
+    ] {
+        assert_refused(
+            "list",
+            &by_shell(script, [&files.path("list"), Path::new("")]),
+            "every user can write /dev/stdin",
+        );
     }
-    let code = by_shell("\"$1\" run /dev/fd/7 --version 7< \"$2\"", [&files.path("code"), Path::new("")]);
+    let code =
+        by_shell("\"$1\" run /dev/fd/7 --version 7< \"$2\"", [&files.path("code"), Path::new("")]);
     assert_refused("code", &code, "every user can write /dev/fd/7");
 }
 
@@ -315,10 +356,16 @@ fn no_file_is_read_without_end() {
         ("key", "--key-file /dev/zero: holds no key"),
         ("code", "/dev/zero: is not WebAssembly"),
     ] {
-        let outcome = run(&mut with_address_space(4_096, &command(&host_program(), kind, Path::new("/dev/zero"))));
+        let outcome = run(&mut with_address_space(
+            4_096,
+            &command(&host_program(), kind, Path::new("/dev/zero")),
+        ));
         assert_refused(kind, &outcome, problem);
     }
-    let endless = by_shell("\"$1\" --targets - grants client < <(yes 127.0.0.1:7)", [Path::new(""), Path::new("")]);
+    let endless = by_shell(
+        "\"$1\" --targets - grants client < <(yes 127.0.0.1:7)",
+        [Path::new(""), Path::new("")],
+    );
     assert_refused("list", &endless, "--targets -: is larger than 4.0 MiB");
 }
 
@@ -328,11 +375,15 @@ fn to_wait_for_a_pipe_is_said() {
     let pipe = files.path("pipe");
     assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap().success());
     let mut command = command(&host_program(), "policy", &pipe);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
-    let expected = format!("udping-host: waiting for {}, a pipe that nothing was written to yet\n", pipe.display());
+    let expected = format!(
+        "udping-host: waiting for {}, a pipe that nothing was written to yet\n",
+        pipe.display()
+    );
     assert_eq!(line, expected);
     fs::write(&pipe, POLICY).unwrap();
     let mut stdout = String::new();
@@ -350,7 +401,8 @@ fn what_is_compiled_can_be_run_whatever_the_umask_and_the_file_before_it() {
     let link = folder.path().join("link.cwasm");
     symlink("x.cwasm", &link).unwrap();
     for path in [&output, &link] {
-        let outcome = by_shell("umask 0; exec \"$1\" compile client -o \"$2\"", [path, Path::new("")]);
+        let outcome =
+            by_shell("umask 0; exec \"$1\" compile client -o \"$2\"", [path, Path::new("")]);
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
         assert_passes("code", &output);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -362,6 +414,10 @@ fn what_is_compiled_can_be_run_whatever_the_umask_and_the_file_before_it() {
     let outcome = by_shell("exec \"$1\" compile client -o \"$2\"", [&output, Path::new("")]);
     assert_eq!(outcome.code(), 0, "{outcome:?}");
     let said = format!("every user can write {}", folder.path().display());
-    assert!(outcome.only_error().contains("is not run from there") && outcome.only_error().ends_with(&said), "{outcome:?}");
+    assert!(
+        outcome.only_error().contains("is not run from there")
+            && outcome.only_error().ends_with(&said),
+        "{outcome:?}"
+    );
     assert!(File::open(&output).unwrap().metadata().unwrap().len() > 1_000);
 }

@@ -1,6 +1,6 @@
-//! `wasi:sockets/udp`, `wasi:clocks` and `wasi:io/poll` as wasmtime-wasi implements them, and as udping-host does, on each path
-//! that its datagrams can take:
-//! every guest in `guests/conformance/` must end the same under all.
+//! `wasi:sockets/udp`, `wasi:clocks` and `wasi:io/poll` as wasmtime-wasi implements them, and as
+//! udping-host does, on each path that its datagrams can take: every guest in `guests/conformance/`
+//! must end the same under all.
 
 use std::process::Command;
 
@@ -30,8 +30,9 @@ impl Backend {
 
 /// What the stock backend of this version does not do: the WIT asks for it, and ours does it.
 ///
-/// A program that calls `receive` and never `poll` hears nothing, since tokio does not look for it. A wait for no time is not
-/// ready when it is looked at for the first time, so that tokio gets a turn; here that has a turn after some calls.
+/// A program that calls `receive` and never `poll` hears nothing, since tokio does not look for it.
+/// A wait for no time is not ready when it is looked at for the first time, so that tokio gets a
+/// turn; here that has a turn after some calls.
 const BEYOND_STOCK: [&str; 2] = ["clock_zero_waits_at_once", "receive_without_poll"];
 
 /// Where the name of a guest says that it traps it must; else it must succeed.
@@ -48,7 +49,11 @@ fn check(backend: Backend, name: &str, component: &[u8]) {
         assert_eq!(outcome.code(), trapped, "{outcome:?}");
         assert!(!outcome.stderr.contains("it must have trapped"), "{outcome:?}");
     } else if backend == Backend::Stock && BEYOND_STOCK.contains(&name) {
-        assert_ne!(outcome.code(), 0, "the stock backend has learnt it: {name} is to leave the list");
+        assert_ne!(
+            outcome.code(),
+            0,
+            "the stock backend has learnt it: {name} is to leave the list"
+        );
     } else {
         assert_eq!(outcome.code(), 0, "{outcome:?}");
     }

@@ -1,5 +1,6 @@
-//! Random programs of calls on sockets: what comes of each step is what the model (`udping_model`) says, under udping-host on
-//! each path that its datagrams can take, and under the stock backend as far as that does what the WIT says.
+//! Random programs of calls on sockets: what comes of each step is what the model (`udping_model`)
+//! says, under udping-host on each path that its datagrams can take, and under the stock backend as
+//! far as that does what the WIT says.
 
 use std::process::Command;
 
@@ -76,12 +77,16 @@ fn check(cases: u32, path: &Path) {
         ..ProptestConfig::default()
     });
     let traffic = std::cell::Cell::new(Traffic::default());
-    // The model lets every datagram be lost; not all are, though few random programs send to where they receive.
+    // The model lets every datagram be lost; not all are, though few random programs send to where
+    // they receive.
     for _ in 0..ROUNDS {
         let result = runner.run(&programs, |programs| {
             let seen = go(path, &programs).map_err(TestCaseError::fail)?;
             let before = traffic.get();
-            traffic.set(Traffic { sent: before.sent + seen.sent, received: before.received + seen.received });
+            traffic.set(Traffic {
+                sent: before.sent + seen.sent,
+                received: before.received + seen.received,
+            });
             Ok(())
         });
         if let Err(error) = result {
@@ -117,7 +122,10 @@ fn go(path: &Path, programs: &[String]) -> Result<Traffic, String> {
             let words: Vec<_> = line.split_whitespace().collect();
             if index < ended || trapped {
                 let judged = judge(path.backend, &unhex(program), &words, index == ended)?;
-                seen = Traffic { sent: seen.sent + judged.sent, received: seen.received + judged.received };
+                seen = Traffic {
+                    sent: seen.sent + judged.sent,
+                    received: seen.received + judged.received,
+                };
             }
         }
         rest = rest.get(ended + 1..).unwrap_or_default();

@@ -8,7 +8,8 @@ fn multihomed() -> [Namespace; 2] {
     let [here, there] = Namespace::pair();
     for namespace in [&here, &there] {
         // Without it, an address is not used until nobody else was seen to have it (RFC 4862).
-        namespace.tool("sysctl", "-qw net.ipv6.conf.wire.accept_dad=0 net.ipv6.conf.all.accept_dad=0");
+        namespace
+            .tool("sysctl", "-qw net.ipv6.conf.wire.accept_dad=0 net.ipv6.conf.all.accept_dad=0");
     }
     there.ip("addr add 10.9.0.3/24 dev wire");
     there.ip("addr add 10.9.7.7/32 dev lo");
@@ -39,7 +40,8 @@ fn each_address_that_is_asked_answers() {
     let workers: &[&str] = &["--workers", "2"];
     for path in PATHS.into_iter().chain([workers]) {
         let [here, there] = multihomed();
-        let mut server = Server::listening(there.command(host_program()).args(path).args(["server", "12000"]));
+        let mut server =
+            Server::listening(there.command(host_program()).args(path).args(["server", "12000"]));
         if path == workers {
             server.process.line();
         }
@@ -47,15 +49,23 @@ fn each_address_that_is_asked_answers() {
         for address in ["10.9.0.2", "10.9.0.3", "10.9.7.7", "fd09::2", "fd09::3", &link] {
             for burst in ["1", "3"] {
                 let mut client = here.command(host_program());
-                client.args(path.iter().filter(|_| path != workers)).args(["client", address, "12000", "--burst", burst]);
+                client
+                    .args(path.iter().filter(|_| path != workers))
+                    .args(["client", address, "12000", "--burst", burst]);
                 assert_all_answered(&run(client.args(PINGS)), &format!("{path:?}, {address}"));
             }
         }
         // On loopback, any address of 127/8.
         let mut client = there.command(host_program());
-        assert_all_answered(&run(client.args(["client", "127.0.0.2", "12000"]).args(PINGS)), "loopback");
+        assert_all_answered(
+            &run(client.args(["client", "127.0.0.2", "12000"]).args(PINGS)),
+            "loopback",
+        );
         let outcome = server.stop();
-        assert!(outcome.lines_with(" received, ").iter().all(|line| !line.contains("not sent")), "{outcome:?}");
+        assert!(
+            outcome.lines_with(" received, ").iter().all(|line| !line.contains("not sent")),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -69,15 +79,16 @@ fn a_component_that_knows_nothing_of_it_answers_from_there_too() {
         let server = Server::listening(&mut host);
         let port = server.addresses[0].port().to_string();
         for address in ["10.9.0.3", "10.9.7.7", "10.9.0.2"] {
-            let client = run(here.command(host_program()).args(["client", address, &port]).args(PINGS));
+            let client =
+                run(here.command(host_program()).args(["client", address, &port]).args(PINGS));
             assert_all_answered(&client, address);
         }
     }
 }
 
-/// Sends to two addresses of a server from one socket, in turns, and prints from where the answers come: in bursts, by whole
-/// batches of the kernel's, and each as the other's answer comes. What is sent is the same each time, so that nothing but the
-/// order tells.
+/// Sends to two addresses of a server from one socket, in turns, and prints from where the answers
+/// come: in bursts, by whole batches of the kernel's, and each as the other's answer comes. What is
+/// sent is the same each time, so that nothing but the order tells.
 const TURNS: &str = "import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(30)
 to = [('10.9.0.3', 12000), ('10.9.0.2', 12000)]
@@ -90,7 +101,11 @@ print(ask([0]), ask([1]), ask([0, 1]), ask([0, 0, 1, 0, 1, 1]), ask([i % 2 for i
 fn a_port_that_asks_two_addresses_gets_its_answers_in_order_from_each() {
     for path in PATHS {
         let [here, there] = multihomed();
-        let _server = Server::listening(there.command(host_program()).args(path).args(["server", "12000", "--echo-all"]));
+        let _server = Server::listening(there.command(host_program()).args(path).args([
+            "server",
+            "12000",
+            "--echo-all",
+        ]));
         let outcome = run(here.command("python3").args(["-c", TURNS]));
         assert_eq!(outcome.stdout, "True True True True True True\n", "{path:?}: {outcome:?}");
     }
@@ -101,7 +116,16 @@ fn what_is_left_out_on_purpose_does_not_mix_two_addresses_up() {
     for (path, protocol) in PATHS.into_iter().zip(["text", "stamp", "stamp"]) {
         let [here, there] = multihomed();
         let mut server = there.command(host_program());
-        server.args(path).args(["server", "12000", "--protocol", protocol, "--drop-rate", "40", "--seed", "3"]);
+        server.args(path).args([
+            "server",
+            "12000",
+            "--protocol",
+            protocol,
+            "--drop-rate",
+            "40",
+            "--seed",
+            "3",
+        ]);
         let server = Server::listening(&mut server);
         let mut client = here.command(host_program());
         client.args([
@@ -115,9 +139,13 @@ fn what_is_left_out_on_purpose_does_not_mix_two_addresses_up() {
             "--protocol",
             protocol,
         ]);
-        let outcome = run(client.args(["-c", "200", "-i", "10ms", "--burst", "10", "-W", "1s", "--format", "json"]));
+        let outcome = run(client
+            .args(["-c", "200", "-i", "10ms", "--burst", "10", "-W", "1s", "--format", "json"]));
         let served = server.stop();
-        let dropped = served.stdout.split(", ").find_map(|part| part.trim().strip_suffix(" dropped")?.parse().ok());
+        let dropped = served
+            .stdout
+            .split(", ")
+            .find_map(|part| part.trim().strip_suffix(" dropped")?.parse().ok());
         let total: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
         let total = &total["total"];
         assert_eq!(total["foreign"], 0, "{path:?}, {protocol}: {total}");
@@ -126,7 +154,8 @@ fn what_is_left_out_on_purpose_does_not_mix_two_addresses_up() {
     }
 }
 
-/// Sends datagrams that travel together (`UDP_SEGMENT`) to one of a server's addresses, until a batch of its answers has come.
+/// Sends datagrams that travel together (`UDP_SEGMENT`) to one of a server's addresses, until a
+/// batch of its answers has come.
 const TOGETHER: &str = "import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(30)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20); s.setsockopt(17, 103, 100)
@@ -140,7 +169,11 @@ print(sources)";
 fn datagrams_that_travel_together_are_answered_from_there() {
     for path in PATHS {
         let [here, there] = multihomed();
-        let _server = Server::listening(there.command(host_program()).args(path).args(["server", "12000", "--echo-all"]));
+        let _server = Server::listening(there.command(host_program()).args(path).args([
+            "server",
+            "12000",
+            "--echo-all",
+        ]));
         let outcome = run(here.command("python3").args(["-c", TOGETHER]));
         assert_eq!(outcome.stdout, "{('10.9.0.3', 12000)}\n", "{path:?}: {outcome:?}");
     }

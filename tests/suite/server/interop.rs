@@ -3,7 +3,9 @@
 use std::net::UdpSocket;
 use std::thread;
 
-use udping_tests::{CLIENT, Outcome, PATIENCE, Runtime, Server, peer, ping, run, under_both_runtimes};
+use udping_tests::{
+    CLIENT, Outcome, PATIENCE, Runtime, Server, peer, ping, run, under_both_runtimes,
+};
 
 under_both_runtimes![
     a_classic_client_gets_its_answers,
@@ -32,11 +34,15 @@ fn a_classic_server_is_pinged(runtime: Runtime) {
     assert_eq!(outcome.seqs(" rtt=").len() + lost.len(), 30);
 
     let mut server = server.process;
-    let dropped: Vec<u32> = lost.iter().map(|_| server.line().trim_start_matches("dropped ").parse().unwrap()).collect();
+    let dropped: Vec<u32> = lost
+        .iter()
+        .map(|_| server.line().trim_start_matches("dropped ").parse().unwrap())
+        .collect();
     assert_eq!(lost, dropped, "what is reported lost is what was dropped");
 }
 
-/// Whether the datagrams that a client sends are such, and how it ends where a server answers each by what `answer` makes of it.
+/// Whether the datagrams that a client sends are such, and how it ends where a server answers each
+/// by what `answer` makes of it.
 fn pinged(runtime: Runtime, options: &[&str], answer: impl Fn(&[u8]) -> Vec<u8> + Sync) -> Outcome {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -73,10 +79,16 @@ fn replies_of_a_reflector_of_twamp_light_count(runtime: Runtime) {
         let outcome = pinged(runtime, &["--protocol", "stamp", "-W", "500ms"], |request| {
             let error = [0, 1];
             let times = &request[4..12];
-            let reply = [&request[..12], &error, &[0; 2], times, &request[..14], &[0, 0, 64, 0, 0, 0]].concat();
+            let reply =
+                [&request[..12], &error, &[0; 2], times, &request[..14], &[0, 0, 64, 0, 0, 0]]
+                    .concat();
             reply[..length].to_vec()
         });
-        assert_eq!(outcome.lines_with(&format!("3 sent, {received} received, ")).len(), 1, "{length}: {outcome:?}");
+        assert_eq!(
+            outcome.lines_with(&format!("3 sent, {received} received, ")).len(),
+            1,
+            "{length}: {outcome:?}"
+        );
     }
 }
 
@@ -86,12 +98,16 @@ fn every_oddity_of_a_server_is_reported_as_what_it_is(runtime: Runtime) {
     assert_eq!(outcome.seqs("(duplicate)"), [1], "{outcome:?}");
     assert_eq!(outcome.seqs("(late)"), [2], "{outcome:?}");
     assert_eq!(outcome.seqs("lost: "), [2, 5, 6, 7], "{outcome:?}");
-    let in_time: Vec<_> = outcome.lines_with(" rtt=").into_iter().filter(|line| line.ends_with(" ms")).collect();
-    let order: Vec<_> = in_time.iter().filter_map(|line| line.split("seq=").nth(1)?.split(' ').next()).collect();
+    let in_time: Vec<_> =
+        outcome.lines_with(" rtt=").into_iter().filter(|line| line.ends_with(" ms")).collect();
+    let order: Vec<_> =
+        in_time.iter().filter_map(|line| line.split("seq=").nth(1)?.split(' ').next()).collect();
     assert_eq!(order, ["1", "4", "3", "8", "9", "10"], "{outcome:?}");
     // The reply from another port is granted to nobody; the wasmtime CLI hands it over.
     let foreign = if matches!(runtime, Runtime::UdpingHost) { 1 } else { 2 };
-    let summary = format!("10 sent, 6 received, 3 lost (30.0 %), 1 duplicates, 1 late, 2 reordered, {foreign} foreign");
+    let summary = format!(
+        "10 sent, 6 received, 3 lost (30.0 %), 1 duplicates, 1 late, 2 reordered, {foreign} foreign"
+    );
     // A machine that stalls misses slots of the schedule, which the line says in the end.
     let lines = outcome.lines_with("sent,");
     assert!(matches!(lines[..], [line] if line.starts_with(&summary)), "{outcome:?}");

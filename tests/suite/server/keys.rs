@@ -21,7 +21,11 @@ fn with_key(key: &str, component: Component, arguments: &[&str]) -> Command {
 }
 
 fn keyed_server(options: &[&str]) -> Server {
-    Server::listening(&mut with_key(KEY, SERVER, &[&["0", "--bind", "127.0.0.1", "-v"], options].concat()))
+    Server::listening(&mut with_key(
+        KEY,
+        SERVER,
+        &[&["0", "--bind", "127.0.0.1", "-v"], options].concat(),
+    ))
 }
 
 /// Three pings of a client that has `key`.
@@ -43,8 +47,16 @@ fn who_has_the_key_is_answered() {
     for options in [&[][..], &["--uppercase"]] {
         let mut server = keyed_server(options);
         let outcome = keyed_ping(KEY, &server, &["--size", "80"]);
-        assert_eq!((outcome.code(), outcome.lines_with("80 bytes from 127.0.0.1:").len()), (0, 3), "{outcome:?}");
-        assert_eq!(outcome.lines_with("3 sent, 3 received, 0 lost (0.0 %), 0 duplicates, 0 late").len(), 1, "{outcome:?}");
+        assert_eq!(
+            (outcome.code(), outcome.lines_with("80 bytes from 127.0.0.1:").len()),
+            (0, 3),
+            "{outcome:?}"
+        );
+        assert_eq!(
+            outcome.lines_with("3 sent, 3 received, 0 lost (0.0 %), 0 duplicates, 0 late").len(),
+            1,
+            "{outcome:?}"
+        );
         let sent = next_fate(&mut server);
         assert!(sent.starts_with("sent 80 bytes to ") && sent.ends_with(": seq=1"), "{sent}");
     }
@@ -57,7 +69,11 @@ fn the_size_that_is_said_is_that_of_the_whole_datagram() {
         let outcome = keyed_ping(KEY, &server, &["--size", size]);
         let said = format!("/udp: {length}-byte datagrams");
         assert_eq!((outcome.code(), outcome.lines_with(&said).len()), (0, 1), "{outcome:?}");
-        assert_eq!(outcome.lines_with(&format!("{length} bytes from 127.0.0.1:")).len(), 3, "{outcome:?}");
+        assert_eq!(
+            outcome.lines_with(&format!("{length} bytes from 127.0.0.1:")).len(),
+            3,
+            "{outcome:?}"
+        );
     }
 }
 
@@ -71,7 +87,10 @@ fn who_has_none_or_another_is_not() {
     }
     for _ in 0..6 {
         let refused = next_fate(&mut server);
-        assert!(refused.starts_with("refused ") && refused.ends_with(" (without a valid tag)"), "{refused}");
+        assert!(
+            refused.starts_with("refused ") && refused.ends_with(" (without a valid tag)"),
+            "{refused}"
+        );
     }
 }
 
@@ -79,8 +98,17 @@ fn who_has_none_or_another_is_not() {
 fn a_server_without_the_key_does_not_deceive_a_client_that_has_it() {
     let server = Server::start(Runtime::Wasmtime, "127.0.0.1", &[]);
     let outcome = keyed_ping(KEY, &server, &[]);
-    assert_eq!((outcome.code(), outcome.lines_with("not a reply to any ping of this run").len()), (1, 3), "{outcome:?}");
-    assert_eq!(outcome.lines_with("3 sent, 0 received, 3 lost (100.0 %), 0 duplicates, 0 late, 3 foreign").len(), 1);
+    assert_eq!(
+        (outcome.code(), outcome.lines_with("not a reply to any ping of this run").len()),
+        (1, 3),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        outcome
+            .lines_with("3 sent, 0 received, 3 lost (100.0 %), 0 duplicates, 0 late, 3 foreign")
+            .len(),
+        1
+    );
 }
 
 fn unix_time(ago: Duration) -> UnixTime {
@@ -127,7 +155,11 @@ fn a_recorded_ping_is_worth_little_now_and_nothing_later() {
 fn recorded_stamp(seq: u32) -> Vec<u8> {
     let (sent, error) = (Timestamp::ntp(unix_time(Duration::ZERO)), ErrorEstimate::of_clock(false));
     let mut datagram = Vec::new();
-    Request { seq: Seq(seq), sent, error, ssid: 0 }.encode(0, Some(&Key::from_hex(KEY).unwrap()), &mut datagram);
+    Request { seq: Seq(seq), sent, error, ssid: 0 }.encode(
+        0,
+        Some(&Key::from_hex(KEY).unwrap()),
+        &mut datagram,
+    );
     datagram
 }
 
@@ -136,7 +168,9 @@ fn a_recorded_request_of_stamp_is_not_another_one_for_what_is_appended() {
     let server = keyed_server(&["--protocol", "stamp"]);
     let (attacker, recorded) = (UdpSocket::bind("127.0.0.1:0").unwrap(), recorded_stamp(1));
     for number in 0..500_u32 {
-        attacker.send_to(&[&recorded[..], &number.to_be_bytes()].concat(), server.addresses[0]).unwrap();
+        attacker
+            .send_to(&[&recorded[..], &number.to_be_bytes()].concat(), server.addresses[0])
+            .unwrap();
     }
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -145,8 +179,10 @@ fn a_recorded_request_of_stamp_is_not_another_one_for_what_is_appended() {
     // What was sent before has been dealt with before.
     attacker.set_nonblocking(true).unwrap();
     let mut reply = [0x55; 200];
-    let replies: Vec<_> =
-        std::iter::from_fn(|| attacker.recv(&mut reply).ok().map(|length| reply[..length].to_vec())).collect();
+    let replies: Vec<_> = std::iter::from_fn(|| {
+        attacker.recv(&mut reply).ok().map(|length| reply[..length].to_vec())
+    })
+    .collect();
     assert_eq!(replies.len(), 5);
     assert!(replies.iter().all(|reply| reply[AUTHENTICATED..] == [0; 4]), "{replies:?}");
 }
@@ -155,7 +191,11 @@ fn a_recorded_request_of_stamp_is_not_another_one_for_what_is_appended() {
 fn what_pads_a_request_of_stamp_comes_back_as_zeros_and_as_many() {
     let server = keyed_server(&["--protocol", "stamp"]);
     let outcome = keyed_ping(KEY, &server, &["--protocol", "stamp", "--size", "1000"]);
-    assert_eq!((outcome.code(), outcome.lines_with("1000 bytes from 127.0.0.1:").len()), (0, 3), "{outcome:?}");
+    assert_eq!(
+        (outcome.code(), outcome.lines_with("1000 bytes from 127.0.0.1:").len()),
+        (0, 3),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -168,7 +208,10 @@ fn what_is_no_key_is_said_on_one_line_and_never_taken_for_none() {
         for (component, arguments) in [(CLIENT, &["127.0.0.1", "9"][..]), (SERVER, &["0"])] {
             let outcome = run(&mut with_key(key, component, arguments));
             assert_eq!((outcome.code(), outcome.stdout.as_str()), (1, ""), "{outcome:?}");
-            assert_eq!(outcome.only_error(), format!("{}.wasm: UDPING_KEY: not a key: {complaint}", component.name));
+            assert_eq!(
+                outcome.only_error(),
+                format!("{}.wasm: UDPING_KEY: not a key: {complaint}", component.name)
+            );
         }
     }
 }

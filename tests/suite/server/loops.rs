@@ -1,4 +1,5 @@
-//! The server set on other servers, by datagrams with forged sources: it is soon silent, and still there for everybody else.
+//! The server set on other servers, by datagrams with forged sources: it is soon silent, and still
+//! there for everybody else.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
@@ -82,7 +83,10 @@ impl Watched {
         let port = client.local_addr().unwrap().port();
         for verb in ["received", "sent"] {
             let line = self.0.process.line();
-            assert!(line.starts_with(verb) && line.contains(&format!(" 127.0.0.1:{port}")), "{line}");
+            assert!(
+                line.starts_with(verb) && line.contains(&format!(" 127.0.0.1:{port}")),
+                "{line}"
+            );
         }
     }
 }
@@ -98,14 +102,19 @@ fn two_servers_on_two_ports(runtime: Runtime) {
     forge(b.address(), a.address(), "Ping 1 2.5");
     assert_eq!(a.next_refusal(), ("repeated".to_owned(), 5));
     a.assert_silent_until("Ping 2 2.5");
-    assert_eq!((0..10).map(|_| b.0.process.line()).filter(|line| line.starts_with("sent")).count(), 5);
+    assert_eq!(
+        (0..10).map(|_| b.0.process.line()).filter(|line| line.starts_with("sent")).count(),
+        5
+    );
     b.assert_silent_until("Ping 2 2.5");
 }
 
 fn two_servers_on_one_port(runtime: Runtime) {
     let mut a = Watched::start(runtime, &[]);
     let port = a.address().port();
-    let b = Server::listening(&mut runtime.command(SERVER, &[&port.to_string(), "--bind", "127.0.0.2"]));
+    let b = Server::listening(
+        &mut runtime.command(SERVER, &[&port.to_string(), "--bind", "127.0.0.2"]),
+    );
     for (forged, answered, reason) in [("Ping 1 2.5", 5, "repeated"), ("hello", 16, OVER_RATE)] {
         forge(b.addresses[0], a.address(), forged);
         let (refusal, count) = a.next_refusal();
@@ -116,7 +125,8 @@ fn two_servers_on_one_port(runtime: Runtime) {
 }
 
 fn a_server_that_upper_cases_and_one_that_does_not(runtime: Runtime) {
-    let (mut plain, upper) = (Watched::start(runtime, &[]), Watched::start(runtime, &["--uppercase"]));
+    let (mut plain, upper) =
+        (Watched::start(runtime, &[]), Watched::start(runtime, &["--uppercase"]));
     forge(upper.address(), plain.address(), "Ping 1 2.5");
     assert_eq!(plain.next_refusal(), ("repeated".to_owned(), 5));
     plain.assert_silent_until("Ping 2 2.5");
@@ -128,19 +138,25 @@ fn stamp() -> Vec<u8> {
 }
 
 fn stamp_numbered(seq: u32) -> Vec<u8> {
-    let (sent, error) =
-        (Timestamp::ntp(UnixTime { seconds: 1_700_000_000, nanoseconds: 0 }), ErrorEstimate::of_clock(false));
+    let (sent, error) = (
+        Timestamp::ntp(UnixTime { seconds: 1_700_000_000, nanoseconds: 0 }),
+        ErrorEstimate::of_clock(false),
+    );
     let mut datagram = Vec::new();
     Request { seq: Seq(seq), sent, error, ssid: 0 }.encode(0, None, &mut datagram);
     datagram
 }
 
-/// A service of that kind that has sent `forged` to `server`, from `own` address and port if that is given.
+/// A service of that kind that has sent `forged` to `server`, from `own` address and port if that
+/// is given.
 fn service(kind: &str, server: SocketAddr, forged: &[u8], own: Option<&str>) -> Server {
     let digits: String = forged.iter().map(|byte| format!("{byte:02x}")).collect();
     let (ip, port) = (server.ip().to_string(), server.port().to_string());
     let own: Vec<_> = own.into_iter().flat_map(|own| own.split(':')).collect();
-    Server::listening(&mut peer("answering_service.py", &[&[kind, &ip, &port, &digits], &own[..]].concat()))
+    Server::listening(&mut peer(
+        "answering_service.py",
+        &[&[kind, &ip, &port, &digits], &own[..]].concat(),
+    ))
 }
 
 const SERVICES: [&str; 15] = [
@@ -162,7 +178,9 @@ const SERVICES: [&str; 15] = [
 ];
 
 fn services_that_answer_whatever_comes(runtime: Runtime) {
-    for (protocol, forged) in [("text", b"Ping 1 2.5".to_vec()), ("text", vec![0; 44]), ("stamp", stamp())] {
+    for (protocol, forged) in
+        [("text", b"Ping 1 2.5".to_vec()), ("text", vec![0; 44]), ("stamp", stamp())]
+    {
         // One after the other, and those that were cut are still there.
         let mut ours = Watched::start(runtime, &["--protocol", protocol]);
         let mut others = Vec::new();
@@ -177,13 +195,19 @@ fn services_that_answer_whatever_comes(runtime: Runtime) {
                 let at_once = if reason == "repeated" { 6 } else { 17 };
                 assert!(answered <= at_once, "{protocol}, {kind}: {reason} after {answered}");
             }
-            ours.assert_silent_until(if protocol == "text" { b"Ping 2 2.5".to_vec() } else { stamp() });
+            ours.assert_silent_until(if protocol == "text" {
+                b"Ping 2 2.5".to_vec()
+            } else {
+                stamp()
+            });
         }
     }
 }
 
 fn services_on_low_ports(runtime: Runtime) {
-    for (kind, address) in [("chargen", "127.0.0.19:19"), ("dns", "127.0.0.19:53"), ("echo", "127.0.0.19:7")] {
+    for (kind, address) in
+        [("chargen", "127.0.0.19:19"), ("dns", "127.0.0.19:53"), ("echo", "127.0.0.19:7")]
+    {
         match UdpSocket::bind(address) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 eprintln!("not tested: cannot listen on {address}: {error}");
@@ -216,7 +240,9 @@ fn someone_who_repeats_himself_gets_some_answers(runtime: Runtime) {
         if runtime == Runtime::UdpingHost {
             let (received, answered) = (answers + 4, answers + 1);
             let outcome = server.0.stop();
-            let last = format!("{received} received, {answered} answered, 0 dropped, 3 refused (3 {reason})\n");
+            let last = format!(
+                "{received} received, {answered} answered, 0 dropped, 3 refused (3 {reason})\n"
+            );
             assert!(outcome.stdout.ends_with(&last), "{outcome:?}");
         }
     }
@@ -227,16 +253,28 @@ fn the_first_refusal_is_said_once_with_the_flag_that_lifts_it(runtime: Runtime) 
     let client = client();
     (0..30).for_each(|_| assert_eq!(client.send_to(b"hello", server.address()).unwrap(), 5));
     let log: Vec<_> = (0..60).map(|_| server.0.process.line()).collect();
-    let count = |start: &str, end: &str| log.iter().filter(|line| line.starts_with(start) && line.ends_with(end)).count();
-    assert_eq!((count("sent ", ""), count("refused ", &format!(" ({OVER_RATE})"))), (16, 14), "{log:?}");
+    let count = |start: &str, end: &str| {
+        log.iter().filter(|line| line.starts_with(start) && line.ends_with(end)).count()
+    };
+    assert_eq!(
+        (count("sent ", ""), count("refused ", &format!(" ({OVER_RATE})"))),
+        (16, 14),
+        "{log:?}"
+    );
     let outcome = server.0.stop();
     let (from, said) = (client.local_addr().unwrap(), outcome.only_error());
-    assert!(said.starts_with("server.wasm: not all that comes from ") && said.contains(&from.to_string()), "{said}");
+    assert!(
+        said.starts_with("server.wasm: not all that comes from ")
+            && said.contains(&from.to_string()),
+        "{said}"
+    );
     assert!(said.contains("--echo-all"), "{said}");
 }
 
 fn with_echo_all_everything_is_answered(runtime: Runtime) {
-    for (protocol, payload) in [("text", b"hello".to_vec()), ("text", b"Ping 1 2.5".to_vec()), ("stamp", stamp())] {
+    for (protocol, payload) in
+        [("text", b"hello".to_vec()), ("text", b"Ping 1 2.5".to_vec()), ("stamp", stamp())]
+    {
         let server = Watched::start(runtime, &["--echo-all", "--protocol", protocol]);
         let client = client();
         for _ in 0..100 {
@@ -258,7 +296,8 @@ fn the_same_port_on_both_sides_is_answered(runtime: Runtime) {
     }
 }
 
-/// From the server's own port, as owamp's and other senders of STAMP do, and from DNS's, which is behind many a NAT.
+/// From the server's own port, as owamp's and other senders of STAMP do, and from DNS's, which is
+/// behind many a NAT.
 fn requests_are_answered_at_any_rate_whatever_port_they_come_from(runtime: Runtime) {
     for protocol in ["text", "stamp"] {
         let server = Watched::start(runtime, &["--protocol", protocol]);
@@ -273,7 +312,11 @@ fn requests_are_answered_at_any_rate_whatever_port_they_come_from(runtime: Runti
             };
             client.set_read_timeout(Some(PATIENCE)).unwrap();
             for seq in 0..40 {
-                let request = if protocol == "text" { format!("Ping {seq} 2.5").into_bytes() } else { stamp_numbered(seq) };
+                let request = if protocol == "text" {
+                    format!("Ping {seq} 2.5").into_bytes()
+                } else {
+                    stamp_numbered(seq)
+                };
                 client.send_to(&request, server.address()).unwrap();
                 let mut reply = [0; 64];
                 let length = client.recv(&mut reply).unwrap();
@@ -300,9 +343,12 @@ fn two_reflectors(runtime: Runtime) {
 }
 
 fn a_reflector_and_an_echo(runtime: Runtime) {
-    let (mut reflector, mut echo) = (Watched::start(runtime, &["--protocol", "stamp"]), Watched::start(runtime, &[]));
+    let (mut reflector, mut echo) =
+        (Watched::start(runtime, &["--protocol", "stamp"]), Watched::start(runtime, &[]));
     forge(echo.address(), reflector.address(), stamp());
     assert_eq!(reflector.next_refusal(), ("is a reply".to_owned(), 1));
-    assert!(echo.0.process.line().starts_with("received") && echo.0.process.line().starts_with("sent"));
+    assert!(
+        echo.0.process.line().starts_with("received") && echo.0.process.line().starts_with("sent")
+    );
     echo.assert_silent_until("still there");
 }

@@ -1,7 +1,9 @@
-//! STAMP against those who know it from the RFCs alone: stamp-suite on the other side, in both modes, and tshark as a reader.
+//! STAMP against those who know it from the RFCs alone: stamp-suite on the other side, in both
+//! modes, and tshark as a reader.
 //!
-//! tshark 4.0 knows TWAMP-Test, whose unauthenticated packets STAMP's are but for the SSID (RFC 8762, section 4.6; RFC 8972,
-//! section 3). Authenticated ones it reads as if they were not: whether those are right only stamp-suite tells.
+//! tshark 4.0 knows TWAMP-Test, whose unauthenticated packets STAMP's are but for the SSID (RFC
+//! 8762, section 4.6; RFC 8972, section 3). Authenticated ones it reads as if they were not:
+//! whether those are right only stamp-suite tells.
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,10 @@ use std::{env, thread};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use udping_tests::{CLIENT, PATIENCE, Process, Runtime, SERVER, Server, installed, key_file, run, under_both_runtimes};
+use udping_tests::{
+    CLIENT, PATIENCE, Process, Runtime, SERVER, Server, installed, key_file, run,
+    under_both_runtimes,
+};
 
 under_both_runtimes![
     a_foreign_sender_has_all_of_its_requests_answered,
@@ -64,13 +69,31 @@ fn stamp_suite(program: &Path, key: Option<&str>) -> Command {
 }
 
 /// What stamp-suite reports as a sender of 10 requests, and the lines that it writes before.
-fn foreign_sender(program: &Path, key: Option<&str>, server: &Server, options: &[&str]) -> (Value, Vec<String>) {
+fn foreign_sender(
+    program: &Path,
+    key: Option<&str>,
+    server: &Server,
+    options: &[&str],
+) -> (Value, Vec<String>) {
     let [host, port] = server.host_and_port();
     let mut command = stamp_suite(program, key);
-    command.args(["--remote-addr", &host, "--remote-port", &port, "--count", "10", "--send-delay", "20ms"]);
-    let outcome = run(command.args(["--output-format", "json"]).args(options).env("RUST_LOG", "warn"));
+    command.args([
+        "--remote-addr",
+        &host,
+        "--remote-port",
+        &port,
+        "--count",
+        "10",
+        "--send-delay",
+        "20ms",
+    ]);
+    let outcome =
+        run(command.args(["--output-format", "json"]).args(options).env("RUST_LOG", "warn"));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
-    (serde_json::from_str(&outcome.stdout).unwrap(), outcome.stderr.lines().map(str::to_owned).collect())
+    (
+        serde_json::from_str(&outcome.stdout).unwrap(),
+        outcome.stderr.lines().map(str::to_owned).collect(),
+    )
 }
 
 /// stamp-suite as a reflector.
@@ -80,14 +103,21 @@ fn foreign_reflector(program: &Path, key: Option<&str>, options: &[&str]) -> Ser
     let reflector = stamp_suite(program, key);
     // On standard error it says where it listens.
     let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$@\" 2>&1", "sh"]).arg(reflector.get_program()).args(reflector.get_args());
-    command.args(["--is-reflector", "--local-addr", "127.0.0.1", "--local-port", &port]).args(options);
+    command
+        .args(["-c", "exec \"$@\" 2>&1", "sh"])
+        .arg(reflector.get_program())
+        .args(reflector.get_args());
+    command
+        .args(["--is-reflector", "--local-addr", "127.0.0.1", "--local-port", &port])
+        .args(options);
     Server::listening(command.env("RUST_LOG", "stamp_suite::receiver::nix=info"))
 }
 
 /// The number after `name=` in one of stamp-suite's lines.
 fn number(line: &str, name: &str) -> u64 {
-    let number = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
+    let number = line
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
     number.unwrap_or_else(|| panic!("no {name} in {line}"))
 }
 
@@ -107,15 +137,23 @@ fn a_foreign_sender_has_all_of_its_requests_answered(runtime: Runtime) {
             ),
         ] {
             let server = reflector(runtime, key, ours);
-            let options = ["-R", "--clock-source", theirs, "--ssid", "4660", "--extra-padding", "64"];
+            let options =
+                ["-R", "--clock-source", theirs, "--ssid", "4660", "--extra-padding", "64"];
             let (report, said) = foreign_sender(&program, key, &server, &options);
-            assert_eq!((&report["packets_sent"], &report["packets_received"]), (&json!(10), &json!(10)), "{report}");
+            assert_eq!(
+                (&report["packets_sent"], &report["packets_received"]),
+                (&json!(10), &json!(10)),
+                "{report}"
+            );
             let measurements = &report["measurements"];
-            for fault in ["late", "duplicate", "unknown", "reordered", "additional", "unobserved_requested"] {
+            for fault in
+                ["late", "duplicate", "unknown", "reordered", "additional", "unobserved_requested"]
+            {
                 assert_eq!(measurements[format!("{fault}_replies")], 0, "{fault}: {report}");
             }
             assert_eq!(measurements["independent_sequence_observations"], 0, "{report}");
-            // TLVs come back as they were sent, with the flag of those that nobody has recognised (RFC 8972, section 4).
+            // TLVs come back as they were sent, with the flag of those that nobody has recognised
+            // (RFC 8972, section 4).
             let tlvs = &measurements["tlv_validation"];
             assert!(tlvs["observed_tlvs"].as_u64() >= Some(10), "{tlvs}");
             let flags = json!({
@@ -124,18 +162,25 @@ fn a_foreign_sender_has_all_of_its_requests_answered(runtime: Runtime) {
             assert_eq!(tlvs["flags"], flags, "{tlvs}");
 
             let one_way = &report["owd"];
-            assert_eq!((&one_way["samples"], &one_way["clock_quality"]["last_reflector"]), (&json!(10), &clock));
+            assert_eq!(
+                (&one_way["samples"], &one_way["clock_quality"]["last_reflector"]),
+                (&json!(10), &clock)
+            );
             for delay in ["forward_min_ms", "forward_max_ms", "reverse_min_ms", "reverse_max_ms"] {
                 assert!(
                     (0.0..60_000.0).contains(&one_way[delay].as_f64().unwrap()),
                     "{delay}, by the same clock: {one_way}"
                 );
             }
-            // A line for each reply, and none of complaint, such as of an SSID that has not come back.
+            // A line for each reply, and none of complaint, such as of an SSID that has not come
+            // back.
             assert_eq!(said.len(), 10, "{said:?}");
             for (seq, line) in said.iter().enumerate() {
                 assert_eq!((number(line, "seq"), number(line, "ttl")), (seq as u64, 255));
-                assert!(number(line, "reflector_recv_ts") <= number(line, "reflector_send_ts"), "{line}");
+                assert!(
+                    number(line, "reflector_recv_ts") <= number(line, "reflector_send_ts"),
+                    "{line}"
+                );
             }
         }
     }
@@ -163,9 +208,15 @@ fn a_foreign_sender_without_the_key_gets_no_answer(runtime: Runtime) {
     for theirs in [Some(OTHER), None] {
         let mut server = reflector(runtime, Some(KEY), &["-v"]);
         let (report, _) = foreign_sender(&program, theirs, &server, &["--timeout", "1"]);
-        assert_eq!((&report["packets_sent"], &report["packets_received"]), (&json!(10), &json!(0)), "{report}");
+        assert_eq!(
+            (&report["packets_sent"], &report["packets_received"]),
+            (&json!(10), &json!(0)),
+            "{report}"
+        );
         let said: Vec<_> = (0..20).map(|_| server.process.line()).collect();
-        let refused = said.iter().filter(|line| line.starts_with("refused ") && line.ends_with(" (without a valid tag)"));
+        let refused = said.iter().filter(|line| {
+            line.starts_with("refused ") && line.ends_with(" (without a valid tag)")
+        });
         assert_eq!(refused.count(), 10, "{said:?}");
     }
 }
@@ -177,9 +228,18 @@ fn a_foreign_reflector_answers_every_ping(runtime: Runtime) {
             (&[][..], &["--ssid", "4660"][..]),
             // What pads a ping are TLVs to it (RFC 8972, section 4).
             (&["--stateful-reflector"], &["--stateful", "--size", "200"]),
-            // Its times have another format than ours (RFC 8186), and it says how far they may be wrong: by 5 / 2^12 s.
+            // Its times have another format than ours (RFC 8186), and it says how far they may be
+            // wrong: by 5 / 2^12 s.
             (
-                &["--clock-source", "PTP", "--clock-synchronized", "--error-scale", "20", "--error-multiplier", "5"],
+                &[
+                    "--clock-source",
+                    "PTP",
+                    "--clock-synchronized",
+                    "--error-scale",
+                    "20",
+                    "--error-multiplier",
+                    "5",
+                ],
                 &["--clock-synced"],
             ),
         ] {
@@ -189,15 +249,24 @@ fn a_foreign_reflector_answers_every_ping(runtime: Runtime) {
             assert_eq!(counts, [Some(10), Some(10), Some(0)], "{total}");
             let stamp = &total["stamp"];
             assert!(stamp["processing"]["min_ns"].as_u64() > Some(0), "{total}");
-            assert!(stamp["net_rtt"]["max_ns"].as_u64() < total["rtt"]["max_ns"].as_u64(), "{total}");
-            assert!(stamp["forward_variation"].is_object() && stamp["backward_variation"].is_object(), "{total}");
+            assert!(
+                stamp["net_rtt"]["max_ns"].as_u64() < total["rtt"]["max_ns"].as_u64(),
+                "{total}"
+            );
+            assert!(
+                stamp["forward_variation"].is_object() && stamp["backward_variation"].is_object(),
+                "{total}"
+            );
             let is_stateful = ours.contains(&"--stateful");
             for loss in ["lost_forward", "lost_backward", "lost_unknown"] {
                 assert_eq!(stamp[loss].as_u64(), is_stateful.then_some(0), "{loss}: {total}");
             }
             if ours.contains(&"--clock-synced") {
                 let synced = &stamp["synced"];
-                assert_eq!(synced["reflector"], json!({"error_ns": 1_220_704, "synchronised": true}));
+                assert_eq!(
+                    synced["reflector"],
+                    json!({"error_ns": 1_220_704, "synchronised": true})
+                );
                 assert_eq!(synced["below_zero"], 0, "by the same clock: {synced}");
                 for delay in ["forward_delay", "backward_delay"] {
                     assert!(
@@ -218,10 +287,11 @@ fn a_foreign_reflectors_count_tells_where_pings_were_lost(runtime: Runtime) {
         // What comes too fast for it, it drops and does not count: that is lost on the way there.
         let options = ["--stateful-reflector", "--max-pps", "20", "--reflector-rate-burst", "1"];
         let server = foreign_reflector(&program, key, &options);
-        let total = sent(runtime, key, &server, &["--stateful", "-c", "100", "-i", "5ms", "-W", "500ms"]);
+        let total =
+            sent(runtime, key, &server, &["--stateful", "-c", "100", "-i", "5ms", "-W", "500ms"]);
         let stamp = &total["stamp"];
-        let [forward, backward, unknown] =
-            ["lost_forward", "lost_backward", "lost_unknown"].map(|loss| stamp[loss].as_u64().unwrap());
+        let [forward, backward, unknown] = ["lost_forward", "lost_backward", "lost_unknown"]
+            .map(|loss| stamp[loss].as_u64().unwrap());
         assert!(forward > 0, "{total}");
         assert_eq!((backward, forward + unknown), (0, total["lost"].as_u64().unwrap()), "{total}");
     }
@@ -244,20 +314,26 @@ struct Capture {
 }
 
 impl Capture {
-    /// Begins to read what goes to `port` and comes from there, and returns when it was that it had begun.
+    /// Begins to read what goes to `port` and comes from there, and returns when it was that it had
+    /// begun.
     fn start(tshark: &Path, port: u16) -> (Self, String) {
         let marker = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = marker.local_addr().unwrap();
         let filter = format!("udp port {port} or udp port {}", address.port());
-        let (decoded, patience) = (format!("udp.port=={port},twamp.test"), format!("duration:{}", PATIENCE.as_secs()));
+        let (decoded, patience) =
+            (format!("udp.port=={port},twamp.test"), format!("duration:{}", PATIENCE.as_secs()));
         let mut command = Command::new(tshark);
-        command.args(["-n", "-l", "-i", "lo", "-f", &filter, "-d", &decoded, "-T", "ek", "-a", &patience]);
+        command.args([
+            "-n", "-l", "-i", "lo", "-f", &filter, "-d", &decoded, "-T", "ek", "-a", &patience,
+        ]);
         let mut capture = Self { tshark: Process::start(&mut command), port };
         // It has begun when it has seen something.
         let (seen, waiting) = mpsc::channel::<()>();
         thread::scope(|scope| {
             scope.spawn(move || {
-                while waiting.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
+                while waiting.recv_timeout(Duration::from_millis(20))
+                    == Err(RecvTimeoutError::Timeout)
+                {
                     marker.send_to(b"marker", address).unwrap();
                 }
             });
@@ -283,7 +359,11 @@ impl Capture {
     fn next_stamp(&mut self) -> Value {
         loop {
             let layers = self.next();
-            if layers["udp"]["udp_udp_port"].as_array().unwrap().contains(&json!(self.port.to_string())) {
+            if layers["udp"]["udp_udp_port"]
+                .as_array()
+                .unwrap()
+                .contains(&json!(self.port.to_string()))
+            {
                 assert!(!layers.to_string().contains("_ws_"), "malformed, or of note: {layers}");
                 return layers;
             }
@@ -298,7 +378,9 @@ fn frame_time(layers: &Value) -> &str {
 
 /// A field of TWAMP-Test.
 fn field<'a>(layers: &'a Value, name: &str) -> &'a str {
-    layers["twamp_test"][format!("twamp_test_twamp_test_{name}")].as_str().unwrap_or_else(|| panic!("no {name}: {layers}"))
+    layers["twamp_test"][format!("twamp_test_twamp_test_{name}")]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name}: {layers}"))
 }
 
 #[test]
@@ -306,12 +388,15 @@ fn tshark_reads_every_field_of_requests_and_replies() {
     let Some(tshark) = foreign("tshark") else { return };
     let opened = run(Command::new(&tshark).args(["-i", "lo", "--list-data-link-types"]));
     if !opened.status.success() {
-        eprintln!("not tested: tshark may not read what the loopback interface carries: {}", opened.stderr);
+        eprintln!(
+            "not tested: tshark may not read what the loopback interface carries: {}",
+            opened.stderr
+        );
         assert!(env::var_os("UDPING_ALL_PEERS").is_none(), "CI runs as root");
         return;
     }
-    // Not under udping-host: it hands replies over several at a time, to be cut (UDP_SEGMENT), and from the loopback interface
-    // they are read uncut.
+    // Not under udping-host: it hands replies over several at a time, to be cut (UDP_SEGMENT), and
+    // from the loopback interface they are read uncut.
     let runtime = Runtime::Wasmtime;
     if !runtime.is_there() {
         return;
@@ -341,9 +426,17 @@ fn tshark_reads_every_field_of_requests_and_replies() {
                 ("sender_ttl", 0, 255),
             ] {
                 let expected = (in_request.to_string(), in_reply.to_string());
-                assert_eq!((field(request, name).to_owned(), field(reply, name).to_owned()), expected, "{name} of {seq}");
+                assert_eq!(
+                    (field(request, name).to_owned(), field(reply, name).to_owned()),
+                    expected,
+                    "{name} of {seq}"
+                );
             }
-            assert!([request, reply].iter().all(|packet| field(packet, "padding").chars().all(|c| "0:".contains(c))));
+            assert!(
+                [request, reply]
+                    .iter()
+                    .all(|packet| field(packet, "padding").chars().all(|c| "0:".contains(c)))
+            );
             assert_eq!(field(reply, "sender_timestamp"), field(request, "timestamp"));
             // As RFC 3339 has them, in UTC and with nine digits: what sorts is in order.
             let times = [

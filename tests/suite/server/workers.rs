@@ -31,7 +31,8 @@ fn flows_are_split_among_workers_and_none_is_lost() {
     }
     let outcome = server.stop();
     assert_eq!(outcome.code(), 0, "{outcome:?}");
-    let counts = outcome.stdout.lines().map(|line| line.split(' ').next().unwrap().parse::<u32>().unwrap());
+    let counts =
+        outcome.stdout.lines().map(|line| line.split(' ').next().unwrap().parse::<u32>().unwrap());
     let counts: Vec<_> = counts.collect();
     // That one worker gets all of 64 flows by chance: once in 2^63.
     assert_eq!((counts.len(), counts.iter().sum::<u32>()), (2, 64), "{outcome:?}");
@@ -42,7 +43,8 @@ fn flows_are_split_among_workers_and_none_is_lost() {
 fn a_rate_is_the_runs_however_many_workers_there_are() {
     let port = free_port().to_string();
     let flags = ["--workers", "4", "--limit-receive", "50"];
-    let mut server = Server::listening(udping_host().args(flags).args(["server", &port, "--bind", "127.0.0.1"]));
+    let mut server =
+        Server::listening(udping_host().args(flags).args(["server", &port, "--bind", "127.0.0.1"]));
     (1..4).for_each(|_| drop(server.process.line()));
     let start = Instant::now();
     for number in 0_u32..400 {
@@ -52,8 +54,10 @@ fn a_rate_is_the_runs_however_many_workers_there_are() {
     }
     std::thread::sleep(Duration::from_millis(200));
     let outcome = server.stop();
-    let counts = outcome.stdout.lines().map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap());
-    let (received, most) = (counts.sum::<u64>(), 50 + 50 * (start.elapsed().as_millis() as u64 + 20) / 1_000);
+    let counts =
+        outcome.stdout.lines().map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap());
+    let (received, most) =
+        (counts.sum::<u64>(), 50 + 50 * (start.elapsed().as_millis() as u64 + 20) / 1_000);
     assert!((50..=most).contains(&received), "{received} of at most {most}: {outcome:?}");
 }
 
@@ -77,7 +81,8 @@ fn what_is_written_in_total_is_the_runs_however_often_it_is_started_anew() {
 fn workers_refuse_a_port_that_is_not_theirs() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let outcome = run(udping_host().args(["--workers", "2", "server", &port, "--bind", "127.0.0.1"]));
+    let outcome =
+        run(udping_host().args(["--workers", "2", "server", &port, "--bind", "127.0.0.1"]));
     assert_eq!(outcome.code(), 2, "{outcome:?}");
     assert!(outcome.stderr.contains("another program uses that address and port"), "{outcome:?}");
 }
@@ -117,7 +122,8 @@ fn a_run_can_be_tuned_before_and_after_the_word_run() {
         &["run", "--batch", "1", "server"],
         &["--batch", "1024", "run", "--no-offload", "--workers", "1", "server"],
     ] {
-        let server = Server::listening(udping_host().args(arguments).args(["0", "--bind", "127.0.0.1"]));
+        let server =
+            Server::listening(udping_host().args(arguments).args(["0", "--bind", "127.0.0.1"]));
         (0..10).for_each(|_| echoes(server.addresses[0]));
         let outcome = server.stop();
         assert!(outcome.stdout.starts_with("10 received, 10 answered"), "{outcome:?}");

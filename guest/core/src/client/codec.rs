@@ -24,7 +24,8 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The number of the first ping: 1 in text, as in the classic lab, and 0 in STAMP (RFC 8762, section 4.2.1).
+    /// The number of the first ping: 1 in text, as in the classic lab, and 0 in STAMP (RFC 8762,
+    /// section 4.2.1).
     pub const fn first(self) -> Seq {
         match self {
             Self::Text => Seq(1),
@@ -38,7 +39,8 @@ impl Protocol {
 pub struct Codec {
     /// In which language.
     pub protocol: Protocol,
-    /// Bytes in a datagram, tag and all: what a protocol writes is padded up to it, and what is longer is sent as it is.
+    /// Bytes in a datagram, tag and all: what a protocol writes is padded up to it, and what is
+    /// longer is sent as it is.
     pub size: usize,
     /// What pings are tagged with, the first of them; replies must be tagged with one of them.
     pub keys: Option<Keys>,
@@ -81,14 +83,18 @@ impl Codec {
         match self.protocol {
             Protocol::Text => {
                 let text = match &self.keys {
-                    Some(keys) => keys.iter().find_map(|key| key.open(Direction::Reply, datagram))?,
+                    Some(keys) => {
+                        keys.iter().find_map(|key| key.open(Direction::Reply, datagram))?
+                    }
                     None => datagram,
                 };
                 Some(Answer { seq: Ping::decode(text).ok()?.seq, content: Content::Text(text) })
             }
             Protocol::Stamp { .. } => {
                 let reply = match &self.keys {
-                    Some(keys) => keys.iter().find_map(|key| Reply::decode(datagram, Some(key)).ok())?,
+                    Some(keys) => {
+                        keys.iter().find_map(|key| Reply::decode(datagram, Some(key)).ok())?
+                    }
                     None => Reply::decode(datagram, None).ok()?,
                 };
                 Some(Answer { seq: reply.sender_seq, content: Content::Stamp(reply) })
@@ -96,11 +102,13 @@ impl Codec {
         }
     }
 
-    /// What a reflector says of the ping that was sent at `sent`, in `answer`, which arrived at `arrived`, if it is one that
-    /// says anything; `None` where the answer holds what was not sent. `scratch` is used to compare.
+    /// What a reflector says of the ping that was sent at `sent`, in `answer`, which arrived at
+    /// `arrived`, if it is one that says anything; `None` where the answer holds what was not sent.
+    /// `scratch` is used to compare.
     ///
-    /// A text must be what was sent to the letter, or that upper-cased, as the classic lab's server answers. A reply of STAMP
-    /// must repeat the request's number, T1 and error estimate (RFC 8762, section 4.3.1), and its session.
+    /// A text must be what was sent to the letter, or that upper-cased, as the classic lab's server
+    /// answers. A reply of STAMP must repeat the request's number, T1 and error estimate (RFC 8762,
+    /// section 4.3.1), and its session.
     pub fn check(
         &self,
         answer: &Answer<'_>,
@@ -116,7 +124,8 @@ impl Codec {
             (Content::Stamp(reply), Protocol::Stamp { ssid, error }) => {
                 let same = reply.sender_sent == Timestamp::ntp(sent) && reply.sender_error == error;
                 // A reflector that knows no SSID leaves zeros there (RFC 8972, section 3).
-                (same && [ssid, 0].contains(&reply.ssid)).then(|| Some(reflected(&reply, sent, arrived)))
+                (same && [ssid, 0].contains(&reply.ssid))
+                    .then(|| Some(reflected(&reply, sent, arrived)))
             }
             (Content::Stamp(_), Protocol::Text) => None,
         }
@@ -165,7 +174,10 @@ mod tests {
 
     /// The reflector's clock is an hour ahead: T2 is 500 ns after T1 by that, T3 another 300 later.
     fn reply(ssid: u16) -> Reply {
-        let later = |nanos| UnixTime { seconds: SENT.seconds + 3_600, nanoseconds: SENT.nanoseconds + nanos };
+        let later = |nanos| UnixTime {
+            seconds: SENT.seconds + 3_600,
+            nanoseconds: SENT.nanoseconds + nanos,
+        };
         Reply {
             seq: Seq(4),
             sent: Timestamp::ntp(later(800)),
@@ -199,7 +211,11 @@ mod tests {
             error: error(),
         };
         assert_eq!(checked(&codec(9), &reply(9)), Some(Some(expected)));
-        assert_eq!(checked(&codec(9), &reply(0)), Some(Some(expected)), "a reflector that knows no SSID");
+        assert_eq!(
+            checked(&codec(9), &reply(0)),
+            Some(Some(expected)),
+            "a reflector that knows no SSID"
+        );
     }
 
     #[test]
@@ -216,11 +232,9 @@ mod tests {
         let text = Codec { protocol: Protocol::Text, ..codec(0) };
         let mut datagram = Vec::new();
         text.encode(Seq(1), SENT, &mut datagram);
-        assert!(
-            codec(0)
-                .read(&datagram)
-                .is_none_or(|answer| { codec(0).check(&answer, SENT, ARRIVED, &mut Vec::new()).is_none() })
-        );
+        assert!(codec(0).read(&datagram).is_none_or(|answer| {
+            codec(0).check(&answer, SENT, ARRIVED, &mut Vec::new()).is_none()
+        }));
         codec(0).encode(Seq(1), SENT, &mut datagram);
         assert!(text.read(&datagram).is_none());
     }

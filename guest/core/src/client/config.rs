@@ -37,8 +37,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Ten pings to each of `targets`, one a second, in text of 32 bytes, each awaited for two seconds: what the command does
-    /// without options.
+    /// Ten pings to each of `targets`, one a second, in text of 32 bytes, each awaited for two
+    /// seconds: what the command does without options.
     pub fn new(targets: Vec<SocketAddr>) -> Self {
         let codec = Codec { protocol: Protocol::Text, size: 32, keys: None };
         Self {

@@ -13,7 +13,8 @@ use crate::time::Instant;
 pub enum Event {
     /// The socket accepted a ping.
     Sent(FlowId, Seq),
-    /// The first reply to a ping, within the timeout; or, by `kind`, one that does not count as such.
+    /// The first reply to a ping, within the timeout; or, by `kind`, one that does not count as
+    /// such.
     Reply {
         /// Whose.
         flow: FlowId,
@@ -34,8 +35,8 @@ pub enum Event {
     Lost(FlowId, Seq, Times),
     /// The socket did not accept the datagram.
     NotSent(FlowId, Seq, Times, String),
-    /// The network reported an error that belongs to no ping in particular, such as an ICMP port unreachable; and to whose pings
-    /// it belongs, where that is known.
+    /// The network reported an error that belongs to no ping in particular, such as an ICMP port
+    /// unreachable; and to whose pings it belongs, where that is known.
     NetworkError(Option<FlowId>, String),
     /// Pings to a target go to another address from now on.
     AddressChanged {
@@ -46,7 +47,8 @@ pub enum Event {
         /// Where they go.
         to: SocketAddr,
     },
-    /// A datagram from another address, with content that was not sent, or without the tag that it should have.
+    /// A datagram from another address, with content that was not sent, or without the tag that it
+    /// should have.
     Foreign {
         /// Who sent it.
         from: SocketAddr,

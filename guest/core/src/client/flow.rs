@@ -55,7 +55,12 @@ pub struct Flow {
 
 impl Flow {
     /// Pings to `peer`, of which none was sent yet.
-    pub fn new(peer: SocketAddr, sent_pings: SentPings, delays: Delays, measured: Measured) -> Self {
+    pub fn new(
+        peer: SocketAddr,
+        sent_pings: SentPings,
+        delays: Delays,
+        measured: Measured,
+    ) -> Self {
         Self {
             peer,
             before: None,
@@ -82,7 +87,8 @@ impl Flow {
         self.peer
     }
 
-    /// Pings go to `peer` from `now` on. Gives the address whose replies do not count any more, where there is one.
+    /// Pings go to `peer` from `now` on. Gives the address whose replies do not count any more,
+    /// where there is one.
     pub fn readdress(&mut self, peer: SocketAddr, now: Instant) -> Option<SocketAddr> {
         let forgotten = self.before.replace((self.peer, now)).map(|(before, _)| before);
         self.peer = peer;
@@ -114,7 +120,8 @@ impl Flow {
         self.sent_pings.enter(scheduled, now, wall)
     }
 
-    /// Ping `seq`, the newest, was sent at `now` and not when it was entered, with `bytes` bytes. Gives when it was due.
+    /// Ping `seq`, the newest, was sent at `now` and not when it was entered, with `bytes` bytes.
+    /// Gives when it was due.
     pub fn departed(&mut self, seq: Seq, now: Instant, bytes: usize) -> Option<Instant> {
         let sent = self.sent_pings.get_mut(seq)?;
         sent.at = now;
@@ -144,8 +151,8 @@ impl Flow {
         true
     }
 
-    /// A reply of `bytes` bytes to ping `seq` came after `rtt`; `None` where that was never sent. What is recorded of one that
-    /// is received goes to `total`, too.
+    /// A reply of `bytes` bytes to ping `seq` came after `rtt`; `None` where that was never sent.
+    /// What is recorded of one that is received goes to `total`, too.
     pub fn reply(
         &mut self,
         seq: Seq,
@@ -163,8 +170,13 @@ impl Flow {
         if kind == ReplyKind::Duplicate {
             sent.duplicates = sent.duplicates.saturating_add(1);
             self.duplicates += 1;
-            let (first, further) = (sent.reflected.map(|first| first.counter), reflected.map(|further| further.counter));
-            if let (Some(directions), Some(counter)) = (&mut self.directions, further.filter(|_| first != further)) {
+            let (first, further) = (
+                sent.reflected.map(|first| first.counter),
+                reflected.map(|further| further.counter),
+            );
+            if let (Some(directions), Some(counter)) =
+                (&mut self.directions, further.filter(|_| first != further))
+            {
                 directions.duplicated(counter);
             }
             return Some(kind);
@@ -181,7 +193,8 @@ impl Flow {
         let sent = *sent;
         self.awaited -= 1;
         self.jitter.record(rtt);
-        let received = |seq| self.sent_pings.get(seq).copied().filter(|other| other.fate == Fate::Received);
+        let received =
+            |seq| self.sent_pings.get(seq).copied().filter(|other| other.fate == Fate::Received);
         let neighbours = [received(seq.previous()), received(seq.next())];
         for delays in [Some(&mut self.delays), total].into_iter().flatten() {
             delays.record(&sent, neighbours);
@@ -194,7 +207,8 @@ impl Flow {
         self.foreign += 1;
     }
 
-    /// Forgets the oldest ping, if that is settled and not needed any more: nothing more will become of it.
+    /// Forgets the oldest ping, if that is settled and not needed any more: nothing more will
+    /// become of it.
     pub fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
         let settled = self.sent_pings.forget_oldest();
         self.settle(settled)
@@ -216,7 +230,8 @@ impl Flow {
         settled
     }
 
-    /// What came of the pings until `now`. Of those that were lost on one way alone, only those that are settled.
+    /// What came of the pings until `now`. Of those that were lost on one way alone, only those
+    /// that are settled.
     pub fn summary(&self, now: Instant) -> Summary {
         let mut losses = self.losses.clone();
         self.sent_pings.iter().for_each(|sent| losses.record(sent.at, sent.fate));

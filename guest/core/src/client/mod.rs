@@ -1,5 +1,6 @@
-//! What the client decides: when to send which ping where, what a datagram that arrives means, and when it is over. It knows nothing
-//! of bytes but through its codec, and nothing of how a run is printed.
+//! What the client decides: when to send which ping where, what a datagram that arrives means, and
+//! when it is over. It knows nothing of bytes but through its codec, and nothing of how a run is
+//! printed.
 
 pub(crate) mod codec;
 pub(crate) mod config;

@@ -1,4 +1,5 @@
-//! The client: what to send when and where, what each datagram that arrives means, and when it is over.
+//! The client: what to send when and where, what each datagram that arrives means, and when it is
+//! over.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -17,14 +18,15 @@ use crate::stats::outcome::Fate;
 use crate::time::{Instant, UnixTime};
 use crate::wire::auth::Keys;
 
-/// How many settled pings are remembered, by all flows together, so that a late reply or a duplicate is told from a foreign
-/// datagram.
+/// How many settled pings are remembered, by all flows together, so that a late reply or a
+/// duplicate is told from a foreign datagram.
 const HISTORY: usize = 65_536;
 
 /// The fewest that each flow remembers.
 const LEAST_HISTORY: usize = 4;
 
-/// Up to so many flows each have percentiles of their own. They take up to 1 MiB a flow; and nobody reads more.
+/// Up to so many flows each have percentiles of their own. They take up to 1 MiB a flow; and nobody
+/// reads more.
 const FLOWS_WITH_PERCENTILES: usize = 16;
 
 /// A datagram that is due.
@@ -72,9 +74,10 @@ pub struct Results {
 
 /// One run.
 ///
-/// The caller's loop: [`Self::handle_timeout`], [`Self::poll_transmit`] until `None`, feed what arrived to
-/// [`Self::handle_input`], take [`Self::poll_event`] until `None`, and wait until [`Self::poll_timeout`] or until a datagram
-/// comes; as long as [`Self::is_over`] says no. Then [`Self::finish`].
+/// The caller's loop: [`Self::handle_timeout`], [`Self::poll_transmit`] until `None`, feed what
+/// arrived to [`Self::handle_input`], take [`Self::poll_event`] until `None`, and wait until
+/// [`Self::poll_timeout`] or until a datagram comes; as long as [`Self::is_over`] says no. Then
+/// [`Self::finish`].
 #[derive(Debug)]
 pub struct Pinger {
     config: Config,
@@ -82,7 +85,8 @@ pub struct Pinger {
     schedule: Schedule,
     flows: Vec<Flow>,
     by_address: HashMap<(usize, SocketAddr), FlowId, foldhash::fast::RandomState>,
-    /// Pings in the order in which they were sent, and so in which they time out, from the oldest that is awaited.
+    /// Pings in the order in which they were sent, and so in which they time out, from the oldest
+    /// that is awaited.
     expiries: VecDeque<(FlowId, Seq)>,
     /// What is left of a burst: whose, when it was due, and how many.
     burst: Option<(FlowId, Instant, u32)>,
@@ -110,7 +114,11 @@ impl Pinger {
     pub fn new(config: Config, start: Instant) -> Self {
         let (targets, ports) = (config.targets.len(), config.source_ports.get());
         let count = targets * ports;
-        let kind = if count <= FLOWS_WITH_PERCENTILES { Distribution::with_percentiles } else { Distribution::of_moments };
+        let kind = if count <= FLOWS_WITH_PERCENTILES {
+            Distribution::with_percentiles
+        } else {
+            Distribution::of_moments
+        };
         let history = (HISTORY / count.max(1)).max(LEAST_HISTORY);
         let flow = |index: usize| {
             let sent_pings = SentPings::new(config.first, history);
@@ -118,7 +126,8 @@ impl Pinger {
             Flow::new(peer, sent_pings, Delays::new(config.measured, kind), config.measured)
         };
         let flows: Vec<_> = (0..count).map(flow).collect();
-        let address = |(index, flow): (usize, &Flow)| ((index / targets, flow.peer()), FlowId(index));
+        let address =
+            |(index, flow): (usize, &Flow)| ((index / targets, flow.peer()), FlowId(index));
         Self {
             schedule: Schedule::new(start, config.interval, targets.max(1) as u64, config.pace),
             start,
@@ -131,7 +140,8 @@ impl Pinger {
             first_send: None,
             latest: start,
             finished: 0,
-            total: (count > 1).then(|| Delays::new(config.measured, Distribution::with_percentiles)),
+            total: (count > 1)
+                .then(|| Delays::new(config.measured, Distribution::with_percentiles)),
             strangers: 0,
             timer_error: Distribution::with_percentiles(),
             send_call: Distribution::with_percentiles(),
@@ -155,7 +165,8 @@ impl Pinger {
 
     /// The datagram that is due at `now`, if one is; `wall` is the time it carries.
     ///
-    /// It counts as sent at `now`, unless [`Self::departed`] says when, or [`Self::not_sent`] takes it back.
+    /// It counts as sent at `now`, unless [`Self::departed`] says when, or [`Self::not_sent`] takes
+    /// it back.
     pub fn poll_transmit(&mut self, now: Instant, wall: UnixTime) -> Option<Transmit<'_>> {
         let (id, due) = self.due(now)?;
         self.attempts += 1;
@@ -192,7 +203,8 @@ impl Pinger {
 
     /// How many pings a flow sends: its share of those to its target.
     fn quota(&self, flow: FlowId) -> u64 {
-        let (ports, port) = (self.config.source_ports.get() as u64, self.target_and_port(flow).1 as u64);
+        let (ports, port) =
+            (self.config.source_ports.get() as u64, self.target_and_port(flow).1 as u64);
         let burst = u64::from(self.config.burst.get());
         self.config.count.map_or(u64::MAX, |count| {
             // Whole bursts from port to port, and what is left from the next.
@@ -201,10 +213,13 @@ impl Pinger {
         })
     }
 
-    /// Ping `seq` left by a call that began at `before`, from which its RTT is counted, and ended at `after`.
+    /// Ping `seq` left by a call that began at `before`, from which its RTT is counted, and ended
+    /// at `after`.
     pub fn departed(&mut self, flow: FlowId, seq: Seq, before: Instant, after: Instant) {
         self.first_send.get_or_insert(before);
-        let Some(scheduled) = self.flows[flow.0].departed(seq, before, self.datagram.len()) else { return };
+        let Some(scheduled) = self.flows[flow.0].departed(seq, before, self.datagram.len()) else {
+            return;
+        };
         self.timer_error.record(before.since(scheduled));
         self.send_call.record(after.since(before));
         self.tell(before, Event::Sent(flow, seq));
@@ -219,13 +234,15 @@ impl Pinger {
         }
     }
 
-    /// The network reported an error at `now` that belongs to no ping in particular, but to those of `flow`, where that is known.
+    /// The network reported an error at `now` that belongs to no ping in particular, but to those
+    /// of `flow`, where that is known.
     pub fn network_error(&mut self, now: Instant, flow: Option<FlowId>, reason: String) {
         self.tell(now, Event::NetworkError(flow, reason));
     }
 
-    /// Pings to `target`, the index of its address, go to `to` from `now` on; replies to earlier ones count from where those
-    /// went. Whether that is so: not where another target has that address.
+    /// Pings to `target`, the index of its address, go to `to` from `now` on; replies to earlier
+    /// ones count from where those went. Whether that is so: not where another target has that
+    /// address.
     pub fn readdress(&mut self, target: usize, to: SocketAddr, now: Instant) -> bool {
         if self.config.targets.contains(&to) {
             return false;
@@ -247,8 +264,8 @@ impl Pinger {
         self.by_address.get(&(source_port, peer)).copied()
     }
 
-    /// From now on, pings are tagged with the first of `keys`, and replies count that are tagged with one of them; where there
-    /// was a key before.
+    /// From now on, pings are tagged with the first of `keys`, and replies count that are tagged
+    /// with one of them; where there was a key before.
     pub fn set_keys(&mut self, keys: Keys) {
         if let Some(before) = &mut self.config.codec.keys {
             *before = keys;
@@ -269,8 +286,13 @@ impl Pinger {
         }
     }
 
-    /// `None` where the datagram came from elsewhere than the ping went, or holds what was not sent.
-    fn settle_reply(&mut self, Arrival { now, wall, source_port, from }: Arrival, datagram: &[u8]) -> Option<()> {
+    /// `None` where the datagram came from elsewhere than the ping went, or holds what was not
+    /// sent.
+    fn settle_reply(
+        &mut self,
+        Arrival { now, wall, source_port, from }: Arrival,
+        datagram: &[u8],
+    ) -> Option<()> {
         let id = *self.by_address.get(&(source_port, from))?;
         let flow = &mut self.flows[id.0];
         let answer = self.config.codec.read(datagram)?;
@@ -286,11 +308,14 @@ impl Pinger {
         Some(())
     }
 
-    /// Declares lost whatever has timed out at `now`, and the run over when its deadline has passed.
+    /// Declares lost whatever has timed out at `now`, and the run over when its deadline has
+    /// passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.latest = self.latest.max(now);
         while let Some((flow, seq)) = self.next_awaited() {
-            let Some(expiry) = self.expiry(flow, seq).filter(|expiry| *expiry <= now) else { break };
+            let Some(expiry) = self.expiry(flow, seq).filter(|expiry| *expiry <= now) else {
+                break;
+            };
             self.expiries.pop_front();
             let times = self.flows[flow.0].get(seq).map(Times::from);
             if let (true, Some(times)) = (self.flows[flow.0].timed_out(seq), times) {
@@ -302,7 +327,8 @@ impl Pinger {
         }
     }
 
-    /// When [`Self::poll_transmit`] or [`Self::handle_timeout`] next has something to do; `None` where it never will.
+    /// When [`Self::poll_transmit`] or [`Self::handle_timeout`] next has something to do; `None`
+    /// where it never will.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         let send = (!self.has_sent_all()).then(|| self.schedule.next());
         let expiry = self.next_awaited().and_then(|(flow, seq)| self.expiry(flow, seq));
@@ -315,12 +341,14 @@ impl Pinger {
         (!self.has_sent_all()).then(|| self.schedule.next())
     }
 
-    /// When the ping after that one is to be sent, as far as can be told: for a timer that is made ahead.
+    /// When the ping after that one is to be sent, as far as can be told: for a timer that is made
+    /// ahead.
     pub fn send_after_next(&self) -> Option<Instant> {
         self.next_send().and_then(|_| self.schedule.after_next())
     }
 
-    /// The oldest ping that is awaited. Those before it that were answered are passed over for good.
+    /// The oldest ping that is awaited. Those before it that were answered are passed over for
+    /// good.
     fn next_awaited(&mut self) -> Option<(FlowId, Seq)> {
         while let Some(&(flow, seq)) = self.expiries.front() {
             if self.flows[flow.0].get(seq).is_some_and(|sent| sent.fate == Fate::Awaited) {
@@ -351,15 +379,19 @@ impl Pinger {
         self.stopped || (self.has_sent_all() && self.next_awaited().is_none())
     }
 
-    /// Settles the next flow at `now`, when the run is over: the last events follow. To be called, and its events taken, until
-    /// it says that there was none left: then [`Self::results`] are final.
+    /// Settles the next flow at `now`, when the run is over: the last events follow. To be called,
+    /// and its events taken, until it says that there was none left: then [`Self::results`] are
+    /// final.
     pub fn finish(&mut self, now: Instant) -> bool {
         if self.finished == 0 {
             self.latest = self.latest.max(now);
         }
         let Some(flow) = self.flows.get_mut(self.finished) else { return false };
         while let Some((seq, sent)) = flow.take_oldest() {
-            self.events.push_back(Happened { at: now, event: Event::Settled(FlowId(self.finished), seq, sent) });
+            self.events.push_back(Happened {
+                at: now,
+                event: Event::Settled(FlowId(self.finished), seq, sent),
+            });
         }
         self.finished += 1;
         true
@@ -393,7 +425,10 @@ impl Pinger {
     }
 
     fn has_sent_all(&self) -> bool {
-        let all = self.config.count.map(|count| count.get().saturating_mul(self.config.targets.len() as u64));
+        let all = self
+            .config
+            .count
+            .map(|count| count.get().saturating_mul(self.config.targets.len() as u64));
         self.stopped || self.flows.is_empty() || all.is_some_and(|all| self.attempts >= all)
     }
 }

@@ -41,7 +41,9 @@ const ONLY: FlowId = FlowId(0);
 /// A pinger that has sent all its pings on the grid, and the datagrams it sent.
 fn after_sending(count: u64) -> (Pinger, Vec<Vec<u8>>) {
     let mut pinger = Pinger::new(config(count), at(0));
-    let sent = (0..count).map(|i| pinger.poll_transmit(at(i * 100), wall(i)).unwrap().datagram.to_vec()).collect();
+    let sent = (0..count)
+        .map(|i| pinger.poll_transmit(at(i * 100), wall(i)).unwrap().datagram.to_vec())
+        .collect();
     (pinger, sent)
 }
 
@@ -80,7 +82,10 @@ fn pings_are_numbered_from_one_and_sent_on_the_grid_whether_or_not_replies_come(
     let mut pinger = Pinger::new(config(2), at(0));
     assert_eq!(pinger.poll_timeout(), Some(at(0)));
     let departure = pinger.poll_transmit(at(0), wall(3)).unwrap();
-    assert_eq!((departure.flow, departure.seq, departure.to, departure.source_port), (ONLY, Seq(1), peer(), 0));
+    assert_eq!(
+        (departure.flow, departure.seq, departure.to, departure.source_port),
+        (ONLY, Seq(1), peer(), 0)
+    );
     assert_eq!(departure.datagram, &b"Ping 1 1700000000.000003000\t\t\t\t\t"[..]);
     assert_eq!(pinger.poll_transmit(at(99), wall(0)), None);
     assert_eq!(pinger.poll_timeout(), Some(at(100)));
@@ -95,7 +100,10 @@ fn the_run_is_over_as_soon_as_every_ping_is_answered() {
     assert!(!pinger.is_over());
     pinger.handle_input(arrival(120, peer()), &sent[0]);
     assert!(pinger.is_over());
-    assert_eq!(events(&mut pinger), [reply(2, 10, ReplyKind::InTime), reply(1, 120, ReplyKind::InTime)]);
+    assert_eq!(
+        events(&mut pinger),
+        [reply(2, 10, ReplyKind::InTime), reply(1, 120, ReplyKind::InTime)]
+    );
 }
 
 #[test]
@@ -126,7 +134,15 @@ fn a_reply_at_the_timeout_counts_and_a_nanosecond_later_is_late() {
         let now = Instant::from_nanos(nanos);
         pinger.handle_input(Arrival { now, ..arrival(0, peer()) }, &sent[0]);
         let rtt = Duration::from_nanos(nanos);
-        let answer = Event::Reply { flow: ONLY, seq: Seq(1), from: peer(), bytes: 32, times: times(1), rtt, kind };
+        let answer = Event::Reply {
+            flow: ONLY,
+            seq: Seq(1),
+            from: peer(),
+            bytes: 32,
+            times: times(1),
+            rtt,
+            kind,
+        };
         assert_eq!(events(&mut pinger).last(), Some(&answer));
     }
 }
@@ -174,7 +190,8 @@ fn a_stopped_run_is_over_and_says_what_was_still_awaited() {
 
 #[test]
 fn a_run_ends_at_its_deadline_whatever_is_awaited() {
-    let mut pinger = Pinger::new(Config { deadline: Some(Duration::from_millis(150)), ..config(10) }, at(0));
+    let mut pinger =
+        Pinger::new(Config { deadline: Some(Duration::from_millis(150)), ..config(10) }, at(0));
     for ms in [0, 100] {
         assert!(pinger.poll_transmit(at(ms), wall(0)).is_some());
     }
@@ -199,10 +216,12 @@ fn without_a_count_a_run_goes_on() {
 }
 
 #[test]
-fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_from_the_schedule() {
+fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_from_the_schedule()
+{
     let mut pinger = Pinger::new(config(2), at(0));
     let micros = |us: u64| Instant::from_nanos(us * 1_000);
-    // Due at 0: the timer was 30 us late, its text took 5, the call 12. Due at 100 ms: 10 us late, the call took 8.
+    // Due at 0: the timer was 30 us late, its text took 5, the call 12. Due at 100 ms: 10 us late,
+    // the call took 8.
     for (late, before, after) in [(30, 35, 47), (100_010, 100_010, 100_018)] {
         let departure = pinger.poll_transmit(micros(late), wall(0)).unwrap();
         let (seq, datagram) = (departure.seq, departure.datagram.to_vec());
@@ -210,7 +229,8 @@ fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_
         pinger.handle_input(Arrival { now: micros(before + 200), ..arrival(0, peer()) }, &datagram);
     }
     let results = pinger.results();
-    let micros = |span: Option<Spread>| span.map(|span| (span.min.as_micros(), span.max.as_micros()));
+    let micros =
+        |span: Option<Spread>| span.map(|span| (span.min.as_micros(), span.max.as_micros()));
     assert_eq!(micros(results.punctuality.timer_error), Some((10, 35)));
     assert_eq!(micros(results.punctuality.send_call), Some((8, 12)));
     assert_eq!(micros(results.total.rtt), Some((200, 200)));
@@ -220,7 +240,10 @@ fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_
 #[test]
 fn a_burst_goes_out_back_to_back_and_the_last_one_is_what_is_left() {
     let mut pinger = Pinger::new(Config { burst: NonZeroU32::new(3).unwrap(), ..config(7) }, at(0));
-    let mut sent_at = |ms| std::iter::from_fn(|| pinger.poll_transmit(at(ms), wall(0)).map(|d| d.seq.0)).collect::<Vec<_>>();
+    let mut sent_at = |ms| {
+        std::iter::from_fn(|| pinger.poll_transmit(at(ms), wall(0)).map(|d| d.seq.0))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(sent_at(0), [1, 2, 3]);
     assert_eq!(sent_at(99), []);
     assert_eq!(sent_at(100), [4, 5, 6]);
@@ -234,7 +257,10 @@ fn three() -> Vec<SocketAddr> {
 
 #[test]
 fn targets_take_turns_within_the_interval_and_each_has_its_own_numbers() {
-    let mut pinger = Pinger::new(Config { targets: three(), interval: Duration::from_millis(90), ..config(2) }, at(0));
+    let mut pinger = Pinger::new(
+        Config { targets: three(), interval: Duration::from_millis(90), ..config(2) },
+        at(0),
+    );
     let mut sent = Vec::new();
     for ms in (0..180).step_by(30) {
         let departure = pinger.poll_transmit(at(ms), wall(ms)).unwrap();
@@ -251,7 +277,11 @@ fn targets_take_turns_within_the_interval_and_each_has_its_own_numbers() {
     assert_eq!(results.flows.iter().map(mean).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!((mean(&results.total), results.total.received, results.total.reordered), (3, 6, 0));
     assert_eq!(results.total.jitter, None, "there is none over several flows");
-    assert_eq!(results.total.ipdv.map(|ipdv| ipdv.max), Some(Duration::ZERO), "pings of different targets are not adjacent");
+    assert_eq!(
+        results.total.ipdv.map(|ipdv| ipdv.max),
+        Some(Duration::ZERO),
+        "pings of different targets are not adjacent"
+    );
 }
 
 fn departure_delay(to: SocketAddr) -> u64 {
@@ -260,10 +290,14 @@ fn departure_delay(to: SocketAddr) -> u64 {
 
 #[test]
 fn a_target_that_is_silent_or_unreachable_stops_no_other() {
-    let mut pinger = Pinger::new(Config { targets: three(), interval: Duration::from_millis(90), ..config(2) }, at(0));
+    let mut pinger = Pinger::new(
+        Config { targets: three(), interval: Duration::from_millis(90), ..config(2) },
+        at(0),
+    );
     for ms in (0..180).step_by(30) {
         let departure = pinger.poll_transmit(at(ms), wall(ms)).unwrap();
-        let (flow, seq, to, datagram) = (departure.flow, departure.seq, departure.to, departure.datagram.to_vec());
+        let (flow, seq, to, datagram) =
+            (departure.flow, departure.seq, departure.to, departure.datagram.to_vec());
         match flow.0 {
             0 => pinger.not_sent(flow, seq, at(ms), "no route".to_owned()),
             1 => {}
@@ -274,7 +308,10 @@ fn a_target_that_is_silent_or_unreachable_stops_no_other() {
     assert!(pinger.is_over());
     let results = pinger.results();
     let counts = |s: &Summary| (s.sent, s.received, s.lost, s.send_errors);
-    assert_eq!(results.flows.iter().map(counts).collect::<Vec<_>>(), [(0, 0, 0, 2), (2, 0, 2, 0), (2, 2, 0, 0)]);
+    assert_eq!(
+        results.flows.iter().map(counts).collect::<Vec<_>>(),
+        [(0, 0, 0, 2), (2, 0, 2, 0), (2, 2, 0, 0)]
+    );
     assert_eq!(counts(&results.total), (4, 2, 2, 2));
 }
 
@@ -288,7 +325,8 @@ fn source_ports_take_turns_at_the_targets_and_share_the_count() {
         let Some(departure) = pinger.poll_transmit(at(i * 50), wall(0)) else { break };
         sent.push((departure.to.ip().to_string(), departure.source_port, departure.seq.0));
     }
-    let expected = [(1, 0, 1), (2, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 1), (1, 0, 2), (2, 0, 2)];
+    let expected =
+        [(1, 0, 1), (2, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 1), (1, 0, 2), (2, 0, 2)];
     assert_eq!(sent, expected.map(|(host, port, seq)| (format!("192.0.2.{host}"), port, seq)));
     assert_eq!(pinger.target_and_port(FlowId(5)), (1, 2));
 }
@@ -296,7 +334,10 @@ fn source_ports_take_turns_at_the_targets_and_share_the_count() {
 /// Were a turn missed for good, some target would get fewer pings than asked for.
 #[test]
 fn whose_turns_were_missed_catches_up() {
-    let mut pinger = Pinger::new(Config { targets: three(), interval: Duration::from_millis(90), ..config(3) }, at(0));
+    let mut pinger = Pinger::new(
+        Config { targets: three(), interval: Duration::from_millis(90), ..config(3) },
+        at(0),
+    );
     let mut counts = [0; 3];
     // The sender sleeps through a round and a half.
     for ms in [0, 30, 60].into_iter().chain((200..2_000).step_by(5)) {
@@ -323,10 +364,12 @@ fn what_becomes_of_each_ping_is_told_in_the_end_in_the_order_of_numbers() {
     assert_eq!(records, [(1, Fate::Received, 220), (2, Fate::Lost, 0), (3, Fate::Received, 10)]);
 }
 
-/// A day at an interval of a millisecond is 86 million pings; what is kept of them is bounded by the history.
+/// A day at an interval of a millisecond is 86 million pings; what is kept of them is bounded by
+/// the history.
 #[test]
 fn memory_does_not_grow_with_the_number_of_pings() {
-    let mut pinger = Pinger::new(Config { count: None, interval: Duration::from_millis(1), ..config(1) }, at(0));
+    let mut pinger =
+        Pinger::new(Config { count: None, interval: Duration::from_millis(1), ..config(1) }, at(0));
     let mut settled = 0;
     for ms in 0..200_000 {
         let datagram = pinger.poll_transmit(at(ms), wall(0)).unwrap().datagram.to_vec();
@@ -338,16 +381,22 @@ fn memory_does_not_grow_with_the_number_of_pings() {
         }
     }
     assert!(200_000 - settled <= HISTORY as u64 + 300, "{settled} were forgotten");
-    assert!(pinger.expiries.len() <= 300 && pinger.expiries.capacity() <= 1_024, "{}", pinger.expiries.capacity());
+    assert!(
+        pinger.expiries.len() <= 300 && pinger.expiries.capacity() <= 1_024,
+        "{}",
+        pinger.expiries.capacity()
+    );
 }
 
-/// The wall clock is set while a ping is under way: a ping carries its time, and nothing is computed from it.
+/// The wall clock is set while a ping is under way: a ping carries its time, and nothing is
+/// computed from it.
 #[test]
 fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
     let mut pinger = Pinger::new(config(3), at(0));
     let at_second = |seconds| UnixTime { seconds, nanoseconds: 0 };
     let walls = [at_second(1_700_000_000), at_second(1_700_086_400), at_second(1_000_000_000)];
-    let sent = [0, 1, 2].map(|i| pinger.poll_transmit(at(i as u64 * 100), walls[i]).unwrap().datagram.to_vec());
+    let sent = [0, 1, 2]
+        .map(|i| pinger.poll_transmit(at(i as u64 * 100), walls[i]).unwrap().datagram.to_vec());
     pinger.handle_input(arrival(210, peer()), &sent[0]);
     pinger.handle_input(arrival(220, peer()), &sent[1]);
     pinger.handle_timeout(at(450));
@@ -361,7 +410,10 @@ const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn keyed(size: usize) -> Pinger {
     Pinger::new(
-        Config { codec: Codec { protocol: Protocol::Text, size, keys: Keys::from_hex(KEY).ok() }, ..config(1) },
+        Config {
+            codec: Codec { protocol: Protocol::Text, size, keys: Keys::from_hex(KEY).ok() },
+            ..config(1)
+        },
         at(0),
     )
 }
@@ -372,7 +424,8 @@ fn with_a_key_the_size_is_still_the_whole_datagrams() {
         let mut pinger = keyed(size);
         let datagram = pinger.poll_transmit(at(0), wall(0)).unwrap().datagram.to_vec();
         assert_eq!(datagram.len(), length, "{size}");
-        let text = Key::from_hex(KEY).unwrap().open(Direction::Request, &datagram).unwrap().to_vec();
+        let text =
+            Key::from_hex(KEY).unwrap().open(Direction::Request, &datagram).unwrap().to_vec();
         assert_eq!(text.trim_ascii_end(), b"Ping 1 1700000000.000000000");
     }
 }
@@ -380,17 +433,24 @@ fn with_a_key_the_size_is_still_the_whole_datagrams() {
 #[test]
 fn of_two_keys_the_first_tags_pings_and_a_reply_may_be_tagged_with_either() {
     let keys = ["5a".repeat(16), KEY.to_owned()].map(|digits| Key::from_hex(&digits).unwrap());
-    let protocol = [Protocol::Text, Protocol::Stamp { ssid: 7, error: ErrorEstimate::of_clock(false) }];
-    for (protocol, replying) in protocol.into_iter().flat_map(|protocol| keys.iter().map(move |key| (protocol, key))) {
+    let protocol =
+        [Protocol::Text, Protocol::Stamp { ssid: 7, error: ErrorEstimate::of_clock(false) }];
+    for (protocol, replying) in
+        protocol.into_iter().flat_map(|protocol| keys.iter().map(move |key| (protocol, key)))
+    {
         let keys_before = Keys::from_hex(KEY).ok();
-        let mut pinger = Pinger::new(Config { codec: Codec { protocol, size: 0, keys: keys_before }, ..config(1) }, at(0));
+        let mut pinger = Pinger::new(
+            Config { codec: Codec { protocol, size: 0, keys: keys_before }, ..config(1) },
+            at(0),
+        );
         pinger.set_keys(Keys::from_hex(&format!("{},{KEY}", "5a".repeat(16))).unwrap());
         let request = pinger.poll_transmit(at(0), wall(0)).unwrap().datagram.to_vec();
         let reply = if protocol == Protocol::Text {
             let text = keys[0].open(Direction::Request, &request).unwrap();
             [text, &replying.tag(Direction::Reply, text)].concat()
         } else {
-            let Request { seq, sent, error, ssid } = Request::decode(&request, Some(&keys[0])).unwrap();
+            let Request { seq, sent, error, ssid } =
+                Request::decode(&request, Some(&keys[0])).unwrap();
             let sender = Reply {
                 seq,
                 sent,
@@ -429,14 +489,19 @@ fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
         pinger.handle_input(arrival(1, peer()), &foreign);
     }
     assert_eq!((total(&pinger).received, total(&pinger).foreign), (0, 6));
-    pinger.handle_input(arrival(1, peer()), &sealed(&key, Direction::Reply, &text.to_ascii_uppercase()));
+    pinger.handle_input(
+        arrival(1, peer()),
+        &sealed(&key, Direction::Reply, &text.to_ascii_uppercase()),
+    );
     assert_eq!(total(&pinger).received, 1);
 }
 
 #[test]
 fn replies_count_from_where_their_pings_went_when_the_address_changes() {
     let mut pinger = Pinger::new(config(3), at(0));
-    let sent: Vec<_> = (0..2).map(|i| pinger.poll_transmit(at(i * 100), wall(i)).unwrap().datagram.to_vec()).collect();
+    let sent: Vec<_> = (0..2)
+        .map(|i| pinger.poll_transmit(at(i * 100), wall(i)).unwrap().datagram.to_vec())
+        .collect();
     let other = SocketAddr::from(([192, 0, 2, 77], peer().port()));
     assert!(pinger.readdress(0, other, at(150)));
     assert!(!pinger.readdress(0, other, at(150)), "it has that address");
@@ -455,8 +520,13 @@ fn replies_count_from_where_their_pings_went_when_the_address_changes() {
         assert_eq!(pinger.results().total.received - before, u64::from(counts), "{from}");
     }
     let events = events(&mut pinger);
-    let came_from = events.iter().filter_map(|event| if let Event::Reply { from, .. } = event { Some(*from) } else { None });
+    let came_from = events
+        .iter()
+        .filter_map(|event| if let Event::Reply { from, .. } = event { Some(*from) } else { None });
     assert_eq!(came_from.collect::<Vec<_>>(), [peer(), other, peer()]);
     let changes = events.into_iter().filter(|event| matches!(event, Event::AddressChanged { .. }));
-    assert_eq!(changes.collect::<Vec<_>>(), [Event::AddressChanged { target: 0, from: peer(), to: other }]);
+    assert_eq!(
+        changes.collect::<Vec<_>>(),
+        [Event::AddressChanged { target: 0, from: peer(), to: other }]
+    );
 }

@@ -1,4 +1,5 @@
-//! When to send: on a grid of points in time that is fixed ahead, so that a late send never delays those after it.
+//! When to send: on a grid of points in time that is fixed ahead, so that a late send never delays
+//! those after it.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ const FLOOD_PATIENCE: Duration = Duration::from_millis(10);
 /// The shortest interval of an adaptive schedule, as ping grants it to everybody.
 const ADAPTIVE_MINIMUM: Duration = Duration::from_millis(2);
 
-/// Points of a Poisson process that are drawn one by one after a stop. A sender that was stopped for longer counts the rest by
-/// their mean.
+/// Points of a Poisson process that are drawn one by one after a stop. A sender that was stopped
+/// for longer counts the rest by their mean.
 const DRAWN_ONE_BY_ONE: u32 = 100_000;
 
 /// How points follow one another.
@@ -21,16 +22,16 @@ const DRAWN_ONE_BY_ONE: u32 = 100_000;
 pub enum Pace {
     /// Evenly.
     Fixed,
-    /// At random, with exponentially distributed gaps: a Poisson process, which meets a network in all of its states (RFC 2330,
-    /// section 11.1.1). Its points are derived from the seed.
+    /// At random, with exponentially distributed gaps: a Poisson process, which meets a network in
+    /// all of its states (RFC 2330, section 11.1.1). Its points are derived from the seed.
     Poisson {
         /// What the gaps are derived from.
         seed: u64,
     },
     /// As soon as a reply comes, or after 10 ms.
     Flood,
-    /// Evenly, with the smoothed RTT (RFC 6298, section 2) for an interval, so that about one ping is on its way; never faster
-    /// than every 2 ms, nor slower than the interval.
+    /// Evenly, with the smoothed RTT (RFC 6298, section 2) for an interval, so that about one ping
+    /// is on its way; never faster than every 2 ms, nor slower than the interval.
     Adaptive,
 }
 
@@ -84,7 +85,8 @@ impl Schedule {
         self.next.at
     }
 
-    /// The grid point after [`Self::next`], where that can be told before that one is taken: no reply decides it.
+    /// The grid point after [`Self::next`], where that can be told before that one is taken: no
+    /// reply decides it.
     pub fn after_next(&self) -> Option<Instant> {
         let is_told = matches!(self.rhythm, Rhythm::Fixed | Rhythm::Poisson(_));
         is_told.then(|| self.clone().following(self.next, self.next.at))
@@ -92,13 +94,16 @@ impl Schedule {
 
     /// Takes the grid point that is due at `now`, if one is.
     ///
-    /// A point missed by more than half an interval is skipped and counted, so that a sender that was stopped for a while
-    /// goes on with the grid and not with a burst. After a wake-up that was too late for one point and too early for the
-    /// next, though, a point is taken however late: where each wake-up comes as late, nothing would be sent ever.
+    /// A point missed by more than half an interval is skipped and counted, so that a sender that
+    /// was stopped for a while goes on with the grid and not with a burst. After a wake-up that was
+    /// too late for one point and too early for the next, though, a point is taken however late:
+    /// where each wake-up comes as late, nothing would be sent ever.
     pub fn take_due(&mut self, now: Instant) -> Option<Slot> {
         let interval = self.current_interval();
-        let tolerated = if self.between_points { interval - Duration::from_nanos(1) } else { interval / 2 };
-        let was_behind = now.since(self.next.at) > tolerated && !matches!(self.rhythm, Rhythm::Flood);
+        let tolerated =
+            if self.between_points { interval - Duration::from_nanos(1) } else { interval / 2 };
+        let was_behind =
+            now.since(self.next.at) > tolerated && !matches!(self.rhythm, Rhythm::Flood);
         if was_behind {
             self.skip(now, tolerated);
         }
@@ -131,7 +136,9 @@ impl Schedule {
 
     fn current_interval(&self) -> Duration {
         match &self.rhythm {
-            Rhythm::Adaptive { smoothed: Some(rtt) } => (*rtt).max(ADAPTIVE_MINIMUM).min(self.interval),
+            Rhythm::Adaptive { smoothed: Some(rtt) } => {
+                (*rtt).max(ADAPTIVE_MINIMUM).min(self.interval)
+            }
             _ => self.interval,
         }
     }
@@ -140,12 +147,16 @@ impl Schedule {
     fn following(&mut self, slot: Slot, now: Instant) -> Instant {
         match &mut self.rhythm {
             Rhythm::Fixed => {
-                // From the start, and not from the point before: a fraction of a nanosecond must not add up.
-                let offset = self.interval.as_nanos() * u128::from(slot.index + 1) / u128::from(self.turns);
+                // From the start, and not from the point before: a fraction of a nanosecond must
+                // not add up.
+                let offset =
+                    self.interval.as_nanos() * u128::from(slot.index + 1) / u128::from(self.turns);
                 self.start + Duration::from_nanos(u64::try_from(offset).unwrap_or(u64::MAX))
             }
             // By inversion; `f64` is in [0, 1), so the logarithm is of a number in (0, 1].
-            Rhythm::Poisson(rng) => slot.at + self.interval.div_f64(self.turns as f64).mul_f64(-(1.0 - rng.f64()).ln()),
+            Rhythm::Poisson(rng) => {
+                slot.at + self.interval.div_f64(self.turns as f64).mul_f64(-(1.0 - rng.f64()).ln())
+            }
             Rhythm::Flood => now + FLOOD_PATIENCE,
             Rhythm::Adaptive { .. } => slot.at + self.current_interval().div_f64(self.turns as f64),
         }
@@ -154,14 +165,19 @@ impl Schedule {
     /// Skips every point that is more than `tolerated` before `now`.
     fn skip(&mut self, now: Instant, tolerated: Duration) {
         let step = (self.current_interval().as_nanos() / u128::from(self.turns)).max(1);
-        let behind = |schedule: &Self| now.since(schedule.next.at).saturating_sub(tolerated).as_nanos();
+        let behind =
+            |schedule: &Self| now.since(schedule.next.at).saturating_sub(tolerated).as_nanos();
         let (before, mut drawn) = (self.next.index, 0);
         while behind(self) > 0 {
             if drawn == DRAWN_ONE_BY_ONE || !matches!(self.rhythm, Rhythm::Poisson(_)) {
                 // As many as bring the next within what is tolerated, at once.
                 let skipped = u64::try_from(behind(self).div_ceil(step)).unwrap_or(u64::MAX);
-                let last = Slot { index: self.next.index.saturating_add(skipped - 1), at: self.at_after(skipped - 1, step) };
-                self.next = Slot { index: last.index.saturating_add(1), at: self.following(last, now) };
+                let last = Slot {
+                    index: self.next.index.saturating_add(skipped - 1),
+                    at: self.at_after(skipped - 1, step),
+                };
+                self.next =
+                    Slot { index: last.index.saturating_add(1), at: self.following(last, now) };
             } else {
                 self.next = Slot { index: self.next.index + 1, at: self.following(self.next, now) };
                 drawn += 1;
@@ -252,14 +268,19 @@ mod tests {
     fn those_who_take_turns_share_the_interval_to_the_nanosecond() {
         let mut grid = Schedule::new(at(0), Duration::from_nanos(100), 3, Pace::Fixed);
         let points = [(); 7].map(|()| grid.take_due(grid.next()).unwrap());
-        assert_eq!(points.map(|slot| slot.at), [0, 33, 66, 100, 133, 166, 200].map(Instant::from_nanos));
+        assert_eq!(
+            points.map(|slot| slot.at),
+            [0, 33, 66, 100, 133, 166, 200].map(Instant::from_nanos)
+        );
         assert_eq!(points.map(|slot| slot.index), [0, 1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
     fn those_who_take_turns_catch_up_to_half_an_interval() {
         let mut grid = Schedule::new(at(0), Duration::from_millis(100), 10, Pace::Fixed);
-        let taken: Vec<_> = std::iter::from_fn(|| grid.take_due(at(73))).map(|slot| (slot.index, slot.at)).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| grid.take_due(at(73)))
+            .map(|slot| (slot.index, slot.at))
+            .collect();
         assert_eq!(taken, [(3, at(30)), (4, at(40)), (5, at(50)), (6, at(60)), (7, at(70))]);
         assert_eq!(grid.missed(), 3);
     }
@@ -275,10 +296,17 @@ mod tests {
         }
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
-        // Mean and standard deviation of an exponential are equal; 20,000 draws are within 3 % of both.
-        assert!((mean - 100.0).abs() < 3.0 && (variance.sqrt() - 100.0).abs() < 3.0, "{mean} {variance}");
+        // Mean and standard deviation of an exponential are equal; 20,000 draws are within 3 % of
+        // both.
+        assert!(
+            (mean - 100.0).abs() < 3.0 && (variance.sqrt() - 100.0).abs() < 3.0,
+            "{mean} {variance}"
+        );
         let below_median = gaps.iter().filter(|&&gap| gap < 69.3).count();
-        assert!((below_median as f64 / 20_000.0 - 0.5).abs() < 0.02, "ln 2 of the mean is the median");
+        assert!(
+            (below_median as f64 / 20_000.0 - 0.5).abs() < 0.02,
+            "ln 2 of the mean is the median"
+        );
         assert_eq!(grid.missed(), 0);
     }
 

@@ -1,4 +1,5 @@
-//! The table of pings sent in one flow: which are awaited, answered or lost, in O(1) for each datagram.
+//! The table of pings sent in one flow: which are awaited, answered or lost, in O(1) for each
+//! datagram.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,24 +17,34 @@ pub struct SentPings {
 }
 
 impl SentPings {
-    /// An empty table, whose first ping will be number `first`. It holds those awaited, and of the others the last `history`,
-    /// so that a late reply or a duplicate is told from a foreign datagram.
+    /// An empty table, whose first ping will be number `first`. It holds those awaited, and of the
+    /// others the last `history`, so that a late reply or a duplicate is told from a foreign
+    /// datagram.
     pub fn new(first: Seq, history: usize) -> Self {
         Self { history, oldest: first, slots: VecDeque::new() }
     }
 
-    /// Enters a ping that was due at `scheduled` and is sent at `at`, which says of itself that it was sent at `wall`; gives its
-    /// number.
+    /// Enters a ping that was due at `scheduled` and is sent at `at`, which says of itself that it
+    /// was sent at `wall`; gives its number.
     pub fn enter(&mut self, scheduled: Instant, at: Instant, wall: UnixTime) -> Seq {
         let seq = self.next_seq();
         let (fate, rtt) = (Fate::Awaited, Duration::ZERO);
-        self.slots.push_back(Sent { scheduled, at, wall, fate, rtt, duplicates: 0, reflected: None });
+        self.slots.push_back(Sent {
+            scheduled,
+            at,
+            wall,
+            fate,
+            rtt,
+            duplicates: 0,
+            reflected: None,
+        });
         seq
     }
 
     /// The number that the next ping gets.
     pub fn next_seq(&self) -> Seq {
-        // Longer than 2^32 slots it cannot be: numbers are told apart only up to there, and it would be 400 GiB.
+        // Longer than 2^32 slots it cannot be: numbers are told apart only up to there, and it
+        // would be 400 GiB.
         Seq(self.oldest.0.wrapping_add(self.slots.len() as u32))
     }
 
@@ -48,8 +59,8 @@ impl SentPings {
         self.slots.get_mut(index)
     }
 
-    /// Forgets the oldest ping where the table holds more than its history and nothing more is expected of that ping: neither
-    /// is it awaited, nor the next, which may be compared with it.
+    /// Forgets the oldest ping where the table holds more than its history and nothing more is
+    /// expected of that ping: neither is it awaited, nor the next, which may be compared with it.
     pub fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
         let settled = |slot: &Sent| slot.fate != Fate::Awaited;
         let forgettable = self.slots.len() > self.history && self.slots.iter().take(2).all(settled);
@@ -105,7 +116,8 @@ mod tests {
         let mut table = table(u32::MAX - 1, 0, 4);
         assert_eq!(table.next_seq(), Seq(2));
         assert_eq!(table.get(Seq(1)).map(|sent| sent.at), Some(at(3)));
-        let taken: Vec<_> = std::iter::from_fn(|| table.take_oldest()).map(|(seq, _)| seq.0).collect();
+        let taken: Vec<_> =
+            std::iter::from_fn(|| table.take_oldest()).map(|(seq, _)| seq.0).collect();
         assert_eq!(taken, [u32::MAX - 1, u32::MAX, 0, 1]);
     }
 

@@ -15,7 +15,8 @@ pub struct Summary {
     pub sent: u64,
     /// Pings whose first reply came within the timeout.
     pub received: u64,
-    /// Pings whose first reply came after the timeout, before the end of the run. Neither received nor lost.
+    /// Pings whose first reply came after the timeout, before the end of the run. Neither received
+    /// nor lost.
     pub late: u64,
     /// Pings whose timeout passed, less those answered late.
     pub lost: u64,
@@ -95,7 +96,8 @@ impl Summary {
         self.sent + self.send_errors
     }
 
-    /// Share of the pings that were due, and are not awaited, without an answer: lost or not sent; from 0 to 1.
+    /// Share of the pings that were due, and are not awaited, without an answer: lost or not sent;
+    /// from 0 to 1.
     pub fn unanswered_ratio(&self) -> f64 {
         ratio(self.lost + self.send_errors, self.attempted() - self.awaited)
     }

@@ -1,5 +1,5 @@
-//! Token buckets for senders whose datagrams are no well-formed requests: each of those might be an answer to an answer of
-//! this server, and so one round of a loop.
+//! Token buckets for senders whose datagrams are no well-formed requests: each of those might be an
+//! answer to an answer of this server, and so one round of a loop.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,10 +18,12 @@ pub const REFILL: Duration = Duration::from_secs(1);
 /// Buckets that share a place in the table: one cache line.
 const WAYS: usize = 4;
 
-/// Places in the table. It takes 64 KiB, and has room for 4,096 sources that were answered within the last seconds.
+/// Places in the table. It takes 64 KiB, and has room for 4,096 sources that were answered within
+/// the last seconds.
 const SETS: usize = 1_024;
 
-/// A source's bucket, as the time at which it is full again. From then on it says nothing, and its place is free.
+/// A source's bucket, as the time at which it is full again. From then on it says nothing, and its
+/// place is free.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     source: u64,
@@ -34,8 +36,8 @@ impl Bucket {
 
 /// A token bucket for each source address and port, found in O(1), in a table that does not grow.
 ///
-/// Where the table has no room, sources share one more bucket: so all of them together are answered no more than `DEPTH`
-/// datagrams each at once, and then 4,097 datagrams a second.
+/// Where the table has no room, sources share one more bucket: so all of them together are answered
+/// no more than `DEPTH` datagrams each at once, and then 4,097 datagrams a second.
 #[derive(Debug)]
 pub struct Buckets {
     hasher: FixedState,
@@ -45,7 +47,8 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// An empty table. From `salt` follows which sources share a place in it: what they must not know.
+    /// An empty table. From `salt` follows which sources share a place in it: what they must not
+    /// know.
     pub fn new(salt: u64) -> Self {
         Self { hasher: FixedState::with_seed(salt), sets: Vec::new(), shared: Bucket::UNUSED }
     }
@@ -84,7 +87,11 @@ mod tests {
     }
 
     /// How many of datagrams that come at these times, in milliseconds, are answered.
-    fn answered(buckets: &mut Buckets, source: SocketAddr, times: impl IntoIterator<Item = u64>) -> usize {
+    fn answered(
+        buckets: &mut Buckets,
+        source: SocketAddr,
+        times: impl IntoIterator<Item = u64>,
+    ) -> usize {
         times.into_iter().filter(|ms| buckets.take(source, at(*ms))).count()
     }
 
@@ -99,14 +106,28 @@ mod tests {
     #[test]
     fn one_a_second_is_answered_for_ever() {
         let mut buckets = Buckets::new(1);
-        assert_eq!(answered(&mut buckets, source(1), (0..100_000).map(|second| second * 1_000)), 100_000);
-        assert_eq!(answered(&mut buckets, source(1), [99_999_000; 16]), 15, "and its bucket is full all the time");
+        assert_eq!(
+            answered(&mut buckets, source(1), (0..100_000).map(|second| second * 1_000)),
+            100_000
+        );
+        assert_eq!(
+            answered(&mut buckets, source(1), [99_999_000; 16]),
+            15,
+            "and its bucket is full all the time"
+        );
     }
 
     #[test]
     fn another_address_or_port_has_another_bucket() {
         let mut buckets = Buckets::new(1);
-        for source in ["192.0.2.7:5000", "192.0.2.7:5001", "192.0.2.8:5000", "[::1]:5000", "[::2]:5000", "[::2]:5001"] {
+        for source in [
+            "192.0.2.7:5000",
+            "192.0.2.7:5001",
+            "192.0.2.8:5000",
+            "[::1]:5000",
+            "[::2]:5000",
+            "[::2]:5001",
+        ] {
             assert_eq!(answered(&mut buckets, source.parse().unwrap(), [0; 20]), 16, "{source}");
         }
     }
@@ -114,12 +135,14 @@ mod tests {
     #[test]
     fn a_full_table_counts_the_others_together() {
         let mut buckets = Buckets::new(1);
-        let burst: usize = (0..65_000).map(|number| answered(&mut buckets, source(number), [0; 20])).sum();
+        let burst: usize =
+            (0..65_000).map(|number| answered(&mut buckets, source(number), [0; 20])).sum();
         assert!((16 * 4_000..=16 * 4_097).contains(&burst), "{burst}");
         // All of them go on at a hundred a second for a while.
         let mut sum = 0;
         for tick in 1..=500 {
-            sum += (0..65_000).filter(|number| buckets.take(source(*number), at(tick * 10))).count();
+            sum +=
+                (0..65_000).filter(|number| buckets.take(source(*number), at(tick * 10))).count();
         }
         assert!((5 * 4_000..=5 * 4_097).contains(&sum), "{sum}");
     }
@@ -127,14 +150,17 @@ mod tests {
     #[test]
     fn sources_of_one_place_do_not_refill_each_others_buckets() {
         let mut buckets = Buckets::new(1);
-        let place = |number: &u32| loops::digest(&FixedState::with_seed(1), source(*number)) as usize % SETS;
+        let place = |number: &u32| {
+            loops::digest(&FixedState::with_seed(1), source(*number)) as usize % SETS
+        };
         let first = place(&0);
         let same: Vec<_> = (0..).filter(|number| place(number) == first).take(100).collect();
         let mut sum = 0;
         for ms in 0..10_000 {
             sum += same.iter().filter(|number| buckets.take(source(**number), at(ms))).count();
         }
-        // Four buckets of their own and the shared one: 16 each, and one each in each of ten seconds.
+        // Four buckets of their own and the shared one: 16 each, and one each in each of ten
+        // seconds.
         assert!((5 * 25..=5 * 26).contains(&sum), "{sum}");
     }
 

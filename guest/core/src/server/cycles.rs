@@ -1,4 +1,5 @@
-//! Requests that come again: where a server answers this server's answers, the number that started it comes round and round.
+//! Requests that come again: where a server answers this server's answers, the number that started
+//! it comes round and round.
 
 use std::net::SocketAddr;
 
@@ -7,12 +8,14 @@ use foldhash::fast::FixedState;
 use crate::server::loops::{self, ANSWERS, ROUND};
 use crate::time::Instant;
 
-/// A request that comes again is answered [`ANSWERS`] times at once, and then once in this many microseconds: in the first where
-/// it is all that its source sends, and in the second where others come between. Those others may be going round, too: a loop
-/// of many datagrams must not be as fast as all of them together.
+/// A request that comes again is answered [`ANSWERS`] times at once, and then once in this many
+/// microseconds: in the first where it is all that its source sends, and in the second where others
+/// come between. Those others may be going round, too: a loop of many datagrams must not be as fast
+/// as all of them together.
 const REFILL: (u32, u32) = (1_000_000, 3_000_000);
 
-/// How many requests of a source are compared with one before another is taken in its place, at first, and at most.
+/// How many requests of a source are compared with one before another is taken in its place, at
+/// first, and at most.
 const SPANS: (u32, u32) = (8, 1 << 20);
 
 /// One time, in [`Source::times`].
@@ -24,7 +27,8 @@ const WAYS: usize = 4;
 /// Places in the table. It takes 928 KiB, and has room for 16,384 sources.
 const SETS: usize = 4_096;
 
-/// Where all sources of a place are in use, one in this many datagrams of others takes the place of one.
+/// Where all sources of a place are in use, one in this many datagrams of others takes the place of
+/// one.
 const PATIENCE: u32 = 64;
 
 /// What a request is among those of its source.
@@ -64,15 +68,26 @@ impl Source {
 
     const fn new(digest: u64, number: u64, now: Instant) -> Self {
         let suspect = Instant::from_nanos(0);
-        Self { digest, number, answered: now, times: ONCE, last: now, suspect, left: SPANS.0, span: SPANS.0 }
+        Self {
+            digest,
+            number,
+            answered: now,
+            times: ONCE,
+            last: now,
+            suspect,
+            left: SPANS.0,
+            span: SPANS.0,
+        }
     }
 
     fn hears(&mut self, number: u64, now: Instant) -> Request {
         self.last = now;
         if number == self.number {
             let refill = if self.left == self.span { REFILL.0 } else { REFILL.1 };
-            let forgotten = now.since(self.answered).as_micros() * u128::from(ONCE) / u128::from(refill);
-            let times = self.times.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX)) + ONCE;
+            let forgotten =
+                now.since(self.answered).as_micros() * u128::from(ONCE) / u128::from(refill);
+            let times =
+                self.times.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX)) + ONCE;
             if times <= u32::from(ANSWERS) * ONCE {
                 (self.answered, self.times, self.left) = (now, times, self.span);
                 return Request::Again;
@@ -95,13 +110,15 @@ impl Source {
 
 /// Tells requests that come again from new ones, in O(1) and in a table that does not grow.
 ///
-/// A table of all requests would have to be as large as a server is fast. This one holds one request of each source. The next
-/// ones are compared with it, then with a later one, for twice as long each time (Brent's algorithm): of up to a
-/// million requests that go round between this server and that source, one is found to have come again within four rounds. When it
-/// has come [`ANSWERS`] times, all of them are suspect.
+/// A table of all requests would have to be as large as a server is fast. This one holds one
+/// request of each source. The next ones are compared with it, then with a later one, for twice as
+/// long each time (Brent's algorithm): of up to a million requests that go round between this
+/// server and that source, one is found to have come again within four rounds. When it has come
+/// [`ANSWERS`] times, all of them are suspect.
 ///
-/// Where many sources share a place, those that have it keep it while they go on, so that no two loops hide each other; of the
-/// others one gets it now and then. About 200,000 sources that go round at the same time would be too many.
+/// Where many sources share a place, those that have it keep it while they go on, so that no two
+/// loops hide each other; of the others one gets it now and then. About 200,000 sources that go
+/// round at the same time would be too many.
 #[derive(Debug)]
 pub struct Cycles {
     hasher: FixedState,
@@ -117,7 +134,8 @@ struct Set {
 }
 
 impl Cycles {
-    /// An empty table. From `salt` follows which sources share a place in it: what they must not know.
+    /// An empty table. From `salt` follows which sources share a place in it: what they must not
+    /// know.
     pub fn new(salt: u64) -> Self {
         Self { hasher: FixedState::with_seed(salt), sets: Vec::new() }
     }
@@ -136,7 +154,10 @@ impl Cycles {
             }
             return source.hears(number, now);
         }
-        let unused = set.sources.iter().position(|source| source.digest == 0 || now.since(source.last) > ROUND);
+        let unused = set
+            .sources
+            .iter()
+            .position(|source| source.digest == 0 || now.since(source.last) > ROUND);
         let way = unused.or_else(|| {
             set.others = set.others.wrapping_add(1);
             set.others.is_multiple_of(PATIENCE).then_some((set.others / PATIENCE) as usize % WAYS)
@@ -166,8 +187,8 @@ mod tests {
         SocketAddr::from((number.to_be_bytes(), 5_000))
     }
 
-    /// Requests of these sources and numbers go round, one datagram in a microsecond, until none is answered any more; one
-    /// that is suspect is not answered. How many answers that took.
+    /// Requests of these sources and numbers go round, one datagram in a microsecond, until none is
+    /// answered any more; one that is suspect is not answered. How many answers that took.
     fn answers(cycles: &mut Cycles, alive: &mut Vec<(u32, u64)>, mut now: u64) -> usize {
         let mut answers = 0;
         while !alive.is_empty() {
@@ -185,17 +206,29 @@ mod tests {
     fn the_sixth_of_the_same_is_one_too_many() {
         let mut cycles = Cycles::new(1);
         let requests: Vec<_> = (0..8).map(|i| cycles.enter(source(1), 7, at(i))).collect();
-        assert_eq!(requests, [&[Request::New][..], &[Request::Again; 4], &[Request::Repeated; 3]].concat());
+        assert_eq!(
+            requests,
+            [&[Request::New][..], &[Request::Again; 4], &[Request::Repeated; 3]].concat()
+        );
         assert_eq!(cycles.enter(source(1), 8, at(9)), Request::Suspect);
         assert_eq!(cycles.enter(source(2), 7, at(9)), Request::New, "of another source");
-        assert_eq!(cycles.enter(source(1), 9, at(10_000_008)), Request::New, "ten seconds after the last repeat");
+        assert_eq!(
+            cycles.enter(source(1), 9, at(10_000_008)),
+            Request::New,
+            "ten seconds after the last repeat"
+        );
     }
 
     #[test]
     fn the_same_once_a_second_is_answered_for_ever_and_more_often_once_a_second() {
         let mut cycles = Cycles::new(1);
-        assert!((0..100_000).all(|second| is_answered(cycles.enter(source(1), 7, at(second * 1_000_000)))));
-        let answered = (0..1_000).filter(|i| is_answered(cycles.enter(source(2), 7, at(i * 100_000)))).count();
+        assert!((0..100_000).all(|second| is_answered(cycles.enter(
+            source(1),
+            7,
+            at(second * 1_000_000)
+        ))));
+        let answered =
+            (0..1_000).filter(|i| is_answered(cycles.enter(source(2), 7, at(i * 100_000)))).count();
         assert!((100..=105).contains(&answered), "{answered}");
     }
 
@@ -206,7 +239,10 @@ mod tests {
             for number in 0..200_000_u64 {
                 // In some disorder.
                 let number = number ^ 0x35;
-                assert!(is_answered(cycles.enter(source(1), number, at(run * 200_000 + number))), "{run} {number}");
+                assert!(
+                    is_answered(cycles.enter(source(1), number, at(run * 200_000 + number))),
+                    "{run} {number}"
+                );
             }
         }
     }
@@ -216,7 +252,9 @@ mod tests {
         for seconds in [1, 2] {
             let mut cycles = Cycles::new(1);
             let rounds = (1..100).take_while(|round| {
-                (0..100).all(|number| is_answered(cycles.enter(source(1), number, at(round * seconds * 1_000_000))))
+                (0..100).all(|number| {
+                    is_answered(cycles.enter(source(1), number, at(round * seconds * 1_000_000)))
+                })
             });
             assert!(rounds.count() < 25, "{seconds}");
         }
@@ -235,7 +273,9 @@ mod tests {
     fn what_a_source_sent_before_does_not_hide_what_goes_round_then() {
         for before in 0..100 {
             let mut cycles = Cycles::new(1);
-            (0..before).for_each(|number| assert_eq!(cycles.enter(source(1), number, at(number)), Request::New));
+            (0..before).for_each(|number| {
+                assert_eq!(cycles.enter(source(1), number, at(number)), Request::New)
+            });
             let answers = answers(&mut cycles, &mut vec![(1, 1_000)], before);
             assert!(answers as u64 <= 5 + 8 + before, "{before}: {answers}");
         }
@@ -244,7 +284,9 @@ mod tests {
     #[test]
     fn what_a_source_sent_before_a_pause_does_not_hide_it_either() {
         let (mut cycles, before) = (Cycles::new(1), 100_000);
-        (0..before).for_each(|number| assert_eq!(cycles.enter(source(1), number, at(number)), Request::New));
+        (0..before).for_each(|number| {
+            assert_eq!(cycles.enter(source(1), number, at(number)), Request::New)
+        });
         let answers = answers(&mut cycles, &mut vec![(1, before)], before + 10_000_000);
         assert!(answers <= 5, "{answers}");
     }
@@ -263,28 +305,39 @@ mod tests {
 
     #[test]
     fn sources_of_one_place_do_not_hide_each_other() {
-        let place = |number: &u32| loops::digest(&FixedState::with_seed(1), source(*number)) as usize % SETS;
+        let place = |number: &u32| {
+            loops::digest(&FixedState::with_seed(1), source(*number)) as usize % SETS
+        };
         let first = place(&0);
         for count in [4, 5, 8, 48] {
-            let mut alive: Vec<_> =
-                (0..).filter(|number| place(number) == first).take(count).map(|from| (from, 1)).collect();
+            let mut alive: Vec<_> = (0..)
+                .filter(|number| place(number) == first)
+                .take(count)
+                .map(|from| (from, 1))
+                .collect();
             let answers = answers(&mut Cycles::new(1), &mut alive, 0);
-            assert!(answers <= count * 5 || (count > WAYS && answers <= count * 200), "{count}: {answers}");
+            assert!(
+                answers <= count * 5 || (count > WAYS && answers <= count * 200),
+                "{count}: {answers}"
+            );
         }
     }
 
     #[test]
     fn who_is_silent_for_long_leaves_its_place() {
         let mut cycles = Cycles::new(1);
-        (0..100_000).for_each(|from| assert_eq!(cycles.enter(source(from), 1, at(0)), Request::New));
-        let later: Vec<_> = (0..8).map(|i| cycles.enter(source(200_000), 1, at(10_000_001 + i))).collect();
+        (0..100_000)
+            .for_each(|from| assert_eq!(cycles.enter(source(from), 1, at(0)), Request::New));
+        let later: Vec<_> =
+            (0..8).map(|i| cycles.enter(source(200_000), 1, at(10_000_001 + i))).collect();
         assert_eq!(later[4..6], [Request::Again, Request::Repeated]);
     }
 
     #[test]
     fn the_table_does_not_grow() {
         let mut cycles = Cycles::new(1);
-        (0..100_000).for_each(|from| assert_eq!(cycles.enter(source(from), 1, at(0)), Request::New));
+        (0..100_000)
+            .for_each(|from| assert_eq!(cycles.enter(source(from), 1, at(0)), Request::New));
         assert_eq!(cycles.sets.len() * size_of::<Set>(), 928 << 10);
     }
 

@@ -1,4 +1,5 @@
-//! The echo: what comes goes back as it is. Pings are the text of the UDP Pinger lab, see [`crate::wire::text`].
+//! The echo: what comes goes back as it is. Pings are the text of the UDP Pinger lab, see
+//! [`crate::wire::text`].
 
 use crate::seq::Seq;
 use crate::server::{Arrival, Protocol, Received, Refusal};
@@ -20,7 +21,12 @@ impl Protocol for Echo {
 
     type Request = ();
 
-    fn read(&self, key: Option<&Key>, _: Arrival, datagram: &[u8]) -> Result<Received<()>, Refusal> {
+    fn read(
+        &self,
+        key: Option<&Key>,
+        _: Arrival,
+        datagram: &[u8],
+    ) -> Result<Received<()>, Refusal> {
         if let Some(key) = key {
             let text = key.open(Direction::Request, datagram).ok_or(Refusal::Unauthentic)?;
             let ping = Ping::decode(text).map_err(|_| Refusal::NoPing)?;
@@ -50,7 +56,13 @@ impl Protocol for Echo {
     }
 
     /// Nothing in an echo says when it left.
-    fn depart<'a>(&self, _: Option<&Key>, _: impl FnOnce() -> UnixTime, _: impl Iterator<Item = &'a mut [u8]>) {}
+    fn depart<'a>(
+        &self,
+        _: Option<&Key>,
+        _: impl FnOnce() -> UnixTime,
+        _: impl Iterator<Item = &'a mut [u8]>,
+    ) {
+    }
 
     fn is_made_with(&self, _: &Key, _: &[u8]) -> bool {
         true

@@ -102,7 +102,8 @@ pub struct FirstLimited {
 impl FirstLimited {
     /// `None` where the flag would make no difference.
     pub fn of(peer: SocketAddr, refusal: Refusal) -> Option<Self> {
-        matches!(refusal, Refusal::Repeated | Refusal::RateExceeded).then_some(Self { peer, refusal })
+        matches!(refusal, Refusal::Repeated | Refusal::RateExceeded)
+            .then_some(Self { peer, refusal })
     }
 }
 
@@ -124,7 +125,11 @@ impl fmt::Display for FirstLimited {
 /// The server's last line.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} received, {} answered, {} dropped", self.received, self.answered, self.dropped)?;
+        write!(
+            f,
+            "{} received, {} answered, {} dropped",
+            self.received, self.answered, self.dropped
+        )?;
         if self.failed > 0 {
             write!(f, ", {} not sent", self.failed)?;
         }
@@ -148,7 +153,12 @@ mod tests {
     fn a_server_says_where_it_listens_what_passes_and_what_it_did() {
         let both = ["[::]:12000".parse().unwrap(), "0.0.0.0:12000".parse().unwrap()];
         let listening = |addresses| Listening { addresses, does: "echoing", keyed: false };
-        let log = |fate, bytes, seq: Option<u32>| Logged { fate, peer: both[0], bytes, seq: seq.map(Seq) };
+        let log = |fate, bytes, seq: Option<u32>| Logged {
+            fate,
+            peer: both[0],
+            bytes,
+            seq: seq.map(Seq),
+        };
         let counts = Counts { received: 4, answered: 2, dropped: 1, ..Counts::default() };
         let failed = Counts { failed: 1, ..counts };
         let mut refused = failed;
@@ -174,13 +184,20 @@ mod tests {
     #[test]
     fn the_first_refusal_that_a_flag_would_lift_names_it() {
         let peer = "192.0.2.7:5000".parse().unwrap();
-        let said: Vec<_> = Refusal::ALL.into_iter().filter_map(|refusal| FirstLimited::of(peer, refusal)).collect();
+        let said: Vec<_> = Refusal::ALL
+            .into_iter()
+            .filter_map(|refusal| FirstLimited::of(peer, refusal))
+            .collect();
         assert_eq!(
             said[1].to_string(),
             "not all that comes from 192.0.2.7:5000 is answered, since two servers might be answering each other: what is no \
              well-formed request is answered 16 times at once, then once a second; to answer everything: --echo-all (said once)"
         );
-        assert!(said[0].to_string().contains(": the same request is answered 5 times at once, then once a second; "));
+        assert!(
+            said[0]
+                .to_string()
+                .contains(": the same request is answered 5 times at once, then once a second; ")
+        );
         assert_eq!(said.len(), 2);
     }
 

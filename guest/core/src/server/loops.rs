@@ -1,13 +1,15 @@
-//! What keeps this server out of loops, in which two servers answer each other's answers for ever (CVE-2024-2169): one
-//! datagram with a forged source starts one.
+//! What keeps this server out of loops, in which two servers answer each other's answers for ever
+//! (CVE-2024-2169): one datagram with a forged source starts one.
 //!
-//! Well-formed requests of the protocol that the server speaks are answered at any rate, but for those that come again
-//! ([`crate::server::cycles`]). Anything else may be what another server has to say to an answer of this one: it is answered 16 times
-//! at once, and then once a second ([`crate::server::buckets`]). With a key, strangers' datagrams are not answered at all, and those
-//! that were recorded only a few times ([`Repeats`]).
+//! Well-formed requests of the protocol that the server speaks are answered at any rate, but for
+//! those that come again ([`crate::server::cycles`]). Anything else may be what another server has
+//! to say to an answer of this one: it is answered 16 times at once, and then once a second
+//! ([`crate::server::buckets`]). With a key, strangers' datagrams are not answered at all, and
+//! those that were recorded only a few times ([`Repeats`]).
 //!
-//! What cannot be told from a client, by anybody, is a service that answers a ping with the next one: a well-formed request
-//! with a number of its own, and each time another. No such service is known.
+//! What cannot be told from a client, by anybody, is a service that answers a ping with the next
+//! one: a well-formed request with a number of its own, and each time another. No such service is
+//! known.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,15 +22,16 @@ use crate::time::Instant;
 /// No loop over a network takes longer for a round.
 pub const ROUND: Duration = Duration::from_secs(10);
 
-/// How often the same request is answered: a network may duplicate one, and people try things out by hand.
+/// How often the same request is answered: a network may duplicate one, and people try things out
+/// by hand.
 pub const ANSWERS: u8 = 5;
 
-/// Of a datagram longer than two ends, these are looked at first: a digest of 60,000 bytes takes as long as half of all else
-/// that is done with them.
+/// Of a datagram longer than two ends, these are looked at first: a digest of 60,000 bytes takes as
+/// long as half of all else that is done with them.
 const END: usize = 16;
 
-/// How often ends may be the same before the whole is looked at. Of datagrams that differ only between their ends, each is
-/// then answered [`ANSWERS`] less this often.
+/// How often ends may be the same before the whole is looked at. Of datagrams that differ only
+/// between their ends, each is then answered [`ANSWERS`] less this often.
 const ENDS: u8 = 2;
 
 /// Datagrams that are remembered. The table takes 96 KiB.
@@ -37,8 +40,9 @@ const SLOTS: usize = 4_096;
 /// Who has a slot loses it to the last of so many others that came since it last came itself.
 const CLAIMS: u8 = 16;
 
-/// Whether `ip` can be one host's: neither multicast, nor the limited broadcast address, nor the unspecified one. The
-/// broadcast address of a subnet cannot be told from a host's; the system refuses to send there.
+/// Whether `ip` can be one host's: neither multicast, nor the limited broadcast address, nor the
+/// unspecified one. The broadcast address of a subnet cannot be told from a host's; the system
+/// refuses to send there.
 pub fn is_host(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     !(ip.is_multicast() || ip.is_unspecified() || ip == Ipv4Addr::BROADCAST)
@@ -55,12 +59,14 @@ struct Slot {
     claims: u8,
 }
 
-/// A digest of a source: its address, zone and port. A flow label, which each datagram may have another of, makes no other
-/// source (RFC 6437).
+/// A digest of a source: its address, zone and port. A flow label, which each datagram may have
+/// another of, makes no other source (RFC 6437).
 pub(crate) fn digest(hasher: &FixedState, source: SocketAddr) -> u64 {
     let mut hasher = hasher.build_hasher();
     match source {
-        SocketAddr::V4(source) => hasher.write_u64(u64::from(source.ip().to_bits()) << 16 | u64::from(source.port())),
+        SocketAddr::V4(source) => {
+            hasher.write_u64(u64::from(source.ip().to_bits()) << 16 | u64::from(source.port()))
+        }
         SocketAddr::V6(source) => {
             hasher.write_u128(source.ip().to_bits());
             hasher.write_u64(u64::from(source.scope_id()) << 16 | u64::from(source.port()));
@@ -69,10 +75,12 @@ pub(crate) fn digest(hasher: &FixedState, source: SocketAddr) -> u64 {
     hasher.finish()
 }
 
-/// Counts how often the same authenticated bytes come again, from wherever, in O(1) and in a table that never grows.
+/// Counts how often the same authenticated bytes come again, from wherever, in O(1) and in a table
+/// that never grows.
 ///
-/// What shares a slot must not keep each other's count down. So a slot changes hands only when its holder was away while
-/// [`CLAIMS`] others came. What was recorded is forgotten only for 65,000 others that are all new and have the key's tag.
+/// What shares a slot must not keep each other's count down. So a slot changes hands only when its
+/// holder was away while [`CLAIMS`] others came. What was recorded is forgotten only for 65,000
+/// others that are all new and have the key's tag.
 #[derive(Debug)]
 pub struct Repeats {
     memory: Duration,
@@ -82,14 +90,15 @@ pub struct Repeats {
 }
 
 impl Repeats {
-    /// An empty table that forgets what did not come for longer than `memory`. From `salt` follows which datagrams share a
-    /// slot: what their senders must not know.
+    /// An empty table that forgets what did not come for longer than `memory`. From `salt` follows
+    /// which datagrams share a slot: what their senders must not know.
     pub fn new(salt: u64, memory: Duration) -> Self {
         Self { memory, hasher: FixedState::with_seed(salt), slots: Vec::new() }
     }
 
-    /// Enters that these `bytes` came at `now`, and says whether they came more often than [`ANSWERS`], with pauses that the
-    /// table's memory outlasts. It counts on while they are refused: who goes on without a pause gets no more answers.
+    /// Enters that these `bytes` came at `now`, and says whether they came more often than
+    /// [`ANSWERS`], with pauses that the table's memory outlasts. It counts on while they are
+    /// refused: who goes on without a pause gets no more answers.
     pub fn is_excessive(&mut self, bytes: &[u8], now: Instant) -> bool {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_usize(bytes.len());
@@ -102,7 +111,8 @@ impl Repeats {
                 let mut ends = hasher.clone();
                 ends.write_u128(u128::from_ne_bytes(*start));
                 ends.write_u128(u128::from_ne_bytes(*end));
-                self.times(ends.finish(), now) > ENDS && self.times(whole(hasher), now) > ANSWERS - ENDS
+                self.times(ends.finish(), now) > ENDS
+                    && self.times(whole(hasher), now) > ANSWERS - ENDS
             }
             _ => self.times(whole(hasher), now) > ANSWERS,
         }
@@ -151,7 +161,9 @@ mod tests {
 
     #[test]
     fn hosts_are_told_from_what_is_many_or_none() {
-        for ip in ["192.0.2.1", "127.0.0.1", "255.255.255.254", "::1", "fe80::1", "::ffff:192.0.2.1"] {
+        for ip in
+            ["192.0.2.1", "127.0.0.1", "255.255.255.254", "::1", "fe80::1", "::ffff:192.0.2.1"]
+        {
             assert!(is_host(ip.parse().unwrap()), "{ip}");
         }
         for ip in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "239.255.255.255", "::", "ff02::1"] {
@@ -166,7 +178,8 @@ mod tests {
     fn the_sixth_of_the_same_is_one_too_many_and_so_are_all_after_it() {
         for length in [0, 1, 31, 32, 33, 64, 65_507] {
             let (mut table, datagram) = (table(), vec![b'x'; length]);
-            let excessive: Vec<_> = (0..300).map(|i| table.is_excessive(&datagram, at(i))).collect();
+            let excessive: Vec<_> =
+                (0..300).map(|i| table.is_excessive(&datagram, at(i))).collect();
             assert_eq!(excessive.iter().position(|&excessive| excessive), Some(5), "{length}");
             assert!(excessive[5..].iter().all(|&excessive| excessive), "also past the 255th");
         }
@@ -179,7 +192,10 @@ mod tests {
             for i in 0..length {
                 let mut datagram = vec![0; length];
                 datagram[i] = 1;
-                assert!((0..3).all(|_| !table.is_excessive(&datagram, at(0))), "byte {i} of {length}");
+                assert!(
+                    (0..3).all(|_| !table.is_excessive(&datagram, at(0))),
+                    "byte {i} of {length}"
+                );
             }
         }
         let mut table = table();
@@ -190,15 +206,26 @@ mod tests {
     fn another_address_zone_or_port_is_another_source_and_a_flow_label_is_not() {
         let hasher = FixedState::with_seed(1);
         let digest = |source: &str| digest(&hasher, source.parse().unwrap());
-        let sources =
-            ["192.0.2.7:5000", "192.0.2.7:5001", "192.0.2.8:5000", "[::1]:5000", "[::2]:5000", "[::2]:5001", "[::2%3]:5000"];
+        let sources = [
+            "192.0.2.7:5000",
+            "192.0.2.7:5001",
+            "192.0.2.8:5000",
+            "[::1]:5000",
+            "[::2]:5000",
+            "[::2]:5001",
+            "[::2%3]:5000",
+        ];
         let mut digests: Vec<_> = sources.iter().map(|source| digest(source)).collect();
         digests.sort_unstable();
         digests.dedup();
         assert_eq!(digests.len(), sources.len());
         let labelled = std::net::SocketAddrV6::new("::2".parse().unwrap(), 5_000, 7, 0);
         assert_eq!(super::digest(&hasher, labelled.into()), digest("[::2]:5000"));
-        assert_ne!(digest("[::2]:5000"), super::digest(&FixedState::with_seed(2), labelled.into()), "salted");
+        assert_ne!(
+            digest("[::2]:5000"),
+            super::digest(&FixedState::with_seed(2), labelled.into()),
+            "salted"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The server: what becomes of each datagram that arrives.
 //!
-//! Who is answered, and how often, is the same whatever a server speaks, and here. What is a request, and what its answer,
-//! is a [`Protocol`]'s: [`crate::server::echo`] is one.
+//! Who is answered, and how often, is the same whatever a server speaks, and here. What is a
+//! request, and what its answer, is a [`Protocol`]'s: [`crate::server::echo`] is one.
 
 pub(crate) mod buckets;
 pub(crate) mod cycles;
@@ -49,12 +49,13 @@ pub struct Received<R> {
     pub request: R,
     /// When it says that it was sent.
     pub sent: Sent,
-    /// Where it is well-formed, and does not look like a reply, what tells it from others of its source.
+    /// Where it is well-formed, and does not look like a reply, what tells it from others of its
+    /// source.
     pub number: Option<u64>,
 }
 
-/// What a server speaks: what is a request, and what is its answer. With a key, each protocol has its own way to show that
-/// who sent a datagram has it.
+/// What a server speaks: what is a request, and what is its answer. With a key, each protocol has
+/// its own way to show that who sent a datagram has it.
 pub trait Protocol {
     /// What such a server does, as its first line says it.
     const DOES: &str;
@@ -62,24 +63,43 @@ pub trait Protocol {
     /// What a request says that its answer is made of, besides its bytes.
     type Request;
 
-    /// Reads what can be answered. With a key, that is what says when it was sent. This leaves no trace.
+    /// Reads what can be answered. With a key, that is what says when it was sent. This leaves no
+    /// trace.
     ///
     /// # Errors
     ///
     /// Where there is no answer to it, or it is not from a sender who has the key.
-    fn read(&self, key: Option<&Key>, arrival: Arrival, datagram: &[u8]) -> Result<Received<Self::Request>, Refusal>;
+    fn read(
+        &self,
+        key: Option<&Key>,
+        arrival: Arrival,
+        datagram: &[u8],
+    ) -> Result<Received<Self::Request>, Refusal>;
 
-    /// The part of a request that its tag is of, the tag included: with a key, all else is not to be trusted.
+    /// The part of a request that its tag is of, the tag included: with a key, all else is not to
+    /// be trusted.
     fn authenticated<'a>(&self, datagram: &'a [u8]) -> &'a [u8];
 
     /// Makes of the datagram that held `request` the answer, but for what [`Self::depart`] does.
-    fn answer(&mut self, arrival: Arrival, request: Self::Request, key: Option<&Key>, datagram: &mut Vec<u8>);
+    fn answer(
+        &mut self,
+        arrival: Arrival,
+        request: Self::Request,
+        key: Option<&Key>,
+        datagram: &mut Vec<u8>,
+    );
 
-    /// Completes answers that leave together, and now, which `clock` tells. Those that then do not leave come again.
-    fn depart<'a>(&self, key: Option<&Key>, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>);
+    /// Completes answers that leave together, and now, which `clock` tells. Those that then do not
+    /// leave come again.
+    fn depart<'a>(
+        &self,
+        key: Option<&Key>,
+        clock: impl FnOnce() -> UnixTime,
+        answers: impl Iterator<Item = &'a mut [u8]>,
+    );
 
-    /// Whether `key` made an answer that [`Self::depart`] has completed; in a protocol whose answers it leaves as they are,
-    /// that does not matter.
+    /// Whether `key` made an answer that [`Self::depart`] has completed; in a protocol whose
+    /// answers it leaves as they are, that does not matter.
     fn is_made_with(&self, key: &Key, answer: &[u8]) -> bool;
 
     /// The number that a datagram carries, whoever made it.
@@ -93,7 +113,8 @@ pub struct Config {
     pub drop_rate: DropRate,
     /// What the choice of those is derived from.
     pub seed: u64,
-    /// Without a key: answer requests that come again, and what is no well-formed request, at any rate, too.
+    /// Without a key: answer requests that come again, and what is no well-formed request, at any
+    /// rate, too.
     pub echo_all: bool,
     /// Answer those alone who have a key.
     pub keyed: Option<Keyed>,
@@ -117,7 +138,8 @@ impl Config {
 pub struct Keyed {
     /// A request is answered that was made with one of them, and with the same one.
     pub keys: Keys,
-    /// How far from this server's clock a request's time may be: for as long, one that was recorded can be sent again.
+    /// How far from this server's clock a request's time may be: for as long, one that was recorded
+    /// can be sent again.
     pub replay_window: Duration,
 }
 
@@ -214,8 +236,8 @@ pub enum Verdict {
     Refuse(Refusal),
 }
 
-/// The server's state: a random sequence, what came repeatedly, how often others are answered, the counts, and what its
-/// protocol keeps. None of it grows.
+/// The server's state: a random sequence, what came repeatedly, how often others are answered, the
+/// counts, and what its protocol keeps. None of it grows.
 #[derive(Debug)]
 pub struct Server<P> {
     config: Config,
@@ -233,8 +255,12 @@ pub struct Server<P> {
 impl<P: Protocol> Server<P> {
     /// A server that has seen nothing yet.
     pub fn new(config: Config, protocol: P) -> Self {
-        // With a key, what is repeated is remembered until its time alone refuses it: the window lies on both sides of now.
-        let memory = config.keyed.as_ref().map_or(loops::ROUND, |keyed| keyed.replay_window.saturating_mul(2));
+        // With a key, what is repeated is remembered until its time alone refuses it: the window
+        // lies on both sides of now.
+        let memory = config
+            .keyed
+            .as_ref()
+            .map_or(loops::ROUND, |keyed| keyed.replay_window.saturating_mul(2));
         Self {
             rng: Rng::with_seed(config.seed),
             repeats: Repeats::new(config.salt, memory),
@@ -246,7 +272,8 @@ impl<P: Protocol> Server<P> {
         }
     }
 
-    /// A datagram arrived: makes it the answer, or says why there is none, and then leaves it as it is.
+    /// A datagram arrived: makes it the answer, or says why there is none, and then leaves it as it
+    /// is.
     pub fn receive(&mut self, arrival: Arrival, datagram: &mut Vec<u8>) -> Verdict {
         self.counts.received += 1;
         let (request, which) = match self.guard(arrival, datagram) {
@@ -269,12 +296,14 @@ impl<P: Protocol> Server<P> {
         Verdict::Answer
     }
 
-    /// The request in a datagram that is to be answered; where it is not, the first reason that holds.
+    /// The request in a datagram that is to be answered; where it is not, the first reason that
+    /// holds.
     ///
-    /// First its source, which takes no time and keeps everything else from those that must get nothing whatever they send.
-    /// Then what the protocol says; with a key, it first asks for a proof that the sender has it: so what follows, and the
-    /// table of repeats above all, is only for those who have the key. Then its time, which leaves no trace; what leaves some
-    /// comes last.
+    /// First its source, which takes no time and keeps everything else from those that must get
+    /// nothing whatever they send. Then what the protocol says; with a key, it first asks for a
+    /// proof that the sender has it: so what follows, and the table of repeats above all, is only
+    /// for those who have the key. Then its time, which leaves no trace; what leaves some comes
+    /// last.
     fn guard(&mut self, arrival: Arrival, datagram: &[u8]) -> Result<(P::Request, Which), Refusal> {
         let Arrival { from, now, wall } = arrival;
         if from.port() == 0 {
@@ -288,7 +317,8 @@ impl<P: Protocol> Server<P> {
             if sent.is_none_or(|sent| sent.distance(wall) > *replay_window) {
                 return Err(Refusal::Stale);
             }
-            // From wherever, and whatever else is in it: who has recorded it can send it from anywhere, with more.
+            // From wherever, and whatever else is in it: who has recorded it can send it from
+            // anywhere, with more.
             if self.repeats.is_excessive(self.protocol.authenticated(datagram), now) {
                 return Err(Refusal::Repeated);
             }
@@ -299,7 +329,12 @@ impl<P: Protocol> Server<P> {
     }
 
     /// Refuses what may be a round of a loop, if it comes faster than is safe.
-    fn limit(&mut self, from: SocketAddr, number: Option<u64>, now: Instant) -> Result<(), Refusal> {
+    fn limit(
+        &mut self,
+        from: SocketAddr,
+        number: Option<u64>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         let refusal = match number.map(|number| self.cycles.enter(from, number, now)) {
             Some(cycles::Request::New) => return Ok(()),
             Some(cycles::Request::Repeated) => return Err(Refusal::Repeated),
@@ -310,8 +345,14 @@ impl<P: Protocol> Server<P> {
     }
 
     /// What the protocol says of a datagram, and which key it was made with, if any is asked for.
-    fn read(&self, arrival: Arrival, datagram: &[u8]) -> Result<(Received<P::Request>, Which), Refusal> {
-        let with = |key, which| self.protocol.read(key, arrival, datagram).map(|received| (received, which));
+    fn read(
+        &self,
+        arrival: Arrival,
+        datagram: &[u8],
+    ) -> Result<(Received<P::Request>, Which), Refusal> {
+        let with = |key, which| {
+            self.protocol.read(key, arrival, datagram).map(|received| (received, which))
+        };
         let second = self.config.two_keys().and_then(Keys::second);
         match (with(self.config.key(), Which::First), second) {
             (Err(Refusal::Unauthentic), Some(_)) => with(second, Which::Second),
@@ -331,9 +372,16 @@ impl<P: Protocol> Server<P> {
         }
     }
 
-    /// Completes answers that leave together, and now, which `clock` tells. Those that then do not leave must come again.
-    pub fn depart<'a>(&self, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>) {
-        let Some(keys) = self.config.two_keys() else { return self.protocol.depart(self.config.key(), clock, answers) };
+    /// Completes answers that leave together, and now, which `clock` tells. Those that then do not
+    /// leave must come again.
+    pub fn depart<'a>(
+        &self,
+        clock: impl FnOnce() -> UnixTime,
+        answers: impl Iterator<Item = &'a mut [u8]>,
+    ) {
+        let Some(keys) = self.config.two_keys() else {
+            return self.protocol.depart(self.config.key(), clock, answers);
+        };
         let now = clock();
         for answer in answers {
             let key = keys.iter().find(|key| self.protocol.is_made_with(key, answer));

@@ -9,22 +9,27 @@ use crate::server::{Arrival, Protocol, Received, Refusal};
 use crate::time::UnixTime;
 use crate::wire::auth::Key;
 use crate::wire::stamp::packet::{self, Layout, TWAMP, UNKNOWN_TTL};
-use crate::wire::stamp::{AUTHENTICATED, ErrorEstimate, Format, NotStamp, Reply, Request, Timestamp, tlvs};
+use crate::wire::stamp::{
+    AUTHENTICATED, ErrorEstimate, Format, NotStamp, Reply, Request, Timestamp, tlvs,
+};
 
-/// A sender's clock is not further from this one. Some senders fill with what is no zero what STAMP wants to be zero, since
-/// TWAMP lets them (RFC 5357, section 4.1.2). So do services that speak something else altogether; but those have no time in
-/// the place of T1.
+/// A sender's clock is not further from this one. Some senders fill with what is no zero what STAMP
+/// wants to be zero, since TWAMP lets them (RFC 5357, section 4.1.2). So do services that speak
+/// something else altogether; but those have no time in the place of T1.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3_600);
 
-/// How a reflector answers (RFC 8762, section 4.3): in authenticated mode with a key, in unauthenticated mode without.
+/// How a reflector answers (RFC 8762, section 4.3): in authenticated mode with a key, in
+/// unauthenticated mode without.
 #[derive(Debug)]
 pub struct Reflector {
     /// How far its clock may be wrong.
     pub clock: ErrorEstimate,
-    /// Stateful with a table of sessions: a reply's number is then the session's own count. Without, it is the request's.
+    /// Stateful with a table of sessions: a reply's number is then the session's own count.
+    /// Without, it is the request's.
     pub sessions: Option<Sessions>,
-    /// Answer requests of TWAMP Light that are shorter than STAMP's, too, with replies that are longer than they are
-    /// (RFC 8762, section 4.6). Without a key only: TWAMP has another authenticated mode.
+    /// Answer requests of TWAMP Light that are shorter than STAMP's, too, with replies that are
+    /// longer than they are (RFC 8762, section 4.6). Without a key only: TWAMP has another
+    /// authenticated mode.
     pub twamp_light: bool,
 }
 
@@ -39,7 +44,12 @@ impl Protocol for Reflector {
 
     type Request = Request;
 
-    fn read(&self, key: Option<&Key>, arrival: Arrival, datagram: &[u8]) -> Result<Received<Request>, Refusal> {
+    fn read(
+        &self,
+        key: Option<&Key>,
+        arrival: Arrival,
+        datagram: &[u8],
+    ) -> Result<Received<Request>, Refusal> {
         let request = match Request::decode(datagram, key) {
             Err(NotStamp::Short) if self.takes_twamp(key) => Request::decode_twamp(datagram),
             result => result,
@@ -56,7 +66,8 @@ impl Protocol for Reflector {
         let number = if sent.distance(arrival.wall) <= CLOCKS_DIFFER {
             Some(u64::from(request.ssid) << 32 | u64::from(request.seq.0))
         } else {
-            // Without a clock there is less by which a request is told from the text of some service, in a buffer of zeros.
+            // Without a clock there is less by which a request is told from the text of some
+            // service, in a buffer of zeros.
             Request::has_only_zeros_besides(datagram, key).then(|| request.seq.0.into())
         };
         Ok(Received { request, sent: Some(sent), number })
@@ -67,8 +78,17 @@ impl Protocol for Reflector {
         datagram.get(..AUTHENTICATED).unwrap_or(datagram)
     }
 
-    fn answer(&mut self, arrival: Arrival, request: Request, key: Option<&Key>, datagram: &mut Vec<u8>) {
-        let seq = self.sessions.as_mut().map_or(request.seq, |sessions| sessions.next(arrival.from, request.ssid));
+    fn answer(
+        &mut self,
+        arrival: Arrival,
+        request: Request,
+        key: Option<&Key>,
+        datagram: &mut Vec<u8>,
+    ) {
+        let seq = self
+            .sessions
+            .as_mut()
+            .map_or(request.seq, |sessions| sessions.next(arrival.from, request.ssid));
         let received = Timestamp::ntp(arrival.wall);
         let reply = Reply {
             seq,
@@ -89,7 +109,12 @@ impl Protocol for Reflector {
     }
 
     /// Puts T3 into the replies.
-    fn depart<'a>(&self, key: Option<&Key>, clock: impl FnOnce() -> UnixTime, answers: impl Iterator<Item = &'a mut [u8]>) {
+    fn depart<'a>(
+        &self,
+        key: Option<&Key>,
+        clock: impl FnOnce() -> UnixTime,
+        answers: impl Iterator<Item = &'a mut [u8]>,
+    ) {
         let sent = Timestamp::ntp(clock());
         answers.for_each(|answer| Reply::depart(sent, key, answer));
     }
@@ -107,20 +132,25 @@ impl Protocol for Reflector {
 
 /// Whether `datagram`, which holds `request` and came at `now`, is rather a reply.
 ///
-/// Without that, two reflectors would reflect each other's replies for ever: a reply is a request, too, but for fields
-/// that nobody looks at (RFC 8762, section 4.2), and it never repeats, because its times do not. So it is told by what
-/// only a reflector writes: fields that are a reply's, among zeros that are, too; or, in the place of the sender's time or
-/// of T2, a time that this server's clock has just had, whatever else is there, as some reflectors of TWAMP have no zeros.
-/// Senders who pad at random do neither by chance: it takes 40 bits in the first case, and 26 in the second.
+/// Without that, two reflectors would reflect each other's replies for ever: a reply is a request,
+/// too, but for fields that nobody looks at (RFC 8762, section 4.2), and it never repeats, because
+/// its times do not. So it is told by what only a reflector writes: fields that are a reply's,
+/// among zeros that are, too; or, in the place of the sender's time or of T2, a time that this
+/// server's clock has just had, whatever else is there, as some reflectors of TWAMP have no zeros.
+/// Senders who pad at random do neither by chance: it takes 40 bits in the first case, and 26 in
+/// the second.
 fn is_reply(datagram: &[u8], request: &Request, key: Option<&Key>, now: UnixTime) -> bool {
     let layout = Layout::of(key);
     let is_now = |at: usize| {
         datagram.get(at..).and_then(<[u8]>::first_chunk).is_some_and(|time| {
             // Zeros are what a request has there, and the time now in 2036.
-            *time != [0; 8] && Timestamp::from_be_bytes(*time).to_unix(Format::Ntp, now).distance(now) <= ROUND
+            *time != [0; 8]
+                && Timestamp::from_be_bytes(*time).to_unix(Format::Ntp, now).distance(now) <= ROUND
         })
     };
-    is_now(layout.sender_sent) || is_now(layout.received) || Reply::is_all_of(datagram, request, key)
+    is_now(layout.sender_sent)
+        || is_now(layout.received)
+        || Reply::is_all_of(datagram, request, key)
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
-//! A reflector behind the guards that every server has, and others that it is set on, with time as data.
+//! A reflector behind the guards that every server has, and others that it is set on, with time as
+//! data.
 
 use std::iter;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::server::tests::{SOURCE, WALL, arrival, at, datagrams_until_silence, foreign, host, key, ours, sealed, two_keys};
+use crate::server::tests::{
+    SOURCE, WALL, arrival, at, datagrams_until_silence, foreign, host, key, ours, sealed, two_keys,
+};
 use crate::server::{Config, DropRate, Keyed, Server, Verdict};
 use crate::wire::auth::Direction;
 use crate::wire::stamp::{AUTHENTICATED, Format, UNAUTHENTICATED};
@@ -40,7 +43,12 @@ fn of(config: &Config) -> Option<&Key> {
 
 /// A request of that number, sent at `WALL`.
 fn request(seq: u32) -> Request {
-    Request { seq: Seq(seq), sent: Timestamp::ntp(WALL), error: ErrorEstimate::from_bits(0x12a4), ssid: 0xbeef }
+    Request {
+        seq: Seq(seq),
+        sent: Timestamp::ntp(WALL),
+        error: ErrorEstimate::from_bits(0x12a4),
+        ssid: 0xbeef,
+    }
 }
 
 fn encoded(request: Request, size: usize, key: Option<&Key>) -> Vec<u8> {
@@ -49,8 +57,13 @@ fn encoded(request: Request, size: usize, key: Option<&Key>) -> Vec<u8> {
     datagram
 }
 
-/// What `server` makes of a datagram from there that comes half a second after `WALL` and leaves a quarter later.
-fn reflected(server: &mut Server<Reflector>, from: &str, mut datagram: Vec<u8>) -> Result<Vec<u8>, Verdict> {
+/// What `server` makes of a datagram from there that comes half a second after `WALL` and leaves a
+/// quarter later.
+fn reflected(
+    server: &mut Server<Reflector>,
+    from: &str,
+    mut datagram: Vec<u8>,
+) -> Result<Vec<u8>, Verdict> {
     let time = |nanoseconds| UnixTime { nanoseconds, ..WALL };
     match server.receive(Arrival { wall: time(500_000_000), ..arrival(from) }, &mut datagram) {
         Verdict::Answer => {
@@ -62,7 +75,12 @@ fn reflected(server: &mut Server<Reflector>, from: &str, mut datagram: Vec<u8>) 
 }
 
 /// What a server with nothing behind it makes of it.
-fn first(config: &Config, reflector: Reflector, from: &str, datagram: &[u8]) -> Result<Vec<u8>, Verdict> {
+fn first(
+    config: &Config,
+    reflector: Reflector,
+    from: &str,
+    datagram: &[u8],
+) -> Result<Vec<u8>, Verdict> {
     reflected(&mut Server::new(config.clone(), reflector), from, datagram.to_vec())
 }
 
@@ -113,14 +131,18 @@ fn a_reply_is_as_long_as_its_request() {
             let datagram = encoded(request(7), length, of(&config));
             let reply = first(&config, stateless(), SOURCE, &datagram).unwrap();
             assert_eq!(reply.len(), length);
-            assert_eq!(Reply::decode(&reply, of(&config)).map(|reply| reply.sender_seq), Ok(Seq(7)));
+            assert_eq!(
+                Reply::decode(&reply, of(&config)).map(|reply| reply.sender_seq),
+                Ok(Seq(7))
+            );
         }
     }
 }
 
 /// RFC 8762, section 4.3, and for the second case RFC 8972, section 4.8.
 #[test]
-fn what_follows_the_base_packet_comes_back_but_not_where_there_is_a_key_that_does_not_authenticate_it() {
+fn what_follows_the_base_packet_comes_back_but_not_where_there_is_a_key_that_does_not_authenticate_it()
+ {
     for (config, expected) in modes().into_iter().zip([&b"more"[..], b"\0\0\0\0"]) {
         let datagram = [&encoded(request(7), 0, of(&config))[..], b"more"].concat();
         let reply = first(&config, stateless(), SOURCE, &datagram).unwrap();
@@ -144,7 +166,8 @@ fn a_recorded_request_is_not_another_one_for_what_is_appended() {
 #[test]
 fn a_stateless_reply_has_the_requests_number_and_a_stateful_one_its_sessions_count() {
     for config in modes() {
-        let mut servers = [stateless(), stateful()].map(|reflector| Server::new(config.clone(), reflector));
+        let mut servers =
+            [stateless(), stateful()].map(|reflector| Server::new(config.clone(), reflector));
         let mut seqs = |from, ssid, seq| {
             let datagram = encoded(Request { ssid, ..request(seq) }, 0, of(&config));
             let replies = servers.each_mut().map(|server| {
@@ -159,7 +182,11 @@ fn a_stateless_reply_has_the_requests_number_and_a_stateful_one_its_sessions_cou
         assert_eq!(seqs(SOURCE, 2, 80), [80, 0], "another session");
         assert_eq!(seqs("192.0.2.7:5001", 1, 90), [90, 0]);
         assert_eq!(seqs("192.0.2.8:5000", 1, 90), [90, 0]);
-        assert_eq!(seqs(SOURCE, 1, 75), [75, 2], "a request that the network duplicated is answered twice");
+        assert_eq!(
+            seqs(SOURCE, 1, 75),
+            [75, 2],
+            "a request that the network duplicated is answered twice"
+        );
         assert_eq!(seqs(SOURCE, 1, u32::MAX), [u32::MAX, 3]);
     }
 }
@@ -194,9 +221,15 @@ fn answers_that_leave_together_leave_at_the_same_time_and_later_ones_later() {
             let departing = answers[3 - count..].iter_mut().map(Vec::as_mut_slice);
             server.depart(|| UnixTime { nanoseconds, ..WALL }, departing);
         }
-        let replies: Vec<_> = answers.iter().map(|answer| Reply::decode(answer, of(&config)).unwrap()).collect();
-        let after_arrival = replies.iter().map(|reply| reply.sent.nanos_since(reply.received, Format::Ntp));
-        assert_eq!(after_arrival.collect::<Vec<_>>(), [5_000, 5_000, 9_000], "what did not leave was stamped again");
+        let replies: Vec<_> =
+            answers.iter().map(|answer| Reply::decode(answer, of(&config)).unwrap()).collect();
+        let after_arrival =
+            replies.iter().map(|reply| reply.sent.nanos_since(reply.received, Format::Ntp));
+        assert_eq!(
+            after_arrival.collect::<Vec<_>>(),
+            [5_000, 5_000, 9_000],
+            "what did not leave was stamped again"
+        );
     }
 }
 
@@ -204,7 +237,11 @@ fn answers_that_leave_together_leave_at_the_same_time_and_later_ones_later() {
 fn what_is_shorter_than_a_base_packet_gets_no_answer() {
     for length in 0..UNAUTHENTICATED {
         let datagram = &encoded(request(7), 0, None)[..length];
-        assert_eq!(first(&Config::default(), stateless(), SOURCE, datagram), refused(Refusal::NoPing), "{length}");
+        assert_eq!(
+            first(&Config::default(), stateless(), SOURCE, datagram),
+            refused(Refusal::NoPing),
+            "{length}"
+        );
     }
 }
 
@@ -230,7 +267,11 @@ fn twamp_light_gets_the_base_packet_for_what_is_shorter() {
 fn with_a_key_there_is_no_twamp_light() {
     for length in 0..AUTHENTICATED {
         let datagram = &encoded(request(7), 0, Some(&key()))[..length];
-        assert_eq!(first(&keyed(), twamp_light(), SOURCE, datagram), refused(Refusal::Unauthentic), "{length}");
+        assert_eq!(
+            first(&keyed(), twamp_light(), SOURCE, datagram),
+            refused(Refusal::Unauthentic),
+            "{length}"
+        );
     }
 }
 
@@ -249,9 +290,11 @@ fn a_request_that_does_not_say_how_wrong_its_time_may_be_gets_no_answer() {
 fn it_has_the_guards_that_every_server_has() {
     for config in modes() {
         let datagram = encoded(request(7), 0, of(&config));
-        for (from, refusal) in
-            [("192.0.2.7:0", Refusal::PortZero), ("224.0.0.1:5000", Refusal::NoHost), ("[::]:5000", Refusal::NoHost)]
-        {
+        for (from, refusal) in [
+            ("192.0.2.7:0", Refusal::PortZero),
+            ("224.0.0.1:5000", Refusal::NoHost),
+            ("[::]:5000", Refusal::NoHost),
+        ] {
             assert_eq!(first(&config, stateless(), from, &datagram), refused(refusal), "{from}");
         }
         for from in ["192.0.2.7:1", "192.0.2.7:862", "192.0.2.7:12000"] {
@@ -261,7 +304,8 @@ fn it_has_the_guards_that_every_server_has() {
         assert_eq!(first(&all, stateless(), SOURCE, &datagram), Err(Verdict::Drop));
 
         let mut server = Server::new(config, stateless());
-        let answered = (0..9).take_while(|_| reflected(&mut server, SOURCE, datagram.clone()).is_ok()).count();
+        let answered =
+            (0..9).take_while(|_| reflected(&mut server, SOURCE, datagram.clone()).is_ok()).count();
         assert_eq!(answered, 5);
         assert_eq!(reflected(&mut server, SOURCE, datagram), refused(Refusal::Repeated));
     }
@@ -272,7 +316,11 @@ fn with_two_keys_answers_that_depart_together_have_each_its_own_also_when_they_c
     let (both, keys) = two_keys();
     let mut server = Server::new(keyed(), stateless());
     server.set_keys(both);
-    let mut answers: Vec<_> = keys.iter().enumerate().map(|(seq, key)| encoded(request(seq as u32), 0, Some(key))).collect();
+    let mut answers: Vec<_> = keys
+        .iter()
+        .enumerate()
+        .map(|(seq, key)| encoded(request(seq as u32), 0, Some(key)))
+        .collect();
     for answer in &mut answers {
         assert_eq!(server.receive(arrival(SOURCE), answer), Verdict::Answer);
     }
@@ -280,7 +328,10 @@ fn with_two_keys_answers_that_depart_together_have_each_its_own_also_when_they_c
         let left = UnixTime { nanoseconds, ..WALL };
         server.depart(|| left, answers.iter_mut().map(Vec::as_mut_slice));
         for (answer, (own, other)) in answers.iter().zip([(0, 1), (1, 0)]) {
-            assert_eq!(Reply::decode(answer, Some(&keys[own])).map(|reply| reply.sent), Ok(Timestamp::ntp(left)));
+            assert_eq!(
+                Reply::decode(answer, Some(&keys[own])).map(|reply| reply.sent),
+                Ok(Timestamp::ntp(left))
+            );
             assert_eq!(Reply::decode(answer, Some(&keys[other])), Err(NotStamp::Hmac));
         }
     }
@@ -300,7 +351,11 @@ fn with_a_key_strangers_get_no_answer_and_leave_no_trace() {
         sealed(&key(), Direction::Request, &ping),
     ] {
         for _ in 0..9 {
-            assert_eq!(reflected(&mut server, SOURCE, datagram.clone()), refused(Refusal::Unauthentic), "{datagram:?}");
+            assert_eq!(
+                reflected(&mut server, SOURCE, datagram.clone()),
+                refused(Refusal::Unauthentic),
+                "{datagram:?}"
+            );
         }
     }
     let reply = reflected(&mut server, SOURCE, encoded(request(7), 0, Some(&key()))).unwrap();
@@ -308,11 +363,13 @@ fn with_a_key_strangers_get_no_answer_and_leave_no_trace() {
 }
 
 #[test]
-fn a_request_is_good_for_the_window_before_and_after_its_time_in_either_format_and_over_the_end_of_an_era() {
+fn a_request_is_good_for_the_window_before_and_after_its_time_in_either_format_and_over_the_end_of_an_era()
+ {
     // The first second of NTP's next era.
     let era = UnixTime { seconds: 2_085_978_496, nanoseconds: 0 };
     for wall in [WALL, era] {
-        let time = |seconds, nanoseconds| UnixTime { seconds: wall.seconds - 100 + seconds, nanoseconds };
+        let time =
+            |seconds, nanoseconds| UnixTime { seconds: wall.seconds - 100 + seconds, nanoseconds };
         for (sent, verdict) in [
             (time(40, 0), Verdict::Answer),
             (time(100, 0), Verdict::Answer),
@@ -321,16 +378,33 @@ fn a_request_is_good_for_the_window_before_and_after_its_time_in_either_format_a
             (time(160, 1), Verdict::Refuse(Refusal::Stale)),
             (UnixTime { seconds: 0, nanoseconds: 0 }, Verdict::Refuse(Refusal::Stale)),
         ] {
-            for (sent_bits, error) in [(Timestamp::ntp(sent), 0x0001), (Timestamp::ptp(sent), 0x4001)] {
-                let request = Request { sent: sent_bits, error: ErrorEstimate::from_bits(error), ..request(7) };
+            for (sent_bits, error) in
+                [(Timestamp::ntp(sent), 0x0001), (Timestamp::ptp(sent), 0x4001)]
+            {
+                let request = Request {
+                    sent: sent_bits,
+                    error: ErrorEstimate::from_bits(error),
+                    ..request(7)
+                };
                 let mut datagram = encoded(request, 0, Some(&key()));
                 let mut server = Server::new(keyed(), stateless());
-                assert_eq!(server.receive(Arrival { wall, ..arrival(SOURCE) }, &mut datagram), verdict, "{sent} {error:x}");
+                assert_eq!(
+                    server.receive(Arrival { wall, ..arrival(SOURCE) }, &mut datagram),
+                    verdict,
+                    "{sent} {error:x}"
+                );
                 if verdict == Verdict::Answer {
                     server.depart(|| wall, iter::once(datagram.as_mut_slice()));
                     let reply = Reply::decode(&datagram, Some(&key())).unwrap();
-                    assert_eq!((reply.sender_sent, reply.sender_error), (request.sent, request.error), "as it stood there");
-                    assert!(!reply.error.is_ptp() && reply.received == Timestamp::ntp(wall), "its own times are NTP's");
+                    assert_eq!(
+                        (reply.sender_sent, reply.sender_error),
+                        (request.sent, request.error),
+                        "as it stood there"
+                    );
+                    assert!(
+                        !reply.error.is_ptp() && reply.received == Timestamp::ntp(wall),
+                        "its own times are NTP's"
+                    );
                 }
             }
         }
@@ -355,25 +429,31 @@ fn a_recorded_request_is_answered_five_times_from_wherever_it_comes() {
 fn a_reply_is_not_reflected() {
     for config in modes() {
         for reflector in [stateless, stateful] {
-            let reply = first(&config, reflector(), SOURCE, &encoded(request(7), 120, of(&config))).unwrap();
+            let reply = first(&config, reflector(), SOURCE, &encoded(request(7), 120, of(&config)))
+                .unwrap();
             assert_eq!(first(&config, stateless(), SOURCE, &reply), refused(Refusal::Answer));
         }
     }
 }
 
-/// Requests have zeros where a reply has the time that its sender sent it at, which in 2036 are the time then.
+/// Requests have zeros where a reply has the time that its sender sent it at, which in 2036 are the
+/// time then.
 #[test]
 fn the_zeros_of_a_request_are_never_taken_for_a_reply() {
     let era = UnixTime { seconds: 2_085_978_496, nanoseconds: 0 };
     for config in modes() {
         let request = Request { sent: Timestamp::ntp(era), ..request(7) };
         let mut server = Server::new(config.clone(), stateless());
-        let verdict = server.receive(Arrival { wall: era, ..arrival(SOURCE) }, &mut encoded(request, 0, of(&config)));
+        let verdict = server.receive(
+            Arrival { wall: era, ..arrival(SOURCE) },
+            &mut encoded(request, 0, of(&config)),
+        );
         assert_eq!(verdict, Verdict::Answer);
     }
 }
 
-/// TWAMP pads as its sender likes (RFC 5357, section 4.1.2), and STAMP is not to look at what should be zero.
+/// TWAMP pads as its sender likes (RFC 5357, section 4.1.2), and STAMP is not to look at what
+/// should be zero.
 #[test]
 fn padding_is_not_taken_for_a_reply() {
     for config in modes() {
@@ -413,16 +493,22 @@ fn what_pads_at_random_is_answered_at_any_rate_where_it_has_a_time_and_else_once
     for (seconds, answered) in [(0, 100), (86_399, 100), (86_402, 16)] {
         for ptp in [false, true] {
             let sent = UnixTime { seconds: WALL.seconds - seconds, ..WALL };
-            let (sent, error) = if ptp { (Timestamp::ptp(sent), 0x4001) } else { (Timestamp::ntp(sent), 0x0001) };
+            let (sent, error) =
+                if ptp { (Timestamp::ptp(sent), 0x4001) } else { (Timestamp::ntp(sent), 0x0001) };
             let padded = |seq, length| {
-                let request = Request { sent, error: ErrorEstimate::from_bits(error), ..request(seq) };
+                let request =
+                    Request { sent, error: ErrorEstimate::from_bits(error), ..request(seq) };
                 let mut datagram = encoded(request, 60, None);
                 datagram[TWAMP..].fill(0x5a);
                 datagram.truncate(length);
                 datagram
             };
             for length in [TWAMP, 41, 60] {
-                assert_eq!(answered_of_100(|seq| padded(seq, length)), answered, "{seconds} {ptp} {length}");
+                assert_eq!(
+                    answered_of_100(|seq| padded(seq, length)),
+                    answered,
+                    "{seconds} {ptp} {length}"
+                );
             }
         }
     }
@@ -438,7 +524,10 @@ fn what_speaks_no_stamp_is_answered_once_a_second() {
     assert!(answered_of_100(|i| random[i as usize].clone()) <= 16);
     let line = |i| (0..72).map(|at| b' ' + ((i + at) % 95) as u8).collect();
     assert!(answered_of_100(line) <= 16);
-    assert!(answered_of_100(|i| format!("the time of day is now {i:>9} of 86400 seconds").into_bytes()) <= 16);
+    assert!(
+        answered_of_100(|i| format!("the time of day is now {i:>9} of 86400 seconds").into_bytes())
+            <= 16
+    );
 }
 
 #[test]
@@ -449,12 +538,15 @@ fn what_has_the_time_of_a_moment_ago_in_the_place_of_t2_is_a_reply() {
     assert_eq!(first(&Config::default(), stateless(), SOURCE, &datagram), refused(Refusal::Answer));
 }
 
-/// Reflectors that go wherever they are sent: one of STAMP, one of TWAMP that fills up with what is no zero, one that trims
-/// to TWAMP's 41 bytes.
+/// Reflectors that go wherever they are sent: one of STAMP, one of TWAMP that fills up with what is
+/// no zero, one that trims to TWAMP's 41 bytes.
 fn foreign_reflector(form: &'static str) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
     let mut seq = 100;
     move |_, datagram| {
-        let Ok(Request { seq: sender_seq, sent, error, ssid }) = Request::decode(datagram, None) else { return false };
+        let Ok(Request { seq: sender_seq, sent, error, ssid }) = Request::decode(datagram, None)
+        else {
+            return false;
+        };
         seq += 1;
         let reply = Reply {
             seq: Seq(seq),
@@ -481,15 +573,34 @@ fn foreign_reflector(form: &'static str) -> impl FnMut(SocketAddr, &mut Vec<u8>)
 fn a_loop_with_another_reflector_does_not_begin() {
     for config in modes() {
         let forged = encoded(request(7), 0, of(&config));
-        for (a, b) in [(stateless(), stateless()), (stateful(), stateful()), (twamp_light(), stateful())] {
-            let (mut a, mut b) = (ours(Server::new(config.clone(), a)), ours(Server::new(config.clone(), b)));
-            assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[&forged]), 2);
+        for (a, b) in
+            [(stateless(), stateless()), (stateful(), stateful()), (twamp_light(), stateful())]
+        {
+            let (mut a, mut b) =
+                (ours(Server::new(config.clone(), a)), ours(Server::new(config.clone(), b)));
+            assert_eq!(
+                datagrams_until_silence(
+                    (host(1, 12_000), &mut a),
+                    (host(2, 12_001), &mut b),
+                    &[&forged]
+                ),
+                2
+            );
         }
     }
     let forged = encoded(request(7), 0, None);
     for form in ["plain", "padded", "trimmed"] {
-        let (mut a, mut b) = (ours(Server::new(Config::default(), twamp_light())), foreign_reflector(form));
-        assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 8_620), &mut b), &[&forged]), 3, "{form}");
+        let (mut a, mut b) =
+            (ours(Server::new(Config::default(), twamp_light())), foreign_reflector(form));
+        assert_eq!(
+            datagrams_until_silence(
+                (host(1, 12_000), &mut a),
+                (host(2, 8_620), &mut b),
+                &[&forged]
+            ),
+            3,
+            "{form}"
+        );
     }
 }
 
@@ -502,11 +613,15 @@ fn a_loop_with_an_echo_does_not_begin_even_where_it_upper_cases() {
             true
         };
         let sent = Timestamp::ntp(UnixTime { seconds: WALL.seconds + seconds, ..WALL });
-        let request = Request { sent, error: ErrorEstimate::from_bits(error), ..request(0x6162_6364) };
+        let request =
+            Request { sent, error: ErrorEstimate::from_bits(error), ..request(0x6162_6364) };
         let forged = encoded(request, 0, None);
         for b in [&mut upper as &mut dyn FnMut(SocketAddr, &mut Vec<u8>) -> bool, &mut foreign] {
             let mut a = ours(Server::new(Config::default(), twamp_light()));
-            assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), b), &[&forged]), 3);
+            assert_eq!(
+                datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), b), &[&forged]),
+                3
+            );
         }
     }
 }

@@ -83,9 +83,10 @@ fn what_is_refused_does_not_change_which_others_are_dropped() {
 
 #[test]
 fn an_answer_is_the_same_bytes_or_the_same_upper_cased() {
-    for (mut server, answer) in
-        [(echo(Config::default()), b"Ping 1 2.0 \xff"), (upper_casing(Config::default()), b"PING 1 2.0 \xff")]
-    {
+    for (mut server, answer) in [
+        (echo(Config::default()), b"Ping 1 2.0 \xff"),
+        (upper_casing(Config::default()), b"PING 1 2.0 \xff"),
+    ] {
         let mut datagram = b"Ping 1 2.0 \xff".to_vec();
         assert_eq!(server.receive(arrival(SOURCE), &mut datagram), Verdict::Answer);
         assert_eq!(datagram, answer);
@@ -117,9 +118,14 @@ fn every_reason_has_its_own_count() {
 
 #[test]
 fn it_answers_any_bytes_from_any_host_and_port() {
-    for source in
-        ["192.0.2.7:1", "192.0.2.7:53", "192.0.2.7:12000", "192.0.2.7:65535", "[::1]:5000", "[::ffff:192.0.2.7]:5000"]
-    {
+    for source in [
+        "192.0.2.7:1",
+        "192.0.2.7:53",
+        "192.0.2.7:12000",
+        "192.0.2.7:65535",
+        "[::1]:5000",
+        "[::ffff:192.0.2.7]:5000",
+    ] {
         for datagram in [&b""[..], b"\0", b"Ping 1 2.5", &[0xff; 1_400]] {
             assert_eq!(first(&Config::default(), source, datagram), Verdict::Answer, "{source}");
         }
@@ -131,22 +137,37 @@ fn port_0_gets_no_answer() {
     for echo_all in [false, true] {
         let config = Config { echo_all, ..Config::default() };
         for source in ["192.0.2.7:0", "[::1]:0"] {
-            assert_eq!(first(&config, source, b"Ping 1 2.5"), Verdict::Refuse(Refusal::PortZero), "{source}");
+            assert_eq!(
+                first(&config, source, b"Ping 1 2.5"),
+                Verdict::Refuse(Refusal::PortZero),
+                "{source}"
+            );
         }
     }
 }
 
 #[test]
 fn groups_of_hosts_get_no_answer() {
-    for source in ["255.255.255.255:5000", "224.0.0.1:5000", "0.0.0.0:5000", "[ff02::1]:5000", "[::]:5000"] {
-        assert_eq!(first(&Config::default(), source, b""), Verdict::Refuse(Refusal::NoHost), "{source}");
+    for source in
+        ["255.255.255.255:5000", "224.0.0.1:5000", "0.0.0.0:5000", "[ff02::1]:5000", "[::]:5000"]
+    {
+        assert_eq!(
+            first(&Config::default(), source, b""),
+            Verdict::Refuse(Refusal::NoHost),
+            "{source}"
+        );
     }
-    assert_eq!(first(&Config::default(), "[::ffff:224.0.0.1]:5000", b""), Verdict::Refuse(Refusal::NoHost));
+    assert_eq!(
+        first(&Config::default(), "[::ffff:224.0.0.1]:5000", b""),
+        Verdict::Refuse(Refusal::NoHost)
+    );
 }
 
 #[test]
 fn with_pings_only_nothing_else_is_answered() {
-    let first_of_pings = |datagram: &[u8]| pings_only(Config::default()).receive(arrival(SOURCE), &mut datagram.to_vec());
+    let first_of_pings = |datagram: &[u8]| {
+        pings_only(Config::default()).receive(arrival(SOURCE), &mut datagram.to_vec())
+    };
     for datagram in [&b"Ping 1 2.5"[..], b"PING 1 2.5  ", b"ping 4294967295 0 and more"] {
         assert_eq!(first_of_pings(datagram), Verdict::Answer);
     }
@@ -192,7 +213,10 @@ fn anything_else_is_answered_sixteen_times_and_then_once_a_second_from_each_sour
 fn a_constant_payload_once_a_second_is_answered_for_ever() {
     for payload in [&b""[..], b"hello", b"Ping 1 2.5", &[0; 44]] {
         let mut server = echo(Config::default());
-        assert_eq!(answered(&mut server, (0..100_000).map(|i| (i * 1_000, payload.to_vec()))), 100_000);
+        assert_eq!(
+            answered(&mut server, (0..100_000).map(|i| (i * 1_000, payload.to_vec()))),
+            100_000
+        );
     }
 }
 
@@ -214,16 +238,25 @@ fn with_a_key_echo_all_makes_no_difference() {
 pub(crate) type Host<'a> = &'a mut dyn FnMut(SocketAddr, &mut Vec<u8>) -> bool;
 
 /// One of ours.
-pub(crate) fn ours<P: Protocol>(mut server: Server<P>) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
+pub(crate) fn ours<P: Protocol>(
+    mut server: Server<P>,
+) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
     let mut now = at(0);
     move |from, datagram| {
         now = now + Duration::from_millis(1);
         let wall = |now: Instant| {
             let since_start = Duration::from_nanos(now.as_nanos());
-            UnixTime { seconds: WALL.seconds + since_start.as_secs(), nanoseconds: since_start.subsec_nanos() }
+            UnixTime {
+                seconds: WALL.seconds + since_start.as_secs(),
+                nanoseconds: since_start.subsec_nanos(),
+            }
         };
-        let answers = server.receive(Arrival { from, now, wall: wall(now) }, datagram) == Verdict::Answer;
-        server.depart(|| wall(now + Duration::from_micros(20)), answers.then_some(datagram.as_mut_slice()).into_iter());
+        let answers =
+            server.receive(Arrival { from, now, wall: wall(now) }, datagram) == Verdict::Answer;
+        server.depart(
+            || wall(now + Duration::from_micros(20)),
+            answers.then_some(datagram.as_mut_slice()).into_iter(),
+        );
         answers
     }
 }
@@ -233,9 +266,15 @@ pub(crate) fn foreign(_: SocketAddr, _: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Sends `forged` to `a` as if `b` had sent them, and says how many datagrams there are until all is silent.
-pub(crate) fn datagrams_until_silence(a: (SocketAddr, Host<'_>), b: (SocketAddr, Host<'_>), forged: &[&[u8]]) -> usize {
-    let mut under_way: VecDeque<_> = forged.iter().map(|datagram| (true, datagram.to_vec())).collect();
+/// Sends `forged` to `a` as if `b` had sent them, and says how many datagrams there are until all
+/// is silent.
+pub(crate) fn datagrams_until_silence(
+    a: (SocketAddr, Host<'_>),
+    b: (SocketAddr, Host<'_>),
+    forged: &[&[u8]],
+) -> usize {
+    let mut under_way: VecDeque<_> =
+        forged.iter().map(|datagram| (true, datagram.to_vec())).collect();
     let mut count = 0;
     while let Some((to_a, mut datagram)) = under_way.pop_front() {
         count += 1;
@@ -256,15 +295,31 @@ pub(crate) fn host(last: u8, port: u16) -> SocketAddr {
 fn two_of_ours_are_soon_silent() {
     let (mut a, mut b) = (ours(echo(Config::default())), ours(echo(Config::default())));
     // The forged one, and five answers of each.
-    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[b"Ping 1 2.5"]), 11);
+    assert_eq!(
+        datagrams_until_silence(
+            (host(1, 12_000), &mut a),
+            (host(2, 12_001), &mut b),
+            &[b"Ping 1 2.5"]
+        ),
+        11
+    );
 }
 
 #[test]
 fn ours_and_a_foreign_echo_are_soon_silent() {
-    for (port, forged, count) in [(7_777, "Ping 1 2.5", 11), (7, "Ping 1 2.5", 11), (12_000, "hello", 33)] {
+    for (port, forged, count) in
+        [(7_777, "Ping 1 2.5", 11), (7, "Ping 1 2.5", 11), (12_000, "hello", 33)]
+    {
         let mut a = ours(echo(Config::default()));
         let b: Host<'_> = &mut foreign;
-        assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, port), b), &[forged.as_bytes()]), count);
+        assert_eq!(
+            datagrams_until_silence(
+                (host(1, 12_000), &mut a),
+                (host(2, port), b),
+                &[forged.as_bytes()]
+            ),
+            count
+        );
     }
 }
 
@@ -276,7 +331,11 @@ fn one_that_upper_cases_and_one_that_does_not_are_soon_silent() {
         (plain, upper)
     }] {
         let (mut a, mut b) = (ours(a), ours(b));
-        let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[b"Ping 1 2.5"]);
+        let count = datagrams_until_silence(
+            (host(1, 12_000), &mut a),
+            (host(2, 12_001), &mut b),
+            &[b"Ping 1 2.5"],
+        );
         assert!(count <= 16, "{count}");
     }
 }
@@ -291,7 +350,11 @@ fn many_different_datagrams_at_a_time_are_soon_silent_too() {
     ] {
         let mut a = ours(echo(Config::default()));
         let forged: Vec<_> = forged.iter().map(|datagram| &datagram[..]).collect();
-        let count = datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &forged);
+        let count = datagrams_until_silence(
+            (host(1, 12_000), &mut a),
+            (host(2, 7_777), &mut foreign),
+            &forged,
+        );
         assert!(count <= most, "{count}");
     }
 }
@@ -341,12 +404,14 @@ fn with_two_keys_each_request_is_answered_with_its_own_and_then_the_old_one_is_r
     let (both, keys) = two_keys();
     let mut server = echo(keyed());
     let answer = |server: &mut Server<Echo>, key: &Key, seq| {
-        let mut datagram = sealed(key, Direction::Request, format!("Ping {seq} 1700000000.0").as_bytes());
+        let mut datagram =
+            sealed(key, Direction::Request, format!("Ping {seq} 1700000000.0").as_bytes());
         let verdict = server.receive(arrival(SOURCE), &mut datagram);
         server.depart(|| WALL, iter::once(datagram.as_mut_slice()));
         (verdict, key.open(Direction::Reply, &datagram).is_some())
     };
-    let (answered, refused) = ((Verdict::Answer, true), (Verdict::Refuse(Refusal::Unauthentic), false));
+    let (answered, refused) =
+        ((Verdict::Answer, true), (Verdict::Refuse(Refusal::Unauthentic), false));
     assert_eq!(keys.each_ref().map(|key| answer(&mut server, key, 1)), [answered, refused]);
     server.set_keys(both);
     assert_eq!(keys.each_ref().map(|key| answer(&mut server, key, 2)), [answered, answered]);
@@ -384,7 +449,11 @@ fn with_a_key_strangers_get_no_answer() {
         sealed(&stranger, Direction::Request, message),
         sealed(&key(), Direction::Reply, message),
     ] {
-        assert_eq!(first(&keyed(), SOURCE, &datagram), Verdict::Refuse(Refusal::Unauthentic), "{datagram:?}");
+        assert_eq!(
+            first(&keyed(), SOURCE, &datagram),
+            Verdict::Refuse(Refusal::Unauthentic),
+            "{datagram:?}"
+        );
     }
 }
 
@@ -398,7 +467,8 @@ fn with_a_key_what_carries_no_time_is_refused() {
 
 #[test]
 fn a_ping_is_good_for_the_window_before_and_after_its_time() {
-    let time = |seconds, nanoseconds| UnixTime { seconds: WALL.seconds - 100 + seconds, nanoseconds };
+    let time =
+        |seconds, nanoseconds| UnixTime { seconds: WALL.seconds - 100 + seconds, nanoseconds };
     for (sent_at, verdict) in [
         (time(40, 0), Verdict::Answer),
         (time(160, 0), Verdict::Answer),
@@ -434,7 +504,10 @@ fn strangers_leave_no_trace_in_the_table() {
     let mut echo = echo(keyed());
     let stranger = vec![b'x'; 64];
     for _ in 0..100 {
-        assert_eq!(echo.receive(arrival(SOURCE), &mut stranger.clone()), Verdict::Refuse(Refusal::Unauthentic));
+        assert_eq!(
+            echo.receive(arrival(SOURCE), &mut stranger.clone()),
+            Verdict::Refuse(Refusal::Unauthentic)
+        );
     }
 }
 
@@ -442,9 +515,19 @@ fn strangers_leave_no_trace_in_the_table() {
 fn with_a_key_a_loop_does_not_begin() {
     let forged = tagged(7, WALL);
     let mut a = ours(echo(keyed()));
-    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 7_777), &mut foreign), &[&forged]), 3);
+    assert_eq!(
+        datagrams_until_silence(
+            (host(1, 12_000), &mut a),
+            (host(2, 7_777), &mut foreign),
+            &[&forged]
+        ),
+        3
+    );
     let (mut a, mut b) = (ours(echo(keyed())), ours(echo(keyed())));
-    assert_eq!(datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[&forged]), 2);
+    assert_eq!(
+        datagrams_until_silence((host(1, 12_000), &mut a), (host(2, 12_001), &mut b), &[&forged]),
+        2
+    );
 }
 
 #[test]
@@ -461,7 +544,10 @@ fn of_several_reasons_the_first_in_the_order_of_the_checks_counts() {
     }
     let stale = tagged(7, UnixTime { seconds: 0, nanoseconds: 0 });
     let mut echo = echo(keyed());
-    assert!((0..9).all(|_| echo.receive(arrival(SOURCE), &mut stale.clone()) == Verdict::Refuse(Refusal::Stale)));
+    assert!(
+        (0..9).all(|_| echo.receive(arrival(SOURCE), &mut stale.clone())
+            == Verdict::Refuse(Refusal::Stale))
+    );
 }
 
 proptest! {

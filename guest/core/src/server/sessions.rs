@@ -9,17 +9,19 @@ use lru::LruCache;
 
 use crate::seq::Seq;
 
-/// How many sessions are remembered; the one that was silent longest is forgotten first. All of them take about 1 MiB.
+/// How many sessions are remembered; the one that was silent longest is forgotten first. All of
+/// them take about 1 MiB.
 const MOST: NonZeroUsize = NonZeroUsize::new(16_384).expect("it is not 0");
 
 /// The number of the next reply of each session, found in O(1), in a table that is bounded.
 ///
-/// A session is told by its sender's address and port and by its SSID (RFC 8972, section 3). One that was forgotten, because
-/// many others came, begins anew.
+/// A session is told by its sender's address and port and by its SSID (RFC 8972, section 3). One
+/// that was forgotten, because many others came, begins anew.
 pub struct Sessions(LruCache<(SocketAddr, u16), Seq, FixedState>);
 
 impl Sessions {
-    /// None yet. From `salt` follows which sessions share a place in the table: what their senders must not know.
+    /// None yet. From `salt` follows which sessions share a place in the table: what their senders
+    /// must not know.
     pub fn new(salt: u64) -> Self {
         Self::with_room_for(MOST, salt)
     }
@@ -28,9 +30,11 @@ impl Sessions {
         Self(LruCache::with_hasher(most, FixedState::with_seed(salt)))
     }
 
-    /// The number of the next reply in a session: from 0, one more for each (RFC 8762, section 4.3).
+    /// The number of the next reply in a session: from 0, one more for each (RFC 8762, section
+    /// 4.3).
     pub fn next(&mut self, mut sender: SocketAddr, ssid: u16) -> Seq {
-        // A flow label, which each datagram may have another of, does not make another sender (RFC 6437).
+        // A flow label, which each datagram may have another of, does not make another sender (RFC
+        // 6437).
         if let SocketAddr::V6(sender) = &mut sender {
             sender.set_flowinfo(0);
         }
@@ -79,7 +83,8 @@ mod tests {
     #[test]
     fn a_flow_label_makes_no_other_session_and_a_zone_does() {
         let mut sessions = Sessions::new(1);
-        let sender = |flow, zone| SocketAddrV6::new("fe80::1".parse().unwrap(), 5_000, flow, zone).into();
+        let sender =
+            |flow, zone| SocketAddrV6::new("fe80::1".parse().unwrap(), 5_000, flow, zone).into();
         assert_eq!(sessions.next(sender(0, 1), 0), Seq(0));
         assert_eq!(sessions.next(sender(7, 1), 0), Seq(1));
         assert_eq!(sessions.next(sender(0, 2), 0), Seq(0));
@@ -93,7 +98,11 @@ mod tests {
         }
         assert_eq!([1, 3, 4].map(|port| sessions.next(sender(port), 0)), [Seq(2), Seq(1), Seq(1)]);
         assert_eq!(sessions.next(sender(2), 0), Seq(0), "the one that was forgotten begins anew");
-        assert_eq!(sessions.next(sender(1), 0), Seq(0), "and so does the one that had to go for it");
+        assert_eq!(
+            sessions.next(sender(1), 0),
+            Seq(0),
+            "and so does the one that had to go for it"
+        );
     }
 
     #[test]
@@ -109,6 +118,9 @@ mod tests {
     fn a_count_wraps_after_its_last_number() {
         let mut sessions = Sessions::new(1);
         sessions.0.put((sender(5_000), 0), Seq(u32::MAX));
-        assert_eq!([sessions.next(sender(5_000), 0), sessions.next(sender(5_000), 0)], [Seq(u32::MAX), Seq(0)]);
+        assert_eq!(
+            [sessions.next(sender(5_000), 0), sessions.next(sender(5_000), 0)],
+            [Seq(u32::MAX), Seq(0)]
+        );
     }
 }

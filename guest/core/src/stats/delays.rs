@@ -21,9 +21,11 @@ pub struct Measured {
 pub struct Delays {
     /// From send to receipt: RTT.
     pub rtt: Distribution,
-    /// From the time at which the ping was due to receipt: what a caller on the schedule would have felt.
+    /// From the time at which the ping was due to receipt: what a caller on the schedule would have
+    /// felt.
     pub scheduled_rtt: Distribution,
-    /// Of pings with adjacent numbers, both received, how much their RTTs differ: IPDV (RFC 3393, section 1).
+    /// Of pings with adjacent numbers, both received, how much their RTTs differ: IPDV (RFC 3393,
+    /// section 1).
     pub ipdv: Distribution,
     /// Where a reflector tells its times.
     pub one_way: Option<OneWayDelays>,
@@ -42,7 +44,9 @@ impl Delays {
         self.scheduled_rtt.record((sent.at + sent.rtt).since(sent.scheduled));
         for other in neighbours.into_iter().flatten() {
             self.ipdv.record(sent.rtt.abs_diff(other.rtt));
-            if let (Some(delays), Some(one), Some(other)) = (&mut self.one_way, sent.reflected, other.reflected) {
+            if let (Some(delays), Some(one), Some(other)) =
+                (&mut self.one_way, sent.reflected, other.reflected)
+            {
                 delays.record_adjacent(one, other);
             }
         }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Significant decimal digits that the histogram keeps: a percentile is at most 0.1 % above the value recorded.
+/// Significant decimal digits that the histogram keeps: a percentile is at most 0.1 % above the
+/// value recorded.
 const DIGITS: u8 = 3;
 
-/// Spans of time, each recorded once: running minimum, maximum, mean and standard deviation, and, where that was asked for, a
-/// log-linear histogram for the percentiles.
+/// Spans of time, each recorded once: running minimum, maximum, mean and standard deviation, and,
+/// where that was asked for, a log-linear histogram for the percentiles.
 ///
-/// The histogram has 8 bytes for each of the 1,024 buckets to a power of two, up to the longest span that was recorded: 160 KiB
-/// for those up to a second.
+/// The histogram has 8 bytes for each of the 1,024 buckets to a power of two, up to the longest
+/// span that was recorded: 160 KiB for those up to a second.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     count: u64,
@@ -41,8 +42,8 @@ pub struct Spread {
     pub percentiles: Option<Percentiles>,
 }
 
-/// By nearest rank: the smallest recorded value with at least so many percent of the values at or below it. At most 0.1 % above
-/// that, and never above the largest.
+/// By nearest rank: the smallest recorded value with at least so many percent of the values at or
+/// below it. At most 0.1 % above that, and never above the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percentiles {
     /// The median.
@@ -66,7 +67,14 @@ impl Distribution {
 
     /// One that cannot, and takes 48 bytes.
     pub fn of_moments() -> Self {
-        Self { count: 0, min: Duration::MAX, max: Duration::ZERO, mean: 0.0, squares: 0.0, histogram: None }
+        Self {
+            count: 0,
+            min: Duration::MAX,
+            max: Duration::ZERO,
+            mean: 0.0,
+            squares: 0.0,
+            histogram: None,
+        }
     }
 
     /// Adds one span. One of more than 584 years counts as that.
@@ -102,7 +110,8 @@ impl Distribution {
         })
     }
 
-    /// All in one walk over the histogram: the ranks are exact, where a share as a floating point number might miss one.
+    /// All in one walk over the histogram: the ranks are exact, where a share as a floating point
+    /// number might miss one.
     fn percentiles(&self) -> Option<Percentiles> {
         let histogram = self.histogram.as_ref()?;
         let mut walk = histogram.iter_recorded();
@@ -145,24 +154,31 @@ mod tests {
     fn hand_worked_moments() {
         assert_eq!(moments(&[]), None);
         assert_eq!(moments(&[700]), Some([700, 700, 700, 0]));
-        // In thousands: mean 5; squared differences 9 1 1 1 0 0 4 16 = 32; 32 / 8 = 4; root 2. Over 7 it would be 2.138.
+        // In thousands: mean 5; squared differences 9 1 1 1 0 0 4 16 = 32; 32 / 8 = 4; root 2. Over
+        // 7 it would be 2.138.
         let thousands = [2, 4, 4, 4, 5, 5, 7, 9].map(|n| n * 1_000);
         assert_eq!(moments(&thousands), Some([2_000, 5_000, 9_000, 2_000]));
-        // A day's worth of nanoseconds does not cost the small spread its digits: 1 and 3 around it.
+        // A day's worth of nanoseconds does not cost the small spread its digits: 1 and 3 around
+        // it.
         let day = 86_400_000_000_000;
         assert_eq!(moments(&[day + 1, day + 3]), Some([day + 1, day + 2, day + 3, 1]));
     }
 
     #[test]
     fn hand_worked_percentiles_by_nearest_rank() {
-        // Of 1 to 10, five are at or below 5, nine at or below 9; 95 % of ten is nine and a half, which takes ten.
+        // Of 1 to 10, five are at or below 5, nine at or below 9; 95 % of ten is nine and a half,
+        // which takes ten.
         let ten: Vec<u64> = (1..=10).collect();
         assert_eq!(percentiles(&ten), [5, 9, 10, 10, 10]);
-        // Of 1 to 1000, exact ranks: 500, 900, 950, 990, 999. A share in floating point would give 991 for 99 %.
+        // Of 1 to 1000, exact ranks: 500, 900, 950, 990, 999. A share in floating point would give
+        // 991 for 99 %.
         let thousand: Vec<u64> = (1..=1_000).rev().collect();
         assert_eq!(percentiles(&thousand), [500, 900, 950, 990, 999]);
         // Two values: the median is the smaller, since half of them are at or below it.
-        assert_eq!(percentiles(&[1_000_000_001, 7]), [7, 1_000_000_001, 1_000_000_001, 1_000_000_001, 1_000_000_001]);
+        assert_eq!(
+            percentiles(&[1_000_000_001, 7]),
+            [7, 1_000_000_001, 1_000_000_001, 1_000_000_001, 1_000_000_001]
+        );
         assert_eq!(percentiles(&[123_456_789]), [123_456_789; 5]);
     }
 

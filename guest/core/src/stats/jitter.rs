@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-/// The jitter of RFC 3550, section 6.4.1 and appendix A.8, over replies in the order in which they arrive: J += (|D| - J) / 16,
-/// where D is how much longer one reply took than the one that arrived before it.
+/// The jitter of RFC 3550, section 6.4.1 and appendix A.8, over replies in the order in which they
+/// arrive: J += (|D| - J) / 16, where D is how much longer one reply took than the one that arrived
+/// before it.
 ///
-/// D is there (Rj - Ri) - (Sj - Si), with the times of one's own clock at both ends, which is RTTj - RTTi. It is a smoothed
-/// value of the end of the run, and not the mean of the differences.
+/// D is there (Rj - Ri) - (Sj - Si), with the times of one's own clock at both ends, which is RTTj
+/// - RTTi. It is a smoothed value of the end of the run, and not the mean of the differences.
 #[derive(Clone, Debug, Default)]
 pub struct Jitter {
     /// In nanoseconds.

@@ -9,15 +9,16 @@ use crate::stats::outcome::{Fate, Sent};
 /// Counters of duplicates that are remembered, until the losses around them are attributed.
 const DUPLICATES: usize = 1_024;
 
-/// Stretches with losses that are remembered, in case a ping turns up that was overtaken by all since.
+/// Stretches with losses that are remembered, in case a ping turns up that was overtaken by all
+/// since.
 const STRETCHES: usize = 64;
 
 /// In which direction pings were lost, from a stateful reflector's counter (RFC 8762, section 4.3).
 ///
-/// In a stretch between two answered pings, the counter says how many replies the reflector sent: so many were lost on the way
-/// back, the rest of the lost pings forward. A ping that was overtaken forward has a lower counter than one
-/// before it; a stretch then goes on until a ping is answered that was not. Until then, and where counters and pings do not add
-/// up, it is unknown.
+/// In a stretch between two answered pings, the counter says how many replies the reflector sent:
+/// so many were lost on the way back, the rest of the lost pings forward. A ping that was overtaken
+/// forward has a lower counter than one before it; a stretch then goes on until a ping is answered
+/// that was not. Until then, and where counters and pings do not add up, it is unknown.
 #[derive(Clone, Debug)]
 pub struct LossDirections {
     /// The reflector is known to count by itself.
@@ -46,8 +47,8 @@ struct Stretch {
 #[derive(Clone, Copy, Debug, Default)]
 struct Attributed {
     losses: DirectedLosses,
-    /// Replies that are missing beyond the pings lost in their stretches. Each was a duplicate's, or that of a ping which seems
-    /// lost forward but was overtaken.
+    /// Replies that are missing beyond the pings lost in their stretches. Each was a duplicate's,
+    /// or that of a ping which seems lost forward but was overtaken.
     surplus: u64,
 }
 
@@ -75,7 +76,8 @@ pub struct DirectedLosses {
 }
 
 impl LossDirections {
-    /// For a reflector that is declared to be stateful, or one that is not; that may still show itself.
+    /// For a reflector that is declared to be stateful, or one that is not; that may still show
+    /// itself.
     pub fn new(stateful: bool) -> Self {
         Self {
             stateful,
@@ -147,8 +149,8 @@ impl LossDirections {
         }
     }
 
-    /// The next answered ping was overtaken by one before it: its reply, which has this counter, is not missing, and the stretch
-    /// that it is of goes on.
+    /// The next answered ping was overtaken by one before it: its reply, which has this counter, is
+    /// not missing, and the stretch that it is of goes on.
     fn overtaken(&mut self, counter: Seq) {
         let ended_before = self.ended.partition_point(|(end, _)| !end.is_after(counter));
         let mut reopened = self.open;
@@ -180,13 +182,23 @@ mod tests {
     use crate::wire::stamp::ErrorEstimate;
 
     /// Pings from number 0 on: the counter of each reply, or none.
-    fn directions(stateful: bool, counters: &[Option<u32>], duplicates: &[u32]) -> Option<(u64, u64, u64)> {
+    fn directions(
+        stateful: bool,
+        counters: &[Option<u32>],
+        duplicates: &[u32],
+    ) -> Option<(u64, u64, u64)> {
         let mut directions = LossDirections::new(stateful);
         duplicates.iter().for_each(|&counter| directions.duplicated(Seq(counter)));
         for (i, counter) in counters.iter().enumerate() {
             let span = ClockSpan(0);
             let (processing, error) = (Duration::ZERO, ErrorEstimate::of_clock(false));
-            let reflected = |n: &u32| Reflected { counter: Seq(*n), forward: span, backward: span, processing, error };
+            let reflected = |n: &u32| Reflected {
+                counter: Seq(*n),
+                forward: span,
+                backward: span,
+                processing,
+                error,
+            };
             let sent = Sent {
                 scheduled: Instant::from_nanos(0),
                 at: Instant::from_nanos(0),
@@ -222,14 +234,22 @@ mod tests {
     fn more_replies_than_pings_or_a_step_back_leave_it_open() {
         assert_eq!(directions(true, &[Some(0), None, Some(5)], &[]), Some((0, 0, 1)));
         assert_eq!(directions(true, &[Some(3), None, Some(1)], &[]), Some((0, 0, 1)));
-        assert_eq!(directions(true, &[None, Some(700)], &[]), Some((0, 0, 1)), "not the session's first ping");
+        assert_eq!(
+            directions(true, &[None, Some(700)], &[]),
+            Some((0, 0, 1)),
+            "not the session's first ping"
+        );
     }
 
     #[test]
     fn a_ping_that_was_duplicated_on_the_way_there_is_not_taken_for_a_lost_reply() {
         // Replies 0 and 1 both answer ping 0; ping 1 never arrived; reply 2 answers ping 2.
         assert_eq!(directions(true, &[Some(0), None, Some(2)], &[1]), Some((1, 0, 0)));
-        assert_eq!(directions(true, &[Some(0), None, Some(2)], &[1, 1]), Some((1, 0, 0)), "a copy of the copy");
+        assert_eq!(
+            directions(true, &[Some(0), None, Some(2)], &[1, 1]),
+            Some((1, 0, 0)),
+            "a copy of the copy"
+        );
     }
 
     #[test]
@@ -239,11 +259,13 @@ mod tests {
 
     #[test]
     fn a_loss_among_pings_that_were_overtaken_is_told_as_soon_as_one_was_not() {
-        // Ping 5 overtook 2, 3 and 4, which seem to have been lost backward until they turn up; ping 1 was.
+        // Ping 5 overtook 2, 3 and 4, which seem to have been lost backward until they turn up;
+        // ping 1 was.
         let counters = [Some(0), None, Some(3), Some(4), Some(5), Some(2)];
         assert_eq!(directions(true, &counters, &[]), Some((0, 0, 1)));
         assert_eq!(directions(true, &[&counters[..], &[Some(6)]].concat(), &[]), Some((0, 1, 0)));
-        // Over two stretches: ping 4 was sent last and came second; one of the pings 1 and 3 was answered, by reply 3.
+        // Over two stretches: ping 4 was sent last and came second; one of the pings 1 and 3 was
+        // answered, by reply 3.
         let counters = [Some(0), None, Some(2), None, Some(1), Some(4)];
         assert_eq!(directions(true, &counters, &[]), Some((1, 1, 0)));
     }
@@ -261,7 +283,10 @@ mod tests {
             directions.open.lost += 1;
             directions.answered(Seq(counter));
         }
-        assert_eq!(directions.losses(), Some(DirectedLosses { forward: 10_000, backward: 0, unknown: 0 }));
+        assert_eq!(
+            directions.losses(),
+            Some(DirectedLosses { forward: 10_000, backward: 0, unknown: 0 })
+        );
         assert!(directions.ended.capacity() <= STRETCHES, "{}", directions.ended.capacity());
     }
 
@@ -272,7 +297,10 @@ mod tests {
         directions.open.lost = 2;
         // Two replies in between, MAX and 0: both were lost backward.
         directions.answered(Seq(1));
-        assert_eq!(directions.losses(), Some(DirectedLosses { forward: 0, backward: 2, unknown: 0 }));
+        assert_eq!(
+            directions.losses(),
+            Some(DirectedLosses { forward: 0, backward: 2, unknown: 0 })
+        );
     }
 
     #[test]
@@ -282,7 +310,8 @@ mod tests {
     }
 
     proptest! {
-        /// Pings that are each delayed by up to so many others, of which some are lost there and some back; the last one is not.
+        /// Pings that are each delayed by up to so many others, of which some are lost there and
+        /// some back; the last one is not.
         #[test]
         fn no_way_gets_more_losses_than_it_had_however_pings_overtake_one_another(
             pings in prop::collection::vec((0..6_usize, 0..4_u8), 0..60),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::stats::outcome::Fate;
 use crate::time::Instant;
 
-/// A time without an answer to anything sent in it: from the first ping without one to the next that was answered, or to the end
-/// of the run.
+/// A time without an answer to anything sent in it: from the first ping without one to the next
+/// that was answered, or to the end of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outage {
     /// How long it lasted.
@@ -17,7 +17,8 @@ pub struct Outage {
     pub not_sent: u64,
 }
 
-/// The longest run of consecutive lost pings, and the longest outage, from the fates of pings in the order of their numbers.
+/// The longest run of consecutive lost pings, and the longest outage, from the fates of pings in
+/// the order of their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Losses {
     in_a_row: u64,
@@ -43,8 +44,8 @@ impl Open {
 impl Losses {
     /// The next ping was sent at `sent`, or was to be sent then, and this became of it for good.
     ///
-    /// One answered late was not lost. One that was not sent is no loss of the network's: it ends a run of consecutive lost
-    /// numbers. But nothing was answered then, so it is part of an outage.
+    /// One answered late was not lost. One that was not sent is no loss of the network's: it ends a
+    /// run of consecutive lost numbers. But nothing was answered then, so it is part of an outage.
     pub fn record(&mut self, sent: Instant, fate: Fate) {
         match fate {
             Fate::Received | Fate::Late => {
@@ -75,7 +76,8 @@ impl Losses {
         self.longest_burst
     }
 
-    /// The longest outage, where the run ended at `end`: one that is open then lasted at least until then.
+    /// The longest outage, where the run ended at `end`: one that is open then lasted at least
+    /// until then.
     pub fn longest_outage(&self, end: Instant) -> Outage {
         self.open.map_or(self.longest, |open| longer(self.longest, open.until(end)))
     }
@@ -91,7 +93,8 @@ mod tests {
     use super::Fate::{Awaited, Late, Lost, NotSent, Received};
     use super::*;
 
-    /// Pings 100 ms apart, and an end 50 ms after the last: the longest run of losses, and the longest outage in milliseconds.
+    /// Pings 100 ms apart, and an end 50 ms after the last: the longest run of losses, and the
+    /// longest outage in milliseconds.
     fn of(fates: &[Fate]) -> (u64, u64) {
         let (losses, end) = recorded(fates);
         (losses.longest_burst(), losses.longest_outage(end).duration.as_millis() as u64)

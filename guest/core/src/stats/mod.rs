@@ -1,5 +1,5 @@
-//! What a run's numbers mean, in memory that does not grow with its length. They know neither pings nor datagrams, but what became of
-//! one.
+//! What a run's numbers mean, in memory that does not grow with its length. They know neither pings
+//! nor datagrams, but what became of one.
 
 pub(crate) mod delays;
 pub(crate) mod distribution;

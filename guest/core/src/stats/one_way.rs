@@ -6,8 +6,9 @@ use crate::seq::Seq;
 use crate::stats::{Distribution, Spread};
 use crate::wire::stamp::ErrorEstimate;
 
-/// From a reading of one clock to a reading of another, which may not be synchronised: of any sign, in nanoseconds. Only
-/// differences of two of them mean something, unless the clocks are known to agree.
+/// From a reading of one clock to a reading of another, which may not be synchronised: of any sign,
+/// in nanoseconds. Only differences of two of them mean something, unless the clocks are known to
+/// agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockSpan(pub i64);
 
@@ -26,7 +27,8 @@ impl ClockSpan {
 /// What a reflector said in its reply to one ping (RFC 8762, section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reflected {
-    /// The reply's number: the ping's from a stateless reflector, a count of the session from a stateful one.
+    /// The reply's number: the ping's from a stateless reflector, a count of the session from a
+    /// stateful one.
     pub counter: Seq,
     /// From T1 to T2: from the sender's clock to the reflector's.
     pub forward: ClockSpan,
@@ -81,7 +83,8 @@ pub struct SyncedSpreads {
     pub forward_delay: Option<Spread>,
     /// T4 - T3.
     pub backward_delay: Option<Spread>,
-    /// Delays that came out below zero, as none do between clocks that agree. They are in neither spread.
+    /// Delays that came out below zero, as none do between clocks that agree. They are in neither
+    /// spread.
     pub below_zero: u64,
     /// How far the clock here may be wrong.
     pub sender: ErrorEstimate,
@@ -90,8 +93,8 @@ pub struct SyncedSpreads {
 }
 
 impl OneWayDelays {
-    /// Nothing yet, in distributions made by `new`. `clock` says of the clock here that it agrees with the reflector's, and how
-    /// well.
+    /// Nothing yet, in distributions made by `new`. `clock` says of the clock here that it agrees
+    /// with the reflector's, and how well.
     pub fn new(clock: Option<ErrorEstimate>, new: fn() -> Distribution) -> Self {
         Self {
             processing: new(),
@@ -114,7 +117,10 @@ impl OneWayDelays {
         self.net_rtt.record(rtt.saturating_sub(reflected.processing));
         if let Some(synced) = &mut self.synced {
             synced.reflector = Some(reflected.error);
-            for (delays, span) in [(&mut synced.forward, reflected.forward), (&mut synced.backward, reflected.backward)] {
+            for (delays, span) in [
+                (&mut synced.forward, reflected.forward),
+                (&mut synced.backward, reflected.backward),
+            ] {
                 match span.delay() {
                     Some(delay) => delays.record(delay),
                     None => synced.below_zero += 1,
@@ -154,9 +160,15 @@ mod tests {
     #[test]
     fn the_offset_between_two_clocks_falls_out_of_the_variation() {
         let hour = 3_600_000_000_000;
-        assert_eq!(ClockSpan(hour + 500).variation(ClockSpan(hour + 200)), Duration::from_nanos(300));
+        assert_eq!(
+            ClockSpan(hour + 500).variation(ClockSpan(hour + 200)),
+            Duration::from_nanos(300)
+        );
         assert_eq!(ClockSpan(-hour).variation(ClockSpan(-hour - 7)), Duration::from_nanos(7));
-        assert_eq!(ClockSpan(i64::MAX).variation(ClockSpan(i64::MIN)), Duration::from_nanos(u64::MAX));
+        assert_eq!(
+            ClockSpan(i64::MAX).variation(ClockSpan(i64::MIN)),
+            Duration::from_nanos(u64::MAX)
+        );
     }
 
     #[test]
@@ -178,10 +190,16 @@ mod tests {
             let spreads = delays.spreads();
             let mean = |spread: Option<Spread>| spread.map(|spread| spread.mean.as_nanos());
             assert_eq!((mean(spreads.processing), mean(spreads.net_rtt)), (Some(25), Some(85)));
-            assert_eq!((mean(spreads.forward_variation), mean(spreads.backward_variation)), (Some(65), Some(16)));
+            assert_eq!(
+                (mean(spreads.forward_variation), mean(spreads.backward_variation)),
+                (Some(65), Some(16))
+            );
             assert_eq!(spreads.synced.is_some(), clock.is_some());
             if let Some(synced) = spreads.synced {
-                assert_eq!((mean(synced.forward_delay), mean(synced.backward_delay)), (Some(60), Some(18)));
+                assert_eq!(
+                    (mean(synced.forward_delay), mean(synced.backward_delay)),
+                    (Some(60), Some(18))
+                );
                 assert_eq!(synced.below_zero, 1, "a delay of -5 is none");
                 assert_eq!((synced.sender, synced.reflector), (here, Some(there)));
             }

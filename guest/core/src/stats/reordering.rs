@@ -2,8 +2,8 @@
 
 use crate::seq::Seq;
 
-/// Counts what RFC 4737, section 3.3, calls Type-P-Reordered: a reply whose number is smaller than the next one expected, which
-/// is the largest that has arrived so far plus one.
+/// Counts what RFC 4737, section 3.3, calls Type-P-Reordered: a reply whose number is smaller than
+/// the next one expected, which is the largest that has arrived so far plus one.
 ///
 /// Comparing with the reply before alone would count one where a whole train was overtaken.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,8 @@ mod tests {
         assert_eq!(of(&[]), 0);
         assert_eq!(of(&[1, 2, 5, 9]), 0, "gaps are no reordering");
         assert_eq!(of(&[1, 2, 4, 3, 5]), 1);
-        // RFC 4737, section 3.4's kind of case: 4, 5 and 6 come after 7; each of the three is late, not only the first.
+        // RFC 4737, section 3.4's kind of case: 4, 5 and 6 come after 7; each of the three is late,
+        // not only the first.
         assert_eq!(of(&[1, 2, 3, 7, 4, 5, 6, 8]), 3);
         assert_eq!(of(&[3, 2, 1]), 2);
     }

@@ -1,5 +1,5 @@
-//! The key that a client and a server share: who has it can make a tag for a message (HMAC-SHA-256, RFC 2104), and nobody
-//! else can.
+//! The key that a client and a server share: who has it can make a tag for a message (HMAC-SHA-256,
+//! RFC 2104), and nobody else can.
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -11,10 +11,12 @@ pub const TAG: usize = 32;
 /// Bytes of a truncated tag, as STAMP has it.
 pub const TRUNCATED: usize = 16;
 
-/// How long a key may be, in bytes: not guessable, and not longer than the block of SHA-256, which RFC 2104 would hash.
+/// How long a key may be, in bytes: not guessable, and not longer than the block of SHA-256, which
+/// RFC 2104 would hash.
 pub const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// What a message is for. A tag for one is none for the other: what a server has said cannot be sent to a server.
+/// What a message is for. A tag for one is none for the other: what a server has said cannot be
+/// sent to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From client to server.
@@ -117,7 +119,8 @@ impl Key {
         if !LENGTHS.contains(&bytes.len()) {
             return Err(BadKey::Length(bytes.len()));
         }
-        let plain = Hmac::<Sha256>::new_from_slice(&bytes).map_err(|_| BadKey::Length(bytes.len()))?;
+        let plain =
+            Hmac::<Sha256>::new_from_slice(&bytes).map_err(|_| BadKey::Length(bytes.len()))?;
         let start = |direction: Direction| plain.clone().chain_update(direction.label());
         Ok(Self { request: start(Direction::Request), reply: start(Direction::Reply), plain })
     }
@@ -135,11 +138,13 @@ impl Key {
         Some(message)
     }
 
-    /// The first bytes of the HMAC of a message and nothing else: what STAMP has in place of a tag (RFC 8762, section 4.4).
-    /// It is the same in both directions.
+    /// The first bytes of the HMAC of a message and nothing else: what STAMP has in place of a tag
+    /// (RFC 8762, section 4.4). It is the same in both directions.
     pub fn truncated(&self, message: &[u8]) -> [u8; TRUNCATED] {
         let mut truncated = [0; TRUNCATED];
-        truncated.copy_from_slice(&self.plain.clone().chain_update(message).finalize().into_bytes()[..TRUNCATED]);
+        truncated.copy_from_slice(
+            &self.plain.clone().chain_update(message).finalize().into_bytes()[..TRUNCATED],
+        );
         truncated
     }
 
@@ -172,16 +177,28 @@ mod tests {
         [message, &key.tag(direction, message)].concat()
     }
 
-    /// From Python, which has it from OpenSSL: `hmac.digest(bytes(range(16)), b"udping request\nPing 1 2.5", "sha256")`.
+    /// From Python, which has it from OpenSSL: `hmac.digest(bytes(range(16)), b"udping
+    /// request\nPing 1 2.5", "sha256")`.
     #[test]
     fn a_tag_is_the_hmac_of_label_and_message() {
-        let hex = |direction, message| base16ct::lower::encode_string(&key().tag(direction, message));
-        assert_eq!(hex(Request, b"Ping 1 2.5"), "29c49bb83fe10a0a0f4e3517b1a8d0ec0d50f43aeb4bd26cb216108cc09820fb");
-        assert_eq!(hex(Reply, b"Ping 1 2.5"), "e2c071719ae68b31801e638b6b047cdd7ec927e9c315a4ca0426d8322e0782e7");
-        assert_eq!(hex(Request, b""), "6e0febbfe888c683af9c531e95c6bde16358136415cb8c8421909da496dda270");
+        let hex =
+            |direction, message| base16ct::lower::encode_string(&key().tag(direction, message));
+        assert_eq!(
+            hex(Request, b"Ping 1 2.5"),
+            "29c49bb83fe10a0a0f4e3517b1a8d0ec0d50f43aeb4bd26cb216108cc09820fb"
+        );
+        assert_eq!(
+            hex(Reply, b"Ping 1 2.5"),
+            "e2c071719ae68b31801e638b6b047cdd7ec927e9c315a4ca0426d8322e0782e7"
+        );
+        assert_eq!(
+            hex(Request, b""),
+            "6e0febbfe888c683af9c531e95c6bde16358136415cb8c8421909da496dda270"
+        );
     }
 
-    /// From Python, which has it from OpenSSL: `hmac.digest(bytes(range(16)), bytes(range(96)), "sha256")[:16]`.
+    /// From Python, which has it from OpenSSL: `hmac.digest(bytes(range(16)), bytes(range(96)),
+    /// "sha256")[:16]`.
     #[test]
     fn a_truncated_tag_is_the_start_of_the_plain_hmac() {
         let message: Vec<u8> = (0..96).collect();
@@ -218,14 +235,19 @@ mod tests {
         ] {
             assert_eq!(Key::from_hex(&digits).map(|_| ()), Err(complaint), "{digits:?}");
         }
-        assert_eq!(BadKey::Length(15).to_string(), "not a key: it has 15 bytes; a key has from 16 to 64");
+        assert_eq!(
+            BadKey::Length(15).to_string(),
+            "not a key: it has 15 bytes; a key has from 16 to 64"
+        );
     }
 
     #[test]
     fn keys_are_one_or_two_with_a_comma_between_them() {
         let (a, b) = (DIGITS, "5a".repeat(16));
-        let tags =
-            |text: &str| Keys::from_hex(text).map(|keys| keys.iter().map(|key| key.tag(Request, b"")).collect::<Vec<_>>());
+        let tags = |text: &str| {
+            Keys::from_hex(text)
+                .map(|keys| keys.iter().map(|key| key.tag(Request, b"")).collect::<Vec<_>>())
+        };
         let tag = |digits: &str| Key::from_hex(digits).unwrap().tag(Request, b"");
         assert_eq!(tags(a), Ok(vec![tag(a)]));
         assert_eq!(tags(&format!("{a},{b}")), Ok(vec![tag(a), tag(&b)]));

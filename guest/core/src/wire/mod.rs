@@ -1,4 +1,5 @@
-//! Bytes to values and back, and nothing else: the two protocols, and the tag of those who have a key.
+//! Bytes to values and back, and nothing else: the two protocols, and the tag of those who have a
+//! key.
 
 pub(crate) mod auth;
 pub mod stamp;

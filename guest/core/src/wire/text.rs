@@ -1,5 +1,5 @@
-//! The message of the UDP Pinger lab of Kurose and Ross's textbook: `Ping <seq> <date>`. Ours has the date as Unix time with
-//! a fraction, and is padded with tabs.
+//! The message of the UDP Pinger lab of Kurose and Ross's textbook: `Ping <seq> <date>`. Ours has
+//! the date as Unix time with a fraction, and is padded with tabs.
 
 use std::io::Write as _;
 
@@ -8,10 +8,12 @@ use thiserror::Error;
 use crate::seq::Seq;
 use crate::time::UnixTime;
 
-/// The most bytes a UDP datagram over IPv4 can carry: 65535, less 20 of IP header and 8 of UDP header.
+/// The most bytes a UDP datagram over IPv4 can carry: 65535, less 20 of IP header and 8 of UDP
+/// header.
 pub const MAX_DATAGRAM: usize = 65_507;
 
-/// White space, which a number ends at, and no space: a server that splits the text at spaces finds three words.
+/// White space, which a number ends at, and no space: a server that splits the text at spaces finds
+/// three words.
 const PADDING: u8 = b'\t';
 
 /// One ping, as it stands on the wire.
@@ -38,7 +40,8 @@ pub enum NotAPing {
 }
 
 impl Ping {
-    /// Replaces what is in `datagram` with this ping's text, padded with [`PADDING`] to `size` bytes where the text is shorter.
+    /// Replaces what is in `datagram` with this ping's text, padded with [`PADDING`] to `size`
+    /// bytes where the text is shorter.
     pub fn encode(&self, size: usize, datagram: &mut Vec<u8>) {
         datagram.clear();
         // Writing to a Vec cannot fail.
@@ -48,12 +51,15 @@ impl Ping {
         }
     }
 
-    /// The number of a ping as anybody's client writes it, in either case, whatever follows: the textbook does not say how the
-    /// date is to be written. This is for every datagram that comes, and looks at few of its bytes.
+    /// The number of a ping as anybody's client writes it, in either case, whatever follows: the
+    /// textbook does not say how the date is to be written. This is for every datagram that comes,
+    /// and looks at few of its bytes.
     pub fn number(datagram: &[u8]) -> Option<Seq> {
         const CASE: u32 = 0x2020_2020;
         let (word, rest) = datagram.split_first_chunk::<4>()?;
-        if u32::from_ne_bytes(*word) | CASE != u32::from_ne_bytes(*b"ping") || rest.first() != Some(&b' ') {
+        if u32::from_ne_bytes(*word) | CASE != u32::from_ne_bytes(*b"ping")
+            || rest.first() != Some(&b' ')
+        {
             return None;
         }
         let (mut seq, mut digits) = (0_u64, 0);
@@ -78,7 +84,11 @@ impl Ping {
             return Err(NotAPing::Word);
         }
         let mut fields = rest.splitn(3, u8::is_ascii_whitespace);
-        let seq = fields.next().and_then(decimal).and_then(|n| u32::try_from(n).ok()).ok_or(NotAPing::Seq)?;
+        let seq = fields
+            .next()
+            .and_then(decimal)
+            .and_then(|n| u32::try_from(n).ok())
+            .ok_or(NotAPing::Seq)?;
         let sent_at = fields.next().and_then(unix_time).ok_or(NotAPing::Time)?;
         Ok(Self { seq: Seq(seq), sent_at })
     }
@@ -110,21 +120,28 @@ const NAMES: [&str; 19] = [
     "december",
 ];
 
-/// Whether a field begins as people write dates and times: `1700000000.5`, `2026-11-26 09:40:38`, `09:40:38`,
-/// `Thu Nov 26 09:40:38 2026`. Only its first word is looked at, and, where that is a name, whether there is a digit soon.
+/// Whether a field begins as people write dates and times: `1700000000.5`, `2026-11-26 09:40:38`,
+/// `09:40:38`, `Thu Nov 26 09:40:38 2026`. Only its first word is looked at, and, where that is a
+/// name, whether there is a digit soon.
 fn starts_as_date(field: &[u8]) -> bool {
     let field = &field[..field.len().min(DATE)];
     if !field.first().is_some_and(u8::is_ascii_digit) {
         let word = field.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
         let word = word.strip_suffix(b",").or(word.strip_suffix(b".")).unwrap_or(word);
-        let begins = |name: &&str| name.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        let begins = |name: &&str| {
+            name.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+        };
         return word.len() >= 3 && NAMES.iter().any(begins) && field.iter().any(u8::is_ascii_digit);
     }
     let mut rest = field;
-    while let Some((_, after)) = rest.split_first_chunk().filter(|(block, _)| are_digits_and_marks(**block)) {
+    while let Some((_, after)) =
+        rest.split_first_chunk().filter(|(block, _)| are_digits_and_marks(**block))
+    {
         rest = after;
     }
-    let is_in_date = |b: &u8| matches!(b, b'+'..=b':' | b'A' | b'M' | b'P' | b'T' | b'Z' | b'a' | b'e' | b'm' | b'p');
+    let is_in_date = |b: &u8| {
+        matches!(b, b'+'..=b':' | b'A' | b'M' | b'P' | b'T' | b'Z' | b'a' | b'e' | b'm' | b'p')
+    };
     match rest.iter().position(|b| !is_in_date(b)) {
         Some(end) => rest[end].is_ascii_whitespace() || rest[end] == 0,
         None => field.len() < DATE,
@@ -143,7 +160,11 @@ fn are_digits_and_marks(block: [u8; 8]) -> bool {
 
 /// A number of one or more decimal digits and nothing else: no sign, as `u64::from_str` would take.
 fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.iter().all(u8::is_ascii_digit) { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
+    if digits.iter().all(u8::is_ascii_digit) {
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    } else {
+        None
+    }
 }
 
 fn unix_time(field: &[u8]) -> Option<UnixTime> {
@@ -176,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_server_that_splits_at_spaces_finds_three_words_whatever_the_size() {
-        for (seq, size) in [(1, 0), (1, 27), (1, 28), (u32::MAX, 32), (7, 1_400), (7, MAX_DATAGRAM)] {
+        for (seq, size) in [(1, 0), (1, 27), (1, 28), (u32::MAX, 32), (7, 1_400), (7, MAX_DATAGRAM)]
+        {
             let mut datagram = Vec::new();
             ping(seq, 1_700_000_000, 5_000).encode(size, &mut datagram);
             let words: Vec<_> = str::from_utf8(&datagram).unwrap().split(' ').collect();
@@ -217,7 +239,11 @@ mod tests {
             "1,700,000,000",
         ] {
             for word in ["Ping", "PING", "ping"] {
-                assert_eq!(Ping::number(format!("{word} 12 {date}").as_bytes()), Some(Seq(12)), "{date}");
+                assert_eq!(
+                    Ping::number(format!("{word} 12 {date}").as_bytes()),
+                    Some(Seq(12)),
+                    "{date}"
+                );
             }
         }
     }
@@ -260,7 +286,11 @@ mod tests {
             for byte in 0..=255 {
                 let mut block = *b"12:34.56";
                 block[at] = byte;
-                assert_eq!(are_digits_and_marks(block), (b'+'..=b':').contains(&byte), "{byte} at {at}");
+                assert_eq!(
+                    are_digits_and_marks(block),
+                    (b'+'..=b':').contains(&byte),
+                    "{byte} at {at}"
+                );
             }
         }
     }

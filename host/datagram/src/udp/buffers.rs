@@ -1,12 +1,13 @@
-//! Memory outside the component that its sockets take: their buffers in the kernel, and datagrams that wait in the host.
+//! Memory outside the component that its sockets take: their buffers in the kernel, and datagrams
+//! that wait in the host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytesize::ByteSize;
 
-/// What the sockets of one place have together. One half is split evenly, so that none is left without; the other half goes to
-/// whoever asks first.
+/// What the sockets of one place have together. One half is split evenly, so that none is left
+/// without; the other half goes to whoever asks first.
 #[derive(Debug)]
 pub struct Buffers {
     /// What each direction of each socket has in any case.

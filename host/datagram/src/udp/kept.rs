@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::RawSocket;
 use crate::permissions::SocketId;
 
-/// Sockets by the address that a component asks for, which are handed to whoever binds to it next: datagrams that come in
-/// between wait in them.
+/// Sockets by the address that a component asks for, which are handed to whoever binds to it next:
+/// datagrams that come in between wait in them.
 #[derive(Debug, Default)]
 pub struct InheritedSockets {
     sockets: Mutex<Vec<(SocketAddr, Arc<RawSocket>, SocketId)>>,
@@ -19,7 +19,8 @@ pub struct InheritedSockets {
 impl InheritedSockets {
     /// `given` are bound already. Of those that are bound later, up to `most` are kept.
     pub fn new(given: impl IntoIterator<Item = RawSocket>, most: usize) -> io::Result<Self> {
-        let entry = |socket: RawSocket| Ok((socket.local_addr()?, Arc::new(socket), SocketId::unique()));
+        let entry =
+            |socket: RawSocket| Ok((socket.local_addr()?, Arc::new(socket), SocketId::unique()));
         let sockets = given.into_iter().map(entry).collect::<io::Result<Vec<_>>>()?;
         let most = if most == 0 { 0 } else { sockets.len() + most };
         Ok(Self { sockets: Mutex::new(sockets), most })
@@ -28,11 +29,13 @@ impl InheritedSockets {
     /// One for `local` that nobody has.
     pub fn take(&self, local: SocketAddr) -> Option<(Arc<RawSocket>, SocketId)> {
         let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = sockets.iter().filter(|(address, socket, _)| *address == local && is_free(socket));
+        let mut free =
+            sockets.iter().filter(|(address, socket, _)| *address == local && is_free(socket));
         free.next().map(|(_, socket, id)| (socket.clone(), *id))
     }
 
-    /// `socket` was bound to `local`, as it was asked for. Where there are too many, the oldest that nobody has is closed.
+    /// `socket` was bound to `local`, as it was asked for. Where there are too many, the oldest
+    /// that nobody has is closed.
     pub fn keep(&self, local: SocketAddr, socket: &Arc<RawSocket>, id: SocketId) {
         if self.most == 0 {
             return;
@@ -97,6 +100,9 @@ mod tests {
         for port in 1..=9 {
             kept.keep(asked(port), &Arc::new(socket()), SocketId::unique());
         }
-        assert_eq!((1..=9).filter(|port| kept.take(asked(*port)).is_some()).collect::<Vec<_>>(), [8, 9]);
+        assert_eq!(
+            (1..=9).filter(|port| kept.take(asked(*port)).is_some()).collect::<Vec<_>>(),
+            [8, 9]
+        );
     }
 }

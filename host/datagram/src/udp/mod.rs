@@ -1,8 +1,9 @@
-//! `wasi:sockets/udp` and `udp-create-socket`, in batches: what wasmtime-wasi's own implementation does one datagram at a
-//! time.
+//! `wasi:sockets/udp` and `udp-create-socket`, in batches: what wasmtime-wasi's own implementation
+//! does one datagram at a time.
 //!
-//! Outermost first: [`socket`], [`streams`] and [`outgoing`] are the state that the WIT describes, and ask the permissions about every
-//! address, and [`origins`] where an answer leaves from; [`os`] makes the system calls and knows neither WIT nor permissions.
+//! Outermost first: [`socket`], [`streams`] and [`outgoing`] are the state that the WIT describes,
+//! and ask the permissions about every address, and [`origins`] where an answer leaves from; [`os`]
+//! makes the system calls and knows neither WIT nor permissions.
 
 mod buffers;
 mod kept;
@@ -49,7 +50,8 @@ pub struct SocketContext {
 }
 
 impl SocketContext {
-    /// For sockets that ask `permissions`, with 128 MiB of buffers for up to 256 of them, and nothing else that is special.
+    /// For sockets that ask `permissions`, with 128 MiB of buffers for up to 256 of them, and
+    /// nothing else that is special.
     pub fn new(permissions: Arc<dyn Permissions>) -> Self {
         Self {
             permissions,
@@ -65,18 +67,21 @@ impl SocketContext {
 /// How sockets are driven. Nothing of it changes what a component sees, but for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
-    /// The most datagrams that one system call takes. With 1, sockets are driven as on systems without `recvmmsg`.
+    /// The most datagrams that one system call takes. With 1, sockets are driven as on systems
+    /// without `recvmmsg`.
     pub batch: NonZeroUsize,
     /// Whether datagrams of one flow may travel the kernel together (`UDP_GRO`, `UDP_SEGMENT`).
     pub offload: bool,
     /// How long a socket is asked again and again before its owner sleeps until something comes.
     pub busy_poll: Duration,
-    /// Whether sockets may share their port with others of this user (`SO_REUSEPORT`), which splits the flows among them.
+    /// Whether sockets may share their port with others of this user (`SO_REUSEPORT`), which splits
+    /// the flows among them.
     pub share_port: bool,
 }
 
 impl Tuning {
-    /// How many datagrams a component is handed at once, and may send at once: as many as wasmtime-wasi lets it, or more.
+    /// How many datagrams a component is handed at once, and may send at once: as many as
+    /// wasmtime-wasi lets it, or more.
     pub fn hand(&self) -> usize {
         self.batch.get().max(16)
     }
@@ -84,7 +89,8 @@ impl Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        // Under 16, the fixed cost of a call outweighs what is saved; beyond 64, nothing more is (docs/performance.md).
+        // Under 16, the fixed cost of a call outweighs what is saved; beyond 64, nothing more is
+        // (docs/performance.md).
         const BATCH: NonZeroUsize = NonZeroUsize::new(64).unwrap();
         Self { batch: BATCH, offload: true, busy_poll: Duration::ZERO, share_port: false }
     }

@@ -12,7 +12,8 @@ pub struct SocketOptions {
     pub dscp: Option<u8>,
     /// ECN (RFC 3168), 0 to 3.
     pub ecn: Option<u8>,
-    /// Routers do not fragment what is sent (RFC 791; RFC 8899 for what that is for): a datagram above the path's MTU is an error.
+    /// Routers do not fragment what is sent (RFC 791; RFC 8899 for what that is for): a datagram
+    /// above the path's MTU is an error.
     pub dont_fragment: bool,
     /// The interface that everything is sent and received through (`SO_BINDTODEVICE`).
     pub bind_device: Option<String>,
@@ -75,7 +76,8 @@ impl SocketOptions {
     /// DSCP and ECN as they share a byte of the header (RFC 3168, section 5).
     #[cfg(target_os = "linux")]
     fn traffic_class(&self) -> Option<u8> {
-        (self.dscp.is_some() || self.ecn.is_some()).then(|| self.dscp.unwrap_or(0) << 2 | self.ecn.unwrap_or(0))
+        (self.dscp.is_some() || self.ecn.is_some())
+            .then(|| self.dscp.unwrap_or(0) << 2 | self.ecn.unwrap_or(0))
     }
 
     /// Sets them on a socket for IPv4, or else for IPv6.
@@ -99,7 +101,8 @@ mod linux {
     use nix::sys::socket::setsockopt;
     use nix::sys::socket::sockopt::{BindToDevice, Mark};
     use rustix::net::sockopt::{
-        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ip_tos, set_ipv6_mtu_discover, set_ipv6_tclass,
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ip_tos,
+        set_ipv6_mtu_discover, set_ipv6_tclass,
     };
 
     use super::{OptionError, SocketOptions};
@@ -127,7 +130,9 @@ mod linux {
         }
 
         pub(super) fn set_device(&self, socket: &UdpSocket, _: bool) -> io::Result<()> {
-            self.bind_device.as_ref().map_or(Ok(()), |device| Ok(setsockopt(socket, BindToDevice, &OsString::from(device))?))
+            self.bind_device.as_ref().map_or(Ok(()), |device| {
+                Ok(setsockopt(socket, BindToDevice, &OsString::from(device))?)
+            })
         }
 
         pub(super) fn set_mark(&self, socket: &UdpSocket, _: bool) -> io::Result<()> {
@@ -148,20 +153,33 @@ mod linux {
                     format!("--bind-device {}", self.bind_device.as_deref().unwrap_or_default()),
                     "CAP_NET_RAW, before Linux 5.7",
                 ),
-                (Self::set_mark, format!("--mark {}", self.mark.unwrap_or_default()), "CAP_NET_ADMIN"),
+                (
+                    Self::set_mark,
+                    format!("--mark {}", self.mark.unwrap_or_default()),
+                    "CAP_NET_ADMIN",
+                ),
             ];
             // Where there is no IPv6, there will be no such socket either.
-            let sockets = [UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)), UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))];
+            let sockets = [
+                UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)),
+                UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)),
+            ];
             for (socket, is_ipv4) in sockets.into_iter().zip([true, false]) {
                 let Ok(socket) = socket else { continue };
                 for (step, option, capability) in &steps {
-                    step(self, &socket, is_ipv4).map_err(|error| self.explained(option.clone(), capability, error))?;
+                    step(self, &socket, is_ipv4)
+                        .map_err(|error| self.explained(option.clone(), capability, error))?;
                 }
             }
             Ok(())
         }
 
-        fn explained(&self, option: String, capability: &'static str, error: io::Error) -> OptionError {
+        fn explained(
+            &self,
+            option: String,
+            capability: &'static str,
+            error: io::Error,
+        ) -> OptionError {
             match (error.raw_os_error(), &self.bind_device) {
                 (Some(libc::ENODEV), Some(device)) => OptionError::NoDevice(device.clone()),
                 (Some(libc::EPERM), _) => OptionError::NotPermitted { option, capability },

@@ -1,11 +1,13 @@
-//! Which of this machine's addresses each peer sent to, so that its answers leave from there: a peer takes no answer from an
-//! address that it did not ask (RFC 1122, section 4.1.3.5).
+//! Which of this machine's addresses each peer sent to, so that its answers leave from there: a
+//! peer takes no answer from an address that it did not ask (RFC 1122, section 4.1.3.5).
 //!
-//! WASI's datagrams do not say it, so that what a component sends has to be matched with what it received: a datagram to a peer
-//! answers the oldest of that peer's that was not answered yet. As long as a peer uses one of our addresses, as nearly all do,
-//! that is one address. Where it uses several, and the component leaves some unanswered, order alone would be wrong from then on:
-//! what an answer repeats of its request decides first. An echo begins as its request does, and a reflector of STAMP or TWAMP has
-//! the request's start behind 24 bytes of its own (RFC 8762, section 4.3).
+//! WASI's datagrams do not say it, so that what a component sends has to be matched with what it
+//! received: a datagram to a peer answers the oldest of that peer's that was not answered yet. As
+//! long as a peer uses one of our addresses, as nearly all do, that is one address. Where it uses
+//! several, and the component leaves some unanswered, order alone would be wrong from then on: what
+//! an answer repeats of its request decides first. An echo begins as its request does, and a
+//! reflector of STAMP or TWAMP has the request's start behind 24 bytes of its own (RFC 8762,
+//! section 4.3).
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -17,11 +19,12 @@ use foldhash::fast::{FixedState, RandomState};
 
 use super::os::Local;
 
-/// Of how many peers it is known to which address they sent; twice as many at the most. Each takes about 100 bytes.
+/// Of how many peers it is known to which address they sent; twice as many at the most. Each takes
+/// about 100 bytes.
 const PEERS: usize = 8_192;
 
-/// How many datagrams of a peer that uses several addresses may wait for their answers: twice as many as a component is handed at
-/// once.
+/// How many datagrams of a peer that uses several addresses may wait for their answers: twice as
+/// many as a component is handed at once.
 const WAITING: usize = 128;
 
 /// How many of all peers: 2 MiB.
@@ -41,7 +44,8 @@ pub struct Origins {
 
 #[derive(Debug)]
 enum Origin {
-    /// It was sent to before it sent anything: what leaves is no answer, and goes as the system has it.
+    /// It was sent to before it sent anything: what leaves is no answer, and goes as the system has
+    /// it.
     Ours,
     /// It sends to one address.
     One(One),
@@ -77,7 +81,11 @@ impl One {
         let since = Instant::now();
         let waiting = |place| {
             // Of those before the last, it is known only where they are like that.
-            let start = if self.alike || place + 1 == self.unanswered { self.last } else { Start::default() };
+            let start = if self.alike || place + 1 == self.unanswered {
+                self.last
+            } else {
+                Start::default()
+            };
             Waiting { local: self.local, since, start }
         };
         (0..self.unanswered).map(waiting).collect()
@@ -113,7 +121,8 @@ impl Start {
         Self { of_echo: hash(datagram), of_reflector: datagram.get(..REFLECTED).and_then(hash) }
     }
 
-    /// Whether a datagram that starts so is answered by `answer`, by what that has at its start and behind it.
+    /// Whether a datagram that starts so is answered by `answer`, by what that has at its start and
+    /// behind it.
     fn is_answered_by(&self, answer: (Option<u64>, Option<u64>)) -> bool {
         let is = |own: Option<u64>, other| own.is_some() && own == other;
         is(self.of_echo, answer.0) || is(self.of_reflector, answer.1)
@@ -155,7 +164,8 @@ impl Origins {
         }
     }
 
-    /// Where `datagram` leaves from, which the component sends to `peer`; `None` where that is for the system to choose.
+    /// Where `datagram` leaves from, which the component sends to `peer`; `None` where that is for
+    /// the system to choose.
     pub fn answer(&mut self, peer: SocketAddr, datagram: &[u8]) -> Option<Local> {
         let peer = canonical(peer);
         match Self::find(&mut self.peers, peer) {
@@ -173,8 +183,12 @@ impl Origins {
                 while queue.front().is_some_and(|first| first.since.elapsed() > WAIT) {
                     queue.pop_front();
                 }
-                let answer = (hash(datagram), datagram.get(REFLECTED_AT..REFLECTED_AT + REFLECTED).and_then(hash));
-                let repeated = queue.iter().position(|waiting| waiting.start.is_answered_by(answer));
+                let answer = (
+                    hash(datagram),
+                    datagram.get(REFLECTED_AT..REFLECTED_AT + REFLECTED).and_then(hash),
+                );
+                let repeated =
+                    queue.iter().position(|waiting| waiting.start.is_answered_by(answer));
                 let answered = queue.remove(repeated.unwrap_or(0));
                 self.waiting -= before - queue.len();
                 Some(answered.map_or(*last, |answered| answered.local))
@@ -188,14 +202,21 @@ impl Origins {
             Some(Origin::One(one)) if one.local == local => one.unanswered += 1,
             Some(Origin::Several(_, queue)) => {
                 // As what is like it once more.
-                queue.push_front(Waiting { local, since: Instant::now(), start: Start::of(datagram) });
+                queue.push_front(Waiting {
+                    local,
+                    since: Instant::now(),
+                    start: Start::of(datagram),
+                });
                 self.waiting += 1;
             }
             _ => {}
         }
     }
 
-    fn find(peers: &mut [HashMap<SocketAddr, Origin, RandomState>; 2], peer: SocketAddr) -> Option<&mut Origin> {
+    fn find(
+        peers: &mut [HashMap<SocketAddr, Origin, RandomState>; 2],
+        peer: SocketAddr,
+    ) -> Option<&mut Origin> {
         let [lately, before] = peers;
         Some(match lately.entry(peer) {
             Entry::Occupied(known) => known.into_mut(),
@@ -206,7 +227,9 @@ impl Origins {
 
     fn insert(&mut self, peer: SocketAddr, origin: Origin) {
         if self.peers[0].len() >= PEERS {
-            let waiting = |origin: &Origin| if let Origin::Several(_, queue) = origin { queue.len() } else { 0 };
+            let waiting = |origin: &Origin| {
+                if let Origin::Several(_, queue) = origin { queue.len() } else { 0 }
+            };
             self.waiting -= self.peers[1].values().map(waiting).sum::<usize>();
             self.peers[1].clear();
             self.peers.swap(0, 1);
@@ -242,7 +265,11 @@ mod tests {
         origins.hear(peer(2), local(2), b"a");
         assert_eq!(origins.answer(peer(2), b"a"), Some(local(2)));
         assert_eq!(origins.answer(peer(1), b"a"), Some(local(1)));
-        assert_eq!(origins.answer(peer(1), b"more"), Some(local(1)), "also what it did not ask for");
+        assert_eq!(
+            origins.answer(peer(1), b"more"),
+            Some(local(1)),
+            "also what it did not ask for"
+        );
     }
 
     #[test]
@@ -267,7 +294,8 @@ mod tests {
 
     #[test]
     fn what_an_answer_repeats_tells_which_requests_were_left_out() {
-        let request = |number: u8| [b"Ping ", [b'a' + number].as_slice(), b" and some more"].concat();
+        let request =
+            |number: u8| [b"Ping ", [b'a' + number].as_slice(), b" and some more"].concat();
         let echo = |request: &[u8]| request.to_vec();
         let upper_case = |request: &[u8]| request.to_ascii_uppercase();
         let reflector = |request: &[u8]| [[0; 24].as_slice(), &request[..14], &[255, 0]].concat();
@@ -276,7 +304,8 @@ mod tests {
             for number in 0..20 {
                 origins.hear(peer(1), local(number % 2), &request(number));
             }
-            // The first was handed over when there was one address: of that, only the order is known.
+            // The first was handed over when there was one address: of that, only the order is
+            // known.
             for number in (3..20).step_by(3) {
                 let from = origins.answer(peer(1), &answer(&request(number)));
                 assert_eq!(from, Some(local(number % 2)), "{number}");
@@ -311,8 +340,12 @@ mod tests {
         }
         assert!(origins.peers.iter().map(HashMap::len).sum::<usize>() <= 2 * PEERS);
         assert!(origins.waiting <= WAITING_OF_ALL, "{}", origins.waiting);
-        let waiting = |origin: &Origin| if let Origin::Several(_, queue) = origin { queue.len() } else { 0 };
-        assert_eq!(origins.waiting, origins.peers.iter().flat_map(HashMap::values).map(waiting).sum::<usize>());
+        let waiting =
+            |origin: &Origin| if let Origin::Several(_, queue) = origin { queue.len() } else { 0 };
+        assert_eq!(
+            origins.waiting,
+            origins.peers.iter().flat_map(HashMap::values).map(waiting).sum::<usize>()
+        );
         assert!(origins.answer(peer(1), b"y").is_some());
     }
 }

@@ -61,7 +61,18 @@ impl Outgoing {
     ) -> io::Result<Self> {
         let (sender, instance) = (socket.sender()?, context.permissions.clone());
         let hand = context.tuning.hand();
-        Ok(Self { socket, sender, permissions, instance, peer, origins, hand, permits: 0, full: false, held: None })
+        Ok(Self {
+            socket,
+            sender,
+            permissions,
+            instance,
+            peer,
+            origins,
+            hand,
+            permits: 0,
+            full: false,
+            held: None,
+        })
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
@@ -111,11 +122,14 @@ impl Outgoing {
                     self.held = Some(until);
                     break;
                 }
-                // "If at least one datagram has been sent successfully, this function never returns an error."
+                // "If at least one datagram has been sent successfully, this function never returns
+                // an error."
                 Ok((_, SendDecision::Refused)) if outgoing.is_empty() && dropped == 0 => {
                     return Err(Failure::Code(ErrorCode::AccessDenied));
                 }
-                Err(code) if outgoing.is_empty() && dropped == 0 => return Err(Failure::Code(code)),
+                Err(code) if outgoing.is_empty() && dropped == 0 => {
+                    return Err(Failure::Code(code));
+                }
                 Ok((_, SendDecision::Refused)) | Err(_) => break,
             }
         }
@@ -132,7 +146,10 @@ impl Outgoing {
                     _ if dropped == 0 => sent,
                     None => sent + dropped,
                     // Those that were dropped after it are dropped once more, with it.
-                    Some((_, next)) => datagrams.iter().position(|datagram| ptr::eq(datagram, *next)).unwrap_or(sent),
+                    Some((_, next)) => datagrams
+                        .iter()
+                        .position(|datagram| ptr::eq(datagram, *next))
+                        .unwrap_or(sent),
                 };
                 Ok(taken as u64)
             }
@@ -141,16 +158,18 @@ impl Outgoing {
                 Ok(0)
             }
             // There is a first one, or nothing would have been tried.
-            Err(error) => {
-                Err(outgoing.first().map_or(Failure::Code(ErrorCode::Unknown), |(to, _)| Failure::System(*to, error)))
-            }
+            Err(error) => Err(outgoing
+                .first()
+                .map_or(Failure::Code(ErrorCode::Unknown), |(to, _)| Failure::System(*to, error))),
         }
     }
 
     /// Where a datagram goes: nowhere but to the peer, where there is one.
     fn destination(&self, datagram: &Wanted) -> Result<SocketAddr, ErrorCode> {
         match (datagram.to, self.peer) {
-            (Some(to), _) if !self.socket.family().is_destination(to) => Err(ErrorCode::InvalidArgument),
+            (Some(to), _) if !self.socket.family().is_destination(to) => {
+                Err(ErrorCode::InvalidArgument)
+            }
             (Some(to), Some(peer)) if to != peer => Err(ErrorCode::InvalidArgument),
             (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument),
         }
@@ -171,11 +190,16 @@ fn try_send(
     let mut outgoing = Vec::with_capacity(datagrams.len());
     for (to, Wanted { data, .. }) in datagrams {
         let from = origins.as_mut().and_then(|origins| origins.answer(*to, data));
-        outgoing.push(os::Outgoing { data: data.as_slice(), to: peer.is_none().then_some(*to), from });
+        outgoing.push(os::Outgoing {
+            data: data.as_slice(),
+            to: peer.is_none().then_some(*to),
+            from,
+        });
     }
     let sent = sender.try_send(&outgoing);
     if let Some(origins) = &mut origins {
-        for os::Outgoing { data, to, from } in outgoing[*sent.as_ref().unwrap_or(&0)..].iter().rev() {
+        for os::Outgoing { data, to, from } in outgoing[*sent.as_ref().unwrap_or(&0)..].iter().rev()
+        {
             if let (Some(to), Some(from)) = (to, from) {
                 origins.not_answered(*to, *from, data);
             }

@@ -1,4 +1,5 @@
-//! What an instance's sockets tell beside datagrams: errors that came back for what was sent, and how much they had no room for.
+//! What an instance's sockets tell beside datagrams: errors that came back for what was sent, and
+//! how much they had no room for.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -86,8 +87,8 @@ impl Reports {
         self.news.notified().await;
     }
 
-    /// The last errors, the oldest first, each as `NUMBER PORT PEER PROBLEM`, separated by commas: its number from 1, the local
-    /// port, whom the datagram was for, and what became of it.
+    /// The last errors, the oldest first, each as `NUMBER PORT PEER PROBLEM`, separated by commas:
+    /// its number from 1, the local port, whom the datagram was for, and what became of it.
     pub fn errors(&self) -> String {
         let mut state = self.state();
         state.has_news = false;
@@ -149,7 +150,8 @@ mod tests {
         let peer = "127.0.0.1:7".parse().unwrap();
         (0..9).for_each(|_| reports.add(1, peer, Problem::Unreachable));
         reports.news().await;
-        let again = tokio::time::timeout(std::time::Duration::from_millis(20), reports.news()).await;
+        let again =
+            tokio::time::timeout(std::time::Duration::from_millis(20), reports.news()).await;
         assert!(again.is_err(), "it was told already");
         reports.errors();
         reports.add(1, peer, Problem::Unreachable);

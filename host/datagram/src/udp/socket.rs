@@ -58,7 +58,9 @@ impl Socket {
         match kept {
             Some((bound, _)) => self.os.adopt(bound)?,
             None => {
-                self.os.bind(local).inspect_err(|error| self.context.permissions.failed(Operation::Bind(local), error))?;
+                self.os.bind(local).inspect_err(|error| {
+                    self.context.permissions.failed(Operation::Bind(local), error)
+                })?;
                 self.context.kept.keep(local, self.os.shared(), id);
             }
         }
@@ -80,7 +82,8 @@ impl Socket {
         }
     }
 
-    /// `stream`: both directions, for `peer` alone or for everybody. No stream may be left of an earlier call.
+    /// `stream`: both directions, for `peer` alone or for everybody. No stream may be left of an
+    /// earlier call.
     pub fn stream(&mut self, peer: Option<SocketAddr>) -> SocketResult<(Incoming, Outgoing)> {
         let permissions = self.permissions()?.clone();
         match peer {
@@ -93,8 +96,15 @@ impl Socket {
         }
         // What goes to one peer alone leaves from where the system had it connected.
         let origins = (self.peer.is_none() && self.os.tells_local()).then(|| self.origins.clone());
-        let incoming = Incoming::new(self.os.receiver()?, permissions.clone(), self.peer, origins.clone(), &self.context);
-        let outgoing = Outgoing::new(self.os.clone(), permissions, self.peer, origins, &self.context)?;
+        let incoming = Incoming::new(
+            self.os.receiver()?,
+            permissions.clone(),
+            self.peer,
+            origins.clone(),
+            &self.context,
+        );
+        let outgoing =
+            Outgoing::new(self.os.clone(), permissions, self.peer, origins, &self.context)?;
         Ok((incoming, outgoing))
     }
 
@@ -106,7 +116,11 @@ impl Socket {
         }
     }
 
-    fn connect(&mut self, peer: SocketAddr, permissions: &dyn SocketPermissions) -> SocketResult<()> {
+    fn connect(
+        &mut self,
+        peer: SocketAddr,
+        permissions: &dyn SocketPermissions,
+    ) -> SocketResult<()> {
         if !self.os.family().is_destination(peer) {
             return Err(ErrorCode::InvalidArgument.into());
         }
@@ -173,5 +187,9 @@ impl Socket {
 }
 
 fn size(bytes: u64) -> Result<usize, ErrorCode> {
-    if bytes == 0 { Err(ErrorCode::InvalidArgument) } else { Ok(usize::try_from(bytes).unwrap_or(usize::MAX)) }
+    if bytes == 0 {
+        Err(ErrorCode::InvalidArgument)
+    } else {
+        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
 }

@@ -17,7 +17,8 @@ use super::{Datagram, SocketContext};
 use crate::permissions::{Batch, Permissions, SocketPermissions};
 use crate::processor_time;
 
-/// What one `receive` hands over at most, give or take a datagram: the component holds all of it at once.
+/// What one `receive` hands over at most, give or take a datagram: the component holds all of it at
+/// once.
 const BYTES: usize = 1 << 20;
 
 /// Batches of which no datagram was the component's, before others get their turn.
@@ -32,7 +33,8 @@ const ROOM: usize = 256;
 /// How long a busy socket is asked before timers and other sockets are looked at.
 const TURN: Duration = Duration::from_micros(5);
 
-/// How long a socket is left alone that cannot be received from, at first, and at the most: each failure doubles it.
+/// How long a socket is left alone that cannot be received from, at first, and at the most: each
+/// failure doubles it.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
 /// The receiving stream.
@@ -45,7 +47,8 @@ pub struct Incoming {
     origins: Option<Arc<Mutex<Origins>>>,
     hand: usize,
     busy_poll: Duration,
-    /// What was received and not handed over yet, what that takes, and what of it has its share of the buffers.
+    /// What was received and not handed over yet, what that takes, and what of it has its share of
+    /// the buffers.
     waiting: VecDeque<Datagram>,
     bytes: usize,
     shared: usize,
@@ -60,8 +63,8 @@ pub struct Incoming {
     pause: Duration,
 }
 
-/// What one look at a socket brought that is not the component's, and what that took. The clock is read only where there is
-/// something of the kind.
+/// What one look at a socket brought that is not the component's, and what that took. The clock is
+/// read only where there is something of the kind.
 struct Dropped {
     since: Option<Duration>,
     count: u32,
@@ -79,7 +82,8 @@ impl Dropped {
         (self.count, self.last) = (self.count + 1, Some(from));
     }
 
-    /// Its part of what was computed, beside the component's own datagrams, and where the last one came from.
+    /// Its part of what was computed, beside the component's own datagrams, and where the last one
+    /// came from.
     fn cost(&self, own: usize) -> Option<(Duration, SocketAddr)> {
         let from = self.last?;
         let spent = processor_time().saturating_sub(self.since?);
@@ -141,7 +145,8 @@ impl Incoming {
         if !taken.is_empty() {
             self.remember(&taken);
             self.instance.passed();
-            self.bytes -= taken.iter().map(|datagram| datagram.data.len() + OVERHEAD).sum::<usize>();
+            self.bytes -=
+                taken.iter().map(|datagram| datagram.data.len() + OVERHEAD).sum::<usize>();
             self.settle();
         }
         Ok(taken)
@@ -200,7 +205,8 @@ impl Incoming {
         let mut found = true;
         for _ in 0..FRUITLESS {
             let result = receiver.try_receive(most, &mut |data, from, to| {
-                // A connected socket may still have what others sent before it was connected (connect(2)).
+                // A connected socket may still have what others sent before it was connected
+                // (connect(2)).
                 if peer.is_none_or(|peer| peer == from) && batch.permit_receive(from, data.len()) {
                     waiting.push_back(Datagram { data: data.to_vec(), from, to });
                     *bytes += data.len() + OVERHEAD;
@@ -213,7 +219,8 @@ impl Incoming {
                 Ok(()) => self.pause = PAUSES.0,
                 Err(error) if is_transient(&error) => found = false,
                 Err(error) => {
-                    // One that came back for a datagram says it once. All others may be there at the next call, too.
+                    // One that came back for a datagram says it once. All others may be there at
+                    // the next call, too.
                     if !is_of_a_datagram(&error) {
                         self.rests = Some(Instant::now() + self.pause);
                         self.pause = (self.pause * 2).min(PAUSES.1);
@@ -272,10 +279,16 @@ impl Pollable for Incoming {
     }
 }
 
-/// Whether the call failed for a datagram that was sent earlier, as an ICMP message says: that is told once.
+/// Whether the call failed for a datagram that was sent earlier, as an ICMP message says: that is
+/// told once.
 fn is_of_a_datagram(error: &io::Error) -> bool {
-    use ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown, NetworkUnreachable};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkDown | NetworkUnreachable)
+    use ErrorKind::{
+        ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown, NetworkUnreachable,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused | ConnectionReset | HostUnreachable | NetworkDown | NetworkUnreachable
+    )
 }
 
 /// Whether the call that failed so is merely to be made again later.

@@ -63,10 +63,13 @@ async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
         kept: Arc::default(),
         reports: Reports::new(),
     };
-    let socket = os::Socket::new(os::Family::V4, context.tuning, &context.buffers, &context.reports).unwrap();
+    let socket =
+        os::Socket::new(os::Family::V4, context.tuning, &context.buffers, &context.reports)
+            .unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let local = socket.local_address().unwrap();
-    let mut incoming = Incoming::new(socket.receiver().unwrap(), Arc::new(nothing.clone()), None, None, &context);
+    let mut incoming =
+        Incoming::new(socket.receiver().unwrap(), Arc::new(nothing.clone()), None, None, &context);
 
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let drops_one = |incoming: &mut Incoming| {

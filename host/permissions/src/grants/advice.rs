@@ -1,4 +1,5 @@
-//! What is known of a run that makes a refusal's advice better than the request alone could. It grants nothing.
+//! What is known of a run that makes a refusal's advice better than the request alone could. It
+//! grants nothing.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +14,8 @@ const NAMED: usize = 12;
 pub struct Advice {
     /// Whom the component's arguments name.
     pub peers: Vec<Endpoint>,
-    /// The command as typed, where its component's arguments grant nothing because the first of them is an option.
+    /// The command as typed, where its component's arguments grant nothing because the first of
+    /// them is an option.
     pub command: Option<Command>,
 }
 
@@ -34,7 +36,8 @@ impl Command {
 
     /// The same command with `flags` before the component, as a shell takes it.
     pub fn with(&self, flags: &str) -> String {
-        let quoted = |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+        let quoted =
+            |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
         format!("{} {flags} {}", quoted(&self.before), quoted(&self.component))
     }
 }
@@ -50,20 +53,24 @@ fn quote(word: &str) -> String {
 }
 
 impl Advice {
-    /// Whom `arguments` seem to name, of a component whose options are not known: `HOST:PORT`, or `HOST PORT` one after the
-    /// other. Where there is an address, names are more likely to be something else.
+    /// Whom `arguments` seem to name, of a component whose options are not known: `HOST:PORT`, or
+    /// `HOST PORT` one after the other. Where there is an address, names are more likely to be
+    /// something else.
     pub fn peers_in(arguments: &[String]) -> Vec<Endpoint> {
         let pairs = arguments.windows(2).filter_map(|pair| match pair {
             [host, port] => endpoint(host, port),
             _ => None,
         });
-        let joined = arguments.iter().filter_map(|argument| argument.parse::<Endpoint>().ok().filter(Endpoint::is_single));
+        let joined = arguments
+            .iter()
+            .filter_map(|argument| argument.parse::<Endpoint>().ok().filter(Endpoint::is_single));
         let (addresses, names): (Vec<_>, Vec<_>) =
             pairs.chain(joined).partition(|peer| matches!(peer, Endpoint::Address(_)));
         if addresses.is_empty() { names } else { addresses }
     }
 
-    /// The flags that grant `request` in place of the one that it names by itself, where there are better ones.
+    /// The flags that grant `request` in place of the one that it names by itself, where there are
+    /// better ones.
     pub(super) fn flags(&self, request: &Request) -> Option<Vec<String>> {
         let flag = |peer: &Endpoint| format!("--allow-to {peer}");
         let wanted = |peer: &&Endpoint| match (request, peer) {
@@ -79,19 +86,23 @@ impl Advice {
 /// `host` and `port` as somewhere to send to, where they are that.
 pub fn endpoint(host: &str, port: &str) -> Option<Endpoint> {
     let port: u16 = port.parse().ok()?;
-    // A network can be granted by a flag, where it was meant to be one, and a number alone is more likely to be just that.
+    // A network can be granted by a flag, where it was meant to be one, and a number alone is more
+    // likely to be just that.
     let is_number = host.bytes().all(|byte| byte.is_ascii_digit());
-    let host = Some(host).filter(|host| !is_number && !host.contains('/') && !host.starts_with('-'))?;
+    let host =
+        Some(host).filter(|host| !is_number && !host.contains('/') && !host.starts_with('-'))?;
     Endpoint::new(host, Ports::new(port..=port)?).ok()
 }
 
-/// Whether a socket that is bound there is one that a component needs to send: any port, where it tells nothing of the machine.
+/// Whether a socket that is bound there is one that a component needs to send: any port, where it
+/// tells nothing of the machine.
 pub fn is_to_send_from(ip: IpAddr, port: u16) -> bool {
     let ip = ip.to_canonical();
     port == 0 && (ip.is_unspecified() || ip.is_loopback())
 }
 
-/// The flags that grant what is granted already and what `request` asks for: all that a message can say.
+/// The flags that grant what is granted already and what `request` asks for: all that a message can
+/// say.
 pub(super) struct Better<'a> {
     pub grants: &'a Grants,
     pub flags: Vec<String>,
@@ -139,7 +150,10 @@ mod tests {
         let mut component = words("x.wasm -c 3");
         component.push("it's".to_owned());
         let command = Command { before: words("udping-host --log text"), component };
-        assert_eq!(command.with("--allow-to a:1"), r"udping-host --log text --allow-to a:1 x.wasm -c 3 'it'\''s'");
+        assert_eq!(
+            command.with("--allow-to a:1"),
+            r"udping-host --log text --allow-to a:1 x.wasm -c 3 'it'\''s'"
+        );
         assert_eq!(command.first_option(), "-c");
     }
 }

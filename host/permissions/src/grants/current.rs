@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::{GrantSpec, Grants};
 use crate::names::Names;
 
-/// The grants of a run. They change where names are resolved again, and only in what those stand for.
+/// The grants of a run. They change where names are resolved again, and only in what those stand
+/// for.
 #[derive(Debug, Default)]
 pub struct Current {
     spec: GrantSpec,

@@ -80,21 +80,25 @@ impl Destination {
         self.ports.contain(address.port()) && self.network.contains(address)
     }
 
-    /// Whether a denial of it is one of `address`: where that may lie in it, and where an IPv4 address that it carries does.
+    /// Whether a denial of it is one of `address`: where that may lie in it, and where an IPv4
+    /// address that it carries does.
     pub fn denies(&self, address: SocketAddr) -> bool {
         let network = self.network;
         self.ports.contain(address.port())
-            && (network.may_contain(address) || carried(address.ip()).any(|v4| network.may_contain((v4, 0).into())))
+            && (network.may_contain(address)
+                || carried(address.ip()).any(|v4| network.may_contain((v4, 0).into())))
     }
 
-    /// The address and the port, where it is one of each, in every zone: it covers that, and nothing else.
+    /// The address and the port, where it is one of each, in every zone: it covers that, and
+    /// nothing else.
     pub(super) fn endpoint(&self) -> Option<(IpAddr, u16)> {
         let address = self.network.address().filter(|_| self.network.zone() == 0)?;
         self.ports.is_single().then_some((address, self.ports.first))
     }
 }
 
-/// As flags take it: `192.0.2.7:12000`, `192.0.2.0/24:1-9`, `[2001:db8::7]:12000`, `[fe80::%2]/64:12000`.
+/// As flags take it: `192.0.2.7:12000`, `192.0.2.0/24:1-9`, `[2001:db8::7]:12000`,
+/// `[fe80::%2]/64:12000`.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (net, zone) = (self.network.net(), self.network.zone());

@@ -7,8 +7,8 @@ use std::ops::Deref;
 use super::Destination;
 use super::special::Special;
 
-/// Destinations, in the order in which they were granted. How many of them are one address and one port makes no difference to
-/// the time that it takes to find one.
+/// Destinations, in the order in which they were granted. How many of them are one address and one
+/// port makes no difference to the time that it takes to find one.
 #[derive(Clone, Debug, Default)]
 pub struct Destinations {
     all: Vec<Destination>,
@@ -19,8 +19,9 @@ pub struct Destinations {
 }
 
 impl Destinations {
-    /// Whether a grant for one of them is one for `address`: special addresses have to be meant, so a network that merely
-    /// contains them does not cover them. `own` are the addresses of this machine.
+    /// Whether a grant for one of them is one for `address`: special addresses have to be meant, so
+    /// a network that merely contains them does not cover them. `own` are the addresses of this
+    /// machine.
     pub fn cover(&self, address: SocketAddr, own: &HashSet<IpAddr>) -> bool {
         if self.endpoints.contains(&(address.ip().to_canonical(), address.port())) {
             return true;
@@ -28,13 +29,15 @@ impl Destinations {
         let mut networks = self.ranges_with(address).map(|range| range.network().net());
         // Most addresses lie in no range, and need not be looked at.
         let Some(first) = networks.next() else { return false };
-        Special::of(address.ip(), own)
-            .is_none_or(|special| special.is_meant_by(first) || networks.any(|net| special.is_meant_by(net)))
+        Special::of(address.ip(), own).is_none_or(|special| {
+            special.is_meant_by(first) || networks.any(|net| special.is_meant_by(net))
+        })
     }
 
     /// Whether `address` lies in one of them, covered or not.
     pub fn contain(&self, address: SocketAddr) -> bool {
-        self.endpoints.contains(&(address.ip().to_canonical(), address.port())) || self.ranges_with(address).next().is_some()
+        self.endpoints.contains(&(address.ip().to_canonical(), address.port()))
+            || self.ranges_with(address).next().is_some()
     }
 
     /// Whether there is one of several addresses, which may be special.

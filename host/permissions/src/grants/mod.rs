@@ -153,34 +153,40 @@ pub enum DenyReason {
 }
 
 impl Grants {
-    /// Decides every use of the network: bind, connect, each datagram sent or received, and each lookup.
+    /// Decides every use of the network: bind, connect, each datagram sent or received, and each
+    /// lookup.
     ///
     /// In this order, and the first rule that applies decides:
     ///
     /// 1. Nobody can be reached at an unspecified address or at port 0: refused.
-    /// 2. What `--deny-to` covers is refused: to connect to it, to send to it and to receive from it. A denial with a zone
-    ///    covers addresses without one, and a denial without a zone all; a denial of an IPv4 address covers the IPv6
-    ///    addresses that carry it.
-    /// 3. `-S inherit-network` grants every bind, connect and send, and every receive from whom rule 6 would let a listener
-    ///    hear; `-S allow-ip-name-lookup` grants every lookup.
-    /// 4. A bind is granted by a listen grant for its address and port. Port 0, which the system fills in, is also granted by
-    ///    any send grant at the unspecified address and at loopback: who may send needs a socket, and what that hears is
-    ///    decided datagram by datagram. Elsewhere it would tell which addresses the machine has, but for those that the
-    ///    operator named as the source of the built-in client (`-I`).
-    /// 5. A connect, send or receive is granted by a send grant for the address and port. Loopback, link-local, multicast
-    ///    and broadcast addresses are covered only by a grant that lies within their range: 0.0.0.0/0 covers none of them.
-    ///    The machine's own addresses, those of cloud metadata services, and IPv6 addresses that carry a special IPv4
-    ///    address are covered only by a grant of exactly that address.
-    /// 6. On a socket that a listen grant is for, a receive is granted from everybody, or where there is `--allow-from`, from
-    ///    there; a send or connect as an answer, to whom the component has heard from within the answer window on that
-    ///    socket, as far as more came from there within it than went there. It is never an answer to multicast or broadcast.
+    /// 2. What `--deny-to` covers is refused: to connect to it, to send to it and to receive from
+    ///    it. A denial with a zone covers addresses without one, and a denial without a zone all; a
+    ///    denial of an IPv4 address covers the IPv6 addresses that carry it.
+    /// 3. `-S inherit-network` grants every bind, connect and send, and every receive from whom
+    ///    rule 6 would let a listener hear; `-S allow-ip-name-lookup` grants every lookup.
+    /// 4. A bind is granted by a listen grant for its address and port. Port 0, which the system
+    ///    fills in, is also granted by any send grant at the unspecified address and at loopback:
+    ///    who may send needs a socket, and what that hears is decided datagram by datagram.
+    ///    Elsewhere it would tell which addresses the machine has, but for those that the operator
+    ///    named as the source of the built-in client (`-I`).
+    /// 5. A connect, send or receive is granted by a send grant for the address and port. Loopback,
+    ///    link-local, multicast and broadcast addresses are covered only by a grant that lies
+    ///    within their range: 0.0.0.0/0 covers none of them. The machine's own addresses, those of
+    ///    cloud metadata services, and IPv6 addresses that carry a special IPv4 address are covered
+    ///    only by a grant of exactly that address.
+    /// 6. On a socket that a listen grant is for, a receive is granted from everybody, or where
+    ///    there is `--allow-from`, from there; a send or connect as an answer, to whom the
+    ///    component has heard from within the answer window on that socket, as far as more came
+    ///    from there within it than went there. It is never an answer to multicast or broadcast.
     /// 7. A lookup is granted for the very name, or under a wildcard.
     /// 8. Everything else is refused.
     ///
-    /// IPv4-mapped IPv6 addresses count as the IPv4 addresses they stand for. A grant without a zone holds in every zone; a
-    /// zone means something for link-local addresses, and for multicast within the link, alone.
+    /// IPv4-mapped IPv6 addresses count as the IPv4 addresses they stand for. A grant without a
+    /// zone holds in every zone; a zone means something for link-local addresses, and for multicast
+    /// within the link, alone.
     pub fn decide(&self, request: &Request) -> Result<GrantedBy, DenyReason> {
-        let grant = |granted| if granted { Ok(GrantedBy::Grant) } else { Err(DenyReason::NotGranted) };
+        let grant =
+            |granted| if granted { Ok(GrantedBy::Grant) } else { Err(DenyReason::NotGranted) };
         match request {
             Request::Bind(local) => grant(self.inherit_network || self.binds(*local)),
             Request::Connect { to: peer, credit } | Request::Send { to: peer, credit } => {
@@ -202,7 +208,9 @@ impl Grants {
                     Ok(if self.inherit_network { GrantedBy::Grant } else { GrantedBy::Answer })
                 }
             }
-            Request::Resolve(name) => grant(self.any_name || self.resolve.iter().any(|pattern| pattern.covers(name))),
+            Request::Resolve(name) => {
+                grant(self.any_name || self.resolve.iter().any(|pattern| pattern.covers(name)))
+            }
         }
     }
 
@@ -234,8 +242,10 @@ impl Grants {
     /// The machine's own addresses that lie in a network which does not cover them.
     pub fn own_within_networks(&self) -> impl Iterator<Item = IpAddr> {
         let networks = || self.send.iter().map(|destination| destination.network().net());
-        let is_within =
-            move |ip: &&IpAddr| networks().any(|net| net.contains(*ip)) && !networks().any(|net| net == IpNet::from(**ip));
+        let is_within = move |ip: &&IpAddr| {
+            networks().any(|net| net.contains(*ip))
+                && !networks().any(|net| net == IpNet::from(**ip))
+        };
         self.own.iter().filter(is_within).copied()
     }
 
@@ -260,7 +270,9 @@ impl Grants {
     fn uncovered(&self, peer: SocketAddr) -> DenyReason {
         match Special::of(peer.ip(), &self.own) {
             // A name that stands for a metadata service is no grant for it either.
-            Some(special) if special.is_metadata() || self.send.contain(peer) => DenyReason::Special(special),
+            Some(special) if special.is_metadata() || self.send.contain(peer) => {
+                DenyReason::Special(special)
+            }
             _ => DenyReason::NotGranted,
         }
     }

@@ -14,7 +14,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// IPv4-mapped IPv6 networks become the IPv4 networks that they stand for. A zone where zones mean nothing is left out.
+    /// IPv4-mapped IPv6 networks become the IPv4 networks that they stand for. A zone where zones
+    /// mean nothing is left out.
     pub fn new(net: IpNet, zone: u32) -> Self {
         const ZONED: [IpNet; 2] = [
             IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)),
@@ -45,18 +46,21 @@ impl Network {
         self.address().is_some_and(|address| address.is_unspecified())
     }
 
-    /// Whether `address` lies in it, for certain: where this has a zone, a link-local address without one does not.
+    /// Whether `address` lies in it, for certain: where this has a zone, a link-local address
+    /// without one does not.
     pub fn contains(&self, address: SocketAddr) -> bool {
         self.holds(address, |zone| zone == self.zone)
     }
 
-    /// Whether `address` may lie in it: the system completes a link-local address without a zone by that of the socket.
+    /// Whether `address` may lie in it: the system completes a link-local address without a zone by
+    /// that of the socket.
     pub fn may_contain(&self, address: SocketAddr) -> bool {
         self.holds(address, |zone| zone == self.zone || zone == 0)
     }
 
     fn holds(&self, address: SocketAddr, is_zone: impl FnOnce(u32) -> bool) -> bool {
-        self.net.contains(&address.ip().to_canonical()) && (self.zone == 0 || zone(address).is_none_or(is_zone))
+        self.net.contains(&address.ip().to_canonical())
+            && (self.zone == 0 || zone(address).is_none_or(is_zone))
     }
 }
 
@@ -74,12 +78,16 @@ impl fmt::Display for Network {
     }
 }
 
-/// The zone of an address, 0 where it names none; `None` where systems ignore zones: they mean something for link-local
-/// addresses, and for multicast that stays on the interface or the link.
+/// The zone of an address, 0 where it names none; `None` where systems ignore zones: they mean
+/// something for link-local addresses, and for multicast that stays on the interface or the link.
 fn zone(address: SocketAddr) -> Option<u32> {
     match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => Some(v6.scope_id()),
-        SocketAddr::V6(v6) if v6.ip().is_multicast() && matches!(v6.ip().segments()[0] & 0xf, 1 | 2) => Some(v6.scope_id()),
+        SocketAddr::V6(v6)
+            if v6.ip().is_multicast() && matches!(v6.ip().segments()[0] & 0xf, 1 | 2) =>
+        {
+            Some(v6.scope_id())
+        }
         _ => None,
     }
 }
@@ -87,7 +95,9 @@ fn zone(address: SocketAddr) -> Option<u32> {
 fn canonical(net: IpNet) -> IpNet {
     const MAPPED_BITS: u8 = 96;
     match (net.addr().to_canonical(), net.prefix_len().checked_sub(MAPPED_BITS)) {
-        (IpAddr::V4(ip), Some(length)) if matches!(net, IpNet::V6(_)) => Ipv4Net::new(ip, length).map_or(net, IpNet::V4),
+        (IpAddr::V4(ip), Some(length)) if matches!(net, IpNet::V6(_)) => {
+            Ipv4Net::new(ip, length).map_or(net, IpNet::V4)
+        }
         _ => net,
     }
 }

@@ -22,7 +22,9 @@ pub enum GrantError {
     )]
     Endpoint,
     /// For `--deny-to`.
-    #[error("write HOST[/PREFIX][:PORT[-PORT]], with IPv6 in brackets: 192.0.2.0/24, [2001:db8::7]:12000 or example.org")]
+    #[error(
+        "write HOST[/PREFIX][:PORT[-PORT]], with IPv6 in brackets: 192.0.2.0/24, [2001:db8::7]:12000 or example.org"
+    )]
     Denied,
     /// For `--allow-listen`.
     #[error("write [ADDR:]PORT: 12000, 127.0.0.1:12000 or [::1]:12000")]
@@ -52,29 +54,40 @@ impl GrantError {
 }
 
 impl Endpoint {
-    /// `host` is an address, as [`Address`] has it, or a name; an address may have a prefix length, inside its brackets or after
-    /// them, and then IPv4 has all four numbers: 10/8 is 10.0.0.0/8 to some programs, and 0.0.0.10/8 to others.
+    /// `host` is an address, as [`Address`] has it, or a name; an address may have a prefix length,
+    /// inside its brackets or after them, and then IPv4 has all four numbers: 10/8 is 10.0.0.0/8 to
+    /// some programs, and 0.0.0.10/8 to others.
     pub fn new(host: &str, ports: Ports) -> Result<Self, GrantError> {
         let (host, inside) = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
-            Some((bare, outside)) if outside.is_empty() || outside.starts_with('/') => (format!("{bare}{outside}"), true),
+            Some((bare, outside)) if outside.is_empty() || outside.starts_with('/') => {
+                (format!("{bare}{outside}"), true)
+            }
             Some(_) => return Err(GrantError::Endpoint),
             None => (host.to_owned(), false),
         };
         let (address, length) = match host.split_once('/') {
-            Some((address, length)) => (address, Some(length.parse().map_err(|_| GrantError::Endpoint)?)),
+            Some((address, length)) => {
+                (address, Some(length.parse().map_err(|_| GrantError::Endpoint)?))
+            }
             None => (&*host, None),
         };
         let (ip, zone) = match address.parse() {
             _ if address.starts_with('[') => return Err(GrantError::Endpoint),
             Ok(Address { ip: IpAddr::V4(_), .. }) if inside => return Err(GrantError::Endpoint),
-            Ok(Address { ip: IpAddr::V4(_), .. }) if length.is_some() && address.parse::<Ipv4Addr>().is_err() => {
+            Ok(Address { ip: IpAddr::V4(_), .. })
+                if length.is_some() && address.parse::<Ipv4Addr>().is_err() =>
+            {
                 return Err(GrantError::Endpoint);
             }
             Ok(Address { ip, zone }) => (ip, index(zone)?),
-            Err(_) if length.is_some() || inside || ends_in_number(address) => return Err(GrantError::Endpoint),
+            Err(_) if length.is_some() || inside || ends_in_number(address) => {
+                return Err(GrantError::Endpoint);
+            }
             Err(_) => return Ok(Self::Name(host.parse()?, ports)),
         };
-        let net = length.map_or(Ok(ip.into()), |length| IpNet::new(ip, length)).map_err(|_| GrantError::Endpoint)?;
+        let net = length
+            .map_or(Ok(ip.into()), |length| IpNet::new(ip, length))
+            .map_err(|_| GrantError::Endpoint)?;
         Ok(Self::Address(Destination::new(net, zone, ports)))
     }
 }

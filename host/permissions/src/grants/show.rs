@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
 use super::advice::{self, Better};
-use super::{Advice, AnswerRule, DenyReason, DenyRule, Endpoint, Grants, Listen, NamePattern, Request};
+use super::{
+    Advice, AnswerRule, DenyReason, DenyRule, Endpoint, Grants, Listen, NamePattern, Request,
+};
 
 /// How many grants a sentence lists.
 const NAMED: usize = 12;
@@ -14,10 +16,14 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // What follows from it is decided datagram by datagram.
-            Self::Bind(local) if local.port() == 0 && local.ip().to_canonical().is_unspecified() => {
+            Self::Bind(local)
+                if local.port() == 0 && local.ip().to_canonical().is_unspecified() =>
+            {
                 f.write_str("open a socket to send from")
             }
-            Self::Bind(local) if local.port() == 0 => write!(f, "open a socket to send from, at {}", local.ip()),
+            Self::Bind(local) if local.port() == 0 => {
+                write!(f, "open a socket to send from, at {}", local.ip())
+            }
             Self::Bind(local) => write!(f, "listen on {local}"),
             Self::Connect { to, .. } => write!(f, "connect to {to}"),
             Self::Send { to, .. } => write!(f, "send to {to}"),
@@ -91,7 +97,8 @@ impl fmt::Display for DenyRule {
 }
 
 impl Grants {
-    /// The flags that grant all of it: every one, since flags replace what a component's arguments grant.
+    /// The flags that grant all of it: every one, since flags replace what a component's arguments
+    /// grant.
     pub fn as_flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         flags.extend(self.inherit_network.then(|| "-S inherit-network".to_owned()));
@@ -105,8 +112,13 @@ impl Grants {
         let default = AnswerRule::default();
         // In one word, as a shell takes it.
         let window_typed = || humantime::format_duration(window).to_string().replace(' ', "");
-        flags.extend((window != default.window).then(|| format!("--answer-window {}", window_typed())));
-        flags.extend((amplification != default.amplification).then(|| format!("--amplification {amplification}")));
+        flags.extend(
+            (window != default.window).then(|| format!("--answer-window {}", window_typed())),
+        );
+        flags.extend(
+            (amplification != default.amplification)
+                .then(|| format!("--amplification {amplification}")),
+        );
         flags
     }
 }
@@ -130,10 +142,16 @@ impl fmt::Display for Flags<'_> {
             flags.iter().try_for_each(|flag| write!(f, "{flag} "))?;
         }
         match self.request {
-            Request::Bind(local) if advice::is_to_send_from(local.ip(), local.port()) => f.write_str("--allow-to HOST:PORT"),
-            Request::Bind(local) if local.ip().is_unspecified() => write!(f, "--allow-listen {}", local.port()),
+            Request::Bind(local) if advice::is_to_send_from(local.ip(), local.port()) => {
+                f.write_str("--allow-to HOST:PORT")
+            }
+            Request::Bind(local) if local.ip().is_unspecified() => {
+                write!(f, "--allow-listen {}", local.port())
+            }
             Request::Bind(local) => write!(f, "--allow-listen {local}"),
-            Request::Connect { to: peer, .. } | Request::Send { to: peer, .. } | Request::Receive { from: peer, .. } => {
+            Request::Connect { to: peer, .. }
+            | Request::Send { to: peer, .. }
+            | Request::Receive { from: peer, .. } => {
                 write!(f, "--allow-to {peer}")
             }
             Request::Resolve(name) => write!(f, "--allow-resolve {name}"),
@@ -168,7 +186,10 @@ impl Refusal<'_> {
         match &advice.command {
             Some(command) => {
                 let option = command.first_option();
-                write!(f, ", since only arguments before the first option grant, and {option} is one")?;
+                write!(
+                    f,
+                    ", since only arguments before the first option grant, and {option} is one"
+                )?;
                 write!(f, "; to allow it: {}", command.with(&flags))
             }
             None => write!(f, "; to allow it: {flags}"),
@@ -181,7 +202,9 @@ impl fmt::Display for Refusal<'_> {
         let Self { component, request, reason, grants, .. } = *self;
         match request {
             // The component has not asked for anything: somebody sent it something.
-            Request::Receive { from, .. } => write!(f, "dropped: a datagram to {component} from {from}")?,
+            Request::Receive { from, .. } => {
+                write!(f, "dropped: a datagram to {component} from {from}")?
+            }
             _ => write!(f, "refused: {component} asked to {request}")?,
         }
         let AnswerRule { window, amplification } = grants.answer;

@@ -23,7 +23,10 @@ impl NamePattern {
     pub fn covers(&self, name: &HostName) -> bool {
         match self {
             Self::Exactly(exactly) => name == exactly,
-            Self::Under(domain) => name.as_str().strip_suffix(domain.as_str()).is_some_and(|front| front.ends_with('.')),
+            Self::Under(domain) => name
+                .as_str()
+                .strip_suffix(domain.as_str())
+                .is_some_and(|front| front.ends_with('.')),
         }
     }
 }
@@ -48,7 +51,9 @@ impl Endpoint {
     /// Whether it is one host, and one port of it.
     pub fn is_single(&self) -> bool {
         match self {
-            Self::Address(destination) => destination.network().address().is_some() && destination.ports().is_single(),
+            Self::Address(destination) => {
+                destination.network().address().is_some() && destination.ports().is_single()
+            }
             Self::Name(_, ports) => ports.is_single(),
         }
     }
@@ -56,22 +61,32 @@ impl Endpoint {
     fn destinations(&self, names: &Names) -> Vec<Destination> {
         match self {
             Self::Address(destination) => vec![*destination],
-            Self::Name(name, ports) => names.addresses(name).iter().map(|ip| Destination::host(*ip, 0, *ports)).collect(),
+            Self::Name(name, ports) => {
+                names.addresses(name).iter().map(|ip| Destination::host(*ip, 0, *ports)).collect()
+            }
         }
     }
 
-    /// Where a grant for it lets a component send: a name is no grant for what only the address itself is.
+    /// Where a grant for it lets a component send: a name is no grant for what only the address
+    /// itself is.
     fn granted(&self, names: &Names) -> Vec<Destination> {
         let mut destinations = self.destinations(names);
         if let Self::Name(name, ports) = self {
-            // A special address is granted where the name had it from the start: who granted the name did not mean another.
-            for ip in names.later(name).into_iter().filter(|ip| Special::of(*ip, &HashSet::new()).is_none()) {
+            // A special address is granted where the name had it from the start: who granted the
+            // name did not mean another.
+            for ip in names
+                .later(name)
+                .into_iter()
+                .filter(|ip| Special::of(*ip, &HashSet::new()).is_none())
+            {
                 let destination = Destination::host(ip, 0, *ports);
                 if !destinations.contains(&destination) {
                     destinations.push(destination);
                 }
             }
-            destinations.retain(|destination| destination.network().address().is_none_or(|ip| !is_metadata(ip)));
+            destinations.retain(|destination| {
+                destination.network().address().is_none_or(|ip| !is_metadata(ip))
+            });
         }
         destinations
     }
@@ -105,12 +120,15 @@ pub struct GrantSpec {
 }
 
 impl GrantSpec {
-    /// What the leading arguments of a component grant: `PORT` listening there, `HOST PORT` and `HOST:PORT` sending there;
-    /// anything else nothing. At an unspecified address there is nobody to send to, so that is listening, too.
+    /// What the leading arguments of a component grant: `PORT` listening there, `HOST PORT` and
+    /// `HOST:PORT` sending there; anything else nothing. At an unspecified address there is nobody
+    /// to send to, so that is listening, too.
     ///
-    /// Only arguments before the first option count: the host does not know which options of a component take a value.
+    /// Only arguments before the first option count: the host does not know which options of a
+    /// component take a value.
     pub fn from_arguments(arguments: &[String]) -> Self {
-        let mut leading = arguments.iter().map(String::as_str).take_while(|argument| !argument.starts_with('-'));
+        let mut leading =
+            arguments.iter().map(String::as_str).take_while(|argument| !argument.starts_with('-'));
         let (first, second) = (leading.next().unwrap_or(""), leading.next().unwrap_or(""));
         if let Ok(port) = first.parse() {
             return Self { listen: vec![Listen { address: None, port }], ..Self::default() };
@@ -127,7 +145,11 @@ impl GrantSpec {
 
     /// Every name that is to be resolved.
     pub fn names(&self) -> impl Iterator<Item = &HostName> {
-        self.to.iter().filter_map(Endpoint::name).chain(self.denied_names()).chain(self.exact_lookups())
+        self.to
+            .iter()
+            .filter_map(Endpoint::name)
+            .chain(self.denied_names())
+            .chain(self.exact_lookups())
     }
 
     /// Whether a port below 1024 may have to be bound.
@@ -152,8 +174,9 @@ impl GrantSpec {
         })
     }
 
-    /// Puts addresses for names. A name without any address grants its lookup, which will then say so, and no address. The
-    /// machine's own addresses are not known here: [`Grants::own`] is empty.
+    /// Puts addresses for names. A name without any address grants its lookup, which will then say
+    /// so, and no address. The machine's own addresses are not known here: [`Grants::own`] is
+    /// empty.
     pub fn with_addresses(&self, names: &Names) -> Grants {
         let targets = self.to.iter().filter_map(Endpoint::name).cloned().map(NamePattern::Exactly);
         Grants {

@@ -8,11 +8,13 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::embedded::{carried, may_carry};
 
-/// A special address: a grant for a network that merely contains it, such as 0.0.0.0/0, does not cover it.
+/// A special address: a grant for a network that merely contains it, such as 0.0.0.0/0, does not
+/// cover it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Special {
     kind: Kind,
-    /// A grant for a network within this one covers the address; where there is none, only a grant of exactly the address does.
+    /// A grant for a network within this one covers the address; where there is none, only a grant
+    /// of exactly the address does.
     within: Option<IpNet>,
 }
 
@@ -38,8 +40,8 @@ const RANGES: [(Kind, IpNet); 7] = [
     (Kind::Multicast, v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8)),
 ];
 
-/// Where clouds tell a machine, and whoever runs on it, what it is and what it may do, by the addresses that their
-/// documentation gives, and their services for machines alone beside it.
+/// Where clouds tell a machine, and whoever runs on it, what it is and what it may do, by the
+/// addresses that their documentation gives, and their services for machines alone beside it.
 const METADATA: [IpNet; 17] = [
     // Amazon, Azure, Google, Oracle, OpenStack and most others.
     v4([169, 254, 169, 254], 32),
@@ -71,8 +73,8 @@ const METADATA: [IpNet; 17] = [
 ];
 
 impl Special {
-    /// What is special about `ip`, where something is: by itself, or by an IPv4 address that it carries. `own` are the
-    /// addresses of this machine.
+    /// What is special about `ip`, where something is: by itself, or by an IPv4 address that it
+    /// carries. `own` are the addresses of this machine.
     pub fn of(ip: IpAddr, own: &HashSet<IpAddr>) -> Option<Self> {
         let ip = ip.to_canonical();
         let exactly = |kind| Some(Self { kind, within: None });
@@ -84,13 +86,16 @@ impl Special {
             Some(Self { kind: *kind, within: Some(*range) })
         } else {
             // IPv4 addresses carry none, so this goes no deeper.
-            carried(ip).find_map(|v4| Self::of(v4.into(), own)).and_then(|special| exactly(special.kind))
+            carried(ip)
+                .find_map(|v4| Self::of(v4.into(), own))
+                .and_then(|special| exactly(special.kind))
         }
     }
 
     /// Whether who granted `net`, which contains the address, meant the address.
     pub fn is_meant_by(self, net: IpNet) -> bool {
-        net.prefix_len() == net.max_prefix_len() || self.within.is_some_and(|range| range.contains(&net))
+        net.prefix_len() == net.max_prefix_len()
+            || self.within.is_some_and(|range| range.contains(&net))
     }
 
     /// Whether it is one of a cloud's metadata services.
@@ -125,8 +130,9 @@ pub fn is_metadata(ip: IpAddr) -> bool {
     is_service(ip.to_canonical()) || carried(ip).any(|v4| is_service(v4.into()))
 }
 
-/// Whether `ip` stands for several at once: multicast (RFC 5771, RFC 4291) or limited broadcast (RFC 919), by itself or by an
-/// address that it carries. Nothing comes from there that may be answered.
+/// Whether `ip` stands for several at once: multicast (RFC 5771, RFC 4291) or limited broadcast
+/// (RFC 919), by itself or by an address that it carries. Nothing comes from there that may be
+/// answered.
 pub fn is_many(ip: IpAddr) -> bool {
     let is_many = |v4: Ipv4Addr| v4.is_multicast() || v4.is_broadcast();
     match ip.to_canonical() {

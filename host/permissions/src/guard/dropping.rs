@@ -1,4 +1,5 @@
-//! What the host computes to drop datagrams: it is not the component's doing, and has a bound of its own.
+//! What the host computes to drop datagrams: it is not the component's doing, and has a bound of
+//! its own.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! What was refused, dropped or held back: counted each time, told once and then at most once a second.
+//! What was refused, dropped or held back: counted each time, told once and then at most once a
+//! second.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -133,10 +134,15 @@ impl fmt::Display for Denial<'_> {
             Self::OverAmplification { component, to, bytes, rule, enough } => {
                 let AnswerRule { window, amplification } = rule;
                 let window = humantime::format_duration(*window);
-                write!(f, "dropped: an answer of {component} to {to}, {bytes} bytes: more than came from there within ")?;
+                write!(
+                    f,
+                    "dropped: an answer of {component} to {to}, {bytes} bytes: more than came from there within "
+                )?;
                 write!(f, "{window}, times {amplification} (--amplification)")?;
                 match enough {
-                    Some(enough) => write!(f, "; to allow it: --amplification {enough} (said once)"),
+                    Some(enough) => {
+                        write!(f, "; to allow it: --amplification {enough} (said once)")
+                    }
                     None => f.write_str(" (said once)"),
                 }
             }
@@ -147,17 +153,26 @@ impl fmt::Display for Denial<'_> {
                 )
             }
             Self::OverLookups { component, name, most } => {
-                write!(f, "refused: {component} asked to resolve {name}: more than {most} names at once, ")?;
+                write!(
+                    f,
+                    "refused: {component} asked to resolve {name}: more than {most} names at once, "
+                )?;
                 write!(f, "and one per second after that (--limit-lookups)")
             }
             Self::Tcp { component } => {
-                write!(f, "refused: {component} asked for a TCP socket: TCP is never granted, only UDP and name lookups are")
+                write!(
+                    f,
+                    "refused: {component} asked for a TCP socket: TCP is never granted, only UDP and name lookups are"
+                )
             }
             Self::BySystem { component, operation, cause } => {
                 write!(f, "refused by the system: {component} asked to {operation}: {cause}")
             }
             Self::TooMany { component, peer } => {
-                write!(f, "dropped: so many datagrams to {component} that may not reach it, the last from {peer}, ")?;
+                write!(
+                    f,
+                    "dropped: so many datagrams to {component} that may not reach it, the last from {peer}, "
+                )?;
                 write!(f, "that dropping them takes half a core: others may wait, or be lost")
             }
         }
@@ -205,12 +220,15 @@ impl Denial<'_> {
             Self::AnswerToMany { .. } => Kind { what: "send", why: "multicast or broadcast" },
             Self::OverLookups { .. } => Kind { what: "resolve", why: "limit-lookups" },
             Self::Tcp { .. } => Kind { what: "tcp", why: "never granted" },
-            Self::BySystem { operation, .. } => Kind { what: system::word(*operation), why: "the system" },
+            Self::BySystem { operation, .. } => {
+                Kind { what: system::word(*operation), why: "the system" }
+            }
             Self::TooMany { .. } => Kind { what: "receive", why: "too many to drop" },
         }
     }
 
-    /// Whether it is told of a single time: each source of datagrams can cause it, as often as it likes.
+    /// Whether it is told of a single time: each source of datagrams can cause it, as often as it
+    /// likes.
     fn is_told_once(&self) -> bool {
         matches!(self, Self::OverAmplification { .. } | Self::AnswerToMany { .. })
     }
@@ -244,7 +262,8 @@ pub struct Traffic {
     pub dropping: Duration,
 }
 
-/// The traffic of one guard, which can be read at any time: a process that is ended tells of it, too.
+/// The traffic of one guard, which can be read at any time: a process that is ended tells of it,
+/// too.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     received: AtomicU64,
@@ -306,10 +325,15 @@ struct Entry {
 }
 
 impl Ledger {
-    /// `tell` is called with the first denial of each kind, and then at most once a second, with the number of those of its
-    /// kind that were not told in between.
+    /// `tell` is called with the first denial of each kind, and then at most once a second, with
+    /// the number of those of its kind that were not told in between.
     pub fn new(tell: impl Fn(&Denial<'_>, u64) + Send + Sync + 'static) -> Self {
-        Self { kinds: Mutex::default(), traffic: Mutex::default(), refused: Mutex::default(), tell: Box::new(tell) }
+        Self {
+            kinds: Mutex::default(),
+            traffic: Mutex::default(),
+            refused: Mutex::default(),
+            tell: Box::new(tell),
+        }
     }
 
     pub(super) fn note(&self, denial: &Denial<'_>, now: Instant) {

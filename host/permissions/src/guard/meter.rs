@@ -21,7 +21,8 @@ impl Meters {
     /// Nothing has passed yet.
     pub fn new(rates: Rates) -> Self {
         let sent = Meter::new((Flow::Sent, rates.send), (Flow::SentBytes, rates.send_bytes));
-        let received = Meter::new((Flow::Received, rates.receive), (Flow::ReceivedBytes, rates.receive_bytes));
+        let received =
+            Meter::new((Flow::Received, rates.receive), (Flow::ReceivedBytes, rates.receive_bytes));
         let source = rates.source.map(|rate| SourceLimit::new(rate, rates.source_prefix));
         Self { sent: Direction::new(sent), received: Direction::new(received), source }
     }

@@ -1,5 +1,5 @@
-//! The gate between one instance of a component and the network: decides by the grants and the rates, remembers who was
-//! heard, and tells what did not pass.
+//! The gate between one instance of a component and the network: decides by the grants and the
+//! rates, remembers who was heard, and tells what did not pass.
 
 mod dropping;
 mod ledger;
@@ -30,7 +30,8 @@ use ledger::Counters;
 use sources::{Peer, Sources};
 use wasi_datagram::{Operation, SendDecision, SocketId};
 
-/// What an instance may send and receive a second, and what a source may send it. `None` is as much as there is.
+/// What an instance may send and receive a second, and what a source may send it. `None` is as much
+/// as there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Datagrams sent.
@@ -52,7 +53,9 @@ impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { send, send_bytes, receive, receive_bytes, source, source_prefix } = self;
         let from_source = match source_prefix {
-            one_address if *one_address == SourcePrefix::default() => "datagrams received from one source".to_owned(),
+            one_address if *one_address == SourcePrefix::default() => {
+                "datagrams received from one source".to_owned()
+            }
             network => format!("datagrams received from one source ({})", network.in_words()),
         };
         let rates = [
@@ -62,7 +65,9 @@ impl fmt::Display for Rates {
             (receive_bytes, "bytes received"),
             (source, &*from_source),
         ];
-        let given = rates.iter().filter_map(|(rate, what)| rate.map(|rate| format!("{} {what} a second", rate.0)));
+        let given = rates
+            .iter()
+            .filter_map(|(rate, what)| rate.map(|rate| format!("{} {what} a second", rate.0)));
         f.write_str(&given.collect::<Vec<_>>().join(", "))
     }
 }
@@ -88,7 +93,12 @@ struct State {
 
 impl Guard {
     /// A gate that has let nothing pass yet. What does not pass is noted in `ledger`.
-    pub fn new(component: String, grants: Arc<Current>, meters: Arc<Meters>, ledger: Arc<Ledger>) -> Self {
+    pub fn new(
+        component: String,
+        grants: Arc<Current>,
+        meters: Arc<Meters>,
+        ledger: Arc<Ledger>,
+    ) -> Self {
         let sources = Sources::new(grants.get().answer);
         let state = State { sources, traffic: ledger.counters(), dropping: Dropping::default() };
         Self {
@@ -130,7 +140,8 @@ impl Guard {
 
     /// A name was not looked up: `most` were permitted at once, and then one a second.
     pub fn over_lookups(&self, name: &HostName, most: usize) {
-        self.ledger.note(&Denial::OverLookups { component: &self.component, name, most }, Instant::now());
+        self.ledger
+            .note(&Denial::OverLookups { component: &self.component, name, most }, Instant::now());
     }
 
     /// A TCP socket was not created.
@@ -148,7 +159,8 @@ impl Guard {
             }
             Err(reason) => reason,
         };
-        let refusal = Refusal { component: &self.component, request, reason, grants, advice: &self.advice };
+        let refusal =
+            Refusal { component: &self.component, request, reason, grants, advice: &self.advice };
         self.ledger.note(&Denial::Refused(refusal), Instant::now());
         *self.by_system.lock().unwrap_or_else(PoisonError::into_inner) = None;
         None
@@ -190,14 +202,17 @@ impl Gate {
     /// That of `socket`, which is bound to `local`, as the component asked for it.
     pub fn new(guard: Arc<Guard>, local: SocketAddr, socket: SocketId) -> Self {
         // What a recorder sees tells whether a listen grant is needed.
-        let listener = (guard.recorder.is_some() || guard.grants.get().listens(local)).then_some(socket);
+        let listener =
+            (guard.recorder.is_some() || guard.grants.get().listens(local)).then_some(socket);
         Self { guard, listener, local }
     }
 
     /// Decides about connecting the socket.
     pub fn permit_connect(&self, to: SocketAddr) -> bool {
         let credit = match self.listener {
-            Some(socket) => self.guard.state().sources.credit(Peer::of(socket, to), 0, Instant::now()),
+            Some(socket) => {
+                self.guard.state().sources.credit(Peer::of(socket, to), 0, Instant::now())
+            }
             None => PeerCredit::None,
         };
         let credit = match credit {
@@ -237,7 +252,8 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Decides about sending a datagram, which counts as sent until [`Self::not_sent`] says otherwise.
+    /// Decides about sending a datagram, which counts as sent until [`Self::not_sent`] says
+    /// otherwise.
     pub fn permit_send(&mut self, to: SocketAddr, bytes: usize) -> SendDecision {
         let peer = self.listener.map(|socket| Peer::of(socket, to));
         let credit = match peer {
@@ -261,29 +277,44 @@ impl Turn<'_> {
         if let (GrantedBy::Answer, Some(peer)) = (by, peer) {
             self.state.sources.charge(peer, bytes);
         }
-        if let (Some(recorder), Some(peer), PeerCredit::Available) = (&self.guard.recorder, peer, credit) {
+        if let (Some(recorder), Some(peer), PeerCredit::Available) =
+            (&self.guard.recorder, peer, credit)
+        {
             recorder.answered(peer, bytes);
         }
         self.state.traffic.sent(bytes);
         SendDecision::Open
     }
 
-    /// A datagram to whom the component has heard from is dropped where it is too much of an answer: an error would end many a
-    /// server, and who it answers decides about that by what it sends. All else is refused.
-    fn not_permitted(&mut self, request: &Request, reason: DenyReason, peer: Option<Peer>, bytes: usize) -> SendDecision {
-        let (Guard { component, ledger, advice, .. }, Request::Send { to, credit }) = (self.guard, request) else {
+    /// A datagram to whom the component has heard from is dropped where it is too much of an
+    /// answer: an error would end many a server, and who it answers decides about that by what it
+    /// sends. All else is refused.
+    fn not_permitted(
+        &mut self,
+        request: &Request,
+        reason: DenyReason,
+        peer: Option<Peer>,
+        bytes: usize,
+    ) -> SendDecision {
+        let (Guard { component, ledger, advice, .. }, Request::Send { to, credit }) =
+            (self.guard, request)
+        else {
             return SendDecision::Refused;
         };
         let grants = &*self.grants;
         let rule = grants.answer;
         let denial = match (reason, credit) {
             (DenyReason::Answered, _) => {
-                let enough = peer.and_then(|peer| self.state.sources.amplification_for(peer, bytes));
+                let enough =
+                    peer.and_then(|peer| self.state.sources.amplification_for(peer, bytes));
                 Denial::OverAmplification { component, to: *to, bytes, rule, enough }
             }
             (DenyReason::Many, _) => Denial::AnswerToMany { component, to: *to },
             _ => {
-                ledger.note(&Denial::Refused(Refusal { component, request, reason, grants, advice }), Instant::now());
+                ledger.note(
+                    &Denial::Refused(Refusal { component, request, reason, grants, advice }),
+                    Instant::now(),
+                );
                 return SendDecision::Refused;
             }
         };
@@ -302,7 +333,8 @@ impl Turn<'_> {
 
     /// Decides about handing over a datagram. What is not handed over is not owed an answer either.
     ///
-    /// A source's own rate comes first, so that one which exceeds it does not use up what all have together.
+    /// A source's own rate comes first, so that one which exceeds it does not use up what all have
+    /// together.
     pub fn permit_receive(&mut self, from: SocketAddr, bytes: usize) -> bool {
         let request = Request::Receive { from, listening: self.listener.is_some() };
         let Some(by) = self.guard.decide(&self.grants, &request) else { return false };
@@ -327,14 +359,16 @@ impl Turn<'_> {
         true
     }
 
-    /// Datagrams were dropped, the last one from `peer`, and that took so much processor time. Until when their socket has to
-    /// be left alone, where that was too much.
+    /// Datagrams were dropped, the last one from `peer`, and that took so much processor time.
+    /// Until when their socket has to be left alone, where that was too much.
     pub fn dropped(&mut self, spent: Duration, peer: SocketAddr) -> Option<Instant> {
         let now = Instant::now();
         self.state.traffic.dropped(spent);
         let until = self.state.dropping.spend(spent, now);
         if until.is_some() {
-            self.guard.ledger.note(&Denial::TooMany { component: &self.guard.component, peer }, now);
+            self.guard
+                .ledger
+                .note(&Denial::TooMany { component: &self.guard.component, peer }, now);
         }
         until
     }

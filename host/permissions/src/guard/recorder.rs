@@ -10,7 +10,8 @@ use crate::grants::{Destination, Endpoint, Listen, Network, PeerCredit, Ports, R
 use crate::host_name::HostName;
 use crate::names::Names;
 
-/// How many peers, and how many uses of each kind, are kept: more than that is granted as a network, or by a name.
+/// How many peers, and how many uses of each kind, are kept: more than that is granted as a
+/// network, or by a name.
 const KEPT: usize = 65_536;
 
 /// Records for one run, of all its instances.
@@ -44,8 +45,8 @@ impl Recorder {
         let mut uses = self.uses();
         match request {
             Request::Bind(local) => insert(&mut uses.bound, *local),
-            Request::Connect { credit: PeerCredit::Available, .. } | Request::Send { credit: PeerCredit::Available, .. } => {
-            }
+            Request::Connect { credit: PeerCredit::Available, .. }
+            | Request::Send { credit: PeerCredit::Available, .. } => {}
             Request::Connect { to, .. } | Request::Send { to, .. } => insert(&mut uses.sent, *to),
             Request::Receive { .. } => {}
             Request::Resolve(name) => insert(&mut uses.names, name.clone()),
@@ -74,13 +75,17 @@ impl Recorder {
         uses.amplification = uses.amplification.max(most);
     }
 
-    /// The least policy, in TOML, by which all of it would have been granted. What `names` stood for is granted by name.
+    /// The least policy, in TOML, by which all of it would have been granted. What `names` stood
+    /// for is granted by name.
     pub fn policy(&self, component: &str, names: &Names) -> String {
         let uses = self.uses();
         let mut named = BTreeSet::new();
         let mut endpoint = |to: &SocketAddr| {
             let is_of = |name: &&HostName| {
-                names.known(name).and_then(Result::ok).is_some_and(|all| all.contains(&to.ip().to_canonical()))
+                names
+                    .known(name)
+                    .and_then(Result::ok)
+                    .is_some_and(|all| all.contains(&to.ip().to_canonical()))
             };
             let ports = Ports::new(to.port()..=to.port())?;
             Some(match uses.names.iter().find(is_of) {
@@ -91,24 +96,37 @@ impl Recorder {
                 None => Endpoint::Address(Destination::host(to.ip(), zone(*to), ports)),
             })
         };
-        let to: BTreeSet<_> = uses.sent.iter().filter_map(&mut endpoint).map(|endpoint| endpoint.to_string()).collect();
+        let to: BTreeSet<_> = uses
+            .sent
+            .iter()
+            .filter_map(&mut endpoint)
+            .map(|endpoint| endpoint.to_string())
+            .collect();
         let listen = |local: &SocketAddr| {
-            let listen = Listen { address: Some(Network::new(local.ip().into(), zone(*local))), port: local.port() };
+            let listen = Listen {
+                address: Some(Network::new(local.ip().into(), zone(*local))),
+                port: local.port(),
+            };
             listen.to_string()
         };
-        let listen: Vec<_> = uses.bound.iter().filter(|local| uses.listens(**local)).map(listen).collect();
+        let listen: Vec<_> =
+            uses.bound.iter().filter(|local| uses.listens(**local)).map(listen).collect();
         let resolve: Vec<_> = uses.names.difference(&named).map(ToString::to_string).collect();
         let mut policy = format!("# What {component} used of the network.\n[grants]\n");
         let to: Vec<_> = to.into_iter().collect();
-        for (key, values) in [("allow-to", &to), ("allow-listen", &listen), ("allow-resolve", &resolve)] {
+        for (key, values) in
+            [("allow-to", &to), ("allow-listen", &listen), ("allow-resolve", &resolve)]
+        {
             if !values.is_empty() {
-                let lines: String = values.iter().map(|value| format!("    \"{value}\",\n")).collect();
+                let lines: String =
+                    values.iter().map(|value| format!("    \"{value}\",\n")).collect();
                 // Writing to a string cannot fail.
                 let _ = writeln!(policy, "{key} = [\n{lines}]");
             }
         }
         if uses.amplification > 1.0 && !listen.is_empty() {
-            let _ = writeln!(policy, "amplification = {}", (uses.amplification * 100.0).ceil() / 100.0);
+            let _ =
+                writeln!(policy, "amplification = {}", (uses.amplification * 100.0).ceil() / 100.0);
         }
         policy
     }
@@ -120,11 +138,13 @@ impl Recorder {
 }
 
 impl Uses {
-    /// Whether a bind needs a listen grant: a port that is named does, and one that the system chose where a grant to send does
-    /// not bring it, or where somebody was heard who is not sent to.
+    /// Whether a bind needs a listen grant: a port that is named does, and one that the system
+    /// chose where a grant to send does not bring it, or where somebody was heard who is not sent
+    /// to.
     fn listens(&self, local: SocketAddr) -> bool {
         let ip = local.ip().to_canonical();
-        let is_brought = local.port() == 0 && !self.sent.is_empty() && (ip.is_unspecified() || ip.is_loopback());
+        let is_brought =
+            local.port() == 0 && !self.sent.is_empty() && (ip.is_unspecified() || ip.is_loopback());
         !is_brought || self.heard.get(&local).is_some_and(|heard| !heard.is_subset(&self.sent))
     }
 }

@@ -9,7 +9,8 @@ use std::time::Instant;
 use super::table::Table;
 use crate::rate::{Bucket, Rate};
 
-/// What is one source: the addresses that share so many leading bits. The default is a single address.
+/// What is one source: the addresses that share so many leading bits. The default is a single
+/// address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourcePrefix {
     v4: u8,
@@ -28,7 +29,8 @@ impl SourcePrefix {
         format!("an IPv4 /{} or an IPv6 /{}", self.v4, self.v6)
     }
 
-    /// What `address` has in common with the others of its source: not its port, nor what else a sender can choose.
+    /// What `address` has in common with the others of its source: not its port, nor what else a
+    /// sender can choose.
     fn source_of(self, address: SocketAddr) -> Source {
         match address.ip().to_canonical() {
             IpAddr::V4(ip) => {
@@ -56,7 +58,8 @@ impl FromStr for SourcePrefix {
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let length = |text: &str, most| text.parse().ok().filter(|length: &u8| *length <= most);
-        let lengths = text.split_once(',').and_then(|(v4, v6)| Some((length(v4, 32)?, length(v6, 128)?)));
+        let lengths =
+            text.split_once(',').and_then(|(v4, v6)| Some((length(v4, 32)?, length(v6, 128)?)));
         lengths
             .map(|(v4, v6)| Self { v4, v6 })
             .ok_or("write the prefix lengths for IPv4 and IPv6, at most 32 and 128: 32,64")
@@ -71,8 +74,9 @@ struct Source {
 
 /// A rate for each source by itself, shared by all that receive.
 ///
-/// Where there are more sources than the table holds, the one that was silent longest starts anew with a full second's worth:
-/// a source that sends more than its share of the table is never that one.
+/// Where there are more sources than the table holds, the one that was silent longest starts anew
+/// with a full second's worth: a source that sends more than its share of the table is never that
+/// one.
 #[derive(Debug)]
 pub struct SourceLimit {
     rate: Rate,
@@ -90,7 +94,8 @@ impl SourceLimit {
     pub fn take(&self, from: SocketAddr, now: Instant) -> Result<(), Rate> {
         // No code that holds the lock leaves the table half changed.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.get_or_insert(self.prefix.source_of(from), || Bucket::new(self.rate, now));
+        let bucket =
+            buckets.get_or_insert(self.prefix.source_of(from), || Bucket::new(self.rate, now));
         bucket.take(1, now).map_err(|_| self.rate)
     }
 }
@@ -104,7 +109,10 @@ mod tests {
     use crate::guard::table::MOST;
 
     fn limit(prefix: &str) -> (SourceLimit, Instant) {
-        (SourceLimit::new(Rate(NonZeroU64::new(10).unwrap()), prefix.parse().unwrap()), Instant::now())
+        (
+            SourceLimit::new(Rate(NonZeroU64::new(10).unwrap()), prefix.parse().unwrap()),
+            Instant::now(),
+        )
     }
 
     fn passed(limit: &SourceLimit, from: &str, now: Instant) -> usize {
@@ -114,7 +122,9 @@ mod tests {
     #[test]
     fn all_ports_of_an_address_are_one_source() {
         let (limit, now) = limit("32,128");
-        let from_each_port = (1..=60_000).filter(|port| limit.take(([192, 0, 2, 7], *port).into(), now).is_ok()).count();
+        let from_each_port = (1..=60_000)
+            .filter(|port| limit.take(([192, 0, 2, 7], *port).into(), now).is_ok())
+            .count();
         assert_eq!(from_each_port, 10);
         assert_eq!(passed(&limit, "[::ffff:192.0.2.7]:9", now), 0, "it is the same host");
         assert_eq!(passed(&limit, "192.0.2.8:1", now), 10);
@@ -124,19 +134,34 @@ mod tests {
     #[test]
     fn networks_are_sources_where_prefixes_are_shorter() {
         let (limit, now) = limit("24,64");
-        assert_eq!((passed(&limit, "192.0.2.7:1", now), passed(&limit, "192.0.2.8:1", now)), (10, 0));
+        assert_eq!(
+            (passed(&limit, "192.0.2.7:1", now), passed(&limit, "192.0.2.8:1", now)),
+            (10, 0)
+        );
         assert_eq!(passed(&limit, "192.0.3.8:1", now), 10);
-        assert_eq!((passed(&limit, "[2001:db8::1]:1", now), passed(&limit, "[2001:db8::ff:2]:1", now)), (10, 0));
+        assert_eq!(
+            (passed(&limit, "[2001:db8::1]:1", now), passed(&limit, "[2001:db8::ff:2]:1", now)),
+            (10, 0)
+        );
         assert_eq!(passed(&limit, "[2001:db8:0:1::1]:1", now), 10);
         // A link is not another because it is numbered alike.
-        assert_eq!((passed(&limit, "[fe80::1%2]:1", now), passed(&limit, "[fe80::1%3]:1", now)), (10, 10));
+        assert_eq!(
+            (passed(&limit, "[fe80::1%2]:1", now), passed(&limit, "[fe80::1%3]:1", now)),
+            (10, 10)
+        );
     }
 
     #[test]
     fn a_prefix_of_zero_makes_one_source_of_all() {
         let (limit, now) = limit("0,0");
-        assert_eq!((passed(&limit, "192.0.2.7:1", now), passed(&limit, "198.51.100.1:1", now)), (10, 0));
-        assert_eq!((passed(&limit, "[2001:db8::1]:1", now), passed(&limit, "[fd00::1]:1", now)), (10, 0));
+        assert_eq!(
+            (passed(&limit, "192.0.2.7:1", now), passed(&limit, "198.51.100.1:1", now)),
+            (10, 0)
+        );
+        assert_eq!(
+            (passed(&limit, "[2001:db8::1]:1", now), passed(&limit, "[fd00::1]:1", now)),
+            (10, 0)
+        );
     }
 
     #[test]

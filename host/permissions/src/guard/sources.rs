@@ -15,7 +15,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// `address`, as a socket sees it. Flow labels (RFC 6437), which a component can choose, do not make another peer.
+    /// `address`, as a socket sees it. Flow labels (RFC 6437), which a component can choose, do not
+    /// make another peer.
     pub fn of(socket: SocketId, address: SocketAddr) -> Self {
         let address = match address {
             SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
@@ -25,11 +26,11 @@ impl Peer {
     }
 }
 
-/// The peers that a component may answer: each datagram that came is credit for as long as the answer window, or up to a
-/// quarter of it less, and what is oldest is used first.
+/// The peers that a component may answer: each datagram that came is credit for as long as the
+/// answer window, or up to a quarter of it less, and what is oldest is used first.
 ///
-/// So what is sent to a peer is never more than came from it within the window, and what came within the last three quarters
-/// of it can always be answered. Each peer takes about 250 bytes.
+/// So what is sent to a peer is never more than came from it within the window, and what came
+/// within the last three quarters of it can always be answered. Each peer takes about 250 bytes.
 pub struct Sources {
     peers: Table<Peer, Credit>,
     rule: AnswerRule,
@@ -37,7 +38,8 @@ pub struct Sources {
     quarter: Duration,
 }
 
-/// How many periods of a peer can be within the answer window: between five, there would be four times more than a quarter.
+/// How many periods of a peer can be within the answer window: between five, there would be four
+/// times more than a quarter.
 const PERIODS: usize = 4;
 
 /// What came from a peer, and may be answered.
@@ -52,7 +54,8 @@ struct Credit {
     oldest: Instant,
 }
 
-/// What came in up to a quarter of the answer window. All of it counts as being as old as the first.
+/// What came in up to a quarter of the answer window. All of it counts as being as old as the
+/// first.
 #[derive(Clone, Copy)]
 struct Period {
     start: Instant,
@@ -98,8 +101,8 @@ impl Sources {
         }
     }
 
-    /// The least `--amplification`, a whole number, by which an answer of so many bytes could go to `peer` now; none where no
-    /// number could do it.
+    /// The least `--amplification`, a whole number, by which an answer of so many bytes could go to
+    /// `peer` now; none where no number could do it.
     pub fn amplification_for(&mut self, peer: Peer, bytes: usize) -> Option<f64> {
         let factor = self.rule.amplification;
         let credit = self.peers.peek(peer)?;
@@ -108,7 +111,11 @@ impl Sources {
         let enough = |granted: f64, left: f64, more: f64| {
             let (went, came) = (granted - left + more, granted / factor);
             // Also where nothing may be answered, so that what came is not known.
-            if went <= 0.0 { Some(0.0) } else { Some(went / came).filter(|factor| factor.is_finite()) }
+            if went <= 0.0 {
+                Some(0.0)
+            } else {
+                Some(went / came).filter(|factor| factor.is_finite())
+            }
         };
         let datagrams = enough(granted.datagrams, credit.left.datagrams, 1.0)?;
         let bytes = enough(granted.bytes, credit.left.bytes, bytes as f64)?;
@@ -133,7 +140,12 @@ impl Sources {
 impl Credit {
     fn none(now: Instant) -> Self {
         let nothing = Amount::default();
-        Self { heard: now, left: nothing, periods: [Period { start: now, came: nothing }; PERIODS], oldest: now }
+        Self {
+            heard: now,
+            left: nothing,
+            periods: [Period { start: now, came: nothing }; PERIODS],
+            oldest: now,
+        }
     }
 
     fn begin_period(&mut self, now: Instant, window: Duration) {
@@ -144,7 +156,8 @@ impl Credit {
         self.oldest = used.map_or(now, |period| period.start);
     }
 
-    /// Forgets what came too long ago. Answers were for the oldest first: what is left is no more than what came since.
+    /// Forgets what came too long ago. Answers were for the oldest first: what is left is no more
+    /// than what came since.
     fn forget(&mut self, now: Instant, window: Duration) {
         if now.duration_since(self.oldest) <= window {
             return;

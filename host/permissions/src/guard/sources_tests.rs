@@ -127,7 +127,9 @@ fn what_came_to_one_socket_is_not_answered_from_another() {
 #[test]
 fn the_table_is_bounded_and_forgets_who_was_silent_longest() {
     let mut case = Case::new(1.0);
-    let source = |i: usize| Peer::of(case.socket, SocketAddr::from((u32::try_from(i).unwrap().to_be_bytes(), 9)));
+    let source = |i: usize| {
+        Peer::of(case.socket, SocketAddr::from((u32::try_from(i).unwrap().to_be_bytes(), 9)))
+    };
     let sources = &mut case.sources;
     for i in 0..MOST.get() {
         sources.hear(source(i), 1, case.start);
@@ -142,7 +144,8 @@ fn the_table_is_bounded_and_forgets_who_was_silent_longest() {
 #[test]
 fn a_flow_label_does_not_make_another_peer() {
     let mut case = Case::new(1.0);
-    let labelled = |flow| Peer::of(case.socket, SocketAddrV6::new(Ipv6Addr::LOCALHOST, 9, flow, 0).into());
+    let labelled =
+        |flow| Peer::of(case.socket, SocketAddrV6::new(Ipv6Addr::LOCALHOST, 9, flow, 0).into());
     case.sources.hear(labelled(0), 1, case.start);
     case.sources.charge(labelled(7), 1);
     assert_eq!(case.sources.credit(labelled(8), 0, case.start), PeerCredit::Exhausted);
@@ -163,8 +166,8 @@ impl OneByOne {
 }
 
 proptest! {
-    /// Against what each datagram by itself allows: never more than what came within the window does, and always what came
-    /// within three quarters of it does.
+    /// Against what each datagram by itself allows: never more than what came within the window
+    /// does, and always what came within three quarters of it does.
     #[test]
     fn what_may_go_is_what_came_within_the_window(
         steps in prop::collection::vec((0..40_u64, any::<bool>(), 0..6_usize), 1..200)

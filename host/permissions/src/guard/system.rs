@@ -1,4 +1,5 @@
-//! What the system refuses, which no grant changes: its cause, as far as it can be told, and what helps.
+//! What the system refuses, which no grant changes: its cause, as far as it can be told, and what
+//! helps.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,15 +16,18 @@ pub fn word(operation: Operation) -> &'static str {
     }
 }
 
-/// Ports for which root, or a capability, is needed, as the system has it by default (ip(7), `ip_unprivileged_port_start`).
+/// Ports for which root, or a capability, is needed, as the system has it by default (ip(7),
+/// `ip_unprivileged_port_start`).
 const PRIVILEGED: std::ops::Range<u16> = 1..1024;
 
-/// Why the system refused `operation` by `error`, and what helps; `None` where it did not refuse it, but could not do it.
+/// Why the system refused `operation` by `error`, and what helps; `None` where it did not refuse
+/// it, but could not do it.
 pub fn cause(operation: Operation, error: &io::Error) -> Option<String> {
     if error.kind() != ErrorKind::PermissionDenied {
         return None;
     }
-    // EACCES is what the routing table and the port say (ip(7), udp(7)); EPERM, what a packet filter does.
+    // EACCES is what the routing table and the port say (ip(7), udp(7)); EPERM, what a packet
+    // filter does.
     #[cfg(not(unix))]
     let is_eperm = false;
     #[cfg(unix)]
@@ -64,8 +68,16 @@ mod tests {
             (Operation::Bind(address("0.0.0.0:8080")), Errno::ACCESS, "security module"),
             (Operation::Open, Errno::PERM, "filter of system calls"),
             (Operation::Send(address("10.0.0.255:7")), Errno::ACCESS, "ip route get 10.0.0.255"),
-            (Operation::Connect(address("255.255.255.255:7")), Errno::ACCESS, "the broadcast address"),
-            (Operation::Send(address("[2001:db8::1]:7")), Errno::ACCESS, "ip -6 route get 2001:db8::1"),
+            (
+                Operation::Connect(address("255.255.255.255:7")),
+                Errno::ACCESS,
+                "the broadcast address",
+            ),
+            (
+                Operation::Send(address("[2001:db8::1]:7")),
+                Errno::ACCESS,
+                "ip -6 route get 2001:db8::1",
+            ),
             (Operation::Send(address("10.0.0.1:7")), Errno::PERM, "firewall"),
         ] {
             let said = cause(operation, errno).unwrap();

@@ -8,7 +8,8 @@ use lru::LruCache;
 /// How many entries there are at a time; that which was not used for longest is forgotten first.
 pub const MOST: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not 0");
 
-/// Entries, each found in constant time; the one in use, which mostly is the next one, too, in no time.
+/// Entries, each found in constant time; the one in use, which mostly is the next one, too, in no
+/// time.
 #[derive(Debug)]
 pub struct Table<Key: Hash + Eq, Value> {
     positions: LruCache<Key, usize>,
@@ -46,7 +47,8 @@ impl<Key: Copy + Hash + Eq, Value> Table<Key, Value> {
     }
 
     fn insert(&mut self, key: Key, value: Value) -> usize {
-        let forgotten = if self.values.len() < MOST.get() { None } else { self.positions.pop_lru() };
+        let forgotten =
+            if self.values.len() < MOST.get() { None } else { self.positions.pop_lru() };
         let position = match forgotten {
             Some((_, position)) => {
                 self.values[position] = value;

@@ -9,9 +9,15 @@ type Told = Arc<Mutex<Vec<(String, u64)>>>;
 fn guard(grants: Grants, rates: Rates) -> (Arc<Guard>, Arc<Ledger>, Told) {
     let told = Told::default();
     let log = told.clone();
-    let ledger = Arc::new(Ledger::new(move |denial, suppressed| log.lock().unwrap().push((denial.to_string(), suppressed))));
+    let ledger = Arc::new(Ledger::new(move |denial, suppressed| {
+        log.lock().unwrap().push((denial.to_string(), suppressed))
+    }));
     let meters = Arc::new(Meters::new(rates));
-    (Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants.into()), meters, ledger.clone())), ledger, told)
+    (
+        Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(grants.into()), meters, ledger.clone())),
+        ledger,
+        told,
+    )
 }
 
 fn listener() -> Grants {
@@ -19,7 +25,10 @@ fn listener() -> Grants {
 }
 
 fn sender() -> Grants {
-    Grants { send: vec!["192.0.2.7:12000".parse().map(destination).unwrap()].into(), ..Grants::default() }
+    Grants {
+        send: vec!["192.0.2.7:12000".parse().map(destination).unwrap()].into(),
+        ..Grants::default()
+    }
 }
 
 fn destination(endpoint: crate::grants::Endpoint) -> crate::grants::Destination {
@@ -95,14 +104,26 @@ fn the_amplification_that_is_named_is_the_least_that_lets_the_answer_pass() {
             let (guard, _, told) = guard(Grants { answer, ..grants }, Rates::default());
             let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
             heard.iter().for_each(|bytes| assert!(gate.hears(peer(5), *bytes, now)));
-            answered.iter().for_each(|bytes| assert_eq!(gate.sends(peer(5), *bytes, now), SendDecision::Open));
+            answered
+                .iter()
+                .for_each(|bytes| assert_eq!(gate.sends(peer(5), *bytes, now), SendDecision::Open));
             let passage = gate.sends(peer(5), bytes, now);
-            (passage == SendDecision::Open, told.lock().unwrap().pop().map(|(line, _)| line).unwrap_or_default())
+            (
+                passage == SendDecision::Open,
+                told.lock().unwrap().pop().map(|(line, _)| line).unwrap_or_default(),
+            )
         };
         let (passed, said) = passes(None);
         assert!(!passed);
-        let named: f64 =
-            said.split("to allow it: --amplification ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        let named: f64 = said
+            .split("to allow it: --amplification ")
+            .nth(1)
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         assert!(passes(Some(named)).0, "{said}");
         assert!(!passes(Some(named - 1.0)).0, "{said}");
     }
@@ -131,7 +152,8 @@ fn what_did_not_go_may_go_again() {
 #[test]
 fn a_socket_that_does_not_listen_neither_hears_nor_answers_for_one_that_does() {
     let (guard, ..) = guard(Grants { listen: listener().listen, ..sender() }, Rates::default());
-    let (listening, other, now) = (gate(&guard, "0.0.0.0:12000"), gate(&guard, "0.0.0.0:0"), Instant::now());
+    let (listening, other, now) =
+        (gate(&guard, "0.0.0.0:12000"), gate(&guard, "0.0.0.0:0"), Instant::now());
     assert!(!other.hears(peer(5), 10, now));
     assert!(listening.hears(peer(5), 10, now));
     assert_eq!(other.sends(peer(5), 10, now), SendDecision::Refused);
@@ -165,7 +187,12 @@ fn each_kind_is_told_by_itself() {
 fn after_a_second_a_kind_is_told_again_with_how_many_were_not() {
     let (_, ledger, told) = guard(Grants::default(), Rates::default());
     let start = Instant::now();
-    let over = |port| Denial::OverRate { component: "x.wasm", peer: peer(port), flow: Flow::Source, rate: rate(9).unwrap() };
+    let over = |port| Denial::OverRate {
+        component: "x.wasm",
+        peer: peer(port),
+        flow: Flow::Source,
+        rate: rate(9).unwrap(),
+    };
     for millis in [0, 1, 999, 1_000, 1_001] {
         ledger.note(&over(7), start + Duration::from_millis(millis));
     }
@@ -180,7 +207,11 @@ fn a_strangers_datagram_is_dropped_and_is_not_the_components_doing() {
     let (guard, ledger, told) = guard(sender(), Rates::default());
     assert!(!gate(&guard, "0.0.0.0:0").hears(peer(5), 1, Instant::now()));
     assert_eq!(ledger.refusals(), 0);
-    assert!(told.lock().unwrap()[0].0.starts_with("dropped: a datagram to x.wasm from 192.0.2.7:5; granted: "));
+    assert!(
+        told.lock().unwrap()[0]
+            .0
+            .starts_with("dropped: a datagram to x.wasm from 192.0.2.7:5; granted: ")
+    );
 }
 
 #[test]
@@ -202,7 +233,8 @@ fn rates_hold_back_what_is_sent_and_drop_what_is_received() {
 #[test]
 fn what_came_to_one_listener_is_not_answered_from_another() {
     let (guard, ..) = guard(listener(), Rates::default());
-    let (one, other, now) = (gate(&guard, "0.0.0.0:12000"), gate(&guard, "127.0.0.1:12000"), Instant::now());
+    let (one, other, now) =
+        (gate(&guard, "0.0.0.0:12000"), gate(&guard, "127.0.0.1:12000"), Instant::now());
     assert!(one.hears(peer(5), 10, now));
     assert_eq!(other.sends(peer(5), 10, now), SendDecision::Refused);
     assert!(!other.permit_connect(peer(5)));
@@ -212,7 +244,8 @@ fn what_came_to_one_listener_is_not_answered_from_another() {
 #[test]
 fn a_socket_that_goes_on_under_another_instance_goes_on_answering_and_a_new_one_does_not() {
     let (guard, ..) = guard(listener(), Rates::default());
-    let (socket, local, now) = (SocketId::unique(), "0.0.0.0:12000".parse().unwrap(), Instant::now());
+    let (socket, local, now) =
+        (SocketId::unique(), "0.0.0.0:12000".parse().unwrap(), Instant::now());
     assert!(Gate::new(guard.clone(), local, socket).hears(peer(5), 10, now));
     assert_eq!(gate(&guard, "0.0.0.0:12000").sends(peer(5), 10, now), SendDecision::Refused);
     assert_eq!(Gate::new(guard, local, socket).sends(peer(5), 10, now), SendDecision::Open);
@@ -220,11 +253,15 @@ fn a_socket_that_goes_on_under_another_instance_goes_on_answering_and_a_new_one_
 
 #[test]
 fn what_a_rate_drops_is_not_owed_an_answer() {
-    for rates in [Rates { receive: rate(1), ..Rates::default() }, Rates { source: rate(1), ..Rates::default() }] {
+    for rates in [
+        Rates { receive: rate(1), ..Rates::default() },
+        Rates { source: rate(1), ..Rates::default() },
+    ] {
         let (guard, ..) = guard(listener(), rates);
         let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
         assert_eq!((0..10).filter(|_| gate.hears(peer(5), 10, now)).count(), 1);
-        let answers = (0..10).filter(|_| gate.sends(peer(5), 10, now) == SendDecision::Open).count();
+        let answers =
+            (0..10).filter(|_| gate.sends(peer(5), 10, now) == SendDecision::Open).count();
         assert_eq!(answers, 1, "{rates:?}");
     }
 }
@@ -233,10 +270,13 @@ fn what_a_rate_drops_is_not_owed_an_answer() {
 fn a_source_is_limited_over_all_its_ports_and_over_all_workers() {
     let meters = Arc::new(Meters::new(Rates { source: rate(4), ..Rates::default() }));
     let ledger = Arc::new(Ledger::new(|_, _| {}));
-    let worker = || Guard::new("x.wasm".to_owned(), Arc::new(listener().into()), meters.clone(), ledger.clone());
+    let worker = || {
+        Guard::new("x.wasm".to_owned(), Arc::new(listener().into()), meters.clone(), ledger.clone())
+    };
     let workers = [worker(), worker()].map(|guard| gate(&Arc::new(guard), "0.0.0.0:12000"));
     let now = Instant::now();
-    let heard = (1..=100).filter(|port| workers[usize::from(port % 2)].hears(peer(*port), 1, now)).count();
+    let heard =
+        (1..=100).filter(|port| workers[usize::from(port % 2)].hears(peer(*port), 1, now)).count();
     assert_eq!(heard, 4);
 }
 
@@ -253,8 +293,11 @@ fn bytes_are_limited_as_datagrams_are() {
 fn rates_are_a_runs_whatever_instance_sends_or_receives() {
     let rates = Rates { send: rate(3), receive: rate(5), ..Rates::default() };
     let (meters, ledger) = (Arc::new(Meters::new(rates)), Arc::new(Ledger::new(|_, _| {})));
-    let guard = || Guard::new("x.wasm".to_owned(), Arc::new(listener().into()), meters.clone(), ledger.clone());
-    let (one, other) = (gate(&Arc::new(guard()), "0.0.0.0:12000"), gate(&Arc::new(guard()), "0.0.0.0:12000"));
+    let guard = || {
+        Guard::new("x.wasm".to_owned(), Arc::new(listener().into()), meters.clone(), ledger.clone())
+    };
+    let (one, other) =
+        (gate(&Arc::new(guard()), "0.0.0.0:12000"), gate(&Arc::new(guard()), "0.0.0.0:12000"));
     let now = Instant::now();
     assert_eq!((0..9).filter(|_| one.hears(peer(1), 1, now)).count(), 5);
     assert!(!other.hears(peer(1), 1, now));
@@ -276,7 +319,9 @@ fn what_it_takes_to_drop_datagrams_is_bounded_told_and_in_the_totals() {
     let until = gate.turn().dropped(ms * 40, peer(5)).unwrap();
     assert!(until <= Instant::now() + ms * 80);
     assert!(
-        told.lock().unwrap()[0].0.starts_with("dropped: so many datagrams to x.wasm that may not reach it, the last from ")
+        told.lock().unwrap()[0].0.starts_with(
+            "dropped: so many datagrams to x.wasm that may not reach it, the last from "
+        )
     );
     assert_eq!((ledger.traffic().dropping, ledger.refusals()), (ms * 80, 0));
     let [(kind, ..)] = ledger.totals()[..] else { panic!("{:?}", ledger.totals()) };

@@ -1,4 +1,5 @@
-//! Processor time without a datagram: a pinger has no need of it, and a guest that spins has nothing else.
+//! Processor time without a datagram: a pinger has no need of it, and a guest that spins has
+//! nothing else.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,13 +10,15 @@ use std::time::{Duration, Instant};
 use super::LimitExceeded;
 use wasi_datagram::processor_time;
 
-/// What is computed at most when a datagram that is dropped wakes a guest's thread, beside dropping it.
+/// What is computed at most when a datagram that is dropped wakes a guest's thread, beside dropping
+/// it.
 const WAKE: Duration = Duration::from_micros(20);
 
 /// A pause shorter than this is no sleep: the thread hardly leaves the processor in it.
 const SHORT: Duration = Duration::from_micros(20);
 
-/// After a sleep as long as this, what the thread computed in its wait is so little that it need not be measured at once.
+/// After a sleep as long as this, what the thread computed in its wait is so little that it need
+/// not be measured at once.
 const LONG: Duration = Duration::from_millis(1);
 
 /// What the host notes of one instance for [`Compute`].
@@ -59,17 +62,20 @@ fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
-/// The account of an instance: it is charged the processor time of its thread, and given back what it slept. A datagram that
-/// passes clears it. What the host computes to drop datagrams is never charged.
+/// The account of an instance: it is charged the processor time of its thread, and given back what
+/// it slept. A datagram that passes clears it. What the host computes to drop datagrams is never
+/// charged.
 ///
-/// While datagrams pass nothing is measured, but for a look at each tick of the watchdog: the next look clears the account.
+/// While datagrams pass nothing is measured, but for a look at each tick of the watchdog: the next
+/// look clears the account.
 #[derive(Debug)]
 pub struct Compute {
     limit: Duration,
     activity: Activity,
     /// How many datagrams had passed at the last look.
     passed: u64,
-    /// The processor time, and that part of it which went into dropping, up to which the account goes.
+    /// The processor time, and that part of it which went into dropping, up to which the account
+    /// goes.
     until: Duration,
     dropping: Duration,
     charged: Duration,
@@ -121,12 +127,14 @@ impl Compute {
     /// Charges what was computed up to `now`, but for what went into dropping, and for `free`.
     fn charge(&mut self, now: Duration, free: Duration) {
         let (spent, dropping) = (now.saturating_sub(self.until), self.activity.dropping());
-        self.charged += spent.saturating_sub(dropping.saturating_sub(self.dropping).saturating_add(free));
+        self.charged +=
+            spent.saturating_sub(dropping.saturating_sub(self.dropping).saturating_add(free));
         (self.until, self.dropping) = (now, dropping);
     }
 
-    /// Waits for `future`. Only the time in which there was nothing to do for it is given back; what is ready at once is no
-    /// wait. Others that had the processor while it was polled are no sleep.
+    /// Waits for `future`. Only the time in which there was nothing to do for it is given back;
+    /// what is ready at once is no wait. Others that had the processor while it was polled are no
+    /// sleep.
     pub async fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
         let (mut future, mut wait, mut is_first) = (pin!(future), None::<Wait>, true);
         std::future::poll_fn(|context| {
@@ -187,7 +195,8 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
-    const STRUCK: Result<(), LimitExceeded> = Err(LimitExceeded::Compute(Duration::from_millis(500)));
+    const STRUCK: Result<(), LimitExceeded> =
+        Err(LimitExceeded::Compute(Duration::from_millis(500)));
 
     fn account() -> (Compute, Activity) {
         let activity = Activity::default();
@@ -205,8 +214,8 @@ mod tests {
         tokio::time::sleep(time).await;
     }
 
-    /// How long this thread did not run since then. On a busy machine that is more than it slept, and within a wait the two are not
-    /// told apart.
+    /// How long this thread did not run since then. On a busy machine that is more than it slept,
+    /// and within a wait the two are not told apart.
     fn away(since: (Instant, Duration)) -> Duration {
         since.0.elapsed().saturating_sub(processor_time() - since.1)
     }
@@ -244,7 +253,10 @@ mod tests {
         compute_for(MS * 40);
         let start = (Instant::now(), processor_time());
         account.wait(sleep(MS * 15)).await;
-        assert!(account.charged + away(start) > MS * 35 && account.charged < MS * 30, "{account:?}");
+        assert!(
+            account.charged + away(start) > MS * 35 && account.charged < MS * 30,
+            "{account:?}"
+        );
         account.wait(sleep(MS * 100)).await;
         assert!(account.charged < MS, "nothing is saved for later: {account:?}");
     }

@@ -9,7 +9,8 @@ use crate::rate::{Bucket, Rate};
 /// What refills the allowance.
 const A_SECOND: Rate = Rate(NonZeroU64::MIN);
 
-/// The names that all instances of a run may have the system resolve: so many at once, then one a second.
+/// The names that all instances of a run may have the system resolve: so many at once, then one a
+/// second.
 #[derive(Clone, Debug)]
 pub struct Lookups {
     most: usize,
@@ -30,7 +31,13 @@ impl Lookups {
     /// Takes one question, where there is one left.
     pub fn take(&self, now: Instant) -> bool {
         let burst = Duration::from_secs(self.most as u64);
-        self.most > 0 && self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take_within(burst, 1, now).is_ok()
+        self.most > 0
+            && self
+                .bucket
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take_within(burst, 1, now)
+                .is_ok()
     }
 }
 

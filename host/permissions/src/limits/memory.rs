@@ -7,23 +7,25 @@ use super::LimitExceeded;
 /// What an element of a table takes in the host, at most.
 pub const ELEMENT: usize = 16;
 
-/// What a component's instances take before any of its code runs. The component decides both: instances of 1,000,000 globals
-/// may be made 1,000 times by a few lines.
+/// What a component's instances take before any of its code runs. The component decides both:
+/// instances of 1,000,000 globals may be made 1,000 times by a few lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Bytes that no [`ResourceLimiter`] is asked for: instances, their globals, imports and functions.
+    /// Bytes that no [`ResourceLimiter`] is asked for: instances, their globals, imports and
+    /// functions.
     pub instances: u64,
-    /// Bytes of memories and tables, in the size that they start with, which a limiter will be asked for.
+    /// Bytes of memories and tables, in the size that they start with, which a limiter will be
+    /// asked for.
     pub initial: u64,
 }
 
 /// Holds all that a component's instances take, together, to a limit.
 ///
-/// wasmtime asks before a memory or a table is made or grows. Instances, and the globals in them, are counted beforehand
-/// ([`Memory::reserve`]).
+/// wasmtime asks before a memory or a table is made or grows. Instances, and the globals in them,
+/// are counted beforehand ([`Memory::reserve`]).
 ///
-/// Growth beyond it ends the instance rather than fails: a guest that is told "no" mostly aborts, and its message is then
-/// about anything but the limit.
+/// Growth beyond it ends the instance rather than fails: a guest that is told "no" mostly aborts,
+/// and its message is then about anything but the limit.
 #[derive(Debug)]
 pub struct Memory {
     limit: ByteSize,
@@ -36,8 +38,8 @@ impl Memory {
         Self { limit, used: 0 }
     }
 
-    /// Counts the instances that are about to be made. What they will ask for by themselves must fit, too, and counts when
-    /// they ask.
+    /// Counts the instances that are about to be made. What they will ask for by themselves must
+    /// fit, too, and counts when they ask.
     pub fn reserve(&mut self, footprint: Footprint) -> Result<(), LimitExceeded> {
         let used = footprint.instances.saturating_add(self.used as u64);
         if used.saturating_add(footprint.initial) > self.limit.as_u64() {
@@ -58,19 +60,34 @@ impl Memory {
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         // Beyond its own maximum it fails, which is nothing of ours.
-        if maximum.is_some_and(|maximum| desired > maximum) { Ok(false) } else { self.grow(desired - current) }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            Ok(false)
+        } else {
+            self.grow(desired - current)
+        }
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         self.grow((desired - current).saturating_mul(ELEMENT))
     }
 
-    // Each counts in bytes: wasmtime's own bounds would end an instance with an error that names no limit.
+    // Each counts in bytes: wasmtime's own bounds would end an instance with an error that names no
+    // limit.
 
     fn instances(&self) -> usize {
         usize::MAX

@@ -73,9 +73,28 @@ impl Default for Limits {
 /// As a list goes on after "within".
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { memory, time, compute, sockets, handles, call, output, output_total, compile, lookups, buffers } = self;
-        write!(f, "{memory} of memory, {} of computing without a datagram, ", format_duration(*compute))?;
-        write!(f, "{sockets} sockets, {handles} handles, {lookups} lookups at once and one a second then, ")?;
+        let Self {
+            memory,
+            time,
+            compute,
+            sockets,
+            handles,
+            call,
+            output,
+            output_total,
+            compile,
+            lookups,
+            buffers,
+        } = self;
+        write!(
+            f,
+            "{memory} of memory, {} of computing without a datagram, ",
+            format_duration(*compute)
+        )?;
+        write!(
+            f,
+            "{sockets} sockets, {handles} handles, {lookups} lookups at once and one a second then, "
+        )?;
         write!(f, "{call} a call, {buffers} of buffers, {output} of output a second")?;
         if let Some(total) = output_total {
             write!(f, ", {total} of output in total")?;
@@ -123,11 +142,12 @@ pub enum LimitExceeded {
     CompileTime(Duration),
 }
 
-/// What of the addresses that this process may use is kept for each memory of a component, in GiB: that much wasmtime reserves for
-/// one of 32 bits, so that its code does not check each access.
+/// What of the addresses that this process may use is kept for each memory of a component, in GiB:
+/// that much wasmtime reserves for one of 32 bits, so that its code does not check each access.
 const ADDRESSES: u64 = 4;
 
-/// How many bytes of addresses this process may use (`RLIMIT_AS`, setrlimit(2)), where that is bounded.
+/// How many bytes of addresses this process may use (`RLIMIT_AS`, setrlimit(2)), where that is
+/// bounded.
 #[derive(Clone, Copy)]
 struct AddressSpace(Option<u64>);
 
@@ -142,7 +162,9 @@ impl AddressSpace {
 /// Remembers how many addresses this process may use: a hardened process cannot ask any more.
 pub fn note_address_space() {
     #[cfg(target_os = "linux")]
-    ADDRESS_SPACE.get_or_init(|| AddressSpace(rustix::process::getrlimit(rustix::process::Resource::As).current));
+    ADDRESS_SPACE.get_or_init(|| {
+        AddressSpace(rustix::process::getrlimit(rustix::process::Resource::As).current)
+    });
 }
 
 /// What it lacks, and what to do.
@@ -167,18 +189,24 @@ impl LimitExceeded {
         if is_out_of_memory(error) {
             return Some(Self::System);
         }
-        // wasmtime's own counts have no public error types; tests with guests that strike them hold these texts.
+        // wasmtime's own counts have no public error types; tests with guests that strike them hold
+        // these texts.
         match error.root_cause().to_string() {
-            text if text.contains("store handle limit exceeded") || text == "resource table has no free keys" => {
+            text if text.contains("store handle limit exceeded")
+                || text == "resource table has no free keys" =>
+            {
                 Some(Self::Handles(limits.handles))
             }
-            text if text.contains("fuel allocated for hostcalls has been exhausted") => Some(Self::Call(limits.call)),
+            text if text.contains("fuel allocated for hostcalls has been exhausted") => {
+                Some(Self::Call(limits.call))
+            }
             _ => None,
         }
     }
 }
 
-/// Whether that is what an error of wasmtime's comes from: memory that was asked of the allocator, or of the system.
+/// Whether that is what an error of wasmtime's comes from: memory that was asked of the allocator,
+/// or of the system.
 pub fn is_out_of_memory(error: &wasmtime::Error) -> bool {
     error.is::<wasmtime::OutOfMemory>() || error.chain().any(refused_by_system)
 }
@@ -194,5 +222,7 @@ fn refused_by_system(cause: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 fn is_io_out_of_memory(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::OutOfMemory)
+    cause
+        .downcast_ref()
+        .is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::OutOfMemory)
 }

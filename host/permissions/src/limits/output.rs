@@ -33,7 +33,11 @@ impl Output {
     pub fn new(limits: &Limits) -> Self {
         let rate = Rate(NonZeroU64::new(limits.output.as_u64()).unwrap_or(NonZeroU64::MIN));
         let written = Written { bucket: Bucket::new(rate, Instant::now()), bytes: 0 };
-        Self { limit: limits.output, total: limits.output_total, written: Arc::new(Mutex::new(written)) }
+        Self {
+            limit: limits.output,
+            total: limits.output_total,
+            written: Arc::new(Mutex::new(written)),
+        }
     }
 
     /// `stream`, held to it.
@@ -47,7 +51,10 @@ impl Output {
         if let Some(total) = self.total.filter(|total| written.bytes > total.as_u64()) {
             return Err(LimitExceeded::OutputTotal(total));
         }
-        written.bucket.take(bytes as u64, Instant::now()).map_err(|_| LimitExceeded::Output(self.limit))
+        written
+            .bucket
+            .take(bytes as u64, Instant::now())
+            .map_err(|_| LimitExceeded::Output(self.limit))
     }
 }
 
@@ -108,7 +115,11 @@ mod tests {
     use super::*;
 
     fn output(rate: u64, total: Option<u64>) -> Output {
-        Output::new(&Limits { output: ByteSize(rate), output_total: total.map(ByteSize), ..Limits::default() })
+        Output::new(&Limits {
+            output: ByteSize(rate),
+            output_total: total.map(ByteSize),
+            ..Limits::default()
+        })
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
-/// Text that can stand in a figure: what XML forbids, and what changes the order of other text, is replaced by U+FFFD.
+/// Text that can stand in a figure: what XML forbids, and what changes the order of other text, is
+/// replaced by U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct Text(String);

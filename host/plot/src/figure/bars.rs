@@ -16,7 +16,10 @@ pub fn heads(bars: &[Bar]) -> Vec<(f64, f64)> {
 
 /// The line around all of `bars`: along the heads, and back along the feet.
 pub fn outline(bars: &[Bar]) -> Vec<(f64, f64)> {
-    let feet = bars.iter().rev().flat_map(|Bar { x: [left, right], y: [foot, _] }| [(*right, *foot), (*left, *foot)]);
+    let feet = bars
+        .iter()
+        .rev()
+        .flat_map(|Bar { x: [left, right], y: [foot, _] }| [(*right, *foot), (*left, *foot)]);
     heads(bars).into_iter().chain(feet).collect()
 }
 
@@ -29,6 +32,9 @@ mod tests {
         let bars = [Bar { x: [0.0, 1.0], y: [2.0, 5.0] }, Bar { x: [1.0, 2.0], y: [3.0, 4.0] }];
         let heads_only = [(0.0, 5.0), (1.0, 5.0), (1.0, 4.0), (2.0, 4.0)];
         assert_eq!(heads(&bars), heads_only);
-        assert_eq!(outline(&bars), [&heads_only[..], &[(2.0, 3.0), (1.0, 3.0), (1.0, 2.0), (0.0, 2.0)]].concat());
+        assert_eq!(
+            outline(&bars),
+            [&heads_only[..], &[(2.0, 3.0), (1.0, 3.0), (1.0, 2.0), (0.0, 2.0)]].concat()
+        );
     }
 }

@@ -25,9 +25,17 @@ pub fn draw(document: &Document, area: &Area<'_>) -> Drawn {
     let within = WIDTH - LEFT - RIGHT;
     // A title has larger letters.
     let title = style::cut(&title, (f64::from(within) * style::BODY / style::TITLE * 0.95) as u32);
-    area.draw_text(&title, &style::bold(style::TITLE, palette::TEXT, HPos::Left), (LEFT as i32, 26))?;
+    area.draw_text(
+        &title,
+        &style::bold(style::TITLE, palette::TEXT, HPos::Left),
+        (LEFT as i32, 26),
+    )?;
     let subtitle = style::cut(&words::subtitle(document), within);
-    area.draw_text(&subtitle, &style::text(style::BODY, palette::QUIET, HPos::Left), (LEFT as i32, 52))?;
+    area.draw_text(
+        &subtitle,
+        &style::text(style::BODY, palette::QUIET, HPos::Left),
+        (LEFT as i32, 52),
+    )?;
     Ok(())
 }
 
@@ -45,7 +53,11 @@ pub fn draw_legend(series: &Series<'_>, area: &Area<'_>) -> Drawn {
         let square = [(x, y - SQUARE / 2), (x + SQUARE, y + SQUARE / 2)];
         area.draw(&Rectangle::new(square, series.ink(index).rgb().filled()))?;
         let name = style::cut(&name, width - 2 * SQUARE as u32 - 8);
-        area.draw_text(&name, &style::text(style::BODY, palette::TEXT, HPos::Left), (x + SQUARE + 8, y))?;
+        area.draw_text(
+            &name,
+            &style::text(style::BODY, palette::TEXT, HPos::Left),
+            (x + SQUARE + 8, y),
+        )?;
     }
     Ok(())
 }

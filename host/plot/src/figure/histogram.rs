@@ -17,7 +17,8 @@ pub const HEIGHT: u32 = TITLE + 210 + X_AXIS;
 
 const TITLE: u32 = 34;
 
-/// Where a bin has more pings, their number is on a logarithmic axis, so that the rare ones can be seen.
+/// Where a bin has more pings, their number is on a logarithmic axis, so that the rare ones can be
+/// seen.
 const MANY: u64 = 100;
 
 impl Figure<'_> {
@@ -40,19 +41,31 @@ impl Figure<'_> {
         let mut chart = super::chart_on(&below)
             .set_label_area_size(LabelAreaPosition::Bottom, X_AXIS)
             .build_cartesian_2d(Axis::log(start..end, 14), y)?;
-        style::mesh(&mut chart).x_desc(format!("RTT, {} (log scale)", self.unit.sign())).y_desc(name).draw()?;
+        style::mesh(&mut chart)
+            .x_desc(format!("RTT, {} (log scale)", self.unit.sign()))
+            .y_desc(name)
+            .draw()?;
         // Of several, others are seen through each.
         let (opacity, width) = if counts.len() == 1 { (0.8, 1) } else { (0.2, 2) };
         for (index, counts) in counts.iter().enumerate() {
             let ink = self.series.ink(index);
             let bars = counts.iter().enumerate().map(|(index, count)| {
                 let edges = bins.edges(index);
-                Bar { x: [self.unit.of(edges.start), self.unit.of(edges.end)], y: [0.0, *count as f64] }
+                Bar {
+                    x: [self.unit.of(edges.start), self.unit.of(edges.end)],
+                    y: [0.0, *count as f64],
+                }
             });
             let bars: Vec<_> = bars.collect();
-            for hill in bars.split(|Bar { y: [_, head], .. }| *head == 0.0).filter(|hill| !hill.is_empty()) {
-                chart.plotting_area().draw(&Polygon::new(bars::outline(hill), ink.rgb().mix(opacity).filled()))?;
-                chart.plotting_area().draw(&PathElement::new(bars::heads(hill), ink.rgb().stroke_width(width)))?;
+            for hill in
+                bars.split(|Bar { y: [_, head], .. }| *head == 0.0).filter(|hill| !hill.is_empty())
+            {
+                chart
+                    .plotting_area()
+                    .draw(&Polygon::new(bars::outline(hill), ink.rgb().mix(opacity).filled()))?;
+                chart
+                    .plotting_area()
+                    .draw(&PathElement::new(bars::heads(hill), ink.rgb().stroke_width(width)))?;
             }
         }
         Ok(())

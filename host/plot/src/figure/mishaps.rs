@@ -34,8 +34,16 @@ impl Figure<'_> {
             Detail::Columns(series) => self.draw_shares(kind, series, &lane)?,
         };
         let (x, middle) = (LEFT as i32 - 10, (self.mishap_height() - GAP) as i32 / 2);
-        lane.draw_text(kind.name(), &style::text(style::BODY, palette::TEXT, HPos::Right), (x, middle - 8))?;
-        lane.draw_text(&amount, &style::text(style::BODY, palette::QUIET, HPos::Right), (x, middle + 8))?;
+        lane.draw_text(
+            kind.name(),
+            &style::text(style::BODY, palette::TEXT, HPos::Right),
+            (x, middle - 8),
+        )?;
+        lane.draw_text(
+            &amount,
+            &style::text(style::BODY, palette::QUIET, HPos::Right),
+            (x, middle + 8),
+        )?;
         Ok(())
     }
 
@@ -56,20 +64,25 @@ impl Figure<'_> {
                 // From above, in the order of the legend.
                 let (x, start) = plot.map_coordinate(&(at, (parts - index) as f64));
                 let (_, end) = plot.map_coordinate(&(at, (parts - index - 1) as f64));
-                let mark = [(x - left - HALF_MARK, start - top + 1), (x - left + HALF_MARK, end - top)];
+                let mark =
+                    [(x - left - HALF_MARK, start - top + 1), (x - left + HALF_MARK, end - top)];
                 screen.draw(&Rectangle::new(mark, ink.rgb().filled()))?;
             }
         }
         Ok(units::count(count))
     }
 
-    /// For each column, the share of its pings, that of each target upon those before it. Says what a full lane stands for.
+    /// For each column, the share of its pings, that of each target upon those before it. Says what
+    /// a full lane stands for.
     fn draw_shares(&self, kind: Mishap, series: &[Vec<Column>], area: &Area<'_>) -> Drawn<String> {
         let count = series.iter().map(Vec::len).min().unwrap_or(0);
-        let sum =
-            |column: usize, of: &dyn Fn(&Column) -> u64| series.iter().map(|columns| of(&columns[column])).sum::<u64>();
-        let pings: Vec<_> = (0..count).map(|column| sum(column, &|column| column.pings).max(1) as f64).collect();
-        let share = |column: usize| sum(column, &|column| column.mishaps(kind)) as f64 / pings[column];
+        let sum = |column: usize, of: &dyn Fn(&Column) -> u64| {
+            series.iter().map(|columns| of(&columns[column])).sum::<u64>()
+        };
+        let pings: Vec<_> =
+            (0..count).map(|column| sum(column, &|column| column.pings).max(1) as f64).collect();
+        let share =
+            |column: usize| sum(column, &|column| column.mishaps(kind)) as f64 / pings[column];
         let most = (0..count).map(share).fold(0.0, f64::max);
         let mut chart = self.over_time(area, Axis::linear(0.0..most, 1).bare())?;
         style::mesh(&mut chart).draw()?;
@@ -85,9 +98,14 @@ impl Figure<'_> {
                 }
             });
             let bars: Vec<_> = bars.collect();
-            for side_by_side in bars.split(|Bar { y: [foot, head], .. }| foot == head).filter(|bars| !bars.is_empty()) {
+            for side_by_side in bars
+                .split(|Bar { y: [foot, head], .. }| foot == head)
+                .filter(|bars| !bars.is_empty())
+            {
                 let ink = self.series.mishap_ink(index, kind).rgb();
-                chart.plotting_area().draw(&Polygon::new(bars::outline(side_by_side), ink.filled()))?;
+                chart
+                    .plotting_area()
+                    .draw(&Polygon::new(bars::outline(side_by_side), ink.filled()))?;
             }
             feet = bars.iter().map(|Bar { y: [_, head], .. }| *head).collect();
         }

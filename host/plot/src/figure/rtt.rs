@@ -17,7 +17,8 @@ const CHART: u32 = 330;
 /// Of a chart that has nothing but to say so.
 const EMPTY: u32 = 80;
 
-/// What spreads further than by this factor above its median is on a logarithmic axis: linear, most would be at its foot.
+/// What spreads further than by this factor above its median is on a logarithmic axis: linear, most
+/// would be at its foot.
 const WIDE: u64 = 5;
 
 /// Up to so many pings to a target are joined by lines.
@@ -46,11 +47,15 @@ impl Figure<'_> {
         TITLE + if self.replies().is_some() { CHART } else { EMPTY }
     }
 
-    /// The least and the most RTT of replies in time; where there are none, of those late ones that are drawn.
+    /// The least and the most RTT of replies in time; where there are none, of those late ones that
+    /// are drawn.
     fn replies(&self) -> Option<(u64, u64)> {
         let in_time = || Some((*self.rtts.first()?, *self.rtts.last()?));
-        let drawn = if let Detail::Pings = self.detail { self.document.pings.as_slice() } else { &[] };
-        let late = drawn.iter().filter_map(|ping| if let Fate::Late { rtt } = ping.fate { Some(rtt) } else { None });
+        let drawn =
+            if let Detail::Pings = self.detail { self.document.pings.as_slice() } else { &[] };
+        let late = drawn
+            .iter()
+            .filter_map(|ping| if let Fate::Late { rtt } = ping.fate { Some(rtt) } else { None });
         in_time().or_else(|| Some((late.clone().min()?, late.max()?)))
     }
 
@@ -77,8 +82,16 @@ impl Figure<'_> {
             let mut chart = self.over_time(&below, Axis::linear(0.0..1.0, 1).bare())?;
             style::mesh(&mut chart).draw()?;
             let place = ((LEFT + CHART_WIDTH / 2) as i32, EMPTY as i32 / 2);
-            let why = if self.document.pings.is_empty() { "no ping was sent" } else { "no reply came in time" };
-            below.draw_text(why, &style::text(style::CHART_TITLE, palette::QUIET, HPos::Center), place)?;
+            let why = if self.document.pings.is_empty() {
+                "no ping was sent"
+            } else {
+                "no reply came in time"
+            };
+            below.draw_text(
+                why,
+                &style::text(style::CHART_TITLE, palette::QUIET, HPos::Center),
+                place,
+            )?;
             return Ok(());
         };
         draw_keys(&self.keys(), &top)?;
@@ -107,7 +120,9 @@ impl Figure<'_> {
                 .chain(mishap(Mishap::Late, Mark::Triangle, LATE))
                 .chain(mishap(Mishap::Duplicated, Mark::Ring, "duplicated reply"))
                 .collect(),
-            Detail::Columns(_) => vec![(Mark::Line, ink, "median"), (Mark::Band, ink, "min to max")],
+            Detail::Columns(_) => {
+                vec![(Mark::Line, ink, "median"), (Mark::Band, ink, "min to max")]
+            }
         }
     }
 
@@ -119,7 +134,8 @@ impl Figure<'_> {
         if pings.len() <= JOINED {
             let joined = pings.split(|ping| ping.rtt().is_none());
             for run in joined.filter(|run| run.len() > 1) {
-                let line: Vec<_> = run.iter().filter_map(|ping| Some(place(ping, ping.rtt()?))).collect();
+                let line: Vec<_> =
+                    run.iter().filter_map(|ping| Some(place(ping, ping.rtt()?))).collect();
                 plot.draw(&PathElement::new(line, ink.rgb().mix(0.35).stroke_width(1)))?;
             }
         }
@@ -131,12 +147,20 @@ impl Figure<'_> {
         for ping in pings {
             let rtt = match ping.fate {
                 Fate::Received { rtt } => {
-                    plot.draw(&Circle::new(place(ping, rtt), radius, ink.rgb().mix(opacity).filled()))?;
+                    plot.draw(&Circle::new(
+                        place(ping, rtt),
+                        radius,
+                        ink.rgb().mix(opacity).filled(),
+                    ))?;
                     rtt
                 }
                 Fate::Late { rtt } => {
                     let ink = self.series.mishap_ink(index, Mishap::Late);
-                    plot.draw(&TriangleMarker::new(place(ping, rtt), radius + 2, ink.rgb().filled()))?;
+                    plot.draw(&TriangleMarker::new(
+                        place(ping, rtt),
+                        radius + 2,
+                        ink.rgb().filled(),
+                    ))?;
                     rtt
                 }
                 Fate::Lost | Fate::NotSent | Fate::Awaited => continue,
@@ -149,16 +173,23 @@ impl Figure<'_> {
         Ok(())
     }
 
-    /// A band from the least to the most RTT, and the median within. Both end where pings were sent and none came back.
+    /// A band from the least to the most RTT, and the median within. Both end where pings were sent
+    /// and none came back.
     fn draw_columns(&self, index: usize, columns: &[Column], chart: &Chart<'_, '_>) -> Drawn {
         let plot = chart.plotting_area();
         let ink = self.series.ink(index).rgb();
         let edge = |column| self.edge(column, columns.len());
         let rtt = |ns: u64| self.unit.of(ns as f64);
-        let sent: Vec<_> = columns.iter().enumerate().filter(|(_, column)| column.pings > 0).collect();
-        for answered in sent.split(|(_, column)| column.rtt.is_none()).filter(|answered| !answered.is_empty()) {
+        let sent: Vec<_> =
+            columns.iter().enumerate().filter(|(_, column)| column.pings > 0).collect();
+        for answered in
+            sent.split(|(_, column)| column.rtt.is_none()).filter(|answered| !answered.is_empty())
+        {
             let bars = |of: fn(Spread) -> [u64; 2]| -> Vec<Bar> {
-                let bar = |column, spread| Bar { x: [edge(column), edge(column + 1)], y: of(spread).map(rtt) };
+                let bar = |column, spread| Bar {
+                    x: [edge(column), edge(column + 1)],
+                    y: of(spread).map(rtt),
+                };
                 answered.iter().filter_map(|(column, what)| Some(bar(*column, what.rtt?))).collect()
             };
             let band = bars::outline(&bars(|spread| [spread.min, spread.max]));
@@ -182,8 +213,12 @@ fn draw_keys(keys: &[Key], area: &Area<'_>) -> Drawn {
             Mark::Dot => area.draw(&Circle::new((middle, y), 4, ink.filled())),
             Mark::Ring => area.draw(&Circle::new((middle, y), 6, ink.stroke_width(2))),
             Mark::Triangle => area.draw(&TriangleMarker::new((middle, y), 6, ink.filled())),
-            Mark::Line => area.draw(&PathElement::new([(middle - 8, y), (middle + 8, y)], ink.stroke_width(2))),
-            Mark::Band => area.draw(&Rectangle::new([(middle - 8, y - 6), (middle + 8, y + 6)], ink.mix(BAND).filled())),
+            Mark::Line => area
+                .draw(&PathElement::new([(middle - 8, y), (middle + 8, y)], ink.stroke_width(2))),
+            Mark::Band => area.draw(&Rectangle::new(
+                [(middle - 8, y - 6), (middle + 8, y + 6)],
+                ink.mix(BAND).filled(),
+            )),
         }?;
         end = middle - 26;
     }

@@ -25,7 +25,8 @@ const WIDE: f64 = 0.63;
 
 /// How wide `text` is in [`BODY`], in pixels: rather more than it is.
 pub fn width(text: &str) -> u32 {
-    let share: f64 = text.chars().map(|c| if " .,:;()[]'|ijlftr-".contains(c) { NARROW } else { WIDE }).sum();
+    let share: f64 =
+        text.chars().map(|c| if " .,:;()[]'|ijlftr-".contains(c) { NARROW } else { WIDE }).sum();
     (share * BODY).ceil() as u32
 }
 
@@ -59,7 +60,9 @@ fn styled(size: f64, ink: Ink, anchor: HPos, style: FontStyle) -> TextStyle<'sta
 }
 
 /// Axes with their ticks and the lines behind, which are still to be drawn.
-pub fn mesh<'c, 'a, 'b>(chart: &'c mut Chart<'a, 'b>) -> MeshStyle<'a, 'c, Axis, Axis, SVGBackend<'b>> {
+pub fn mesh<'c, 'a, 'b>(
+    chart: &'c mut Chart<'a, 'b>,
+) -> MeshStyle<'a, 'c, Axis, Axis, SVGBackend<'b>> {
     let mut mesh = chart.configure_mesh();
     mesh.set_all_tick_mark_size(TICK)
         .bold_line_style(palette::GRID.rgb())

@@ -34,14 +34,19 @@ pub fn draw(table: &Table, area: &Area<'_>) -> Drawn {
     let rows = &table.rows[..table.rows.len().min(MOST)];
     let ends = ends(table, rows);
     let names = ends.first().map_or(0, |(start, _)| *start).saturating_sub(MARGIN + GAP);
-    let (quiet, text) =
-        (style::text(style::BODY, palette::QUIET, HPos::Right), style::text(style::BODY, palette::TEXT, HPos::Right));
+    let (quiet, text) = (
+        style::text(style::BODY, palette::QUIET, HPos::Right),
+        style::text(style::BODY, palette::TEXT, HPos::Right),
+    );
     let mut y = TITLE + LINE / 2;
     for (heading, (_, end)) in table.headings.iter().zip(&ends) {
         area.draw_text(heading, &quiet, (*end as i32, y as i32))?;
     }
     let below = (y + LINE / 2) as i32;
-    area.draw(&PathElement::new([(MARGIN as i32, below), ((WIDTH - RIGHT) as i32, below)], style::line(palette::GRID, 1)))?;
+    area.draw(&PathElement::new(
+        [(MARGIN as i32, below), ((WIDTH - RIGHT) as i32, below)],
+        style::line(palette::GRID, 1),
+    ))?;
     let left = style::text(style::BODY, palette::TEXT, HPos::Left);
     for row in rows {
         y += LINE;
@@ -53,7 +58,11 @@ pub fn draw(table: &Table, area: &Area<'_>) -> Drawn {
     let quiet = style::text(style::BODY, palette::QUIET, HPos::Left);
     for note in notes(table) {
         y += LINE;
-        area.draw_text(&style::cut(&note, WIDTH - MARGIN - RIGHT), &quiet, (MARGIN as i32, y as i32))?;
+        area.draw_text(
+            &style::cut(&note, WIDTH - MARGIN - RIGHT),
+            &quiet,
+            (MARGIN as i32, y as i32),
+        )?;
     }
     Ok(())
 }
@@ -74,7 +83,9 @@ fn ends(table: &Table, rows: &[Row]) -> Vec<(u32, u32)> {
 
 /// What is said below the rows.
 fn notes(table: &Table) -> Vec<String> {
-    let more = |all: usize, shown: usize, what: &str| (all > shown).then(|| format!("... and {} more {what}", all - shown));
+    let more = |all: usize, shown: usize, what: &str| {
+        (all > shown).then(|| format!("... and {} more {what}", all - shown))
+    };
     let rows = more(table.rows.len(), MOST, "rows, which an HTML page has");
     let notes = more(table.notes.len(), MOST_NOTES, "targets that could not be pinged");
     rows.into_iter().chain(table.notes.iter().take(MOST_NOTES).cloned()).chain(notes).collect()

@@ -8,7 +8,8 @@ use crate::config::built_in;
 
 /// Where components stand, the script completes names of their files: for these shells, which can.
 ///
-/// clap's generators know no pattern of names. So each gets what its shell has for that, after what they write.
+/// clap's generators know no pattern of names. So each gets what its shell has for that, after what
+/// they write.
 const BASH: &str = r#"
 # Files of components, where one may stand.
 _udping-host_with_files() {
@@ -49,7 +50,8 @@ const IN_BASH: &str = "udping_host";
 
 /// The script for `shell`.
 pub fn script(shell: Shell) -> Vec<u8> {
-    // clap_complete's script for bash takes a hyphen in a name for two things: as a program it is put back below.
+    // clap_complete's script for bash takes a hyphen in a name for two things: as a program it is
+    // put back below.
     let name = if shell == Shell::Bash { IN_BASH } else { NAME };
     let mut command = definition();
     command.set_bin_name(name);
@@ -59,7 +61,8 @@ pub fn script(shell: Shell) -> Vec<u8> {
     match shell {
         Shell::Bash => {
             let text = String::from_utf8_lossy(&script);
-            let text = text.replace(&format!(" default {IN_BASH}\n"), &format!(" default {NAME}\n"));
+            let text =
+                text.replace(&format!(" default {IN_BASH}\n"), &format!(" default {NAME}\n"));
             return [text.as_bytes(), BASH.as_bytes()].concat();
         }
         Shell::Fish => script.extend(FISH.as_bytes()),
@@ -77,7 +80,11 @@ fn definition() -> Command {
     let mut command = Cli::command();
     for built_in in [BuiltIn::Client, BuiltIn::Server] {
         let component = built_in.component();
-        let about = command.find_subcommand(component.name).and_then(Command::get_about).cloned().unwrap_or_default();
+        let about = command
+            .find_subcommand(component.name)
+            .and_then(Command::get_about)
+            .cloned()
+            .unwrap_or_default();
         let definition = built_in::definition(component).name(component.name).about(about);
         command = command.mut_subcommand(component.name, |_| definition);
     }
@@ -87,10 +94,12 @@ fn definition() -> Command {
 /// Options whose value is a file say so.
 fn with_hints(command: Command) -> Command {
     let names_file = |argument: &clap::Arg| {
-        argument
-            .get_value_names()
-            .is_some_and(|names| names.iter().any(|name| matches!(name.as_str(), "FILE" | "COMPONENT" | "RESULTS")))
+        argument.get_value_names().is_some_and(|names| {
+            names.iter().any(|name| matches!(name.as_str(), "FILE" | "COMPONENT" | "RESULTS"))
+        })
     };
-    let hint = |argument: clap::Arg| if names_file(&argument) { argument.value_hint(ValueHint::FilePath) } else { argument };
+    let hint = |argument: clap::Arg| {
+        if names_file(&argument) { argument.value_hint(ValueHint::FilePath) } else { argument }
+    };
     command.mut_args(hint).mut_subcommands(with_hints)
 }

@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use super::from_text;
 use super::marking::{Dscp, Ecn, Mark};
-use udping_permissions::grants::{AnswerRule, DenyRule, Endpoint, GrantSpec, Listen, NamePattern, Network};
+use udping_permissions::grants::{
+    AnswerRule, DenyRule, Endpoint, GrantSpec, Listen, NamePattern, Network,
+};
 use wasi_datagram::SocketOptions;
 
 /// Grants. Where there is any, the component's arguments grant nothing.
@@ -15,7 +17,8 @@ use wasi_datagram::SocketOptions;
 #[command(next_help_heading = "Network grants (instead of what the component's arguments grant)")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GrantFlags {
-    /// Allow to send to, and receive from, an address, a network (/PREFIX) or a name; may be repeated, as all grants
+    /// Allow to send to, and receive from, an address, a network (/PREFIX) or a name; may be
+    /// repeated, as all grants
     #[arg(long, value_name = "HOST[/PREFIX]:PORT[-PORT]")]
     #[serde(deserialize_with = "from_text::list")]
     pub allow_to: Vec<Endpoint>,
@@ -23,7 +26,8 @@ pub struct GrantFlags {
     #[arg(long, value_name = "[ADDR:]PORT")]
     #[serde(deserialize_with = "from_text::list")]
     pub allow_listen: Vec<Listen>,
-    /// Accept datagrams to a listener only from this network or address; may be repeated [default: from everybody]
+    /// Accept datagrams to a listener only from this network or address; may be repeated [default:
+    /// from everybody]
     #[arg(long, value_name = "NETWORK")]
     #[serde(deserialize_with = "from_text::list")]
     pub allow_from: Vec<Network>,
@@ -43,7 +47,8 @@ pub struct GrantFlags {
     #[arg(long, value_name = "FACTOR")]
     #[serde(deserialize_with = "from_text::option")]
     pub amplification: Option<Amplification>,
-    /// Send with this differentiated services code point: 0 to 63, or a name such as ef, af41 or cs1
+    /// Send with this differentiated services code point: 0 to 63, or a name such as ef, af41 or
+    /// cs1
     #[arg(long, value_name = "DSCP", help_heading = SOCKET_OPTIONS)]
     #[serde(deserialize_with = "from_text::option")]
     pub dscp: Option<Dscp>,
@@ -93,7 +98,8 @@ impl FromStr for Amplification {
 }
 
 impl GrantFlags {
-    /// What they grant. `None` where they grant nothing: they may deny something, or say whom a listener hears.
+    /// What they grant. `None` where they grant nothing: they may deny something, or say whom a
+    /// listener hears.
     pub fn spec(&self) -> Option<GrantSpec> {
         let spec = GrantSpec {
             to: self.allow_to.clone(),
@@ -108,7 +114,12 @@ impl GrantFlags {
 
     /// What holds besides `granted`, whatever that is.
     pub fn restrict(&self, granted: GrantSpec) -> GrantSpec {
-        GrantSpec { deny: self.deny_to.clone(), from: self.allow_from.clone(), answer: self.answer(), ..granted }
+        GrantSpec {
+            deny: self.deny_to.clone(),
+            from: self.allow_from.clone(),
+            answer: self.answer(),
+            ..granted
+        }
     }
 
     /// How far answers may go.

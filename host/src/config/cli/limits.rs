@@ -13,7 +13,8 @@ use udping_permissions::guard::{Rates, SourcePrefix};
 use udping_permissions::limits::{CompileLimits, Limits};
 use udping_permissions::rate::Rate;
 
-/// Limits. The component is stopped at the first ten; what is beyond the rest is refused, held back or dropped.
+/// Limits. The component is stopped at the first ten; what is beyond the rest is refused, held back
+/// or dropped.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Limits")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -26,8 +27,8 @@ pub struct LimitFlags {
     #[arg(long = "limit-time", value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub time: Option<humantime::Duration>,
-    /// Maximum processor time without a datagram sent or received, less the time slept; the component is stopped when it
-    /// exceeds this [default: 500ms]
+    /// Maximum processor time without a datagram sent or received, less the time slept; the
+    /// component is stopped when it exceeds this [default: 500ms]
     #[arg(long = "limit-compute", value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub compute: Option<humantime::Duration>,
@@ -35,21 +36,23 @@ pub struct LimitFlags {
     #[arg(long = "limit-sockets", value_name = "N", value_parser = number::within::<NonZeroUsize>(1..=u64::MAX))]
     #[serde(deserialize_with = "from_text::positive")]
     pub sockets: Option<NonZeroUsize>,
-    /// Maximum open handles (sockets, streams, pollables ...); the component is stopped when it exceeds this [default: 16384]
+    /// Maximum open handles (sockets, streams, pollables ...); the component is stopped when it
+    /// exceeds this [default: 16384]
     #[arg(long = "limit-handles", value_name = "N", value_parser = number::within::<NonZeroUsize>(1..=u64::MAX))]
     #[serde(deserialize_with = "from_text::positive")]
     pub handles: Option<NonZeroUsize>,
-    /// Maximum bytes passed to the host in one call; the component is stopped when it exceeds this [default: 16 MiB]
+    /// Maximum bytes passed to the host in one call; the component is stopped when it exceeds this
+    /// [default: 16 MiB]
     #[arg(long = "limit-call", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub call: Option<ByteSize>,
-    /// Maximum bytes written to standard output and standard error per second; the component is stopped when it exceeds this
-    /// [default: 64 MiB]
+    /// Maximum bytes written to standard output and standard error per second; the component is
+    /// stopped when it exceeds this [default: 64 MiB]
     #[arg(long = "limit-output", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub output: Option<ByteSize>,
-    /// Maximum bytes written to standard output and standard error in total; the component is stopped when it exceeds this
-    /// [default: 1 GiB, and none for `client` and `server`]
+    /// Maximum bytes written to standard output and standard error in total; the component is
+    /// stopped when it exceeds this [default: 1 GiB, and none for `client` and `server`]
     #[arg(long = "limit-output-total", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub output_total: Option<ByteSize>,
@@ -61,11 +64,12 @@ pub struct LimitFlags {
     #[arg(long = "limit-compile-time", value_name = "DURATION")]
     #[serde(deserialize_with = "from_text::option")]
     pub compile_time: Option<humantime::Duration>,
-    /// Maximum names that the system is asked to resolve at once, and one more per second; excess is refused [default: 64]
+    /// Maximum names that the system is asked to resolve at once, and one more per second; excess
+    /// is refused [default: 64]
     #[arg(long = "limit-lookups", value_name = "N", value_parser = number::within::<usize>(0..=u64::MAX))]
     pub lookups: Option<usize>,
-    /// Maximum memory of socket buffers and of datagrams that wait in the host; sockets that ask for more get less
-    /// [default: 128 MiB]
+    /// Maximum memory of socket buffers and of datagrams that wait in the host; sockets that ask
+    /// for more get less [default: 128 MiB]
     #[arg(long = "limit-buffers", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub buffers: Option<ByteSize>,
@@ -85,11 +89,13 @@ pub struct LimitFlags {
     #[arg(long = "limit-receive-bytes", value_name = "SIZE")]
     #[serde(deserialize_with = "from_text::option")]
     pub receive_bytes: Option<ByteRate>,
-    /// Maximum datagrams received per second from one source address; excess is dropped [default: none]
+    /// Maximum datagrams received per second from one source address; excess is dropped [default:
+    /// none]
     #[arg(long = "limit-source", value_name = "N", value_parser = number::within::<NonZeroU64>(1..=u64::MAX))]
     #[serde(deserialize_with = "from_text::positive")]
     pub source: Option<NonZeroU64>,
-    /// Prefix lengths of IPv4 and IPv6 that make one source for --limit-source, as 24,64 [default: 32,128, an address]
+    /// Prefix lengths of IPv4 and IPv6 that make one source for --limit-source, as 24,64 [default:
+    /// 32,128, an address]
     #[arg(long = "limit-source-prefix", value_name = "IPV4,IPV6")]
     #[serde(deserialize_with = "from_text::option")]
     pub source_prefix: Option<SourcePrefix>,
@@ -116,7 +122,10 @@ impl CompileFlags {
     /// At which compiling is stopped.
     pub fn limits(self) -> CompileLimits {
         let default = CompileLimits::default();
-        CompileLimits { memory: self.memory.unwrap_or(default.memory), time: self.time.map_or(default.time, Into::into) }
+        CompileLimits {
+            memory: self.memory.unwrap_or(default.memory),
+            time: self.time.map_or(default.time, Into::into),
+        }
     }
 }
 
@@ -129,7 +138,9 @@ impl FromStr for ByteRate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let size: ByteSize = text.parse()?;
-        NonZeroU64::new(size.as_u64()).map(|bytes| Self(Rate(bytes))).ok_or_else(|| "must not be 0".to_owned())
+        NonZeroU64::new(size.as_u64())
+            .map(|bytes| Self(Rate(bytes)))
+            .ok_or_else(|| "must not be 0".to_owned())
     }
 }
 

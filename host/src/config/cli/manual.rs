@@ -49,7 +49,10 @@ impl Page {
         let extra = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let commands: Vec<_> = command.get_subcommands().map(about).collect();
         let version = command.get_version().unwrap_or_default().to_owned();
-        let man = Man::new(command).title(self.name()).source(format!("udping {version}")).manual("User Commands");
+        let man = Man::new(command)
+            .title(self.name())
+            .source(format!("udping {version}"))
+            .manual("User Commands");
         let mut page = Vec::new();
         man.render_title(&mut page)?;
         man.render_name_section(&mut page)?;
@@ -65,7 +68,8 @@ impl Page {
         }
         paragraphs(&mut roff, &extra);
         roff.control("SH", ["SEE ALSO"]);
-        let others = [Self::Host, Self::Client, Self::Server].into_iter().filter(|page| *page != self);
+        let others =
+            [Self::Host, Self::Client, Self::Server].into_iter().filter(|page| *page != self);
         let references: Vec<_> = others.map(|page| format!("{}(1)", page.name())).collect();
         roff.text([roman(references.join(", "))]);
         roff.to_writer(&mut page)?;
@@ -74,10 +78,14 @@ impl Page {
 }
 
 fn about(command: &Command) -> (String, String) {
-    (command.get_name().to_owned(), command.get_about().map(ToString::to_string).unwrap_or_default())
+    (
+        command.get_name().to_owned(),
+        command.get_about().map(ToString::to_string).unwrap_or_default(),
+    )
 }
 
-/// What stands after the options: a paragraph that starts with a title and a colon is a section, whose lines stay lines.
+/// What stands after the options: a paragraph that starts with a title and a colon is a section,
+/// whose lines stay lines.
 fn paragraphs(roff: &mut Roff, text: &str) {
     let mut has_notes = false;
     for paragraph in text.split("\n\n") {

@@ -86,9 +86,17 @@ mod tests {
 
     #[test]
     fn code_points_have_the_names_of_their_rfcs() {
-        for (text, point) in
-            [("0", 0), ("63", 63), ("cs1", 8), ("CS7", 56), ("af11", 10), ("af43", 38), ("EF", 46), ("va", 44), ("le", 1)]
-        {
+        for (text, point) in [
+            ("0", 0),
+            ("63", 63),
+            ("cs1", 8),
+            ("CS7", 56),
+            ("af11", 10),
+            ("af43", 38),
+            ("EF", 46),
+            ("va", 44),
+            ("le", 1),
+        ] {
             assert_eq!(text.parse(), Ok(Dscp(point)), "{text}");
         }
         for text in ["", "64", "cs8", "af01", "af14", "af51", "af1", "efx", "-1"] {

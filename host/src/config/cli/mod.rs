@@ -30,9 +30,10 @@ use crate::process::log::LogFormat;
 
 /// Runs WASI 0.2 components with exactly the network they were granted.
 ///
-/// A component gets no files, no environment and no network but what it is granted. Without flags, the arguments of `client`
-/// and `server` are the grant, and of another component those before its first option: `HOST PORT` or `HOST:PORT` to send there,
-/// `PORT` to listen there and answer. Options of this program stand before the component, the component's own after it.
+/// A component gets no files, no environment and no network but what it is granted. Without flags,
+/// the arguments of `client` and `server` are the grant, and of another component those before its
+/// first option: `HOST PORT` or `HOST:PORT` to send there, `PORT` to listen there and answer.
+/// Options of this program stand before the component, the component's own after it.
 #[derive(Debug, Parser)]
 #[command(name = "udping-host", version, after_help = after_help(), subcommand_value_name = "COMPONENT|COMMAND")]
 #[command(
@@ -53,13 +54,16 @@ impl Cli {
     /// `--log`, before or after the command.
     pub fn log(&self) -> Option<LogFormat> {
         match &self.command {
-            Command::Run(run) | Command::Learn(run) => run.flags.service.log.or(self.flags.service.log),
+            Command::Run(run) | Command::Learn(run) => {
+                run.flags.service.log.or(self.flags.service.log)
+            }
             _ => self.flags.service.log,
         }
     }
 }
 
-/// The component to run, or another thing to do. Any word that is none of these is the path of a component.
+/// The component to run, or another thing to do. Any word that is none of these is the path of a
+/// component.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Ping an echo server (built-in component): client HOST PORT, see `help client`
@@ -72,7 +76,8 @@ pub enum Command {
     Run(Run),
     /// Show what a component would be granted, and its limits, without running it
     Grants(Run),
-    /// Run a component with the whole network granted, and print the least policy for what it used: for components you trust
+    /// Run a component with the whole network granted, and print the least policy for what it used:
+    /// for components you trust
     Learn(Run),
     /// Run the built-in server and client against each other over loopback
     Demo,
@@ -115,7 +120,8 @@ pub enum Command {
         /// For which shell
         shell: Shell,
     },
-    /// Write a manual page to standard output, as roff: udping-host(1), udping-host-client(1) or udping-host-server(1)
+    /// Write a manual page to standard output, as roff: udping-host(1), udping-host-client(1) or
+    /// udping-host-server(1)
     Man {
         /// Which one
         #[arg(value_enum, default_value_t = Page::Host)]
@@ -160,9 +166,13 @@ pub struct RunFlags {
     /// How it is kept up.
     #[command(flatten)]
     pub service: ServiceFlags,
-    /// Add a --target argument for each line HOST[:PORT] of this file, and grant those, on port 862 where none is given; # starts
-    /// a comment, - is standard input
-    #[arg(long, value_name = "FILE", help_heading = "Network grants (instead of what the component's arguments grant)")]
+    /// Add a --target argument for each line HOST[:PORT] of this file, and grant those, on port 862
+    /// where none is given; # starts a comment, - is standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Network grants (instead of what the component's arguments grant)"
+    )]
     pub targets: Option<PathBuf>,
 }
 
@@ -215,7 +225,9 @@ pub fn explained(command: Option<&str>) -> Result<clap::Command, String> {
     let mut host = Cli::command();
     host.build();
     let Some(name) = command else { return Ok(host) };
-    if let Some(component) = udping_components::ALL.into_iter().find(|component| component.name == name) {
+    if let Some(component) =
+        udping_components::ALL.into_iter().find(|component| component.name == name)
+    {
         return Ok(built_in::command(component));
     }
     let found = host.find_subcommand(name).cloned();
@@ -224,14 +236,22 @@ pub fn explained(command: Option<&str>) -> Result<clap::Command, String> {
     })
 }
 
-/// What a usage error says, on one line. An option of a component that stands before it is told as that.
+/// What a usage error says, on one line. An option of a component that stands before it is told as
+/// that.
 pub fn complaint(error: &clap::Error) -> String {
     let line = usage::one_line(error);
     let Some(option) = usage::unknown_option(error) else { return line };
-    let components = udping_components::ALL.map(|component| (component.name, built_in::command(component)));
+    let components =
+        udping_components::ALL.map(|component| (component.name, built_in::command(component)));
     let has_option = |(_, command): &&(&str, clap::Command)| usage::has_option(command, option);
-    let is_typed = |(name, _): &&(&str, clap::Command)| std::env::args_os().any(|word| word == *name);
-    let whose = components.iter().filter(has_option).filter(is_typed).chain(components.iter().filter(has_option)).next();
+    let is_typed =
+        |(name, _): &&(&str, clap::Command)| std::env::args_os().any(|word| word == *name);
+    let whose = components
+        .iter()
+        .filter(has_option)
+        .filter(is_typed)
+        .chain(components.iter().filter(has_option))
+        .next();
     match whose {
         Some((name, _)) => format!(
             "{option} is an option of {name}, and those go after the component: udping-host [OPTIONS] {name} ... {option} ..."
@@ -241,7 +261,8 @@ pub fn complaint(error: &clap::Error) -> String {
 }
 
 fn after_help() -> String {
-    let codes = Exit::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning())).join("\n");
+    let codes =
+        Exit::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning())).join("\n");
     format!(
         "\
 Examples:

@@ -15,21 +15,25 @@ pub struct ServiceFlags {
     /// Read grants and limits from this TOML file; flags add to its lists and override its values
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// Read the key from this file that client and server share, or two of them, a line each: who has none gets no answer. It is
-    /// read again at SIGHUP (Linux), and goes before UDPING_KEY, which the built-in components get from the environment
+    /// Read the key from this file that client and server share, or two of them, a line each: who
+    /// has none gets no answer. It is read again at SIGHUP (Linux), and goes before UDPING_KEY,
+    /// which the built-in components get from the environment
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Set an environment variable of the component, to the value that it has here or to VALUE; may be repeated
+    /// Set an environment variable of the component, to the value that it has here or to VALUE; may
+    /// be repeated
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub env: Vec<Variable>,
     /// Give it standard input, and no notices of this host there; else standard input is empty
     #[arg(long)]
     pub stdin: bool,
-    /// How long it has to end after the first signal, before it is ended, where it takes notices [default: 2s]
+    /// How long it has to end after the first signal, before it is ended, where it takes notices
+    /// [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub stop_grace: Option<Duration>,
-    /// Resolve the names in its grants again when it asks for them after this long, and grant what they stand for then; the built-in
-    /// client's option of this name does so, too [default: once, at the start]
+    /// Resolve the names in its grants again when it asks for them after this long, and grant what
+    /// they stand for then; the built-in client's option of this name does so, too [default: once,
+    /// at the start]
     #[arg(long, value_name = "DURATION", value_parser = udping_cli::client::resolve_every)]
     pub resolve_every: Option<Duration>,
     /// Restart the component, on the same open sockets

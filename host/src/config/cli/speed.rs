@@ -15,7 +15,8 @@ pub struct SpeedFlags {
     /// Busy-poll sockets for this long before sleeping (lower latency, uses a core)
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub busy_poll: Option<Duration>,
-    /// Number of instances on one port, a thread each, among which flows are split; auto is one per core
+    /// Number of instances on one port, a thread each, among which flows are split; auto is one per
+    /// core
     #[arg(long, value_name = "N|auto")]
     pub workers: Option<Workers>,
     /// Maximum datagrams per system call; 1 disables recvmmsg/sendmmsg [default: 64]

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// The longest message of a helper that is read, in bytes.
 const MESSAGE: u64 = 16 << 10;
 
-/// The first pause before a helper that has said everything is looked at again, which doubles each time, and the longest.
+/// The first pause before a helper that has said everything is looked at again, which doubles each
+/// time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
 
 /// What a helper may take.
@@ -35,8 +36,8 @@ pub struct Answer {
     pub out_of_time: bool,
 }
 
-/// Starts a helper, hands it `request` whole, and reads its answer. Either way it has ended when this returns: there is no
-/// process left, and no thread.
+/// Starts a helper, hands it `request` whole, and reads its answer. Either way it has ended when
+/// this returns: there is no process left, and no thread.
 ///
 /// # Errors
 ///
@@ -73,7 +74,8 @@ pub fn ask(command: &mut Command, request: &[&[u8]], bounds: Bounds) -> io::Resu
         if timer.is_err() || said.is_err() {
             kill();
         }
-        // One that has nothing more to say may still be there: the timer has an eye on it until it is gone.
+        // One that has nothing more to say may still be there: the timer has an eye on it until it
+        // is gone.
         let status = ended(&child);
         drop(done);
         // The timer does not panic.
@@ -114,7 +116,11 @@ mod tests {
 
     fn asked(script: &str, time: Duration, answer: u64) -> Answer {
         let mut command = Command::new("sh");
-        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         ask(&mut command, &[b"one ", b"two"], Bounds { time, answer }).unwrap()
     }
 
@@ -150,13 +156,20 @@ mod tests {
     #[test]
     fn no_more_is_read_of_its_messages_than_their_start() {
         let answer = asked("exec yes >&2", LONG, 1000);
-        assert_eq!((answer.bytes.len(), answer.message.len() as u64, answer.out_of_time), (0, MESSAGE, false));
+        assert_eq!(
+            (answer.bytes.len(), answer.message.len() as u64, answer.out_of_time),
+            (0, MESSAGE, false)
+        );
     }
 
     #[test]
     fn one_that_reads_nothing_is_no_error() {
         let mut command = Command::new("sh");
-        command.args(["-c", "exec true"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["-c", "exec true"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let request = vec![0; 1 << 20];
         let answer = ask(&mut command, &[&request], Bounds { time: LONG, answer: 1 }).unwrap();
         assert!(answer.status.success() && answer.bytes.is_empty(), "{answer:?}");

@@ -1,7 +1,9 @@
-//! Helper processes: this program once more, with three pipes and nothing else, for work that this process must not do itself.
+//! Helper processes: this program once more, with three pipes and nothing else, for work that this
+//! process must not do itself.
 //!
-//! A helper is told by its only argument ([`Role::of_this_process`]). It has no environment but what its [`command`] is given,
-//! no descriptors but its standard streams ([`isolate`]), and ends when the process ends that started it.
+//! A helper is told by its only argument ([`Role::of_this_process`]). It has no environment but
+//! what its [`command`] is given, no descriptors but its standard streams ([`isolate`]), and ends
+//! when the process ends that started it.
 
 mod exchange;
 
@@ -64,8 +66,8 @@ impl Role {
     }
 }
 
-/// This program as a helper in that role, with pipes for its standard streams and no environment. To be started on the main
-/// thread: on Linux, a helper ends with the thread that started it.
+/// This program as a helper in that role, with pipes for its standard streams and no environment.
+/// To be started on the main thread: on Linux, a helper ends with the thread that started it.
 ///
 /// # Errors
 ///
@@ -88,17 +90,20 @@ pub fn command(role: Role) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Keeps the standard streams and no other descriptor, and ends when the thread ends that started this helper.
+/// Keeps the standard streams and no other descriptor, and ends when the thread ends that started
+/// this helper.
 #[cfg(target_os = "linux")]
 pub fn isolate() {
     use rustix::process::{Signal, set_parent_process_death_signal};
 
     // What is handed down on purpose by others (`LISTEN_FDS`), or by mistake.
     const FIRST_BEYOND_STANDARD_STREAMS: libc::c_uint = 3;
-    // SAFETY: no descriptor is open yet but those that were inherited, which nothing in this process knows.
+    // SAFETY: no descriptor is open yet but those that were inherited, which nothing in this
+    // process knows.
     #[expect(unsafe_code, reason = "close_range(2), for which there is no wrapper")]
     unsafe {
-        // The C library has the function only from glibc 2.34 on. Before Linux 5.9 the kernel has none: descriptors stay open.
+        // The C library has the function only from glibc 2.34 on. Before Linux 5.9 the kernel has
+        // none: descriptors stay open.
         libc::syscall(libc::SYS_close_range, FIRST_BEYOND_STANDARD_STREAMS, libc::c_uint::MAX, 0);
     }
     // It fails nowhere with a signal that there is.

@@ -1,7 +1,8 @@
 //! The side that asks a helper process, which can do nothing but resolve.
 //!
-//! The system's resolver opens files, loads libraries, and uses TCP and netlink. A process that runs guests does none of it
-//! ([`udping_harden`]), so another one does. What passes between the two is a name, and the addresses it stands for.
+//! The system's resolver opens files, loads libraries, and uses TCP and netlink. A process that
+//! runs guests does none of it ([`udping_harden`]), so another one does. What passes between the
+//! two is a name, and the addresses it stands for.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,14 +14,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
+};
 use tokio::sync::oneshot;
 
 use super::message::{Answer, Request};
 use crate::process::helper::{self, Role};
 use wasi_datagram::{ResolveError, Resolved};
 
-/// How long a name may take. The system's resolver gives up sooner, unless it has many servers to ask.
+/// How long a name may take. The system's resolver gives up sooner, unless it has many servers to
+/// ask.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the system's resolver is configured by besides files (resolv.conf(5)).
@@ -41,7 +45,8 @@ pub struct Helper {
 type Waiting = Option<HashMap<u32, oneshot::Sender<Resolved>>>;
 
 impl Helper {
-    /// Starts the helper process. To be called on the main thread, as long as this process may start others.
+    /// Starts the helper process. To be called on the main thread, as long as this process may
+    /// start others.
     ///
     /// # Errors
     ///
@@ -54,7 +59,12 @@ impl Helper {
         command.envs(env::var_os(DOMAIN).map(|domain| (DOMAIN, domain)));
         command.env(OPTIONS, options());
         let process = command.spawn()?;
-        Ok(Arc::new(Self { socket, next: AtomicU32::new(0), waiting: Mutex::new(Some(HashMap::new())), _process: process }))
+        Ok(Arc::new(Self {
+            socket,
+            next: AtomicU32::new(0),
+            waiting: Mutex::new(Some(HashMap::new())),
+            _process: process,
+        }))
     }
 
     /// Starts to listen for answers, on a thread of its own.
@@ -67,7 +77,8 @@ impl Helper {
         let work = move || {
             let mut buffer = [0; Answer::LONGEST];
             while let Some(answer) = helper.receive(&mut buffer) {
-                let asked = helper.waiting().as_mut().and_then(|waiting| waiting.remove(&answer.number));
+                let asked =
+                    helper.waiting().as_mut().and_then(|waiting| waiting.remove(&answer.number));
                 // Whoever asked may have given up.
                 let _ = asked.map(|asked| asked.send(answer.resolved));
             }
@@ -78,7 +89,8 @@ impl Helper {
         Ok(())
     }
 
-    /// What `name` stands for. That the helper takes too long is a failure that may pass; that it has ended is none.
+    /// What `name` stands for. That the helper takes too long is a failure that may pass; that it
+    /// has ended is none.
     pub async fn resolve(&self, name: &str) -> Resolved {
         self.request(name).await.unwrap_or(Err(ResolveError::Permanent))
     }
@@ -106,7 +118,9 @@ impl Helper {
     /// The next answer; none when there are no more. What is no answer is none to anybody.
     fn receive(&self, buffer: &mut [u8]) -> Option<Answer> {
         loop {
-            let length = rustix::io::retry_on_intr(|| recv(self.socket.as_fd(), &mut *buffer, RecvFlags::empty()));
+            let length = rustix::io::retry_on_intr(|| {
+                recv(self.socket.as_fd(), &mut *buffer, RecvFlags::empty())
+            });
             match length {
                 Ok((_, 0)) | Err(_) => return None,
                 Ok((_, length)) => match Answer::decode(buffer.get(..length).unwrap_or_default()) {
@@ -139,10 +153,12 @@ fn ended() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the process that resolves names has ended")
 }
 
-/// The resolver's options. A resolv.conf that takes the place of another in /etc cannot be opened by the helper, as no other
-/// file there can, and the C library would go on without one: so it goes on with what it read first.
+/// The resolver's options. A resolv.conf that takes the place of another in /etc cannot be opened
+/// by the helper, as no other file there can, and the C library would go on without one: so it goes
+/// on with what it read first.
 fn options() -> String {
     let given = env::var(OPTIONS).unwrap_or_default();
-    let is_in_etc = fs::canonicalize("/etc/resolv.conf").is_ok_and(|path| path.starts_with(Path::new("/etc")));
+    let is_in_etc =
+        fs::canonicalize("/etc/resolv.conf").is_ok_and(|path| path.starts_with(Path::new("/etc")));
     if is_in_etc { format!("{given} no-reload").trim_start().to_owned() } else { given }
 }

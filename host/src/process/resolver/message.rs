@@ -1,4 +1,5 @@
-//! What passes between a process that asks and one that resolves: a message each way, in a packet of its own.
+//! What passes between a process that asks and one that resolves: a message each way, in a packet
+//! of its own.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -30,8 +31,12 @@ pub struct Answer {
 }
 
 /// How it ended, in a byte.
-const OUTCOMES: [Result<(), ResolveError>; 4] =
-    [Ok(()), Err(ResolveError::NoSuchName), Err(ResolveError::Temporary), Err(ResolveError::Permanent)];
+const OUTCOMES: [Result<(), ResolveError>; 4] = [
+    Ok(()),
+    Err(ResolveError::NoSuchName),
+    Err(ResolveError::Temporary),
+    Err(ResolveError::Permanent),
+];
 
 impl Request {
     /// In bytes.
@@ -43,7 +48,8 @@ impl Request {
 
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (number, name) = bytes.split_first_chunk()?;
-        let name = str::from_utf8(name).ok().filter(|name| !name.is_empty() && name.len() <= NAME)?;
+        let name =
+            str::from_utf8(name).ok().filter(|name| !name.is_empty() && name.len() <= NAME)?;
         Some(Self { number: u32::from_be_bytes(*number), name: name.to_owned() })
     }
 }
@@ -70,7 +76,10 @@ impl Answer {
         let (number, rest) = bytes.split_first_chunk()?;
         let (outcome, addresses) = rest.split_first()?;
         let (addresses, rest) = addresses.as_chunks::<ADDRESS>();
-        let addresses = addresses.iter().map(|octets| IpAddr::from(Ipv6Addr::from(*octets)).to_canonical()).collect();
+        let addresses = addresses
+            .iter()
+            .map(|octets| IpAddr::from(Ipv6Addr::from(*octets)).to_canonical())
+            .collect();
         let resolved = OUTCOMES.get(usize::from(*outcome))?.map(|()| addresses);
         rest.is_empty().then_some(Self { number: u32::from_be_bytes(*number), resolved })
     }
@@ -88,7 +97,8 @@ mod tests {
             assert_eq!(Request::decode(bytes), None, "{bytes:?}");
         }
         for addresses in ["", "192.0.2.1", "2001:db8::1 192.0.2.1"] {
-            let addresses = addresses.split_whitespace().map(|address| address.parse().unwrap()).collect();
+            let addresses =
+                addresses.split_whitespace().map(|address| address.parse().unwrap()).collect();
             let answer = Answer { number: u32::MAX, resolved: Ok(addresses) };
             assert_eq!(Answer::decode(&answer.encode()), Some(answer));
         }

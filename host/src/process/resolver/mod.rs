@@ -1,7 +1,8 @@
-//! Names by the system's resolver: those of the grants at the start, all at once; others while guests run.
+//! Names by the system's resolver: those of the grants at the start, all at once; others while
+//! guests run.
 //!
-//! The C library opens files for it, loads libraries, and uses TCP and netlink. A hardened process does none of it, so another
-//! one does ([`Resolver::start_helper`]).
+//! The C library opens files for it, loads libraries, and uses TCP and netlink. A hardened process
+//! does none of it, so another one does ([`Resolver::start_helper`]).
 
 #[cfg(target_os = "linux")]
 mod helper;
@@ -28,7 +29,8 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// From now on, a helper process resolves. To be called on the main thread, before this process gives up what that takes.
+    /// From now on, a helper process resolves. To be called on the main thread, before this process
+    /// gives up what that takes.
     ///
     /// # Errors
     ///

@@ -18,7 +18,8 @@ const THREADS: usize = 8;
 /// What resolving takes of a stack: the C library puts answers there.
 const STACK: usize = 512 << 10;
 
-/// Gives up all that resolving does not need, and resolves the names that come on standard input, a socket.
+/// Gives up all that resolving does not need, and resolves the names that come on standard input, a
+/// socket.
 pub fn serve() -> ExitCode {
     // Else it is called after the link that it was started by.
     let _ = rustix::thread::set_name(c"resolver");
@@ -29,9 +30,11 @@ pub fn serve() -> ExitCode {
         let _ = setrlimit(resource, Rlimit { current: limit, maximum: limit });
     }
     // The process that asked says which means there are none of.
-    let _ = (harden::hide_memory(), harden::drop_privileges(Needs::default()), harden::shut_resolver());
-    let threads: Vec<_> =
-        (0..THREADS).map_while(|_| thread::Builder::new().stack_size(STACK).spawn(resolve_names).ok()).collect();
+    let _ =
+        (harden::hide_memory(), harden::drop_privileges(Needs::default()), harden::shut_resolver());
+    let threads: Vec<_> = (0..THREADS)
+        .map_while(|_| thread::Builder::new().stack_size(STACK).spawn(resolve_names).ok())
+        .collect();
     if threads.is_empty() {
         resolve_names();
     }
@@ -50,8 +53,12 @@ fn resolve_names() {
             // Nobody asks any more.
             Ok((_, 0)) | Err(_) => exit(0),
             Ok((_, length)) => {
-                let Some(request) = Request::decode(buffer.get(..length).unwrap_or_default()) else { continue };
-                let answer = Answer { number: request.number, resolved: system_resolve(&request.name) };
+                let Some(request) = Request::decode(buffer.get(..length).unwrap_or_default())
+                else {
+                    continue;
+                };
+                let answer =
+                    Answer { number: request.number, resolved: system_resolve(&request.name) };
                 if send(socket, &answer.encode(), SendFlags::NOSIGNAL).is_err() {
                     exit(0);
                 }

@@ -1,9 +1,10 @@
-//! The ownership and mode check, as ssh(1) and sudo(8) make it: whether other users could have written a file that this
-//! process is about to obey, to run, or to take for a secret.
+//! The ownership and mode check, as ssh(1) and sudo(8) make it: whether other users could have
+//! written a file that this process is about to obey, to run, or to take for a secret.
 //!
-//! A file passes where it, and each folder above it, belongs to this process's effective user or to root, and no one else can
-//! write it. [`check`] has the rules in full. It looks at mode bits alone: what an access control list (acl(5)) grants to
-//! others shows in them as the group's bits, which are its mask; what a network file system's server permits doesn't show.
+//! A file passes where it, and each folder above it, belongs to this process's effective user or to
+//! root, and no one else can write it. [`check`] has the rules in full. It looks at mode bits
+//! alone: what an access control list (acl(5)) grants to others shows in them as the group's bits,
+//! which are its mask; what a network file system's server permits doesn't show.
 
 mod read;
 #[cfg(unix)]
@@ -61,17 +62,22 @@ pub enum Untrusted {
     },
 }
 
-/// Checks `file`, which was opened as `path`. A policy that only a group can write besides passes with a warning.
+/// Checks `file`, which was opened as `path`. A policy that only a group can write besides passes
+/// with a warning.
 ///
-/// 1. Symbolic links are resolved first; what is looked at is the real path, which must lead to the file that was opened.
-/// 2. The file, and each folder above it, belongs to the effective user or to root. Under sudo a [`Purpose::Policy`] may
-///    be the user's who called it (`SUDO_UID`), a key or code never.
-/// 3. None of them is writable by everybody, or by a group. Of a policy, a group is worth a warning.
-/// 4. A folder with the sticky bit passes rule 3, since nobody renames or removes another's entries there, and the entry
-///    passed rule 2. So do, for a policy, root's folders on a file system that is mounted read-only: a Kubernetes
-///    ConfigMap is a folder that everybody could write otherwise.
-/// 5. Of a descriptor that was handed over (`/dev/fd/N`, `/dev/stdin`) there is no path, and the file alone is looked at.
-///    For a policy or a key, pipes, sockets and character devices pass: who may write them does not choose what is read.
+/// 1. Symbolic links are resolved first; what is looked at is the real path, which must lead to the
+///    file that was opened.
+/// 2. The file, and each folder above it, belongs to the effective user or to root. Under sudo a
+///    [`Purpose::Policy`] may be the user's who called it (`SUDO_UID`), a key or code never.
+/// 3. None of them is writable by everybody, or by a group. Of a policy, a group is worth a
+///    warning.
+/// 4. A folder with the sticky bit passes rule 3, since nobody renames or removes another's entries
+///    there, and the entry passed rule 2. So do, for a policy, root's folders on a file system that
+///    is mounted read-only: a Kubernetes ConfigMap is a folder that everybody could write
+///    otherwise.
+/// 5. Of a descriptor that was handed over (`/dev/fd/N`, `/dev/stdin`) there is no path, and the
+///    file alone is looked at. For a policy or a key, pipes, sockets and character devices pass:
+///    who may write them does not choose what is read.
 ///
 /// # Errors
 ///

@@ -63,11 +63,12 @@ fn read_checked(file: &File, path: &Path, limit: ByteSize) -> Result<Text, ReadE
 }
 
 fn into_text(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "is no text (UTF-8)"))
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "is no text (UTF-8)"))
 }
 
-/// Reads everything that there is, where that is no more than `limit`: by what is read, since the size that a system states
-/// is 0 for devices, pipes and what `/proc` holds.
+/// Reads everything that there is, where that is no more than `limit`: by what is read, since the
+/// size that a system states is 0 for devices, pipes and what `/proc` holds.
 ///
 /// # Errors
 ///
@@ -78,7 +79,8 @@ pub fn read_to_limit(source: impl Read, limit: ByteSize) -> Result<Vec<u8>, Read
     if bytes.len() as u64 > limit.as_u64() { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) }
 }
 
-/// Opens a file to read from. Where it is a pipe that nobody writes to, which reading would wait for, that is said.
+/// Opens a file to read from. Where it is a pipe that nobody writes to, which reading would wait
+/// for, that is said.
 ///
 /// # Errors
 ///
@@ -90,7 +92,8 @@ pub fn open(path: &Path) -> io::Result<File> {
 
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-    // To open a named pipe waits for somebody who writes to it; this does not, and nor does it make a terminal ours.
+    // To open a named pipe waits for somebody who writes to it; this does not, and nor does it make
+    // a terminal ours.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)?;
     if file.metadata()?.file_type().is_fifo() {
@@ -110,7 +113,10 @@ fn wait_for_data(pipe: &File, path: &Path) -> io::Result<()> {
         retry_on_intr(|| poll(&mut [PollFd::new(pipe, PollFlags::IN)], most))
     };
     if wait(Some(&PATIENCE))? == 0 {
-        crate::process::log::say(format_args!("waiting for {}, a pipe that nothing was written to yet", path.display()));
+        crate::process::log::say(format_args!(
+            "waiting for {}, a pipe that nothing was written to yet",
+            path.display()
+        ));
         wait(None)?;
     }
     Ok(())

@@ -30,13 +30,20 @@ impl Entry {
     fn new(path: &Path, status: &Metadata) -> Self {
         let is_folder = status.is_dir();
         let (owner, mode) = (status.uid(), status.mode());
-        Self { path: path.to_owned(), owner, mode, is_folder, read_only: is_folder && is_read_only(path) }
+        Self {
+            path: path.to_owned(),
+            owner,
+            mode,
+            is_folder,
+            read_only: is_folder && is_read_only(path),
+        }
     }
 
     /// Whether what is in it stays in it, whoever may write it.
     fn keeps_entries(&self, purpose: Purpose) -> bool {
         let sticky = self.mode & STICKY != 0;
-        self.is_folder && (sticky || purpose == Purpose::Policy && self.read_only && self.owner == ROOT)
+        self.is_folder
+            && (sticky || purpose == Purpose::Policy && self.read_only && self.owner == ROOT)
     }
 }
 
@@ -51,16 +58,26 @@ impl Users {
     pub fn of_this_process() -> Self {
         let effective = rustix::process::geteuid().as_raw();
         // Whoever is not root could say anything there; to root, it is sudo's word.
-        let sudo = if effective == ROOT { env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()) } else { None };
+        let sudo = if effective == ROOT {
+            env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok())
+        } else {
+            None
+        };
         Self { effective, sudo }
     }
 
     fn trusts(self, owner: u32, purpose: Purpose) -> bool {
-        owner == self.effective || owner == ROOT || purpose == Purpose::Policy && self.sudo == Some(owner)
+        owner == self.effective
+            || owner == ROOT
+            || purpose == Purpose::Policy && self.sudo == Some(owner)
     }
 
     /// Rules 2 to 4 of [`super::check`].
-    pub fn judge(self, entries: &[Entry], purpose: Purpose) -> Result<Option<Untrusted>, Untrusted> {
+    pub fn judge(
+        self,
+        entries: &[Entry],
+        purpose: Purpose,
+    ) -> Result<Option<Untrusted>, Untrusted> {
         let mut warning = None;
         for entry in entries {
             if !self.trusts(entry.owner, purpose) {
@@ -86,7 +103,8 @@ impl Users {
 
 /// What has to be looked at: the file, and each folder above it, up to the root.
 pub fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<Entry>, Untrusted> {
-    let unknown = |error: io::Error| Untrusted::Unknown { path: path.to_owned(), error: error.to_string() };
+    let unknown =
+        |error: io::Error| Untrusted::Unknown { path: path.to_owned(), error: error.to_string() };
     let opened = file.metadata().map_err(unknown)?;
     let kind = opened.file_type();
     let is_code = purpose == Purpose::Code;
@@ -115,7 +133,8 @@ pub fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<Entry>,
     itself.into_iter().chain(folders).collect()
 }
 
-/// Whether a descriptor's file has no name that others could open it by. `link` is what `/proc` says of it.
+/// Whether a descriptor's file has no name that others could open it by. `link` is what `/proc`
+/// says of it.
 fn is_unnamed(kind: &fs::FileType, link: &str) -> bool {
     let is_anonymous = if cfg!(target_os = "linux") { link.starts_with("pipe:") } else { true };
     kind.is_socket() || kind.is_fifo() && is_anonymous
@@ -126,7 +145,8 @@ pub fn descriptor(path: &Path) -> Option<String> {
     let of_this_process = PathBuf::from(format!("/proc/{}/fd", process::id()));
     let mut path = path.to_owned();
     for _ in 0..LINKS {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder =
+            path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = fs::canonicalize(folder).ok()?;
         if folder == of_this_process || folder == Path::new("/dev/fd") {
             let link = fs::read_link(&path).unwrap_or_default();
@@ -141,7 +161,8 @@ pub fn descriptor(path: &Path) -> Option<String> {
 #[cfg(target_os = "linux")]
 fn is_read_only(folder: &Path) -> bool {
     use rustix::fs::StatVfsMountFlags;
-    rustix::fs::statvfs(folder).is_ok_and(|status| status.f_flag.contains(StatVfsMountFlags::RDONLY))
+    rustix::fs::statvfs(folder)
+        .is_ok_and(|status| status.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -168,9 +189,18 @@ mod tests {
     }
 
     /// What comes of `x.toml`, owned by `owner` and of `mode`, in `folder`.
-    fn judged(users: Users, purpose: Purpose, owner: u32, mode: u32, folder: Entry) -> Result<Option<String>, String> {
+    fn judged(
+        users: Users,
+        purpose: Purpose,
+        owner: u32,
+        mode: u32,
+        folder: Entry,
+    ) -> Result<Option<String>, String> {
         let entries = [entry("/f/x.toml", owner, mode), folder, root()];
-        users.judge(&entries, purpose).map(|warning| warning.map(|w| w.to_string())).map_err(|error| error.to_string())
+        users
+            .judge(&entries, purpose)
+            .map(|warning| warning.map(|w| w.to_string()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -215,7 +245,10 @@ mod tests {
                 assert_eq!(judged(US, purpose, 1000, 0o600, entry("/f", ROOT, mode)), Ok(None));
                 assert_eq!(judged(US, purpose, ROOT, 0o440, entry("/f", ROOT, mode)), Ok(None));
                 assert!(judged(US, purpose, 1001, 0o600, entry("/f", ROOT, mode)).is_err());
-                assert!(judged(US, purpose, 1000, 0o600, entry("/f", 1001, mode)).is_err(), "its owner removes entries");
+                assert!(
+                    judged(US, purpose, 1000, 0o600, entry("/f", 1001, mode)).is_err(),
+                    "its owner removes entries"
+                );
             }
             // Of a file the bit means nothing.
             assert!(judged(US, purpose, 1000, 0o1666, entry("/f", 1000, 0o755)).is_err());
@@ -235,7 +268,9 @@ mod tests {
     #[test]
     fn under_sudo_a_policy_may_be_the_callers_and_a_key_or_code_never() {
         for (owner, folder) in [(1000, 1000), (ROOT, 1000), (1000, ROOT)] {
-            let judged = |users, purpose| judged(users, purpose, owner, 0o600, entry("/f", folder, 0o755)).is_ok();
+            let judged = |users, purpose| {
+                judged(users, purpose, owner, 0o600, entry("/f", folder, 0o755)).is_ok()
+            };
             assert!(judged(ROOT_UNDER_SUDO, Purpose::Policy));
             assert!(!judged(ROOT_UNDER_SUDO, Purpose::Key));
             assert!(!judged(ROOT_UNDER_SUDO, Purpose::Code));
@@ -265,8 +300,11 @@ mod tests {
             // The real path counts, not the way to it.
             assert_eq!(checked(&open_to_all.join("link"), purpose), Ok(None));
             let through_link = checked(&folder.path().join("to-open"), purpose).unwrap_err();
-            assert!(matches!(through_link, Untrusted::WritableByAll(path) if path.ends_with("open")));
-            let other = super::super::check(&File::open(&real).unwrap(), &open_to_all.join("x"), purpose);
+            assert!(
+                matches!(through_link, Untrusted::WritableByAll(path) if path.ends_with("open"))
+            );
+            let other =
+                super::super::check(&File::open(&real).unwrap(), &open_to_all.join("x"), purpose);
             assert!(matches!(other, Err(Untrusted::Replaced(_))), "{other:?}");
         }
     }
@@ -274,7 +312,10 @@ mod tests {
     #[test]
     fn a_device_holds_a_policy_or_a_key_and_no_code() {
         let null = Path::new("/dev/null");
-        assert_eq!((checked(null, Purpose::Policy), checked(null, Purpose::Key)), (Ok(None), Ok(None)));
+        assert_eq!(
+            (checked(null, Purpose::Policy), checked(null, Purpose::Key)),
+            (Ok(None), Ok(None))
+        );
         assert_eq!(checked(null, Purpose::Code), Err(Untrusted::WritableByAll(null.to_owned())));
     }
 
@@ -327,7 +368,11 @@ mod tests {
         // Whose machine code is counts in any case. Only root can give a pipe away.
         let given_away = std::os::unix::fs::fchown(&reader, Some(65_534), None).is_ok();
         for purpose in ALL {
-            assert_eq!(checked(&pipe, purpose).is_err(), given_away && purpose == Purpose::Code, "{purpose:?}");
+            assert_eq!(
+                checked(&pipe, purpose).is_err(),
+                given_away && purpose == Purpose::Code,
+                "{purpose:?}"
+            );
         }
     }
 }

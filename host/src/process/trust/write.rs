@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::{Purpose, Untrusted, check};
 
-/// Writes `code` to `path`: all of it or nothing, into a new file that only this user can write, whatever the umask and the
-/// file that was there permit. A device, a pipe or a descriptor is written to as it is. Tells who else could change the file
-/// in that folder, where anybody could: from there it would not be run.
+/// Writes `code` to `path`: all of it or nothing, into a new file that only this user can write,
+/// whatever the umask and the file that was there permit. A device, a pipe or a descriptor is
+/// written to as it is. Tells who else could change the file in that folder, where anybody could:
+/// from there it would not be run.
 ///
 /// # Errors
 ///
@@ -20,7 +21,8 @@ pub fn write_code(path: &Path, code: &[u8]) -> io::Result<Option<Untrusted>> {
     if is_descriptor(path) || fs::metadata(target).is_ok_and(|status| !status.is_file()) {
         return fs::write(path, code).map(|()| None);
     }
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = tempfile::Builder::new();
     #[cfg(unix)]
     {

@@ -1,7 +1,8 @@
 //! Machine code that is kept from one start to the next, in this user's cache folder.
 //!
-//! It is written and read by the process that runs guests, before it gives files up, and never by the one that compiles. What
-//! is not certain to be this user's alone is not read: each start compiles anew then.
+//! It is written and read by the process that runs guests, before it gives files up, and never by
+//! the one that compiles. What is not certain to be this user's alone is not read: each start
+//! compiles anew then.
 
 use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io::{self, Read as _, Write as _};
@@ -39,7 +40,12 @@ impl Key {
     /// That of `component`, compiled by this version of this host.
     pub fn of(component: &[u8]) -> Self {
         let mut digest = Sha256::new();
-        for part in [env!("CARGO_PKG_VERSION"), wasmtime_environ::VERSION, env::consts::ARCH, env::consts::OS] {
+        for part in [
+            env!("CARGO_PKG_VERSION"),
+            wasmtime_environ::VERSION,
+            env::consts::ARCH,
+            env::consts::OS,
+        ] {
             digest.update(part);
             digest.update([0]);
         }
@@ -110,7 +116,9 @@ impl Cache {
 
     /// Removes the oldest files, unfinished ones too, until there is room for `size` bytes.
     fn make_room(&self, size: u64) -> io::Result<()> {
-        let mut files: Vec<_> = fs::read_dir(&self.folder)?.filter_map(|entry| InheritedSockets::of(&entry.ok()?)).collect();
+        let mut files: Vec<_> = fs::read_dir(&self.folder)?
+            .filter_map(|entry| InheritedSockets::of(&entry.ok()?))
+            .collect();
         files.sort_by_key(|file| file.written);
         let mut total = files.iter().map(|file| file.size).fold(size, u64::saturating_add);
         for file in &files {
@@ -143,12 +151,14 @@ impl InheritedSockets {
 /// Whether nobody but this user and root could have put something into that folder.
 fn is_ours(folder: &Path) -> bool {
     // Where folders cannot be opened as files, their modes do not tell.
-    File::open(folder).map_or(cfg!(not(unix)), |file| trust::check(&file, folder, Purpose::Code).is_ok())
+    File::open(folder)
+        .map_or(cfg!(not(unix)), |file| trust::check(&file, folder, Purpose::Code).is_ok())
 }
 
 /// Where this user's caches are.
 fn caches() -> Option<PathBuf> {
-    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder =
+        |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let in_home = |path: &str| folder("HOME").map(|home| home.join(path));
     if cfg!(windows) {
         folder("LOCALAPPDATA")
@@ -184,7 +194,12 @@ mod tests {
             cache.put(key, &code(i)).unwrap();
             // Files may be written within one tick of the file system's clock.
             let written = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::from(i) + 1);
-            File::options().write(true).open(cache.path(key)).unwrap().set_modified(written).unwrap();
+            File::options()
+                .write(true)
+                .open(cache.path(key))
+                .unwrap()
+                .set_modified(written)
+                .unwrap();
         }
         let kept: Vec<_> = keys.iter().map(|key| cache.get(key)).collect();
         assert_eq!(kept, [None, None, Some(code(2)), Some(code(3))]);

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use wasmtime_environ::component::{ComponentArtifacts, GlobalInitializer, InstantiateModule, VMComponentOffsets};
+use wasmtime_environ::component::{
+    ComponentArtifacts, GlobalInitializer, InstantiateModule, VMComponentOffsets,
+};
 use wasmtime_environ::object::read::elf::ElfFile64;
 use wasmtime_environ::object::{Endianness, Object as _, ObjectSection as _};
 use wasmtime_environ::{CompiledModuleInfo, HostPtr, StaticModuleIndex, VMOffsets, obj};
@@ -16,8 +18,8 @@ const INSTANCE: u64 = 512;
 /// What an instance of a component takes: tables of its handles.
 const COMPONENT_INSTANCE: u64 = 512;
 
-/// What a memory takes beside its content: mappings, of which a process has 65,530, and the kernel's tables for the 4 GiB of
-/// addresses that are kept for it.
+/// What a memory takes beside its content: mappings, of which a process has 65,530, and the
+/// kernel's tables for the 4 GiB of addresses that are kept for it.
 const MEMORY: u64 = 64 << 10;
 
 /// What a table takes beside its elements.
@@ -26,8 +28,8 @@ const TABLE: u64 = 256;
 /// What an element of a segment takes that is kept for later.
 const PASSIVE_ELEMENT: u64 = 16;
 
-/// The footprint of the component in `code`, read from what wasmtime wrote into it; none where that is not there. Built-in components are known to
-/// take little, and do without.
+/// The footprint of the component in `code`, read from what wasmtime wrote into it; none where that
+/// is not there. Built-in components are known to take little, and do without.
 pub fn of(code: &MachineCode) -> Option<Footprint> {
     if code.is_built_in() { Some(Footprint::default()) } else { read(code.bytes()) }
 }
@@ -41,7 +43,9 @@ pub fn read(code: &[u8]) -> Option<Footprint> {
     let mut counts = HashMap::<StaticModuleIndex, u64>::new();
     for initializer in &component.initializers {
         // Modules that the host provides are instantiated, too: this host provides none.
-        if let GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, _), _) = initializer {
+        if let GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, _), _) =
+            initializer
+        {
             *counts.entry(*module).or_default() += 1;
         }
     }
@@ -62,7 +66,8 @@ fn of_instance(info: &CompiledModuleInfo) -> Footprint {
     let module = &info.module;
     let memories = module.memories.values().skip(module.num_imported_memories);
     let tables = module.tables.values().skip(module.num_imported_tables);
-    let passive = module.passive_elements.values().map(|(_, length)| length.saturating_mul(PASSIVE_ELEMENT));
+    let passive =
+        module.passive_elements.values().map(|(_, length)| length.saturating_mul(PASSIVE_ELEMENT));
     let parts = [
         INSTANCE,
         u64::from(VMOffsets::new(HostPtr, module).size_of_vmctx()),

@@ -1,8 +1,9 @@
 //! Compiling components, where this host is built with a compiler (feature `compiler`).
 //!
-//! A component decides how much its compilation takes: 2 KB can take gigabytes, and 11 KB a minute. So it is parsed and compiled
-//! by a helper process that has limits, no files, no network and no privileges, and that hands the machine code back. The
-//! process that runs guests has no thread of the compiler's.
+//! A component decides how much its compilation takes: 2 KB can take gigabytes, and 11 KB a minute.
+//! So it is parsed and compiled by a helper process that has limits, no files, no network and no
+//! privileges, and that hands the machine code back. The process that runs guests has no thread of
+//! the compiler's.
 
 #[cfg(feature = "compiler")]
 mod cache;

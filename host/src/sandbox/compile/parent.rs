@@ -12,19 +12,28 @@ use crate::sandbox::instance::LoadError;
 use udping_permissions::limits::CompileLimits;
 use udping_permissions::limits::LimitExceeded;
 
-/// Threads that compile, at most: each has a stack, and a heap of its own, that count as the process's memory.
+/// Threads that compile, at most: each has a stack, and a heap of its own, that count as the
+/// process's memory.
 const THREADS: usize = 4;
 
-/// What Rust's standard library says before it ends a process that has no memory, what the pool does that has none for its
-/// threads' stacks, and what Cranelift does where it cannot go on without. Tests with little memory hold these texts.
-const OUT_OF_MEMORY: [&str; 3] = ["memory allocation of ", "ThreadPoolBuildError", "unhandled out-of-memory error"];
+/// What Rust's standard library says before it ends a process that has no memory, what the pool
+/// does that has none for its threads' stacks, and what Cranelift does where it cannot go on
+/// without. Tests with little memory hold these texts.
+const OUT_OF_MEMORY: [&str; 3] =
+    ["memory allocation of ", "ThreadPoolBuildError", "unhandled out-of-memory error"];
 
 /// Compiles a component, in a process of its own.
-pub fn machine_code(component: &[u8], limits: &CompileLimits, harden: bool) -> Result<MachineCode, LoadError> {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(THREADS).to_string();
+pub fn machine_code(
+    component: &[u8],
+    limits: &CompileLimits,
+    harden: bool,
+) -> Result<MachineCode, LoadError> {
+    let threads =
+        thread::available_parallelism().map_or(1, NonZeroUsize::get).min(THREADS).to_string();
     let header = Request { limits: *limits, harden }.header();
     let answer = helper::command(Role::Compile).and_then(|mut command| {
-        // The pool that wasmtime compiles in, and glibc's heaps, which are one a thread unless it is told otherwise.
+        // The pool that wasmtime compiles in, and glibc's heaps, which are one a thread unless it
+        // is told otherwise.
         command.env("RAYON_NUM_THREADS", &threads).env("MALLOC_ARENA_MAX", &threads);
         let bounds = Bounds { time: limits.time, answer: CODE_LIMIT + 1 };
         helper::ask(&mut command, &[&header, component], bounds)
@@ -45,7 +54,8 @@ fn outcome(answer: Answer, limits: &CompileLimits) -> Result<MachineCode, LoadEr
         (true, Some(Outcome::Code(code))) => Ok(MachineCode::compiled(code)),
         (true, Some(Outcome::Invalid(why))) => Err(LoadError::Invalid(why)),
         (true, Some(Outcome::OtherWasi(name))) => {
-            Err(LoadError::other_wasi([name.as_str()].into_iter()).unwrap_or(LoadError::Invalid(name)))
+            Err(LoadError::other_wasi([name.as_str()].into_iter())
+                .unwrap_or(LoadError::Invalid(name)))
         }
         (true, Some(Outcome::OutOfMemory)) => Err(out_of_memory()),
         _ if OUT_OF_MEMORY.iter().any(|text| message.contains(text)) => Err(out_of_memory()),
@@ -56,7 +66,9 @@ fn outcome(answer: Answer, limits: &CompileLimits) -> Result<MachineCode, LoadEr
 
 /// Why it crashed, as far as that is known, on one line.
 fn last_words(message: &str, status: ExitStatus) -> String {
-    let words = message.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words = message
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty());
     let text = words.collect::<Vec<_>>().join(" ");
     if text.is_empty() { status.to_string() } else { text.chars().take(300).collect() }
 }
@@ -94,12 +106,15 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: CompileLimits =
-        CompileLimits { memory: bytesize::ByteSize::mib(1), time: std::time::Duration::from_secs(7) };
+    const LIMITS: CompileLimits = CompileLimits {
+        memory: bytesize::ByteSize::mib(1),
+        time: std::time::Duration::from_secs(7),
+    };
 
     fn error(bytes: &[u8], message: &str, wait_status: i32, out_of_time: bool) -> String {
         let status = ExitStatus::from_raw(wait_status);
-        let answer = Answer { bytes: bytes.to_vec(), message: message.to_owned(), status, out_of_time };
+        let answer =
+            Answer { bytes: bytes.to_vec(), message: message.to_owned(), status, out_of_time };
         outcome(answer, &LIMITS).unwrap_err().to_string()
     }
 
@@ -109,7 +124,8 @@ mod tests {
         const OF_CRANELIFT: &str = "thread 'x' panicked at map.rs:1:\nunhandled out-of-memory error: out of memory (...)\n";
         let memory = "took more than 1.0 MiB of memory to compile (--limit-compile-memory)";
         let time = "took longer than 7s to compile (--limit-compile-time)";
-        let killed = "was killed while it was compiled: the system has no more memory, or somebody did it";
+        let killed =
+            "was killed while it was compiled: the system has no more memory, or somebody did it";
         for (message, status, out_of_time, expected) in [
             (NO_MEMORY, libc::SIGABRT, false, memory),
             (OF_CRANELIFT, libc::SIGABRT, false, memory),
@@ -134,8 +150,16 @@ mod tests {
         assert_eq!(error(b"m", "", 0, false), memory);
         // Memory that nobody touches takes none.
         let bytes = vec![0; CODE_LIMIT as usize + 1];
-        let answer = Answer { bytes, message: String::new(), status: ExitStatus::from_raw(0), out_of_time: false };
-        assert_eq!(outcome(answer, &LIMITS).unwrap_err().to_string(), "compiles to more than 512 MiB of machine code");
+        let answer = Answer {
+            bytes,
+            message: String::new(),
+            status: ExitStatus::from_raw(0),
+            out_of_time: false,
+        };
+        assert_eq!(
+            outcome(answer, &LIMITS).unwrap_err().to_string(),
+            "compiles to more than 512 MiB of machine code"
+        );
         assert_eq!(error(b"whyi", "", 0, false), "is not a valid component: why");
     }
 }

@@ -110,7 +110,8 @@ pub fn serve() -> ExitCode {
 }
 
 fn compile(component: &[u8]) -> Outcome {
-    let compiled = Engine::new(&udping_compiled::config()).and_then(|engine| engine.precompile_component(component));
+    let compiled = Engine::new(&udping_compiled::config())
+        .and_then(|engine| engine.precompile_component(component));
     match compiled {
         // Who gets the code reads the same of it, for which there is memory if there was here.
         Ok(code) if footprint::read(&code).is_some() => Outcome::Code(code),
@@ -132,14 +133,19 @@ fn other_wasi(component: &[u8]) -> Option<String> {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 0 => {
-                names.extend(imports.into_iter().map_while(|import| Some(import.ok()?.name.name.to_owned())));
+                names.extend(
+                    imports.into_iter().map_while(|import| Some(import.ok()?.name.name.to_owned())),
+                );
             }
             Payload::ComponentExportSection(exports) if depth == 0 => {
-                names.extend(exports.into_iter().map_while(|export| Some(export.ok()?.name.name.to_owned())));
+                names.extend(
+                    exports.into_iter().map_while(|export| Some(export.ok()?.name.name.to_owned())),
+                );
             }
             _ => {}
         }
-        let is_other = |name: &&String| LoadError::other_wasi([name.as_str()].into_iter()).is_some();
+        let is_other =
+            |name: &&String| LoadError::other_wasi([name.as_str()].into_iter()).is_some();
         if let Some(name) = names.iter().find(is_other) {
             return Some(name.clone());
         }
@@ -158,7 +164,11 @@ mod tests {
             let request = Request { limits, harden };
             assert_eq!(Request::read(&mut &request.header()[..]).unwrap(), request);
         }
-        for outcome in [Outcome::Code(b"\x7fELF".to_vec()), Outcome::Invalid("why".to_owned()), Outcome::OutOfMemory] {
+        for outcome in [
+            Outcome::Code(b"\x7fELF".to_vec()),
+            Outcome::Invalid("why".to_owned()),
+            Outcome::OutOfMemory,
+        ] {
             let mut bytes = Vec::new();
             outcome.write(&mut bytes).unwrap();
             assert_eq!(Outcome::decode(bytes), Some(outcome));
@@ -167,7 +177,8 @@ mod tests {
         assert_eq!(Outcome::decode(b"?".to_vec()), None);
     }
 
-    /// A component with an empty one in it, of which there are so many instances (component model, Binary.md).
+    /// A component with an empty one in it, of which there are so many instances (component model,
+    /// Binary.md).
     fn component_instances(count: u8) -> udping_permissions::limits::Footprint {
         let preamble = b"\0asm\x0d\0\x01\0";
         let instance = [0, 0, 0];
@@ -186,12 +197,16 @@ mod tests {
 
     #[test]
     fn a_component_becomes_code_and_anything_else_a_reason() {
-        let Outcome::Code(code) = compile(udping_components::CLIENT.bytes) else { panic!("no code") };
+        let Outcome::Code(code) = compile(udping_components::CLIENT.bytes) else {
+            panic!("no code")
+        };
         assert!(code.starts_with(b"\x7fELF"));
         let footprint = footprint::read(&code).unwrap();
         // A pinger has two pages of memory at least, and less than ten instances.
         assert!((128 << 10..4 << 20).contains(&footprint.initial), "{footprint:?}");
         assert!((1 << 10..1 << 20).contains(&footprint.instances), "{footprint:?}");
-        assert!(matches!(compile(b"\0asm\x0d\0\x01\0\xff"), Outcome::Invalid(why) if why.lines().count() == 1));
+        assert!(
+            matches!(compile(b"\0asm\x0d\0\x01\0\xff"), Outcome::Invalid(why) if why.lines().count() == 1)
+        );
     }
 }

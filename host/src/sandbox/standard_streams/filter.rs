@@ -2,7 +2,8 @@
 
 use crate::process::printable::is_unprintable;
 
-/// Takes out of text what controls a terminal, and puts U+FFFD, the replacement character, in its place.
+/// Takes out of text what controls a terminal, and puts U+FFFD, the replacement character, in its
+/// place.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     /// The bytes of a character that is not there to its end.
@@ -16,10 +17,17 @@ impl Filter {
         let mut chunks = bytes.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             let kept = |c: char| matches!(c, '\n' | '\r' | '\t') || !is_unprintable(c);
-            text.extend(chunk.valid().chars().map(|c| if kept(c) { c } else { char::REPLACEMENT_CHARACTER }));
+            text.extend(
+                chunk
+                    .valid()
+                    .chars()
+                    .map(|c| if kept(c) { c } else { char::REPLACEMENT_CHARACTER }),
+            );
             match chunk.invalid() {
                 [] => {}
-                start if chunks.peek().is_none() && is_cut_off(start) => self.start = start.to_vec(),
+                start if chunks.peek().is_none() && is_cut_off(start) => {
+                    self.start = start.to_vec()
+                }
                 _ => text.push(char::REPLACEMENT_CHARACTER),
             }
         }
@@ -39,7 +47,10 @@ mod tests {
     #[test]
     fn what_controls_a_terminal_is_filtered_and_characters_are_not_torn() {
         let mut filter = Filter::default();
-        assert_eq!(filter.filtered(b"a\x1b[2J\x07\x7f\tb\r\n"), "a\u{fffd}[2J\u{fffd}\u{fffd}\tb\r\n");
+        assert_eq!(
+            filter.filtered(b"a\x1b[2J\x07\x7f\tb\r\n"),
+            "a\u{fffd}[2J\u{fffd}\u{fffd}\tb\r\n"
+        );
         assert_eq!(filter.filtered("\u{9b}1m\u{202e}x".as_bytes()), "\u{fffd}1m\u{fffd}x");
         for (i, byte) in "€".bytes().enumerate() {
             assert_eq!(filter.filtered(&[byte]), if i == 2 { "€" } else { "" });

@@ -1,5 +1,6 @@
-//! What components write to standard output and standard error, beside what this host says on the latter: a line that a
-//! component has not ended never goes on in one of the host's, and in an audit trail there is nothing but records.
+//! What components write to standard output and standard error, beside what this host says on the
+//! latter: a line that a component has not ended never goes on in one of the host's, and in an
+//! audit trail there is nothing but records.
 
 mod filter;
 mod recorder;
@@ -45,8 +46,9 @@ enum Passing {
 }
 
 impl Stream {
-    /// Standard output of an instance of the component from `source`. Where it is the file that the trail is in, as under a
-    /// service manager, it becomes records of it; on a terminal somebody looks at both.
+    /// Standard output of an instance of the component from `source`. Where it is the file that the
+    /// trail is in, as under a service manager, it becomes records of it; on a terminal somebody
+    /// looks at both.
     pub fn stdout(source: &Source) -> Self {
         let is_terminal = io::stdout().is_terminal();
         let passing = match log::is_trail() && is_standard_output() && !is_terminal {
@@ -86,7 +88,8 @@ impl Stream {
 }
 
 impl Passing {
-    /// The built-in components control a terminal as they are meant to; who knows what others would do to it.
+    /// The built-in components control a terminal as they are meant to; who knows what others would
+    /// do to it.
     fn to(source: &Source, is_terminal: bool) -> Self {
         match source {
             Source::File(_) if is_terminal => Self::Filtered(Arc::default()),
@@ -163,7 +166,8 @@ impl OutputStream for Stream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        let is_free = !self.waits_for_reader() || standard_output::is_drained().map_err(stream_error)?;
+        let is_free =
+            !self.waits_for_reader() || standard_output::is_drained().map_err(stream_error)?;
         Ok(if is_free { WRITE_LIMIT } else { 0 })
     }
 }

@@ -10,8 +10,8 @@ use udping_permissions::rate::{Bucket, Rate};
 /// The longest line that is one record, in bytes.
 const LINE_LIMIT: usize = 1_024;
 
-/// Records a second, and at once: beyond them lines are put together until there are [`LINE_LIMIT`] bytes, so that the trail
-/// grows no faster than what is written, but for what escapes take.
+/// Records a second, and at once: beyond them lines are put together until there are [`LINE_LIMIT`]
+/// bytes, so that the trail grows no faster than what is written, but for what escapes take.
 const RECORDS: NonZeroU64 = NonZeroU64::new(100).unwrap();
 
 /// How long a line that has no end yet, or lines that are held back, may wait for the rest.
@@ -34,7 +34,9 @@ impl Recorder {
 
     pub(super) fn put(&self, bytes: &[u8]) {
         let mut lines = self.lines();
-        lines.put(bytes, Instant::now(), |line| log::component_wrote(&self.component, self.stream, line));
+        lines.put(bytes, Instant::now(), |line| {
+            log::component_wrote(&self.component, self.stream, line)
+        });
         if !lines.pending.is_empty() && !lines.is_waiting {
             lines.is_waiting = self.flush_later();
         }
@@ -105,7 +107,8 @@ impl Lines {
     /// Makes a record of as much as one can hold.
     fn cut(&mut self, record: &mut impl FnMut(&[u8])) {
         let most = self.pending.len().min(LINE_LIMIT);
-        // Not within a character, where these are characters: they have up to three bytes after the first.
+        // Not within a character, where these are characters: they have up to three bytes after the
+        // first.
         let is_start = |at: &usize| self.pending.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
         let end = (most.saturating_sub(3).max(1)..=most).rev().find(is_start).unwrap_or(most);
         record(self.pending[..end].strip_suffix(b"\n").unwrap_or(&self.pending[..end]));
@@ -149,7 +152,8 @@ mod tests {
     #[test]
     fn a_line_without_end_is_cut_between_characters_and_loses_nothing() {
         let now = Instant::now();
-        for text in ["x".repeat(5_000), "ü€𝄞".repeat(700), format!("x{}", "€".repeat(1_500))] {
+        for text in ["x".repeat(5_000), "ü€𝄞".repeat(700), format!("x{}", "€".repeat(1_500))]
+        {
             let mut lines = Lines::new(now);
             let mut all = records(&mut lines, now, text.as_bytes());
             assert!(lines.pending.len() < LINE_LIMIT);

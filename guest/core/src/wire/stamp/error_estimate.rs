@@ -13,9 +13,9 @@ const Z: u16 = 0x4000;
 /// The largest exponent that six bits hold.
 const MAX_SCALE: u32 = 63;
 
-/// What a node says of the clock that it stamps with: 16 bits as in a packet (RFC 4656, section 4.1.2; the Z bit is RFC
-/// 8186's, section 2.1). From the highest: S, Z, six bits of scale, eight of multiplier; the error is
-/// `multiplier * 2^(scale - 32)` seconds.
+/// What a node says of the clock that it stamps with: 16 bits as in a packet (RFC 4656, section
+/// 4.1.2; the Z bit is RFC 8186's, section 2.1). From the highest: S, Z, six bits of scale, eight
+/// of multiplier; the error is `multiplier * 2^(scale - 32)` seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ErrorEstimate(u16);
 
@@ -26,21 +26,28 @@ const SYNCHRONISED: Duration = Duration::from_millis(10);
 const UNKNOWN: Duration = Duration::from_secs(1);
 
 impl ErrorEstimate {
-    /// Of this machine's clock, in NTP's format: whether it is set to UTC by an external source is for its operator to say.
+    /// Of this machine's clock, in NTP's format: whether it is set to UTC by an external source is
+    /// for its operator to say.
     pub fn of_clock(is_synchronised: bool) -> Self {
         if is_synchronised { Self::ntp(SYNCHRONISED).synchronised() } else { Self::ntp(UNKNOWN) }
     }
 
-    /// Of a clock that stamps in NTP's format and that nothing sets. Its error is `error`, rounded up to one that can be
-    /// written: by less than a hundredth of it, or to 2^-32 s. The longest is 17,000 years.
+    /// Of a clock that stamps in NTP's format and that nothing sets. Its error is `error`, rounded
+    /// up to one that can be written: by less than a hundredth of it, or to 2^-32 s. The longest is
+    /// 17,000 years.
     pub fn ntp(error: Duration) -> Self {
         let fraction = (u128::from(error.subsec_nanos()) << 32).div_ceil(1_000_000_000);
         let units = ((u128::from(error.as_secs()) << 32) + fraction).max(1);
         let scale = (u128::BITS - units.leading_zeros()).saturating_sub(8);
         let multiplier = units.div_ceil(1 << scale);
         // Rounding up may need one more bit, which is then the only one.
-        let (scale, multiplier) = if multiplier > 0xff { (scale + 1, multiplier >> 1) } else { (scale, multiplier) };
-        if scale > MAX_SCALE { Self((MAX_SCALE as u16) << 8 | 0xff) } else { Self((scale as u16) << 8 | multiplier as u16) }
+        let (scale, multiplier) =
+            if multiplier > 0xff { (scale + 1, multiplier >> 1) } else { (scale, multiplier) };
+        if scale > MAX_SCALE {
+            Self((MAX_SCALE as u16) << 8 | 0xff)
+        } else {
+            Self((scale as u16) << 8 | multiplier as u16)
+        }
     }
 
     /// The same, of a clock that is set to UTC by an external source, such as NTP or GPS.
@@ -103,7 +110,11 @@ mod tests {
         ] {
             let estimate = ErrorEstimate::from_bits(bits);
             assert_eq!(estimate.error(), error, "{bits:#06x}");
-            assert_eq!((estimate.is_synchronised(), estimate.is_ptp()), (synchronised, ptp), "{bits:#06x}");
+            assert_eq!(
+                (estimate.is_synchronised(), estimate.is_ptp()),
+                (synchronised, ptp),
+                "{bits:#06x}"
+            );
             assert_eq!(estimate.format() == Format::Ptp, ptp);
         }
     }

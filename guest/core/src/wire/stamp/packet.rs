@@ -6,12 +6,13 @@ use crate::seq::Seq;
 use crate::wire::auth::{Key, TRUNCATED};
 use crate::wire::stamp::{AUTHENTICATED, ErrorEstimate, Timestamp, UNAUTHENTICATED};
 
-/// Bytes of the fields that a request of TWAMP-Test has, and at least: its number, time and error estimate (RFC 5357,
-/// section 4.1.2). They are where STAMP has them.
+/// Bytes of the fields that a request of TWAMP-Test has, and at least: its number, time and error
+/// estimate (RFC 5357, section 4.1.2). They are where STAMP has them.
 pub(crate) const TWAMP: usize = 14;
 
-/// Bytes of a reply of TWAMP-Test without what follows its last field but one: some reflectors leave out the TTL of the request
-/// (RFC 5357, section 4.2.1, where that is at 40). They are where STAMP has them.
+/// Bytes of a reply of TWAMP-Test without what follows its last field but one: some reflectors
+/// leave out the TTL of the request (RFC 5357, section 4.2.1, where that is at 40). They are where
+/// STAMP has them.
 const TWAMP_REPLY: usize = 38;
 
 /// What stands for the TTL of a request where it is not known (RFC 5357, section 4.2.1).
@@ -48,7 +49,8 @@ const OPEN: Layout = Layout {
     sender_ttl: 40,
 };
 
-/// RFC 8762, sections 4.2.2 and 4.3.2; the SSID is RFC 8972's, section 3. The last 16 bytes are the HMAC of all before them.
+/// RFC 8762, sections 4.2.2 and 4.3.2; the SSID is RFC 8972's, section 3. The last 16 bytes are the
+/// HMAC of all before them.
 const KEYED: Layout = Layout {
     base: AUTHENTICATED,
     message: AUTHENTICATED - TRUNCATED,
@@ -109,7 +111,8 @@ pub enum NotStamp {
     /// Its HMAC is wrong: who sent it does not have the key, or it was changed.
     #[error("has no valid HMAC")]
     Hmac,
-    /// The multiplier of an error estimate is 0. Such a packet is to be taken as corrupt (RFC 4656, section 4.1.2).
+    /// The multiplier of an error estimate is 0. Such a packet is to be taken as corrupt (RFC 4656,
+    /// section 4.1.2).
     #[error("has an error estimate whose multiplier is 0")]
     ErrorEstimate,
 }
@@ -128,8 +131,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// Replaces what is in `datagram` with this request, padded with zeros to `size` bytes where that is more than
-    /// [`UNAUTHENTICATED`], or, with a key, [`AUTHENTICATED`] (RFC 8762, sections 4.2.1 and 4.2.2).
+    /// Replaces what is in `datagram` with this request, padded with zeros to `size` bytes where
+    /// that is more than [`UNAUTHENTICATED`], or, with a key, [`AUTHENTICATED`] (RFC 8762, sections
+    /// 4.2.1 and 4.2.2).
     pub fn encode(&self, size: usize, key: Option<&Key>, datagram: &mut Vec<u8>) {
         let layout = Layout::of(key);
         datagram.clear();
@@ -146,8 +150,8 @@ impl Request {
         put(packet, layout.ssid, self.ssid.to_be_bytes());
     }
 
-    /// Reads a request of the mode that `key` says, whatever follows its base packet and whatever is in the fields that are
-    /// to be zero (RFC 8762, section 4.2).
+    /// Reads a request of the mode that `key` says, whatever follows its base packet and whatever
+    /// is in the fields that are to be zero (RFC 8762, section 4.2).
     ///
     /// # Errors
     ///
@@ -159,14 +163,17 @@ impl Request {
         Ok(Self { seq: get_seq(packet, 0), sent: get_timestamp(packet, layout.sent), error, ssid })
     }
 
-    /// Whether a request has zeros where those of STAMP have nothing else (RFC 8762, section 4.2): not what is shorter.
+    /// Whether a request has zeros where those of STAMP have nothing else (RFC 8762, section 4.2):
+    /// not what is shorter.
     pub(crate) fn has_only_zeros_besides(datagram: &[u8], key: Option<&Key>) -> bool {
         let layout = Layout::of(key);
-        datagram.get(layout.received..layout.message).is_some_and(|rest| rest.iter().all(|b| *b == 0))
+        datagram
+            .get(layout.received..layout.message)
+            .is_some_and(|rest| rest.iter().all(|b| *b == 0))
     }
 
-    /// Reads a request of TWAMP Light that is shorter than STAMP's (RFC 8762, section 4.6), without a key. What follows its
-    /// fields is padding, and no SSID.
+    /// Reads a request of TWAMP Light that is shorter than STAMP's (RFC 8762, section 4.6), without
+    /// a key. What follows its fields is padding, and no SSID.
     ///
     /// # Errors
     ///
@@ -181,7 +188,8 @@ impl Request {
 /// What a Session-Reflector sends back (RFC 8762, section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Its number: the request's from a stateless reflector, and one that counts the replies from a stateful one.
+    /// Its number: the request's from a stateless reflector, and one that counts the replies from a
+    /// stateful one.
     pub seq: Seq,
     /// When it was sent: T3.
     pub sent: Timestamp,
@@ -202,8 +210,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Writes this reply over the request in `datagram`: what follows the base packet stays, so that a reply is as long as
-    /// its request (RFC 8762, section 4.3). What is shorter than a base packet becomes one (section 4.6).
+    /// Writes this reply over the request in `datagram`: what follows the base packet stays, so
+    /// that a reply is as long as its request (RFC 8762, section 4.3). What is shorter than a base
+    /// packet becomes one (section 4.6).
     pub fn encode(&self, key: Option<&Key>, datagram: &mut Vec<u8>) {
         self.prepare(key, datagram);
         seal(key, datagram);
@@ -237,13 +246,15 @@ impl Reply {
         }
     }
 
-    /// Reads a reply of the mode that `key` says, whatever follows its base packet and whatever is in the fields that are to
-    /// be zero (RFC 8762, section 4.3). Without a key, also one of a reflector of TWAMP Light, which has 38 to 43 bytes, since
-    /// that does not need the three zeros at the end (RFC 8762, section 4.6; RFC 5357, section 4.2.1).
+    /// Reads a reply of the mode that `key` says, whatever follows its base packet and whatever is
+    /// in the fields that are to be zero (RFC 8762, section 4.3). Without a key, also one of a
+    /// reflector of TWAMP Light, which has 38 to 43 bytes, since that does not need the three zeros
+    /// at the end (RFC 8762, section 4.6; RFC 5357, section 4.2.1).
     ///
     /// # Errors
     ///
-    /// Where it is too short, has no valid HMAC, or does not say how far the reflector's times may be wrong.
+    /// Where it is too short, has no valid HMAC, or does not say how far the reflector's times may
+    /// be wrong.
     pub fn decode(datagram: &[u8], key: Option<&Key>) -> Result<Self, NotStamp> {
         if key.is_none() && (TWAMP_REPLY..UNAUTHENTICATED).contains(&datagram.len()) {
             let mut packet = [0; UNAUTHENTICATED];
@@ -272,7 +283,8 @@ impl Reply {
         }
     }
 
-    /// Whether a datagram, which holds `request`, has more than a request's fields, and all that it has are a reply's, among zeros.
+    /// Whether a datagram, which holds `request`, has more than a request's fields, and all that it
+    /// has are a reply's, among zeros.
     pub(crate) fn is_all_of(datagram: &[u8], request: &Request, key: Option<&Key>) -> bool {
         let layout = Layout::of(key);
         let Some(packet) = datagram.get(..layout.message) else { return false };
@@ -284,7 +296,10 @@ impl Reply {
 }
 
 /// The base packet in a datagram, whose HMAC is right where there is a key.
-fn open<'a>(datagram: &'a [u8], key: Option<&Key>) -> Result<(&'static Layout, &'a [u8]), NotStamp> {
+fn open<'a>(
+    datagram: &'a [u8],
+    key: Option<&Key>,
+) -> Result<(&'static Layout, &'a [u8]), NotStamp> {
     let layout = Layout::of(key);
     let packet = datagram.get(..layout.base).ok_or(NotStamp::Short)?;
     if let Some(key) = key {

@@ -1,4 +1,5 @@
-//! Packets worked out by hand from the figures of RFC 8762 and RFC 8972, in both modes and both directions.
+//! Packets worked out by hand from the figures of RFC 8762 and RFC 8972, in both modes and both
+//! directions.
 
 use super::*;
 use crate::time::UnixTime;
@@ -91,7 +92,11 @@ const REPLY_HMAC: &str = "2788ecea551256ddae0455e720ba6c30";
 fn table() -> [(Option<Key>, Vec<u8>, Vec<u8>); 2] {
     [
         (None, bytes(OPEN_REQUEST), bytes(OPEN_REPLY)),
-        (Some(key()), bytes(&(KEYED_REQUEST.to_owned() + REQUEST_HMAC)), bytes(&(KEYED_REPLY.to_owned() + REPLY_HMAC))),
+        (
+            Some(key()),
+            bytes(&(KEYED_REQUEST.to_owned() + REQUEST_HMAC)),
+            bytes(&(KEYED_REPLY.to_owned() + REPLY_HMAC)),
+        ),
     ]
 }
 
@@ -105,7 +110,10 @@ fn encoded(request: &Request, size: usize, key: Option<&Key>) -> Vec<u8> {
 fn packets_are_as_the_figures_have_them() {
     for (key, request_bytes, reply_bytes) in table() {
         let key = key.as_ref();
-        assert_eq!(request_bytes.len(), if key.is_some() { AUTHENTICATED } else { UNAUTHENTICATED });
+        assert_eq!(
+            request_bytes.len(),
+            if key.is_some() { AUTHENTICATED } else { UNAUTHENTICATED }
+        );
         assert_eq!(encoded(&request(), 0, key), request_bytes);
         assert_eq!(Request::decode(&request_bytes, key), Ok(request()));
         let mut datagram = request_bytes;
@@ -143,21 +151,32 @@ fn nothing_of_a_request_is_left_in_the_fields_of_its_reply_that_are_zero() {
 fn what_is_shorter_than_a_base_packet_is_none() {
     for (key, request_bytes, reply_bytes) in table() {
         for length in 0..request_bytes.len() {
-            assert_eq!(Request::decode(&request_bytes[..length], key.as_ref()), Err(NotStamp::Short));
+            assert_eq!(
+                Request::decode(&request_bytes[..length], key.as_ref()),
+                Err(NotStamp::Short)
+            );
             if key.is_some() || length < 38 {
-                assert_eq!(Reply::decode(&reply_bytes[..length], key.as_ref()), Err(NotStamp::Short));
+                assert_eq!(
+                    Reply::decode(&reply_bytes[..length], key.as_ref()),
+                    Err(NotStamp::Short)
+                );
             }
         }
     }
 }
 
-/// RFC 5357, section 4.2.1: 41 bytes, the last of which is the TTL of the request; some leave that, and the zeros before, out.
+/// RFC 5357, section 4.2.1: 41 bytes, the last of which is the TTL of the request; some leave that,
+/// and the zeros before, out.
 #[test]
 fn a_reply_of_twamp_light_is_a_reply() {
     let reply_bytes = &table()[0].2;
     for length in 38..UNAUTHENTICATED {
         let sender_ttl = if length > 40 { reply().sender_ttl } else { UNKNOWN_TTL };
-        assert_eq!(Reply::decode(&reply_bytes[..length], None), Ok(Reply { sender_ttl, ..reply() }), "{length}");
+        assert_eq!(
+            Reply::decode(&reply_bytes[..length], None),
+            Ok(Reply { sender_ttl, ..reply() }),
+            "{length}"
+        );
     }
     let mut invalid = reply_bytes[..41].to_vec();
     invalid[13] = 0;
@@ -166,7 +185,8 @@ fn a_reply_of_twamp_light_is_a_reply() {
 
 #[test]
 fn every_bit_of_an_authenticated_base_packet_counts_and_none_after_it() {
-    let (request_bytes, reply_bytes) = (encoded(&request(), 120, Some(&key())), table()[1].2.clone());
+    let (request_bytes, reply_bytes) =
+        (encoded(&request(), 120, Some(&key())), table()[1].2.clone());
     for bit in 0..request_bytes.len() * 8 {
         let mut wrong = request_bytes.clone();
         wrong[bit / 8] ^= 1 << (bit % 8);

@@ -7,21 +7,23 @@ const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 const NANOS: i128 = 1_000_000_000;
 
-/// How a [`Timestamp`] is to be read: the Z bit of the error estimate beside it (RFC 8186, section 2.1).
+/// How a [`Timestamp`] is to be read: the Z bit of the error estimate beside it (RFC 8186, section
+/// 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// NTP's (RFC 5905, section 6): seconds since 1900, modulo 2^32, and a fraction in units of 2^-32 s, or 233 ps. It
-    /// begins anew on 2036-02-07.
+    /// NTP's (RFC 5905, section 6): seconds since 1900, modulo 2^32, and a fraction in units of
+    /// 2^-32 s, or 233 ps. It begins anew on 2036-02-07.
     Ntp,
-    /// PTPv2's, truncated (RFC 8877, section 4.3): seconds since 1970, modulo 2^32, and nanoseconds.
+    /// PTPv2's, truncated (RFC 8877, section 4.3): seconds since 1970, modulo 2^32, and
+    /// nanoseconds.
     ///
-    /// Its seconds are read as UTC: a clock of PTP's own scale (TAI) is ahead by 37 s, but a packet does not say of which
-    /// scale its times are.
+    /// Its seconds are read as UTC: a clock of PTP's own scale (TAI) is ahead by 37 s, but a packet
+    /// does not say of which scale its times are.
     Ptp,
 }
 
-/// A time as it stands in a packet: 64 bits that mean something only together with their [`Format`] (RFC 8762,
-/// section 4.2.1).
+/// A time as it stands in a packet: 64 bits that mean something only together with their [`Format`]
+/// (RFC 8762, section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timestamp(u64);
 
@@ -29,7 +31,8 @@ impl Timestamp {
     /// `time` in NTP's format, to the nearest 2^-32 s: each nanosecond has a timestamp of its own.
     pub fn ntp(time: UnixTime) -> Self {
         let seconds = time.seconds.wrapping_add(NTP_TO_UNIX);
-        // Below 2^32 even for the last nanosecond of a second. The whole seconds wrap as the format has it.
+        // Below 2^32 even for the last nanosecond of a second. The whole seconds wrap as the format
+        // has it.
         let fraction = ((u64::from(time.nanoseconds) << 32) + NANOS as u64 / 2) / NANOS as u64;
         Self((seconds << 32) + fraction)
     }
@@ -49,10 +52,12 @@ impl Timestamp {
         self.0.to_be_bytes()
     }
 
-    /// By how many nanoseconds this time is after `earlier`, negative where it is before it. Both are in `format`.
+    /// By how many nanoseconds this time is after `earlier`, negative where it is before it. Both
+    /// are in `format`.
     ///
-    /// That is exact for times that are whole nanoseconds, and to the nearest one for others. Of the differences that two
-    /// timestamps modulo 2^32 s can have, it is the smallest, and so right for times up to 68 years apart.
+    /// That is exact for times that are whole nanoseconds, and to the nearest one for others. Of
+    /// the differences that two timestamps modulo 2^32 s can have, it is the smallest, and so right
+    /// for times up to 68 years apart.
     pub fn nanos_since(self, earlier: Self, format: Format) -> i64 {
         match format {
             Format::Ntp => {
@@ -62,13 +67,14 @@ impl Timestamp {
             }
             Format::Ptp => {
                 let seconds = self.seconds().wrapping_sub(earlier.seconds()).cast_signed();
-                i64::from(seconds) * NANOS as i64 + i64::from(self.fraction()) - i64::from(earlier.fraction())
+                i64::from(seconds) * NANOS as i64 + i64::from(self.fraction())
+                    - i64::from(earlier.fraction())
             }
         }
     }
 
-    /// The time it stands for, in `format`: of all that are 2^32 s apart the one nearest to `near`, such as the time now.
-    /// None is before 1970.
+    /// The time it stands for, in `format`: of all that are 2^32 s apart the one nearest to `near`,
+    /// such as the time now. None is before 1970.
     pub fn to_unix(self, format: Format, near: UnixTime) -> UnixTime {
         let reference = match format {
             Format::Ntp => Self::ntp(near),
@@ -138,9 +144,16 @@ mod tests {
             (3_908_988_800, ERA_1 + 1_700_000_000, 1_700_000_000),
             (3_908_988_800, ERA_1 + 1_900_000_000, 1_700_000_000 + (1 << 32)),
         ] {
-            assert_eq!(bits(seconds << 32).to_unix(Ntp, time(near, 9)), time(expected, 0), "{seconds} near {near}");
+            assert_eq!(
+                bits(seconds << 32).to_unix(Ntp, time(near, 9)),
+                time(expected, 0),
+                "{seconds} near {near}"
+            );
         }
-        assert_eq!(bits(5 << 32).to_unix(Ptp, time(u64::from(u32::MAX), 0)), time((1 << 32) + 5, 0));
+        assert_eq!(
+            bits(5 << 32).to_unix(Ptp, time(u64::from(u32::MAX), 0)),
+            time((1 << 32) + 5, 0)
+        );
     }
 
     #[test]
@@ -148,15 +161,23 @@ mod tests {
         assert_eq!(bits(2_208_988_799 << 32).to_unix(Ntp, time(0, 0)), time(0, 0));
         let last = Timestamp::ptp(time(u64::MAX, 0));
         assert_eq!(last.to_unix(Ptp, time(u64::MAX, 999_999_999)), time(u64::MAX, 0));
-        assert_eq!(bits(9 << 32).to_unix(Ptp, time(u64::MAX, 0)).seconds, u64::MAX, "ten seconds past the end");
+        assert_eq!(
+            bits(9 << 32).to_unix(Ptp, time(u64::MAX, 0)).seconds,
+            u64::MAX,
+            "ten seconds past the end"
+        );
     }
 
     #[test]
     fn differences_go_over_the_end_of_an_era_in_either_direction() {
-        let (before, after) = (Timestamp::ntp(time(ERA_1 - 1, 999_999_999)), Timestamp::ntp(time(ERA_1, 1)));
+        let (before, after) =
+            (Timestamp::ntp(time(ERA_1 - 1, 999_999_999)), Timestamp::ntp(time(ERA_1, 1)));
         assert_eq!(after.nanos_since(before, Ntp), 2);
         assert_eq!(before.nanos_since(after, Ntp), -2);
-        let (before, after) = (Timestamp::ptp(time(u64::from(u32::MAX), 999_999_999)), Timestamp::ptp(time(1 << 32, 1)));
+        let (before, after) = (
+            Timestamp::ptp(time(u64::from(u32::MAX), 999_999_999)),
+            Timestamp::ptp(time(1 << 32, 1)),
+        );
         assert_eq!(after.nanos_since(before, Ptp), 2);
         assert_eq!(before.nanos_since(after, Ptp), -2);
     }

@@ -1,5 +1,6 @@
-//! What follows a base packet in authenticated mode: TLVs, of which the HMAC TLV says that they are from who has the key
-//! (RFC 8972, section 4.8). The HMAC in the base packet does not: it is of that alone.
+//! What follows a base packet in authenticated mode: TLVs, of which the HMAC TLV says that they are
+//! from who has the key (RFC 8972, section 4.8). The HMAC in the base packet does not: it is of
+//! that alone.
 
 use crate::seq::Seq;
 use crate::wire::auth::{Key, TRUNCATED};
@@ -14,9 +15,10 @@ const HMAC: u8 = 8;
 /// The flag of what nobody has recognised yet.
 const UNRECOGNISED: u8 = 0x80;
 
-/// Replaces by zeros what follows the base packet in `datagram` and is not authenticated, so that it is as long as before, and
-/// has nothing in it that somebody without the key has written. The HMAC TLV becomes that of a reply with the number `seq`; its
-/// flags, which no HMAC is of, become those that a sender sets (RFC 8972, section 4).
+/// Replaces by zeros what follows the base packet in `datagram` and is not authenticated, so that
+/// it is as long as before, and has nothing in it that somebody without the key has written. The
+/// HMAC TLV becomes that of a reply with the number `seq`; its flags, which no HMAC is of, become
+/// those that a sender sets (RFC 8972, section 4).
 pub(crate) fn keep_authenticated(key: &Key, seq: Seq, datagram: &mut [u8]) {
     let Some((base, rest)) = datagram.split_at_mut_checked(AUTHENTICATED) else { return };
     let Some(at) = hmac_tlv(rest) else { return rest.fill(0) };
@@ -72,7 +74,8 @@ mod tests {
         datagram.split_off(AUTHENTICATED)
     }
 
-    /// From Python: `hmac.digest(bytes(range(16)), bytes.fromhex("00000007" "8001000461626364"), "sha256")[:16]`.
+    /// From Python: `hmac.digest(bytes(range(16)), bytes.fromhex("00000007" "8001000461626364"),
+    /// "sha256")[:16]`.
     const TAG: &str = "f61585854fb1695bd471face28a0b4aa";
 
     fn sealed() -> Vec<u8> {
@@ -89,7 +92,10 @@ mod tests {
     fn the_hmac_is_of_the_number_of_the_reply() {
         let reply = kept(&sealed(), 9);
         assert_eq!(reply[..12], sealed()[..12]);
-        assert_eq!(reply[12..], key().truncated(&[&9_u32.to_be_bytes()[..], &tlv(1, b"abcd")].concat()));
+        assert_eq!(
+            reply[12..],
+            key().truncated(&[&9_u32.to_be_bytes()[..], &tlv(1, b"abcd")].concat())
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Many datagrams a call, on Linux: `recvmmsg` and `sendmmsg`, `UDP_GRO` and `UDP_SEGMENT`.
 //!
-//! Each call is chosen by what is there. One datagram is cheapest by `recvfrom`; where the queue is not empty after it,
-//! `recvmmsg` takes the rest; where the sender's datagrams travel together, one `recvmsg` takes up to 64 of them.
+//! Each call is chosen by what is there. One datagram is cheapest by `recvfrom`; where the queue is
+//! not empty after it, `recvmmsg` takes the rest; where the sender's datagrams travel together, one
+//! `recvmsg` takes up to 64 of them.
 //!
-//! A call that the system does not have, or refuses (seccomp(2)), is not made again: a plainer one takes its place.
+//! A call that the system does not have, or refuses (seccomp(2)), is not made again: a plainer one
+//! takes its place.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -13,7 +15,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use tokio::io::Interest;
 
-use super::message::{STRIDE, receive_batch, receive_message, receive_plainly, send_batch, send_one, send_together};
+use super::message::{
+    STRIDE, receive_batch, receive_message, receive_plainly, send_batch, send_one, send_together,
+};
 use super::{Outgoing, RawSocket, Take, with_slots};
 use crate::reactor::Watched;
 use crate::udp::Tuning;
@@ -25,7 +29,8 @@ const STREAK: u32 = 2;
 #[derive(Debug)]
 pub struct Receiver {
     socket: Arc<RawSocket>,
-    // For reading only: where it is watched for writing, too, each datagram that leaves wakes the reactor.
+    // For reading only: where it is watched for writing, too, each datagram that leaves wakes the
+    // reactor.
     readable: Watched,
     batch: usize,
     offload: Offload,
@@ -56,7 +61,8 @@ enum Calls {
     Batch,
 }
 
-/// Whether a call that failed so is one that the system does not have, or does not let this process make (seccomp(2)).
+/// Whether a call that failed so is one that the system does not have, or does not let this process
+/// make (seccomp(2)).
 fn is_refused(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EACCES))
 }
@@ -87,7 +93,9 @@ impl Receiver {
         match &result {
             Ok(()) => self.streak = self.streak.saturating_add(1),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.streak = 0,
-            Err(error) if is_refused(error) && self.use_plainer_calls() => return self.try_receive(limit, take),
+            Err(error) if is_refused(error) && self.use_plainer_calls() => {
+                return self.try_receive(limit, take);
+            }
             Err(_) => {}
         }
         result
@@ -113,7 +121,9 @@ impl Receiver {
                     *together = receive_batch(socket, count, buffers, true, take)?;
                     Ok(())
                 }
-                _ if batched => receive_batch(socket, count, buffers, tells_local, take).map(|_| ()),
+                _ if batched => {
+                    receive_batch(socket, count, buffers, tells_local, take).map(|_| ())
+                }
                 _ if tells_local => receive_message(socket, buffers, take).map(|_| ()),
                 Offload::Off | Offload::Later => receive_plainly(socket, buffers, take),
             })
@@ -125,7 +135,8 @@ impl Receiver {
         let is_batch = self.calls == Calls::Batch && self.streak >= STREAK;
         let plainer = if is_batch { Calls::Message } else { Calls::Plain };
         if plainer == Calls::Plain {
-            // By a plain call, nothing tells where each of several datagrams ends that travelled together.
+            // By a plain call, nothing tells where each of several datagrams ends that travelled
+            // together.
             let _ = setsockopt(&self.socket, sockopt::UdpGroSegment, &false);
             self.offload = Offload::Off;
         }
@@ -158,7 +169,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Sender {
     socket: Arc<RawSocket>,
-    /// Segments of this length and beyond go alone: the path does not take them together, or nothing does.
+    /// Segments of this length and beyond go alone: the path does not take them together, or
+    /// nothing does.
     too_long: usize,
     /// Whether `sendmmsg` passes.
     batches: bool,
@@ -167,7 +179,12 @@ pub struct Sender {
 
 impl Sender {
     pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> Self {
-        Self { socket, too_long: if tuning.offload { usize::MAX } else { 0 }, batches: true, waiting: None }
+        Self {
+            socket,
+            too_long: if tuning.offload { usize::MAX } else { 0 },
+            batches: true,
+            waiting: None,
+        }
     }
 
     pub fn try_send(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
@@ -192,7 +209,9 @@ impl Sender {
         {
             return Ok(sent);
         }
-        let alone = (1..datagrams.len()).find(|next| self.together(&datagrams[*next..]) > 1).unwrap_or(datagrams.len());
+        let alone = (1..datagrams.len())
+            .find(|next| self.together(&datagrams[*next..]) > 1)
+            .unwrap_or(datagrams.len());
         match &datagrams[..alone] {
             several @ [first, _, ..] if self.batches => self.send_batch(several, first),
             [first, ..] => send_one(&self.socket, first).map(|()| 1),
@@ -214,7 +233,8 @@ impl Sender {
             Err(Errno::EIO | Errno::ENOSYS) => self.too_long = 0,
             // The path's MTU is shorter.
             Err(Errno::EINVAL | Errno::EMSGSIZE) => self.too_long = datagrams[0].data.len(),
-            // A firewall refuses datagrams by the same error as a filter does calls: what passes by another call was the call.
+            // A firewall refuses datagrams by the same error as a filter does calls: what passes by
+            // another call was the call.
             Err(Errno::EPERM) => {
                 send_one(&self.socket, &datagrams[0])?;
                 self.too_long = 0;
@@ -241,8 +261,8 @@ impl Sender {
         Ok(1)
     }
 
-    /// How many of `datagrams`, from the first, `UDP_SEGMENT` can send by one call: equally long, but for a last one that
-    /// may be shorter, from one address to one.
+    /// How many of `datagrams`, from the first, `UDP_SEGMENT` can send by one call: equally long,
+    /// but for a last one that may be shorter, from one address to one.
     fn together(&self, datagrams: &[Outgoing<'_>]) -> usize {
         let [first, ..] = datagrams else { return 0 };
         let length = first.data.len();
@@ -250,10 +270,19 @@ impl Sender {
             return 1;
         }
         let most = (TOGETHER / length).clamp(1, SEGMENTS);
-        let same_way = |datagram: &Outgoing<'_>| (datagram.to, datagram.from) == (first.to, first.from);
-        let equal = datagrams.iter().take(most).take_while(|d| d.data.len() == length && same_way(d)).count();
+        let same_way =
+            |datagram: &Outgoing<'_>| (datagram.to, datagram.from) == (first.to, first.from);
+        let equal = datagrams
+            .iter()
+            .take(most)
+            .take_while(|d| d.data.len() == length && same_way(d))
+            .count();
         match datagrams.get(equal) {
-            Some(last) if equal < most && (1..length).contains(&last.data.len()) && same_way(last) => equal + 1,
+            Some(last)
+                if equal < most && (1..length).contains(&last.data.len()) && same_way(last) =>
+            {
+                equal + 1
+            }
             _ => equal,
         }
     }
@@ -261,7 +290,11 @@ impl Sender {
     pub async fn writable(&mut self) {
         if self.waiting.is_none() {
             // A descriptor of its own: the reactor knows the other one as one to read from.
-            self.waiting = self.socket.try_clone().and_then(|socket| Watched::new(socket.into(), Interest::WRITABLE)).ok();
+            self.waiting = self
+                .socket
+                .try_clone()
+                .and_then(|socket| Watched::new(socket.into(), Interest::WRITABLE))
+                .ok();
         }
         match &self.waiting {
             Some(waiting) => waiting.becomes_ready().await,

@@ -20,13 +20,14 @@ impl Family {
         }
     }
 
-    /// Whether an address is one of this family: IPv4-mapped addresses are IPv4's, and IPv4-compatible ones nobody's (RFC 4291,
-    /// section 2.5.5.1).
+    /// Whether an address is one of this family: IPv4-mapped addresses are IPv4's, and
+    /// IPv4-compatible ones nobody's (RFC 4291, section 2.5.5.1).
     pub fn has(self, ip: IpAddr) -> bool {
         match (self, ip) {
             (Self::V4, IpAddr::V4(_)) => true,
             (Self::V6, IpAddr::V6(v6)) => {
-                let is_compatible = v6.to_ipv4().is_some() && !v6.is_unspecified() && !v6.is_loopback();
+                let is_compatible =
+                    v6.to_ipv4().is_some() && !v6.is_unspecified() && !v6.is_loopback();
                 !is_compatible
             }
             _ => false,

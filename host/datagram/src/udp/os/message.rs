@@ -1,6 +1,7 @@
-//! Messages of `recvmsg`, `recvmmsg`, `sendmsg` and `sendmmsg` on Linux: datagrams, and what is said of them beside their bytes
-//! (cmsg(3)): which local address one came to, or leaves from (`IP_PKTINFO`, ip(7); `IPV6_PKTINFO`, RFC 3542, section 6), and how
-//! long each of several is that travelled together (`UDP_GRO`, `UDP_SEGMENT`, udp(7)).
+//! Messages of `recvmsg`, `recvmmsg`, `sendmsg` and `sendmmsg` on Linux: datagrams, and what is
+//! said of them beside their bytes (cmsg(3)): which local address one came to, or leaves from
+//! (`IP_PKTINFO`, ip(7); `IPV6_PKTINFO`, RFC 3542, section 6), and how long each of several is that
+//! travelled together (`UDP_GRO`, `UDP_SEGMENT`, udp(7)).
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
@@ -9,13 +10,14 @@ use std::{mem, ptr};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrLike as _, SockaddrStorage, recvmmsg,
-    recvmsg, sendmsg,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrLike as _,
+    SockaddrStorage, recvmmsg, recvmsg, sendmsg,
 };
 
 use super::{Local, Outgoing, SLOT, Take};
 
-/// From one slot to the next: a cache line more than a slot, or the starts of all slots would share a set of the cache.
+/// From one slot to the next: a cache line more than a slot, or the starts of all slots would share
+/// a set of the cache.
 pub const STRIDE: usize = SLOT + 64;
 
 /// What the kernel says of one message.
@@ -35,7 +37,9 @@ impl Message {
         let mut to = None;
         for control in message.cmsgs()? {
             match control {
-                ControlMessageOwned::UdpGroSegments(length) if length > 0 => segment = length.unsigned_abs() as usize,
+                ControlMessageOwned::UdpGroSegments(length) if length > 0 => {
+                    segment = length.unsigned_abs() as usize
+                }
                 ControlMessageOwned::Ipv4PacketInfo(info) => to = Local::of_v4(&info),
                 ControlMessageOwned::Ipv6PacketInfo(info) => to = Local::of_v6(&info),
                 _ => {}
@@ -52,13 +56,16 @@ impl Message {
         if self.length == 0 {
             return take(&[], self.from, self.to);
         }
-        buffer[..self.length].chunks(self.segment).for_each(|datagram| take(datagram, self.from, self.to));
+        buffer[..self.length]
+            .chunks(self.segment)
+            .for_each(|datagram| take(datagram, self.from, self.to));
     }
 }
 
 impl Local {
-    /// The address that an answer leaves from: of a datagram to a group or to a broadcast address, another than it was sent to. A
-    /// datagram that came before the option was set says only that (ip(7)).
+    /// The address that an answer leaves from: of a datagram to a group or to a broadcast address,
+    /// another than it was sent to. A datagram that came before the option was set says only that
+    /// (ip(7)).
     fn of_v4(info: &libc::in_pktinfo) -> Option<Self> {
         let of_answer = |address: libc::in_addr| Ipv4Addr::from(u32::from_be(address.s_addr));
         let all = [info.ipi_spec_dst, info.ipi_addr].map(of_answer);
@@ -94,16 +101,26 @@ fn control_space() -> Vec<u8> {
 }
 
 /// One message: a datagram, or several of one flow that travelled together. Says which.
-pub fn receive_message(socket: &UdpSocket, buffer: &mut [u8], take: &mut Take<'_>) -> io::Result<bool> {
+pub fn receive_message(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+    take: &mut Take<'_>,
+) -> io::Result<bool> {
     let mut control = control_space();
     let mut slices = [IoSliceMut::new(&mut buffer[..SLOT])];
-    let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
+    let message = recvmsg::<SockaddrStorage>(
+        socket.as_raw_fd(),
+        &mut slices,
+        Some(&mut control),
+        MsgFlags::empty(),
+    )?;
     let message = Message::new(&message)?;
     message.split(buffer, take);
     Ok(message.is_several())
 }
 
-/// Up to `slots` messages, of each of which the kernel says more where that is `told`. Says whether one was several datagrams.
+/// Up to `slots` messages, of each of which the kernel says more where that is `told`. Says whether
+/// one was several datagrams.
 pub fn receive_batch(
     socket: &UdpSocket,
     slots: usize,
@@ -111,14 +128,19 @@ pub fn receive_batch(
     told: bool,
     take: &mut Take<'_>,
 ) -> io::Result<bool> {
-    // nix does not restore the lengths that the kernel wrote into headers that were used before, so they are made anew.
+    // nix does not restore the lengths that the kernel wrote into headers that were used before, so
+    // they are made anew.
     let control = told.then(control_space);
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slots, control);
-    let mut slices: Vec<_> =
-        buffers.chunks_mut(STRIDE).take(slots).map(|chunk| [IoSliceMut::new(&mut chunk[..SLOT])]).collect();
-    let messages: Vec<_> = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?
-        .map(|message| Message::new(&message))
+    let mut slices: Vec<_> = buffers
+        .chunks_mut(STRIDE)
+        .take(slots)
+        .map(|chunk| [IoSliceMut::new(&mut chunk[..SLOT])])
         .collect();
+    let messages: Vec<_> =
+        recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?
+            .map(|message| Message::new(&message))
+            .collect();
     let mut any_several = false;
     for (message, buffer) in messages.into_iter().zip(buffers.chunks(STRIDE)) {
         let message = message?;
@@ -129,7 +151,11 @@ pub fn receive_batch(
 }
 
 /// One datagram, of which the kernel says no more than who sent it.
-pub fn receive_plainly(socket: &UdpSocket, buffer: &mut [u8], take: &mut Take<'_>) -> io::Result<()> {
+pub fn receive_plainly(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+    take: &mut Take<'_>,
+) -> io::Result<()> {
     let (length, from) = socket.recv_from(&mut buffer[..SLOT])?;
     take(&buffer[..length], from, None);
     Ok(())
@@ -140,24 +166,34 @@ pub fn send_one(socket: &UdpSocket, datagram: &Outgoing<'_>) -> io::Result<()> {
     let pinned = datagram.from.map(|from| send_together(socket, &[*datagram], Some(from)));
     match (pinned, datagram.to) {
         (Some(Ok(())), _) => return Ok(()),
-        // The address is not this machine's any more, or the call is refused: what is left is the system's choice.
-        (Some(Err(Errno::EINVAL | Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ENOSYS)) | None, Some(to)) => {
-            socket.send_to(datagram.data, to)
-        }
+        // The address is not this machine's any more, or the call is refused: what is left is the
+        // system's choice.
+        (
+            Some(Err(Errno::EINVAL | Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ENOSYS)) | None,
+            Some(to),
+        ) => socket.send_to(datagram.data, to),
         (Some(Err(error)), _) => return Err(error.into()),
         (None, None) => socket.send(datagram.data),
     }
     .map(|_| ())
 }
 
-/// Datagrams to one address by one call, each as long as the first, but for the last, which may be shorter.
-pub fn send_together(socket: &UdpSocket, datagrams: &[Outgoing<'_>], from: Option<Local>) -> nix::Result<()> {
+/// Datagrams to one address by one call, each as long as the first, but for the last, which may be
+/// shorter.
+pub fn send_together(
+    socket: &UdpSocket,
+    datagrams: &[Outgoing<'_>],
+    from: Option<Local>,
+) -> nix::Result<()> {
     let slices: Vec<_> = datagrams.iter().map(|datagram| IoSlice::new(datagram.data)).collect();
     // Together they have at most 65,507 bytes.
     let length = datagrams[0].data.len() as u16;
     let (v4, v6) = (from.and_then(Local::to_v4), from.and_then(Local::to_v6));
     let segments = (datagrams.len() > 1).then_some(ControlMessage::UdpGsoSegments(&length));
-    let source = v4.as_ref().map(ControlMessage::Ipv4PacketInfo).or(v6.as_ref().map(ControlMessage::Ipv6PacketInfo));
+    let source = v4
+        .as_ref()
+        .map(ControlMessage::Ipv4PacketInfo)
+        .or(v6.as_ref().map(ControlMessage::Ipv6PacketInfo));
     let controls: Vec<_> = segments.into_iter().chain(source).collect();
     let to = datagrams[0].to.map(storage);
     sendmsg(socket.as_raw_fd(), &slices, &controls, MsgFlags::MSG_DONTWAIT, to.as_ref()).map(|_| ())
@@ -167,12 +203,19 @@ impl Local {
     fn to_v4(self) -> Option<libc::in_pktinfo> {
         let IpAddr::V4(ip) = self.ip else { return None };
         let ipi_spec_dst = libc::in_addr { s_addr: u32::from(ip).to_be() };
-        Some(libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst, ipi_addr: libc::in_addr { s_addr: 0 } })
+        Some(libc::in_pktinfo {
+            ipi_ifindex: 0,
+            ipi_spec_dst,
+            ipi_addr: libc::in_addr { s_addr: 0 },
+        })
     }
 
     fn to_v6(self) -> Option<libc::in6_pktinfo> {
         let IpAddr::V6(ip) = self.ip else { return None };
-        Some(libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: ip.octets() }, ipi6_ifindex: self.interface })
+        Some(libc::in6_pktinfo {
+            ipi6_addr: libc::in6_addr { s6_addr: ip.octets() },
+            ipi6_ifindex: self.interface,
+        })
     }
 }
 
@@ -190,7 +233,8 @@ impl Control {
         let (level, name, data) = match from.ip {
             IpAddr::V4(ip) => {
                 let mut data = [0; size_of::<libc::in_pktinfo>()];
-                data[mem::offset_of!(libc::in_pktinfo, ipi_spec_dst)..][..4].copy_from_slice(&ip.octets());
+                data[mem::offset_of!(libc::in_pktinfo, ipi_spec_dst)..][..4]
+                    .copy_from_slice(&ip.octets());
                 (libc::IPPROTO_IP, libc::IP_PKTINFO, data.to_vec())
             }
             IpAddr::V6(ip) => {
@@ -203,8 +247,10 @@ impl Control {
         let mut bytes = [0; Self::ROOM];
         // cmsg_len is a size_t, or an int with the padding of one (cmsg(3)).
         bytes[..size_of::<usize>()].copy_from_slice(&length.to_ne_bytes());
-        bytes[mem::offset_of!(libc::cmsghdr, cmsg_level)..][..4].copy_from_slice(&level.to_ne_bytes());
-        bytes[mem::offset_of!(libc::cmsghdr, cmsg_type)..][..4].copy_from_slice(&name.to_ne_bytes());
+        bytes[mem::offset_of!(libc::cmsghdr, cmsg_level)..][..4]
+            .copy_from_slice(&level.to_ne_bytes());
+        bytes[mem::offset_of!(libc::cmsghdr, cmsg_type)..][..4]
+            .copy_from_slice(&name.to_ne_bytes());
         bytes[header..length].copy_from_slice(&data);
         (Self(bytes), length.next_multiple_of(size_of::<usize>()))
     }
@@ -213,10 +259,14 @@ impl Control {
 /// Says how many of `datagrams` were sent, from the first.
 pub fn send_batch(socket: &UdpSocket, datagrams: &[Outgoing<'_>]) -> nix::Result<usize> {
     let addresses: Vec<_> = datagrams.iter().map(|datagram| datagram.to.map(storage)).collect();
-    let mut controls: Vec<_> = datagrams.iter().map(|datagram| datagram.from.map(Control::of)).collect();
+    let mut controls: Vec<_> =
+        datagrams.iter().map(|datagram| datagram.from.map(Control::of)).collect();
     let mut slices: Vec<_> = datagrams
         .iter()
-        .map(|datagram| libc::iovec { iov_base: datagram.data.as_ptr().cast_mut().cast(), iov_len: datagram.data.len() })
+        .map(|datagram| libc::iovec {
+            iov_base: datagram.data.as_ptr().cast_mut().cast(),
+            iov_len: datagram.data.len(),
+        })
         .collect();
     let mut headers = Vec::with_capacity(datagrams.len());
     for ((address, control), slice) in addresses.iter().zip(&mut controls).zip(&mut slices) {
@@ -235,10 +285,20 @@ pub fn send_batch(socket: &UdpSocket, datagrams: &[Outgoing<'_>]) -> nix::Result
         header.msg_hdr.msg_iovlen = 1;
         headers.push(header);
     }
-    // SAFETY: each header points to an address, a control message and a slice of `addresses`, `controls`, `slices` and
-    // `datagrams`, none of which is moved or dropped before the call is over; the kernel writes to the headers alone.
-    #[expect(unsafe_code, reason = "there is no wrapper that takes a control message for each datagram")]
-    let sent =
-        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), headers.len() as _, libc::MSG_DONTWAIT as _) };
+    // SAFETY: each header points to an address, a control message and a slice of `addresses`,
+    // `controls`, `slices` and `datagrams`, none of which is moved or dropped before the call is
+    // over; the kernel writes to the headers alone.
+    #[expect(
+        unsafe_code,
+        reason = "there is no wrapper that takes a control message for each datagram"
+    )]
+    let sent = unsafe {
+        libc::sendmmsg(
+            socket.as_raw_fd(),
+            headers.as_mut_ptr(),
+            headers.len() as _,
+            libc::MSG_DONTWAIT as _,
+        )
+    };
     Errno::result(sent).map(|sent| sent.unsigned_abs() as usize)
 }

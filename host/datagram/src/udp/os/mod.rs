@@ -1,5 +1,5 @@
-//! Sockets of the operating system: what [`super::socket`] and [`super::streams`] ask of them, in datagrams, addresses and
-//! readiness.
+//! Sockets of the operating system: what [`super::socket`] and [`super::streams`] ask of them, in
+//! datagrams, addresses and readiness.
 
 #[cfg(target_os = "linux")]
 mod batched;
@@ -33,15 +33,24 @@ pub use raw::RawSocket;
 pub struct Socket {
     inner: Arc<RawSocket>,
     family: Family,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux's calls can be tuned"))]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux's calls can be tuned")
+    )]
     tuning: Tuning,
     /// The sizes that were asked for, of the buffers to receive and to send, whatever came of it.
     asked: [Option<usize>; 2],
 }
 
 impl Socket {
-    /// A new socket, not yet bound, with what is left of `buffers`. What it tells beside datagrams goes to `reports`.
-    pub fn new(family: Family, tuning: Tuning, buffers: &Arc<Buffers>, reports: &Arc<Reports>) -> io::Result<Self> {
+    /// A new socket, not yet bound, with what is left of `buffers`. What it tells beside datagrams
+    /// goes to `reports`.
+    pub fn new(
+        family: Family,
+        tuning: Tuning,
+        buffers: &Arc<Buffers>,
+        reports: &Arc<Reports>,
+    ) -> io::Result<Self> {
         let domain = match family {
             Family::V4 => AddressFamily::INET,
             Family::V6 => AddressFamily::INET6,
@@ -49,7 +58,8 @@ impl Socket {
         let socket = UdpSocket::from(new_descriptor(domain)?);
         socket.set_nonblocking(true)?;
         if family == Family::V6 {
-            // "IPV6_V6ONLY is enabled by default and can't be configured otherwise" (wasi:sockets/udp-create-socket).
+            // "IPV6_V6ONLY is enabled by default and can't be configured otherwise"
+            // (wasi:sockets/udp-create-socket).
             sockopt::set_ipv6_v6only(&socket, true)?;
         }
         #[cfg(unix)]
@@ -79,7 +89,8 @@ impl Socket {
         })
     }
 
-    /// Becomes `bound`, which another socket of this family was, with what was set of this one's options.
+    /// Becomes `bound`, which another socket of this family was, with what was set of this one's
+    /// options.
     pub fn adopt(&mut self, bound: Arc<RawSocket>) -> io::Result<()> {
         bound.set_nonblocking(true)?;
         let adopted = Self { inner: bound, ..self.clone() };
@@ -111,12 +122,13 @@ impl Socket {
 
     /// Binds it to one peer.
     pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
-        // What has come back by now is about others; from now on it is about this peer, and told as on every system.
+        // What has come back by now is about others; from now on it is about this peer, and told as
+        // on every system.
         self.inner.settle_errors();
         self.inner.tell_errors(self.family == Family::V4, false);
         match rustix::net::connect(&*self.inner, &peer) {
-            // Linux keeps the local address that the first connect chose, and says EINVAL where the new peer is not
-            // reached from it; without an association it chooses again.
+            // Linux keeps the local address that the first connect chose, and says EINVAL where the
+            // new peer is not reached from it; without an association it chooses again.
             #[cfg(target_os = "linux")]
             Err(Errno::INVAL) => {
                 self.disconnect()?;
@@ -257,17 +269,20 @@ pub struct Local {
     pub interface: u32,
 }
 
-/// Is handed a datagram, who sent it, and which local address it came to, where the socket tells that.
+/// Is handed a datagram, who sent it, and which local address it came to, where the socket tells
+/// that.
 pub type Take<'a> = dyn FnMut(&[u8], SocketAddr, Option<Local>) + 'a;
 
-/// Errors that came back, of which a call reports this many times what there is: more come as fast as they are taken.
+/// Errors that came back, of which a call reports this many times what there is: more come as fast
+/// as they are taken.
 const REPORTS: usize = 16;
 
 /// Room for the largest datagram, and for the most that `UDP_GRO` puts together.
 pub const SLOT: usize = 1 << 16;
 
 thread_local! {
-    /// Where datagrams are received to, one set of slots for all sockets of a thread: they hold something only during a call.
+    /// Where datagrams are received to, one set of slots for all sockets of a thread: they hold
+    /// something only during a call.
     static SLOTS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -298,8 +313,8 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` where nothing is there; else, where the socket has a peer, an error of an earlier datagram (ICMP), after
-    /// which more can be received.
+    /// `WouldBlock` where nothing is there; else, where the socket has a peer, an error of an
+    /// earlier datagram (ICMP), after which more can be received.
     pub fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         for _ in 0..REPORTS {
             let result = match self {
@@ -348,8 +363,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// That of the first datagram, `WouldBlock` where there is no room for it. An error of a later one comes when that is
-    /// the first.
+    /// That of the first datagram, `WouldBlock` where there is no room for it. An error of a later
+    /// one comes when that is the first.
     pub fn try_send(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         for _ in 0..REPORTS {
             let result = match self {

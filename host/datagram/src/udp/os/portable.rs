@@ -25,7 +25,11 @@ impl Registered {
     }
 
     /// One call, which tells the reactor where it would have blocked.
-    fn call<T>(&self, interest: Interest, mut call: impl FnMut(&UdpSocket) -> io::Result<T>) -> io::Result<T> {
+    fn call<T>(
+        &self,
+        interest: Interest,
+        mut call: impl FnMut(&UdpSocket) -> io::Result<T>,
+    ) -> io::Result<T> {
         let mut called = false;
         let result = self.reactor.try_io(interest, || {
             called = true;
@@ -38,8 +42,10 @@ impl Registered {
     /// Whether there is an error to take.
     async fn ready(&self, interest: Interest) -> bool {
         // An error of the reactor's is one that the next call shows.
-        if self.reactor.ready(interest | Interest::ERROR).await.is_ok_and(|ready| ready.is_error()) {
-            // It is taken by the next call, which, where it would block, takes back readiness for itself alone.
+        if self.reactor.ready(interest | Interest::ERROR).await.is_ok_and(|ready| ready.is_error())
+        {
+            // It is taken by the next call, which, where it would block, takes back readiness for
+            // itself alone.
             let taken = || Err::<(), _>(ErrorKind::WouldBlock.into());
             let _ = self.reactor.try_io(Interest::ERROR, taken);
             return true;
@@ -68,7 +74,9 @@ impl Receiver {
         let tells_local = self.registered.socket.tells_local();
         with_slots(SLOT, |buffer| {
             for received in 0..limit {
-                match self.registered.call(Interest::READABLE, |socket| receive_one(socket, tells_local, buffer, take)) {
+                match self.registered.call(Interest::READABLE, |socket| {
+                    receive_one(socket, tells_local, buffer, take)
+                }) {
                     Ok(()) => {}
                     Err(error) if received == 0 => return Err(error),
                     Err(error) => {
@@ -93,12 +101,26 @@ impl Receiver {
 }
 
 #[cfg(target_os = "linux")]
-fn receive_one(socket: &UdpSocket, tells_local: bool, buffer: &mut [u8], take: &mut Take<'_>) -> io::Result<()> {
-    if tells_local { receive_message(socket, buffer, take).map(|_| ()) } else { receive_plainly(socket, buffer, take) }
+fn receive_one(
+    socket: &UdpSocket,
+    tells_local: bool,
+    buffer: &mut [u8],
+    take: &mut Take<'_>,
+) -> io::Result<()> {
+    if tells_local {
+        receive_message(socket, buffer, take).map(|_| ())
+    } else {
+        receive_plainly(socket, buffer, take)
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn receive_one(socket: &UdpSocket, _: bool, buffer: &mut [u8], take: &mut Take<'_>) -> io::Result<()> {
+fn receive_one(
+    socket: &UdpSocket,
+    _: bool,
+    buffer: &mut [u8],
+    take: &mut Take<'_>,
+) -> io::Result<()> {
     let (length, from) = socket.recv_from(buffer)?;
     take(&buffer[..length], from, None);
     Ok(())
@@ -129,7 +151,9 @@ impl Sender {
                 Ok(()) => {}
                 Err(error) if sent == 0 => return Err(error),
                 // It is an earlier datagram's, and this one may go.
-                Err(error) if self.0.socket.reports(&error) && self.0.call(Interest::WRITABLE, send).is_ok() => {}
+                Err(error)
+                    if self.0.socket.reports(&error)
+                        && self.0.call(Interest::WRITABLE, send).is_ok() => {}
                 Err(_) => return Ok(sent),
             }
         }

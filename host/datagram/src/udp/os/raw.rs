@@ -33,7 +33,11 @@ pub struct RawSocket {
 
 impl RawSocket {
     /// `socket`, whose buffers shrink to what there is room for, and whose errors go to `reports`.
-    pub fn new(socket: UdpSocket, buffers: &Arc<Buffers>, reports: &Arc<Reports>) -> io::Result<Self> {
+    pub fn new(
+        socket: UdpSocket,
+        buffers: &Arc<Buffers>,
+        reports: &Arc<Reports>,
+    ) -> io::Result<Self> {
         let raw = Self {
             socket,
             receive: Share::of_socket(buffers),
@@ -57,17 +61,20 @@ impl RawSocket {
         #[cfg(target_os = "linux")]
         {
             // A socket with an address of its own answers from that.
-            let tells_local = local.ip().is_unspecified() && tells::local_addresses(&self.socket, local.is_ipv4());
+            let tells_local = local.ip().is_unspecified()
+                && tells::local_addresses(&self.socket, local.is_ipv4());
             self.tells_local.store(tells_local, Ordering::Relaxed);
             self.tell_errors(local.is_ipv4(), true);
         }
         let _ = local;
     }
 
-    /// Whether it tells of errors which datagram they are about. Where it has a peer there is no need.
+    /// Whether it tells of errors which datagram they are about. Where it has a peer there is no
+    /// need.
     pub(super) fn tell_errors(&self, is_v4: bool, wanted: bool) {
         #[cfg(target_os = "linux")]
-        self.tells_errors.store(tells::errors(&self.socket, is_v4, wanted) && wanted, Ordering::Relaxed);
+        self.tells_errors
+            .store(tells::errors(&self.socket, is_v4, wanted) && wanted, Ordering::Relaxed);
         let _ = (is_v4, wanted);
     }
 
@@ -76,8 +83,8 @@ impl RawSocket {
         self.tells_local.load(Ordering::Relaxed)
     }
 
-    /// A call failed by `error`. Whether that was one that came back for earlier datagrams: it is reported by now, and the call
-    /// is to be made again.
+    /// A call failed by `error`. Whether that was one that came back for earlier datagrams: it is
+    /// reported by now, and the call is to be made again.
     pub(super) fn reports(&self, error: &io::Error) -> bool {
         // Where there was no room to say more, too.
         error.kind() != io::ErrorKind::WouldBlock
@@ -85,8 +92,8 @@ impl RawSocket {
             && (self.take_reports() || error.kind() == io::ErrorKind::ConnectionRefused)
     }
 
-    /// Reports errors that came back, of which no call may have told: one that sends several datagrams keeps that to itself.
-    /// Whether there were some.
+    /// Reports errors that came back, of which no call may have told: one that sends several
+    /// datagrams keeps that to itself. Whether there were some.
     pub(super) fn take_reports(&self) -> bool {
         let mut any = false;
         #[cfg(target_os = "linux")]
@@ -108,7 +115,8 @@ impl RawSocket {
         let _ = sockopt::socket_error(self);
     }
 
-    /// How many datagrams the system has dropped because this socket had no room, where it counts them.
+    /// How many datagrams the system has dropped because this socket had no room, where it counts
+    /// them.
     pub fn dropped(&self) -> Option<u64> {
         #[cfg(target_os = "linux")]
         return tells::dropped(&self.socket);
@@ -177,7 +185,8 @@ pub(super) const BOOKKEEPING: usize = if cfg!(target_os = "linux") { 2 } else { 
 /// The option's value is an int, which Linux doubles.
 const LARGEST_BUFFER: usize = i32::MAX as usize;
 
-/// "Any other value will never cause an error" (wasi:sockets/udp): the BSDs have one for what they do not have.
+/// "Any other value will never cause an error" (wasi:sockets/udp): the BSDs have one for what they
+/// do not have.
 fn a_wish(result: Result<(), Errno>) -> io::Result<()> {
     match result {
         Err(Errno::NOBUFS) => Ok(()),

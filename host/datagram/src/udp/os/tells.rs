@@ -1,12 +1,15 @@
-//! What a socket of Linux tells beside datagrams, where it is asked to: to which local address each came (ip(7), RFC 3542), which
-//! datagram an error that came back is about (`IP_RECVERR`, ip(7)), and how many datagrams it had no room for.
+//! What a socket of Linux tells beside datagrams, where it is asked to: to which local address each
+//! came (ip(7), RFC 3542), which datagram an error that came back is about (`IP_RECVERR`, ip(7)),
+//! and how many datagrams it had no room for.
 
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd as _;
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
 
 use crate::udp::reports::Problem;
 
@@ -36,14 +39,18 @@ pub fn take_errors(socket: &UdpSocket, mut report: impl FnMut(SocketAddr, Proble
     let mut start = [0_u8; 1];
     loop {
         let mut slices = [IoSliceMut::new(&mut start)];
-        let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6, libc::in6_pktinfo);
+        let mut control =
+            nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6, libc::in6_pktinfo);
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-        let Ok(message) = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags) else {
+        let Ok(message) =
+            recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)
+        else {
             return;
         };
         let Ok(controls) = message.cmsgs() else { continue };
         let error = controls.into_iter().find_map(|control| match control {
-            ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => Some(error),
+            ControlMessageOwned::Ipv4RecvErr(error, _)
+            | ControlMessageOwned::Ipv6RecvErr(error, _) => Some(error),
             _ => None,
         });
         let peer = message.address.as_ref().and_then(|address| {
@@ -58,29 +65,44 @@ pub fn take_errors(socket: &UdpSocket, mut report: impl FnMut(SocketAddr, Proble
     }
 }
 
-/// What the message says (RFC 792, RFC 4443); `None` where it is none, but what the failed call has said already.
+/// What the message says (RFC 792, RFC 4443); `None` where it is none, but what the failed call has
+/// said already.
 fn problem(error: &libc::sock_extended_err) -> Option<Problem> {
     Some(match (error.ee_origin, error.ee_type, error.ee_code) {
-        (libc::SO_EE_ORIGIN_ICMP, 11, _) | (libc::SO_EE_ORIGIN_ICMP6, 3, _) => Problem::TimeExceeded,
-        (libc::SO_EE_ORIGIN_ICMP, 3, 9 | 10 | 13) | (libc::SO_EE_ORIGIN_ICMP6, 1, 1 | 5 | 6) => Problem::Prohibited,
-        (libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6, ..) => match Errno::from_raw(error.ee_errno as i32) {
-            Errno::ECONNREFUSED => Problem::Refused,
-            Errno::EMSGSIZE => Problem::TooLarge,
-            _ => Problem::Unreachable,
-        },
+        (libc::SO_EE_ORIGIN_ICMP, 11, _) | (libc::SO_EE_ORIGIN_ICMP6, 3, _) => {
+            Problem::TimeExceeded
+        }
+        (libc::SO_EE_ORIGIN_ICMP, 3, 9 | 10 | 13) | (libc::SO_EE_ORIGIN_ICMP6, 1, 1 | 5 | 6) => {
+            Problem::Prohibited
+        }
+        (libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6, ..) => {
+            match Errno::from_raw(error.ee_errno as i32) {
+                Errno::ECONNREFUSED => Problem::Refused,
+                Errno::EMSGSIZE => Problem::TooLarge,
+                _ => Problem::Unreachable,
+            }
+        }
         _ => return None,
     })
 }
 
-/// How many datagrams were dropped because `socket` had no room for them. It can be asked at any time, and costs datagrams nothing.
+/// How many datagrams were dropped because `socket` had no room for them. It can be asked at any
+/// time, and costs datagrams nothing.
 pub fn dropped(socket: &UdpSocket) -> Option<u64> {
     let mut info = [0_u32; libc::SK_MEMINFO_DROPS as usize + 1];
     let mut length = size_of_val(&info) as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes, which is the size of `info`.
     #[expect(unsafe_code, reason = "there is no wrapper for this option")]
     let result = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, info.as_mut_ptr().cast(), &raw mut length)
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
     };
     // Before Linux 4.14 it was not among what is told.
-    (result == 0 && length as usize == size_of_val(&info)).then(|| info[libc::SK_MEMINFO_DROPS as usize].into())
+    (result == 0 && length as usize == size_of_val(&info))
+        .then(|| info[libc::SK_MEMINFO_DROPS as usize].into())
 }

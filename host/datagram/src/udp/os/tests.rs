@@ -6,8 +6,18 @@ use std::num::NonZeroUsize;
 use super::*;
 
 const PATHS: [Tuning; 2] = [
-    Tuning { batch: NonZeroUsize::new(64).unwrap(), offload: true, busy_poll: std::time::Duration::ZERO, share_port: false },
-    Tuning { batch: NonZeroUsize::MIN, offload: false, busy_poll: std::time::Duration::ZERO, share_port: false },
+    Tuning {
+        batch: NonZeroUsize::new(64).unwrap(),
+        offload: true,
+        busy_poll: std::time::Duration::ZERO,
+        share_port: false,
+    },
+    Tuning {
+        batch: NonZeroUsize::MIN,
+        offload: false,
+        busy_poll: std::time::Duration::ZERO,
+        share_port: false,
+    },
 ];
 
 fn loopback(family: Family) -> SocketAddr {
@@ -18,7 +28,13 @@ fn loopback(family: Family) -> SocketAddr {
 }
 
 fn bound(family: Family, tuning: Tuning) -> Socket {
-    let socket = Socket::new(family, tuning, &Buffers::new(bytesize::ByteSize::mib(128), 256), &Reports::new()).unwrap();
+    let socket = Socket::new(
+        family,
+        tuning,
+        &Buffers::new(bytesize::ByteSize::mib(128), 256),
+        &Reports::new(),
+    )
+    .unwrap();
     socket.bind(loopback(family)).unwrap();
     socket
 }
@@ -27,7 +43,8 @@ fn bound(family: Family, tuning: Tuning) -> Socket {
 fn a_port_that_the_system_chose_outlives_the_peer() {
     for family in [Family::V4, Family::V6] {
         let socket = bound(family, PATHS[0]);
-        let (local, peer) = (socket.local_address().unwrap(), bound(family, PATHS[0]).local_address().unwrap());
+        let (local, peer) =
+            (socket.local_address().unwrap(), bound(family, PATHS[0]).local_address().unwrap());
         socket.connect(peer).unwrap();
         assert_eq!(socket.peer(), Some(peer));
         socket.disconnect().unwrap();
@@ -41,7 +58,8 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
         let from = bound(Family::V4, tuning);
         let to = [bound(Family::V4, tuning), bound(Family::V4, tuning)];
         let addresses = to.each_ref().map(|socket| socket.local_address().unwrap());
-        // Runs of equal length, a shorter end, a longer one, empty ones, and a change of peer within a run.
+        // Runs of equal length, a shorter end, a longer one, empty ones, and a change of peer
+        // within a run.
         let lengths = [
             (0, 9),
             (0, 9),
@@ -58,7 +76,8 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
             (1, 10),
             (0, 1),
         ];
-        let data: Vec<Vec<u8>> = (1_u8..).zip(&lengths).map(|(number, (_, length))| vec![number; *length]).collect();
+        let data: Vec<Vec<u8>> =
+            (1_u8..).zip(&lengths).map(|(number, (_, length))| vec![number; *length]).collect();
         let list: Vec<_> = data
             .iter()
             .zip(&lengths)
@@ -66,8 +85,12 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
             .collect();
         assert_eq!(from.sender().unwrap().try_send(&list).unwrap(), list.len());
         for (peer, socket) in to.iter().enumerate() {
-            let expected: Vec<_> =
-                data.iter().zip(&lengths).filter(|(_, (to, _))| *to == peer).map(|(data, _)| data).collect();
+            let expected: Vec<_> = data
+                .iter()
+                .zip(&lengths)
+                .filter(|(_, (to, _))| *to == peer)
+                .map(|(data, _)| data)
+                .collect();
             let (mut receiver, mut received) = (socket.receiver().unwrap(), Vec::new());
             while received.len() < expected.len() {
                 receiver.readable().await;
@@ -88,10 +111,12 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
 #[test]
 fn sockets_share_their_allowance_and_are_never_refused_for_it() {
     let buffers = Buffers::new(bytesize::ByteSize::mib(2), 4);
-    let reserved =
-        |socket: &Socket| (socket.receive_buffer_size().unwrap() + socket.send_buffer_size().unwrap()) * BOOKKEEPING;
-    let mut sockets: Vec<_> =
-        (0..4).map(|_| Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap()).collect();
+    let reserved = |socket: &Socket| {
+        (socket.receive_buffer_size().unwrap() + socket.send_buffer_size().unwrap()) * BOOKKEEPING
+    };
+    let mut sockets: Vec<_> = (0..4)
+        .map(|_| Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap())
+        .collect();
     for socket in &mut sockets {
         socket.set_receive_buffer_size(1 << 20).unwrap();
         socket.set_send_buffer_size(usize::MAX).unwrap();
@@ -116,5 +141,8 @@ fn who_adopts_a_socket_has_its_own_share_again() {
     let mut next = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
     next.set_receive_buffer_size(400_000).unwrap();
     next.adopt(kept).unwrap();
-    assert_eq!((next.local_address().unwrap(), next.receive_buffer_size().unwrap()), (local, 400_000));
+    assert_eq!(
+        (next.local_address().unwrap(), next.receive_buffer_size().unwrap()),
+        (local, 400_000)
+    );
 }

@@ -8,16 +8,29 @@ fn what_is_denied_is_denied_whatever_else_is_granted() {
     let with = |granted: Grants| Grants { deny: denied.clone(), ..granted };
     let there = "192.0.2.7:12000";
     for granted in [with(everything()), with(send_to(there)), with(listen_on("12000"))] {
-        refuses_as(DenyReason::Denied, &granted, &[send(there), connect(there), answer(there), receive(there), hear(there)]);
-        refuses_as(DenyReason::Denied, &granted, &[send("[::ffff:192.0.2.7]:1"), hear("192.0.2.255:65535")]);
+        refuses_as(
+            DenyReason::Denied,
+            &granted,
+            &[send(there), connect(there), answer(there), receive(there), hear(there)],
+        );
+        refuses_as(
+            DenyReason::Denied,
+            &granted,
+            &[send("[::ffff:192.0.2.7]:1"), hear("192.0.2.255:65535")],
+        );
     }
-    grants(&with(everything()), &[send("192.0.3.7:12000"), bind("192.0.2.7:12000"), resolve("example.org")]);
+    grants(
+        &with(everything()),
+        &[send("192.0.3.7:12000"), bind("192.0.2.7:12000"), resolve("example.org")],
+    );
 }
 
 #[test]
 fn a_wide_denial_covers_special_addresses_too() {
-    let granted =
-        Grants { deny: spec(&[], &["0.0.0.0/0", "[::]/0"]).with_addresses(&Names::default()).deny, ..everything() };
+    let granted = Grants {
+        deny: spec(&[], &["0.0.0.0/0", "[::]/0"]).with_addresses(&Names::default()).deny,
+        ..everything()
+    };
     refuses_as(
         DenyReason::Denied,
         &granted,
@@ -27,7 +40,10 @@ fn a_wide_denial_covers_special_addresses_too() {
 
 #[test]
 fn a_denial_may_be_for_a_port() {
-    let granted = Grants { deny: spec(&[], &["192.0.2.7:53"]).with_addresses(&Names::default()).deny, ..everything() };
+    let granted = Grants {
+        deny: spec(&[], &["192.0.2.7:53"]).with_addresses(&Names::default()).deny,
+        ..everything()
+    };
     refuses_as(DenyReason::Denied, &granted, &[send("192.0.2.7:53")]);
     grants(&granted, &[send("192.0.2.7:54")]);
 }
@@ -35,7 +51,11 @@ fn a_denial_may_be_for_a_port() {
 #[test]
 fn a_denial_of_a_mapped_address_covers_it_whatever_zone_it_names() {
     let denied = spec(&[], &["[::ffff:192.0.2.7%5]"]).with_addresses(&Names::default()).deny;
-    refuses_as(DenyReason::Denied, &Grants { deny: denied, ..everything() }, &[send("192.0.2.7:9")]);
+    refuses_as(
+        DenyReason::Denied,
+        &Grants { deny: denied, ..everything() },
+        &[send("192.0.2.7:9")],
+    );
 }
 
 #[test]
@@ -53,7 +73,11 @@ fn everything_but(denied: &str) -> Grants {
 fn a_denial_with_a_zone_is_not_passed_by_leaving_the_zone_out() {
     for denied in ["[fe80::1%3]", "[fe80::%3]/10", "[fe80::1%3]:9", "[::%3]/0"] {
         let granted = everything_but(denied);
-        refuses_as(DenyReason::Denied, &granted, &[send("[fe80::1%3]:9"), send("[fe80::1]:9"), connect("[fe80::1]:9")]);
+        refuses_as(
+            DenyReason::Denied,
+            &granted,
+            &[send("[fe80::1%3]:9"), send("[fe80::1]:9"), connect("[fe80::1]:9")],
+        );
         grants(&granted, &[send("[fe80::1%2]:9")]);
     }
     let granted = everything_but("[ff02::fb%3]");
@@ -64,7 +88,11 @@ fn a_denial_with_a_zone_is_not_passed_by_leaving_the_zone_out() {
 #[test]
 fn a_denial_without_a_zone_holds_in_every_zone() {
     for denied in ["[fe80::1]", "[fe80::]/64", "[::]/0"] {
-        refuses_as(DenyReason::Denied, &everything_but(denied), &[send("[fe80::1]:9"), send("[fe80::1%7]:9")]);
+        refuses_as(
+            DenyReason::Denied,
+            &everything_but(denied),
+            &[send("[fe80::1]:9"), send("[fe80::1%7]:9")],
+        );
     }
 }
 
@@ -76,9 +104,16 @@ fn zones_mean_nothing_beyond_the_link() {
         for denied in ["", "%2"].map(with_zone) {
             let granted = everything_but(&denied);
             for zone in ["", "%2", "%3"] {
-                refuses_as(DenyReason::Denied, &granted, &[send(&format!("{}:9", with_zone(zone)))]);
+                refuses_as(
+                    DenyReason::Denied,
+                    &granted,
+                    &[send(&format!("{}:9", with_zone(zone)))],
+                );
             }
         }
-        grants(&send_to(&format!("{}:9", with_zone("%2"))), &[send(&format!("{}:9", with_zone("")))]);
+        grants(
+            &send_to(&format!("{}:9", with_zone("%2"))),
+            &[send(&format!("{}:9", with_zone("")))],
+        );
     }
 }

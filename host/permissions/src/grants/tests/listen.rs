@@ -24,7 +24,10 @@ fn a_listen_grant_with_a_zone_is_for_that_zone_and_without_one_for_all() {
     assert_eq!(granted.to_string(), "listen on [fe80::1%2]:12000");
     grants(&listen_on("[fe80::1]:12000"), &[bind("[fe80::1%2]:12000"), bind("[fe80::1%3]:12000")]);
     // Where zones mean nothing.
-    grants(&listen_on("[2001:db8::1%2]:12000"), &[bind("[2001:db8::1]:12000"), bind("[2001:db8::1%3]:12000")]);
+    grants(
+        &listen_on("[2001:db8::1%2]:12000"),
+        &[bind("[2001:db8::1]:12000"), bind("[2001:db8::1%3]:12000")],
+    );
 }
 
 #[test]
@@ -49,7 +52,10 @@ fn a_listener_sends_only_to_whom_it_owes_an_answer() {
 #[test]
 fn what_a_grant_names_is_not_charged_as_an_answer() {
     let granted = Grants { listen: listen_on("12000").listen, ..send_to("192.0.2.7:5") };
-    assert_eq!(granted.decide(&with_standing("192.0.2.7:5", PeerCredit::Exhausted)), Ok(GrantedBy::Grant));
+    assert_eq!(
+        granted.decide(&with_standing("192.0.2.7:5", PeerCredit::Exhausted)),
+        Ok(GrantedBy::Grant)
+    );
     assert_eq!(granted.decide(&hear("192.0.2.7:5")), Ok(GrantedBy::Grant));
 }
 
@@ -69,7 +75,8 @@ fn a_send_grant_lets_a_component_bind_a_port_that_the_system_chooses_and_no_othe
 #[test]
 fn the_source_that_the_operator_named_may_be_bound_however_it_is_written() {
     for (source, same) in [("10.9.0.1", "[::ffff:10.9.0.1]:0"), ("::ffff:10.9.0.1", "10.9.0.1:0")] {
-        let granted = Grants { source: vec![source.parse().unwrap()], ..send_to("192.0.2.7:12000") };
+        let granted =
+            Grants { source: vec![source.parse().unwrap()], ..send_to("192.0.2.7:12000") };
         grants(&granted, &[bind("10.9.0.1:0"), bind(same)]);
         refuses(&granted, &[bind("10.9.0.2:0"), bind("10.9.0.1:7")]);
     }
@@ -78,7 +85,15 @@ fn the_source_that_the_operator_named_may_be_bound_however_it_is_written() {
 #[test]
 fn a_send_grant_does_not_let_a_component_ask_which_addresses_the_machine_has() {
     let granted = send_to("192.0.2.7:12000");
-    refuses(&granted, &[bind("10.9.0.1:0"), bind("[2001:db8::9]:0"), bind("[fe80::9%2]:0"), bind("169.254.1.1:0")]);
+    refuses(
+        &granted,
+        &[
+            bind("10.9.0.1:0"),
+            bind("[2001:db8::9]:0"),
+            bind("[fe80::9%2]:0"),
+            bind("169.254.1.1:0"),
+        ],
+    );
     // Each machine has these.
     grants(&granted, &[bind("127.0.0.1:0"), bind("[::1]:0")]);
     grants(&listen_on("10.9.0.1:0"), &[bind("10.9.0.1:0")]);
@@ -97,7 +112,13 @@ fn a_listener_hears_and_answers_only_whom_it_may_hear() {
     for peer in ["192.0.2.7:5", "[::ffff:192.0.2.7]:5", "[2001:db8::7]:65535", "[fe80::1%2]:5"] {
         grants(&granted, &[hear(peer), answer(peer)]);
     }
-    for peer in ["198.51.100.1:5", "127.0.0.1:5", "[2001:db9::7]:5", "[fe80::1%3]:5", "[64:ff9b::192.0.2.7]:5"] {
+    for peer in [
+        "198.51.100.1:5",
+        "127.0.0.1:5",
+        "[2001:db9::7]:5",
+        "[fe80::1%3]:5",
+        "[64:ff9b::192.0.2.7]:5",
+    ] {
         refuses_as(DenyReason::NotFrom, &granted, &[hear(peer), answer(peer)]);
         // It has heard nothing from there.
         refuses(&granted, &[send(peer), connect(peer)]);
@@ -106,8 +127,14 @@ fn a_listener_hears_and_answers_only_whom_it_may_hear() {
 
 #[test]
 fn whom_a_send_grant_names_is_heard_wherever_it_is() {
-    let granted = from(&["192.0.2.0/24"], Grants { listen: listen_on("12000").listen, ..send_to("198.51.100.1:53") });
-    grants(&granted, &[send("198.51.100.1:53"), receive("198.51.100.1:53"), hear("198.51.100.1:53")]);
+    let granted = from(
+        &["192.0.2.0/24"],
+        Grants { listen: listen_on("12000").listen, ..send_to("198.51.100.1:53") },
+    );
+    grants(
+        &granted,
+        &[send("198.51.100.1:53"), receive("198.51.100.1:53"), hear("198.51.100.1:53")],
+    );
     refuses_as(DenyReason::NotFrom, &granted, &[hear("198.51.100.1:54")]);
 }
 
@@ -121,9 +148,15 @@ fn the_whole_network_is_heard_only_from_where_it_may_be() {
 #[test]
 fn whom_a_listener_may_hear_is_no_grant_and_a_denial_goes_before_it() {
     let alone = from(&["192.0.2.0/24"], Grants::default());
-    refuses(&alone, &[send("192.0.2.7:5"), receive("192.0.2.7:5"), bind("0.0.0.0:0"), bind("0.0.0.0:12000")]);
+    refuses(
+        &alone,
+        &[send("192.0.2.7:5"), receive("192.0.2.7:5"), bind("0.0.0.0:0"), bind("0.0.0.0:12000")],
+    );
     let deny = spec(&[], &["192.0.2.7"]).with_addresses(&Names::default()).deny;
     let granted = Grants { deny, ..from(&["192.0.2.0/24"], listen_on("12000")) };
     refuses_as(DenyReason::Denied, &granted, &[hear("192.0.2.7:5")]);
-    assert_eq!(granted.to_string(), "listen on 12000, hearing only from 192.0.2.0/24, never 192.0.2.7:1-65535");
+    assert_eq!(
+        granted.to_string(),
+        "listen on 12000, hearing only from 192.0.2.0/24, never 192.0.2.7:1-65535"
+    );
 }

@@ -101,16 +101,31 @@ fn nothing_is_granted_by_default() {
 #[test]
 fn a_send_grant_is_for_one_address_and_one_port() {
     let granted = send_to("192.0.2.7:12000");
-    grants(&granted, &[send("192.0.2.7:12000"), connect("192.0.2.7:12000"), receive("192.0.2.7:12000")]);
-    refuses(&granted, &[send("192.0.2.8:12000"), send("192.0.2.7:12001"), send("[2001:db8::7]:12000")]);
-    refuses(&granted, &[receive("192.0.2.8:12000"), receive("192.0.2.7:12001"), connect("192.0.2.8:12000")]);
+    grants(
+        &granted,
+        &[send("192.0.2.7:12000"), connect("192.0.2.7:12000"), receive("192.0.2.7:12000")],
+    );
+    refuses(
+        &granted,
+        &[send("192.0.2.8:12000"), send("192.0.2.7:12001"), send("[2001:db8::7]:12000")],
+    );
+    refuses(
+        &granted,
+        &[receive("192.0.2.8:12000"), receive("192.0.2.7:12001"), connect("192.0.2.8:12000")],
+    );
 }
 
 #[test]
 fn nobody_is_reached_at_an_unspecified_address_or_at_port_zero() {
-    for granted in [everything(), send_to("0.0.0.0/0:1-65535"), send_to("[::]/0:1-65535"), listen_on("12000")] {
+    for granted in
+        [everything(), send_to("0.0.0.0/0:1-65535"), send_to("[::]/0:1-65535"), listen_on("12000")]
+    {
         for nowhere in ["0.0.0.0:5", "[::]:5", "[::ffff:0.0.0.0]:5", "192.0.2.7:0"] {
-            refuses_as(DenyReason::Nowhere, &granted, &[send(nowhere), connect(nowhere), answer(nowhere), hear(nowhere)]);
+            refuses_as(
+                DenyReason::Nowhere,
+                &granted,
+                &[send(nowhere), connect(nowhere), answer(nowhere), hear(nowhere)],
+            );
         }
     }
 }
@@ -118,8 +133,19 @@ fn nobody_is_reached_at_an_unspecified_address_or_at_port_zero() {
 #[test]
 fn a_network_and_ports_are_granted_to_their_last_and_no_further() {
     let granted = send_to("192.0.2.128/25:100-102");
-    grants(&granted, &[send("192.0.2.128:100"), send("192.0.2.255:102"), receive("[::ffff:192.0.2.200]:101")]);
-    refuses(&granted, &[send("192.0.2.127:100"), send("192.0.3.0:100"), send("192.0.2.128:99"), send("192.0.2.128:103")]);
+    grants(
+        &granted,
+        &[send("192.0.2.128:100"), send("192.0.2.255:102"), receive("[::ffff:192.0.2.200]:101")],
+    );
+    refuses(
+        &granted,
+        &[
+            send("192.0.2.127:100"),
+            send("192.0.3.0:100"),
+            send("192.0.2.128:99"),
+            send("192.0.2.128:103"),
+        ],
+    );
     let granted = send_to("[2001:db8::]/32:9");
     grants(&granted, &[send("[2001:db8:ffff::1]:9")]);
     refuses(&granted, &[send("[2001:db9::1]:9"), send("192.0.2.1:9")]);
@@ -129,20 +155,29 @@ fn a_network_and_ports_are_granted_to_their_last_and_no_further() {
 fn a_lookup_is_granted_for_the_very_name() {
     let granted = Grants { resolve: vec!["example.org".parse().unwrap()], ..Grants::default() };
     grants(&granted, &[resolve("example.org"), resolve("EXAMPLE.org.")]);
-    refuses(&granted, &[resolve("www.example.org"), resolve("example.com"), send("192.0.2.7:12000")]);
+    refuses(
+        &granted,
+        &[resolve("www.example.org"), resolve("example.com"), send("192.0.2.7:12000")],
+    );
 }
 
 #[test]
 fn a_wildcard_is_for_every_name_under_a_domain_and_not_for_the_domain() {
     let granted = Grants { resolve: vec!["*.Example.org".parse().unwrap()], ..Grants::default() };
     grants(&granted, &[resolve("a.example.org"), resolve("a.b.example.org.")]);
-    refuses(&granted, &[resolve("example.org"), resolve("badexample.org"), resolve("a.example.org.evil.com")]);
+    refuses(
+        &granted,
+        &[resolve("example.org"), resolve("badexample.org"), resolve("a.example.org.evil.com")],
+    );
 }
 
 #[test]
 fn the_whole_network_is_addresses_but_not_names() {
     let granted = Grants { inherit_network: true, ..Grants::default() };
-    grants(&granted, &[bind("0.0.0.0:53"), send("192.0.2.7:1"), connect("192.0.2.7:1"), receive("192.0.2.7:1")]);
+    grants(
+        &granted,
+        &[bind("0.0.0.0:53"), send("192.0.2.7:1"), connect("192.0.2.7:1"), receive("192.0.2.7:1")],
+    );
     refuses(&granted, &[resolve("example.org")]);
 }
 

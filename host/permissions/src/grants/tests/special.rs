@@ -4,32 +4,46 @@ use super::*;
 
 const WIDE: [&str; 2] = ["0.0.0.0/0:1-65535", "[::]/0:1-65535"];
 
-/// Refused by each wide grant, by one of the two since the address is special, and by the other since it lies outside.
+/// Refused by each wide grant, by one of the two since the address is special, and by the other
+/// since it lies outside.
 #[track_caller]
 fn wide_grants_refuse(own: &[&str], requests: &[Request]) {
     for wide in WIDE {
-        let granted = Grants { own: own.iter().map(|ip| ip.parse().unwrap()).collect(), ..send_to(wide) };
+        let granted =
+            Grants { own: own.iter().map(|ip| ip.parse().unwrap()).collect(), ..send_to(wide) };
         for request in requests {
             let decided = granted.decide(request);
             assert!(
                 matches!(decided, Err(DenyReason::Special(_) | DenyReason::NotGranted)),
                 "{request:?} under {granted}: {decided:?}"
             );
-            assert!(!granted.send.contain(peer(request)) || matches!(decided, Err(DenyReason::Special(_))), "{request:?}");
+            assert!(
+                !granted.send.contain(peer(request))
+                    || matches!(decided, Err(DenyReason::Special(_))),
+                "{request:?}"
+            );
         }
     }
 }
 
 fn peer(request: &Request) -> SocketAddr {
     match request {
-        Request::Connect { to: peer, .. } | Request::Send { to: peer, .. } | Request::Receive { from: peer, .. } => *peer,
+        Request::Connect { to: peer, .. }
+        | Request::Send { to: peer, .. }
+        | Request::Receive { from: peer, .. } => *peer,
         Request::Bind(_) | Request::Resolve(_) => unreachable!("it is about a peer"),
     }
 }
 
 #[test]
 fn multicast_and_broadcast_are_granted_only_by_a_grant_for_them_and_never_as_an_answer() {
-    for many in ["224.0.0.251:5353", "239.1.2.3:9", "255.255.255.255:9", "[ff02::fb]:5353", "[::ffff:224.0.0.1]:9"] {
+    for many in [
+        "224.0.0.251:5353",
+        "239.1.2.3:9",
+        "255.255.255.255:9",
+        "[ff02::fb]:5353",
+        "[::ffff:224.0.0.1]:9",
+    ] {
         wide_grants_refuse(&[], &[send(many), connect(many)]);
         refuses_as(DenyReason::Many, &listen_on("12000"), &[answer(many)]);
         grants(&send_to(many), &[send(many)]);
@@ -40,13 +54,23 @@ fn multicast_and_broadcast_are_granted_only_by_a_grant_for_them_and_never_as_an_
 
 #[test]
 fn loopback_and_link_local_are_granted_only_by_a_grant_within_them() {
-    for own in ["127.0.0.1:53", "127.9.9.9:53", "[::1]:53", "169.254.169.254:80", "[fe80::1%2]:9", "[::ffff:127.0.0.1]:53"] {
+    for own in [
+        "127.0.0.1:53",
+        "127.9.9.9:53",
+        "[::1]:53",
+        "169.254.169.254:80",
+        "[fe80::1%2]:9",
+        "[::ffff:127.0.0.1]:53",
+    ] {
         wide_grants_refuse(&[], &[send(own), receive(own)]);
         grants(&send_to(own), &[send(own), receive(own)]);
         grants(&everything(), &[send(own)]);
     }
     grants(&send_to("127.0.0.0/8:53"), &[send("127.9.9.9:53")]);
-    assert!(matches!(send_to("126.0.0.0/7:53").decide(&send("127.0.0.1:53")), Err(DenyReason::Special(_))));
+    assert!(matches!(
+        send_to("126.0.0.0/7:53").decide(&send("127.0.0.1:53")),
+        Err(DenyReason::Special(_))
+    ));
     // Loopback peers are answered as all others are.
     grants(&listen_on("12000"), &[hear("127.0.0.1:5"), answer("127.0.0.1:5")]);
 }
@@ -61,7 +85,10 @@ fn a_mapped_address_is_the_ipv4_address_it_stands_for() {
 #[test]
 fn own_addresses_are_granted_only_exactly() {
     let own = ["10.9.0.1", "2001:db8::9", "fe80::9"];
-    let with_own = |granted: Grants| Grants { own: own.iter().map(|ip| ip.parse().unwrap()).collect(), ..granted };
+    let with_own = |granted: Grants| Grants {
+        own: own.iter().map(|ip| ip.parse().unwrap()).collect(),
+        ..granted
+    };
     for address in ["10.9.0.1:53", "[2001:db8::9]:53", "[fe80::9%2]:53", "[::ffff:10.9.0.1]:53"] {
         wide_grants_refuse(&own, &[send(address), connect(address), receive(address)]);
         grants(&with_own(send_to(address)), &[send(address), connect(address), receive(address)]);
@@ -71,12 +98,15 @@ fn own_addresses_are_granted_only_exactly() {
     }
     let granted = with_own(send_to("10.9.0.0/24:53"));
     grants(&granted, &[send("10.9.0.2:53")]);
-    let refused = |granted: &Grants| matches!(granted.decide(&send("10.9.0.1:53")), Err(DenyReason::Special(_)));
+    let refused = |granted: &Grants| {
+        matches!(granted.decide(&send("10.9.0.1:53")), Err(DenyReason::Special(_)))
+    };
     assert!(refused(&granted) && refused(&with_own(send_to("10.9.0.0/31:53"))));
     grants(&with_own(send_to("10.9.0.1/32:53")), &[send("10.9.0.1:53")]);
     // A range of ports is as exact, and one exact grant is enough.
     grants(&with_own(send_to("10.9.0.1:1-65535")), &[send("10.9.0.1:53")]);
-    let both = with_own(spec(&["10.9.0.0/24:53", "10.9.0.1:53"], &[]).with_addresses(&Names::default()));
+    let both =
+        with_own(spec(&["10.9.0.0/24:53", "10.9.0.1:53"], &[]).with_addresses(&Names::default()));
     grants(&both, &[send("10.9.0.1:53"), send("10.9.0.2:53")]);
     assert_eq!((granted.own_within_networks().count(), both.own_within_networks().count()), (1, 0));
 }
@@ -110,15 +140,22 @@ fn metadata_services_are_granted_only_exactly() {
         ("[fe80::]/10:80", "[fe80::a9fe:a9fe%2]:80"),
     ] {
         let granted = send_to(network);
-        assert!(matches!(granted.decide(&send(service)), Err(DenyReason::Special(_))), "{service} under {granted}");
+        assert!(
+            matches!(granted.decide(&send(service)), Err(DenyReason::Special(_))),
+            "{service} under {granted}"
+        );
     }
     grants(&send_to("169.254.0.0/16:80"), &[send("169.254.169.1:80")]);
 }
 
 #[test]
 fn a_name_is_no_grant_for_a_metadata_service() {
-    let spec = GrantSpec { to: vec!["metadata.example:80".parse().unwrap()], ..GrantSpec::default() };
-    let names = Names::of([("metadata.example", "169.254.169.254"), ("metadata.example", "64:ff9b::a9fe:a9fe")]);
+    let spec =
+        GrantSpec { to: vec!["metadata.example:80".parse().unwrap()], ..GrantSpec::default() };
+    let names = Names::of([
+        ("metadata.example", "169.254.169.254"),
+        ("metadata.example", "64:ff9b::a9fe:a9fe"),
+    ]);
     let granted = spec.with_addresses(&names);
     assert!(granted.send.is_empty());
     // So that what is told is whom it cannot send to.
@@ -151,13 +188,20 @@ fn carriers(v4: [u8; 4]) -> Vec<String> {
 
 #[test]
 fn a_denial_of_an_ipv4_address_holds_for_addresses_that_carry_it() {
-    let denied = spec(&[], &["192.0.2.0/24", "198.51.100.1:53"]).with_addresses(&Names::default()).deny;
+    let denied =
+        spec(&[], &["192.0.2.0/24", "198.51.100.1:53"]).with_addresses(&Names::default()).deny;
     let granted = Grants { deny: denied, ..everything() };
     for carrier in carriers([192, 0, 2, 7]) {
         let there = &format!("[{carrier}]:12000");
-        refuses_as(DenyReason::Denied, &granted, &[send(there), connect(there), receive(there), hear(there), answer(there)]);
+        refuses_as(
+            DenyReason::Denied,
+            &granted,
+            &[send(there), connect(there), receive(there), hear(there), answer(there)],
+        );
     }
-    for carrier in carriers([198, 51, 100, 2]).iter().filter(|carrier| !carrier.contains("c633:6401")) {
+    for carrier in
+        carriers([198, 51, 100, 2]).iter().filter(|carrier| !carrier.contains("c633:6401"))
+    {
         grants(&granted, &[send(&format!("[{carrier}]:53"))]);
     }
     refuses_as(DenyReason::Denied, &granted, &[send("[64:ff9b::198.51.100.1]:53")]);
@@ -166,7 +210,13 @@ fn a_denial_of_an_ipv4_address_holds_for_addresses_that_carry_it() {
 
 #[test]
 fn an_address_that_carries_a_special_one_is_granted_only_exactly() {
-    for special in [[127, 0, 0, 1], [169, 254, 169, 254], [224, 0, 0, 251], [255, 255, 255, 255], [10, 9, 0, 1]] {
+    for special in [
+        [127, 0, 0, 1],
+        [169, 254, 169, 254],
+        [224, 0, 0, 251],
+        [255, 255, 255, 255],
+        [10, 9, 0, 1],
+    ] {
         for carrier in carriers(special) {
             let there = &format!("[{carrier}]:9");
             wide_grants_refuse(&["10.9.0.1"], &[send(there), connect(there), receive(there)]);
@@ -187,7 +237,10 @@ fn what_carries_multicast_or_broadcast_is_never_answered() {
             refuses_as(DenyReason::Many, &listen_on("12000"), &[answer(&format!("[{carrier}]:9"))]);
         }
     }
-    grants(&listen_on("12000"), &[answer("[64:ff9b::192.0.2.7]:9"), answer("[64:ff9b:1::192.0.2.7]:9")]);
+    grants(
+        &listen_on("12000"),
+        &[answer("[64:ff9b::192.0.2.7]:9"), answer("[64:ff9b:1::192.0.2.7]:9")],
+    );
 }
 
 #[test]
@@ -197,14 +250,27 @@ fn a_refusal_says_what_is_special_and_how_it_is_granted() {
     let refusal = |to: &str| {
         let request = send(to);
         let reason = granted.decide(&request).unwrap_err();
-        Refusal { component: "x", request: &request, reason, grants: &granted, advice: &Advice::default() }.to_string()
+        Refusal {
+            component: "x",
+            request: &request,
+            reason,
+            grants: &granted,
+            advice: &Advice::default(),
+        }
+        .to_string()
     };
     assert_eq!(
         refusal("10.9.0.1:9"),
         "refused: x asked to send to 10.9.0.1:9, an address of this machine: grant exactly that address; granted: send to \
          0.0.0.0/0:9; to allow it: --allow-to 0.0.0.0/0:9 --allow-to 10.9.0.1:9"
     );
-    assert!(refusal("127.0.0.1:9").contains(", a loopback address: grant it, or a network within 127.0.0.0/8; granted: "));
-    assert!(refusal("169.254.169.254:9").contains(", an address of cloud metadata: grant exactly that address; granted: "));
+    assert!(
+        refusal("127.0.0.1:9")
+            .contains(", a loopback address: grant it, or a network within 127.0.0.0/8; granted: ")
+    );
+    assert!(
+        refusal("169.254.169.254:9")
+            .contains(", an address of cloud metadata: grant exactly that address; granted: ")
+    );
     assert!(refusal("192.0.2.7:10").contains("10; granted: "));
 }

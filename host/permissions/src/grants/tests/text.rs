@@ -8,7 +8,8 @@ fn from_arguments(line: &str) -> GrantSpec {
 
 #[test]
 fn leading_arguments_grant_what_they_name() {
-    let listen = |port| GrantSpec { listen: vec![Listen { address: None, port }], ..GrantSpec::default() };
+    let listen =
+        |port| GrantSpec { listen: vec![Listen { address: None, port }], ..GrantSpec::default() };
     let to = |text: &str| GrantSpec { to: vec![text.parse().unwrap()], ..GrantSpec::default() };
     assert_eq!(from_arguments("12000"), listen(12_000));
     assert_eq!(from_arguments("12000 --drop-rate 30"), listen(12_000));
@@ -82,7 +83,16 @@ fn grants_read_as_documented() {
     for text in ["", "localhost:12000", "65536", "::1:12000", "127.0.0.1", "127.0.0.1:"] {
         assert_eq!(text.parse::<Listen>(), Err(GrantError::Listen), "{text:?}");
     }
-    for text in ["", "example.org", "192.0.2.0/33", "192.0.2.7:5", "10/8", "[::]/129", "2001:db8::/32:9", "*"] {
+    for text in [
+        "",
+        "example.org",
+        "192.0.2.0/33",
+        "192.0.2.7:5",
+        "10/8",
+        "[::]/129",
+        "2001:db8::/32:9",
+        "*",
+    ] {
         assert_eq!(text.parse::<Network>(), Err(GrantError::Network), "{text:?}");
     }
     for (text, shown) in [
@@ -99,9 +109,20 @@ fn grants_read_as_documented() {
         assert_eq!(text.parse::<Network>().unwrap().to_string(), shown);
         assert_eq!(shown.parse::<Network>().unwrap().to_string(), shown);
     }
-    for text in
-        ["", ".", "a..b", "192.0.2.7", "a b", "-a", "a:1", "a.1", "0x7f000001", "127.1", &"a".repeat(64), &"a.".repeat(128)]
-    {
+    for text in [
+        "",
+        ".",
+        "a..b",
+        "192.0.2.7",
+        "a b",
+        "-a",
+        "a:1",
+        "a.1",
+        "0x7f000001",
+        "127.1",
+        &"a".repeat(64),
+        &"a.".repeat(128),
+    ] {
         assert!(text.parse::<HostName>().is_err(), "{text:?}");
         assert_eq!(format!("*.{text}").parse::<NamePattern>(), Err(GrantError::Name), "{text:?}");
     }
@@ -129,7 +150,8 @@ fn grants_read_as_documented() {
 
 #[test]
 fn a_refusal_names_the_flags_that_keep_what_is_granted_and_add_what_was_asked() {
-    let granted = Grants { resolve: vec!["example.org".parse().unwrap()], ..send_to("192.0.2.7:12000") };
+    let granted =
+        Grants { resolve: vec!["example.org".parse().unwrap()], ..send_to("192.0.2.7:12000") };
     let flags = |request| Flags { grants: &granted, request: &request }.to_string();
     let kept = "--allow-to 192.0.2.7:12000 --allow-resolve example.org";
     assert_eq!(flags(send("[::1]:7")), format!("{kept} --allow-to [::1]:7"));
@@ -149,8 +171,11 @@ fn a_refusal_names_the_flags_that_keep_what_is_granted_and_add_what_was_asked() 
 fn a_flag_that_is_named_is_one_word_and_its_value_another() {
     let answer = AnswerRule { window: Duration::from_millis(90_500), amplification: 2.0 };
     let from = vec!["2001:db8::/32".parse().unwrap()];
-    let granted =
-        Grants { answer, from, ..spec(&["192.0.2.7:1-65535"], &["192.0.2.0/24"]).with_addresses(&Names::default()) };
+    let granted = Grants {
+        answer,
+        from,
+        ..spec(&["192.0.2.7:1-65535"], &["192.0.2.0/24"]).with_addresses(&Names::default())
+    };
     let flags = Flags { grants: &granted, request: &resolve("b.example") }.to_string();
     let kept = "--allow-to 192.0.2.7:1-65535 --allow-from 2001:db8::/32 --deny-to 192.0.2.0/24:1-65535 \
                 --answer-window 1m30s500ms --amplification 2";
@@ -171,7 +196,10 @@ fn a_refusal_among_many_grants_is_still_a_line_that_is_read() {
     }
     .to_string();
     assert!(refusal.contains("send to 192.0.2.12:7 and 188 more; "), "{refusal}");
-    assert!(refusal.ends_with("to allow it: what grants it all now and --allow-to 198.51.100.1:7"), "{refusal}");
+    assert!(
+        refusal.ends_with("to allow it: what grants it all now and --allow-to 198.51.100.1:7"),
+        "{refusal}"
+    );
 }
 proptest! {
     #[test]
