@@ -222,4 +222,56 @@ mod tests {
             "and what was before that is forgotten"
         );
     }
+
+    #[test]
+    fn a_granted_name_stands_for_what_was_said_at_the_start_or_says_why_it_has_no_address() {
+        let name = |text: &str| text.parse::<HostName>().unwrap();
+        let names: Names = [
+            (name("a.example"), Ok(addresses(&["192.0.2.1"]))),
+            (name("b.example"), Ok(Vec::new())),
+            (name("c.example"), Err(ResolveError::Temporary)),
+        ]
+        .into_iter()
+        .collect();
+        let known = ["a.example", "b.example", "c.example", "d.example"].map(|text| {
+            let name = name(text);
+            (names.is_granted(&name), names.addresses(&name).len(), names.failure(&name))
+        });
+        let expected = [
+            (true, 1, None),
+            (true, 0, Some(ResolveError::NoSuchName)),
+            (true, 0, Some(ResolveError::Temporary)),
+            (false, 0, None),
+        ];
+        assert_eq!(known, expected);
+        // Asked for again it is what it was.
+        let (resolved, has_changed) = names.note(&name("e.example"), Ok(addresses(&["192.0.2.5"])));
+        assert_eq!((resolved, has_changed), (Ok(addresses(&["192.0.2.5"])), false));
+        let (second, _) = names.note(&name("e.example"), Ok(addresses(&["192.0.2.6"])));
+        assert_eq!(second, Ok(addresses(&["192.0.2.5"])));
+        let (failed, _) = names.note(&name("f.example"), Err(ResolveError::Temporary));
+        assert_eq!((failed, names.known(&name("f.example"))), (Err(ResolveError::Temporary), None));
+    }
+
+    #[test]
+    fn names_beyond_a_bound_are_forgotten_the_oldest_first() {
+        let names = Names::default();
+        let name = |i: usize| format!("n{i}.example").parse::<HostName>().unwrap();
+        for i in 0..=REMEMBERED.get() {
+            let _ = names.note(&name(i), Ok(addresses(&["192.0.2.1"])));
+        }
+        assert_eq!(names.known(&name(0)), None);
+        assert_eq!(names.asked().len(), REMEMBERED.get());
+        assert!(names.known(&name(1)).is_some());
+    }
+
+    #[test]
+    fn a_name_that_is_resolved_again_says_whether_it_has_changed() {
+        let name: HostName = "a.example".parse().unwrap();
+        let names = Names::of([("a.example", "192.0.2.1")]).again_after(Some(Duration::ZERO));
+        assert_eq!(names.known(&name), None);
+        assert!(!names.note(&name, Ok(addresses(&["192.0.2.1"]))).1);
+        assert!(names.note(&name, Ok(addresses(&["192.0.2.2"]))).1);
+        assert_eq!(names.later(&name), addresses(&["192.0.2.2", "192.0.2.1"]));
+    }
 }

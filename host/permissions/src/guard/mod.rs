@@ -223,11 +223,6 @@ impl Gate {
         self.guard.decide(&self.guard.grants.get(), &Request::Connect { to, credit }).is_some()
     }
 
-    /// What was granted failed.
-    pub fn failed(&self, operation: Operation, error: &io::Error) {
-        self.guard.failed(operation, error);
-    }
-
     /// For the datagrams of one batch. There is one turn at a time.
     pub fn turn(&self) -> Turn<'_> {
         Turn {

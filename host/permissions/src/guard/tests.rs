@@ -2,7 +2,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::*;
-use crate::grants::AnswerRule;
+use crate::grants::{AnswerRule, GrantSpec};
 
 type Told = Arc<Mutex<Vec<(String, u64)>>>;
 
@@ -335,4 +335,111 @@ fn a_lookup_beyond_the_limit_is_told_and_is_no_refusal_by_the_grants() {
     let line = "refused: x.wasm asked to resolve a.example: more than 64 names at once, and one per second after that \
                 (--limit-lookups)";
     assert_eq!((told.lock().unwrap()[0].0.as_str(), ledger.refusals()), (line, 0));
+}
+
+#[test]
+fn rates_are_listed_as_they_were_given() {
+    assert_eq!(Rates::default().to_string(), "");
+    let all = Rates {
+        send: rate(1),
+        send_bytes: rate(2),
+        receive: rate(3),
+        receive_bytes: rate(4),
+        source: rate(5),
+        ..Rates::default()
+    };
+    let line = "1 datagrams sent a second, 2 bytes sent a second, 3 datagrams received a second, \
+                4 bytes received a second, 5 datagrams received from one source a second";
+    assert_eq!(all.to_string(), line);
+    let networks =
+        Rates { source: rate(5), source_prefix: "24,48".parse().unwrap(), ..Rates::default() };
+    let prefix = networks.source_prefix.in_words();
+    let line = format!("5 datagrams received from one source ({prefix}) a second");
+    assert_eq!(networks.to_string(), line);
+}
+
+#[test]
+fn a_refusal_says_what_the_advice_knows() {
+    let (ledger, told) = told_by_line();
+    let advice = Advice { peers: vec!["a.example:7".parse().unwrap()], command: None };
+    let guard =
+        Guard::new("x.wasm".to_owned(), Arc::default(), meters(), ledger).with_advice(advice);
+    assert!(!guard.permit_resolve(&"a.example".parse().unwrap()));
+    let line = told.lock().unwrap()[0].clone();
+    assert!(line.ends_with("to allow it: --allow-to a.example:7"), "{line}");
+}
+
+#[test]
+fn a_recorder_sees_what_is_granted() {
+    let (ledger, _) = told_by_line();
+    let recorder = Arc::new(Recorder::default());
+    let guard = Guard::new("x.wasm".to_owned(), Arc::new(sender().into()), meters(), ledger)
+        .with_recorder(Some(recorder.clone()));
+    let gate = gate(&Arc::new(guard), "0.0.0.0:0");
+    assert_eq!(gate.sends(peer(12_000), 1, Instant::now()), SendDecision::Open);
+    let policy = recorder.policy("x.wasm", &Names::default());
+    assert!(policy.contains("\"192.0.2.7:12000\""), "{policy}");
+}
+
+#[test]
+fn what_a_granted_name_stands_for_later_is_granted() {
+    let (ledger, _) = told_by_line();
+    let spec = GrantSpec { to: vec!["a.example:7".parse().unwrap()], ..GrantSpec::default() };
+    let names = Names::of([("a.example", "192.0.2.1")]).again_after(Some(Duration::ZERO));
+    let current = Current::new(spec.clone(), spec.with_addresses(&names));
+    let guard = Arc::new(Guard::new("x.wasm".to_owned(), Arc::new(current), meters(), ledger));
+    let gate = gate(&guard, "0.0.0.0:0");
+    let later = SocketAddr::from(([192, 0, 2, 2], 7));
+    assert_eq!(gate.sends(later, 1, Instant::now()), SendDecision::Refused);
+    let name = "a.example".parse().unwrap();
+    assert_eq!(names.known(&name), None);
+    assert!(names.note(&name, Ok(vec![later.ip()])).1);
+    guard.follow(&names);
+    assert_eq!(gate.sends(later, 1, Instant::now()), SendDecision::Open);
+}
+
+#[test]
+fn a_tcp_socket_is_refused_in_words() {
+    let (guard, _, told) = guard(sender(), Rates::default());
+    guard.refuse_tcp();
+    let told = told.lock().unwrap();
+    assert!(told[0].0.contains("TCP"), "{told:?}");
+}
+
+#[test]
+fn what_the_system_refuses_is_told_with_its_cause_until_the_grants_refuse_something() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
+    let operation = Operation::Bind("0.0.0.0:80".parse().unwrap());
+    // What it could not do, it has not refused.
+    guard.failed(operation, &io::ErrorKind::AddrInUse.into());
+    assert_eq!((guard.refused_by_system(), told.lock().unwrap().len()), (None, 0));
+    guard.failed(operation, &io::ErrorKind::PermissionDenied.into());
+    let cause = "ports below 1024 need root or CAP_NET_BIND_SERVICE";
+    assert_eq!(guard.refused_by_system().as_deref(), Some(cause));
+    assert!(told.lock().unwrap()[0].0.contains(cause));
+    assert_eq!(ledger.refusals(), 0, "no grant changes it");
+    assert!(!guard.permit_resolve(&"a.example".parse().unwrap()));
+    assert_eq!(guard.refused_by_system(), None);
+}
+
+#[test]
+fn an_answer_to_many_is_dropped_and_told() {
+    let (guard, ledger, told) = guard(listener(), Rates::default());
+    let gate = gate(&guard, "0.0.0.0:12000");
+    let group = SocketAddr::from(([224, 0, 0, 1], 7));
+    assert!(gate.hears(group, 9, Instant::now()));
+    assert_eq!(gate.sends(group, 1, Instant::now()), SendDecision::Dropped);
+    assert!(told.lock().unwrap()[0].0.starts_with("dropped: an answer of x.wasm to 224.0.0.1:7"));
+    assert_eq!(ledger.refusals(), 0);
+}
+
+fn meters() -> Arc<Meters> {
+    Arc::new(Meters::new(Rates::default()))
+}
+
+fn told_by_line() -> (Arc<Ledger>, Arc<Mutex<Vec<String>>>) {
+    let told = Arc::<Mutex<Vec<String>>>::default();
+    let log = told.clone();
+    let tell = move |denial: &Denial<'_>, _| log.lock().unwrap().push(denial.to_string());
+    (Arc::new(Ledger::new(tell)), told)
 }

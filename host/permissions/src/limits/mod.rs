@@ -226,3 +226,61 @@ fn is_io_out_of_memory(cause: &(dyn std::error::Error + 'static)) -> bool {
         .downcast_ref()
         .is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::OutOfMemory)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn limits_are_listed_with_their_units() {
+        let shown = Limits::default().to_string();
+        for part in ["64.0 MiB of memory", "500ms of computing", "256 sockets", "16384 handles"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+        assert!(!shown.contains("in total") && !shown.contains("from start to end"), "{shown}");
+        let time = Some(Duration::from_secs(7));
+        let shown = Limits { time, output_total: Some(OUTPUT_TOTAL), ..Limits::default() };
+        let shown = shown.to_string();
+        assert!(shown.contains("1.0 GiB of output in total"), "{shown}");
+        assert!(shown.ends_with(", 7s from start to end"), "{shown}");
+    }
+
+    #[test]
+    fn an_error_is_the_limit_that_it_comes_from_or_none() {
+        let limits = Limits { handles: 7, call: ByteSize(9), ..Limits::default() };
+        let of = |error: wasmtime::Error| LimitExceeded::of(&error, &limits);
+        let own = LimitExceeded::Sockets(3);
+        assert_eq!(of(wasmtime::Error::from(own).context("of a call")), Some(own));
+        assert_eq!(of(wasmtime::format_err!("something else")), None);
+        for text in ["resource table has no free keys", "a store handle limit exceeded by one"] {
+            assert_eq!(of(wasmtime::format_err!("{text}")), Some(LimitExceeded::Handles(7)));
+        }
+        let call = "fuel allocated for hostcalls has been exhausted";
+        assert_eq!(of(wasmtime::format_err!("{call}")), Some(LimitExceeded::Call(ByteSize(9))));
+        for kind in [ErrorKind::OutOfMemory, ErrorKind::PermissionDenied] {
+            let expected = (kind == ErrorKind::OutOfMemory).then_some(LimitExceeded::System);
+            assert_eq!(of(wasmtime::Error::from(Error::from(kind)).context("mmap")), expected);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn memory_that_the_system_refuses_is_a_limit() {
+        let errors = [(rustix::io::Errno::NOMEM, true), (rustix::io::Errno::PERM, false)];
+        for (errno, expected) in errors {
+            assert_eq!(is_out_of_memory(&wasmtime::Error::from(errno)), expected);
+            let error = Error::from(errno);
+            assert_eq!(is_out_of_memory(&wasmtime::Error::from(error)), expected);
+        }
+    }
+
+    #[test]
+    fn the_address_space_that_a_process_lacks_is_named_with_what_raises_it() {
+        assert_eq!(AddressSpace(None).to_string(), "");
+        let lacking = AddressSpace(Some(8 << 30)).to_string();
+        assert!(lacking.starts_with(": its process may use 8.0 GiB of addresses"), "{lacking}");
+        assert!(lacking.contains("ulimit -v unlimited"), "{lacking}");
+    }
+}
