@@ -20,7 +20,7 @@ use udping_permissions::grants::Grants;
 use udping_permissions::guard::{Guard, Ledger, Meters, Rates};
 use udping_permissions::limits::CompileLimits;
 use udping_permissions::limits::{Limits, Output};
-use wasi_datagram::{SocketContext, Tuning};
+use wasi_datagram::{OperatingSystem, SocketContext, Tuning};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));
@@ -77,13 +77,14 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Outcome) {
         )),
         &limits,
     ));
+    let world = Arc::new(OperatingSystem::default().with_tuning(tuning));
     let instance = Instance {
         arguments: vec!["obeys".to_owned(), hex(program)],
         stdout: stdout.clone(),
         stderr: stderr.clone(),
         environment: Arc::new(Environment::new([])),
         permissions: permissions.clone(),
-        sockets: SocketContext { tuning, ..SocketContext::new(permissions) },
+        sockets: SocketContext { world, ..SocketContext::new(permissions) },
         limits,
         output: Output::new(&limits),
         own_stdin: false,

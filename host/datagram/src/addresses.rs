@@ -1,9 +1,10 @@
 //! `resolve-address-stream`.
 
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::vec;
 
-use tokio::task::JoinHandle;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
@@ -13,15 +14,35 @@ use crate::permissions::{ResolveError, Resolved};
 /// What there is of an answer.
 pub type Answer = Result<vec::IntoIter<IpAddr>, ErrorCode>;
 
+/// What will be known.
+type Asked = Pin<Box<dyn Future<Output = Resolved> + Send>>;
+
 /// `resolve-address-stream`: an answer, or a question that is still out.
 pub enum Addresses {
     /// The addresses not taken yet.
     Ready(Answer),
-    /// The system's resolver is at work.
-    Asked(JoinHandle<Answer>),
+    /// It is being resolved.
+    Asked(Asked),
 }
 
 impl Addresses {
+    /// The question `asked`, which is put at once, and not only when its answer is waited for.
+    pub fn asked(asked: Asked) -> Self {
+        let mut addresses = Self::Asked(asked);
+        addresses.advance();
+        addresses
+    }
+
+    /// Takes the answer where there is one by now.
+    pub fn advance(&mut self) {
+        if let Self::Asked(question) = self
+            && let Poll::Ready(resolved) =
+                question.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
+            *self = Self::Ready(Self::of(resolved));
+        }
+    }
+
     /// What `resolved` is to a component.
     pub fn of(resolved: Resolved) -> Answer {
         match resolved {
@@ -38,7 +59,7 @@ impl Addresses {
 impl Pollable for Addresses {
     async fn ready(&mut self) {
         if let Self::Asked(question) = self {
-            *self = Self::Ready(question.await.unwrap_or(Err(ErrorCode::PermanentResolverFailure)));
+            *self = Self::Ready(Self::of(question.await));
         }
     }
 }

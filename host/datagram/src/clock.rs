@@ -1,32 +1,26 @@
-//! `wasi:clocks/monotonic-clock`, to the microsecond: tokio's own timers, on which wasmtime-wasi's
-//! stand, fire up to a millisecond late, which is all of the interval of a fast pinger.
+//! `wasi:clocks`: the world's two clocks, and waiting for instants.
 
-use std::future::{Future as _, poll_fn};
-use std::io;
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
-};
-use tokio::io::Interest;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::async_trait;
-use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
-use crate::reactor::Watched;
+use crate::world::{Timer, World};
 
-/// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
+/// Adds both to what a linker serves, where `view` gives what they need of a store's state.
+///
+/// # Errors
+///
+/// Where the linker has them already, and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> ClockView<'_>,
 ) -> wasmtime::Result<()> {
-    monotonic_clock::add_to_linker::<_, Clocks>(linker, view)
+    monotonic_clock::add_to_linker::<_, Clocks>(linker, view)?;
+    wall_clock::add_to_linker::<_, Clocks>(linker, view)
 }
 
 struct Clocks;
@@ -35,7 +29,7 @@ impl HasData for Clocks {
     type Data<'a> = ClockView<'a>;
 }
 
-/// What the clock needs of the store's state.
+/// What the clocks need of the store's state.
 pub struct ClockView<'a> {
     /// The store's resources.
     pub table: &'a mut ResourceTable,
@@ -43,155 +37,40 @@ pub struct ClockView<'a> {
     pub clock: &'a Clock,
 }
 
-/// The clock of one instance. It starts at zero, so that it tells nothing of the machine.
-#[derive(Debug)]
+/// The clocks of one instance. The monotonic one starts at zero, so that it tells nothing of the
+/// machine.
 pub struct Clock {
     start: Instant,
-    timers: Arc<Timers>,
+    world: Arc<dyn World>,
 }
 
-impl Default for Clock {
-    fn default() -> Self {
-        Self { start: Instant::now(), timers: Arc::default() }
-    }
-}
-
-/// How many timers of an instance run before they are waited for. One beyond them runs from then
-/// on, as a descriptor less that a component holds by what it does not use.
-const RUNNING_AHEAD: usize = 16;
-
-/// Timers that no pollable has now: a poll loop makes a new pollable each time round, but needs no
-/// new timer. Each may still run for the instant that it was last set to.
-#[derive(Debug, Default)]
-struct Timers {
-    idle: Mutex<Vec<Timer>>,
-    /// How many pollables have one.
-    taken: AtomicUsize,
-}
-
-/// A timer, and what it was last set to.
-#[derive(Debug)]
-struct Timer {
-    descriptor: Watched,
-    at: Option<Instant>,
-}
-
-impl Timer {
-    fn new() -> io::Result<Self> {
-        let timer = timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-        )?;
-        Ok(Self { descriptor: Watched::new(timer, Interest::READABLE)?, at: None })
-    }
-
-    /// Has it expire at `at`; no call is made where it runs for that already. In a virtual machine
-    /// the call takes some 20 us where no other timer is earlier, since the machine has to be left
-    /// for it.
-    fn set(&mut self, at: Instant, now: Instant) -> io::Result<()> {
-        if self.at == Some(at) {
-            return Ok(());
-        }
-        let mut it_value =
-            Timespec::try_from(at.saturating_duration_since(now)).map_err(io::Error::other)?;
-        // Zero would stop it.
-        it_value.tv_nsec = if at <= now { 1 } else { it_value.tv_nsec };
-        let once = Itimerspec { it_interval: Timespec::default(), it_value };
-        timerfd_settime(self.descriptor.get(), TimerfdTimerFlags::empty(), &once)?;
-        self.at = Some(at);
-        Ok(())
-    }
-}
-
-impl Timers {
-    /// One that runs for `at`.
-    fn take(&self, at: Instant, now: Instant) -> io::Result<Timer> {
-        let idle = {
-            let mut idle = self.idle();
-            let running = idle.iter().position(|timer| timer.at == Some(at));
-            running.map(|index| idle.swap_remove(index)).or_else(|| idle.pop())
-        };
-        let mut timer = idle.map_or_else(Timer::new, Ok)?;
-        timer.set(at, now)?;
-        self.taken.fetch_add(1, Ordering::Relaxed);
-        Ok(timer)
-    }
-
-    fn give_back(&self, timer: Timer) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
-        self.idle().push(timer);
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Timer>> {
-        // No code that holds the lock leaves the list half changed.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+impl Clock {
+    /// Those of `world`, from now on.
+    pub fn new(world: Arc<dyn World>) -> Self {
+        Self { start: world.now(), world }
     }
 }
 
 /// What `subscribe-instant` and `subscribe-duration` make.
 struct Deadline {
-    /// `None` is later than there is time.
-    at: Option<Instant>,
-    /// The timer that runs for it: from the start, or from the first time that it is waited for.
-    timer: Option<Timer>,
-    timers: Arc<Timers>,
-}
-
-impl Deadline {
-    /// Its timer runs at once, unless too many do: what is set while nothing is on its way delays
-    /// nothing.
-    fn new(at: Option<Instant>, timers: Arc<Timers>) -> Self {
-        let ahead = at.filter(|_| timers.taken.load(Ordering::Relaxed) < RUNNING_AHEAD);
-        let now = Instant::now();
-        // Without a descriptor for it there may be one when it is waited for.
-        let timer = ahead.filter(|at| *at > now).and_then(|at| timers.take(at, now).ok());
-        Self { at, timer, timers }
-    }
-
-    async fn expire(&mut self, at: Instant) {
-        while let Some(left) =
-            at.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-        {
-            if self.timer.is_none() {
-                self.timer = self.timers.take(at, Instant::now()).ok();
-            }
-            match &self.timer {
-                // What it said to whoever had it before, it may say once more: hence the loop.
-                Some(timer) => timer.descriptor.becomes_ready().await,
-                // Without descriptors for timers, late is better than never.
-                None => tokio::time::sleep(left).await,
-            }
-        }
-    }
-}
-
-impl Drop for Deadline {
-    fn drop(&mut self) {
-        if let Some(timer) = self.timer.take() {
-            self.timers.give_back(timer);
-        }
-    }
+    /// Its timer; `None` where it is later than there is time.
+    timer: Option<Box<dyn Timer>>,
 }
 
 #[async_trait]
 impl Pollable for Deadline {
     async fn ready(&mut self) {
-        let Some(at) = self.at else { return std::future::pending().await };
-        let mut expiry = pin!(self.expire(at));
-        // However it was woken, and whether the reactor has looked at the timer or not: what has
-        // expired is ready.
-        poll_fn(
-            |context| {
-                if at <= Instant::now() { Poll::Ready(()) } else { expiry.as_mut().poll(context) }
-            },
-        )
-        .await;
+        match &mut self.timer {
+            Some(timer) => timer.expired().await,
+            None => std::future::pending().await,
+        }
     }
 }
 
 impl monotonic_clock::Host for ClockView<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(u64::try_from(self.clock.start.elapsed().as_nanos())?)
+        let Clock { start, world } = self.clock;
+        Ok(u64::try_from(world.now().saturating_duration_since(*start).as_nanos())?)
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
@@ -204,99 +83,43 @@ impl monotonic_clock::Host for ClockView<'_> {
     }
 
     fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        self.deadline(Instant::now().checked_add(Duration::from_nanos(duration)))
+        self.deadline(self.clock.world.now().checked_add(Duration::from_nanos(duration)))
     }
 }
 
 impl ClockView<'_> {
     fn deadline(&mut self, at: Option<Instant>) -> wasmtime::Result<Resource<DynPollable>> {
-        let deadline = self.table.push(Deadline::new(at, self.clock.timers.clone()))?;
+        let timer = at.map(|at| self.clock.world.timer(at));
+        let deadline = self.table.push(Deadline { timer })?;
         subscribe(self.table, deadline)
+    }
+}
+
+impl wall_clock::Host for ClockView<'_> {
+    fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        // A clock that stands before 1970 is one that nobody has set.
+        let since = self.clock.world.wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let nanoseconds = since.subsec_nanos();
+        Ok(wall_clock::Datetime { seconds: since.as_secs(), nanoseconds })
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: 1 })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rustix::time::timerfd_gettime;
-
     use super::*;
-
-    fn deadline(clock: &Clock, after: Duration) -> Deadline {
-        Deadline::new(Some(clock.start + after), clock.timers.clone())
-    }
-
-    fn idle(clock: &Clock) -> usize {
-        clock.timers.idle().len()
-    }
-
-    #[tokio::test]
-    async fn a_deadline_is_never_early() {
-        let clock = Clock::default();
-        for after in [0, 1, 100, 5_000, 20_000].map(Duration::from_micros) {
-            deadline(&clock, after).ready().await;
-            assert!(clock.start.elapsed() >= after);
-        }
-    }
-
-    #[tokio::test]
-    async fn timers_are_used_again_and_what_they_said_before_is_forgotten() {
-        let clock = Clock::default();
-        let mut first = deadline(&clock, Duration::from_millis(5));
-        first.ready().await;
-        drop(first);
-        assert_eq!(idle(&clock), 1);
-        // Given back while it runs, and while what it said is not read yet.
-        let mut abandoned = deadline(&clock, Duration::from_millis(15));
-        let waits = tokio::time::timeout(Duration::from_millis(1), abandoned.ready()).await;
-        assert!(waits.is_err());
-        drop(abandoned);
-        std::thread::sleep(Duration::from_millis(20));
-        let after = clock.start.elapsed() + Duration::from_millis(10);
-        deadline(&clock, after).ready().await;
-        assert!(clock.start.elapsed() >= after);
-        assert_eq!(idle(&clock), 1);
-    }
-
-    #[tokio::test]
-    async fn a_timer_runs_from_when_it_is_made_and_on_for_another_of_that_instant() {
-        let clock = Clock::default();
-        let (soon, later) = (Duration::from_secs(10), Duration::from_secs(20));
-        let set = |timers: &[Timer]| {
-            timers.iter().map(|timer| timer.at.unwrap() - clock.start).collect::<Vec<_>>()
-        };
-        let left = |deadline: &Deadline| {
-            let timer = deadline.timer.as_ref().unwrap();
-            Duration::try_from(timerfd_gettime(timer.descriptor.get()).unwrap().it_value).unwrap()
-        };
-        let (first, second) = (deadline(&clock, soon), deadline(&clock, later));
-        assert!(left(&first) > soon / 2 && left(&second) > soon);
-        drop((first, second));
-        assert_eq!(set(&clock.timers.idle()), [soon, later]);
-        // The one that is not the last that was given back.
-        let again = deadline(&clock, soon);
-        assert_eq!(set(&clock.timers.idle()), [later]);
-        assert!(left(&again) > soon / 2);
-    }
-
-    #[tokio::test]
-    async fn those_that_are_not_waited_for_take_few_descriptors() {
-        let clock = Clock::default();
-        let mut many: Vec<_> =
-            (1..1_000).map(|ms| deadline(&clock, Duration::from_millis(ms))).collect();
-        assert_eq!(many.iter().filter(|deadline| deadline.timer.is_some()).count(), RUNNING_AHEAD);
-        many[50].ready().await;
-        assert!(clock.start.elapsed() >= Duration::from_millis(51));
-        drop(many);
-        assert_eq!(
-            (clock.timers.taken.load(Ordering::Relaxed), idle(&clock)),
-            (0, RUNNING_AHEAD + 1)
-        );
-    }
+    use crate::os::OperatingSystem;
 
     #[tokio::test]
     async fn one_that_is_later_than_there_is_time_never_comes() {
-        let clock = Clock::default();
-        let mut never = Deadline::new(None, clock.timers.clone());
-        assert!(tokio::time::timeout(Duration::from_millis(5), never.ready()).await.is_err());
+        let mut table = ResourceTable::new();
+        let clock = Clock::new(Arc::new(OperatingSystem::default()));
+        let mut view = ClockView { table: &mut table, clock: &clock };
+        let never = monotonic_clock::Host::subscribe_instant(&mut view, u64::MAX).unwrap();
+        let wait = wasmtime_wasi::p2::bindings::io::poll::HostPollable::block(&mut table, never);
+        assert!(tokio::time::timeout(Duration::from_millis(5), wait).await.is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup` and `wasi:clocks/monotonic-clock` of WASI 0.2
-//! for embedders of wasmtime.
+//! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup`, `wasi:clocks` and `wasi:random` of WASI 0.2 for
+//! embedders of wasmtime.
 //!
 //! wasmtime-wasi has them, too; these take and send datagrams in batches, have timers to the
 //! microsecond, and ask the embedder about each use:
@@ -11,38 +11,50 @@
 //!   the datagram that they are about (`IP_RECVERR`), and what the system dropped for want of room
 //!   is counted: [`Reports`].
 //! - [`Permissions`] decides about each bind, connect, name and datagram. An embedder gives the
-//!   store's state a [`NetworkView`] with its own, and calls [`add_to_linker`]; on Linux also
-//!   [`clock::add_to_linker`].
+//!   store's state a [`NetworkView`] with its own, and calls [`add_to_linker`]; for the clocks, also
+//!   [`clock::add_to_linker`], and for random bytes [`random::add_to_linker`].
+//! - [`World`] is where all of that comes from: sockets, clocks, timers, random bytes, in datagrams,
+//!   addresses, instants and readiness. By default it is the [`OperatingSystem`].
 //!
-//! Sockets wait on tokio's reactor: instances run in a runtime with I/O and time.
+//! The operating system is waited for on tokio's reactor: instances run in a runtime with I/O and
+//! time.
 
 #![deny(unsafe_code)]
 
 mod addresses;
-#[cfg(target_os = "linux")]
+mod buffers;
 pub mod clock;
+mod family;
 mod lookup;
 mod network;
+mod os;
 mod permissions;
 mod policies;
-#[cfg(target_os = "linux")]
-mod reactor;
+pub mod random;
+mod reports;
 pub mod tcp;
+mod tuning;
 mod udp;
 mod wit;
+mod world;
 
 pub use addresses::{Addresses, Answer};
+pub use buffers::Buffers;
+pub use family::Family;
 pub use network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, NetworkView, add_to_linker,
 };
+pub use os::{OperatingSystem, OptionError, SocketOptions};
 pub use permissions::{
     Batch, Operation, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId,
     SocketPermissions,
 };
 pub use policies::{AddressUse, AllowAll, Check};
-pub use udp::{
-    Buffers, Incoming, InheritedSockets, OptionError, Outgoing, RawSocket, Reports, Socket,
-    SocketContext, SocketOptions, Tuning,
+pub use reports::{CountsDropped, Problem, Reports};
+pub use tuning::Tuning;
+pub use udp::{Incoming, InheritedSockets, Outgoing, Socket, SocketContext};
+pub use world::{
+    KeptSocket, Local, Received, Receiver, Sender, Take, Timer, Transmit, UdpSocket, World,
 };
 
 use std::time::Duration;

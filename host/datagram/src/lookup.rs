@@ -24,9 +24,7 @@ impl Host for NetworkView<'_> {
                 return Err(ErrorCode::TemporaryResolverFailure.into());
             }
             Resolution::Known(resolved) => Addresses::Ready(Addresses::of(resolved)),
-            Resolution::Asked(resolved) => {
-                Addresses::Asked(tokio::spawn(async move { Addresses::of(resolved.await) }))
-            }
+            Resolution::Asked(asked) => Addresses::asked(asked),
         };
         Ok(self.table.push(addresses)?)
     }
@@ -37,7 +35,9 @@ impl HostResolveAddressStream for NetworkView<'_> {
         &mut self,
         stream: Resource<Addresses>,
     ) -> SocketResult<Option<IpAddress>> {
-        match self.table.get_mut(&stream)? {
+        let addresses = self.table.get_mut(&stream)?;
+        addresses.advance();
+        match addresses {
             Addresses::Ready(Ok(addresses)) => Ok(addresses.next().map(Into::into)),
             Addresses::Ready(Err(code)) => Err((*code).into()),
             Addresses::Asked(_) => Err(ErrorCode::WouldBlock.into()),

@@ -135,9 +135,9 @@ pub trait SocketPermissions: Send + Sync {
     /// Decides about connecting it.
     fn permit_connect(&self, peer: SocketAddr) -> bool;
 
-    /// Has `pass` ask about the datagrams of one batch: what takes a lock or reads a clock is done
-    /// once for all.
-    fn batch(&self, pass: &mut dyn FnMut(&mut dyn Batch));
+    /// Has `pass` ask about the datagrams of one batch, at `now`: what takes a lock is done once for
+    /// all.
+    fn batch(&self, now: Instant, pass: &mut dyn FnMut(&mut dyn Batch));
 }
 
 /// The datagrams of one batch.

@@ -1,6 +1,7 @@
 //! Permissions for embedders that have no more to say than a function, or nothing.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::Instant;
 
 use crate::permissions::{
     Batch, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId,
@@ -49,7 +50,7 @@ impl<F: Fn(SocketAddr, AddressUse) -> bool + Clone + Send + Sync> SocketPermissi
         (self.0)(peer, AddressUse::Connect)
     }
 
-    fn batch(&self, pass: &mut dyn FnMut(&mut dyn Batch)) {
+    fn batch(&self, _: Instant, pass: &mut dyn FnMut(&mut dyn Batch)) {
         pass(&mut self.clone());
     }
 }

@@ -6,9 +6,9 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResult, subscribe};
 
+use crate::family::Family;
 use crate::network::{IpAddressFamily, IpSocketAddress, NetworkView, udp, udp_create_socket};
 use crate::udp::Datagram;
-use crate::udp::os::Family;
 use crate::udp::outgoing::{Outgoing, Wanted};
 use crate::udp::socket::Socket;
 use crate::udp::streams::Incoming;

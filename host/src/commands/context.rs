@@ -32,7 +32,7 @@ use udping_permissions::host_name::HostName;
 use udping_permissions::limits::CompileLimits;
 use udping_permissions::limits::{Lookups, Output};
 use udping_permissions::names::Names;
-use wasi_datagram::{Buffers, InheritedSockets, RawSocket, Reports, SocketContext};
+use wasi_datagram::{Buffers, InheritedSockets, OperatingSystem, Reports, SocketContext};
 
 /// How a component is made ready to run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -202,24 +202,22 @@ impl RunContext {
         )
         .with_advice(plan.advice.clone())
         .with_recorder(self.recorder.clone());
-        let buffers = Buffers::new(plan.limits.buffers, plan.limits.sockets);
-        given.iter().try_for_each(|socket| {
-            plan.socket_options.apply(socket, socket.local_addr()?.is_ipv4())
-        })?;
-        let reports = Reports::new();
-        let given = given.into_iter().map(|socket| RawSocket::new(socket, &buffers, &reports));
+        let world = OperatingSystem::new(
+            plan.tuning,
+            Buffers::new(plan.limits.buffers, plan.limits.sockets),
+            plan.socket_options.clone(),
+            Reports::new(),
+        );
+        let given = given.into_iter().map(|socket| world.inherit(socket));
         let given = given.collect::<io::Result<Vec<_>>>()?;
-        let kept = InheritedSockets::new(
-            given,
-            if plan.restart.is_some() { plan.limits.sockets } else { 0 },
-        )?;
+        let kept = if plan.restart.is_some() { plan.limits.sockets } else { 0 };
+        let kept = InheritedSockets::new(given, kept);
         let bind_capability = BindCapability::new(plan.harden && plan.needs().keep_a_capability());
         Ok(WorkerContext {
             guard: Arc::new(guard),
             kept: Arc::new(kept),
             bind_capability: Arc::new(bind_capability),
-            buffers,
-            reports,
+            world: Arc::new(world),
         })
     }
 
@@ -231,7 +229,7 @@ impl RunContext {
         stdout: Out,
         stderr: Err,
     ) -> Instance<Out, Err> {
-        let WorkerContext { guard, kept, bind_capability, buffers, reports } = place.clone();
+        let WorkerContext { guard, kept, bind_capability, world } = place.clone();
         let permissions = Arc::new(InstancePermissions {
             lookups: self.lookups.clone(),
             names: self.names.clone(),
@@ -246,14 +244,7 @@ impl RunContext {
             stderr,
             output: self.output.clone(),
             permissions: permissions.clone(),
-            sockets: SocketContext {
-                permissions,
-                buffers,
-                tuning: plan.tuning,
-                options: plan.socket_options.clone(),
-                kept,
-                reports,
-            },
+            sockets: SocketContext { permissions, world, kept },
             limits: plan.limits,
             own_stdin: plan.stdin,
             stop_grace: plan.stop_grace,
@@ -288,6 +279,5 @@ pub struct WorkerContext {
     pub guard: Arc<Guard>,
     kept: Arc<InheritedSockets>,
     bind_capability: Arc<BindCapability>,
-    buffers: Arc<Buffers>,
-    reports: Arc<Reports>,
+    world: Arc<OperatingSystem>,
 }

@@ -13,8 +13,11 @@ use wasi_datagram::SocketContext;
 pub fn variables(sockets: &SocketContext, guard: &Guard) -> Vec<(String, String)> {
     let facts = [
         (contract::UDPING_COLUMNS, columns().map(|columns| columns.to_string())),
-        (contract::UDPING_DROPPED, sockets.reports.dropped().map(|count| count.to_string())),
-        (contract::UDPING_ERRORS, Some(sockets.reports.errors())),
+        (
+            contract::UDPING_DROPPED,
+            sockets.world.reports().dropped().map(|count| count.to_string()),
+        ),
+        (contract::UDPING_ERRORS, Some(sockets.world.reports().errors())),
         (contract::UDPING_DENIED, guard.refused_by_system()),
     ];
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()

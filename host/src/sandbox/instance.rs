@@ -270,7 +270,8 @@ impl Program {
         let input = self.input(instance.own_stdin);
         let (stdin, notifier) = standard_input::open(input);
         // From before it runs: what comes while it does for the first time is told, too.
-        let changes = instance.environment.changes().and_of(instance.sockets.reports.clone());
+        let changes =
+            instance.environment.changes().and_of(instance.sockets.world.reports().clone());
         let reports = stop.reports();
         let wasi = WasiCtx::builder()
             .stdin(stdin)

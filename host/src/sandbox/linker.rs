@@ -1,5 +1,5 @@
 //! The interfaces that components are served: WASI 0.2's command world, with our own environment,
-//! UDP, refusal of TCP, name lookup, waiting and, on Linux, monotonic clock.
+//! UDP, refusal of TCP, name lookup, waiting, clocks and random bytes.
 //!
 //! Each is listed, rather than all added and some replaced: a linker takes the newest patch version
 //! of an interface, so a replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component
@@ -9,18 +9,14 @@ use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
-use wasmtime_wasi::p2::bindings::{LinkOptions, cli, clocks, filesystem, io, random, sockets};
-use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::p2::bindings::{LinkOptions, cli, filesystem, io, sockets};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 use crate::sandbox::environment;
 use crate::sandbox::state::State;
 use crate::sandbox::waiting;
-#[cfg(target_os = "linux")]
-use wasi_datagram::clock;
-use wasi_datagram::tcp;
+use wasi_datagram::{clock, random, tcp};
 
 struct Io;
 
@@ -35,14 +31,8 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     waiting::add_to_linker(l, State::waiting)?;
     io::streams::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
 
-    clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)?;
-    #[cfg(target_os = "linux")]
     clock::add_to_linker(l, State::clock)?;
-    #[cfg(not(target_os = "linux"))]
-    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)?;
-    random::random::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
-    random::insecure::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    random::add_to_linker(l, State::random)?;
 
     cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
     environment::add_to_linker(l, State::environment)?;

@@ -137,9 +137,9 @@ impl SocketPermissions for Bound {
         self.gate.permit_connect(peer)
     }
 
-    fn batch(&self, pass: &mut dyn FnMut(&mut dyn Batch)) {
+    fn batch(&self, now: Instant, pass: &mut dyn FnMut(&mut dyn Batch)) {
         self.bind_capability.release();
-        pass(&mut Passing { turn: self.gate.turn(), activity: &self.activity });
+        pass(&mut Passing { turn: self.gate.turn(now), activity: &self.activity });
     }
 }
 

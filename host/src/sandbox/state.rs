@@ -11,8 +11,8 @@ use crate::sandbox::waiting::WaitingView;
 use udping_permissions::limits::{Compute, Limits, Memory};
 use wasi_datagram::NetworkView;
 use wasi_datagram::SocketContext;
-#[cfg(target_os = "linux")]
 use wasi_datagram::clock::{Clock, ClockView};
+use wasi_datagram::random::RandomView;
 
 /// What a store holds.
 pub struct State {
@@ -26,7 +26,6 @@ pub struct State {
     memory: Memory,
     compute: Compute,
     calls: u32,
-    #[cfg(target_os = "linux")]
     clock: Clock,
 }
 
@@ -52,16 +51,19 @@ impl State {
             compute: Compute::new(limits.compute, permissions.activity.clone()),
             permissions,
             calls: 0,
+            clock: Clock::new(sockets.world.clone()),
             sockets,
-            #[cfg(target_os = "linux")]
-            clock: Clock::default(),
         }
     }
 
-    /// What the monotonic clock sees.
-    #[cfg(target_os = "linux")]
+    /// What the clocks see.
     pub fn clock(&mut self) -> ClockView<'_> {
         ClockView { table: &mut self.table, clock: &self.clock }
+    }
+
+    /// What randomness sees.
+    pub fn random(&mut self) -> RandomView<'_> {
+        RandomView { world: &*self.sockets.world }
     }
 
     /// What the interface of arguments and variables sees.

@@ -166,11 +166,17 @@ fn the_datagram_crate_imports_downwards() {
     check(
         "host/datagram/src",
         &[
+            "family",
             "permissions",
             "policies",
             "addresses",
-            "reactor",
+            "buffers",
+            "reports",
+            "tuning",
+            "world",
+            "os",
             "clock",
+            "random",
             "udp",
             "network",
             "lookup",

@@ -1,33 +1,33 @@
 //! Bound sockets that outlive an instance, or were there before it.
 
-use std::io;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::RawSocket;
 use crate::permissions::SocketId;
+use crate::world::KeptSocket;
 
 /// Sockets by the address that a component asks for, which are handed to whoever binds to it next:
 /// datagrams that come in between wait in them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct InheritedSockets {
-    sockets: Mutex<Vec<(SocketAddr, Arc<RawSocket>, SocketId)>>,
+    sockets: Mutex<Vec<(SocketAddr, KeptSocket, SocketId)>>,
     /// How many of those that are bound later are kept.
     most: usize,
 }
 
 impl InheritedSockets {
-    /// `given` are bound already. Of those that are bound later, up to `most` are kept.
-    pub fn new(given: impl IntoIterator<Item = RawSocket>, most: usize) -> io::Result<Self> {
-        let entry =
-            |socket: RawSocket| Ok((socket.local_addr()?, Arc::new(socket), SocketId::unique()));
-        let sockets = given.into_iter().map(entry).collect::<io::Result<Vec<_>>>()?;
+    /// `given` are bound already, each to the address beside it. Of those that are bound later, up
+    /// to `most` are kept.
+    pub fn new(given: impl IntoIterator<Item = (SocketAddr, KeptSocket)>, most: usize) -> Self {
+        let entry = |(local, socket)| (local, socket, SocketId::unique());
+        let sockets: Vec<_> = given.into_iter().map(entry).collect();
         let most = if most == 0 { 0 } else { sockets.len() + most };
-        Ok(Self { sockets: Mutex::new(sockets), most })
+        Self { sockets: Mutex::new(sockets), most }
     }
 
     /// One for `local` that nobody has.
-    pub fn take(&self, local: SocketAddr) -> Option<(Arc<RawSocket>, SocketId)> {
+    pub fn take(&self, local: SocketAddr) -> Option<(KeptSocket, SocketId)> {
         let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free =
             sockets.iter().filter(|(address, socket, _)| *address == local && is_free(socket));
@@ -36,7 +36,7 @@ impl InheritedSockets {
 
     /// `socket` was bound to `local`, as it was asked for. Where there are too many, the oldest
     /// that nobody has is closed.
-    pub fn keep(&self, local: SocketAddr, socket: &Arc<RawSocket>, id: SocketId) {
+    pub fn keep(&self, local: SocketAddr, socket: impl FnOnce() -> KeptSocket, id: SocketId) {
         if self.most == 0 {
             return;
         }
@@ -47,36 +47,40 @@ impl InheritedSockets {
             sockets.remove(oldest);
         }
         if sockets.len() < self.most {
-            sockets.push((local, socket.clone(), id));
+            sockets.push((local, socket(), id));
         }
     }
 }
 
-fn is_free(socket: &Arc<RawSocket>) -> bool {
+fn is_free(socket: &KeptSocket) -> bool {
     Arc::strong_count(socket) == 1
+}
+
+impl fmt::Debug for InheritedSockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InheritedSockets").field("most", &self.most).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytesize::ByteSize;
+    use std::net::{IpAddr, Ipv4Addr};
 
-    use super::super::{Buffers, Reports};
     use super::*;
 
-    fn socket() -> RawSocket {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        RawSocket::new(socket, &Buffers::new(ByteSize::mib(1), 1), &Reports::new()).unwrap()
+    const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
+
+    fn socket() -> KeptSocket {
+        Arc::new(())
     }
 
     #[test]
     fn one_is_handed_out_while_nobody_has_it() {
-        let socket = socket();
-        let local = socket.local_addr().unwrap();
-        let kept = InheritedSockets::new([socket], 0).unwrap();
-        let (first, id) = kept.take(local).unwrap();
-        assert!(kept.take(local).is_none());
+        let kept = InheritedSockets::new([(LOCAL, socket())], 0);
+        let (first, id) = kept.take(LOCAL).unwrap();
+        assert!(kept.take(LOCAL).is_none());
         drop(first);
-        assert_eq!(kept.take(local).map(|(_, again)| again), Some(id), "it is the same socket");
+        assert_eq!(kept.take(LOCAL).map(|(_, again)| again), Some(id), "it is the same socket");
         assert!(kept.take("127.0.0.1:0".parse().unwrap()).is_none());
     }
 
@@ -84,9 +88,9 @@ mod tests {
     fn what_is_bound_later_is_kept_only_where_that_is_asked_for() {
         let asked = "127.0.0.1:0".parse().unwrap();
         for most in [1, 0] {
-            let kept = InheritedSockets::new([], most).unwrap();
-            let socket = Arc::new(socket());
-            kept.keep(asked, &socket, SocketId::unique());
+            let kept = InheritedSockets::new([], most);
+            let socket = socket();
+            kept.keep(asked, || socket.clone(), SocketId::unique());
             assert!(kept.take(asked).is_none(), "it is in use");
             drop(socket);
             assert_eq!(kept.take(asked).is_some(), most == 1);
@@ -95,10 +99,10 @@ mod tests {
 
     #[test]
     fn no_more_are_kept_than_may_be_open_whatever_addresses_they_were_bound_to() {
-        let kept = InheritedSockets::new([], 2).unwrap();
+        let kept = InheritedSockets::new([], 2);
         let asked = |port| SocketAddr::from(([127, 0, 0, 1], port));
         for port in 1..=9 {
-            kept.keep(asked(port), &Arc::new(socket()), SocketId::unique());
+            kept.keep(asked(port), socket, SocketId::unique());
         }
         assert_eq!(
             (1..=9).filter(|port| kept.take(asked(*port)).is_some()).collect::<Vec<_>>(),

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::{FixedState, RandomState};
 
-use super::os::Local;
+use crate::world::Local;
 
 /// Of how many peers it is known to which address they sent; twice as many at the most. Each takes
 /// about 100 bytes.

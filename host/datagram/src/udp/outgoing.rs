@@ -12,14 +12,16 @@ use wasmtime_wasi::p2::{Pollable, SocketError, SocketResult};
 
 use super::SocketContext;
 use super::origins::Origins;
-use super::os::{self, Sender};
 use super::streams::is_transient;
+use crate::family::Family;
 use crate::permissions::{Batch, Operation, Permissions, SendDecision, SocketPermissions};
+use crate::world::{Sender, Transmit, World};
 
 /// The sending stream.
 pub struct Outgoing {
-    socket: os::Socket,
-    sender: Sender,
+    sender: Box<dyn Sender>,
+    world: Arc<dyn World>,
+    family: Family,
     permissions: Arc<dyn SocketPermissions>,
     instance: Arc<dyn Permissions>,
     peer: Option<SocketAddr>,
@@ -53,32 +55,32 @@ enum Failure {
 
 impl Outgoing {
     pub(super) fn new(
-        socket: os::Socket,
+        sender: Box<dyn Sender>,
+        family: Family,
         permissions: Arc<dyn SocketPermissions>,
         peer: Option<SocketAddr>,
         origins: Option<Arc<Mutex<Origins>>>,
         context: &SocketContext,
-    ) -> io::Result<Self> {
-        let (sender, instance) = (socket.sender()?, context.permissions.clone());
-        let hand = context.tuning.hand();
-        Ok(Self {
-            socket,
+    ) -> Self {
+        Self {
             sender,
+            world: context.world.clone(),
+            family,
             permissions,
-            instance,
+            instance: context.permissions.clone(),
             peer,
             origins,
-            hand,
+            hand: context.world.tuning().hand(),
             permits: 0,
             full: false,
             held: None,
-        })
+        }
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
     pub fn check_send(&mut self) -> u64 {
-        self.full = self.full && !self.socket.is_writable();
-        self.held = self.held.filter(|until| *until > Instant::now());
+        self.full = self.full && !self.sender.is_writable();
+        self.held = self.held.filter(|until| *until > self.world.now());
         self.permits = if self.full || self.held.is_some() { 0 } else { self.hand };
         self.permits as u64
     }
@@ -98,7 +100,7 @@ impl Outgoing {
         // "Each call to `send` must be permitted by a preceding `check-send`."
         self.permits = 0;
         let (permissions, mut result) = (self.permissions.clone(), Ok(0));
-        permissions.batch(&mut |batch| result = self.pass(datagrams, batch));
+        permissions.batch(self.world.now(), &mut |batch| result = self.pass(datagrams, batch));
         match result {
             Ok(taken) => Ok(taken),
             Err(Failure::Code(code)) => Err(code.into()),
@@ -133,7 +135,7 @@ impl Outgoing {
                 Ok((_, SendDecision::Refused)) | Err(_) => break,
             }
         }
-        let sent = try_send(&mut self.sender, self.peer, self.origins.as_deref(), &outgoing);
+        let sent = try_send(&mut *self.sender, self.peer, self.origins.as_deref(), &outgoing);
         for (to, datagram) in &outgoing[*sent.as_ref().unwrap_or(&0)..] {
             batch.not_sent(*to, datagram.data.len());
         }
@@ -167,9 +169,7 @@ impl Outgoing {
     /// Where a datagram goes: nowhere but to the peer, where there is one.
     fn destination(&self, datagram: &Wanted) -> Result<SocketAddr, ErrorCode> {
         match (datagram.to, self.peer) {
-            (Some(to), _) if !self.socket.family().is_destination(to) => {
-                Err(ErrorCode::InvalidArgument)
-            }
+            (Some(to), _) if !self.family.is_destination(to) => Err(ErrorCode::InvalidArgument),
             (Some(to), Some(peer)) if to != peer => Err(ErrorCode::InvalidArgument),
             (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument),
         }
@@ -178,7 +178,7 @@ impl Outgoing {
 
 /// Addresses are for sockets that are not connected to `peer`.
 fn try_send(
-    sender: &mut Sender,
+    sender: &mut dyn Sender,
     peer: Option<SocketAddr>,
     origins: Option<&Mutex<Origins>>,
     datagrams: &[(SocketAddr, &Wanted)],
@@ -190,16 +190,11 @@ fn try_send(
     let mut outgoing = Vec::with_capacity(datagrams.len());
     for (to, Wanted { data, .. }) in datagrams {
         let from = origins.as_mut().and_then(|origins| origins.answer(*to, data));
-        outgoing.push(os::Outgoing {
-            data: data.as_slice(),
-            to: peer.is_none().then_some(*to),
-            from,
-        });
+        outgoing.push(Transmit { data: data.as_slice(), to: peer.is_none().then_some(*to), from });
     }
     let sent = sender.try_send(&outgoing);
     if let Some(origins) = &mut origins {
-        for os::Outgoing { data, to, from } in outgoing[*sent.as_ref().unwrap_or(&0)..].iter().rev()
-        {
+        for Transmit { data, to, from } in outgoing[*sent.as_ref().unwrap_or(&0)..].iter().rev() {
             if let (Some(to), Some(from)) = (to, from) {
                 origins.not_answered(*to, *from, data);
             }
@@ -212,10 +207,10 @@ fn try_send(
 impl Pollable for Outgoing {
     async fn ready(&mut self) {
         if let Some(until) = self.held {
-            tokio::time::sleep_until(until.into()).await;
+            self.world.timer(until).expired().await;
             self.held = None;
         }
-        while self.full && !self.socket.is_writable() {
+        while self.full && !self.sender.is_writable() {
             self.sender.writable().await;
         }
         self.full = false;

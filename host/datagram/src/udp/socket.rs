@@ -9,14 +9,16 @@ use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
 use super::SocketContext;
 use super::origins::Origins;
-use super::os::{self, Family};
 use super::outgoing::Outgoing;
 use super::streams::Incoming;
+use crate::family::Family;
 use crate::permissions::{Operation, SocketId, SocketPermissions};
+use crate::world::UdpSocket;
 
 /// A socket of a component's.
 pub struct Socket {
-    os: os::Socket,
+    inner: Box<dyn UdpSocket>,
+    family: Family,
     context: SocketContext,
     binding: Binding,
     peer: Option<SocketAddr>,
@@ -34,10 +36,11 @@ enum Binding {
 impl Socket {
     /// A new one, unbound.
     pub fn new(family: Family, context: SocketContext) -> SocketResult<Self> {
-        let os = os::Socket::new(family, context.tuning, &context.buffers, &context.reports);
-        let os = os.inspect_err(|error| context.permissions.failed(Operation::Open, error))?;
-        context.options.apply(os.shared().as_ref(), family == Family::V4)?;
-        Ok(Self { os, context, binding: Binding::Unbound, peer: None, origins: Arc::default() })
+        let inner = context.world.open(family);
+        let inner =
+            inner.inspect_err(|error| context.permissions.failed(Operation::Open, error))?;
+        let (binding, origins) = (Binding::Unbound, Arc::default());
+        Ok(Self { inner, family, context, binding, peer: None, origins })
     }
 
     /// `start-bind`: binds at once, since nothing asks anybody.
@@ -47,7 +50,7 @@ impl Socket {
             Binding::Started(_) => return Err(ErrorCode::ConcurrencyConflict.into()),
             Binding::Bound(_) => return Err(ErrorCode::InvalidState.into()),
         }
-        if !self.os.family().has(local.ip()) {
+        if !self.family.has(local.ip()) {
             return Err(ErrorCode::InvalidArgument.into());
         }
         let kept = self.context.kept.take(local);
@@ -56,12 +59,12 @@ impl Socket {
             return Err(ErrorCode::AccessDenied.into());
         };
         match kept {
-            Some((bound, _)) => self.os.adopt(bound)?,
+            Some((kept, _)) => self.inner.adopt(kept)?,
             None => {
-                self.os.bind(local).inspect_err(|error| {
+                self.inner.bind(local).inspect_err(|error| {
                     self.context.permissions.failed(Operation::Bind(local), error)
                 })?;
-                self.context.kept.keep(local, self.os.shared(), id);
+                self.context.kept.keep(local, || self.inner.keep(), id);
             }
         }
         self.binding = Binding::Started(permissions.into());
@@ -89,22 +92,29 @@ impl Socket {
         match peer {
             Some(peer) => self.connect(peer, &*permissions)?,
             None if self.peer.is_some() => {
-                self.os.disconnect()?;
+                self.inner.disconnect()?;
                 self.peer = None;
             }
             None => {}
         }
         // What goes to one peer alone leaves from where the system had it connected.
-        let origins = (self.peer.is_none() && self.os.tells_local()).then(|| self.origins.clone());
+        let origins =
+            (self.peer.is_none() && self.inner.tells_local()).then(|| self.origins.clone());
         let incoming = Incoming::new(
-            self.os.receiver()?,
+            self.inner.receiver()?,
             permissions.clone(),
             self.peer,
             origins.clone(),
             &self.context,
         );
-        let outgoing =
-            Outgoing::new(self.os.clone(), permissions, self.peer, origins, &self.context)?;
+        let outgoing = Outgoing::new(
+            self.inner.sender()?,
+            self.family,
+            permissions,
+            self.peer,
+            origins,
+            &self.context,
+        );
         Ok((incoming, outgoing))
     }
 
@@ -121,25 +131,25 @@ impl Socket {
         peer: SocketAddr,
         permissions: &dyn SocketPermissions,
     ) -> SocketResult<()> {
-        if !self.os.family().is_destination(peer) {
+        if !self.family.is_destination(peer) {
             return Err(ErrorCode::InvalidArgument.into());
         }
         if !permissions.permit_connect(peer) {
             return Err(ErrorCode::AccessDenied.into());
         }
-        let result = self.os.connect(peer);
+        let result = self.inner.connect(peer);
         if let Err(error) = &result {
             self.context.permissions.failed(Operation::Connect(peer), error);
         }
         // Also after a failure, which may have dissolved an earlier association.
-        self.peer = self.os.peer();
+        self.peer = self.inner.peer();
         Ok(result?)
     }
 
     /// `local-address`.
     pub fn local_address(&self) -> SocketResult<SocketAddr> {
         self.permissions()?;
-        Ok(self.os.local_address()?)
+        Ok(self.inner.local_address()?)
     }
 
     /// `remote-address`.
@@ -149,12 +159,12 @@ impl Socket {
 
     /// `address-family`.
     pub fn family(&self) -> Family {
-        self.os.family()
+        self.family
     }
 
     /// `unicast-hop-limit`.
     pub fn hop_limit(&self) -> SocketResult<u8> {
-        Ok(self.os.hop_limit()?)
+        Ok(self.inner.hop_limit()?)
     }
 
     /// `set-unicast-hop-limit`.
@@ -162,27 +172,27 @@ impl Socket {
         if hops == 0 {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        Ok(self.os.set_hop_limit(hops)?)
+        Ok(self.inner.set_hop_limit(hops)?)
     }
 
     /// `receive-buffer-size`.
     pub fn receive_buffer_size(&self) -> SocketResult<u64> {
-        Ok(self.os.receive_buffer_size()? as u64)
+        Ok(self.inner.receive_buffer_size()? as u64)
     }
 
     /// `set-receive-buffer-size`.
     pub fn set_receive_buffer_size(&mut self, bytes: u64) -> SocketResult<()> {
-        Ok(self.os.set_receive_buffer_size(size(bytes)?)?)
+        Ok(self.inner.set_receive_buffer_size(size(bytes)?)?)
     }
 
     /// `send-buffer-size`.
     pub fn send_buffer_size(&self) -> SocketResult<u64> {
-        Ok(self.os.send_buffer_size()? as u64)
+        Ok(self.inner.send_buffer_size()? as u64)
     }
 
     /// `set-send-buffer-size`.
     pub fn set_send_buffer_size(&mut self, bytes: u64) -> SocketResult<()> {
-        Ok(self.os.set_send_buffer_size(size(bytes)?)?)
+        Ok(self.inner.set_send_buffer_size(size(bytes)?)?)
     }
 }
 

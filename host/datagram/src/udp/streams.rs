@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{Pollable, SocketResult};
 
-use super::buffers::Share;
 use super::origins::Origins;
-use super::os::{Receiver, SLOT};
 use super::{Datagram, SocketContext};
+use crate::buffers::Share;
 use crate::permissions::{Batch, Permissions, SocketPermissions};
 use crate::processor_time;
+use crate::world::{Received, Receiver, World};
 
 /// What one `receive` hands over at most, give or take a datagram: the component holds all of it at
 /// once.
@@ -23,6 +23,9 @@ const BYTES: usize = 1 << 20;
 
 /// Batches of which no datagram was the component's, before others get their turn.
 const FRUITLESS: usize = 64;
+
+/// The most that several datagrams have together which are received as one (`UDP_GRO`), in bytes.
+const LARGEST: usize = 1 << 16;
 
 /// What a datagram takes beside its payload while it waits.
 const OVERHEAD: usize = size_of::<Datagram>() + 16;
@@ -39,7 +42,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 
 /// The receiving stream.
 pub struct Incoming {
-    receiver: Receiver,
+    receiver: Box<dyn Receiver>,
+    world: Arc<dyn World>,
     permissions: Arc<dyn SocketPermissions>,
     instance: Arc<dyn Permissions>,
     peer: Option<SocketAddr>,
@@ -94,7 +98,7 @@ impl Dropped {
 
 impl Incoming {
     pub(super) fn new(
-        receiver: Receiver,
+        receiver: Box<dyn Receiver>,
         permissions: Arc<dyn SocketPermissions>,
         peer: Option<SocketAddr>,
         origins: Option<Arc<Mutex<Origins>>>,
@@ -102,16 +106,17 @@ impl Incoming {
     ) -> Self {
         Self {
             receiver,
+            world: context.world.clone(),
             permissions,
             instance: context.permissions.clone(),
             peer,
             origins,
-            hand: context.tuning.hand(),
-            busy_poll: context.tuning.busy_poll,
+            hand: context.world.tuning().hand(),
+            busy_poll: context.world.tuning().busy_poll,
             waiting: VecDeque::new(),
             bytes: 0,
             shared: 0,
-            share: Share::of_datagrams(&context.buffers),
+            share: Share::of_datagrams(context.world.buffers()),
             failed: None,
             drops: false,
             rests: None,
@@ -176,7 +181,7 @@ impl Incoming {
 
     /// Whether it is to be left alone for a while.
     fn is_resting(&mut self) -> bool {
-        self.rests = self.rests.filter(|until| *until > Instant::now());
+        self.rests = self.rests.filter(|until| *until > self.world.now());
         self.rests.is_some()
     }
 
@@ -191,20 +196,20 @@ impl Incoming {
             return false;
         }
         let (permissions, mut found) = (self.permissions.clone(), false);
-        permissions.batch(&mut |batch| found = self.take(most, batch));
+        permissions.batch(self.world.now(), &mut |batch| found = self.take(most, batch));
         found
     }
 
     /// Takes what the socket has and `batch` permits: says whether it had anything.
     fn take(&mut self, most: usize, batch: &mut dyn Batch) -> bool {
-        // Each message may be as large as a slot. One has to pass in any case.
-        let most = most.min(self.share.left() / SLOT).max(1);
+        // Each message may be as large as there are. One has to pass in any case.
+        let most = most.min(self.share.left() / LARGEST).max(1);
         let Self { receiver, peer, waiting, bytes, failed, .. } = self;
         let before = waiting.len();
         let mut dropped = Dropped::none(self.drops);
         let mut found = true;
         for _ in 0..FRUITLESS {
-            let result = receiver.try_receive(most, &mut |data, from, to| {
+            let result = receiver.try_receive(most, &mut |Received { data, from, to, .. }| {
                 // A connected socket may still have what others sent before it was connected
                 // (connect(2)).
                 if peer.is_none_or(|peer| peer == from) && batch.permit_receive(from, data.len()) {
@@ -222,7 +227,7 @@ impl Incoming {
                     // One that came back for a datagram says it once. All others may be there at
                     // the next call, too.
                     if !is_of_a_datagram(&error) {
-                        self.rests = Some(Instant::now() + self.pause);
+                        self.rests = Some(self.world.now() + self.pause);
                         self.pause = (self.pause * 2).min(PAUSES.1);
                     }
                     *failed = Some(error);
@@ -241,16 +246,20 @@ impl Incoming {
     async fn spin(&mut self) {
         // What is computed here is not the component's doing.
         self.instance.spins();
-        let start = Instant::now();
-        while !self.is_ready() && start.elapsed() < self.busy_poll {
-            let turn = Instant::now();
-            while !self.fill(self.hand) && turn.elapsed() < TURN {
+        let start = self.world.now();
+        while !self.is_ready() && self.since(start) < self.busy_poll {
+            let turn = self.world.now();
+            while !self.fill(self.hand) && self.since(turn) < TURN {
                 hint::spin_loop();
             }
             if !self.is_ready() {
-                tokio::task::yield_now().await;
+                self.world.yield_now().await;
             }
         }
+    }
+
+    fn since(&self, start: Instant) -> Duration {
+        self.world.now().saturating_duration_since(start)
     }
 }
 
@@ -268,9 +277,9 @@ impl Pollable for Incoming {
                 break;
             }
             if let Some(until) = self.rests {
-                tokio::time::sleep_until(until.into()).await;
+                self.world.timer(until).expired().await;
             } else if found {
-                tokio::task::yield_now().await;
+                self.world.yield_now().await;
             } else {
                 self.receiver.readable().await;
             }

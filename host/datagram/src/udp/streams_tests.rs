@@ -3,12 +3,9 @@
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytesize::ByteSize;
-
-use super::super::os;
 use super::*;
+use crate::family::Family;
 use crate::permissions::{Resolution, SendDecision, SocketId};
-use crate::udp::{Buffers, Reports, SocketOptions, Tuning};
 
 /// Permits nothing; and where it is set, says that dropping took too much.
 #[derive(Clone, Default)]
@@ -31,7 +28,7 @@ impl SocketPermissions for Nothing {
         false
     }
 
-    fn batch(&self, pass: &mut dyn FnMut(&mut dyn Batch)) {
+    fn batch(&self, _: Instant, pass: &mut dyn FnMut(&mut dyn Batch)) {
         pass(&mut self.clone());
     }
 }
@@ -55,17 +52,8 @@ impl Batch for Nothing {
 #[tokio::test]
 async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
     let nothing = Nothing::default();
-    let context = SocketContext {
-        permissions: Arc::new(nothing.clone()),
-        buffers: Buffers::new(ByteSize::mib(1), 1),
-        tuning: Tuning::default(),
-        options: SocketOptions::default(),
-        kept: Arc::default(),
-        reports: Reports::new(),
-    };
-    let socket =
-        os::Socket::new(os::Family::V4, context.tuning, &context.buffers, &context.reports)
-            .unwrap();
+    let context = SocketContext::new(Arc::new(nothing.clone()));
+    let mut socket = context.world.open(Family::V4).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let local = socket.local_address().unwrap();
     let mut incoming =

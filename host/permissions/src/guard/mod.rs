@@ -223,20 +223,20 @@ impl Gate {
         self.guard.decide(&self.guard.grants.get(), &Request::Connect { to, credit }).is_some()
     }
 
-    /// For the datagrams of one batch. There is one turn at a time.
-    pub fn turn(&self) -> Turn<'_> {
+    /// For the datagrams of one batch, at `now`. There is one turn at a time.
+    pub fn turn(&self, now: Instant) -> Turn<'_> {
         Turn {
             guard: &self.guard,
             grants: self.guard.grants.get(),
             listener: self.listener,
             local: self.local,
-            now: Instant::now(),
+            now,
             state: self.guard.state(),
         }
     }
 }
 
-/// A gate in use: the clock is read, and the state locked, once for a batch.
+/// A gate in use: the state is locked once for a batch.
 pub struct Turn<'a> {
     guard: &'a Guard,
     grants: Arc<Grants>,
@@ -366,14 +366,6 @@ impl Turn<'_> {
                 .note(&Denial::TooMany { component: &self.guard.component, peer }, now);
         }
         until
-    }
-}
-
-#[cfg(test)]
-impl Turn<'_> {
-    /// At another time.
-    fn at(self, now: Instant) -> Self {
-        Self { now, ..self }
     }
 }
 

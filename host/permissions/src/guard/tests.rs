@@ -44,15 +44,15 @@ fn gate(guard: &Arc<Guard>, local: &str) -> Gate {
 
 impl Gate {
     fn sends(&self, to: SocketAddr, bytes: usize, now: Instant) -> SendDecision {
-        self.turn().at(now).permit_send(to, bytes)
+        self.turn(now).permit_send(to, bytes)
     }
 
     fn not_sent(&self, to: SocketAddr, bytes: usize) {
-        self.turn().not_sent(to, bytes);
+        self.turn(Instant::now()).not_sent(to, bytes);
     }
 
     fn hears(&self, from: SocketAddr, bytes: usize, now: Instant) -> bool {
-        self.turn().at(now).permit_receive(from, bytes)
+        self.turn(now).permit_receive(from, bytes)
     }
 }
 
@@ -314,9 +314,9 @@ fn what_it_takes_to_drop_datagrams_is_bounded_told_and_in_the_totals() {
     let (guard, ledger, told) = guard(sender(), Rates::default());
     let gate = gate(&guard, "0.0.0.0:0");
     let ms = Duration::from_millis(1);
-    assert_eq!(gate.turn().dropped(ms * 40, peer(5)), None);
+    assert_eq!(gate.turn(Instant::now()).dropped(ms * 40, peer(5)), None);
     assert!(told.lock().unwrap().is_empty());
-    let until = gate.turn().dropped(ms * 40, peer(5)).unwrap();
+    let until = gate.turn(Instant::now()).dropped(ms * 40, peer(5)).unwrap();
     assert!(until <= Instant::now() + ms * 80);
     assert!(
         told.lock().unwrap()[0].0.starts_with(

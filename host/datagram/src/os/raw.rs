@@ -15,8 +15,8 @@ use rustix::net::sockopt;
 
 #[cfg(target_os = "linux")]
 use super::tells;
-use crate::udp::buffers::{Buffers, Share};
-use crate::udp::reports::Reports;
+use crate::buffers::{Buffers, Share};
+use crate::reports::{CountsDropped, Reports};
 
 /// A descriptor, what its buffers take, and what it tells beside datagrams.
 #[derive(Debug)]
@@ -115,15 +115,6 @@ impl RawSocket {
         let _ = sockopt::socket_error(self);
     }
 
-    /// How many datagrams the system has dropped because this socket had no room, where it counts
-    /// them.
-    pub fn dropped(&self) -> Option<u64> {
-        #[cfg(target_os = "linux")]
-        return tells::dropped(&self.socket);
-        #[cfg(not(target_os = "linux"))]
-        None
-    }
-
     /// `SO_RCVBUF`, in bytes that the system reserves.
     pub(super) fn receive_buffer(&self) -> io::Result<usize> {
         Ok(sockopt::socket_recv_buffer_size(self)?)
@@ -148,6 +139,15 @@ impl RawSocket {
         a_wish(sockopt::set_socket_send_buffer_size(self, room / BOOKKEEPING))?;
         self.send.resize(self.send_buffer()?);
         Ok(())
+    }
+}
+
+impl CountsDropped for RawSocket {
+    fn dropped(&self) -> Option<u64> {
+        #[cfg(target_os = "linux")]
+        return tells::dropped(&self.socket);
+        #[cfg(not(target_os = "linux"))]
+        None
     }
 }
 

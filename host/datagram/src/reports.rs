@@ -8,7 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::RawSocket;
+/// A socket that knows what it had no room for.
+pub trait CountsDropped: fmt::Debug + Send + Sync {
+    /// How many datagrams were dropped because its buffer was full; `None` where that is not
+    /// counted.
+    fn dropped(&self) -> Option<u64>;
+}
 
 /// How many errors are kept until they are asked for.
 const MOST: usize = 64;
@@ -55,7 +60,7 @@ struct State {
     count: u64,
     /// Whether there are some that nobody asked for since.
     has_news: bool,
-    sockets: Vec<Weak<RawSocket>>,
+    sockets: Vec<Weak<dyn CountsDropped>>,
     /// What sockets dropped that are closed by now; `None` where one did not tell.
     dropped: Option<u64>,
 }
@@ -100,14 +105,14 @@ impl Reports {
     }
 
     /// Counts what `socket` drops.
-    pub fn watch(&self, socket: &Arc<RawSocket>) {
+    pub fn watch(&self, socket: Weak<dyn CountsDropped>) {
         let mut state = self.state();
         state.sockets.retain(|socket| socket.strong_count() > 0);
-        state.sockets.push(Arc::downgrade(socket));
+        state.sockets.push(socket);
     }
 
     /// A socket that dropped so many is closed.
-    pub(super) fn closed(&self, dropped: Option<u64>) {
+    pub fn closed(&self, dropped: Option<u64>) {
         let mut state = self.state();
         state.dropped = state.dropped.zip(dropped).map(|(all, dropped)| all + dropped);
     }

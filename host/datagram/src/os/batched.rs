@@ -18,9 +18,10 @@ use tokio::io::Interest;
 use super::message::{
     STRIDE, receive_batch, receive_message, receive_plainly, send_batch, send_one, send_together,
 };
-use super::{Outgoing, RawSocket, Take, with_slots};
-use crate::reactor::Watched;
-use crate::udp::Tuning;
+use super::reactor::Watched;
+use super::{RawSocket, with_slots};
+use crate::tuning::Tuning;
+use crate::world::{Take, Transmit};
 
 /// Datagrams received one after the other before the next call takes a batch.
 const STREAK: u32 = 2;
@@ -150,10 +151,6 @@ impl Receiver {
             self.socket.take_reports();
         }
     }
-
-    pub fn socket(&self) -> &RawSocket {
-        &self.socket
-    }
 }
 
 /// The most datagrams that one call cuts (`UDP_MAX_SEGMENTS` of Linux before 6.9).
@@ -187,7 +184,7 @@ impl Sender {
         }
     }
 
-    pub fn try_send(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
+    pub fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let (mut sent, mut reports) = (0, datagrams.len());
         while sent < datagrams.len() {
             match self.send_some(&datagrams[sent..]) {
@@ -202,7 +199,7 @@ impl Sender {
     }
 
     /// One call: the datagrams at the start that can travel together, or those that can't.
-    fn send_some(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
+    fn send_some(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let together = self.together(datagrams);
         if together > 1
             && let Some(sent) = self.send_together(&datagrams[..together])?
@@ -220,7 +217,7 @@ impl Sender {
     }
 
     /// How many of them went; `None` where they have to go one by one.
-    fn send_together(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<Option<usize>> {
+    fn send_together(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<Option<usize>> {
         let from = datagrams[0].from;
         let mut result = send_together(&self.socket, datagrams, from);
         if from.is_some() && result == Err(Errno::EINVAL) {
@@ -245,7 +242,7 @@ impl Sender {
         Ok(None)
     }
 
-    fn send_batch(&mut self, several: &[Outgoing<'_>], first: &Outgoing<'_>) -> io::Result<usize> {
+    fn send_batch(&mut self, several: &[Transmit<'_>], first: &Transmit<'_>) -> io::Result<usize> {
         let error = match send_batch(&self.socket, several) {
             Ok(sent) => return Ok(sent),
             Err(error) => error,
@@ -263,7 +260,7 @@ impl Sender {
 
     /// How many of `datagrams`, from the first, `UDP_SEGMENT` can send by one call: equally long,
     /// but for a last one that may be shorter, from one address to one.
-    fn together(&self, datagrams: &[Outgoing<'_>]) -> usize {
+    fn together(&self, datagrams: &[Transmit<'_>]) -> usize {
         let [first, ..] = datagrams else { return 0 };
         let length = first.data.len();
         if length == 0 || length >= self.too_long {
@@ -271,7 +268,7 @@ impl Sender {
         }
         let most = (TOGETHER / length).clamp(1, SEGMENTS);
         let same_way =
-            |datagram: &Outgoing<'_>| (datagram.to, datagram.from) == (first.to, first.from);
+            |datagram: &Transmit<'_>| (datagram.to, datagram.from) == (first.to, first.from);
         let equal = datagrams
             .iter()
             .take(most)
@@ -300,9 +297,5 @@ impl Sender {
             Some(waiting) => waiting.becomes_ready().await,
             None => tokio::time::sleep(PAUSE).await,
         }
-    }
-
-    pub fn socket(&self) -> &RawSocket {
-        &self.socket
     }
 }

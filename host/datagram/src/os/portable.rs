@@ -8,7 +8,10 @@ use tokio::io::Interest;
 
 #[cfg(target_os = "linux")]
 use super::message::{receive_message, receive_plainly, send_one};
-use super::{Outgoing, RawSocket, SLOT, Take, with_slots};
+use super::{RawSocket, SLOT, with_slots};
+#[cfg(not(target_os = "linux"))]
+use crate::world::Received;
+use crate::world::{Take, Transmit};
 
 /// A socket, and its place in tokio's reactor.
 #[derive(Debug)]
@@ -94,10 +97,6 @@ impl Receiver {
             self.registered.socket.take_reports();
         }
     }
-
-    pub fn socket(&self) -> &RawSocket {
-        &self.registered.socket
-    }
 }
 
 #[cfg(target_os = "linux")]
@@ -122,12 +121,12 @@ fn receive_one(
     take: &mut Take<'_>,
 ) -> io::Result<()> {
     let (length, from) = socket.recv_from(buffer)?;
-    take(&buffer[..length], from, None);
+    take(Received::new(&buffer[..length], from));
     Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send_one(socket: &UdpSocket, datagram: &Outgoing<'_>) -> io::Result<()> {
+fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
     match datagram.to {
         Some(to) => socket.send_to(datagram.data, to),
         None => socket.send(datagram.data),
@@ -144,7 +143,7 @@ impl Sender {
         Registered::new(socket).map(Self)
     }
 
-    pub fn try_send(&mut self, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
+    pub fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         for (sent, datagram) in datagrams.iter().enumerate() {
             let send = |socket: &UdpSocket| send_one(socket, datagram);
             match self.0.call(Interest::WRITABLE, send) {
@@ -162,9 +161,5 @@ impl Sender {
 
     pub async fn writable(&self) {
         self.0.ready(Interest::WRITABLE).await;
-    }
-
-    pub fn socket(&self) -> &RawSocket {
-        &self.0.socket
     }
 }

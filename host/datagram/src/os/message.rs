@@ -14,7 +14,8 @@ use nix::sys::socket::{
     SockaddrStorage, recvmmsg, recvmsg, sendmsg,
 };
 
-use super::{Local, Outgoing, SLOT, Take};
+use super::SLOT;
+use crate::world::{Local, Received, Take, Transmit};
 
 /// From one slot to the next: a cache line more than a slot, or the starts of all slots would share
 /// a set of the cache.
@@ -53,12 +54,11 @@ impl Message {
     }
 
     fn split(&self, buffer: &[u8], take: &mut Take<'_>) {
+        let mut take = |data| take(Received { to: self.to, ..Received::new(data, self.from) });
         if self.length == 0 {
-            return take(&[], self.from, self.to);
+            return take(&[]);
         }
-        buffer[..self.length]
-            .chunks(self.segment)
-            .for_each(|datagram| take(datagram, self.from, self.to));
+        buffer[..self.length].chunks(self.segment).for_each(take);
     }
 }
 
@@ -157,12 +157,12 @@ pub fn receive_plainly(
     take: &mut Take<'_>,
 ) -> io::Result<()> {
     let (length, from) = socket.recv_from(&mut buffer[..SLOT])?;
-    take(&buffer[..length], from, None);
+    take(Received::new(&buffer[..length], from));
     Ok(())
 }
 
 /// One datagram.
-pub fn send_one(socket: &UdpSocket, datagram: &Outgoing<'_>) -> io::Result<()> {
+pub fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
     let pinned = datagram.from.map(|from| send_together(socket, &[*datagram], Some(from)));
     match (pinned, datagram.to) {
         (Some(Ok(())), _) => return Ok(()),
@@ -182,7 +182,7 @@ pub fn send_one(socket: &UdpSocket, datagram: &Outgoing<'_>) -> io::Result<()> {
 /// shorter.
 pub fn send_together(
     socket: &UdpSocket,
-    datagrams: &[Outgoing<'_>],
+    datagrams: &[Transmit<'_>],
     from: Option<Local>,
 ) -> nix::Result<()> {
     let slices: Vec<_> = datagrams.iter().map(|datagram| IoSlice::new(datagram.data)).collect();
@@ -257,7 +257,7 @@ impl Control {
 }
 
 /// Says how many of `datagrams` were sent, from the first.
-pub fn send_batch(socket: &UdpSocket, datagrams: &[Outgoing<'_>]) -> nix::Result<usize> {
+pub fn send_batch(socket: &UdpSocket, datagrams: &[Transmit<'_>]) -> nix::Result<usize> {
     let addresses: Vec<_> = datagrams.iter().map(|datagram| datagram.to.map(storage)).collect();
     let mut controls: Vec<_> =
         datagrams.iter().map(|datagram| datagram.from.map(Control::of)).collect();

@@ -11,7 +11,7 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
 };
 
-use crate::udp::reports::Problem;
+use crate::reports::Problem;
 
 /// Has each datagram say to which local address it came. Whether it will.
 pub fn local_addresses(socket: &UdpSocket, is_v4: bool) -> bool {

@@ -3,7 +3,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 
+use super::raw::BOOKKEEPING;
+use super::socket::Socket;
 use super::*;
+use crate::world::{Received, Transmit, UdpSocket as _};
 
 const PATHS: [Tuning; 2] = [
     Tuning {
@@ -28,7 +31,7 @@ fn loopback(family: Family) -> SocketAddr {
 }
 
 fn bound(family: Family, tuning: Tuning) -> Socket {
-    let socket = Socket::new(
+    let mut socket = Socket::new(
         family,
         tuning,
         &Buffers::new(bytesize::ByteSize::mib(128), 256),
@@ -42,7 +45,7 @@ fn bound(family: Family, tuning: Tuning) -> Socket {
 #[test]
 fn a_port_that_the_system_chose_outlives_the_peer() {
     for family in [Family::V4, Family::V6] {
-        let socket = bound(family, PATHS[0]);
+        let mut socket = bound(family, PATHS[0]);
         let (local, peer) =
             (socket.local_address().unwrap(), bound(family, PATHS[0]).local_address().unwrap());
         socket.connect(peer).unwrap();
@@ -81,7 +84,7 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
         let list: Vec<_> = data
             .iter()
             .zip(&lengths)
-            .map(|(data, (peer, _))| Outgoing { data, to: Some(addresses[*peer]), from: None })
+            .map(|(data, (peer, _))| Transmit { data, to: Some(addresses[*peer]), from: None })
             .collect();
         assert_eq!(from.sender().unwrap().try_send(&list).unwrap(), list.len());
         for (peer, socket) in to.iter().enumerate() {
@@ -94,7 +97,7 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
             let (mut receiver, mut received) = (socket.receiver().unwrap(), Vec::new());
             while received.len() < expected.len() {
                 receiver.readable().await;
-                let mut take = |data: &[u8], sender, _| {
+                let mut take = |Received { data, from: sender, .. }: Received<'_>| {
                     assert_eq!(sender, from.local_address().unwrap());
                     received.push(data.to_vec());
                 };
@@ -136,7 +139,7 @@ fn who_adopts_a_socket_has_its_own_share_again() {
     let mut first = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
     first.set_receive_buffer_size(400_000).unwrap();
     first.bind(loopback(Family::V4)).unwrap();
-    let (local, kept) = (first.local_address().unwrap(), first.shared().clone());
+    let (local, kept) = (first.local_address().unwrap(), first.keep());
     drop(first);
     let mut next = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
     next.set_receive_buffer_size(400_000).unwrap();

@@ -1,0 +1,137 @@
+//! The two sides of a socket, each by one of two ways.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use wasmtime_wasi::async_trait;
+
+use super::RawSocket;
+#[cfg(target_os = "linux")]
+use super::batched;
+use super::portable;
+use crate::tuning::Tuning;
+use crate::world::{self, Take, Transmit};
+
+/// Errors that came back, of which a call reports this many times what there is: more come as fast
+/// as they are taken.
+const REPORTS: usize = 16;
+
+/// Makes `call` again where it failed by an error that came back for an earlier datagram, and which
+/// `socket` has reported by now.
+fn reporting<T>(socket: &RawSocket, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..REPORTS {
+        match call() {
+            Err(error) if socket.reports(&error) => {}
+            result => return result,
+        }
+    }
+    Err(ErrorKind::WouldBlock.into())
+}
+
+/// The receiving side of a socket, registered with the reactor.
+#[derive(Debug)]
+pub struct Receiver {
+    socket: Arc<RawSocket>,
+    way: Receiving,
+}
+
+#[derive(Debug)]
+enum Receiving {
+    /// Over `recvmmsg` and `UDP_GRO`.
+    #[cfg(target_os = "linux")]
+    Batched(batched::Receiver),
+    /// One datagram a call.
+    Portable(portable::Receiver),
+}
+
+impl Receiver {
+    /// That of `socket`.
+    pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        if tuning.batch.get() > 1 {
+            let way = Receiving::Batched(batched::Receiver::new(socket.clone(), tuning)?);
+            return Ok(Self { socket, way });
+        }
+        let _ = tuning;
+        let way = Receiving::Portable(portable::Receiver::new(socket.clone())?);
+        Ok(Self { socket, way })
+    }
+}
+
+#[async_trait]
+impl world::Receiver for Receiver {
+    fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
+        let Self { socket, way } = self;
+        reporting(socket, || match way {
+            #[cfg(target_os = "linux")]
+            Receiving::Batched(receiver) => receiver.try_receive(limit, take),
+            Receiving::Portable(receiver) => receiver.try_receive(limit, take),
+        })
+    }
+
+    async fn readable(&mut self) {
+        match &mut self.way {
+            #[cfg(target_os = "linux")]
+            Receiving::Batched(receiver) => receiver.readable().await,
+            Receiving::Portable(receiver) => receiver.readable().await,
+        }
+    }
+}
+
+/// The sending side of a socket.
+#[derive(Debug)]
+pub struct Sender {
+    socket: Arc<RawSocket>,
+    way: Sending,
+}
+
+#[derive(Debug)]
+enum Sending {
+    /// Over `sendmmsg` and `UDP_SEGMENT`.
+    #[cfg(target_os = "linux")]
+    Batched(batched::Sender),
+    /// One datagram a call.
+    Portable(portable::Sender),
+}
+
+impl Sender {
+    /// That of `socket`.
+    pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        if tuning.batch.get() > 1 {
+            let way = Sending::Batched(batched::Sender::new(socket.clone(), tuning));
+            return Ok(Self { socket, way });
+        }
+        let _ = tuning;
+        let way = Sending::Portable(portable::Sender::new(socket.clone())?);
+        Ok(Self { socket, way })
+    }
+}
+
+#[async_trait]
+impl world::Sender for Sender {
+    fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
+        let Self { socket, way } = self;
+        // An error is an earlier datagram's (`SO_ERROR`), and this one was not sent.
+        reporting(socket, || match way {
+            #[cfg(target_os = "linux")]
+            Sending::Batched(sender) => sender.try_send(datagrams),
+            Sending::Portable(sender) => sender.try_send(datagrams),
+        })
+    }
+
+    fn is_writable(&self) -> bool {
+        let mut asked = [PollFd::new(&*self.socket, PollFlags::OUT)];
+        // Where it cannot be asked, sending shows what is wrong.
+        poll(&mut asked, Some(&Timespec::default())).map_or(true, |ready| ready > 0)
+    }
+
+    async fn writable(&mut self) {
+        match &mut self.way {
+            #[cfg(target_os = "linux")]
+            Sending::Batched(sender) => sender.writable().await,
+            Sending::Portable(sender) => sender.writable().await,
+        }
+    }
+}
