@@ -167,6 +167,7 @@ const OTHERS: &[(&str, &[&str])] = &[
         &["--since", "--only", "--flood", "--minutes", "--quick", "--json", "--pairs"],
     ),
     ("apt-get", &["--no-install-recommends"]),
+    ("scripts/docs", &["--check"]),
 ];
 
 /// What help offers comes from the parsers themselves, so that is what they take.
