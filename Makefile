@@ -63,6 +63,7 @@ docs: build ## Run the transcripts in README.md and docs/, and rewrite those who
 	@scripts/docs $(HOST)
 
 release-check: lean memcheck fuzz mutants ## Check what takes another build of wasmtime, or long, before a release
+	scripts/check-package
 	scripts/check-elsewhere
 
 components: build ## Leave client.wasm and server.wasm in target/components/

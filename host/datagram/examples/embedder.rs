@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use wasi_datagram::clock::{self, Clock, ClockView};
 use wasi_datagram::{AddressUse, Check, NetworkView, SocketContext};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Result, Store};
@@ -15,6 +16,7 @@ struct State {
     wasi: WasiCtx,
     table: ResourceTable,
     sockets: SocketContext,
+    clock: Clock,
 }
 
 impl WasiView for State {
@@ -23,33 +25,32 @@ impl WasiView for State {
     }
 }
 
-/// Loopback, and before that a socket's own unspecified address.
+/// Sockets may have any address; what they send goes to loopback, and what they hear is from there.
 fn this_machine(address: SocketAddr, usage: AddressUse) -> bool {
-    address.ip().to_canonical().is_loopback()
-        || (usage == AddressUse::Bind && address.ip().is_unspecified())
+    usage == AddressUse::Bind || address.ip().to_canonical().is_loopback()
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let engine = Engine::default();
-    let mut linker = Linker::new(&engine);
+    let mut linker: Linker<State> = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     // In the place of wasmtime-wasi's own.
     linker.allow_shadowing(true);
-    wasi_datagram::add_to_linker(&mut linker, |state: &mut State| NetworkView {
-        table: &mut state.table,
-        sockets: &state.sockets,
+    wasi_datagram::add_to_linker(&mut linker, |State { table, sockets, .. }| NetworkView {
+        table,
+        sockets,
     })?;
+    clock::add_to_linker(&mut linker, |State { table, clock, .. }| ClockView { table, clock })?;
     let component = Component::from_file(&engine, &arguments[0])?;
-    let state = State {
-        wasi: WasiCtx::builder().inherit_stdio().args(&arguments).build(),
-        table: ResourceTable::new(),
-        sockets: SocketContext::new(Arc::new(Check(this_machine))),
-    };
+    let wasi = WasiCtx::builder().inherit_stdio().args(&arguments).build();
+    let sockets = SocketContext::new(Arc::new(Check(this_machine)));
+    let clock = Clock::new(sockets.world.clone());
+    let state = State { wasi, table: ResourceTable::new(), sockets, clock };
     let mut store = Store::new(&engine, state);
-    let command =
-        CommandPre::new(linker.instantiate_pre(&component)?)?.instantiate_async(&mut store).await?;
+    let command = CommandPre::new(linker.instantiate_pre(&component)?)?;
+    let command = command.instantiate_async(&mut store).await?;
     let ended = command.wasi_cli_run().call_run(&mut store).await?;
     std::process::exit(i32::from(ended.is_err()));
 }

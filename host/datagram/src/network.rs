@@ -15,7 +15,7 @@ use crate::udp::SocketContext;
 #[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../../wit",
+        path: "wit",
         interfaces: "
             import wasi:sockets/ip-name-lookup@0.2.0;
             import wasi:sockets/udp@0.2.0;
