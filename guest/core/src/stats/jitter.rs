@@ -9,7 +9,8 @@ use crate::stats;
 /// before it.
 ///
 /// D is there `(Rj - Ri) - (Sj - Si)`, with the times of one's own clock at both ends, which is the
-/// difference of two RTTs. It is a smoothed value of the end of the run, and not the mean of the differences.
+/// difference of two RTTs. It is a smoothed value of the end of the run, and not the mean of the
+/// differences.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jitter {
     /// In nanoseconds.

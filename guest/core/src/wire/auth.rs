@@ -78,7 +78,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// Those of [`Key::from_hex`] for either, and [`BadKey::TooMany`] where there are more than two.
+    /// Those of [`Key::from_hex`] for either, and [`BadKey::TooMany`] where there are more
+    /// than two.
     pub fn from_hex(text: &str) -> Result<Self, BadKey> {
         let mut keys = text.split(',').map(Key::from_hex);
         let first = keys.next().ok_or(BadKey::Length(0))??;

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The IPv4 addresses that a translator, a tunnel or a host may take out of `ip`:
 ///
 /// - IPv4-compatible (RFC 4291, section 2.5.5.1) and IPv4-translated addresses (RFC 2765);
-/// - NAT64's `64:ff9b::/96` (RFC 6052) and `64:ff9b:1::/48` (RFC 8215), the latter in each layout that
-///   its networks can have, since an address does not say which its translator uses;
+/// - NAT64's `64:ff9b::/96` (RFC 6052) and `64:ff9b:1::/48` (RFC 8215), the latter in each layout
+///   that its networks can have, since an address does not say which its translator uses;
 /// - 6to4 (RFC 3056), Teredo, of the server and of the client (RFC 4380), and ISATAP (RFC 5214).
 ///
 /// An IPv4-mapped address is the IPv4 address itself, and carries none. The prefixes that a network
