@@ -1,5 +1,7 @@
 //! Builds the guests of the tests, and lists those in the folders where none can be without a test.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "it is for tests alone")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};

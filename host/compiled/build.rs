@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 #[path = "src/config.rs"]
+#[expect(unreachable_pub, reason = "the crate exports it")]
 mod config;
 
 fn main() -> Result<()> {

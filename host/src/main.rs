@@ -80,7 +80,7 @@ fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
         #[cfg(feature = "compiler")]
         Command::Compile { component, output, limits } => {
             let loading = loading(flags, limits)?;
-            udping_host::commands::context::compile(&Source::new(component), &output, loading)
+            commands::context::compile(&Source::new(component), &output, loading)
         }
         other => {
             runs_none(&flags)?;
@@ -116,7 +116,7 @@ fn without_component(command: Command) -> Result<Exit> {
     match command {
         Command::Demo => return demo::demo(),
         #[cfg(feature = "plot")]
-        Command::Plot { results, output } => udping_host::commands::plot::plot(&results, &output)?,
+        Command::Plot { results, output } => commands::plot::plot(&results, &output)?,
         Command::Emit { component } => {
             let name = component.component().name;
             ensure!(
@@ -128,7 +128,7 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man { page } => out.write_all(&page.render()?)?,
         Command::Help { command } => {
-            cli::explained(command.as_deref()).map_err(anyhow::Error::msg)?.print_long_help()?
+            cli::explained(command.as_deref()).map_err(anyhow::Error::msg)?.print_long_help()?;
         }
         // Those that have a component.
         _ => {}

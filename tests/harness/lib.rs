@@ -1,6 +1,16 @@
 //! What the suites share: the two runtimes, servers and clients as processes, and limits on how
 //! long anything may take.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a test may well panic, and what it counts is small"
+)]
+
 pub mod namespace;
 pub mod responder;
 
@@ -23,7 +33,7 @@ pub use udping_components::{CLIENT, SERVER};
 
 /// How long a process may take before the test that started it fails. Nothing here should come near
 /// it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The paths that datagrams take through the host.
 pub const PATHS: [&[&str]; 3] = [&[], &["--no-offload"], &["--batch", "1"]];

@@ -2,6 +2,15 @@
 //! One test binary: `cargo test --release --test suite`, or a part of it, as `--test suite
 //! server::stamp`.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test may well panic, and what it counts is small"
+)]
+
 /// The pinger, under udping-host and under the stock wasmtime CLI.
 mod client {
     /// Client and server over loopback: what a user sees.

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// An IPv4 address, or an IPv6 address with or without a zone.
 ///
-/// IPv4 is taken as ping and inet_aton(3) take it: one to four numbers with dots between them,
+/// IPv4 is taken as ping and `inet_aton(3)` take it: one to four numbers with dots between them,
 /// decimal or after `0x` hexadecimal, of which the last fills all bytes that are left: `127.1` and
 /// `0x7f000001` are 127.0.0.1. A number that starts with another 0 is refused: it is octal to some
 /// programs and decimal to others. IPv6 may stand in brackets, and a zone (RFC 4007, section 11)

@@ -241,7 +241,7 @@ pub fn resolve_every(text: &str) -> Result<Duration, String> {
 
 fn size(text: &str) -> Result<usize, String> {
     number::whole(text, &(0..=MAX_DATAGRAM as u64))
-        .ok_or_else(|| format!("not a size from 0 to {}, the most that UDP carries", MAX_DATAGRAM))
+        .ok_or_else(|| format!("not a size from 0 to {MAX_DATAGRAM}, the most that UDP carries"))
 }
 
 #[cfg(test)]

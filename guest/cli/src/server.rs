@@ -21,6 +21,7 @@ pub struct Args {
     /// What the clients speak
     #[arg(long, value_enum, default_value_t = Spoken::Text)]
     pub protocol: Spoken,
+    #[expect(clippy::doc_markdown, reason = "it is the help, too, which has no Markdown")]
     /// Listen on this address only; fe80::1%eth0 is one on a link [default: every IPv6 and IPv4
     /// address of the machine]
     #[arg(long, value_name = "ADDR")]

@@ -71,13 +71,13 @@ impl Readdressing {
                         return;
                     }
                     Ok(Some(addresses)) => self.follow(index, &addresses, now, pinger),
-                    Err(error) => self.tell_failure(index, &error, now, pinger),
+                    Err(error) => self.tell_failure(index, error, now, pinger),
                 }
             }
             let Some(index) = self.due.pop_front() else { return };
             match Question::ask(&self.names[index].1) {
                 Ok(question) => self.asked = Some((index, question)),
-                Err(error) => self.tell_failure(index, &error, now, pinger),
+                Err(error) => self.tell_failure(index, error, now, pinger),
             }
         }
     }
@@ -91,19 +91,16 @@ impl Readdressing {
             self.failed.remove(&index);
             return;
         }
-        match addresses.iter().find(|ip| ip.is_ipv4() == current.is_ipv4()) {
-            Some(ip) => {
-                self.failed.remove(&index);
-                pinger.readdress(target, SocketAddr::new(*ip, current.port()), now);
-            }
-            None => {
-                let family = if current.is_ipv4() { "IPv4" } else { "IPv6" };
-                self.tell(index, &format!("has no {family} address any more"), now, pinger);
-            }
+        if let Some(ip) = addresses.iter().find(|ip| ip.is_ipv4() == current.is_ipv4()) {
+            self.failed.remove(&index);
+            pinger.readdress(target, SocketAddr::new(*ip, current.port()), now);
+        } else {
+            let family = if current.is_ipv4() { "IPv4" } else { "IPv6" };
+            self.tell(index, &format!("has no {family} address any more"), now, pinger);
         }
     }
 
-    fn tell_failure(&mut self, index: usize, error: &NetError, now: Instant, pinger: &mut Pinger) {
+    fn tell_failure(&mut self, index: usize, error: NetError, now: Instant, pinger: &mut Pinger) {
         self.tell(index, &format!("was not resolved again: {error}"), now, pinger);
     }
 

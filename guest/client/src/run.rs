@@ -235,9 +235,9 @@ fn ping(
                         Notice::Stop => pinger.stop(),
                         Notice::Environment => {
                             network.tell_errors(pinger);
-                            program::changed_keys()
-                                .into_iter()
-                                .for_each(|keys| pinger.set_keys(keys));
+                            if let Some(keys) = program::changed_keys() {
+                                pinger.set_keys(keys);
+                            }
                         }
                         Notice::Report => {
                             pinger.handle_timeout(clock::now());

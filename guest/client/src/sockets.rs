@@ -163,7 +163,8 @@ fn open(
     };
     let any = source.unwrap_or_else(|| SocketAddr::new(any, 0));
     // The last of them is a port, as was seen before.
-    let port = args.source_port.map_or(0, |first| first.get().saturating_add(source_port as u16));
+    let source_port = u16::try_from(source_port).unwrap_or(u16::MAX);
+    let port = args.source_port.map_or(0, |first| first.get().saturating_add(source_port));
     let mut local = any;
     local.set_port(port);
     let socket = Bound::new(local)

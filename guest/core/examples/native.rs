@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::env::args().nth(1).ok_or("usage: native ADDRESS:PORT")?.parse()?;
     let native = Native { socket: UdpSocket::bind("0.0.0.0:0")?, start: std::time::Instant::now() };
     let mut pinger = Pinger::new(Config::new(vec![server]), native.now());
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     while !pinger.is_over() {
         pinger.handle_timeout(native.now());
         while let Some(transmit) = pinger.poll_transmit(native.now(), Native::wall()) {

@@ -12,6 +12,10 @@ pub struct NotADuration;
 
 /// Reads `200ms`, `1s`, `1m30s`, `0.5s`; a bare number is seconds, as ping takes it, also `.5` and
 /// `5.`.
+///
+/// # Errors
+///
+/// [`NotADuration`] where it is anything else, negative, or more than a [`Duration`] holds.
 pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let end = text.find(|c| !is_number(c)).unwrap_or(text.len());

@@ -40,6 +40,17 @@
 //!
 //! `examples/native.rs` is a whole pinger over [`std::net::UdpSocket`].
 
+#![warn(clippy::missing_errors_doc)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        reason = "what a test counts is small"
+    )
+)]
+
 pub mod client;
 pub mod duration;
 mod seq;

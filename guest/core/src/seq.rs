@@ -9,11 +9,13 @@ pub struct Seq(pub u32);
 
 impl Seq {
     /// The number after this one.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }
 
     /// The number before this one.
+    #[must_use]
     pub const fn previous(self) -> Self {
         Self(self.0.wrapping_sub(1))
     }

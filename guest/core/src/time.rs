@@ -21,9 +21,9 @@ impl Instant {
     }
 
     /// The instant so long before this one; the clock's origin where there is none.
-    pub const fn before(self, span: Duration) -> Self {
-        let nanos = span.as_nanos();
-        Self(if nanos < self.0 as u128 { self.0 - nanos as u64 } else { 0 })
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(u64::try_from(span.as_nanos()).map_or(0, |nanos| self.0.saturating_sub(nanos)))
     }
 
     /// How long after `earlier` this is; zero where it is not after it.
@@ -44,7 +44,7 @@ impl Add<Duration> for Instant {
 /// Wall-clock time since 1970-01-01T00:00:00Z, as `wasi:clocks/wall-clock.datetime`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnixTime {
-    /// Whole seconds.
+    /// Whole seconds since 1970-01-01T00:00:00Z.
     pub seconds: u64,
     /// Nanoseconds within the second, below 1,000,000,000.
     pub nanoseconds: u32,

@@ -4,6 +4,7 @@
 //! Times are milliseconds since the first ping was due.
 
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
+#![expect(clippy::float_cmp, reason = "what is worked out by hand is exact")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

@@ -15,7 +15,7 @@ pub mod random;
 pub mod resolve;
 pub mod udp;
 
-#[allow(missing_docs, clippy::all)]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -27,7 +27,7 @@ pub mod bindings {
 
 /// The declaration of udping-host's contract (`udping_cli::contract`): a component that keeps to it
 /// exports this, too.
-#[allow(missing_docs, clippy::all)]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod declaration {
     wit_bindgen::generate!({
         path: "../../wit",

@@ -47,9 +47,8 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
     }));
     let arguments = environment::get_arguments();
     let failure = match main(&arguments) {
-        Ok(()) => return Ok(()),
         // A reader that has what it wants, such as head, is no failure of what is read.
-        Err(Failure::Output(WriteError::Closed)) => return Ok(()),
+        Ok(()) | Err(Failure::Output(WriteError::Closed)) => return Ok(()),
         Err(Failure::Ran) => return Err(()),
         Err(failure) => failure,
     };

@@ -183,6 +183,7 @@ impl Channel {
         self.permitted.set(0);
         match self.outgoing.send(&datagrams[..permitted.min(datagrams.len())])? {
             0 => Err(ErrorCode::WouldBlock.into()),
+            #[expect(clippy::cast_possible_truncation, reason = "no more than were handed over")]
             count => Ok(count as usize),
         }
     }

@@ -107,7 +107,8 @@ impl Live {
         let (low, high) = (answered.clone().min(), answered.max());
         let level = |ping: &Option<Duration>| match (ping, low, high) {
             (Some(rtt), Some(low), Some(high)) => {
-                let (above, range) = ((*rtt - *low).as_nanos(), (*high - *low).as_nanos().max(1));
+                let above = rtt.saturating_sub(*low).as_nanos();
+                let range = high.saturating_sub(*low).as_nanos().max(1);
                 // Below eight, since it is at most seven times one.
                 levels[(above * 7 / range) as usize]
             }

@@ -1,4 +1,4 @@
-//! The results as metrics, for Prometheus and for node_exporter's textfile collector.
+//! The results as metrics, for Prometheus and for `node_exporter`'s textfile collector.
 //!
 //! It is OpenMetrics text, but for one thing: TYPE and HELP of a counter name `..._total`, as its
 //! samples do. The textfile collector reads the older text format, in which they would belong to no

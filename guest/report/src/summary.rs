@@ -19,18 +19,15 @@ use crate::units::{ByteRate, Rate, Short};
 
 /// Adds what came of a run to `out`.
 pub fn write(run: &Run, results: &Results, out: &mut String) {
-    match run.flows.as_slice() {
-        [flow] => {
-            let host = &run.targets[flow.target].host;
-            let is_bare = host.contains(':') && !host.starts_with('[');
-            let host = if is_bare { format!("[{host}]") } else { host.clone() };
-            *out += &format!("\n--- {host}:{} ping statistics ---\n", flow.address.port());
-        }
-        _ => {
-            *out += "\n--- ping statistics ---\n";
-            targets(run, results, out);
-            *out += "total:\n";
-        }
+    if let [flow] = run.flows.as_slice() {
+        let host = &run.targets[flow.target].host;
+        let is_bare = host.contains(':') && !host.starts_with('[');
+        let host = if is_bare { format!("[{host}]") } else { host.clone() };
+        *out += &format!("\n--- {host}:{} ping statistics ---\n", flow.address.port());
+    } else {
+        *out += "\n--- ping statistics ---\n";
+        targets(run, results, out);
+        *out += "total:\n";
     }
     let total = &results.total;
     *out += &format!("{}\n", Counts { results, style: run.settings.style });
@@ -241,6 +238,21 @@ fn outage(s: &Summary, out: &mut String) {
     }
 }
 
+/// A percentile or moment: its name, how many values carry it, and which one it is.
+type Column = (&'static str, u64, fn(&Spread) -> Option<Duration>);
+
+const COLUMNS: [Column; 9] = [
+    ("min", 1, |s| Some(s.min)),
+    ("mean", 1, |s| Some(s.mean)),
+    ("median", 1, |s| Some(s.percentiles?.p50)),
+    ("p90", 10, |s| Some(s.percentiles?.p90)),
+    ("p95", 20, |s| Some(s.percentiles?.p95)),
+    ("p99", 100, |s| Some(s.percentiles?.p99)),
+    ("p99.9", 1_000, |s| Some(s.percentiles?.p99_9)),
+    ("max", 1, |s| Some(s.max)),
+    ("stddev", 1, |s| Some(s.stddev)),
+];
+
 /// A row for each quantity, with those percentiles that the number of its values carries: of fewer,
 /// the percentile is the largest.
 fn quantities(results: &Results, out: &mut String) {
@@ -264,18 +276,6 @@ fn quantities(results: &Results, out: &mut String) {
     if rows.is_empty() {
         return;
     }
-    type Column = (&'static str, u64, fn(&Spread) -> Option<Duration>);
-    const COLUMNS: [Column; 9] = [
-        ("min", 1, |s| Some(s.min)),
-        ("mean", 1, |s| Some(s.mean)),
-        ("median", 1, |s| Some(s.percentiles?.p50)),
-        ("p90", 10, |s| Some(s.percentiles?.p90)),
-        ("p95", 20, |s| Some(s.percentiles?.p95)),
-        ("p99", 100, |s| Some(s.percentiles?.p99)),
-        ("p99.9", 1_000, |s| Some(s.percentiles?.p99_9)),
-        ("max", 1, |s| Some(s.max)),
-        ("stddev", 1, |s| Some(s.stddev)),
-    ];
     let value =
         |spread: &Spread, (_, least, of): &Column| of(spread).filter(|_| spread.count >= *least);
     let columns: Vec<_> = COLUMNS

@@ -7,7 +7,7 @@ const GAP: usize = 2;
 
 /// Adds `rows` to `out`, a line each, with their columns aligned: the first to the left, the others
 /// to the right.
-pub fn write(rows: &[Vec<String>], out: &mut String) {
+pub(crate) fn write(rows: &[Vec<String>], out: &mut String) {
     let widths = widths(rows);
     for row in rows {
         let mut line = String::new();
@@ -25,7 +25,7 @@ pub fn write(rows: &[Vec<String>], out: &mut String) {
 }
 
 /// The width of each column of `rows`.
-pub fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+pub(crate) fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     (0..columns)
         .map(|i| {
@@ -35,17 +35,17 @@ pub fn widths(rows: &[Vec<String>]) -> Vec<usize> {
 }
 
 /// `text`, filled up at its end.
-pub fn left(text: &str, width: usize) -> String {
+pub(crate) fn left(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
 /// `text`, filled up at its start.
-pub fn right(text: &str, width: usize) -> String {
+pub(crate) fn right(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
 }
 
 /// As much of the start of `text` as is no wider than that.
-pub fn cut(text: &str, width: usize) -> &str {
+pub(crate) fn cut(text: &str, width: usize) -> &str {
     let mut end = text.len();
     while text[..end].width() > width {
         end = text[..end].char_indices().next_back().map_or(0, |(at, _)| at);

@@ -53,7 +53,7 @@ impl Exporter for Text {
         match &happened.event {
             _ if run.settings.quiet => return,
             Event::Settled(.., Sent { fate: Fate::Awaited, .. }) if self.awaited < MOST_AWAITED => {
-                self.awaited += 1
+                self.awaited += 1;
             }
             Event::Sent(..) | Event::Settled(..) => return,
             _ => {}

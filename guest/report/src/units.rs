@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A span of time with three significant digits: `782 ns`, `34.3 us`, `1.21 ms`, `2.50 s`.
 #[derive(Clone, Copy, Debug)]
-pub struct Short(pub Duration);
+pub(crate) struct Short(pub Duration);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,14 +18,14 @@ impl fmt::Display for Short {
             _ => (1e9, "s"),
         };
         let value = nanos / scale;
-        let decimals = if scale == 1.0 { 0 } else { decimals(value) };
+        let decimals = if unit == "ns" { 0 } else { decimals(value) };
         write!(f, "{value:.decimals$} {unit}")
     }
 }
 
 /// A number per second, with three significant digits: `0.50`, `12.5`, `1000`.
 #[derive(Clone, Copy, Debug)]
-pub struct Rate(pub f64);
+pub(crate) struct Rate(pub f64);
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,7 +36,7 @@ impl fmt::Display for Rate {
 
 /// Bytes a second.
 #[derive(Clone, Copy, Debug)]
-pub struct ByteRate(pub f64);
+pub(crate) struct ByteRate(pub f64);
 
 impl fmt::Display for ByteRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,6 +50,7 @@ impl fmt::Display for ByteRate {
     }
 }
 
+#[expect(clippy::bool_to_int_with_if, reason = "these are numbers of digits")]
 fn decimals(value: f64) -> usize {
     if value < 9.995 {
         2

@@ -2,6 +2,7 @@
 //! scripted, and time is data.
 
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
+#![expect(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -451,7 +452,7 @@ fn lines_that_were_left_out_are_counted() {
     assert!(!Json::default().can_drop() && !OpenMetrics.can_drop(), "a part of a document is none");
 }
 
-/// node_exporter's textfile collector reads the older text format: TYPE and HELP have to name the
+/// `node_exporter`'s textfile collector reads the older text format: TYPE and HELP have to name the
 /// samples. And the same targets are the same series in each run.
 #[test]
 fn metrics_keep_their_types_and_their_labels() {

@@ -70,9 +70,9 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
                         match notice {
                             Notice::Stop => stopped = true,
                             Notice::Environment => {
-                                program::changed_keys()
-                                    .into_iter()
-                                    .for_each(|keys| service.server.set_keys(keys));
+                                if let Some(keys) = program::changed_keys() {
+                                    service.server.set_keys(keys);
+                                }
                             }
                             Notice::Report => Console::stdout().line(service.server.counts())?,
                         }
@@ -158,7 +158,7 @@ impl<P: Protocol> Service<'_, P> {
             self.log_datagram(Fate::Received, from, &data);
             match self.server.receive(Arrival { from, now, wall }, &mut data) {
                 Verdict::Answer => {
-                    answers.push(OutgoingDatagram { data, remote_address: Some(remote_address) })
+                    answers.push(OutgoingDatagram { data, remote_address: Some(remote_address) });
                 }
                 Verdict::Drop => self.log_datagram(Fate::Dropped, from, &data),
                 Verdict::Refuse(refusal) => {

@@ -80,12 +80,12 @@ const NEW_THREAD: (u64, u64) = {
         | libc::CLONE_VFORK
         | libc::CLONE_PARENT
         | libc::CLONE_PIDFD;
-    ((libc::CLONE_THREAD | other) as u32 as u64, libc::CLONE_THREAD as u64)
+    ((libc::CLONE_THREAD | other).cast_unsigned() as u64, libc::CLONE_THREAD as u64)
 };
 
 /// Those of a process that runs guests. They are machine code by now, so nothing more becomes
 /// executable.
-pub fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
+pub(crate) fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
     let udp = [libc::AF_INET, libc::AF_INET6].map(|family| socket(family, libc::SOCK_DGRAM));
     let mut calls = common()?;
     calls.extend([
@@ -99,7 +99,7 @@ pub fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
 
 /// Those of a process that resolves names. Libraries are loaded when a name first needs them: what
 /// is in a file can become executable, as it is.
-pub fn of_resolver() -> Result<ByArguments, BackendError> {
+pub(crate) fn of_resolver() -> Result<ByArguments, BackendError> {
     let execute = libc::PROT_EXEC as u64;
     let execute_and_write = execute | libc::PROT_WRITE as u64;
     let of_a_file = condition(3, MaskedEq(libc::MAP_ANONYMOUS as u64), 0)?;
@@ -127,7 +127,7 @@ pub fn of_resolver() -> Result<ByArguments, BackendError> {
 }
 
 /// Those of a process that reads a file.
-pub fn of_reader() -> Result<ByArguments, BackendError> {
+pub(crate) fn of_reader() -> Result<ByArguments, BackendError> {
     let mut calls = common()?;
     calls.extend([(libc::SYS_mmap, not_executable()?), (libc::SYS_mprotect, not_executable()?)]);
     Ok(calls)
@@ -145,6 +145,7 @@ fn socket_options(needs: Needs) -> Vec<(libc::c_int, libc::c_int)> {
 
 fn common() -> Result<ByArguments, BackendError> {
     let (mask, thread) = NEW_THREAD;
+    #[allow(clippy::cast_possible_truncation, reason = "wider than 32 bits only for some libcs")]
     let ioctls = IOCTLS.iter().map(|request| *request as u32).collect::<Vec<_>>();
     let fcntls = FCNTLS.iter().map(|command| command.cast_unsigned()).collect::<Vec<_>>();
     let prctls = PRCTLS.iter().map(|option| option.cast_unsigned()).collect::<Vec<_>>();
@@ -167,7 +168,10 @@ fn not_executable() -> Result<Vec<SeccompRule>, BackendError> {
 }
 
 fn socket(family: libc::c_int, kind: libc::c_int) -> Result<SeccompRule, BackendError> {
-    rule([condition(0, Eq, family as u64)?, condition(1, MaskedEq(SOCKET_TYPE), kind as u64)?])
+    rule([
+        condition(0, Eq, family.cast_unsigned().into())?,
+        condition(1, MaskedEq(SOCKET_TYPE), kind.cast_unsigned().into())?,
+    ])
 }
 
 fn routing_table() -> Result<SeccompRule, BackendError> {
@@ -179,7 +183,10 @@ fn routing_table() -> Result<SeccompRule, BackendError> {
 
 fn options(options: &[(libc::c_int, libc::c_int)]) -> Result<Vec<SeccompRule>, BackendError> {
     let option = |(level, name): &(libc::c_int, libc::c_int)| {
-        rule([condition(1, Eq, *level as u64)?, condition(2, Eq, *name as u64)?])
+        rule([
+            condition(1, Eq, level.cast_unsigned().into())?,
+            condition(2, Eq, name.cast_unsigned().into())?,
+        ])
     };
     options.iter().map(option).collect()
 }

@@ -125,25 +125,25 @@ const READER: &[libc::c_long] = &[
 ];
 
 /// From now on, all threads of this process make the system calls that guests need, and no others.
-pub fn shut(needs: Needs) -> Result<(), String> {
+pub(crate) fn shut(needs: Needs) -> Result<(), String> {
     install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, GUESTS], arguments::of_guests(needs)?)))
 }
 
 /// From now on, all threads of this process make the system calls that the system's resolver needs,
 /// and no others.
-pub fn shut_resolver() -> Result<(), String> {
+pub(crate) fn shut_resolver() -> Result<(), String> {
     install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, FILES, RESOLVER], arguments::of_resolver()?)))
 }
 
 /// From now on, all threads of this process make the system calls that reading a file needs, and no
 /// others.
-pub fn shut_reader() -> Result<(), String> {
+pub(crate) fn shut_reader() -> Result<(), String> {
     install(|| Ok((&[EVERY, FILES, READER], arguments::of_reader()?)))
 }
 
 /// From now on, there are no sockets: where a compiler runs, which has none, and whose code may be
 /// a guest's.
-pub fn deny_network() -> Result<(), String> {
+pub(crate) fn deny_network() -> Result<(), String> {
     let calls = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind];
     let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
     let denied = || {

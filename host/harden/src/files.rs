@@ -36,13 +36,13 @@ const RESOLVER: [&str; 14] = [
 const DNS: u16 = 53;
 
 /// From now on this thread, and those that it starts, open no file.
-pub fn shut() -> Result<(), String> {
+pub(crate) fn shut() -> Result<(), String> {
     told(nothing().and_then(restrict))
 }
 
 /// From now on this thread, and those that it starts, read what the system's resolver reads, and
 /// ask DNS servers by TCP.
-pub fn shut_resolver() -> Result<(), String> {
+pub(crate) fn shut_resolver() -> Result<(), String> {
     let rules = || {
         let files = path_beneath_rules(RESOLVER, AccessFs::ReadFile);
         restrict(nothing()?.add_rules(files)?.add_rule(NetPort::new(DNS, AccessNet::ConnectTcp))?)
@@ -52,7 +52,7 @@ pub fn shut_resolver() -> Result<(), String> {
 
 /// From now on this thread, and those that it starts, read what is in these folders, and do nothing
 /// else with files.
-pub fn shut_reader(folders: &[PathBuf]) -> Result<(), String> {
+pub(crate) fn shut_reader(folders: &[PathBuf]) -> Result<(), String> {
     told(nothing().and_then(|rules| {
         restrict(rules.add_rules(path_beneath_rules(folders, AccessFs::ReadFile))?)
     }))

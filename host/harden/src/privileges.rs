@@ -11,7 +11,7 @@ use rustix::thread::{
 use super::Needs;
 
 /// Neither this process nor what it starts gains privileges by executing a file.
-pub fn gain_none() -> Result<(), String> {
+pub(crate) fn gain_none() -> Result<(), String> {
     set_no_new_privs(true).map_err(|error| error.to_string())
 }
 
@@ -31,7 +31,7 @@ fn needed(needs: Needs) -> CapabilitySet {
 /// This thread's capabilities go, and with it those of all threads that it starts. Where low ports
 /// are needed, and the capability to bind them is there, it stays until they are bound: see
 /// [`BindCapability`].
-pub fn drop_all(needs: Needs) -> Result<(), String> {
+pub(crate) fn drop_all(needs: Needs) -> Result<(), String> {
     let dropped = || -> Result<(), Errno> {
         let kept = capabilities(None)?.permitted & needed(needs);
         for capability in CapabilitySet::all().iter() {

@@ -3,6 +3,7 @@
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
+#![expect(clippy::cast_possible_wrap, reason = "requests of ioctl(2) are small")]
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _};
@@ -150,7 +151,7 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
         (
             "trace a process",
             libc::SYS_ptrace,
-            [libc::PTRACE_PEEKUSER as libc::c_long, parent, 0, 0, 0, 0],
+            [libc::c_long::from(libc::PTRACE_PEEKUSER), parent, 0, 0, 0, 0],
         ),
         ("write another's memory", libc::SYS_process_vm_writev, [parent, 0, 0, 0, 0, 0]),
         ("use io_uring", libc::SYS_io_uring_setup, [1, 0, 0, 0, 0, 0]),

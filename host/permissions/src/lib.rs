@@ -6,6 +6,7 @@
 //! asked for.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "what a test counts is small"))]
 
 pub mod grants;
 pub mod guard;

@@ -69,6 +69,7 @@ impl FromIterator<(HostName, Resolved)> for Names {
 
 impl Names {
     /// Has those be resolved again that are asked for after `every`, where that is given.
+    #[must_use]
     pub fn again_after(self, every: Option<Duration>) -> Self {
         let again =
             every.map(|every| Again { every, latest: Mutex::default(), start: Instant::now() });
@@ -77,7 +78,7 @@ impl Names {
 
     /// As if each name stood for the address beside it.
     #[cfg(test)]
-    pub fn of<'a>(known: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub(crate) fn of<'a>(known: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut names = Self::default();
         for (name, address) in known {
             let (name, address) = (name.parse().unwrap(), address.parse().unwrap());

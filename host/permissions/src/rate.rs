@@ -40,7 +40,7 @@ impl Bucket {
         let filling = self.full_at.saturating_duration_since(now);
         let after = filling + self.time_for(tokens);
         if after > burst && !filling.is_zero() {
-            return Err(now + after.min(filling + burst) - burst);
+            return Err(now + after.min(filling + burst).saturating_sub(burst));
         }
         self.full_at = now + after;
         Ok(())
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn one_that_is_not_used_holds_no_more_than_a_second() {
         let (mut bucket, start) = bucket(100);
-        assert_eq!(taken(&mut bucket, start + Duration::from_secs(3_600), 1_000), 100);
+        assert_eq!(taken(&mut bucket, start + Duration::from_hours(1), 1_000), 100);
     }
 
     #[test]

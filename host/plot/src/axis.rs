@@ -17,7 +17,7 @@ enum Scale {
 
 /// An axis: plotters asks it where things are.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Axis {
+pub(crate) struct Axis {
     scale: Scale,
     range: Range<f64>,
     ticks: Ticks,
@@ -25,19 +25,19 @@ pub struct Axis {
 
 impl Axis {
     /// A linear axis with at most so many ticks.
-    pub fn linear(range: Range<f64>, most: usize) -> Self {
+    pub(crate) fn linear(range: Range<f64>, most: usize) -> Self {
         let ticks = Ticks::round(&range, most);
         Self { scale: Scale::Linear, range, ticks }
     }
 
     /// A logarithmic axis with at most so many ticks. What is not above 0 is at its start.
-    pub fn log(range: Range<f64>, most: usize) -> Self {
+    pub(crate) fn log(range: Range<f64>, most: usize) -> Self {
         let ticks = Ticks::powers(&range, most);
         Self { scale: Scale::Log, range, ticks }
     }
 
     /// The same, without ticks.
-    pub fn bare(self) -> Self {
+    pub(crate) fn bare(self) -> Self {
         Self { ticks: Ticks::default(), ..self }
     }
 

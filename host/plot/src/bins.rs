@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// Between the least and the most RTT.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bins {
+pub(crate) struct Bins {
     /// Of the first bin's start.
     ln_start: f64,
     /// Of the factor between a bin's ends.
@@ -14,7 +14,7 @@ pub struct Bins {
 
 impl Bins {
     /// For `pings` round-trip times from `min` to `max` (in ns): the more pings, the more bins.
-    pub fn new(min: u64, max: u64, pings: usize) -> Self {
+    pub(crate) fn new(min: u64, max: u64, pings: usize) -> Self {
         let (start, end) = ((min.max(1) as f64).ln(), (max.max(1) as f64).ln());
         // Times that are all the same have one bin, 10 % wide.
         if end <= start {
@@ -25,20 +25,20 @@ impl Bins {
     }
 
     /// From where to where the bin of that index goes, in ns.
-    pub fn edges(&self, index: usize) -> Range<f64> {
+    pub(crate) fn edges(&self, index: usize) -> Range<f64> {
         let edge = |index: usize| (self.ln_start + self.ln_width * index as f64).exp();
         edge(index)..edge(index + 1)
     }
 
     /// From where to where all of them go, in ns, and a little further.
-    pub fn range(&self) -> Range<f64> {
+    pub(crate) fn range(&self) -> Range<f64> {
         let length = self.ln_width * self.count as f64;
         let margin = if self.count == 1 { 2.0 * length } else { 0.03 * length };
         (self.ln_start - margin).exp()..(self.ln_start + length + margin).exp()
     }
 
     /// How many of `rtts` are in each bin.
-    pub fn count(&self, rtts: impl Iterator<Item = u64>) -> Vec<u64> {
+    pub(crate) fn count(&self, rtts: impl Iterator<Item = u64>) -> Vec<u64> {
         let mut counts = vec![0; self.count];
         for rtt in rtts {
             let index = ((rtt.max(1) as f64).ln() - self.ln_start) / self.ln_width;

@@ -4,7 +4,7 @@ use crate::document::{Fate, Ping};
 
 /// What can happen to a ping besides one reply in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mishap {
+pub(crate) enum Mishap {
     /// No reply came.
     Lost,
     /// It came after the timeout.
@@ -19,11 +19,11 @@ pub enum Mishap {
 
 impl Mishap {
     /// Every one, in the order in which they are shown.
-    pub const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::Lost, Self::Late, Self::Duplicated, Self::NotSent, Self::Awaited];
 
     /// What it is called.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Lost => "lost",
             Self::Late => "late",
@@ -34,7 +34,7 @@ impl Mishap {
     }
 
     /// Whether it happened to `ping`.
-    pub fn befell(self, ping: &Ping) -> bool {
+    pub(crate) fn befell(self, ping: &Ping) -> bool {
         match self {
             Self::Lost => ping.fate == Fate::Lost,
             Self::Late => matches!(ping.fate, Fate::Late { .. }),
@@ -47,7 +47,7 @@ impl Mishap {
 
 /// The pings of one part of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Column {
+pub(crate) struct Column {
     /// How many there are.
     pub pings: u64,
     /// The RTTs of replies in time, where there were any.
@@ -57,24 +57,26 @@ pub struct Column {
 
 impl Column {
     /// To how many of its pings that happened.
-    pub fn mishaps(&self, kind: Mishap) -> u64 {
+    pub(crate) fn mishaps(&self, kind: Mishap) -> u64 {
         self.mishaps[kind as usize]
     }
 }
 
 /// What is left of some round-trip times, in ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
-    /// The shortest.
+pub(crate) struct Spread {
     pub min: u64,
     /// The nearest rank to the middle.
     pub median: u64,
-    /// The longest.
     pub max: u64,
 }
 
 /// Divides the time from 0 to `end` (in ns, and included) into `count` equal columns.
-pub fn columns<'a>(pings: impl Iterator<Item = &'a Ping>, end: u64, count: usize) -> Vec<Column> {
+pub(crate) fn columns<'a>(
+    pings: impl Iterator<Item = &'a Ping>,
+    end: u64,
+    count: usize,
+) -> Vec<Column> {
     let mut columns = vec![Column::default(); count];
     let mut rtts = Vec::new();
     for ping in pings {
@@ -98,7 +100,7 @@ pub fn columns<'a>(pings: impl Iterator<Item = &'a Ping>, end: u64, count: usize
 }
 
 /// That of `sorted` which `share` of them do not exceed: the nearest rank.
-pub fn rank<T>(sorted: &[T], share: f64) -> Option<&T> {
+pub(crate) fn rank<T>(sorted: &[T], share: f64) -> Option<&T> {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.max(1) - 1)
 }

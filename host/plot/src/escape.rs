@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 /// Shows text so that nothing of it is markup.
-pub struct Escaped<'a>(pub &'a str);
+pub(crate) struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -64,7 +64,7 @@ enum Detail {
 
 /// Whether what can be said in text is in the figure, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parts {
+pub(crate) enum Parts {
     /// It is: the figure stands alone.
     All,
     /// It stands around the figure.
@@ -86,7 +86,7 @@ enum Block {
 
 /// A document, looked at for how it can be drawn.
 #[derive(Debug)]
-pub struct Figure<'a> {
+pub(crate) struct Figure<'a> {
     document: &'a Document,
     series: Series<'a>,
     detail: Detail,
@@ -100,8 +100,7 @@ pub struct Figure<'a> {
 }
 
 impl<'a> Figure<'a> {
-    /// That of `document`.
-    pub fn new(document: &'a Document) -> Self {
+    pub(crate) fn new(document: &'a Document) -> Self {
         let series = Series::of(document);
         let mut rtts: Vec<_> = document.pings.iter().filter_map(Ping::rtt).collect();
         rtts.sort_unstable();
@@ -124,7 +123,7 @@ impl<'a> Figure<'a> {
     }
 
     /// Its account, as text.
-    pub fn table(&self) -> Table {
+    pub(crate) fn table(&self) -> Table {
         Table::new(self.document, &self.rtts, self.unit)
     }
 
@@ -133,7 +132,7 @@ impl<'a> Figure<'a> {
     /// # Errors
     ///
     /// Where plotters refuses.
-    pub fn svg(&self, parts: Parts) -> Drawn<String> {
+    pub(crate) fn svg(&self, parts: Parts) -> Drawn<String> {
         let table = self.table();
         let blocks: Vec<_> = self
             .blocks(parts)

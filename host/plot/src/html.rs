@@ -34,7 +34,7 @@ const STYLE: &str = "\
 /// # Errors
 ///
 /// Where the figure cannot be drawn.
-pub fn page(document: &Document) -> Result<String, DrawError> {
+pub(crate) fn page(document: &Document) -> Result<String, DrawError> {
     let figure = Figure::new(document);
     let (title, subtitle) = (words::title(document), words::subtitle(document));
     let (title, subtitle) = (Escaped(&title), Escaped(&subtitle));

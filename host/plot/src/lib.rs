@@ -5,6 +5,13 @@
 //! `bins`, `table`) -> a [`Drawing`] (`figure`, and `html` around it). Memory is 32 bytes a ping,
 //! and some more while it is drawn.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "pixels, columns and digits are few, and what is rounded to them is bounded"
+)]
+
 mod axis;
 mod bins;
 mod columns;

@@ -1,13 +1,15 @@
 //! Colours that can be told apart by colour-blind people as well, on white paper and on a dark
 //! screen.
 
+#![expect(clippy::unreadable_literal, reason = "colours are six digits, as in CSS")]
+
 use std::fmt::Write as _;
 
 use plotters::style::RGBColor;
 
 /// A colour, and what it becomes on a dark page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ink {
+pub(crate) struct Ink {
     light: u32,
     dark: u32,
 }
@@ -18,24 +20,23 @@ impl Ink {
     }
 
     /// As it is drawn, which is on white.
-    pub fn rgb(self) -> RGBColor {
+    pub(crate) fn rgb(self) -> RGBColor {
         let [_, red, green, blue] = self.light.to_be_bytes();
         RGBColor(red, green, blue)
     }
 }
 
 /// What all is drawn on.
-pub const PAPER: Ink = Ink::new(0xffffff, 0x16181b);
-/// Of text.
-pub const TEXT: Ink = Ink::new(0x1a1a1a, 0xe8e8e8);
+pub(crate) const PAPER: Ink = Ink::new(0xffffff, 0x16181b);
+pub(crate) const TEXT: Ink = Ink::new(0x1a1a1a, 0xe8e8e8);
 /// Of text that says less, and of axes.
-pub const QUIET: Ink = Ink::new(0x595959, 0xa8adb3);
+pub(crate) const QUIET: Ink = Ink::new(0x595959, 0xa8adb3);
 /// Of lines behind what is drawn.
-pub const GRID: Ink = Ink::new(0xe3e3e3, 0x33383e);
+pub(crate) const GRID: Ink = Ink::new(0xe3e3e3, 0x33383e);
 
 /// Of targets. The first six are Okabe and Ito's, without their yellow, which cannot be seen on
 /// white.
-pub const TARGETS: [Ink; 8] = [
+pub(crate) const TARGETS: [Ink; 8] = [
     Ink::new(0x0072b2, 0x4aa8e0),
     Ink::new(0xd55e00, 0xf0803c),
     Ink::new(0x009e73, 0x1fc799),
@@ -48,10 +49,10 @@ pub const TARGETS: [Ink; 8] = [
 
 /// Of what is lost, late, duplicated, not sent and awaited, where targets have no colours of their
 /// own.
-pub const MISHAPS: [Ink; 5] = [TARGETS[1], TARGETS[4], TARGETS[3], TARGETS[6], TARGETS[7]];
+pub(crate) const MISHAPS: [Ink; 5] = [TARGETS[1], TARGETS[4], TARGETS[3], TARGETS[6], TARGETS[7]];
 
 /// The rules by which an SVG in a page becomes dark where the reader prefers it.
-pub fn dark_rules() -> String {
+pub(crate) fn dark_rules() -> String {
     let mut rules = String::new();
     for Ink { light, dark } in [PAPER, TEXT, QUIET, GRID].into_iter().chain(TARGETS) {
         for property in ["fill", "stroke"] {

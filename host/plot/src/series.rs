@@ -6,15 +6,14 @@ use crate::palette::{self, Ink};
 
 /// The targets, each with its colour where they are few; else all of them together.
 #[derive(Debug)]
-pub struct Series<'a> {
+pub(crate) struct Series<'a> {
     document: &'a Document,
     /// Those that were pinged, where they are several and few.
     targets: Vec<u32>,
 }
 
 impl<'a> Series<'a> {
-    /// Those of `document`.
-    pub fn of(document: &'a Document) -> Self {
+    pub(crate) fn of(document: &'a Document) -> Self {
         let mut pinged = vec![false; document.targets.len()];
         document.pings.iter().for_each(|ping| pinged[ping.target as usize] = true);
         let mut targets: Vec<_> =
@@ -26,12 +25,12 @@ impl<'a> Series<'a> {
     }
 
     /// How many there are: 1 where none has a colour of its own.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.targets.len().max(1)
     }
 
     /// The pings of one.
-    pub fn pings(&self, index: usize) -> impl Iterator<Item = &'a Ping> {
+    pub(crate) fn pings(&self, index: usize) -> impl Iterator<Item = &'a Ping> {
         let target = self.targets.get(index).copied();
         self.document
             .pings
@@ -40,17 +39,17 @@ impl<'a> Series<'a> {
     }
 
     /// The name of one that has a colour of its own.
-    pub fn names(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         self.targets.iter().map(|target| self.document.targets[*target as usize].name())
     }
 
     /// Of replies to one.
-    pub fn ink(&self, index: usize) -> Ink {
+    pub(crate) fn ink(index: usize) -> Ink {
         palette::TARGETS[index]
     }
 
     /// Of a mishap to one: its own, or that of the mishap where none has one.
-    pub fn mishap_ink(&self, index: usize, kind: Mishap) -> Ink {
-        if self.targets.is_empty() { palette::MISHAPS[kind as usize] } else { self.ink(index) }
+    pub(crate) fn mishap_ink(&self, index: usize, kind: Mishap) -> Ink {
+        if self.targets.is_empty() { palette::MISHAPS[kind as usize] } else { Self::ink(index) }
     }
 }

@@ -32,9 +32,8 @@ const HEADINGS: [&str; 16] = [
 /// Those of [`HEADINGS`] that are left out where no row has them.
 const OPTIONAL: [&str; 4] = ["late", "duplicates", "mean ipdv", "jitter"];
 
-/// Headings and rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
+pub(crate) struct Table {
     /// What it is about, with the unit of its times.
     pub caption: String,
     /// Of the columns after the first, which has names.
@@ -45,10 +44,9 @@ pub struct Table {
     pub notes: Vec<String>,
 }
 
-/// A row.
+/// Summary of one target or flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Whose.
+pub(crate) struct Row {
     pub name: String,
     /// As many as there are headings.
     pub cells: Vec<String>,
@@ -56,7 +54,7 @@ pub struct Row {
 
 impl Table {
     /// That of `document`, all of whose RTTs are `rtts` (in ns, sorted), with times in `unit`.
-    pub fn new(document: &Document, rtts: &[u64], unit: Unit) -> Self {
+    pub(crate) fn new(document: &Document, rtts: &[u64], unit: Unit) -> Self {
         let mut headings = HEADINGS.to_vec();
         let mut rows = rows(document, rtts, unit);
         for index in (0..HEADINGS.len()).rev() {
@@ -64,7 +62,9 @@ impl Table {
                 rows.iter().all(|row| [NOTHING, "0"].contains(&row.cells[index].as_str()));
             if is_empty && OPTIONAL.contains(&HEADINGS[index]) {
                 headings.remove(index);
-                rows.iter_mut().for_each(|row| drop(row.cells.remove(index)));
+                for row in &mut rows {
+                    row.cells.remove(index);
+                }
             }
         }
         let failed =
@@ -113,7 +113,9 @@ fn rtts_of_flows(document: &Document) -> HashMap<(u32, u16), Vec<u64>> {
         for ping in &document.pings {
             flows.entry((ping.target, ping.source_port)).or_default().extend(ping.rtt());
         }
-        flows.values_mut().for_each(|rtts| rtts.sort_unstable());
+        for rtts in flows.values_mut() {
+            rtts.sort_unstable();
+        }
     }
     flows
 }

@@ -2,7 +2,7 @@
 
 /// A unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// Microseconds.
     Us,
     /// Milliseconds.
@@ -17,7 +17,7 @@ pub enum Unit {
 
 impl Unit {
     /// The one for round-trip times around `typical_ns`.
-    pub fn of_rtt(typical_ns: u64) -> Self {
+    pub(crate) fn of_rtt(typical_ns: u64) -> Self {
         match typical_ns {
             0..1_000_000 => Self::Us,
             1_000_000..10_000_000_000 => Self::Ms,
@@ -26,7 +26,7 @@ impl Unit {
     }
 
     /// The one for a time axis of so many ns.
-    pub fn of_span(ns: u64) -> Self {
+    pub(crate) fn of_span(ns: u64) -> Self {
         match ns {
             0..500_000 => Self::Us,
             500_000..500_000_000 => Self::Ms,
@@ -37,7 +37,7 @@ impl Unit {
     }
 
     /// Its sign, as the rest of udping writes it.
-    pub const fn sign(self) -> &'static str {
+    pub(crate) const fn sign(self) -> &'static str {
         match self {
             Self::Us => "us",
             Self::Ms => "ms",
@@ -48,7 +48,7 @@ impl Unit {
     }
 
     /// So many ns, in this unit.
-    pub fn of(self, ns: f64) -> f64 {
+    pub(crate) fn of(self, ns: f64) -> f64 {
         ns / match self {
             Self::Us => 1e3,
             Self::Ms => 1e6,
@@ -61,7 +61,7 @@ impl Unit {
 
 /// Four digits that count, or more where they stand before the point, and no more than three after
 /// it.
-pub fn figures(value: f64) -> String {
+pub(crate) fn figures(value: f64) -> String {
     let decimals = match value.abs() {
         0.0 => 0,
         ..9.9995 => 3,
@@ -73,14 +73,14 @@ pub fn figures(value: f64) -> String {
 }
 
 /// A share as a percentage: one decimal, or more where two digits would not count otherwise.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percentage = share * 100.0;
     let decimals = if percentage > 0.0 { 1.0 - percentage.log10().floor() } else { 1.0 };
     decimal(percentage, decimals.clamp(1.0, 12.0) as usize)
 }
 
 /// With so many decimals, and commas between thousands.
-pub fn decimal(value: f64, decimals: usize) -> String {
+pub(crate) fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let sign =
@@ -89,7 +89,7 @@ pub fn decimal(value: f64, decimals: usize) -> String {
 }
 
 /// A count, with commas between thousands.
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     with_commas(&number.to_string())
 }
 
@@ -147,6 +147,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::float_cmp, reason = "a power of two is exact")]
     #[test]
     fn a_unit_is_one_in_which_numbers_are_short() {
         assert_eq!(

@@ -5,16 +5,16 @@ use std::time::Duration;
 use crate::document::{Config, Document, Schedule};
 use crate::units;
 
-/// Whom it pinged.
-pub fn title(document: &Document) -> String {
+/// Title of the figure: the targets of the run.
+pub(crate) fn title(document: &Document) -> String {
     match document.targets.as_slice() {
         [only] => format!("udping: {}", only.name()),
         targets => format!("udping: {} targets", units::count(targets.len() as u64)),
     }
 }
 
-/// When and how.
-pub fn subtitle(document: &Document) -> String {
+/// Line below the title: when the run began, and how it pinged.
+pub(crate) fn subtitle(document: &Document) -> String {
     let Config { protocol, schedule, interval, timeout, size_bytes } = &document.config;
     let (pings, time) =
         (document.pings.len() as u64, |time: Duration| humantime::format_duration(time));

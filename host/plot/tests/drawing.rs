@@ -1,6 +1,7 @@
 //! Figures and pages, from documents that are built here.
 
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
+#![expect(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -70,7 +71,7 @@ fn html(document: &Document) -> String {
 /// How many elements of that name have all of these attributes.
 fn count(svg: &str, name: &str, attributes: &[(&str, &str)]) -> usize {
     let tree = roxmltree::Document::parse(svg).unwrap();
-    let is = |node: &Node| {
+    let is = |node: &Node<'_, '_>| {
         node.has_tag_name(name)
             && attributes.iter().all(|(key, value)| node.attribute(*key) == Some(value))
     };
@@ -162,7 +163,7 @@ fn one_lost_ping_among_a_million_can_be_seen() {
     let shapes = tree
         .descendants()
         .filter(|node| node.has_tag_name("polygon") && node.attribute("fill") == Some(SECOND));
-    let height = |node: Node| {
+    let height = |node: Node<'_, '_>| {
         let ys = node
             .attribute("points")
             .unwrap()

@@ -45,7 +45,7 @@ fn a_document_is_read_and_what_is_not_known_is_ignored() {
     assert_eq!(document.config.schedule, Schedule::Fixed);
     assert_eq!(document.config.interval, Duration::from_secs(1));
     assert_eq!(
-        document.targets.iter().map(|target| target.name()).collect::<Vec<_>>(),
+        document.targets.iter().map(udping_plot::document::Target::name).collect::<Vec<_>>(),
         ["localhost (127.0.0.1:12000)", "nowhere.example"]
     );
     let ping = |at, fate, duplicates| Ping { at, fate, target: 0, source_port: 41234, duplicates };

@@ -67,16 +67,15 @@ pub fn limited(component: &str, limit: &LimitExceeded) {
 
 /// A component trapped, after that was `refused` to it, where something was.
 pub fn trapped(component: &str, reason: &str, refused: Option<&str>) {
-    match refused {
-        Some(refused) => {
-            tracing::warn!(
-                event = "trapped",
-                component,
-                refused,
-                "{component}: trapped: {reason}; it was refused before to {refused}"
-            );
-        }
-        None => tracing::warn!(event = "trapped", component, "{component}: trapped: {reason}"),
+    if let Some(refused) = refused {
+        tracing::warn!(
+            event = "trapped",
+            component,
+            refused,
+            "{component}: trapped: {reason}; it was refused before to {refused}"
+        );
+    } else {
+        tracing::warn!(event = "trapped", component, "{component}: trapped: {reason}");
     }
 }
 
@@ -103,11 +102,10 @@ pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
             );
         }
         Stopped { signal: Some(signal), could_know } => {
-            let why = match could_know {
-                true => format!(
-                    "is ended: it went on for {grace} after it was told to stop (--stop-grace)"
-                ),
-                false => "is ended at once, since it takes no notice to stop".to_owned(),
+            let why = if could_know {
+                format!("is ended: it went on for {grace} after it was told to stop (--stop-grace)")
+            } else {
+                "is ended at once, since it takes no notice to stop".to_owned()
             };
             tracing::warn!(event = "stopped", component, %signal, "{signal}: {component} {why}");
         }
@@ -137,8 +135,9 @@ pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
         );
     }
     let Traffic { received, received_bytes, sent, sent_bytes, dropping } = ledger.traffic();
-    let (component, code, dropping_us) =
-        (plan.source.name(), exit.code(), dropping.as_micros() as u64);
+    let component = plan.source.name();
+    let code = exit.code();
+    let dropping_us = u64::try_from(dropping.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(
         event = "ended",
         component,

@@ -70,7 +70,7 @@ impl Rotation {
                         audit::keys_read(keys.count());
                     }
                     Err(problem) => {
-                        say(format_args!("{problem}; the keys from before stay in force"))
+                        say(format_args!("{problem}; the keys from before stay in force"));
                     }
                 }
             }

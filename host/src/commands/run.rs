@@ -288,7 +288,7 @@ async fn instance(
     }
     match &ended {
         Outcome::Trapped(reason) => {
-            audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref())
+            audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref());
         }
         Outcome::Stopped(stopped) => audit::stopped(&plan.source.name(), *stopped, plan.stop_grace),
         Outcome::Limited(limit) => {

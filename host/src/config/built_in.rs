@@ -87,7 +87,7 @@ pub fn grants(
     if component == CLIENT {
         let args = client::Args::from_arg_matches(&matches).map_err(not_parsed)?;
         let endpoint = |named: Named| {
-            self::endpoint(&named).map_err(|error| match error {
+            endpoint(&named).map_err(|error| match error {
                 GrantError::Zone => format!("{}: {error}", named.host),
                 _ => format!("{:?} is not an address, nor a host name", named.host),
             })

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(of(&["--port", "7"]).port, Some(7), "what is pinged is not among them yet");
         assert_eq!(
             of(&["a", "7", "--resolve-every", "1m"]).resolve_every,
-            Some(Duration::from_secs(60))
+            Some(Duration::from_mins(1))
         );
         assert_eq!(of(&["a", "7", "-i", "1"]), ClientOptions::default());
         let server = Source::BuiltIn(BuiltIn::Server.component());

@@ -1,5 +1,5 @@
 //! Being started by systemd, or another that speaks its protocols: sockets that are handed over
-//! (sd_listen_fds(3)), and the message that the service is up (sd_notify(3)).
+//! (`sd_listen_fds(3)`), and the message that the service is up (`sd_notify(3)`).
 
 use std::net::UdpSocket;
 

@@ -2,10 +2,10 @@
 //! options that this host neither sets nor expects, by which a component would reach or hear more
 //! than it was granted, or send other than it asked for.
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::{fs, mem};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::net::{
@@ -106,6 +106,7 @@ pub fn reset(socket: &UdpSocket) -> Result<(), StateError> {
     Ok(())
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "options are up to a few KiB long")]
 impl SocketOption {
     /// Gives it the value that it has in `new`. What this kernel does not know cannot be set.
     fn reset(self, socket: &UdpSocket, new: &OwnedFd) -> Result<(), StateError> {
@@ -129,7 +130,7 @@ impl SocketOption {
 
     fn get(self, socket: &impl std::os::fd::AsRawFd) -> io::Result<libc::c_int> {
         let mut value: libc::c_int = 0;
-        let mut length = mem::size_of_val(&value) as libc::socklen_t;
+        let mut length = size_of_val(&value) as libc::socklen_t;
         // SAFETY: the kernel writes at most `length` bytes, which is the size of `value`.
         #[expect(unsafe_code, reason = "there is no wrapper for all of them")]
         let result = unsafe {

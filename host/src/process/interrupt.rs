@@ -59,6 +59,6 @@ extern "C" fn end(signal: i32) {
     // handler.
     #[expect(unsafe_code, reason = "a call into the C library")]
     unsafe {
-        nix::libc::_exit(128 + signal)
+        libc::_exit(128 + signal)
     }
 }

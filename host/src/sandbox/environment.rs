@@ -75,6 +75,7 @@ pub struct Changes {
 
 impl Changes {
     /// And of the errors in `reports`, which are a variable, too ([`contract::UDPING_ERRORS`]).
+    #[must_use]
     pub fn and_of(self, reports: Arc<Reports>) -> Self {
         Self { reports: Some(reports), ..self }
     }
@@ -84,7 +85,7 @@ impl Changes {
         let Self { variables, reports } = self;
         let of_variables = async {
             if variables.changed().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let of_reports = async {

@@ -26,7 +26,7 @@ const TOLERATED: f64 = 0.97;
 
 /// Compares two builds.
 #[derive(Debug, Args)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// udping-host of the commit to compare with
     base: PathBuf,
     /// udping-host of the commit that is judged
@@ -107,7 +107,7 @@ const QUANTITIES: &[Quantity] = &[
         name: "start, built in",
         unit: "ms to listening",
         better: Better::Lower,
-        measure: |host| start(|| serving(host, OsStr::new("server"))),
+        measure: |host| Ok(start(|| serving(host, OsStr::new("server")))),
     },
     Quantity {
         name: "start, cached",
@@ -115,7 +115,7 @@ const QUANTITIES: &[Quantity] = &[
         better: Better::Lower,
         measure: |host| {
             let component = udping_tests::file("server.wasm", SERVER.bytes);
-            start(|| serving(host, component.as_os_str()))
+            Ok(start(|| serving(host, component.as_os_str())))
         },
     },
     Quantity {
@@ -149,7 +149,7 @@ const LARGE: Load = Load { size: 1400, ..PLAIN };
 
 /// What became of one quantity.
 #[derive(Debug, Serialize)]
-pub struct Compared {
+pub(crate) struct Compared {
     name: &'static str,
     unit: &'static str,
     /// Of the base, and of the new build.
@@ -180,7 +180,7 @@ impl fmt::Display for Compared {
 }
 
 /// Measures every quantity of both builds, prints a table, and says whether none is worse.
-pub fn run(comparison: &Comparison) -> Result<bool> {
+pub(crate) fn run(comparison: &Comparison) -> Result<bool> {
     ensure!(
         comparison.pairs >= 6,
         "--pairs {}: an interval of 95 % takes 6 pairs or more",
@@ -289,6 +289,7 @@ fn on_core<T: Send>(core: usize, work: impl FnOnce() -> Result<T> + Send) -> Res
         .map_err(|_| anyhow::anyhow!("the load panicked"))?
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the server ends with it")]
 fn flood(server: Server, load: Load) -> Result<f64> {
     load::run(server.addresses[0], Load { until: Until::Time(Duration::from_millis(50)), ..load })?;
     Ok(load::run(server.addresses[0], load)?.rate())
@@ -315,7 +316,7 @@ fn rtt(
 }
 
 /// The median of a few starts.
-fn start(command: impl Fn() -> Command) -> Result<f64> {
+fn start(command: impl Fn() -> Command) -> f64 {
     let times = (0..5).map(|_| {
         let before = Instant::now();
         let server = Server::listening(&mut command());
@@ -323,7 +324,7 @@ fn start(command: impl Fn() -> Command) -> Result<f64> {
         drop(server);
         time
     });
-    Ok(median(&sorted(times.collect())))
+    median(&sorted(times.collect()))
 }
 
 fn client(host: &Path) -> Result<f64> {

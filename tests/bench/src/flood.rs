@@ -38,7 +38,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Where a flood comes from.
 #[derive(Clone, Copy, Debug)]
-pub enum Sources {
+pub(crate) enum Sources {
     /// So many sockets, each of its own address, in turn.
     Sockets(usize),
     /// Another address and port for each datagram, forged: what a limit for each source cannot
@@ -48,7 +48,7 @@ pub enum Sources {
 
 /// The share of pings that each of `peers` answers beside a flood from `sources`, and how large
 /// that was.
-pub fn beside(
+pub(crate) fn beside(
     names: [&'static str; 2],
     sources: Sources,
     peers: &[Peer],

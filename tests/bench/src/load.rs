@@ -23,9 +23,9 @@ const SLOT: usize = 1 << 16;
 /// When no reply came for so long, what is out is lost.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What is sent.
+/// Load on a server: what is sent, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub struct Load {
+pub(crate) struct Load {
     /// Bytes of each datagram, at least [`HEADER`].
     pub size: usize,
     /// Datagrams on their way at a time, over all sources.
@@ -35,22 +35,21 @@ pub struct Load {
     /// Whether the kernel cuts them out of larger ones (`UDP_SEGMENT`), and puts replies together
     /// (`UDP_GRO`).
     pub segmented: bool,
-    /// When to stop.
     pub until: Until,
 }
 
 /// When a load stops.
 #[derive(Clone, Copy, Debug)]
-pub enum Until {
+pub(crate) enum Until {
     /// After so long.
     Time(Duration),
     /// After so many replies.
     Replies(u64),
 }
 
-/// What came back.
+/// Replies to a [`Load`], and the time that they took.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Result {
+pub(crate) struct Result {
     /// Replies that were the datagram sent.
     pub replies: u64,
     /// Datagrams without a reply.
@@ -62,8 +61,7 @@ pub struct Result {
 }
 
 impl Result {
-    /// Replies a second.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.replies as f64 / self.seconds
     }
 }
@@ -73,7 +71,7 @@ impl Result {
 const PING: &[u8; HEADER] = b"Ping 0000000000 1700000000 ";
 
 /// Bytes of the ping.
-pub const HEADER: usize = 27;
+pub(crate) const HEADER: usize = 27;
 
 /// Where its number is.
 const NUMBER: std::ops::Range<usize> = 5..15;
@@ -88,7 +86,7 @@ struct Source {
 }
 
 /// Sends `load` to `server` from this thread.
-pub fn run(server: SocketAddr, load: Load) -> io::Result<Result> {
+pub(crate) fn run(server: SocketAddr, load: Load) -> io::Result<Result> {
     let share = load.window.div_ceil(load.sources);
     let mut sources = (0..load.sources)
         .map(|_| Source::new(server, share, load.segmented))
@@ -291,7 +289,7 @@ fn filling(number: u64) -> u8 {
 }
 
 /// Makes `datagram` number `number` of its source, told from all others.
-pub fn write(datagram: &mut [u8], number: u64) {
+pub(crate) fn write(datagram: &mut [u8], number: u64) {
     let (header, rest) = datagram.split_at_mut(HEADER);
     header.copy_from_slice(PING);
     let mut left = number as u32;
@@ -324,7 +322,7 @@ fn send_together(socket: &UdpSocket, bytes: &[u8], size: usize, count: usize) ->
 }
 
 /// Sends the datagrams of `size` bytes in `bytes`, and says how many the socket took.
-pub fn send_batch(socket: &UdpSocket, bytes: &[u8], size: usize) -> io::Result<usize> {
+pub(crate) fn send_batch(socket: &UdpSocket, bytes: &[u8], size: usize) -> io::Result<usize> {
     let slices: Vec<_> = bytes.chunks(size).map(|datagram| [IoSlice::new(datagram)]).collect();
     let mut controls: Vec<_> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
     let mut headers: Vec<_> = slices

@@ -5,7 +5,7 @@ use std::{fs, thread};
 use crate::peers::version;
 
 /// Processor, cores, kernel, and the versions of everything that takes part.
-pub fn describe() -> Vec<(&'static str, String)> {
+pub(crate) fn describe() -> Vec<(&'static str, String)> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = thread::available_parallelism().map_or("?".to_owned(), |cores| cores.to_string());

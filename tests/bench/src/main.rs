@@ -1,5 +1,14 @@
 //! `make bench`: udping beside everything that does the same, in one run.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "what measures may well panic, and what it counts is small"
+)]
+
 mod compare;
 mod flood;
 mod goals;

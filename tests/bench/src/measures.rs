@@ -15,7 +15,7 @@ use crate::report::{Measure, Row};
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort {
+pub(crate) struct Effort {
     /// Rounds; each peer is measured once in each.
     pub rounds: usize,
     /// How long a server is flooded for one value.
@@ -28,16 +28,16 @@ pub struct Effort {
 
 impl Effort {
     /// What figures are quoted from.
-    pub const FULL: Self =
+    pub(crate) const FULL: Self =
         Self { rounds: 5, flood: Duration::from_millis(1500), pings: 500, starts: 10 };
     /// Enough to see that everything runs.
-    pub const QUICK: Self =
+    pub(crate) const QUICK: Self =
         Self { rounds: 1, flood: Duration::from_millis(100), pings: 20, starts: 1 };
 }
 
 /// Measures each peer once a round. A value that can't be had is an error of the benchmark's; a
 /// peer that isn't there is named as missing.
-pub fn alternate(
+pub(crate) fn alternate(
     name: &'static str,
     unit: &'static str,
     peers: &[Peer],
@@ -55,7 +55,7 @@ pub fn alternate(
 }
 
 /// Datagrams a second that a server answers, and the CPU time that each takes it.
-pub fn throughput(
+pub(crate) fn throughput(
     [name, cpu_name]: [&'static str; 2],
     peers: &[Peer],
     load: Load,
@@ -83,7 +83,7 @@ pub fn throughput(
 const SIZE: usize = 32;
 
 /// The median RTT of pings, one every `interval`, from each peer's own client to its own server.
-pub fn rtt(
+pub(crate) fn rtt(
     name: &'static str,
     peers: &[Peer],
     interval: Duration,
@@ -159,7 +159,7 @@ fn micros(pings: &[Pinged]) -> Vec<f64> {
 }
 
 /// The RTTs that `client.wasm` prints, in microseconds.
-pub fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
+pub(crate) fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
     // Into a file: through a pipe, each line would wake this process, on a core that the ping
     // needs.
     let mut output = tempfile::tempfile()?;
@@ -173,7 +173,7 @@ pub fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
 }
 
 /// From the start of a process until it says that it listens.
-pub fn start(effort: Effort) -> Result<Measure> {
+pub(crate) fn start(effort: Effort) -> Result<Measure> {
     let peers = [Peer::NativeSingle, Peer::Lean, Peer::Udping(&[]), Peer::Wasmtime];
     let mut measure =
         alternate("start", "ms from exec to listening", &peers, effort.rounds, |peer, row| {
@@ -190,14 +190,14 @@ pub fn start(effort: Effort) -> Result<Measure> {
             row.values.push(times[times.len() / 2]);
             Ok(())
         })?;
-    measure.rows.push(cached_start(effort)?);
+    measure.rows.push(cached_start(effort));
     Ok(measure)
 }
 
 /// The row of server.wasm from a file: its first start compiles it, and is not counted.
-pub const CACHED: &str = "udping-host server.wasm, cached";
+pub(crate) const CACHED: &str = "udping-host server.wasm, cached";
 
-fn cached_start(effort: Effort) -> Result<Row> {
+fn cached_start(effort: Effort) -> Row {
     let mut row = Row::new(CACHED.to_owned(), None);
     let start = || {
         let before = Instant::now();
@@ -216,11 +216,11 @@ fn cached_start(effort: Effort) -> Result<Row> {
         times.sort_by(f64::total_cmp);
         row.values.push(times[times.len() / 2]);
     }
-    Ok(row)
+    row
 }
 
 /// What an idle server has in memory.
-pub fn memory(effort: Effort) -> Result<Measure> {
+pub(crate) fn memory(effort: Effort) -> Result<Measure> {
     let peers = [Peer::NativeSingle, Peer::Lean, Peer::Udping(&[]), Peer::Wasmtime];
     alternate("idle memory", "MB resident", &peers, effort.rounds.min(2), |peer, row| {
         let server = peer.start()?;
@@ -231,7 +231,7 @@ pub fn memory(effort: Effort) -> Result<Measure> {
 }
 
 /// The CPU that a client takes which pings every millisecond, in percent of a core.
-pub fn client(effort: Effort) -> Result<Measure> {
+pub(crate) fn client(effort: Effort) -> Result<Measure> {
     let server = Peer::NativeSingle.start()?;
     let target = [server.address.ip().to_string(), server.address.port().to_string()];
     let arguments = [target[0].as_str(), target[1].as_str(), "-c", "1000000", "-i", "1ms", "-q"];
@@ -258,7 +258,7 @@ pub fn client(effort: Effort) -> Result<Measure> {
 }
 
 /// What a server has in memory before a flood and after it.
-pub fn flat(datagrams: u64) -> Result<Measure> {
+pub(crate) fn flat(datagrams: u64) -> Result<Measure> {
     let mut rows = Vec::new();
     let server = Peer::Udping(&[]).start()?;
     // The first batches make the buffers resident.

@@ -20,7 +20,7 @@ fn listen() -> io::Result<UdpSocket> {
 }
 
 /// One system call for each datagram received, and one for each sent.
-pub fn echo_single() -> io::Result<()> {
+pub(crate) fn echo_single() -> io::Result<()> {
     let socket = listen()?;
     let mut buffer = vec![0; SLOT];
     loop {
@@ -30,7 +30,7 @@ pub fn echo_single() -> io::Result<()> {
 }
 
 /// As [`echo_single`], never sleeping.
-pub fn echo_spinning() -> io::Result<()> {
+pub(crate) fn echo_spinning() -> io::Result<()> {
     let socket = listen()?;
     socket.set_nonblocking(true)?;
     let mut buffer = vec![0; SLOT];
@@ -43,8 +43,8 @@ pub fn echo_spinning() -> io::Result<()> {
     }
 }
 
-/// `recvmmsg` and `sendmmsg`.
-pub fn echo_batched() -> io::Result<()> {
+/// Echoes with `recvmmsg(2)` and `sendmmsg(2)`.
+pub(crate) fn echo_batched() -> io::Result<()> {
     let socket = listen()?;
     let mut buffers = vec![0; BATCH * SLOT];
     loop {
@@ -83,7 +83,7 @@ pub fn echo_batched() -> io::Result<()> {
 
 /// How a native pinger waits for a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiting {
+pub(crate) enum Waiting {
     /// In the kernel.
     Blocking,
     /// Asking again and again.
@@ -92,7 +92,7 @@ pub enum Waiting {
 
 /// One ping of a native pinger.
 #[derive(Clone, Copy, Debug)]
-pub struct Pinged {
+pub(crate) struct Pinged {
     /// From when it was due to when it was sent.
     pub late: Duration,
     /// From when it was sent to its reply.
@@ -100,7 +100,7 @@ pub struct Pinged {
 }
 
 /// `count` pings, one every `interval`.
-pub fn ping(
+pub(crate) fn ping(
     server: SocketAddr,
     count: usize,
     interval: Duration,
@@ -132,7 +132,7 @@ pub fn ping(
                     if error.kind() == io::ErrorKind::WouldBlock
                         && waiting == Waiting::Spinning =>
                 {
-                    hint::spin_loop()
+                    hint::spin_loop();
                 }
                 other => break other?,
             }

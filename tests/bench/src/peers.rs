@@ -11,7 +11,7 @@ use udping_tests::{Process, Runtime, SERVER, Server, installed};
 
 /// A server, or a pair of server and client, that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
+pub(crate) enum Peer {
     /// Ours, with these options.
     Udping(&'static [&'static str]),
     /// Ours, built without a compiler.
@@ -34,7 +34,7 @@ pub enum Peer {
 
 impl Peer {
     /// What tables call it.
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Self::Udping([]) => "udping-host".to_owned(),
             Self::Udping(options) => format!("udping-host {}", options.join(" ")),
@@ -50,7 +50,7 @@ impl Peer {
     }
 
     /// Why it cannot take part, if it can't.
-    pub fn missing(self) -> Option<String> {
+    pub(crate) fn missing(self) -> Option<String> {
         let needs = |program: &str| {
             installed(program).is_none().then(|| format!("{program} is not installed (make peers)"))
         };
@@ -64,7 +64,7 @@ impl Peer {
     }
 
     /// Starts the server, which listens when this returns.
-    pub fn start(self) -> Result<Running> {
+    pub(crate) fn start(self) -> Result<Running> {
         let port = free_port()?;
         match self {
             Self::Udping(options) => {
@@ -108,27 +108,26 @@ impl Peer {
 }
 
 /// A server that listens.
-pub struct Running {
+pub(crate) struct Running {
     /// Its process, which ends with this.
     pub process: Process,
-    /// Where it listens.
     pub address: SocketAddr,
 }
 
 impl Running {
     /// The CPU time of all its threads so far, in seconds (`/proc/PID/task/TID/schedstat`).
-    pub fn cpu_seconds(&self) -> Result<f64> {
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(&self.process)
     }
 
     /// What of it is in memory, in bytes.
-    pub fn resident(&self) -> Result<f64> {
+    pub(crate) fn resident(&self) -> Result<f64> {
         Ok(self.process.resident()? as f64)
     }
 }
 
 /// The CPU time of all threads of `process` so far, in seconds.
-pub fn cpu_seconds(process: &Process) -> Result<f64> {
+pub(crate) fn cpu_seconds(process: &Process) -> Result<f64> {
     let mut nanos = 0;
     for task in fs::read_dir(format!("/proc/{}/task", process.pid().as_raw_nonzero()))? {
         let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
@@ -144,14 +143,14 @@ fn listening(command: &mut Command) -> Running {
 }
 
 /// `program`, serving on `port` of 127.0.0.1.
-pub fn udping(program: &Path, options: &[&str], port: u16) -> Command {
+pub(crate) fn udping(program: &Path, options: &[&str], port: u16) -> Command {
     let mut command = Command::new(program);
     command.args(options).args(["server", &port.to_string(), "--bind", "127.0.0.1"]);
     command
 }
 
 /// Where `make lean` leaves the host without a compiler.
-pub fn lean() -> PathBuf {
+pub(crate) fn lean() -> PathBuf {
     udping_tests::host_program().with_file_name("udping-host-lean")
 }
 
@@ -163,31 +162,31 @@ fn own(role: &str) -> Result<Command> {
 }
 
 /// This program, as a client that pings every millisecond.
-pub fn native_client(server: SocketAddr) -> Result<Command> {
+pub(crate) fn native_client(server: SocketAddr) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["ping", &server.to_string()]);
     Ok(command)
 }
 
 /// A port that was free just now: for programs that cannot choose one and say which.
-pub fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// What the first line of `program VERSION_ARGUMENT` says.
-pub fn version(program: &str, argument: &str) -> Option<String> {
+pub(crate) fn version(program: &str, argument: &str) -> Option<String> {
     let output = Command::new(program).arg(argument).output().ok()?;
     let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     Some(String::from_utf8_lossy(&text).lines().next()?.trim().to_owned())
 }
 
 /// What a program writes on standard output, when it ends well.
-pub fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String> {
+pub(crate) fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program.as_ref()).args(arguments).output()?;
     ensure!(
         output.status.success(),
-        "{:?} {arguments:?}: {}",
-        program.as_ref(),
+        "{} {arguments:?}: {}",
+        program.as_ref().display(),
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(String::from_utf8(output.stdout)?)

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 /// Everything that one run of the benchmark found.
 #[derive(Debug, Serialize)]
-pub struct Report {
-    /// Where it ran.
+pub(crate) struct Report {
     pub machine: Vec<(&'static str, String)>,
     /// Each measure, in the order measured.
     pub measures: Vec<Measure>,
@@ -17,7 +16,7 @@ pub struct Report {
 
 /// One quantity, of several peers, measured alternately.
 #[derive(Debug, Serialize)]
-pub struct Measure {
+pub(crate) struct Measure {
     /// What it is called.
     pub name: &'static str,
     /// What its values count.
@@ -26,10 +25,8 @@ pub struct Measure {
     pub rows: Vec<Row>,
 }
 
-/// One peer's values.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Row {
-    /// The peer.
+pub(crate) struct Row {
     pub peer: String,
     /// One for each round.
     pub values: Vec<f64>,
@@ -41,39 +38,39 @@ pub struct Row {
 
 impl Row {
     /// A row that has no values yet.
-    pub fn new(peer: String, missing: Option<String>) -> Self {
+    pub(crate) fn new(peer: String, missing: Option<String>) -> Self {
         Self { peer, missing, ..Self::default() }
     }
 
     /// The middle of its values.
-    pub fn median(&self) -> Option<f64> {
+    pub(crate) fn median(&self) -> Option<f64> {
         let mut sorted = self.values.clone();
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len().checked_sub(1)?;
-        Some((sorted[last / 2] + sorted[last.div_ceil(2)]) / 2.0)
+        Some(f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]))
     }
 
     /// The least of its values.
-    pub fn min(&self) -> Option<f64> {
+    pub(crate) fn min(&self) -> Option<f64> {
         self.values.iter().copied().min_by(f64::total_cmp)
     }
 
     /// The greatest of its values.
-    pub fn max(&self) -> Option<f64> {
+    pub(crate) fn max(&self) -> Option<f64> {
         self.values.iter().copied().max_by(f64::total_cmp)
     }
 }
 
 impl Measure {
     /// The row of `peer`.
-    pub fn row(&self, peer: &str) -> Option<&Row> {
+    pub(crate) fn row(&self, peer: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.peer == peer)
     }
 }
 
 /// A bound on what was measured.
 #[derive(Debug, Serialize)]
-pub struct Goal {
+pub(crate) struct Goal {
     /// What is compared with what.
     pub what: String,
     /// What it should be.
@@ -85,16 +82,14 @@ pub struct Goal {
 /// What a value should be.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Bound {
-    /// That, or more.
+pub(crate) enum Bound {
     AtLeast(f64),
-    /// That, or less.
     AtMost(f64),
 }
 
 impl Goal {
     /// Whether it is reached; `None` where nothing tells.
-    pub fn is_met(&self) -> Option<bool> {
+    pub(crate) fn is_met(&self) -> Option<bool> {
         Some(match self.bound {
             Bound::AtLeast(bound) => self.measured? >= bound,
             Bound::AtMost(bound) => self.measured? <= bound,

@@ -22,7 +22,7 @@ const TARGETS: usize = 10_000;
 
 /// What a client for 10,000 targets, a ping to each every second, takes of a core and of memory,
 /// and the share of pings that is answered.
-pub fn many(effort: Effort) -> Result<[Measure; 3]> {
+pub(crate) fn many(effort: Effort) -> Result<[Measure; 3]> {
     let port = responder::start().port();
     let folder = tempfile::tempdir()?;
     let list = folder.path().join("targets.txt");
@@ -68,7 +68,7 @@ pub fn many(effort: Effort) -> Result<[Measure; 3]> {
 /// How late pings at 1 ms are sent, and how many of their slots are missed: points of the schedule
 /// that were over by more than half an interval. The native client shows what the machine alone
 /// does to a program that sleeps.
-pub fn punctuality(effort: Effort) -> Result<[Measure; 2]> {
+pub(crate) fn punctuality(effort: Effort) -> Result<[Measure; 2]> {
     let peers = [Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime];
     let responder = SocketAddr::from(([127, 0, 0, 1], responder::start().port()));
     let mut missed: Vec<Row> =
@@ -102,13 +102,12 @@ fn sender(peer: Peer, port: u16, pings: usize) -> Result<(f64, f64)> {
     let (port, count, every) =
         (port.to_string(), pings.to_string(), format!("{}ms", EVERY.as_millis()));
     let arguments = ["127.0.0.1", &port, "-i", &every, "-c", &count, "--format", "json"];
-    let mut command = match peer {
-        Peer::Wasmtime => Runtime::Wasmtime.command(CLIENT, &arguments),
-        _ => {
-            let mut command = udping_host();
-            command.arg("client").args(arguments);
-            command
-        }
+    let mut command = if peer == Peer::Wasmtime {
+        Runtime::Wasmtime.command(CLIENT, &arguments)
+    } else {
+        let mut command = udping_host();
+        command.arg("client").args(arguments);
+        command
     };
     let outcome = run(&mut command);
     let document: Value = serde_json::from_str(&outcome.stdout).context(outcome.stderr)?;

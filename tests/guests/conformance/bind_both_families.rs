@@ -1,4 +1,4 @@
-//! An IPv6 socket never takes the port of an IPv4 one: IPV6_V6ONLY.
+//! An IPv6 socket never takes the port of an IPv4 one: `IPV6_V6ONLY`.
 
 use udping_test_guests::{IpAddressFamily, address, bind, receive, send, socket};
 
@@ -7,9 +7,9 @@ fn main() {
     bind(&v6, "[::]:0".parse().unwrap()).unwrap();
     let port = address(&v6).port();
     bind(&v4, ([0, 0, 0, 0], port).into()).unwrap();
-    let (_incoming, outgoing) = v4.stream(None).unwrap();
+    let (incoming, outgoing) = v4.stream(None).unwrap();
     send(&outgoing, b"to the IPv4 one", Some(([127, 0, 0, 1], port).into())).unwrap();
-    assert_eq!(receive(&_incoming).unwrap().data, b"to the IPv4 one");
+    assert_eq!(receive(&incoming).unwrap().data, b"to the IPv4 one");
 }
 
 udping_test_guests::guest!(main);

@@ -18,7 +18,7 @@ fn main() {
             readable.block();
             assert_eq!(poll(&[&readable]), [0]);
             let mut ready = poll(&[&readable, &writable, &readable]);
-            ready.sort();
+            ready.sort_unstable();
             assert_eq!(ready, [0, 1, 2]);
             assert_eq!(incoming.receive(9).unwrap()[0].data, [round]);
             assert!(!readable.ready());

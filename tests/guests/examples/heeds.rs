@@ -31,7 +31,9 @@ fn main() {
     if mode == "env" {
         show_variables();
         while !notices.iter().flat_map(Notices::read).any(|notice| notice == Notice::Environment) {
-            notices.iter().for_each(|notices| notices.pollable().block());
+            if let Some(notices) = &notices {
+                notices.pollable().block();
+            }
         }
         show_variables();
         panic!("to be started anew");
@@ -51,7 +53,7 @@ fn main() {
             match (mode.as_str(), notice) {
                 ("ignores", Notice::Stop) => pause(1_000_000_000_000),
                 ("columns", Notice::Report) => {
-                    out.line(host::columns().unwrap_or_default()).unwrap()
+                    out.line(host::columns().unwrap_or_default()).unwrap();
                 }
                 (_, Notice::Stop) => return out.line("stop").unwrap(),
                 (_, notice) => out.line(format_args!("{notice:?}")).unwrap(),

@@ -41,7 +41,7 @@ fn act(action: &str) {
             write(&stdout::get_stdout(), &line);
         }
         "stdin-is-empty" => {
-            assert!(matches!(stdin::get_stdin().blocking_read(1), Err(StreamError::Closed)))
+            assert!(matches!(stdin::get_stdin().blocking_read(1), Err(StreamError::Closed)));
         }
         "gives-up" => exit(Err(())),
         "waits" => loop {

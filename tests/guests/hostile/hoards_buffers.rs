@@ -27,7 +27,7 @@ fn main() {
         for (socket, (_, outgoing)) in sockets.iter().zip(&streams) {
             for _ in 0..16 {
                 let list: Vec<_> =
-                    (0..8).map(|_| datagram(&[7; 60_000], Some(address(socket)))).collect();
+                    (0..8).map(|_| datagram(&vec![7; 60_000], Some(address(socket)))).collect();
                 if outgoing.check_send().unwrap() >= 8 {
                     let _ = outgoing.send(&list);
                 }

@@ -14,7 +14,7 @@ fn main() {
         match outgoing.check_send().unwrap() {
             0 => outgoing.subscribe().block(),
             permitted => {
-                sent += outgoing.send(&list[..list.len().min(permitted as usize)]).unwrap_or(0)
+                sent += outgoing.send(&list[..list.len().min(permitted as usize)]).unwrap_or(0);
             }
         }
     }

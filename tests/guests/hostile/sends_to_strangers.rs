@@ -5,7 +5,7 @@ use udping_test_guests::{ErrorCode, IpAddressFamily, bound, send};
 
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);
-    let (_incoming, outgoing) = socket.stream(None).unwrap();
+    let (incoming, outgoing) = socket.stream(None).unwrap();
     for stranger in [
         ([127, 0, 0, 1], 9),
         ([192, 0, 2, 7], 53),
@@ -14,7 +14,7 @@ fn main() {
     ] {
         assert_eq!(send(&outgoing, b"x", Some(stranger.into())), Err(ErrorCode::AccessDenied));
     }
-    drop((_incoming, outgoing));
+    drop((incoming, outgoing));
     let connected = socket.stream(Some(std::net::SocketAddr::from(([192, 0, 2, 7], 53)).into()));
     assert_eq!(connected.err(), Some(ErrorCode::AccessDenied));
     exit(Err(()));

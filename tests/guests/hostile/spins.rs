@@ -2,7 +2,7 @@
 
 fn main() {
     loop {
-        std::hint::spin_loop()
+        std::hint::spin_loop();
     }
 }
 

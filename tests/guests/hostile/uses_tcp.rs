@@ -2,6 +2,7 @@
 
 use udping_net::bindings::wasi::cli::exit::exit;
 
+#[allow(clippy::pedantic)]
 mod tcp {
     wit_bindgen::generate!({
         inline: "

@@ -269,6 +269,7 @@ impl Model {
     }
 
     /// What comes of a step, and the state after it.
+    #[expect(clippy::too_many_lines, reason = "an arm for each action")]
     fn outcome(&mut self, Step { socket: index, action }: Step) -> Outcome {
         let (next, ids) = (self.next(index), self.ids);
         let slot = &mut self.slots[index];

@@ -201,7 +201,12 @@ impl Action {
 /// How often each action is chosen, of 85 times: a third of the bytes there are. Most lead on to
 /// where there is most to do.
 const ACTIONS: [(usize, Action); 61] = {
-    use Action::*;
+    use Action::{
+        AddressFamily, BufferSize, CheckAndSend, CheckSend, Close, Create, DropIncoming,
+        DropOutgoing, DropSocket, FinishBind, HopLimit, IsReadable, IsWritable, LocalAddress,
+        Receive, RemoteAddress, Restream, Send, SendTooMany, SetBufferSize, SetHopLimit, StartBind,
+        Stream, Subscribe, Unsubscribe,
+    };
     use Datagrams::{Amid, One, TooLarge};
     [
         (3, Create(Family::V4)),

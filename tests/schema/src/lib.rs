@@ -1,6 +1,13 @@
 //! Holds what the client writes against the schemas in `docs/`. It is for tests: where something is
 //! wrong, it panics.
 
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "it is for tests alone"
+)]
+
 use std::sync::LazyLock;
 
 use jsonschema::{Registry, Validator};
@@ -34,7 +41,7 @@ fn parse(text: &str) -> Value {
 fn validator(schema: &str) -> Validator {
     let beside = Registry::new().add(format!("{FOLDER}results.schema.json"), parse(RESULTS));
     let beside = beside
-        .and_then(|registry| registry.prepare())
+        .and_then(jsonschema::RegistryBuilder::prepare)
         .expect("schemas that refer to what there is");
     jsonschema::options()
         .with_base_uri(FOLDER)

@@ -12,7 +12,7 @@ const IN_HAND: u64 = 64 + 1;
 
 /// What was sent, what was answered, and why the rest was not.
 #[derive(Debug, Default)]
-pub struct Account {
+pub(crate) struct Account {
     sent: u64,
     answered: u64,
     wrong: u64,
@@ -22,26 +22,26 @@ pub struct Account {
 
 impl Account {
     /// Datagrams that were not answered, for that reason.
-    pub fn enter(&mut self, reason: String, count: u64) {
+    pub(crate) fn enter(&mut self, reason: String, count: u64) {
         *self.reasons.entry(reason).or_default() += count;
     }
 
     /// What a server did whose guest trapped.
-    pub fn enter_trapped(&mut self, said: &Said) {
+    pub(crate) fn enter_trapped(&mut self, said: &Said) {
         self.in_hand = (said.in_hand(), said.traps * IN_HAND);
         self.enter("host: in the hand of an instance that trapped".to_owned(), said.in_hand());
         said.enter_denied(self);
     }
 
     /// What the kernel dropped.
-    pub fn enter_kernel(&mut self, drops: &Drops) {
+    pub(crate) fn enter_kernel(&mut self, drops: &Drops) {
         self.enter("kernel: no room in the socket".to_owned(), drops.no_room);
         self.enter("kernel: nobody listened".to_owned(), drops.nobody);
         self.enter("kernel: the interface was down".to_owned(), drops.no_link);
     }
 
     /// What was sent, and came back.
-    pub fn enter_load(&mut self, load: &Load, pings: &Pings) {
+    pub(crate) fn enter_load(&mut self, load: &Load, pings: &Pings) {
         self.sent += load.sent() + pings.sent;
         self.answered += load.replies() + pings.answered;
         self.wrong += load.wrong() + pings.wrong;
@@ -55,7 +55,7 @@ impl Account {
 
     /// Whether each datagram is accounted for, once, and no answer was another than the datagram
     /// sent.
-    pub fn is_balanced(&self) -> bool {
+    pub(crate) fn is_balanced(&self) -> bool {
         self.sent > 0
             && self.unaccounted() == 0
             && self.wrong == 0

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 /// Datagrams that reached no program, since the namespace was made.
 #[derive(Clone, Copy, Debug)]
-pub struct Drops {
+pub(crate) struct Drops {
     /// There was no room where they were to wait (`RcvbufErrors`).
     pub no_room: u64,
     /// Nobody listened (`NoPorts`).
@@ -16,7 +16,7 @@ pub struct Drops {
 }
 
 /// What was dropped so far.
-pub fn drops() -> Result<Drops> {
+pub(crate) fn drops() -> Result<Drops> {
     let snmp = fs::read_to_string("/proc/net/snmp")?;
     let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Udp: "));
     let (names, values) =
@@ -39,7 +39,7 @@ pub fn drops() -> Result<Drops> {
 }
 
 /// Bytes that wait in sockets to be received.
-pub fn waiting() -> Result<u64> {
+pub(crate) fn waiting() -> Result<u64> {
     let mut bytes = 0;
     for line in fs::read_to_string("/proc/net/udp")?.lines().skip(1) {
         let queues = line.split_whitespace().nth(4).context("/proc/net/udp is short")?;

@@ -40,7 +40,7 @@ struct Source {
 }
 
 /// All sources, and what came of what they sent.
-pub struct Load {
+pub(crate) struct Load {
     sources: Vec<Source>,
     poison_to: SocketAddr,
     rng: Rng,
@@ -57,7 +57,7 @@ fn local(port: u16) -> SocketAddr {
 
 impl Load {
     /// Sources for each of the three servers, by their ports.
-    pub fn new(steady: u16, restarted: u16, trapping: u16) -> io::Result<Self> {
+    pub(crate) fn new(steady: u16, restarted: u16, trapping: u16) -> io::Result<Self> {
         let behaved = f64::from(SOURCE_LIMIT) * 0.8;
         let mut sources = Vec::new();
         // Each at an address of its own: the host's limit is of an address.
@@ -93,12 +93,12 @@ impl Load {
     }
 
     /// What was not sent up to now is not due any more.
-    pub fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.now = Instant::now();
     }
 
     /// Sends what is due, the sources in turn.
-    pub fn send(&mut self) -> io::Result<()> {
+    pub(crate) fn send(&mut self) -> io::Result<()> {
         let passed = self.now.elapsed().as_secs_f64().min(LONGEST_BURST);
         self.now = Instant::now();
         self.sources.iter_mut().for_each(|source| source.due += source.per_second * passed);
@@ -115,14 +115,14 @@ impl Load {
     }
 
     /// Tells the guest that traps to do so.
-    pub fn poison(&mut self) -> io::Result<()> {
+    pub(crate) fn poison(&mut self) -> io::Result<()> {
         UdpSocket::bind(local(0))?.send_to(b"trap", self.poison_to)?;
         self.sent += 1;
         Ok(())
     }
 
-    /// Takes what came.
-    pub fn receive(&mut self) -> io::Result<()> {
+    /// Receives the replies that have arrived.
+    pub(crate) fn receive(&mut self) -> io::Result<()> {
         for source in &mut self.sources {
             loop {
                 match source.socket.recv_from(&mut self.buffer) {
@@ -141,22 +141,22 @@ impl Load {
     }
 
     /// Awaits nothing any more.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.sources.iter_mut().for_each(|source| source.out.clear());
     }
 
     /// Datagrams that the sockets took.
-    pub fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
     /// Datagrams that came back.
-    pub fn replies(&self) -> u64 {
+    pub(crate) fn replies(&self) -> u64 {
         self.replies
     }
 
     /// Those of them that were not awaited: other bytes, from elsewhere, or a second time.
-    pub fn wrong(&self) -> u64 {
+    pub(crate) fn wrong(&self) -> u64 {
         self.wrong
     }
 }
@@ -237,7 +237,7 @@ fn filling(number: u64) -> u8 {
 
 /// What clients say of their pings.
 #[derive(Debug, Default)]
-pub struct Pings {
+pub(crate) struct Pings {
     /// Pings that the sockets took.
     pub sent: u64,
     /// Pings that were answered, in time or late.
@@ -248,7 +248,7 @@ pub struct Pings {
 
 impl Pings {
     /// Clients one after the other, until it is `over`.
-    pub fn until(over: &AtomicBool, port: u16) -> Self {
+    pub(crate) fn until(over: &AtomicBool, port: u16) -> Self {
         let mut pings = Self::default();
         let port = port.to_string();
         for size in ["32", "1400", "9000"].into_iter().cycle() {

@@ -2,6 +2,15 @@
 //! the end memory was flat, no descriptor leaked, and every datagram was answered or dropped for a
 //! reason that has a name; or this fails.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "what watches may well panic, and what it counts is small"
+)]
+
 mod account;
 mod kernel;
 mod load;

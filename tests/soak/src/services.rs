@@ -13,16 +13,16 @@ use udping_tests::{Server, file, guests, host_program};
 use crate::account::Account;
 
 /// What each source may send a second.
-pub const SOURCE_LIMIT: u32 = 500;
+pub(crate) const SOURCE_LIMIT: u32 = 500;
 
 /// Options that choose the path that datagrams take through the host, in turn.
-pub fn path(turn: usize) -> &'static [&'static str] {
+pub(crate) fn path(turn: usize) -> &'static [&'static str] {
     const PATHS: [&[&str]; 4] = [&[], &["--no-offload"], &["--batch", "1"], &["--workers", "2"]];
     PATHS[turn % PATHS.len()]
 }
 
 /// A server that runs.
-pub struct Service {
+pub(crate) struct Service {
     server: Option<Server>,
     port: u16,
     trail: NamedTempFile,
@@ -30,7 +30,7 @@ pub struct Service {
 
 impl Service {
     /// The built-in server, which leaves one in a hundred unanswered on purpose.
-    pub fn echo(port: u16, options: &[&str]) -> Result<Self> {
+    pub(crate) fn echo(port: u16, options: &[&str]) -> Result<Self> {
         let (limit, port) = (SOURCE_LIMIT.to_string(), port.to_string());
         let server =
             ["--limit-source", &limit, "server", &port, "--bind", "127.0.0.1", "--drop-rate", "1"];
@@ -38,7 +38,7 @@ impl Service {
     }
 
     /// The guest that traps when it is told to, and is started anew.
-    pub fn trapping() -> Result<Self> {
+    pub(crate) fn trapping() -> Result<Self> {
         let guest = file("traps_in_batch.wasm", guests::TRAPS_IN_BATCH);
         let guest = guest.to_str().context("a path that is text")?;
         Self::start(&["--allow-listen", "127.0.0.1:0", "--restart", "on-trap", guest])
@@ -54,8 +54,7 @@ impl Service {
         Ok(Self { port: server.addresses[0].port(), server: Some(server), trail })
     }
 
-    /// Where it listens.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
@@ -64,18 +63,18 @@ impl Service {
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         self.server().process.signal(signal);
     }
 
     /// Asks it to end.
-    pub fn stop(&mut self) -> Result<Said> {
+    pub(crate) fn stop(&mut self) -> Result<Said> {
         self.signal(Signal::TERM);
         self.ended()
     }
 
     /// What it says that it did, when it has ended.
-    pub fn ended(&mut self) -> Result<Said> {
+    pub(crate) fn ended(&mut self) -> Result<Said> {
         let outcome = self.server.take().context("it has ended already")?.process.wait();
         let mut said =
             Said { guest: None, ..Said::of_host(&mut BufReader::new(self.trail.reopen()?))? };
@@ -103,7 +102,7 @@ fn counts(line: &str) -> Result<Vec<(String, u64)>> {
 
 /// What a server did, by its own account.
 #[derive(Debug, Default)]
-pub struct Said {
+pub(crate) struct Said {
     received: u64,
     sent: u64,
     /// Datagrams that the host did not hand over, by why.
@@ -142,7 +141,7 @@ impl Said {
     }
 
     /// Enters what became of the datagrams of a server that counts them itself.
-    pub fn enter(&self, account: &mut Account) -> Result<()> {
+    pub(crate) fn enter(&self, account: &mut Account) -> Result<()> {
         let counts = self.guest.as_ref().context("the server did not say what it did")?;
         let of = |wanted: &str| {
             counts.iter().filter(|(what, _)| what == wanted).map(|(_, count)| count).sum::<u64>()
@@ -161,22 +160,21 @@ impl Said {
     }
 
     /// Enters what the host did not hand over.
-    pub fn enter_denied(&self, account: &mut Account) {
+    pub(crate) fn enter_denied(&self, account: &mut Account) {
         for (why, count) in &self.denied {
             account.enter(format!("host: {why}"), *count);
         }
     }
 
     /// Datagrams that the host handed over, and that no answer followed.
-    pub fn in_hand(&self) -> u64 {
+    pub(crate) fn in_hand(&self) -> u64 {
         self.received - self.sent
     }
 }
 
 /// A server that runs from start to end, with samples of what it holds.
-pub struct Watched {
+pub(crate) struct Watched {
     name: &'static str,
-    /// The server.
     pub service: Service,
     /// How many descriptors it had open before it had anything to do.
     pub first_descriptors: usize,
@@ -185,19 +183,19 @@ pub struct Watched {
 
 impl Watched {
     /// To be called before it has anything to do.
-    pub fn new(name: &'static str, service: Service) -> Result<Self> {
+    pub(crate) fn new(name: &'static str, service: Service) -> Result<Self> {
         let first_descriptors = service.server().process.descriptors()?;
         Ok(Self { name, service, first_descriptors, resident: Vec::new() })
     }
 
     /// Notes what is in memory.
-    pub fn sample(&mut self) -> Result<()> {
+    pub(crate) fn sample(&mut self) -> Result<()> {
         self.resident.push(self.service.server().process.resident()?);
         Ok(())
     }
 
     /// How many descriptors it has open.
-    pub fn descriptors(&self) -> Result<usize> {
+    pub(crate) fn descriptors(&self) -> Result<usize> {
         Ok(self.service.server().process.descriptors()?)
     }
 
@@ -210,12 +208,12 @@ impl Watched {
     }
 
     /// Whether the last quarter of the run needed at most 5 % more memory than the second.
-    pub fn is_flat(&self) -> bool {
+    pub(crate) fn is_flat(&self) -> bool {
         self.quarter(3) * 100 <= self.quarter(1) * 105
     }
 
     /// Its row of the table, with the descriptors that it has open in the end.
-    pub fn row(&self, last_descriptors: usize) -> String {
+    pub(crate) fn row(&self, last_descriptors: usize) -> String {
         let Self { name, first_descriptors, .. } = self;
         let [second, fourth] = [1, 3].map(|quarter| self.quarter(quarter) as f64 / 1e6);
         let memory = if self.is_flat() { "flat" } else { "GREW" };

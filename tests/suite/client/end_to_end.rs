@@ -148,7 +148,7 @@ fn ipv6_works(runtime: Runtime) {
 
 fn one_server_serves_both_families(runtime: Runtime) {
     let server = Server::listening(&mut runtime.command(SERVER, &["0"]));
-    let families: Vec<_> = server.addresses.iter().map(|address| address.is_ipv6()).collect();
+    let families: Vec<_> = server.addresses.iter().map(std::net::SocketAddr::is_ipv6).collect();
     assert_eq!(families, if has_ipv6() { vec![true, false] } else { vec![false] });
     for address in &server.addresses {
         let (host, port) =

@@ -133,7 +133,7 @@ fn a_flood_does_not_wait_for_the_interval(runtime: Runtime) {
     let start = Instant::now();
     let outcome = ping(runtime, &server, &["-c", "500", "-f"]);
     assert_eq!(outcome.lines_with("500 sent, 500 received").len(), 1, "{outcome:?}");
-    assert!(start.elapsed() < Duration::from_secs(60), "500 seconds, by the interval");
+    assert!(start.elapsed() < Duration::from_mins(1), "500 seconds, by the interval");
     assert_eq!(outcome.lines_with(" rtt=").len(), 0);
 }
 
@@ -178,7 +178,9 @@ fn a_live_line_is_for_terminals_alone(runtime: Runtime) {
 /// Two servers and an address where nobody is, in a list with comments.
 fn list(servers: &[&Server]) -> String {
     let mut text = "# those who answer\n\n".to_owned();
-    servers.iter().for_each(|server| text += &format!("{}  # a server\n", server.addresses[0]));
+    for server in servers {
+        text += &format!("{}  # a server\n", server.addresses[0]);
+    }
     text
 }
 

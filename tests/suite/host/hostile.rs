@@ -89,17 +89,17 @@ mod cases {
 
     const NETWORK: &[&str] = &["-S", "inherit-network"];
 
-    pub fn spins(guest: &str) {
+    pub(super) fn spins(guest: &str) {
         let limit = "computed for 500ms without a datagram sent or received (--limit-compute)";
         assert_stopped(&[], guest, limit);
     }
 
-    pub fn asks_the_time(guest: &str) {
+    pub(super) fn asks_the_time(guest: &str) {
         let limit = "computed for 100ms without a datagram sent or received (--limit-compute)";
         assert_stopped(&["--limit-compute", "100ms"], guest, limit);
     }
 
-    pub fn keeps_busy(guest: &str) {
+    pub(super) fn keeps_busy(guest: &str) {
         let limit = "computed for 100ms without a datagram sent or received (--limit-compute)";
         let flags = ["--limit-compute", "100ms", "--allow-to", "192.0.2.7:9"];
         for mode in [
@@ -123,7 +123,7 @@ mod cases {
         }
     }
 
-    pub fn sleeps_briefly(guest: &str) {
+    pub(super) fn sleeps_briefly(guest: &str) {
         let flags = ["--limit-compute", "300ms", "--allow-to", "192.0.2.7:9"];
         let limit = "computed for 300ms without a datagram sent or received (--limit-compute)";
         assert_stopped_with(&flags, guest, &["299000", "1", "100"], limit);
@@ -133,7 +133,7 @@ mod cases {
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (0, "done\n"), "{outcome:?}");
     }
 
-    pub fn hears_strangers(guest: &str) {
+    pub(super) fn hears_strangers(guest: &str) {
         let flags = ["--limit-compute", "300ms", "--allow-to", "192.0.2.7:9"];
         let server = Server::listening(udping_host().args(flags).arg(guest));
         let (address, over, start) = (server.addresses[0], AtomicBool::new(false), Instant::now());
@@ -157,7 +157,7 @@ mod cases {
         });
     }
 
-    pub fn hoards_buffers(guest: &str) {
+    pub(super) fn hoards_buffers(guest: &str) {
         let flags = ["-S", "inherit-network", "--limit-memory", "4MiB"];
         for (limit, most) in [("128MiB", 128 << 20), ("16MiB", 16 << 20)] {
             let mut process = Process::start(
@@ -172,7 +172,7 @@ mod cases {
         }
     }
 
-    pub fn blocks(guest: &str) {
+    pub(super) fn blocks(guest: &str) {
         assert_stopped(
             &["--limit-time", "300ms", "-S", "inherit-network"],
             guest,
@@ -180,13 +180,13 @@ mod cases {
         );
     }
 
-    pub fn grows(guest: &str) {
+    pub(super) fn grows(guest: &str) {
         assert_stopped(&[], guest, "asked for more than 64.0 MiB of memory (--limit-memory)");
         let limit = "asked for more than 5.0 MiB of memory (--limit-memory)";
         assert_stopped(&["--limit-memory", "5MiB"], guest, limit);
     }
 
-    pub fn floods_stdout(guest: &str) {
+    pub(super) fn floods_stdout(guest: &str) {
         let flags = ["-S", "inherit-network", "--limit-output", "1MiB"];
         let outcome =
             assert_stopped(&flags, guest, "wrote more than 1.0 MiB in a second (--limit-output)");
@@ -205,12 +205,12 @@ mod cases {
         assert!(built_in.lines_with("in total").is_empty(), "{built_in:?}");
     }
 
-    pub fn floods_stderr(guest: &str) {
+    pub(super) fn floods_stderr(guest: &str) {
         let flags = ["-S", "inherit-network", "--limit-output", "1MiB"];
         assert_stopped(&flags, guest, "wrote more than 1.0 MiB in a second (--limit-output)");
     }
 
-    pub fn opens_sockets(guest: &str) {
+    pub(super) fn opens_sockets(guest: &str) {
         assert_stopped(&[], guest, "opened more than 256 sockets (--limit-sockets)");
         assert_stopped(
             &["--limit-sockets", "3"],
@@ -219,11 +219,11 @@ mod cases {
         );
     }
 
-    pub fn holds_handles(guest: &str) {
+    pub(super) fn holds_handles(guest: &str) {
         assert_stopped(NETWORK, guest, "held more than 16384 handles (--limit-handles)");
     }
 
-    pub fn passes_much(guest: &str) {
+    pub(super) fn passes_much(guest: &str) {
         assert_stopped(
             NETWORK,
             guest,
@@ -231,7 +231,7 @@ mod cases {
         );
     }
 
-    pub fn looks_up_again(guest: &str) {
+    pub(super) fn looks_up_again(guest: &str) {
         // The system's hosts file, where only this process sees it.
         let hosts = file("hosts", b"192.0.2.7 service.example other.service.example\n");
         let with_hosts = |flags: &[&str]| {
@@ -261,7 +261,7 @@ mod cases {
         );
     }
 
-    pub fn looks_up_names(guest: &str) {
+    pub(super) fn looks_up_names(guest: &str) {
         // Where there is no network, the system's resolver has nobody to ask.
         let without_network = |flags: &[&str], arguments: &[&str]| {
             let mut command = Command::new("unshare");
@@ -307,7 +307,7 @@ mod cases {
         assert!(asked <= 64 + 1 + start.elapsed().as_secs(), "{asked} in {:?}", start.elapsed());
     }
 
-    pub fn sends_to_strangers(guest: &str) {
+    pub(super) fn sends_to_strangers(guest: &str) {
         let outcome = run(udping_host().args(["--allow-listen", "127.0.0.1:0"]).arg(guest));
         assert_refused(
             &outcome,
@@ -319,7 +319,7 @@ mod cases {
         );
     }
 
-    pub fn amplifies(guest: &str) {
+    pub(super) fn amplifies(guest: &str) {
         let (outcome, answers) = with_a_datagram(&[], guest);
         assert_eq!(outcome.code(), 0, "{outcome:?}");
         let said = outcome.only_error();
@@ -338,7 +338,7 @@ mod cases {
         assert_eq!((let_do.stderr.as_str(), answers.len()), ("", 104), "{let_do:?}");
     }
 
-    pub fn answers_late(guest: &str) {
+    pub(super) fn answers_late(guest: &str) {
         let (outcome, answers) = with_a_datagram(&["--answer-window", "500ms"], guest);
         assert_refused(&outcome, "answers_late.wasm asked to send to 127.0.0.1:");
         assert!(
@@ -350,13 +350,13 @@ mod cases {
         assert!(in_time.stderr.contains("panicked"), "{in_time:?}");
     }
 
-    pub fn saves_answers(guest: &str) {
+    pub(super) fn saves_answers(guest: &str) {
         let flags = ["--allow-listen", "127.0.0.1:0", "--answer-window", "500ms"];
         let server = Server::listening(udping_host().args(flags).arg(guest));
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         for _ in 0..150 {
             socket.send_to(b"later", server.addresses[0]).unwrap();
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         socket.send_to(b"now", server.addresses[0]).unwrap();
         let outcome = server.process.wait();
@@ -374,14 +374,14 @@ mod cases {
         );
     }
 
-    pub fn answers_elsewhere(guest: &str) {
+    pub(super) fn answers_elsewhere(guest: &str) {
         let (outcome, answers) = with_a_datagram(&["--amplification", "3"], guest);
         assert_refused(&outcome, "answers_elsewhere.wasm asked to send to 127.0.0.1:");
         assert_refused(&outcome, "answers_elsewhere.wasm asked to connect to 127.0.0.1:");
         assert_eq!(answers, [[7; 100]]);
     }
 
-    pub fn probes_addresses(guest: &str) {
+    pub(super) fn probes_addresses(guest: &str) {
         let setup = "ip link set lo up && ip addr add 10.9.0.1/24 dev lo";
         let outcome = run(in_namespace(setup).args(["--allow-to", "127.0.0.1:9"]).arg(guest));
         let flags = "to allow it: --allow-to 127.0.0.1:9 --allow-listen 10.9.0.1:0";
@@ -395,7 +395,7 @@ mod cases {
         assert!(listens.stderr.contains("panicked"), "{listens:?}");
     }
 
-    pub fn leaves_the_zone_out(guest: &str) {
+    pub(super) fn leaves_the_zone_out(guest: &str) {
         let setup = "ip link add wire index 77 type veth peer name other && ip link set wire up && ip link set other up && \
                      ip addr add fe80::a/64 dev wire nodad";
         let flags = ["--allow-listen", "[fe80::a]:0", "--allow-to", "[fe80::]/64:9"];
@@ -410,7 +410,7 @@ mod cases {
         assert!(elsewhere.stderr.contains("panicked"), "{elsewhere:?}");
     }
 
-    pub fn asks_for_sockets(guest: &str) {
+    pub(super) fn asks_for_sockets(guest: &str) {
         let mut command = Command::new("sh");
         command
             .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
@@ -424,7 +424,7 @@ mod cases {
         );
     }
 
-    pub fn binds_elsewhere(guest: &str) {
+    pub(super) fn binds_elsewhere(guest: &str) {
         let outcome = run(udping_host().args(["--allow-listen", "12000"]).arg(guest));
         assert_refused(
             &outcome,
@@ -432,7 +432,7 @@ mod cases {
         );
     }
 
-    pub fn sends_fast(guest: &str) {
+    pub(super) fn sends_fast(guest: &str) {
         let sent = |flags: &[&str]| -> u64 {
             let outcome =
                 run(udping_host().args(["--allow-to", "127.0.0.1:9"]).args(flags).arg(guest));
@@ -452,7 +452,7 @@ mod cases {
         assert!(sent(&[]) > 10_000);
     }
 
-    pub fn traps_in_batch(guest: &str) {
+    pub(super) fn traps_in_batch(guest: &str) {
         let flags = ["--allow-listen", "127.0.0.1:0"];
         let server = Server::listening(udping_host().args(flags).arg(guest));
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -469,7 +469,7 @@ mod cases {
         );
     }
 
-    pub fn uses_tcp(guest: &str) {
+    pub(super) fn uses_tcp(guest: &str) {
         // Hardening alone would keep it from TCP, too.
         for hardened in [&[][..], &["--no-harden"]] {
             let outcome =
@@ -484,7 +484,7 @@ mod cases {
         );
     }
 
-    pub fn looks_around(guest: &str) {
+    pub(super) fn looks_around(guest: &str) {
         let outcome = run(udping_host().arg(guest));
         assert_eq!(outcome.code(), 0, "{outcome:?}");
     }

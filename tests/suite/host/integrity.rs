@@ -120,9 +120,9 @@ fn comes_back(socket: &UdpSocket, burst: &mut [Vec<u8>], together: bool) -> bool
     if together {
         send_together(socket, burst).unwrap();
     } else {
-        burst
-            .iter()
-            .for_each(|datagram| assert_eq!(socket.send(datagram).unwrap(), datagram.len()));
+        for datagram in &*burst {
+            assert_eq!(socket.send(datagram).unwrap(), datagram.len());
+        }
     }
     let mut buffer = vec![0; LARGEST + 1];
     let mut replies = Vec::new();

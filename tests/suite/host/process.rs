@@ -521,7 +521,9 @@ fn each_option_of_a_socket_that_was_handed_over_is_that_of_a_new_one() {
         for options in std::iter::once(&together[..]).chain(OPTIONS_ALONE.chunks(1)) {
             let (new, socket) =
                 (UdpSocket::bind(address).unwrap(), UdpSocket::bind(address).unwrap());
-            options.iter().for_each(|one| set_option(&socket, *one));
+            for one in options {
+                set_option(&socket, *one);
+            }
             let is_new = |one: (i32, i32, i32)| option(&socket, one) == option(&new, one);
             let others: Vec<_> = options.iter().copied().filter(|one| !is_new(*one)).collect();
             // A kernel may lack some, and only root may set all.

@@ -25,6 +25,7 @@ struct Path {
     trapped: i32,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "wasmtime may be missing")]
 fn ours() -> Option<Command> {
     Some(udping_host())
 }
@@ -37,6 +38,7 @@ fn ours_portable() -> Option<Command> {
     ours_with(&["--batch", "1"])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "wasmtime may be missing")]
 fn ours_with(options: &[&str]) -> Option<Command> {
     let mut command = udping_host();
     command.args(options);

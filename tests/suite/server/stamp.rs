@@ -133,7 +133,7 @@ fn a_foreign_sender_has_all_of_its_requests_answered(runtime: Runtime) {
             (
                 &["--stateful", "--clock-synced"],
                 "PTP",
-                json!({"synchronized": true, "format": "NTP", "scale": 18, "multiplier": 164, "error_ms": 10.009765625}),
+                json!({"synchronized": true, "format": "NTP", "scale": 18, "multiplier": 164, "error_ms": 10.009_765_625}),
             ),
         ] {
             let server = reflector(runtime, key, ours);

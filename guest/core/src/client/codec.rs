@@ -37,7 +37,7 @@ impl Protocol {
 /// How pings are written and replies are read.
 #[derive(Clone, Debug)]
 pub struct Codec {
-    /// In which language.
+    /// Protocol that the pings are written in.
     pub protocol: Protocol,
     /// Bytes in a datagram, tag and all: what a protocol writes is padded up to it, and what is
     /// longer is sent as it is.
@@ -191,6 +191,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::option_option, reason = "whether it is a reply, and what that measures")]
     fn checked(codec: &Codec, reply: &Reply) -> Option<Option<Reflected>> {
         let mut datagram = vec![0; 60];
         reply.encode(None, &mut datagram);

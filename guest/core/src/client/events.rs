@@ -16,7 +16,7 @@ pub enum Event {
     /// The first reply to a ping, within the timeout; or, by `kind`, one that does not count as
     /// such.
     Reply {
-        /// Whose.
+        /// Flow that the ping belongs to.
         flow: FlowId,
         /// The ping it answers.
         seq: Seq,
@@ -28,7 +28,7 @@ pub enum Event {
         times: Times,
         /// From send to receipt.
         rtt: Duration,
-        /// How it counts.
+        /// In time, late, or a duplicate.
         kind: ReplyKind,
     },
     /// The timeout passed without a reply.
@@ -42,17 +42,17 @@ pub enum Event {
     AddressChanged {
         /// The target, as the index of its address.
         target: usize,
-        /// Where they went.
+        /// Address that the target had before.
         from: SocketAddr,
-        /// Where they go.
+        /// Address that its pings go to from now on.
         to: SocketAddr,
     },
     /// A datagram from another address, with content that was not sent, or without the tag that it
     /// should have.
     Foreign {
-        /// Who sent it.
+        /// Source address of the datagram.
         from: SocketAddr,
-        /// Its length.
+        /// Length of its payload, in bytes.
         bytes: usize,
     },
     /// Nothing more will become of a ping. Of each flow, they come in the order of their numbers.
@@ -77,8 +77,8 @@ impl From<&Sent> for Times {
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened {
-    /// When.
+    /// Monotonic time at which it happened.
     pub at: Instant,
-    /// What.
+    /// What happened.
     pub event: Event,
 }

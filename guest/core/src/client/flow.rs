@@ -32,7 +32,7 @@ pub enum ReplyKind {
 
 /// Pings from one port to one address.
 #[derive(Debug)]
-pub struct Flow {
+pub(crate) struct Flow {
     peer: SocketAddr,
     /// Where pings went before, and until when.
     before: Option<(SocketAddr, Instant)>,
@@ -55,7 +55,7 @@ pub struct Flow {
 
 impl Flow {
     /// Pings to `peer`, of which none was sent yet.
-    pub fn new(
+    pub(crate) fn new(
         peer: SocketAddr,
         sent_pings: SentPings,
         delays: Delays,
@@ -83,20 +83,20 @@ impl Flow {
     }
 
     /// Where pings go to.
-    pub fn peer(&self) -> SocketAddr {
+    pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
     /// Pings go to `peer` from `now` on. Gives the address whose replies do not count any more,
     /// where there is one.
-    pub fn readdress(&mut self, peer: SocketAddr, now: Instant) -> Option<SocketAddr> {
+    pub(crate) fn readdress(&mut self, peer: SocketAddr, now: Instant) -> Option<SocketAddr> {
         let forgotten = self.before.replace((self.peer, now)).map(|(before, _)| before);
         self.peer = peer;
         forgotten.filter(|address| *address != peer)
     }
 
     /// Whether a ping that was sent at `sent` went to `from`: only replies from there count.
-    pub fn went_to(&self, from: SocketAddr, sent: Instant) -> bool {
+    pub(crate) fn went_to(&self, from: SocketAddr, sent: Instant) -> bool {
         match self.before {
             Some((before, until)) if sent < until => from == before,
             _ => from == self.peer,
@@ -104,17 +104,17 @@ impl Flow {
     }
 
     /// How many pings were tried to be sent.
-    pub fn attempts(&self) -> u64 {
+    pub(crate) fn attempts(&self) -> u64 {
         self.attempts
     }
 
     /// Ping `seq`; `None` where it was not sent, or is forgotten.
-    pub fn get(&self, seq: Seq) -> Option<&Sent> {
+    pub(crate) fn get(&self, seq: Seq) -> Option<&Sent> {
         self.sent_pings.get(seq)
     }
 
     /// Sends the next ping, due at `scheduled`, at `now`, which says that it was sent at `wall`.
-    pub fn send(&mut self, scheduled: Instant, now: Instant, wall: UnixTime) -> Seq {
+    pub(crate) fn send(&mut self, scheduled: Instant, now: Instant, wall: UnixTime) -> Seq {
         self.attempts += 1;
         self.awaited += 1;
         self.sent_pings.enter(scheduled, now, wall)
@@ -122,7 +122,7 @@ impl Flow {
 
     /// Ping `seq`, the newest, was sent at `now` and not when it was entered, with `bytes` bytes.
     /// Gives when it was due.
-    pub fn departed(&mut self, seq: Seq, now: Instant, bytes: usize) -> Option<Instant> {
+    pub(crate) fn departed(&mut self, seq: Seq, now: Instant, bytes: usize) -> Option<Instant> {
         let sent = self.sent_pings.get_mut(seq)?;
         sent.at = now;
         self.sent_bytes += bytes as u64;
@@ -130,7 +130,7 @@ impl Flow {
     }
 
     /// The socket did not accept ping `seq`. Whether that was news.
-    pub fn not_sent(&mut self, seq: Seq) -> bool {
+    pub(crate) fn not_sent(&mut self, seq: Seq) -> bool {
         match self.sent_pings.get_mut(seq) {
             Some(sent) if sent.fate == Fate::Awaited => sent.fate = Fate::NotSent,
             _ => return false,
@@ -141,7 +141,7 @@ impl Flow {
     }
 
     /// Nobody waits for ping `seq` any longer. Whether somebody did.
-    pub fn timed_out(&mut self, seq: Seq) -> bool {
+    pub(crate) fn timed_out(&mut self, seq: Seq) -> bool {
         match self.sent_pings.get_mut(seq) {
             Some(sent) if sent.fate == Fate::Awaited => sent.fate = Fate::Lost,
             _ => return false,
@@ -153,7 +153,7 @@ impl Flow {
 
     /// A reply of `bytes` bytes to ping `seq` came after `rtt`; `None` where that was never sent.
     /// What is recorded of one that is received goes to `total`, too.
-    pub fn reply(
+    pub(crate) fn reply(
         &mut self,
         seq: Seq,
         (rtt, bytes): (Duration, usize),
@@ -203,19 +203,19 @@ impl Flow {
     }
 
     /// A datagram from the peer held what was not sent.
-    pub fn foreign(&mut self) {
+    pub(crate) fn foreign(&mut self) {
         self.foreign += 1;
     }
 
     /// Forgets the oldest ping, if that is settled and not needed any more: nothing more will
     /// become of it.
-    pub fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
+    pub(crate) fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
         let settled = self.sent_pings.forget_oldest();
         self.settle(settled)
     }
 
     /// Forgets the oldest ping, whatever became of it: the run is over.
-    pub fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
+    pub(crate) fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
         let settled = self.sent_pings.take_oldest();
         self.settle(settled)
     }
@@ -232,7 +232,7 @@ impl Flow {
 
     /// What came of the pings until `now`. Of those that were lost on one way alone, only those
     /// that are settled.
-    pub fn summary(&self, now: Instant) -> Summary {
+    pub(crate) fn summary(&self, now: Instant) -> Summary {
         let mut losses = self.losses.clone();
         self.sent_pings.iter().for_each(|sent| losses.record(sent.at, sent.fate));
         Summary {

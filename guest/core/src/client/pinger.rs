@@ -38,9 +38,9 @@ pub struct Transmit<'a> {
     pub seq: Seq,
     /// Which source port it is to be sent from, from 0.
     pub source_port: usize,
-    /// Where to.
+    /// Address that it goes to.
     pub to: SocketAddr,
-    /// Its bytes.
+    /// UDP payload.
     pub datagram: &'a [u8],
 }
 
@@ -152,7 +152,7 @@ impl Pinger {
         }
     }
 
-    /// What is done.
+    /// Returns the configuration of the run.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -193,6 +193,7 @@ impl Pinger {
                 return Some((flow, due));
             }
             let slot = self.schedule.take_due(now)?;
+            #[expect(clippy::cast_possible_truncation, reason = "below the length, a usize")]
             let flow = FlowId((slot.index % self.flows.len() as u64) as usize);
             // Whoever had all of its pings lets those catch up whose turns were missed.
             let left = self.quota(flow).saturating_sub(self.flows[flow.0].attempts());
@@ -272,7 +273,7 @@ impl Pinger {
         }
     }
 
-    /// A datagram arrived.
+    /// Takes a datagram that arrived.
     pub fn handle_input(&mut self, arrival: Arrival, datagram: &[u8]) {
         let Arrival { now, from, .. } = arrival;
         self.handle_timeout(now);
@@ -404,7 +405,9 @@ impl Pinger {
         let mut total = match (&self.total, flows.as_slice()) {
             (Some(delays), _) => {
                 let mut total = Summary::of_delays(delays);
-                flows.iter().for_each(|flow| total.add_counts(flow));
+                for flow in &flows {
+                    total.add_counts(flow);
+                }
                 total
             }
             (None, [only]) => only.clone(),

@@ -20,7 +20,7 @@ const DRAWN_ONE_BY_ONE: u32 = 100_000;
 /// How points follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// Evenly.
+    /// A ping at each grid point.
     Fixed,
     /// At random, with exponentially distributed gaps: a Poisson process, which meets a network in
     /// all of its states (RFC 2330, section 11.1.1). Its points are derived from the seed.
@@ -37,7 +37,7 @@ pub enum Pace {
 
 /// A point in time at which something is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// Its number, from 0, counting those that were missed.
     pub index: u64,
     /// When it is due.
@@ -46,7 +46,7 @@ pub struct Slot {
 
 /// The grid. Where `turns` take turns, it has `turns` points in an interval, and each has one.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     start: Instant,
     interval: Duration,
     turns: u64,
@@ -68,7 +68,7 @@ enum Rhythm {
 
 impl Schedule {
     /// A grid whose first point is `start`. Neither `interval` nor `turns` may be zero.
-    pub fn new(start: Instant, interval: Duration, turns: u64, pace: Pace) -> Self {
+    pub(crate) fn new(start: Instant, interval: Duration, turns: u64, pace: Pace) -> Self {
         debug_assert!(!interval.is_zero() && turns > 0);
         let rhythm = match pace {
             Pace::Fixed => Rhythm::Fixed,
@@ -81,13 +81,13 @@ impl Schedule {
     }
 
     /// The next grid point.
-    pub fn next(&self) -> Instant {
+    pub(crate) fn next(&self) -> Instant {
         self.next.at
     }
 
     /// The grid point after [`Self::next`], where that can be told before that one is taken: no
     /// reply decides it.
-    pub fn after_next(&self) -> Option<Instant> {
+    pub(crate) fn after_next(&self) -> Option<Instant> {
         let is_told = matches!(self.rhythm, Rhythm::Fixed | Rhythm::Poisson(_));
         is_told.then(|| self.clone().following(self.next, self.next.at))
     }
@@ -98,10 +98,13 @@ impl Schedule {
     /// was stopped for a while goes on with the grid and not with a burst. After a wake-up that was
     /// too late for one point and too early for the next, though, a point is taken however late:
     /// where each wake-up comes as late, nothing would be sent ever.
-    pub fn take_due(&mut self, now: Instant) -> Option<Slot> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Slot> {
         let interval = self.current_interval();
-        let tolerated =
-            if self.between_points { interval - Duration::from_nanos(1) } else { interval / 2 };
+        let tolerated = if self.between_points {
+            interval.saturating_sub(Duration::from_nanos(1))
+        } else {
+            interval / 2
+        };
         let was_behind =
             now.since(self.next.at) > tolerated && !matches!(self.rhythm, Rhythm::Flood);
         if was_behind {
@@ -118,7 +121,7 @@ impl Schedule {
     }
 
     /// A reply came at `now`, after `rtt`.
-    pub fn replied(&mut self, now: Instant, rtt: Duration) {
+    pub(crate) fn replied(&mut self, now: Instant, rtt: Duration) {
         match &mut self.rhythm {
             Rhythm::Fixed | Rhythm::Poisson(_) => {}
             Rhythm::Flood => self.next.at = self.next.at.min(now),
@@ -130,7 +133,7 @@ impl Schedule {
     }
 
     /// How many grid points were skipped.
-    pub fn missed(&self) -> u64 {
+    pub(crate) fn missed(&self) -> u64 {
         self.missed
     }
 

@@ -10,7 +10,7 @@ use crate::time::{Instant, UnixTime};
 
 /// Pings by consecutive sequence number, oldest first.
 #[derive(Debug)]
-pub struct SentPings {
+pub(crate) struct SentPings {
     history: usize,
     oldest: Seq,
     slots: VecDeque<Sent>,
@@ -20,13 +20,13 @@ impl SentPings {
     /// An empty table, whose first ping will be number `first`. It holds those awaited, and of the
     /// others the last `history`, so that a late reply or a duplicate is told from a foreign
     /// datagram.
-    pub fn new(first: Seq, history: usize) -> Self {
+    pub(crate) fn new(first: Seq, history: usize) -> Self {
         Self { history, oldest: first, slots: VecDeque::new() }
     }
 
     /// Enters a ping that was due at `scheduled` and is sent at `at`, which says of itself that it
     /// was sent at `wall`; gives its number.
-    pub fn enter(&mut self, scheduled: Instant, at: Instant, wall: UnixTime) -> Seq {
+    pub(crate) fn enter(&mut self, scheduled: Instant, at: Instant, wall: UnixTime) -> Seq {
         let seq = self.next_seq();
         let (fate, rtt) = (Fate::Awaited, Duration::ZERO);
         self.slots.push_back(Sent {
@@ -42,33 +42,35 @@ impl SentPings {
     }
 
     /// The number that the next ping gets.
-    pub fn next_seq(&self) -> Seq {
-        // Longer than 2^32 slots it cannot be: numbers are told apart only up to there, and it
-        // would be 400 GiB.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "2^32 slots, up to which numbers are told apart, would be 400 GiB"
+    )]
+    pub(crate) fn next_seq(&self) -> Seq {
         Seq(self.oldest.0.wrapping_add(self.slots.len() as u32))
     }
 
     /// Ping `seq`; `None` where the table does not know it.
-    pub fn get(&self, seq: Seq) -> Option<&Sent> {
+    pub(crate) fn get(&self, seq: Seq) -> Option<&Sent> {
         self.slots.get(self.index(seq))
     }
 
     /// The same, to be changed.
-    pub fn get_mut(&mut self, seq: Seq) -> Option<&mut Sent> {
+    pub(crate) fn get_mut(&mut self, seq: Seq) -> Option<&mut Sent> {
         let index = self.index(seq);
         self.slots.get_mut(index)
     }
 
     /// Forgets the oldest ping where the table holds more than its history and nothing more is
     /// expected of that ping: neither is it awaited, nor the next, which may be compared with it.
-    pub fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
+    pub(crate) fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
         let settled = |slot: &Sent| slot.fate != Fate::Awaited;
         let forgettable = self.slots.len() > self.history && self.slots.iter().take(2).all(settled);
         if forgettable { self.take_oldest() } else { None }
     }
 
     /// Forgets the oldest ping, whatever became of it.
-    pub fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
+    pub(crate) fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
         let sent = self.slots.pop_front()?;
         let seq = self.oldest;
         self.oldest = seq.next();
@@ -76,7 +78,7 @@ impl SentPings {
     }
 
     /// All that it holds, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Sent> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Sent> {
         self.slots.iter()
     }
 

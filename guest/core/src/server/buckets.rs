@@ -10,10 +10,10 @@ use crate::server::loops;
 use crate::time::Instant;
 
 /// How many datagrams of one source are answered at once.
-pub const DEPTH: u32 = 16;
+pub(crate) const DEPTH: u32 = 16;
 
 /// After that, one is answered in each of these, whether or not others were refused meanwhile.
-pub const REFILL: Duration = Duration::from_secs(1);
+pub(crate) const REFILL: Duration = Duration::from_secs(1);
 
 /// Buckets that share a place in the table: one cache line.
 const WAYS: usize = 4;
@@ -39,7 +39,7 @@ impl Bucket {
 /// Where the table has no room, sources share one more bucket: so all of them together are answered
 /// no more than `DEPTH` datagrams each at once, and then 4,097 datagrams a second.
 #[derive(Debug)]
-pub struct Buckets {
+pub(crate) struct Buckets {
     hasher: FixedState,
     /// Empty until the first datagram: who only has pings to answer needs no table.
     sets: Vec<[Bucket; WAYS]>,
@@ -49,17 +49,17 @@ pub struct Buckets {
 impl Buckets {
     /// An empty table. From `salt` follows which sources share a place in it: what they must not
     /// know.
-    pub fn new(salt: u64) -> Self {
+    pub(crate) fn new(salt: u64) -> Self {
         Self { hasher: FixedState::with_seed(salt), sets: Vec::new(), shared: Bucket::UNUSED }
     }
 
     /// Takes a token of `source` for a datagram that came at `now`, where there is one.
-    pub fn take(&mut self, source: SocketAddr, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, source: SocketAddr, now: Instant) -> bool {
         if self.sets.is_empty() {
             self.sets = vec![[Bucket::UNUSED; WAYS]; SETS];
         }
         let digest = loops::digest(&self.hasher, source);
-        let set = &mut self.sets[digest as usize % SETS];
+        let set = &mut self.sets[loops::place(digest, SETS)];
         let own = set.iter().position(|bucket| bucket.source == digest && bucket.full > now);
         let bucket = match own.or_else(|| set.iter().position(|bucket| bucket.full <= now)) {
             Some(way) => &mut set[way],
@@ -151,7 +151,7 @@ mod tests {
     fn sources_of_one_place_do_not_refill_each_others_buckets() {
         let mut buckets = Buckets::new(1);
         let place = |number: &u32| {
-            loops::digest(&FixedState::with_seed(1), source(*number)) as usize % SETS
+            loops::place(loops::digest(&FixedState::with_seed(1), source(*number)), SETS)
         };
         let first = place(&0);
         let same: Vec<_> = (0..).filter(|number| place(number) == first).take(100).collect();

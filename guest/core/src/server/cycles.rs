@@ -33,7 +33,7 @@ const PATIENCE: u32 = 64;
 
 /// What a request is among those of its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub(crate) enum Request {
     /// As far as can be told it has not come before.
     New,
     /// It came before, but not too often.
@@ -120,7 +120,7 @@ impl Source {
 /// loops hide each other; of the others one gets it now and then. About 200,000 sources that go
 /// round at the same time would be too many.
 #[derive(Debug)]
-pub struct Cycles {
+pub(crate) struct Cycles {
     hasher: FixedState,
     /// Empty until the first request: an idle server needs no table.
     sets: Vec<Set>,
@@ -136,17 +136,17 @@ struct Set {
 impl Cycles {
     /// An empty table. From `salt` follows which sources share a place in it: what they must not
     /// know.
-    pub fn new(salt: u64) -> Self {
+    pub(crate) fn new(salt: u64) -> Self {
         Self { hasher: FixedState::with_seed(salt), sets: Vec::new() }
     }
 
     /// Enters that `source` sent the request of that `number` at `now`, and says what it is.
-    pub fn enter(&mut self, source: SocketAddr, number: u64, now: Instant) -> Request {
+    pub(crate) fn enter(&mut self, source: SocketAddr, number: u64, now: Instant) -> Request {
         if self.sets.is_empty() {
             self.sets = vec![Set { sources: [Source::UNUSED; WAYS], others: 0 }; SETS];
         }
         let digest = loops::digest(&self.hasher, source);
-        let set = &mut self.sets[digest as usize % SETS];
+        let set = &mut self.sets[loops::place(digest, SETS)];
         if let Some(source) = set.sources.iter_mut().find(|source| source.digest == digest) {
             if now.since(source.last) > ROUND {
                 *source = Source::new(digest, number, now);
@@ -274,7 +274,7 @@ mod tests {
         for before in 0..100 {
             let mut cycles = Cycles::new(1);
             (0..before).for_each(|number| {
-                assert_eq!(cycles.enter(source(1), number, at(number)), Request::New)
+                assert_eq!(cycles.enter(source(1), number, at(number)), Request::New);
             });
             let answers = answers(&mut cycles, &mut vec![(1, 1_000)], before);
             assert!(answers as u64 <= 5 + 8 + before, "{before}: {answers}");
@@ -285,7 +285,7 @@ mod tests {
     fn what_a_source_sent_before_a_pause_does_not_hide_it_either() {
         let (mut cycles, before) = (Cycles::new(1), 100_000);
         (0..before).for_each(|number| {
-            assert_eq!(cycles.enter(source(1), number, at(number)), Request::New)
+            assert_eq!(cycles.enter(source(1), number, at(number)), Request::New);
         });
         let answers = answers(&mut cycles, &mut vec![(1, before)], before + 10_000_000);
         assert!(answers <= 5, "{answers}");
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn sources_of_one_place_do_not_hide_each_other() {
         let place = |number: &u32| {
-            loops::digest(&FixedState::with_seed(1), source(*number)) as usize % SETS
+            loops::place(loops::digest(&FixedState::with_seed(1), source(*number)), SETS)
         };
         let first = place(&0);
         for count in [4, 5, 8, 48] {

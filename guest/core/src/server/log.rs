@@ -11,7 +11,7 @@ use crate::server::{Counts, Refusal};
 /// The server's first line.
 #[derive(Debug)]
 pub struct Listening<'a> {
-    /// Where it listens.
+    /// Local addresses of the server's sockets.
     pub addresses: &'a [SocketAddr],
     /// What it does there.
     pub does: &'a str,
@@ -32,9 +32,9 @@ impl fmt::Display for Listening<'_> {
 /// What became of a datagram.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
-    /// It arrived.
+    /// The server received the datagram.
     Received,
-    /// It left.
+    /// The server sent the datagram.
     Sent,
     /// It was left unanswered on purpose.
     Dropped,
@@ -47,9 +47,9 @@ pub enum Fate {
 pub struct Logged {
     /// What became of it.
     pub fate: Fate,
-    /// The other side.
+    /// Address of the client.
     pub peer: SocketAddr,
-    /// Its length.
+    /// Length of the datagram's payload, in bytes.
     pub bytes: usize,
     /// The number it carries, if it does.
     pub seq: Option<Seq>,
@@ -204,7 +204,9 @@ mod tests {
     #[test]
     fn every_reason_is_named_in_the_last_line() {
         let mut counts = Counts::default();
-        Refusal::ALL.into_iter().for_each(|refusal| counts.refused.count(refusal));
+        for refusal in Refusal::ALL {
+            counts.refused.count(refusal);
+        }
         assert_eq!(
             counts.to_string(),
             "0 received, 0 answered, 0 dropped, 8 refused (1 from port 0, 1 multicast or broadcast source, \

@@ -20,11 +20,11 @@ use foldhash::fast::{FixedState, FoldHasher};
 use crate::time::Instant;
 
 /// No loop over a network takes longer for a round.
-pub const ROUND: Duration = Duration::from_secs(10);
+pub(crate) const ROUND: Duration = Duration::from_secs(10);
 
 /// How often the same request is answered: a network may duplicate one, and people try things out
 /// by hand.
-pub const ANSWERS: u8 = 5;
+pub(crate) const ANSWERS: u8 = 5;
 
 /// Of a datagram longer than two ends, these are looked at first: a digest of 60,000 bytes takes as
 /// long as half of all else that is done with them.
@@ -43,7 +43,7 @@ const CLAIMS: u8 = 16;
 /// Whether `ip` can be one host's: neither multicast, nor the limited broadcast address, nor the
 /// unspecified one. The broadcast address of a subnet cannot be told from a host's; the system
 /// refuses to send there.
-pub fn is_host(ip: IpAddr) -> bool {
+pub(crate) fn is_host(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     !(ip.is_multicast() || ip.is_unspecified() || ip == Ipv4Addr::BROADCAST)
 }
@@ -65,7 +65,7 @@ pub(crate) fn digest(hasher: &FixedState, source: SocketAddr) -> u64 {
     let mut hasher = hasher.build_hasher();
     match source {
         SocketAddr::V4(source) => {
-            hasher.write_u64(u64::from(source.ip().to_bits()) << 16 | u64::from(source.port()))
+            hasher.write_u64(u64::from(source.ip().to_bits()) << 16 | u64::from(source.port()));
         }
         SocketAddr::V6(source) => {
             hasher.write_u128(source.ip().to_bits());
@@ -75,6 +75,12 @@ pub(crate) fn digest(hasher: &FixedState, source: SocketAddr) -> u64 {
     hasher.finish()
 }
 
+/// The place of `digest` in a table of so many.
+#[expect(clippy::cast_possible_truncation, reason = "below `places`, a usize")]
+pub(crate) fn place(digest: u64, places: usize) -> usize {
+    (digest % places as u64) as usize
+}
+
 /// Counts how often the same authenticated bytes come again, from wherever, in O(1) and in a table
 /// that never grows.
 ///
@@ -82,7 +88,7 @@ pub(crate) fn digest(hasher: &FixedState, source: SocketAddr) -> u64 {
 /// holder was away while [`CLAIMS`] others came. What was recorded is forgotten only for 65,000
 /// others that are all new and have the key's tag.
 #[derive(Debug)]
-pub struct Repeats {
+pub(crate) struct Repeats {
     memory: Duration,
     hasher: FixedState,
     /// Empty until the first datagram: an idle server needs no table.
@@ -92,14 +98,14 @@ pub struct Repeats {
 impl Repeats {
     /// An empty table that forgets what did not come for longer than `memory`. From `salt` follows
     /// which datagrams share a slot: what their senders must not know.
-    pub fn new(salt: u64, memory: Duration) -> Self {
+    pub(crate) fn new(salt: u64, memory: Duration) -> Self {
         Self { memory, hasher: FixedState::with_seed(salt), slots: Vec::new() }
     }
 
     /// Enters that these `bytes` came at `now`, and says whether they came more often than
     /// [`ANSWERS`], with pauses that the table's memory outlasts. It counts on while they are
     /// refused: who goes on without a pause gets no more answers.
-    pub fn is_excessive(&mut self, bytes: &[u8], now: Instant) -> bool {
+    pub(crate) fn is_excessive(&mut self, bytes: &[u8], now: Instant) -> bool {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_usize(bytes.len());
         let whole = |mut hasher: FoldHasher<'_>| {
@@ -123,7 +129,7 @@ impl Repeats {
         if self.slots.is_empty() {
             self.slots = vec![Slot { digest: 0, last: now, times: 0, claims: 0 }; SLOTS];
         }
-        let slot = &mut self.slots[digest as usize % SLOTS];
+        let slot = &mut self.slots[place(digest, SLOTS)];
         let held = slot.times > 0 && now.since(slot.last) <= self.memory;
         if held && slot.digest == digest {
             *slot = Slot { last: now, times: slot.times.saturating_add(1), claims: 0, ..*slot };
@@ -278,7 +284,7 @@ mod tests {
         for (start, claims) in [(10_001, 0), (10_000, u64::from(CLAIMS) - 1)] {
             let mut table = table();
             table.number(first, at(0));
-            let answered = (0..).take_while(|_| !table.number(second, at(start))).count();
+            let answered = (0..1_000).take_while(|_| !table.number(second, at(start))).count();
             assert_eq!(answered as u64, claims + 5);
         }
     }

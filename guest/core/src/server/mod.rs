@@ -45,7 +45,7 @@ pub type Sent = Option<UnixTime>;
 /// What a protocol reads in a datagram that it can answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received<R> {
-    /// The request.
+    /// Request, as the protocol decodes it.
     pub request: R,
     /// When it says that it was sent.
     pub sent: Sent,
@@ -194,7 +194,7 @@ impl Refusal {
 pub struct Refusals([u64; Refusal::ALL.len()]);
 
 impl Refusals {
-    /// Counts one.
+    /// Adds one datagram that was refused for that reason.
     pub fn count(&mut self, refusal: Refusal) {
         self.0[refusal as usize] += 1;
     }
@@ -213,7 +213,7 @@ impl Refusals {
 /// What was done since the start, in datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// That arrived.
+    /// Number of datagrams that arrived.
     pub received: u64,
     /// Whose answer the socket accepted.
     pub answered: u64,

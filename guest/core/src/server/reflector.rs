@@ -16,7 +16,7 @@ use crate::wire::stamp::{
 /// A sender's clock is not further from this one. Some senders fill with what is no zero what STAMP
 /// wants to be zero, since TWAMP lets them (RFC 5357, section 4.1.2). So do services that speak
 /// something else altogether; but those have no time in the place of T1.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3_600);
+const CLOCKS_DIFFER: Duration = Duration::from_hours(24);
 
 /// How a reflector answers (RFC 8762, section 4.3): in authenticated mode with a key, in
 /// unauthenticated mode without.

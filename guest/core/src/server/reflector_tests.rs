@@ -28,7 +28,7 @@ fn twamp_light() -> Reflector {
 }
 
 fn keyed() -> Config {
-    let keyed = Keyed { keys: key().into(), replay_window: Duration::from_secs(60) };
+    let keyed = Keyed { keys: key().into(), replay_window: Duration::from_mins(1) };
     Config { keyed: Some(keyed), ..Config::default() }
 }
 

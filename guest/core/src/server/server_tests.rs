@@ -237,7 +237,7 @@ fn with_a_key_echo_all_makes_no_difference() {
 /// A host of a simulated network: what it answers, if it does.
 pub(crate) type Host<'a> = &'a mut dyn FnMut(SocketAddr, &mut Vec<u8>) -> bool;
 
-/// One of ours.
+/// Makes a host of a server of ours.
 pub(crate) fn ours<P: Protocol>(
     mut server: Server<P>,
 ) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
@@ -269,8 +269,8 @@ pub(crate) fn foreign(_: SocketAddr, _: &mut Vec<u8>) -> bool {
 /// Sends `forged` to `a` as if `b` had sent them, and says how many datagrams there are until all
 /// is silent.
 pub(crate) fn datagrams_until_silence(
-    a: (SocketAddr, Host<'_>),
-    b: (SocketAddr, Host<'_>),
+    (address_of_a, a): (SocketAddr, Host<'_>),
+    (address_of_b, b): (SocketAddr, Host<'_>),
     forged: &[&[u8]],
 ) -> usize {
     let mut under_way: VecDeque<_> =
@@ -279,7 +279,8 @@ pub(crate) fn datagrams_until_silence(
     while let Some((to_a, mut datagram)) = under_way.pop_front() {
         count += 1;
         assert!(count < 1_000_000, "a loop");
-        let answers = if to_a { (a.1)(b.0, &mut datagram) } else { (b.1)(a.0, &mut datagram) };
+        let answers =
+            if to_a { a(address_of_b, &mut datagram) } else { b(address_of_a, &mut datagram) };
         if answers {
             under_way.push_back((!to_a, datagram));
         }
@@ -366,7 +367,7 @@ pub(crate) fn key() -> Key {
 }
 
 fn keyed() -> Config {
-    let keyed = Keyed { keys: key().into(), replay_window: Duration::from_secs(60) };
+    let keyed = Keyed { keys: key().into(), replay_window: Duration::from_mins(1) };
     Config { keyed: Some(keyed), ..Config::default() }
 }
 

@@ -18,7 +18,7 @@ pub struct Measured {
 
 /// Spans of time that pings took.
 #[derive(Clone, Debug)]
-pub struct Delays {
+pub(crate) struct Delays {
     /// From send to receipt: RTT.
     pub rtt: Distribution,
     /// From the time at which the ping was due to receipt: what a caller on the schedule would have
@@ -33,13 +33,13 @@ pub struct Delays {
 
 impl Delays {
     /// Nothing yet, in distributions made by `new`.
-    pub fn new(measured: Measured, new: fn() -> Distribution) -> Self {
+    pub(crate) fn new(measured: Measured, new: fn() -> Distribution) -> Self {
         let one_way = measured.one_way.then(|| OneWayDelays::new(measured.synced, new));
         Self { rtt: new(), scheduled_rtt: new(), ipdv: new(), one_way }
     }
 
     /// `sent` was received, and `neighbours`, whose numbers are adjacent, before it.
-    pub fn record(&mut self, sent: &Sent, neighbours: [Option<Sent>; 2]) {
+    pub(crate) fn record(&mut self, sent: &Sent, neighbours: [Option<Sent>; 2]) {
         self.rtt.record(sent.rtt);
         self.scheduled_rtt.record((sent.at + sent.rtt).since(sent.scheduled));
         for other in neighbours.into_iter().flatten() {

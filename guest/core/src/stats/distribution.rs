@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::stats;
+
 /// Significant decimal digits that the histogram keeps: a percentile is at most 0.1 % above the
 /// value recorded.
 const DIGITS: u8 = 3;
@@ -30,11 +32,11 @@ pub struct Distribution {
 pub struct Spread {
     /// How many there are.
     pub count: u64,
-    /// The smallest.
+    /// The shortest of the spans.
     pub min: Duration,
-    /// The arithmetic mean.
+    /// The arithmetic mean of the spans.
     pub mean: Duration,
-    /// The largest.
+    /// The longest of the spans.
     pub max: Duration,
     /// The population standard deviation, which is what iputils calls mdev.
     pub stddev: Duration,
@@ -46,15 +48,15 @@ pub struct Spread {
 /// below it. At most 0.1 % above that, and never above the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percentiles {
-    /// The median.
+    /// The 50th percentile: the median.
     pub p50: Duration,
-    /// 90 %.
+    /// The 90th percentile.
     pub p90: Duration,
-    /// 95 %.
+    /// The 95th percentile.
     pub p95: Duration,
-    /// 99 %.
+    /// The 99th percentile.
     pub p99: Duration,
-    /// 99.9 %.
+    /// The 99.9th percentile.
     pub p99_9: Duration,
 }
 
@@ -99,13 +101,12 @@ impl Distribution {
 
     /// `None` where nothing was recorded.
     pub fn spread(&self) -> Option<Spread> {
-        let nanos = |n: f64| Duration::from_nanos(n.round() as u64);
         (self.count > 0).then(|| Spread {
             count: self.count,
             min: self.min,
-            mean: nanos(self.mean),
+            mean: stats::from_nanos(self.mean),
             max: self.max,
-            stddev: nanos((self.squares / self.count as f64).sqrt()),
+            stddev: stats::from_nanos((self.squares / self.count as f64).sqrt()),
             percentiles: self.percentiles(),
         })
     }
@@ -136,7 +137,9 @@ mod tests {
 
     fn of(spans: &[u64]) -> Distribution {
         let mut distribution = Distribution::with_percentiles();
-        spans.iter().for_each(|&n| distribution.record(Duration::from_nanos(n)));
+        for &nanos in spans {
+            distribution.record(Duration::from_nanos(nanos));
+        }
         distribution
     }
 

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use crate::stats;
+
 /// The jitter of RFC 3550, section 6.4.1 and appendix A.8, over replies in the order in which they
 /// arrive: J += (|D| - J) / 16, where D is how much longer one reply took than the one that arrived
 /// before it.
 ///
-/// D is there (Rj - Ri) - (Sj - Si), with the times of one's own clock at both ends, which is RTTj
-/// - RTTi. It is a smoothed value of the end of the run, and not the mean of the differences.
+/// D is there `(Rj - Ri) - (Sj - Si)`, with the times of one's own clock at both ends, which is the
+/// difference of two RTTs. It is a smoothed value of the end of the run, and not the mean of the
+/// differences.
 #[derive(Clone, Debug, Default)]
-pub struct Jitter {
+pub(crate) struct Jitter {
     /// In nanoseconds.
     smoothed: f64,
     last: Option<Duration>,
@@ -18,7 +21,7 @@ pub struct Jitter {
 
 impl Jitter {
     /// A reply arrived, with this RTT.
-    pub fn record(&mut self, rtt: Duration) {
+    pub(crate) fn record(&mut self, rtt: Duration) {
         if let Some(last) = self.last.replace(rtt) {
             let difference = rtt.abs_diff(last).as_nanos() as f64;
             self.smoothed += (difference - self.smoothed) / 16.0;
@@ -27,8 +30,8 @@ impl Jitter {
     }
 
     /// `None` before two replies have arrived.
-    pub fn value(&self) -> Option<Duration> {
-        (self.differences > 0).then(|| Duration::from_nanos(self.smoothed.round() as u64))
+    pub(crate) fn value(&self) -> Option<Duration> {
+        (self.differences > 0).then(|| stats::from_nanos(self.smoothed))
     }
 }
 

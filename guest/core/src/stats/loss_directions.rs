@@ -20,7 +20,7 @@ const STRETCHES: usize = 64;
 /// forward has a lower counter than one before it; a stretch then goes on until a ping is answered
 /// that was not. Until then, and where counters and pings do not add up, it is unknown.
 #[derive(Clone, Debug)]
-pub struct LossDirections {
+pub(crate) struct LossDirections {
     /// The reflector is known to count by itself.
     stateful: bool,
     /// The highest counter so far. A session's counter starts at zero.
@@ -78,7 +78,7 @@ pub struct DirectedLosses {
 impl LossDirections {
     /// For a reflector that is declared to be stateful, or one that is not; that may still show
     /// itself.
-    pub fn new(stateful: bool) -> Self {
+    pub(crate) fn new(stateful: bool) -> Self {
         Self {
             stateful,
             highest: Seq(0).previous(),
@@ -90,7 +90,7 @@ impl LossDirections {
     }
 
     /// The next ping in the order of sequence numbers is `seq`, and what became of it is final.
-    pub fn record(&mut self, seq: Seq, sent: &Sent) {
+    pub(crate) fn record(&mut self, seq: Seq, sent: &Sent) {
         match (sent.fate, sent.reflected) {
             (Fate::Lost, _) => self.open.lost += 1,
             (_, Some(Reflected { counter, .. })) => {
@@ -103,7 +103,7 @@ impl LossDirections {
     }
 
     /// A further reply to a ping had another counter than the first.
-    pub fn duplicated(&mut self, counter: Seq) {
+    pub(crate) fn duplicated(&mut self, counter: Seq) {
         if self.duplicates.contains(&counter) {
             return;
         }
@@ -114,7 +114,7 @@ impl LossDirections {
     }
 
     /// `None` where the reflector is not known to be stateful.
-    pub fn losses(&self) -> Option<DirectedLosses> {
+    pub(crate) fn losses(&self) -> Option<DirectedLosses> {
         let mut all = self.attributed;
         self.ended.iter().for_each(|(_, stretch)| all.add(*stretch));
         let DirectedLosses { forward, backward, unknown } = all.losses;
@@ -188,7 +188,9 @@ mod tests {
         duplicates: &[u32],
     ) -> Option<(u64, u64, u64)> {
         let mut directions = LossDirections::new(stateful);
-        duplicates.iter().for_each(|&counter| directions.duplicated(Seq(counter)));
+        for &counter in duplicates {
+            directions.duplicated(Seq(counter));
+        }
         for (i, counter) in counters.iter().enumerate() {
             let span = ClockSpan(0);
             let (processing, error) = (Duration::ZERO, ErrorEstimate::of_clock(false));

@@ -20,7 +20,7 @@ pub struct Outage {
 /// The longest run of consecutive lost pings, and the longest outage, from the fates of pings in
 /// the order of their numbers.
 #[derive(Clone, Debug, Default)]
-pub struct Losses {
+pub(crate) struct Losses {
     in_a_row: u64,
     longest_burst: u64,
     open: Option<Open>,
@@ -46,7 +46,7 @@ impl Losses {
     ///
     /// One answered late was not lost. One that was not sent is no loss of the network's: it ends a
     /// run of consecutive lost numbers. But nothing was answered then, so it is part of an outage.
-    pub fn record(&mut self, sent: Instant, fate: Fate) {
+    pub(crate) fn record(&mut self, sent: Instant, fate: Fate) {
         match fate {
             Fate::Received | Fate::Late => {
                 self.in_a_row = 0;
@@ -72,13 +72,13 @@ impl Losses {
     }
 
     /// The longest run of consecutive sequence numbers whose pings were lost.
-    pub fn longest_burst(&self) -> u64 {
+    pub(crate) fn longest_burst(&self) -> u64 {
         self.longest_burst
     }
 
     /// The longest outage, where the run ended at `end`: one that is open then lasted at least
     /// until then.
-    pub fn longest_outage(&self, end: Instant) -> Outage {
+    pub(crate) fn longest_outage(&self, end: Instant) -> Outage {
         self.open.map_or(self.longest, |open| longer(self.longest, open.until(end)))
     }
 }

@@ -10,9 +10,21 @@ pub(crate) mod one_way;
 pub(crate) mod outcome;
 pub(crate) mod reordering;
 
+use std::time::Duration;
+
 pub use delays::Measured;
 pub use distribution::{Distribution, Percentiles, Spread};
 pub use loss_directions::DirectedLosses;
 pub use losses::Outage;
 pub use one_way::{ClockSpan, OneWaySpreads, Reflected, SyncedSpreads};
 pub use outcome::{Fate, Sent};
+
+/// A span of a mean or a deviation in nanoseconds, to the nearest one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "as saturates, and no moment of spans is negative"
+)]
+fn from_nanos(nanos: f64) -> Duration {
+    Duration::from_nanos(nanos.round() as u64)
+}

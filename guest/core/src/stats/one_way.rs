@@ -42,7 +42,7 @@ pub struct Reflected {
 
 /// Spans of each direction.
 #[derive(Clone, Debug)]
-pub struct OneWayDelays {
+pub(crate) struct OneWayDelays {
     processing: Distribution,
     net_rtt: Distribution,
     forward_variation: Distribution,
@@ -66,7 +66,7 @@ struct SyncedDelays {
 pub struct OneWaySpreads {
     /// The reflector's processing, T3 - T2.
     pub processing: Option<Spread>,
-    /// RTT less that.
+    /// RTT less the reflector's processing time.
     pub net_rtt: Option<Spread>,
     /// How much T2 - T1 differs between adjacent pings.
     pub forward_variation: Option<Spread>,
@@ -79,9 +79,9 @@ pub struct OneWaySpreads {
 /// One-way delays, and how far to believe them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncedSpreads {
-    /// T2 - T1.
+    /// Forward delay: T2 - T1 of STAMP (RFC 8762).
     pub forward_delay: Option<Spread>,
-    /// T4 - T3.
+    /// Backward delay: T4 - T3 of STAMP (RFC 8762).
     pub backward_delay: Option<Spread>,
     /// Delays that came out below zero, as none do between clocks that agree. They are in neither
     /// spread.
@@ -95,7 +95,7 @@ pub struct SyncedSpreads {
 impl OneWayDelays {
     /// Nothing yet, in distributions made by `new`. `clock` says of the clock here that it agrees
     /// with the reflector's, and how well.
-    pub fn new(clock: Option<ErrorEstimate>, new: fn() -> Distribution) -> Self {
+    pub(crate) fn new(clock: Option<ErrorEstimate>, new: fn() -> Distribution) -> Self {
         Self {
             processing: new(),
             net_rtt: new(),
@@ -112,7 +112,7 @@ impl OneWayDelays {
     }
 
     /// A ping was answered after `rtt`.
-    pub fn record(&mut self, rtt: Duration, reflected: Reflected) {
+    pub(crate) fn record(&mut self, rtt: Duration, reflected: Reflected) {
         self.processing.record(reflected.processing);
         self.net_rtt.record(rtt.saturating_sub(reflected.processing));
         if let Some(synced) = &mut self.synced {
@@ -130,13 +130,13 @@ impl OneWayDelays {
     }
 
     /// Two pings with adjacent numbers were answered.
-    pub fn record_adjacent(&mut self, one: Reflected, other: Reflected) {
+    pub(crate) fn record_adjacent(&mut self, one: Reflected, other: Reflected) {
         self.forward_variation.record(one.forward.variation(other.forward));
         self.backward_variation.record(one.backward.variation(other.backward));
     }
 
     /// The run so far.
-    pub fn spreads(&self) -> OneWaySpreads {
+    pub(crate) fn spreads(&self) -> OneWaySpreads {
         OneWaySpreads {
             processing: self.processing.spread(),
             net_rtt: self.net_rtt.spread(),

@@ -33,7 +33,7 @@ pub struct Sent {
     pub fate: Fate,
     /// From send to first reply; zero where there is none.
     pub rtt: Duration,
-    /// Further replies.
+    /// Number of replies after the first one.
     pub duplicates: u32,
     /// What a STAMP reflector said in its first reply.
     pub reflected: Option<Reflected>,

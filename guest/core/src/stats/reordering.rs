@@ -7,14 +7,14 @@ use crate::seq::Seq;
 ///
 /// Comparing with the reply before alone would count one where a whole train was overtaken.
 #[derive(Clone, Debug, Default)]
-pub struct Reordering {
+pub(crate) struct Reordering {
     expected: Option<Seq>,
     reordered: u64,
 }
 
 impl Reordering {
     /// The first reply to ping `seq` arrived. Copies of it are not for this count.
-    pub fn record(&mut self, seq: Seq) {
+    pub(crate) fn record(&mut self, seq: Seq) {
         match self.expected {
             Some(expected) if expected.is_after(seq) => self.reordered += 1,
             _ => self.expected = Some(seq.next()),
@@ -22,7 +22,7 @@ impl Reordering {
     }
 
     /// How many were reordered.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.reordered
     }
 }
@@ -33,7 +33,9 @@ mod tests {
 
     fn of(arrivals: &[u32]) -> u64 {
         let mut reordering = Reordering::default();
-        arrivals.iter().for_each(|&n| reordering.record(Seq(n)));
+        for &number in arrivals {
+            reordering.record(Seq(number));
+        }
         reordering.count()
     }
 

@@ -9,7 +9,7 @@ use thiserror::Error;
 pub const TAG: usize = 32;
 
 /// Bytes of a truncated tag, as STAMP has it.
-pub const TRUNCATED: usize = 16;
+pub(crate) const TRUNCATED: usize = 16;
 
 /// How long a key may be, in bytes: not guessable, and not longer than the block of SHA-256, which
 /// RFC 2104 would hash.
@@ -21,7 +21,7 @@ pub const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 pub enum Direction {
     /// From client to server.
     Request,
-    /// Back.
+    /// From the server to the client.
     Reply,
 }
 
@@ -64,17 +64,22 @@ pub struct Keys {
     second: Option<Key>,
 }
 
-/// One of [`Keys`].
+/// Which of two [`Keys`] tagged a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// The first, with which requests are tagged.
     First,
-    /// The second.
+    /// The second, which takes the first one's place.
     Second,
 }
 
 impl Keys {
     /// Reads one key's hexadecimal digits, or those of two with a comma between them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Key::from_hex`] for either, and [`BadKey::TooMany`] where there are more
+    /// than two.
     pub fn from_hex(text: &str) -> Result<Self, BadKey> {
         let mut keys = text.split(',').map(Key::from_hex);
         let first = keys.next().ok_or(BadKey::Length(0))??;
@@ -114,6 +119,11 @@ impl From<Key> for Keys {
 
 impl Key {
     /// Reads a key's hexadecimal digits, of either case.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKey::NotHexadecimal`] where there is anything else or half a byte, [`BadKey::Length`]
+    /// where there are too few bytes or too many.
     pub fn from_hex(digits: &str) -> Result<Self, BadKey> {
         let bytes = base16ct::mixed::decode_vec(digits).map_err(|_| BadKey::NotHexadecimal)?;
         if !LENGTHS.contains(&bytes.len()) {

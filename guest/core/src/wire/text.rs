@@ -19,7 +19,7 @@ const PADDING: u8 = b'\t';
 /// One ping, as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ping {
-    /// Its number.
+    /// Sequence number of the ping.
     pub seq: Seq,
     /// When its sender says it was sent.
     pub sent_at: UnixTime,
@@ -78,6 +78,10 @@ impl Ping {
     }
 
     /// Reads a ping, or an upper-cased one, whatever follows it after white space.
+    ///
+    /// # Errors
+    ///
+    /// The first of its three words that is missing or wrong.
     pub fn decode(datagram: &[u8]) -> Result<Self, NotAPing> {
         let (word, rest) = datagram.split_at_checked(5).ok_or(NotAPing::Word)?;
         if !word.eq_ignore_ascii_case(b"ping ") {
@@ -126,7 +130,7 @@ const NAMES: [&str; 19] = [
 fn starts_as_date(field: &[u8]) -> bool {
     let field = &field[..field.len().min(DATE)];
     if !field.first().is_some_and(u8::is_ascii_digit) {
-        let word = field.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+        let word = field.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         let word = word.strip_suffix(b",").or(word.strip_suffix(b".")).unwrap_or(word);
         let begins = |name: &&str| {
             name.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
@@ -153,8 +157,8 @@ fn are_digits_and_marks(block: [u8; 8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * ONES;
     let bytes = u64::from_ne_bytes(block);
-    let above = bytes.wrapping_add((0x7f - b':') as u64 * ONES);
-    let below = !(bytes | HIGH).wrapping_sub(b'+' as u64 * ONES);
+    let above = bytes.wrapping_add(u64::from(0x7f - b':') * ONES);
+    let below = !(bytes | HIGH).wrapping_sub(u64::from(b'+') * ONES);
     (bytes | above | below) & HIGH == 0
 }
 

@@ -84,7 +84,7 @@ impl Advice {
 }
 
 /// `host` and `port` as somewhere to send to, where they are that.
-pub fn endpoint(host: &str, port: &str) -> Option<Endpoint> {
+pub(super) fn endpoint(host: &str, port: &str) -> Option<Endpoint> {
     let port: u16 = port.parse().ok()?;
     // A network can be granted by a flag, where it was meant to be one, and a number alone is more
     // likely to be just that.
@@ -96,7 +96,7 @@ pub fn endpoint(host: &str, port: &str) -> Option<Endpoint> {
 
 /// Whether a socket that is bound there is one that a component needs to send: any port, where it
 /// tells nothing of the machine.
-pub fn is_to_send_from(ip: IpAddr, port: u16) -> bool {
+pub(super) fn is_to_send_from(ip: IpAddr, port: u16) -> bool {
     let ip = ip.to_canonical();
     port == 0 && (ip.is_unspecified() || ip.is_loopback())
 }

@@ -115,6 +115,6 @@ impl fmt::Display for Destination {
 }
 
 /// Whether nobody can be reached there: the unspecified address, or port 0.
-pub fn is_nowhere(address: SocketAddr) -> bool {
+pub(super) fn is_nowhere(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_unspecified() || address.port() == 0
 }

@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The IPv4 addresses that a translator, a tunnel or a host may take out of `ip`:
 ///
 /// - IPv4-compatible (RFC 4291, section 2.5.5.1) and IPv4-translated addresses (RFC 2765);
-/// - NAT64's 64:ff9b::/96 (RFC 6052) and 64:ff9b:1::/48 (RFC 8215), the latter in each layout that
-///   its networks can have, since an address does not say which its translator uses;
+/// - NAT64's `64:ff9b::/96` (RFC 6052) and `64:ff9b:1::/48` (RFC 8215), the latter in each layout
+///   that its networks can have, since an address does not say which its translator uses;
 /// - 6to4 (RFC 3056), Teredo, of the server and of the client (RFC 4380), and ISATAP (RFC 5214).
 ///
 /// An IPv4-mapped address is the IPv4 address itself, and carries none. The prefixes that a network
 /// chooses for its own translators (NAT64, 6rd) are not known here.
-pub fn carried(ip: IpAddr) -> impl Iterator<Item = Ipv4Addr> + Clone {
+pub(super) fn carried(ip: IpAddr) -> impl Iterator<Item = Ipv4Addr> + Clone {
     let carried = match ip.to_canonical() {
         IpAddr::V6(v6) if may_carry(v6) => carried_by(v6),
         _ => [None; 5],
@@ -22,7 +22,7 @@ pub fn carried(ip: IpAddr) -> impl Iterator<Item = Ipv4Addr> + Clone {
 
 /// Whether `ip` carries an IPv4 address by its prefix or its form. Most do not, and that is told at
 /// a glance: it is asked for each datagram.
-pub fn may_carry(ip: Ipv6Addr) -> bool {
+pub(super) fn may_carry(ip: Ipv6Addr) -> bool {
     let octets = ip.octets();
     let is_prefix = |prefix: [u8; 4]| octets[..4] == prefix;
     is_prefix([0; 4])
@@ -40,7 +40,7 @@ fn carried_by(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 5] {
     let by_prefix = match ip.segments() {
         // The unspecified address, and loopback.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => [None; 4],
-        [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
             [last, None, None, None]
         }
         // Prefixes of 48, 56, 64 and 96 bits; octet 8 is never part of the address.

@@ -156,17 +156,16 @@ impl FromStr for Listen {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        match text.parse() {
-            Ok(port) => Ok(Self { address: None, port }),
-            Err(_) => {
-                let (host, port) = text.rsplit_once(':').ok_or(GrantError::Listen)?;
-                if host.contains(':') && !host.starts_with('[') {
-                    return Err(GrantError::Listen);
-                }
-                let address = host.parse().map_err(|_| GrantError::Listen)?;
-                let port = number::whole(port, &(0..=u16::MAX.into())).ok_or(GrantError::Listen)?;
-                Self::at(address, port)
+        if let Ok(port) = text.parse() {
+            Ok(Self { address: None, port })
+        } else {
+            let (host, port) = text.rsplit_once(':').ok_or(GrantError::Listen)?;
+            if host.contains(':') && !host.starts_with('[') {
+                return Err(GrantError::Listen);
             }
+            let address = host.parse().map_err(|_| GrantError::Listen)?;
+            let port = number::whole(port, &(0..=u16::MAX.into())).ok_or(GrantError::Listen)?;
+            Self::at(address, port)
         }
     }
 }

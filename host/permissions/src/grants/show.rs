@@ -99,6 +99,7 @@ impl fmt::Display for DenyRule {
 impl Grants {
     /// The flags that grant all of it: every one, since flags replace what a component's arguments
     /// grant.
+    #[expect(clippy::float_cmp, reason = "a default is told by its bits")]
     pub fn as_flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         flags.extend(self.inherit_network.then(|| "-S inherit-network".to_owned()));
@@ -203,7 +204,7 @@ impl fmt::Display for Refusal<'_> {
         match request {
             // The component has not asked for anything: somebody sent it something.
             Request::Receive { from, .. } => {
-                write!(f, "dropped: a datagram to {component} from {from}")?
+                write!(f, "dropped: a datagram to {component} from {from}")?;
             }
             _ => write!(f, "refused: {component} asked to {request}")?,
         }

@@ -125,7 +125,7 @@ impl fmt::Display for Special {
 }
 
 /// Whether `ip` is one of a cloud's metadata services, by itself or by an address that it carries.
-pub fn is_metadata(ip: IpAddr) -> bool {
+pub(super) fn is_metadata(ip: IpAddr) -> bool {
     let is_service = |ip: IpAddr| METADATA.iter().any(|service| service.contains(&ip));
     is_service(ip.to_canonical()) || carried(ip).any(|v4| is_service(v4.into()))
 }
@@ -133,7 +133,7 @@ pub fn is_metadata(ip: IpAddr) -> bool {
 /// Whether `ip` stands for several at once: multicast (RFC 5771, RFC 4291) or limited broadcast
 /// (RFC 919), by itself or by an address that it carries. Nothing comes from there that may be
 /// answered.
-pub fn is_many(ip: IpAddr) -> bool {
+pub(super) fn is_many(ip: IpAddr) -> bool {
     let is_many = |v4: Ipv4Addr| v4.is_multicast() || v4.is_broadcast();
     match ip.to_canonical() {
         IpAddr::V4(v4) => is_many(v4),
@@ -141,10 +141,10 @@ pub fn is_many(ip: IpAddr) -> bool {
     }
 }
 
-const fn v4([a, b, c, d]: [u8; 4], length: u8) -> IpNet {
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length))
+const fn v4(octets: [u8; 4], length: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_octets(octets), length))
 }
 
-const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], length: u8) -> IpNet {
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), length))
+const fn v6(segments: [u16; 8], length: u8) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), length))
 }

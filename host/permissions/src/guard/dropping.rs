@@ -11,13 +11,13 @@ const BURST: Duration = Duration::from_millis(50);
 
 /// The bound of one instance: kept as the time at which all that was computed is paid for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Dropping {
+pub(super) struct Dropping {
     paid_at: Option<Instant>,
 }
 
 impl Dropping {
     /// So much was computed. Until when its socket has to be left alone, where that was too much.
-    pub fn spend(&mut self, spent: Duration, now: Instant) -> Option<Instant> {
+    pub(super) fn spend(&mut self, spent: Duration, now: Instant) -> Option<Instant> {
         let paid_at = self.paid_at.filter(|at| *at > now).unwrap_or(now) + spent * PART;
         self.paid_at = Some(paid_at);
         paid_at.checked_sub(BURST * PART).filter(|until| *until > now)

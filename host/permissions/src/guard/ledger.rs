@@ -274,22 +274,22 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub fn received(&self, bytes: usize) {
+    pub(super) fn received(&self, bytes: usize) {
         add(&self.received, 1);
         add(&self.received_bytes, bytes as u64);
     }
 
-    pub fn sent(&self, bytes: usize) {
+    pub(super) fn sent(&self, bytes: usize) {
         add(&self.sent, 1);
         add(&self.sent_bytes, bytes as u64);
     }
 
-    pub fn not_sent(&self, bytes: usize) {
+    pub(super) fn not_sent(&self, bytes: usize) {
         add(&self.sent, 1_u64.wrapping_neg());
         add(&self.sent_bytes, (bytes as u64).wrapping_neg());
     }
 
-    pub fn dropped(&self, spent: Duration) {
+    pub(super) fn dropped(&self, spent: Duration) {
         add(&self.dropping, u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
     }
 

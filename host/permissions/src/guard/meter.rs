@@ -80,7 +80,7 @@ struct Limited {
 
 /// A rate that does not let a datagram pass before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Over {
+pub(super) struct Over {
     pub flow: Flow,
     pub rate: Rate,
     pub until: Instant,

@@ -114,11 +114,13 @@ impl Guard {
     }
 
     /// With what is known of the run, for what refusals say.
+    #[must_use]
     pub fn with_advice(self, advice: Advice) -> Self {
         Self { advice, ..self }
     }
 
     /// Recording what is used, where there is a recorder.
+    #[must_use]
     pub fn with_recorder(self, recorder: Option<Arc<Recorder>>) -> Self {
         Self { recorder, ..self }
     }

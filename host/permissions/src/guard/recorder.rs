@@ -46,15 +46,15 @@ impl Recorder {
         match request {
             Request::Bind(local) => insert(&mut uses.bound, *local),
             Request::Connect { credit: PeerCredit::Available, .. }
-            | Request::Send { credit: PeerCredit::Available, .. } => {}
+            | Request::Send { credit: PeerCredit::Available, .. }
+            | Request::Receive { .. } => {}
             Request::Connect { to, .. } | Request::Send { to, .. } => insert(&mut uses.sent, *to),
-            Request::Receive { .. } => {}
             Request::Resolve(name) => insert(&mut uses.names, name.clone()),
         }
     }
 
     /// A datagram came to a socket that is bound to `local`.
-    pub fn heard(&self, local: SocketAddr, from: SocketAddr, peer: Peer, bytes: usize) {
+    pub(super) fn heard(&self, local: SocketAddr, from: SocketAddr, peer: Peer, bytes: usize) {
         let mut uses = self.uses();
         insert(uses.heard.entry(local).or_default(), from);
         if uses.answered.len() < KEPT || uses.answered.contains_key(&peer) {
@@ -65,7 +65,7 @@ impl Recorder {
     }
 
     /// A datagram was sent as an answer.
-    pub fn answered(&self, peer: Peer, bytes: usize) {
+    pub(super) fn answered(&self, peer: Peer, bytes: usize) {
         let mut uses = self.uses();
         let Some(exchange) = uses.answered.get_mut(&peer) else { return };
         exchange.went[0] += 1;

@@ -78,7 +78,7 @@ struct Source {
 /// with a full second's worth: a source that sends more than its share of the table is never that
 /// one.
 #[derive(Debug)]
-pub struct SourceLimit {
+pub(super) struct SourceLimit {
     rate: Rate,
     prefix: SourcePrefix,
     buckets: Mutex<Table<Source, Bucket>>,
@@ -86,12 +86,12 @@ pub struct SourceLimit {
 
 impl SourceLimit {
     /// None has sent anything yet.
-    pub fn new(rate: Rate, prefix: SourcePrefix) -> Self {
+    pub(super) fn new(rate: Rate, prefix: SourcePrefix) -> Self {
         Self { rate, prefix, buckets: Mutex::new(Table::new()) }
     }
 
     /// A datagram came from there: the error is the rate that its source exceeds by it.
-    pub fn take(&self, from: SocketAddr, now: Instant) -> Result<(), Rate> {
+    pub(super) fn take(&self, from: SocketAddr, now: Instant) -> Result<(), Rate> {
         // No code that holds the lock leaves the table half changed.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket =

@@ -9,7 +9,7 @@ use wasi_datagram::SocketId;
 
 /// Who sent something to which socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Peer {
+pub(super) struct Peer {
     socket: SocketId,
     address: SocketAddr,
 }
@@ -17,10 +17,10 @@ pub struct Peer {
 impl Peer {
     /// `address`, as a socket sees it. Flow labels (RFC 6437), which a component can choose, do not
     /// make another peer.
-    pub fn of(socket: SocketId, address: SocketAddr) -> Self {
+    pub(super) fn of(socket: SocketId, address: SocketAddr) -> Self {
         let address = match address {
             SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
-            v4 => v4,
+            SocketAddr::V4(_) => address,
         };
         Self { socket, address }
     }
@@ -31,7 +31,7 @@ impl Peer {
 ///
 /// So what is sent to a peer is never more than came from it within the window, and what came
 /// within the last three quarters of it can always be answered. Each peer takes about 250 bytes.
-pub struct Sources {
+pub(super) struct Sources {
     peers: Table<Peer, Credit>,
     rule: AnswerRule,
     /// How much later than the first in a [`Period`] the last may have come.
@@ -40,7 +40,7 @@ pub struct Sources {
 
 /// How many periods of a peer can be within the answer window: between five, there would be four
 /// times more than a quarter.
-const PERIODS: usize = 4;
+const PERIODS: u32 = 4;
 
 /// What came from a peer, and may be answered.
 struct Credit {
@@ -49,7 +49,7 @@ struct Credit {
     /// What may still go there. Fractions come of the amplification.
     left: Amount,
     /// What came within the window, the newest first.
-    periods: [Period; PERIODS],
+    periods: [Period; PERIODS as usize],
     /// When the oldest of them began in which something came.
     oldest: Instant,
 }
@@ -69,13 +69,12 @@ struct Amount {
 }
 
 impl Sources {
-    /// None yet.
-    pub fn new(rule: AnswerRule) -> Self {
-        Self { peers: Table::new(), rule, quarter: rule.window / PERIODS as u32 }
+    pub(super) fn new(rule: AnswerRule) -> Self {
+        Self { peers: Table::new(), rule, quarter: rule.window / PERIODS }
     }
 
     /// A datagram of so many bytes came from there.
-    pub fn hear(&mut self, from: Peer, bytes: usize, now: Instant) {
+    pub(super) fn hear(&mut self, from: Peer, bytes: usize, now: Instant) {
         let AnswerRule { window, amplification } = self.rule;
         let credit = self.peers.get_or_insert(from, || Credit::none(now));
         if now.duration_since(credit.periods[0].start) > self.quarter {
@@ -88,7 +87,7 @@ impl Sources {
     }
 
     /// How the component stands with `peer`, for a datagram of so many bytes.
-    pub fn credit(&mut self, peer: Peer, bytes: usize, now: Instant) -> PeerCredit {
+    pub(super) fn credit(&mut self, peer: Peer, bytes: usize, now: Instant) -> PeerCredit {
         let window = self.rule.window;
         let Some(credit) = self.peers.peek(peer) else { return PeerCredit::None };
         credit.forget(now, window);
@@ -103,7 +102,7 @@ impl Sources {
 
     /// The least `--amplification`, a whole number, by which an answer of so many bytes could go to
     /// `peer` now; none where no number could do it.
-    pub fn amplification_for(&mut self, peer: Peer, bytes: usize) -> Option<f64> {
+    pub(super) fn amplification_for(&mut self, peer: Peer, bytes: usize) -> Option<f64> {
         let factor = self.rule.amplification;
         let credit = self.peers.peek(peer)?;
         let mut granted = Amount::default();
@@ -123,14 +122,14 @@ impl Sources {
     }
 
     /// An answer of so many bytes goes there.
-    pub fn charge(&mut self, peer: Peer, bytes: usize) {
+    pub(super) fn charge(&mut self, peer: Peer, bytes: usize) {
         if let Some(credit) = self.peers.peek(peer) {
             credit.left.add(Amount { datagrams: -1.0, bytes: -(bytes as f64) });
         }
     }
 
     /// It did not go.
-    pub fn refund(&mut self, peer: Peer, bytes: usize) {
+    pub(super) fn refund(&mut self, peer: Peer, bytes: usize) {
         if let Some(credit) = self.peers.peek(peer) {
             credit.left.add(Amount { datagrams: 1.0, bytes: bytes as f64 });
         }
@@ -143,7 +142,7 @@ impl Credit {
         Self {
             heard: now,
             left: nothing,
-            periods: [Period { start: now, came: nothing }; PERIODS],
+            periods: [Period { start: now, came: nothing }; PERIODS as usize],
             oldest: now,
         }
     }

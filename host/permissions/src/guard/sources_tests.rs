@@ -160,7 +160,7 @@ struct OneByOne {
 impl OneByOne {
     fn answers(&mut self, now: Duration) -> usize {
         let lasts = self.lasts;
-        self.came.retain(|came| now - *came <= lasts);
+        self.came.retain(|came| now.saturating_sub(*came) <= lasts);
         self.came.len()
     }
 }

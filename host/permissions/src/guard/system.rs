@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use wasi_datagram::Operation;
 
 /// The word that refusals by the grants have for an operation.
-pub fn word(operation: Operation) -> &'static str {
+pub(super) fn word(operation: Operation) -> &'static str {
     match operation {
         Operation::Open => "open",
         Operation::Bind(_) => "listen",
@@ -22,7 +22,7 @@ const PRIVILEGED: std::ops::Range<u16> = 1..1024;
 
 /// Why the system refused `operation` by `error`, and what helps; `None` where it did not refuse
 /// it, but could not do it.
-pub fn cause(operation: Operation, error: &io::Error) -> Option<String> {
+pub(super) fn cause(operation: Operation, error: &io::Error) -> Option<String> {
     if error.kind() != ErrorKind::PermissionDenied {
         return None;
     }
@@ -56,13 +56,14 @@ pub fn cause(operation: Operation, error: &io::Error) -> Option<String> {
 mod tests {
     use std::net::SocketAddr;
 
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
     fn a_cause_says_what_helps() {
-        let cause = |operation, errno: rustix::io::Errno| cause(operation, &errno.into());
+        let cause = |operation, errno: Errno| cause(operation, &errno.into());
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-        use rustix::io::Errno;
         for (operation, errno, part) in [
             (Operation::Bind(address("[::]:80")), Errno::ACCESS, "root or CAP_NET_BIND_SERVICE"),
             (Operation::Bind(address("0.0.0.0:8080")), Errno::ACCESS, "security module"),

@@ -6,26 +6,25 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 
 /// How many entries there are at a time; that which was not used for longest is forgotten first.
-pub const MOST: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not 0");
+pub(super) const MOST: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not 0");
 
 /// Entries, each found in constant time; the one in use, which mostly is the next one, too, in no
 /// time.
 #[derive(Debug)]
-pub struct Table<Key: Hash + Eq, Value> {
+pub(super) struct Table<Key: Hash + Eq, Value> {
     positions: LruCache<Key, usize>,
     values: Vec<Value>,
     in_use: Option<(Key, usize)>,
 }
 
 impl<Key: Copy + Hash + Eq, Value> Table<Key, Value> {
-    /// An empty one.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         // Not with room for all from the start: most servers have few peers.
         Self { positions: LruCache::unbounded(), values: Vec::new(), in_use: None }
     }
 
     /// The entry of `key`, which is not used by that.
-    pub fn peek(&mut self, key: Key) -> Option<&mut Value> {
+    pub(super) fn peek(&mut self, key: Key) -> Option<&mut Value> {
         let position = match self.in_use {
             Some((in_use, position)) if in_use == key => position,
             _ => *self.positions.peek(&key)?,
@@ -34,7 +33,7 @@ impl<Key: Copy + Hash + Eq, Value> Table<Key, Value> {
     }
 
     /// The entry of `key`, which is `new` where there was none.
-    pub fn get_or_insert(&mut self, key: Key, new: impl FnOnce() -> Value) -> &mut Value {
+    pub(super) fn get_or_insert(&mut self, key: Key, new: impl FnOnce() -> Value) -> &mut Value {
         let position = match self.in_use {
             Some((in_use, position)) if in_use == key => position,
             _ => match self.positions.get(&key) {
@@ -49,15 +48,12 @@ impl<Key: Copy + Hash + Eq, Value> Table<Key, Value> {
     fn insert(&mut self, key: Key, value: Value) -> usize {
         let forgotten =
             if self.values.len() < MOST.get() { None } else { self.positions.pop_lru() };
-        let position = match forgotten {
-            Some((_, position)) => {
-                self.values[position] = value;
-                position
-            }
-            None => {
-                self.values.push(value);
-                self.values.len() - 1
-            }
+        let position = if let Some((_, position)) = forgotten {
+            self.values[position] = value;
+            position
+        } else {
+            self.values.push(value);
+            self.values.len() - 1
         };
         self.positions.push(key, position);
         position
@@ -65,7 +61,7 @@ impl<Key: Copy + Hash + Eq, Value> Table<Key, Value> {
 
     /// How many entries there are.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         assert_eq!(self.positions.len(), self.values.len());
         self.values.len()
     }

@@ -10,7 +10,7 @@ fn guard(grants: Grants, rates: Rates) -> (Arc<Guard>, Arc<Ledger>, Told) {
     let told = Told::default();
     let log = told.clone();
     let ledger = Arc::new(Ledger::new(move |denial, suppressed| {
-        log.lock().unwrap().push((denial.to_string(), suppressed))
+        log.lock().unwrap().push((denial.to_string(), suppressed));
     }));
     let meters = Arc::new(Meters::new(rates));
     (
@@ -31,6 +31,7 @@ fn sender() -> Grants {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "Result::map hands it over")]
 fn destination(endpoint: crate::grants::Endpoint) -> crate::grants::Destination {
     match endpoint {
         crate::grants::Endpoint::Address(destination) => destination,
@@ -103,10 +104,12 @@ fn the_amplification_that_is_named_is_the_least_that_lets_the_answer_pass() {
             let answer = AnswerRule { amplification: factor.unwrap_or(1.0), ..grants.answer };
             let (guard, _, told) = guard(Grants { answer, ..grants }, Rates::default());
             let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
-            heard.iter().for_each(|bytes| assert!(gate.hears(peer(5), *bytes, now)));
-            answered
-                .iter()
-                .for_each(|bytes| assert_eq!(gate.sends(peer(5), *bytes, now), SendDecision::Open));
+            for bytes in heard {
+                assert!(gate.hears(peer(5), *bytes, now));
+            }
+            for bytes in answered {
+                assert_eq!(gate.sends(peer(5), *bytes, now), SendDecision::Open);
+            }
             let passage = gate.sends(peer(5), bytes, now);
             (
                 passage == SendDecision::Open,

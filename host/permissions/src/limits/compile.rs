@@ -18,7 +18,7 @@ pub struct CompileLimits {
 impl Default for CompileLimits {
     fn default() -> Self {
         // A component of 20 MB, as componentize-py makes them, takes a quarter of that.
-        Self { memory: ByteSize::gib(2), time: Duration::from_secs(60) }
+        Self { memory: ByteSize::gib(2), time: Duration::from_mins(1) }
     }
 }
 

@@ -205,7 +205,7 @@ mod tests {
 
     fn compute_for(time: Duration) {
         let start = processor_time();
-        while processor_time() - start < time {
+        while processor_time().saturating_sub(start) < time {
             hint::spin_loop();
         }
     }
@@ -217,7 +217,7 @@ mod tests {
     /// How long this thread did not run since then. On a busy machine that is more than it slept,
     /// and within a wait the two are not told apart.
     fn away(since: (Instant, Duration)) -> Duration {
-        since.0.elapsed().saturating_sub(processor_time() - since.1)
+        since.0.elapsed().saturating_sub(processor_time().saturating_sub(since.1))
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
     async fn yielding_and_what_is_ready_at_once_is_no_sleep() {
         let mut account = Compute::new(MS * 500, Activity::default());
         let start = (Instant::now(), processor_time());
-        while processor_time() - start.1 < MS * 50 {
+        while processor_time().saturating_sub(start.1) < MS * 50 {
             account.wait(tokio::task::yield_now()).await;
             account.wait(std::future::ready(())).await;
         }

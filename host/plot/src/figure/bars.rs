@@ -2,20 +2,19 @@
 
 /// From where to where, and from how low to how high.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bar {
+pub(super) struct Bar {
     /// Left and right end.
     pub x: [f64; 2],
-    /// Foot and head.
     pub y: [f64; 2],
 }
 
 /// The line along the heads of `bars`.
-pub fn heads(bars: &[Bar]) -> Vec<(f64, f64)> {
+pub(super) fn heads(bars: &[Bar]) -> Vec<(f64, f64)> {
     bars.iter().flat_map(|Bar { x, y: [_, head] }| x.map(|x| (x, *head))).collect()
 }
 
 /// The line around all of `bars`: along the heads, and back along the feet.
-pub fn outline(bars: &[Bar]) -> Vec<(f64, f64)> {
+pub(super) fn outline(bars: &[Bar]) -> Vec<(f64, f64)> {
     let feet = bars
         .iter()
         .rev()

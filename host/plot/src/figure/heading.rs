@@ -11,7 +11,7 @@ use crate::series::Series;
 use crate::words;
 
 /// Of title and subtitle.
-pub const HEIGHT: u32 = 68;
+pub(super) const HEIGHT: u32 = 68;
 
 const LINE: u32 = 22;
 /// Names in a line.
@@ -20,7 +20,7 @@ const ACROSS: u32 = 3;
 const SQUARE: i32 = 12;
 
 /// Draws title and subtitle.
-pub fn draw(document: &Document, area: &Area<'_>) -> Drawn {
+pub(super) fn draw(document: &Document, area: &Area<'_>) -> Drawn {
     let title = words::title(document);
     let within = WIDTH - LEFT - RIGHT;
     // A title has larger letters.
@@ -40,18 +40,18 @@ pub fn draw(document: &Document, area: &Area<'_>) -> Drawn {
 }
 
 /// How high the names of all series are, in pixels.
-pub fn legend_height(series: &Series<'_>) -> u32 {
+pub(super) fn legend_height(series: &Series<'_>) -> u32 {
     (series.len() as u32).div_ceil(ACROSS) * LINE + 8
 }
 
 /// Draws the name of each series beside its colour.
-pub fn draw_legend(series: &Series<'_>, area: &Area<'_>) -> Drawn {
+pub(super) fn draw_legend(series: &Series<'_>, area: &Area<'_>) -> Drawn {
     let width = (WIDTH - LEFT - RIGHT) / ACROSS;
     for (index, name) in series.names().enumerate() {
         let (column, row) = (index as u32 % ACROSS, index as u32 / ACROSS);
         let (x, y) = ((LEFT + column * width) as i32, (row * LINE + LINE / 2) as i32);
         let square = [(x, y - SQUARE / 2), (x + SQUARE, y + SQUARE / 2)];
-        area.draw(&Rectangle::new(square, series.ink(index).rgb().filled()))?;
+        area.draw(&Rectangle::new(square, Series::ink(index).rgb().filled()))?;
         let name = style::cut(&name, width - 2 * SQUARE as u32 - 8);
         area.draw_text(
             &name,

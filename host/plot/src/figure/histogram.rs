@@ -11,9 +11,10 @@ use crate::axis::Axis;
 use crate::bins::Bins;
 use crate::document::Ping;
 use crate::palette;
+use crate::series::Series;
 
 /// With its title and axis.
-pub const HEIGHT: u32 = TITLE + 210 + X_AXIS;
+pub(super) const HEIGHT: u32 = TITLE + 210 + X_AXIS;
 
 const TITLE: u32 = 34;
 
@@ -48,7 +49,7 @@ impl Figure<'_> {
         // Of several, others are seen through each.
         let (opacity, width) = if counts.len() == 1 { (0.8, 1) } else { (0.2, 2) };
         for (index, counts) in counts.iter().enumerate() {
-            let ink = self.series.ink(index);
+            let ink = Series::ink(index);
             let bars = counts.iter().enumerate().map(|(index, count)| {
                 let edges = bins.edges(index);
                 Bar {

@@ -10,6 +10,7 @@ use crate::axis::Axis;
 use crate::columns::{Column, Mishap, Spread, rank};
 use crate::document::{Fate, Ping};
 use crate::palette::{self, Ink};
+use crate::series::Series;
 
 /// Above the chart, for its title.
 const TITLE: u32 = 34;
@@ -109,7 +110,7 @@ impl Figure<'_> {
 
     fn keys(&self) -> Vec<Key> {
         let several = self.series.len() > 1;
-        let ink = if several { palette::QUIET } else { self.series.ink(0) };
+        let ink = if several { palette::QUIET } else { Series::ink(0) };
         let mishap = |kind: Mishap, mark: Mark, meaning: &'static str| {
             let ink = if several { palette::QUIET } else { self.series.mishap_ink(0, kind) };
             self.document.pings.iter().any(|ping| kind.befell(ping)).then_some((mark, ink, meaning))
@@ -128,7 +129,7 @@ impl Figure<'_> {
 
     fn draw_pings(&self, index: usize, chart: &Chart<'_, '_>) -> Drawn {
         let plot = chart.plotting_area();
-        let ink = self.series.ink(index);
+        let ink = Series::ink(index);
         let place = |ping: &Ping, rtt: u64| (self.x(ping.at as f64), self.unit.of(rtt as f64));
         let pings: Vec<_> = self.series.pings(index).collect();
         if pings.len() <= JOINED {
@@ -177,7 +178,7 @@ impl Figure<'_> {
     /// and none came back.
     fn draw_columns(&self, index: usize, columns: &[Column], chart: &Chart<'_, '_>) -> Drawn {
         let plot = chart.plotting_area();
-        let ink = self.series.ink(index).rgb();
+        let ink = Series::ink(index).rgb();
         let edge = |column| self.edge(column, columns.len());
         let rtt = |ns: u64| self.unit.of(ns as f64);
         let sent: Vec<_> =

@@ -10,11 +10,11 @@ use crate::axis::Axis;
 use crate::palette::{self, Ink};
 
 /// Of a figure's title, in pixels.
-pub const TITLE: f64 = 20.0;
+pub(super) const TITLE: f64 = 20.0;
 /// Of a chart's title.
-pub const CHART_TITLE: f64 = 15.0;
-/// Of all else.
-pub const BODY: f64 = 12.5;
+pub(super) const CHART_TITLE: f64 = 15.0;
+/// Font size of all text but titles, in pixels.
+pub(super) const BODY: f64 = 12.5;
 
 /// Of the lines that lead from an axis to its labels.
 const TICK: i32 = 4;
@@ -24,14 +24,14 @@ const NARROW: f64 = 0.4;
 const WIDE: f64 = 0.63;
 
 /// How wide `text` is in [`BODY`], in pixels: rather more than it is.
-pub fn width(text: &str) -> u32 {
+pub(super) fn width(text: &str) -> u32 {
     let share: f64 =
         text.chars().map(|c| if " .,:;()[]'|ijlftr-".contains(c) { NARROW } else { WIDE }).sum();
     (share * BODY).ceil() as u32
 }
 
 /// `text`, or as much of its start and end as has room within so many pixels in [`BODY`].
-pub fn cut(text: &str, within: u32) -> String {
+pub(super) fn cut(text: &str, within: u32) -> String {
     if width(text) <= within {
         return text.to_owned();
     }
@@ -44,12 +44,12 @@ pub fn cut(text: &str, within: u32) -> String {
 }
 
 /// Text of that size, in pixels, with its middle at the height where it is put.
-pub fn text(size: f64, ink: Ink, anchor: HPos) -> TextStyle<'static> {
+pub(super) fn text(size: f64, ink: Ink, anchor: HPos) -> TextStyle<'static> {
     styled(size, ink, anchor, FontStyle::Normal)
 }
 
 /// The same in bold.
-pub fn bold(size: f64, ink: Ink, anchor: HPos) -> TextStyle<'static> {
+pub(super) fn bold(size: f64, ink: Ink, anchor: HPos) -> TextStyle<'static> {
     styled(size, ink, anchor, FontStyle::Bold)
 }
 
@@ -60,7 +60,7 @@ fn styled(size: f64, ink: Ink, anchor: HPos, style: FontStyle) -> TextStyle<'sta
 }
 
 /// Axes with their ticks and the lines behind, which are still to be drawn.
-pub fn mesh<'c, 'a, 'b>(
+pub(super) fn mesh<'c, 'a, 'b>(
     chart: &'c mut Chart<'a, 'b>,
 ) -> MeshStyle<'a, 'c, Axis, Axis, SVGBackend<'b>> {
     let mut mesh = chart.configure_mesh();
@@ -72,8 +72,7 @@ pub fn mesh<'c, 'a, 'b>(
     mesh
 }
 
-/// A line.
-pub fn line(ink: Ink, width: u32) -> ShapeStyle {
+pub(super) fn line(ink: Ink, width: u32) -> ShapeStyle {
     ink.rgb().stroke_width(width)
 }
 

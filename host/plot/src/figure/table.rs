@@ -18,14 +18,13 @@ const MOST: usize = 24;
 const MOST_NOTES: usize = 8;
 
 /// How high it is, in pixels.
-pub fn height(table: &Table) -> u32 {
+pub(super) fn height(table: &Table) -> u32 {
     // With the headings.
     let lines = 1 + table.rows.len().min(MOST) + notes(table).len();
     TITLE + lines as u32 * LINE + BOTTOM
 }
 
-/// Draws it.
-pub fn draw(table: &Table, area: &Area<'_>) -> Drawn {
+pub(super) fn draw(table: &Table, area: &Area<'_>) -> Drawn {
     area.draw_text(
         &table.caption,
         &style::bold(style::CHART_TITLE, palette::TEXT, HPos::Left),

@@ -8,16 +8,16 @@ use serde::{Deserialize, Deserializer};
 use udping_cli::number;
 
 /// A list of them.
-pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,
 {
-    Vec::<Scalar>::deserialize(deserializer)?.iter().map(|text| text.parse()).collect()
+    Vec::<Scalar>::deserialize(deserializer)?.iter().map(Scalar::parse).collect()
 }
 
-/// One of them.
-pub fn option<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+/// Reads an optional value from its text.
+pub(super) fn option<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,
@@ -26,7 +26,7 @@ where
 }
 
 /// A number of 1 or more.
-pub fn positive<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn positive<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr,

@@ -61,6 +61,7 @@ pub struct GrantFlags {
     /// Send and receive through this network interface alone
     #[arg(long, value_name = "IFACE", help_heading = SOCKET_OPTIONS)]
     pub bind_device: Option<String>,
+    #[expect(clippy::doc_markdown, reason = "it is the help, too, which has no Markdown")]
     /// Send with this mark for routing and filters (SO_MARK); needs CAP_NET_ADMIN
     #[arg(long, value_name = "MARK", help_heading = SOCKET_OPTIONS)]
     #[serde(deserialize_with = "from_text::option")]
@@ -143,6 +144,7 @@ impl GrantFlags {
     }
 
     /// These, and those.
+    #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.allow_to.extend(other.allow_to);
         self.allow_listen.extend(other.allow_listen);

@@ -115,6 +115,7 @@ pub struct CompileFlags {
 
 impl CompileFlags {
     /// These, and where they say nothing, those.
+    #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { memory: self.memory.or(other.memory), time: self.time.or(other.time) }
     }
@@ -181,6 +182,8 @@ impl LimitFlags {
     }
 
     /// These, and where they say nothing, those.
+    #[expect(clippy::needless_pass_by_value, reason = "as the or of other flags")]
+    #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
             memory: self.memory.or(other.memory),

@@ -90,24 +90,21 @@ fn paragraphs(roff: &mut Roff, text: &str) {
     let mut has_notes = false;
     for paragraph in text.split("\n\n") {
         let (first, rest) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
-        match first.strip_suffix(':').filter(|_| !rest.is_empty()) {
-            Some(title) => {
-                roff.control("SH", [title.to_uppercase().as_str()]).control("nf", []);
-                rest.lines().for_each(|line| {
-                    roff.text([roman(line)]);
-                });
-                roff.control("fi", []);
+        if let Some(title) = first.strip_suffix(':').filter(|_| !rest.is_empty()) {
+            roff.control("SH", [title.to_uppercase().as_str()]).control("nf", []);
+            rest.lines().for_each(|line| {
+                roff.text([roman(line)]);
+            });
+            roff.control("fi", []);
+        } else {
+            if !has_notes {
+                roff.control("SH", ["NOTES"]);
             }
-            None => {
-                if !has_notes {
-                    roff.control("SH", ["NOTES"]);
-                }
-                has_notes = true;
-                roff.control("PP", []);
-                paragraph.lines().for_each(|line| {
-                    roff.text([roman(line)]);
-                });
-            }
+            has_notes = true;
+            roff.control("PP", []);
+            paragraph.lines().for_each(|line| {
+                roff.text([roman(line)]);
+            });
         }
     }
 }

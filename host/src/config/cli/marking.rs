@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dscp(pub u8);
 
-/// Names of code points, beside CS0 to CS7 and AFxy: RFC 3246, RFC 5865, RFC 8622.
+/// Names of code points, beside CS0 to CS7 and `AFxy`: RFC 3246, RFC 5865, RFC 8622.
 const NAMES: [(&str, u8); 3] = [("ef", 46), ("va", 44), ("le", 1)];
 
 impl FromStr for Dscp {

@@ -17,7 +17,7 @@ use clap_complete::Shell;
 use udping_cli::usage;
 
 pub use completions::script as completions;
-pub use grants::{GrantFlags, WasiOption};
+pub use grants::{Amplification, GrantFlags, WasiOption};
 pub use limits::{ByteRate, CompileFlags, LimitFlags};
 pub use manual::Page;
 pub use marking::{Dscp, Ecn, Mark};
@@ -178,6 +178,7 @@ pub struct RunFlags {
 
 impl RunFlags {
     /// These, and where they say nothing, those.
+    #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
             grants: self.grants.or(other.grants),

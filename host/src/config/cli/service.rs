@@ -15,6 +15,7 @@ pub struct ServiceFlags {
     /// Read grants and limits from this TOML file; flags add to its lists and override its values
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    #[expect(clippy::doc_markdown, reason = "it is the help, too, which has no Markdown")]
     /// Read the key from this file that client and server share, or two of them, a line each: who
     /// has none gets no answer. It is read again at SIGHUP (Linux), and goes before UDPING_KEY,
     /// which the built-in components get from the environment
@@ -56,6 +57,7 @@ pub enum Restart {
 
 impl ServiceFlags {
     /// These, and where they say nothing, those.
+    #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         // The last one of a name counts: what stands nearer to the component.
         self.env.splice(0..0, other.env);

@@ -40,6 +40,8 @@ impl SpeedFlags {
     }
 
     /// These, and where they say nothing, those.
+    #[expect(clippy::needless_pass_by_value, reason = "as the or of other flags")]
+    #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
             busy_poll: self.busy_poll.or(other.busy_poll),

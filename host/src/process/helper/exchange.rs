@@ -124,7 +124,7 @@ mod tests {
         ask(&mut command, &[b"one ", b"two"], Bounds { time, answer }).unwrap()
     }
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn what_is_asked_is_read_whole_and_what_is_answered_too() {

@@ -25,7 +25,7 @@ use wasi_datagram::{ResolveError, Resolved};
 
 /// How long a name may take. The system's resolver gives up sooner, unless it has many servers to
 /// ask.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the system's resolver is configured by besides files (resolv.conf(5)).
 const DOMAIN: &str = "LOCALDOMAIN";
@@ -33,7 +33,7 @@ const OPTIONS: &str = "RES_OPTIONS";
 
 /// A helper process that resolves names.
 #[derive(Debug)]
-pub struct Helper {
+pub(super) struct Helper {
     socket: OwnedFd,
     next: AtomicU32,
     waiting: Mutex<Waiting>,
@@ -51,7 +51,7 @@ impl Helper {
     /// # Errors
     ///
     /// Where no process can be started.
-    pub fn start() -> io::Result<Arc<Self>> {
+    pub(super) fn start() -> io::Result<Arc<Self>> {
         let flags = SocketFlags::CLOEXEC;
         let (socket, its) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let mut command = helper::command(Role::Resolve)?;
@@ -72,7 +72,7 @@ impl Helper {
     /// # Errors
     ///
     /// Where no thread can be started.
-    pub fn listen(self: &Arc<Self>) -> io::Result<()> {
+    pub(super) fn listen(self: &Arc<Self>) -> io::Result<()> {
         let helper = Arc::clone(self);
         let work = move || {
             let mut buffer = [0; Answer::LONGEST];
@@ -91,7 +91,7 @@ impl Helper {
 
     /// What `name` stands for. That the helper takes too long is a failure that may pass; that it
     /// has ended is none.
-    pub async fn resolve(&self, name: &str) -> Resolved {
+    pub(super) async fn resolve(&self, name: &str) -> Resolved {
         self.request(name).await.unwrap_or(Err(ResolveError::Permanent))
     }
 
@@ -123,10 +123,12 @@ impl Helper {
             });
             match length {
                 Ok((_, 0)) | Err(_) => return None,
-                Ok((_, length)) => match Answer::decode(buffer.get(..length).unwrap_or_default()) {
-                    Some(answer) => return Some(answer),
-                    None => continue,
-                },
+                Ok((_, length)) => {
+                    let answer = Answer::decode(buffer.get(..length).unwrap_or_default());
+                    if answer.is_some() {
+                        return answer;
+                    }
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ const ADDRESS: usize = size_of::<u128>();
 
 /// A name to be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub(super) struct Request {
     /// Which answer is this one's.
     pub number: u32,
     pub name: String,
@@ -25,7 +25,7 @@ pub struct Request {
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(super) struct Answer {
     pub number: u32,
     pub resolved: Resolved,
 }
@@ -39,14 +39,13 @@ const OUTCOMES: [Result<(), ResolveError>; 4] = [
 ];
 
 impl Request {
-    /// In bytes.
-    pub const LONGEST: usize = NUMBER + NAME;
+    pub(super) const LONGEST: usize = NUMBER + NAME;
 
-    pub fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         [&self.number.to_be_bytes()[..], self.name.as_bytes()].concat()
     }
 
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (number, name) = bytes.split_first_chunk()?;
         let name =
             str::from_utf8(name).ok().filter(|name| !name.is_empty() && name.len() <= NAME)?;
@@ -55,13 +54,14 @@ impl Request {
 }
 
 impl Answer {
-    /// In bytes.
-    pub const LONGEST: usize = NUMBER + OUTCOME + ADDRESSES * ADDRESS;
+    pub(super) const LONGEST: usize = NUMBER + OUTCOME + ADDRESSES * ADDRESS;
 
-    pub fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.number.to_be_bytes().to_vec();
         let outcome = self.resolved.as_ref().map(|_| ()).map_err(|error| *error);
-        bytes.push(OUTCOMES.iter().position(|known| *known == outcome).unwrap_or_default() as u8);
+        let outcome = OUTCOMES.iter().position(|known| *known == outcome).unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, reason = "OUTCOMES are few")]
+        bytes.push(outcome as u8);
         for address in self.resolved.iter().flatten().take(ADDRESSES) {
             let address = match address {
                 IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -72,7 +72,7 @@ impl Answer {
         bytes
     }
 
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk()?;
         let (outcome, addresses) = rest.split_first()?;
         let (addresses, rest) = addresses.as_chunks::<ADDRESS>();

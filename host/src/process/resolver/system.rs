@@ -17,10 +17,11 @@ fn getaddrinfo_of(name: &str) -> Resolved {
     // Else each address comes once for every kind of socket.
     let hints = AddrInfoHints { socktype: SockType::DGram.into(), ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(name), None, Some(hints)).map_err(|error| match error.kind() {
-        LookupErrorKind::NoName | LookupErrorKind::NoData => ResolveError::NoSuchName,
+        // Family is that of an answer without any address of a family that there is.
+        LookupErrorKind::NoName | LookupErrorKind::NoData | LookupErrorKind::Family => {
+            ResolveError::NoSuchName
+        }
         LookupErrorKind::Again => ResolveError::Temporary,
-        // An answer without any address of a family that there is.
-        LookupErrorKind::Family => ResolveError::NoSuchName,
         _ => ResolveError::Permanent,
     })?;
     let addresses: Vec<_> =
@@ -30,7 +31,7 @@ fn getaddrinfo_of(name: &str) -> Resolved {
 
 /// What the system's resolver says of `name`; and of localhost, where that does not know it, what
 /// it is (RFC 6761, section 6.3): a root without /etc/hosts has no other.
-pub fn system_resolve(name: &str) -> Resolved {
+pub(super) fn system_resolve(name: &str) -> Resolved {
     getaddrinfo_of(name).or_else(|error| {
         let is_localhost = name == "localhost" || name.ends_with(".localhost");
         let loopback = || vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];

@@ -73,7 +73,7 @@ pub enum Untrusted {
 ///    warning.
 /// 4. A folder with the sticky bit passes rule 3, since nobody renames or removes another's entries
 ///    there, and the entry passed rule 2. So do, for a policy, root's folders on a file system that
-///    is mounted read-only: a Kubernetes ConfigMap is a folder that everybody could write
+///    is mounted read-only: a Kubernetes `ConfigMap` is a folder that everybody could write
 ///    otherwise.
 /// 5. Of a descriptor that was handed over (`/dev/fd/N`, `/dev/stdin`) there is no path, and the
 ///    file alone is looked at. For a policy or a key, pipes, sockets and character devices pass:

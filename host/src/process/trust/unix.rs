@@ -17,7 +17,7 @@ const LINKS: usize = 8;
 
 /// A file or a folder, as far as it matters who can change it.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     pub path: PathBuf,
     pub owner: u32,
     pub mode: u32,
@@ -49,13 +49,13 @@ impl Entry {
 
 /// Users who are trusted.
 #[derive(Clone, Copy, Debug)]
-pub struct Users {
+pub(super) struct Users {
     pub effective: u32,
     pub sudo: Option<u32>,
 }
 
 impl Users {
-    pub fn of_this_process() -> Self {
+    pub(super) fn of_this_process() -> Self {
         let effective = rustix::process::geteuid().as_raw();
         // Whoever is not root could say anything there; to root, it is sudo's word.
         let sudo = if effective == ROOT {
@@ -73,7 +73,7 @@ impl Users {
     }
 
     /// Rules 2 to 4 of [`super::check`].
-    pub fn judge(
+    pub(super) fn judge(
         self,
         entries: &[Entry],
         purpose: Purpose,
@@ -102,7 +102,7 @@ impl Users {
 }
 
 /// What has to be looked at: the file, and each folder above it, up to the root.
-pub fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<Entry>, Untrusted> {
+pub(super) fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<Entry>, Untrusted> {
     let unknown =
         |error: io::Error| Untrusted::Unknown { path: path.to_owned(), error: error.to_string() };
     let opened = file.metadata().map_err(unknown)?;
@@ -110,7 +110,7 @@ pub fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<Entry>,
     let is_code = purpose == Purpose::Code;
     if let Some(link) = descriptor(path) {
         let mut entry = Entry::new(path, &opened);
-        if !is_code && (is_unnamed(&kind, &link) || kind.is_char_device()) {
+        if !is_code && (is_unnamed(kind, &link) || kind.is_char_device()) {
             return Ok(Vec::new());
         }
         if link.starts_with("/memfd:") {
@@ -135,13 +135,13 @@ pub fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<Entry>,
 
 /// Whether a descriptor's file has no name that others could open it by. `link` is what `/proc`
 /// says of it.
-fn is_unnamed(kind: &fs::FileType, link: &str) -> bool {
+fn is_unnamed(kind: fs::FileType, link: &str) -> bool {
     let is_anonymous = if cfg!(target_os = "linux") { link.starts_with("pipe:") } else { true };
     kind.is_socket() || kind.is_fifo() && is_anonymous
 }
 
 /// Where `path` is a descriptor of this process, what `/proc` says that it is open to.
-pub fn descriptor(path: &Path) -> Option<String> {
+pub(super) fn descriptor(path: &Path) -> Option<String> {
     let of_this_process = PathBuf::from(format!("/proc/{}/fd", process::id()));
     let mut path = path.to_owned();
     for _ in 0..LINKS {

@@ -149,7 +149,7 @@ mod tests {
         }
         assert_eq!(error(b"m", "", 0, false), memory);
         // Memory that nobody touches takes none.
-        let bytes = vec![0; CODE_LIMIT as usize + 1];
+        let bytes = vec![0; usize::try_from(CODE_LIMIT).unwrap() + 1];
         let answer = Answer {
             bytes,
             message: String::new(),

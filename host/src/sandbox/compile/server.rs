@@ -16,7 +16,7 @@ use udping_permissions::limits::is_out_of_memory;
 
 /// What comes before a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
+pub(super) struct Request {
     /// What its compilation may take.
     pub limits: CompileLimits,
     /// Whether the process gives up what that does not need.
@@ -26,8 +26,7 @@ pub struct Request {
 impl Request {
     const LENGTH: usize = 17;
 
-    /// As bytes.
-    pub fn header(&self) -> [u8; Self::LENGTH] {
+    pub(super) fn header(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..8].copy_from_slice(&self.limits.memory.as_u64().to_le_bytes());
         // More than any limit is.
@@ -50,7 +49,7 @@ impl Request {
 
 /// What came of it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// Machine code.
     Code(Vec<u8>),
     /// It is no valid component, for that reason.
@@ -76,7 +75,7 @@ impl Outcome {
     }
 
     /// From the bytes of an answer.
-    pub fn decode(mut bytes: Vec<u8>) -> Option<Self> {
+    pub(super) fn decode(mut bytes: Vec<u8>) -> Option<Self> {
         match bytes.pop()? {
             b'c' => Some(Self::Code(bytes)),
             b'i' => Some(Self::Invalid(String::from_utf8_lossy(&bytes).into_owned())),
@@ -183,7 +182,8 @@ mod tests {
         let preamble = b"\0asm\x0d\0\x01\0";
         let instance = [0, 0, 0];
         let instances = [&[count][..], &instance.repeat(count.into())].concat();
-        let length = [instances.len() as u8 & 0x7f | 0x80, (instances.len() >> 7) as u8];
+        let length = u16::try_from(instances.len()).unwrap();
+        let length = [(length & 0x7f) as u8 | 0x80, ((length >> 7) & 0x7f) as u8];
         let component = [preamble, &[4, 8][..], preamble, &[5], &length, &instances].concat();
         let Outcome::Code(code) = compile(&component) else { panic!("no code") };
         footprint::read(&code).unwrap()

@@ -26,7 +26,7 @@ impl Filter {
             match chunk.invalid() {
                 [] => {}
                 start if chunks.peek().is_none() && is_cut_off(start) => {
-                    self.start = start.to_vec()
+                    self.start = start.to_vec();
                 }
                 _ => text.push(char::REPLACEMENT_CHARACTER),
             }

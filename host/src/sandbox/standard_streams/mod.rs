@@ -51,18 +51,20 @@ impl Stream {
     /// looks at both.
     pub fn stdout(source: &Source) -> Self {
         let is_terminal = io::stdout().is_terminal();
-        let passing = match log::is_trail() && is_standard_output() && !is_terminal {
-            true => Passing::Recorded(Recorder::new("stdout", source.name())),
-            false => Passing::to(source, is_terminal),
+        let passing = if log::is_trail() && is_standard_output() && !is_terminal {
+            Passing::Recorded(Recorder::new("stdout", source.name()))
+        } else {
+            Passing::to(source, is_terminal)
         };
         Self { end: End::Stdout, passing }
     }
 
     /// Standard error of an instance of the component from `source`.
     pub fn stderr(source: &Source) -> Self {
-        let passing = match log::is_trail() {
-            true => Passing::Recorded(Recorder::new("stderr", source.name())),
-            false => Passing::to(source, io::stderr().is_terminal()),
+        let passing = if log::is_trail() {
+            Passing::Recorded(Recorder::new("stderr", source.name()))
+        } else {
+            Passing::to(source, io::stderr().is_terminal())
         };
         Self { end: End::Stderr, passing }
     }

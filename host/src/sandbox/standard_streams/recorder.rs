@@ -35,7 +35,7 @@ impl Recorder {
     pub(super) fn put(&self, bytes: &[u8]) {
         let mut lines = self.lines();
         lines.put(bytes, Instant::now(), |line| {
-            log::component_wrote(&self.component, self.stream, line)
+            log::component_wrote(&self.component, self.stream, line);
         });
         if !lines.pending.is_empty() && !lines.is_waiting {
             lines.is_waiting = self.flush_later();

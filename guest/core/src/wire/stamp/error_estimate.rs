@@ -11,7 +11,7 @@ const S: u16 = 0x8000;
 const Z: u16 = 0x4000;
 
 /// The largest exponent that six bits hold.
-const MAX_SCALE: u32 = 63;
+const MAX_SCALE: u16 = 63;
 
 /// What a node says of the clock that it stamps with: 16 bits as in a packet (RFC 4656, section
 /// 4.1.2; the Z bit is RFC 8186's, section 2.1). From the highest: S, Z, six bits of scale, eight
@@ -43,14 +43,15 @@ impl ErrorEstimate {
         // Rounding up may need one more bit, which is then the only one.
         let (scale, multiplier) =
             if multiplier > 0xff { (scale + 1, multiplier >> 1) } else { (scale, multiplier) };
-        if scale > MAX_SCALE {
-            Self((MAX_SCALE as u16) << 8 | 0xff)
+        if scale > u32::from(MAX_SCALE) {
+            Self(MAX_SCALE << 8 | 0xff)
         } else {
-            Self((scale as u16) << 8 | multiplier as u16)
+            Self(((scale & 0x3f) as u16) << 8 | (multiplier & 0xff) as u16)
         }
     }
 
     /// The same, of a clock that is set to UTC by an external source, such as NTP or GPS.
+    #[must_use]
     pub const fn synchronised(self) -> Self {
         Self(self.0 | S)
     }
@@ -66,11 +67,14 @@ impl ErrorEstimate {
     }
 
     /// The error, in nanoseconds rounded up; `None` where the multiplier is 0, which is not valid.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "at most 2^39 s; nanoseconds round up to a second at most, which is carried"
+    )]
     pub fn error(self) -> Option<Duration> {
         let multiplier = u128::from(self.0 & 0xff);
-        let units = multiplier << ((self.0 >> 8) & MAX_SCALE as u16);
+        let units = multiplier << ((self.0 >> 8) & MAX_SCALE);
         let nanos = ((units & 0xffff_ffff) * 1_000_000_000).div_ceil(1 << 32);
-        // At most 2^39 s; what rounds up to a second is carried.
         (multiplier > 0).then(|| Duration::new((units >> 32) as u64, nanos as u32))
     }
 
@@ -103,7 +107,7 @@ mod tests {
             (0x2001, Some(Duration::from_secs(1)), false, false),
             (0xa003, Some(Duration::from_secs(3)), true, false),
             (0x5f01, Some(Duration::from_millis(500)), false, true),
-            (0x3fff, Some(Duration::from_secs(255 << 31)), false, false),
+            (0x3fff, Some(Duration::new(255 << 31, 0)), false, false),
             (0x20ff, Some(Duration::from_secs(255)), false, false),
             (0xe000, None, true, true),
             (0x3f00, None, false, false),

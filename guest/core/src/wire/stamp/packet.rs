@@ -66,7 +66,7 @@ const KEYED: Layout = Layout {
 
 impl Layout {
     /// That of the mode: authenticated with a key, unauthenticated without.
-    pub const fn of(key: Option<&Key>) -> &'static Self {
+    pub(crate) const fn of(key: Option<&Key>) -> &'static Self {
         if key.is_some() { &KEYED } else { &OPEN }
     }
 }
@@ -199,7 +199,7 @@ pub struct Reply {
     pub ssid: u16,
     /// When the request came: T2.
     pub received: Timestamp,
-    /// The request's number.
+    /// Sequence number of the request (RFC 8762, section 4.3.1).
     pub sender_seq: Seq,
     /// The request's time, T1, as it stood there.
     pub sender_sent: Timestamp,

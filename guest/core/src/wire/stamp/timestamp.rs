@@ -5,7 +5,8 @@ use crate::time::UnixTime;
 /// Seconds from 1900-01-01, where NTP begins, to 1970-01-01 (RFC 5905, section 6).
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 
-const NANOS: i128 = 1_000_000_000;
+/// Nanoseconds to a second.
+const NANOS: u32 = 1_000_000_000;
 
 /// How a [`Timestamp`] is to be read: the Z bit of the error estimate beside it (RFC 8186, section
 /// 2.1).
@@ -33,7 +34,8 @@ impl Timestamp {
         let seconds = time.seconds.wrapping_add(NTP_TO_UNIX);
         // Below 2^32 even for the last nanosecond of a second. The whole seconds wrap as the format
         // has it.
-        let fraction = ((u64::from(time.nanoseconds) << 32) + NANOS as u64 / 2) / NANOS as u64;
+        let nanos = u64::from(NANOS);
+        let fraction = ((u64::from(time.nanoseconds) << 32) + nanos / 2) / nanos;
         Self((seconds << 32) + fraction)
     }
 
@@ -62,12 +64,18 @@ impl Timestamp {
         match format {
             Format::Ntp => {
                 let units = self.0.wrapping_sub(earlier.0).cast_signed();
-                // At most 2^31 s, whose nanoseconds an i64 holds.
-                ((i128::from(units) * NANOS + (1 << 31)) >> 32) as i64
+                let nanos = (i128::from(units) * i128::from(NANOS) + (1 << 31)) >> 32;
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "at most 2^31 s, whose nanoseconds an i64 holds"
+                )]
+                {
+                    nanos as i64
+                }
             }
             Format::Ptp => {
                 let seconds = self.seconds().wrapping_sub(earlier.seconds()).cast_signed();
-                i64::from(seconds) * NANOS as i64 + i64::from(self.fraction())
+                i64::from(seconds) * i64::from(NANOS) + i64::from(self.fraction())
                     - i64::from(earlier.fraction())
             }
         }
@@ -75,15 +83,16 @@ impl Timestamp {
 
     /// The time it stands for, in `format`: of all that are 2^32 s apart the one nearest to `near`,
     /// such as the time now. None is before 1970.
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder of NANOS, a u32")]
     pub fn to_unix(self, format: Format, near: UnixTime) -> UnixTime {
         let reference = match format {
             Format::Ntp => Self::ntp(near),
             Format::Ptp => Self::ptp(near),
         };
-        let near = i128::from(near.seconds) * NANOS + i128::from(near.nanoseconds);
-        let nanos = (near + i128::from(self.nanos_since(reference, format))).max(0);
-        let seconds = u64::try_from(nanos / NANOS).unwrap_or(u64::MAX);
-        UnixTime { seconds, nanoseconds: (nanos % NANOS) as u32 }
+        let near = i128::from(near.seconds) * i128::from(NANOS) + i128::from(near.nanoseconds);
+        let nanos = (near + i128::from(self.nanos_since(reference, format))).max(0).cast_unsigned();
+        let seconds = u64::try_from(nanos / u128::from(NANOS)).unwrap_or(u64::MAX);
+        UnixTime { seconds, nanoseconds: (nanos % u128::from(NANOS)) as u32 }
     }
 
     const fn seconds(self) -> u32 {
@@ -91,7 +100,7 @@ impl Timestamp {
     }
 
     const fn fraction(self) -> u32 {
-        self.0 as u32
+        (self.0 & 0xffff_ffff) as u32
     }
 }
 
@@ -130,7 +139,7 @@ mod tests {
 
     #[test]
     fn ptp_counts_nanoseconds_from_1970() {
-        assert_eq!(Timestamp::ptp(time(1_700_000_000, 42)), bits((1_700_000_000 << 32) | 42));
+        assert_eq!(Timestamp::ptp(time(1_700_000_000, 42)), bits((1_700_000_000 << 32) + 42));
         assert_eq!(Timestamp::ptp(time((1 << 32) + 5, 0)), bits(5 << 32), "anew from 2106");
     }
 
@@ -193,7 +202,7 @@ mod tests {
     /// A sender may write nanoseconds that are more than a second.
     #[test]
     fn nanoseconds_past_a_second_are_carried() {
-        let odd = bits((10 << 32) | 1_500_000_000);
+        let odd = bits((10 << 32) + 1_500_000_000);
         assert_eq!(odd.nanos_since(bits(10 << 32), Ptp), 1_500_000_000);
         assert_eq!(odd.to_unix(Ptp, time(0, 0)), time(11, 500_000_000));
     }
@@ -214,8 +223,9 @@ mod tests {
             seconds in 0..1_u64 << 40, nanos in 0..1_000_000_000_u32, apart in -2_000_000_000_000_000_000..2_000_000_000_000_000_000_i64,
         ) {
             let earlier = UnixTime { seconds: seconds + (1 << 31), nanoseconds: nanos };
-            let later = i128::from(earlier.seconds) * NANOS + i128::from(nanos) + i128::from(apart);
-            let later = time((later / NANOS) as u64, (later % NANOS) as u32);
+            let later = i128::from(earlier.seconds) * i128::from(NANOS) + i128::from(nanos) + i128::from(apart);
+            let nanos = i128::from(NANOS);
+            let later = time((later / nanos) as u64, (later % nanos) as u32);
             prop_assert_eq!(Timestamp::ntp(later).nanos_since(Timestamp::ntp(earlier), Ntp), apart);
             prop_assert_eq!(Timestamp::ptp(later).nanos_since(Timestamp::ptp(earlier), Ptp), apart);
         }

@@ -195,7 +195,7 @@ proptest! {
     ) {
         let peer = SocketAddr::new(ip, port);
         let granted = Grants {
-            send: vec![Destination::new(ipnet::IpNet::new(grant, length).unwrap(), 0, Ports::ALL)].into(),
+            send: vec![Destination::new(IpNet::new(grant, length).unwrap(), 0, Ports::ALL)].into(),
             listen: if listening { vec!["12000".parse().unwrap()] } else { Vec::new() },
             ..Grants::default()
         };
@@ -209,7 +209,7 @@ proptest! {
     #[test]
     fn more_grants_never_refuse_what_fewer_granted(ip: IpAddr, port: u16, grant: IpAddr, length in 0..=32_u8) {
         let few = Grants {
-            send: vec![Destination::new(ipnet::IpNet::new(grant, length).unwrap(), 0, Ports::ALL)].into(),
+            send: vec![Destination::new(IpNet::new(grant, length).unwrap(), 0, Ports::ALL)].into(),
             ..Grants::default()
         };
         let more = Grants { listen: vec!["1".parse().unwrap()], inherit_network: true, ..few.clone() };

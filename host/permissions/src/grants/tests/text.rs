@@ -172,8 +172,8 @@ fn a_flag_that_is_named_is_one_word_and_its_value_another() {
     let answer = AnswerRule { window: Duration::from_millis(90_500), amplification: 2.0 };
     let from = vec!["2001:db8::/32".parse().unwrap()];
     let granted = Grants {
-        answer,
         from,
+        answer,
         ..spec(&["192.0.2.7:1-65535"], &["192.0.2.0/24"]).with_addresses(&Names::default())
     };
     let flags = Flags { grants: &granted, request: &resolve("b.example") }.to_string();
