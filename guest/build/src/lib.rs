@@ -12,7 +12,7 @@ use wit_component::ComponentEncoder;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The sources of all guests, from the workspace's root.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
     "wit",
@@ -20,6 +20,7 @@ const SOURCES: [&str; 9] = [
     "guest/cli",
     "guest/net",
     "guest/report",
+    "guest/results",
     "guest/client",
     "guest/server",
 ];

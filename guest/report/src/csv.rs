@@ -9,8 +9,9 @@ use udping_core::Instant;
 use udping_core::Seq;
 use udping_core::client::{Event, FlowId, Happened, ReplyKind, Results, Times};
 use udping_core::stats::Fate;
+use udping_results::Nanoseconds;
 
-use crate::views::{self, nanos};
+use crate::document;
 use crate::{Exporter, Run, Settings, Style, summary};
 
 /// `--format csv`.
@@ -45,10 +46,10 @@ fn ping(
         name.address.to_string(),
         name.source_port.to_string(),
         seq.to_string(),
-        nanos(run.since_start(times.scheduled)).to_string(),
-        nanos(run.since_start(times.sent)).to_string(),
-        views::fate(fate).to_owned(),
-        rtt.map(|rtt| nanos(rtt).to_string()).unwrap_or_default(),
+        Nanoseconds::from(run.since_start(times.scheduled)).to_string(),
+        Nanoseconds::from(run.since_start(times.sent)).to_string(),
+        document::fate(fate).to_string(),
+        rtt.map(|rtt| Nanoseconds::from(rtt).to_string()).unwrap_or_default(),
     ]
 }
 

@@ -7,10 +7,9 @@
 use serde::Serialize;
 use udping_core::Instant;
 use udping_core::client::{Event, Happened, Results};
+use udping_results::{Format, Nanoseconds, Version};
 
-use crate::views::{
-    ConfigView, FlowView, ReceiverView, RecordView, SenderView, SummaryView, TargetView, nanos,
-};
+use crate::document;
 use crate::{Exporter, Run};
 
 /// `--format json`.
@@ -24,17 +23,22 @@ pub(crate) fn json(value: impl Serialize) -> String {
     serde_json::to_string(&value).unwrap_or_default()
 }
 
+/// Adds a member of the document, after what stands `before` it.
+fn member(before: &str, key: &str, value: &str, out: &mut String) {
+    for part in [before, "\"", key, "\":", value] {
+        *out += part;
+    }
+}
+
 impl Exporter for Json {
     fn start(&mut self, run: &Run, out: &mut String) {
-        let targets: Vec<_> = run.targets.iter().map(TargetView::from).collect();
-        *out += &format!(
-            "{{\"format\":\"udping-results\",\"version\":1,\"started\":{},\n\"config\":{},\n\"targets\":{}",
-            json(run.timestamp(run.start)),
-            json(ConfigView::of(run)),
-            json(targets)
-        );
+        member("{", "format", &json(Format), out);
+        member(",", "version", &json(Version), out);
+        member(",", "started", &json(run.timestamp(run.start)), out);
+        member(",\n", "config", &json(document::config(run)), out);
+        member(",\n", "targets", &json(document::targets(run)), out);
         if run.settings.records {
-            *out += ",\n\"records\":[";
+            member(",\n", "records", "[", out);
         }
     }
 
@@ -42,7 +46,7 @@ impl Exporter for Json {
         if let (true, Event::Settled(flow, seq, sent)) = (run.settings.records, &happened.event) {
             *out += if self.has_records { ",\n" } else { "\n" };
             self.has_records = true;
-            *out += &json(RecordView::new(run, run.flow(*flow), *seq, sent));
+            *out += &json(document::record(run, run.flow(*flow), *seq, sent));
         }
     }
 
@@ -50,21 +54,18 @@ impl Exporter for Json {
         if run.settings.records {
             *out += "\n]";
         }
-        *out += ",\n\"flows\":[";
+        member(",\n", "flows", "[", out);
         for (i, (flow, summary)) in run.flows.iter().zip(&results.flows).enumerate() {
             *out += if i == 0 { "\n" } else { ",\n" };
-            *out += &json(FlowView::new(*flow, summary));
+            *out += &json(document::flow(*flow, summary));
         }
-        let (total, sender) =
-            (SummaryView::from(&results.total), SenderView::from(&results.punctuality));
-        let receiver = json(ReceiverView::from(results));
-        *out += &format!(
-            "\n],\n\"total\":{},\n\"sender\":{},\n\"receiver\":{receiver},\n\"ended\":{},\"duration_ns\":{}}}\n",
-            json(total),
-            json(sender),
-            json(run.now()),
-            nanos(results.duration)
-        );
+        *out += "\n]";
+        member(",\n", "total", &json(document::summary(&results.total)), out);
+        member(",\n", "sender", &json(document::sender(&results.punctuality)), out);
+        member(",\n", "receiver", &json(document::receiver(results)), out);
+        member(",\n", "ended", &json(run.now()), out);
+        member(",", "duration_ns", &json(Nanoseconds::from(results.duration)), out);
+        *out += "}\n";
     }
 
     /// A document without some of its records would say what is not so.

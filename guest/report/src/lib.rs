@@ -4,6 +4,7 @@
 //! Nothing here writes anywhere or knows where its text goes: each exporter adds to a string.
 
 pub mod csv;
+mod document;
 pub mod json;
 pub mod jsonl;
 pub mod live;
@@ -14,7 +15,6 @@ pub mod summary;
 mod table;
 pub mod text;
 mod units;
-mod views;
 
 use udping_core::Instant;
 use udping_core::client::{Happened, Results};

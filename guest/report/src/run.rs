@@ -1,11 +1,11 @@
 //! What is known of a run when it starts.
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use udping_core::client::Pace;
 use udping_core::client::{Config, FlowId};
 use udping_core::{Instant, UnixTime};
+use udping_results::Timestamp;
 
 use crate::style::Style;
 
@@ -113,37 +113,26 @@ impl Run {
         at.since(self.start)
     }
 
-    /// When something was, in RFC 3339, as the wall clock has it that was read last: where that was
-    /// set since, by the new time.
-    pub fn timestamp(&self, at: Instant) -> String {
+    /// When something was, as the wall clock has it that was read last: where that was set since,
+    /// by the new time.
+    pub fn timestamp(&self, at: Instant) -> Timestamp {
         let Clocks { monotonic, wall } = self.clocks;
-        let read = Duration::new(wall.seconds, wall.nanoseconds);
-        rfc3339((read + at.since(monotonic)).saturating_sub(monotonic.since(at)))
+        let read = since_epoch(wall);
+        let time = (read + at.since(monotonic)).saturating_sub(monotonic.since(at));
+        Timestamp::from_unix(time)
     }
 
-    /// The wall clock when it was last read, in RFC 3339.
-    pub fn now(&self) -> String {
+    /// The wall clock when it was last read.
+    pub fn now(&self) -> Timestamp {
         unix_time(self.clocks.wall)
     }
-
-    /// The word for the pace.
-    pub fn schedule(&self) -> &'static str {
-        match self.config.pace {
-            Pace::Fixed => "fixed",
-            Pace::Poisson { .. } => "poisson",
-            Pace::Flood => "flood",
-            Pace::Adaptive => "adaptive",
-        }
-    }
 }
 
-/// A time in RFC 3339.
-pub fn unix_time(time: UnixTime) -> String {
-    rfc3339(Duration::new(time.seconds, time.nanoseconds))
+/// A time of the wall clock.
+pub fn unix_time(time: UnixTime) -> Timestamp {
+    Timestamp::from_unix(since_epoch(time))
 }
 
-fn rfc3339(since_epoch: Duration) -> String {
-    // Formatting is for the years 1970 to 9999.
-    let last = Duration::from_secs(253_402_300_799);
-    humantime::format_rfc3339_nanos(SystemTime::UNIX_EPOCH + since_epoch.min(last)).to_string()
+fn since_epoch(time: UnixTime) -> Duration {
+    Duration::new(time.seconds, time.nanoseconds)
 }

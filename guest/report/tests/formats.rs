@@ -22,6 +22,7 @@ use udping_report::live::Live;
 use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
 use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Style, Target, summary};
+use udping_results::{Document, Event};
 
 /// A host as it was named, and its address, or why it has none.
 type Named<'a> = (&'a str, Result<&'a str, &'a str>);
@@ -274,6 +275,28 @@ fn each_json_line_is_as_its_schema_says() {
     }
 }
 
+/// As [`udping_results`] reads it: nothing is lost, and each key stands where it stood.
+#[test]
+fn a_json_document_that_is_read_is_written_as_it_was() {
+    for (name, run) in RUNS {
+        let text = run(Box::<Json>::default());
+        let document: Document = serde_json::from_str(&text).unwrap();
+        // Strings in it have no line breaks but escaped ones.
+        assert_eq!(serde_json::to_string(&document).unwrap(), text.replace('\n', ""), "{name}");
+        assert!(document.records.is_some_and(|records| records.len() >= 6), "{name}");
+    }
+}
+
+#[test]
+fn each_json_line_that_is_read_is_written_as_it_was() {
+    for (name, run) in RUNS {
+        for line in run(Box::new(JsonLines)).lines() {
+            let event: Event = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&event).unwrap(), line, "{name}");
+        }
+    }
+}
+
 #[test]
 fn csv_has_a_row_when_something_became_of_a_ping() {
     for (name, run) in RUNS {
@@ -414,14 +437,14 @@ fn interim_statistics_are_one_line() {
 #[test]
 fn after_a_step_of_the_wall_clock_times_are_by_the_new_one() {
     let mut run = losing(Protocol::Text);
-    let before = run.run.timestamp(at(1_000_000));
-    assert_eq!(before, "2023-11-14T22:13:21.000000000Z");
+    let timestamp = |run: &Printed, us| run.run.timestamp(at(us)).to_string();
+    assert_eq!(timestamp(&run, 1_000_000), "2023-11-14T22:13:21.000000000Z");
     run.run.clocks = Clocks {
         monotonic: at(2_000_000),
         wall: UnixTime { seconds: 1_800_000_000, nanoseconds: 0 },
     };
-    assert_eq!(run.run.timestamp(at(1_000_000)), "2027-01-15T07:59:59.000000000Z");
-    assert_eq!(run.run.timestamp(at(2_500_000)), "2027-01-15T08:00:00.500000000Z");
+    assert_eq!(timestamp(&run, 1_000_000), "2027-01-15T07:59:59.000000000Z");
+    assert_eq!(timestamp(&run, 2_500_000), "2027-01-15T08:00:00.500000000Z");
     assert_eq!(run.run.since_start(at(1_000_000)), Duration::from_secs(1));
 }
 

@@ -4,96 +4,60 @@
 mod text;
 
 use std::io::{self, BufReader, Read};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use thiserror::Error;
+use udping_results::Nanoseconds;
 
 pub use text::Text;
+pub use udping_results::{Flow, Protocol, Spread, Summary};
 
 /// Read at a time: many small reads cost more than the parsing.
 const BUFFER: usize = 1 << 18;
 
-/// The results of a run.
+/// How a run pinged.
+pub type Config = udping_results::Config<Text>;
+/// When pings are sent.
+pub type Schedule = udping_results::Schedule<Text>;
+/// A host as it was named.
+pub type Target = udping_results::Target<Text>;
+
+/// The document as it is written.
+type Written = udping_results::Document<Text, Ping>;
+/// A ping as it is written. Its time of the wall clock is not read.
+type Record = udping_results::Record<IgnoredAny>;
+
+/// The results of a run, as far as they are drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// When it started.
     pub started: SystemTime,
     /// How it pinged.
     pub config: Config,
-    /// Whom. [`Ping::target`] and [`Flow::target`] are indices.
+    /// The hosts that were named. [`Ping::target`] and [`Flow::target`] are indices.
     pub targets: Vec<Target>,
     /// Every ping, in sequence order within its flow.
     pub pings: Vec<Ping>,
-    /// The account of each target and source port.
+    /// The summary of each target and source port.
     pub flows: Vec<Flow>,
-    /// The account of all.
+    /// The summary of all flows.
     pub total: Summary,
 }
 
-/// How a run pinged, as far as a figure says it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Config {
-    /// What is on the wire.
-    pub protocol: Text,
-    /// When pings leave.
-    pub schedule: Schedule,
-    /// Between two pings, where the schedule has such a time.
-    #[serde(rename = "interval_ns", deserialize_with = "duration")]
-    pub interval: Duration,
-    /// What comes later is late.
-    #[serde(rename = "timeout_ns", deserialize_with = "duration")]
-    pub timeout: Duration,
-    /// Of a datagram.
-    pub size_bytes: u64,
-}
-
-/// When pings leave.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "Text")]
-pub enum Schedule {
-    /// At equal distances.
-    Fixed,
-    /// At random, the interval apart on average.
-    Poisson,
-    /// In another way, by its name.
-    Other(Text),
-}
-
-impl From<Text> for Schedule {
-    fn from(name: Text) -> Self {
-        match name.as_str() {
-            "fixed" => Self::Fixed,
-            "poisson" => Self::Poisson,
-            _ => Self::Other(name),
-        }
-    }
-}
-
-/// One that is pinged.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Target {
-    /// As given to the client.
-    pub host: Text,
-    /// What that was resolved to, with its port.
-    pub address: Option<Text>,
-    /// Why there is no address.
-    pub error: Option<Text>,
-}
-
-impl Target {
-    /// Its host and address, or only the address where that says as much.
-    pub fn name(&self) -> String {
-        let host = self.host.as_str();
-        match &self.address {
-            None => host.to_owned(),
-            Some(address) => {
-                let address = address.as_str();
-                let ip =
-                    address.rsplit_once(':').map_or(address, |(ip, _)| ip.trim_matches(['[', ']']));
-                if ip == host { address.to_owned() } else { format!("{host} ({address})") }
-            }
+/// The host and the address of `target`, or only the address where that says as much.
+#[must_use]
+pub fn name(target: &Target) -> String {
+    let host = target.host.as_str();
+    match &target.address {
+        None => host.to_owned(),
+        Some(address) => {
+            let address = address.as_str();
+            let ip =
+                address.rsplit_once(':').map_or(address, |(ip, _)| ip.trim_matches(['[', ']']));
+            if ip == host { address.to_owned() } else { format!("{host} ({address})") }
         }
     }
 }
@@ -116,6 +80,7 @@ pub struct Ping {
 
 impl Ping {
     /// The round-trip time of a reply in time, in ns.
+    #[must_use]
     pub fn rtt(&self) -> Option<u64> {
         match self.fate {
             Fate::Received { rtt } => Some(rtt),
@@ -145,181 +110,34 @@ pub enum Fate {
     Awaited,
 }
 
-/// A ping as it is written.
-#[derive(Deserialize)]
-struct Record {
-    target: u32,
-    #[serde(default)]
-    source_port: u16,
-    scheduled_ns: Option<u64>,
-    sent_ns: Option<u64>,
-    fate: RecordFate,
-    rtt_ns: Option<u64>,
-    #[serde(default)]
-    duplicates: u64,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RecordFate {
-    Received,
-    Late,
-    Lost,
-    NotSent,
-    Awaited,
-}
-
 impl TryFrom<Record> for Ping {
     type Error = &'static str;
 
     fn try_from(record: Record) -> Result<Self, Self::Error> {
+        use udping_results::Fate as Written;
+
         let fate = match (record.fate, record.rtt_ns) {
-            (RecordFate::Received, Some(rtt)) => Fate::Received { rtt },
-            (RecordFate::Late, Some(rtt)) => Fate::Late { rtt },
-            (RecordFate::Received | RecordFate::Late, None) => {
+            (Written::Received, Some(Nanoseconds(rtt))) => Fate::Received { rtt },
+            (Written::Late, Some(Nanoseconds(rtt))) => Fate::Late { rtt },
+            (Written::Received | Written::Late, None) => {
                 return Err("a record of a reply has no `rtt_ns`");
             }
-            (RecordFate::Lost, _) => Fate::Lost,
-            (RecordFate::NotSent, _) => Fate::NotSent,
-            (RecordFate::Awaited, _) => Fate::Awaited,
+            (Written::Lost, _) => Fate::Lost,
+            (Written::NotSent, _) => Fate::NotSent,
+            (Written::Awaited, _) => Fate::Awaited,
         };
+        let Nanoseconds(at) = record
+            .sent_ns
+            .or(record.scheduled_ns)
+            .ok_or("a record has neither `sent_ns` nor `scheduled_ns`")?;
         Ok(Self {
-            at: record
-                .sent_ns
-                .or(record.scheduled_ns)
-                .ok_or("a record has neither `sent_ns` nor `scheduled_ns`")?,
+            at,
             fate,
             target: record.target,
             source_port: record.source_port,
             duplicates: u16::try_from(record.duplicates).unwrap_or(u16::MAX),
         })
     }
-}
-
-/// What there is of one target and source port.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Flow {
-    /// Whose.
-    pub target: u32,
-    /// From where.
-    #[serde(default)]
-    pub source_port: u16,
-    /// Its account.
-    #[serde(flatten)]
-    pub summary: Summary,
-}
-
-/// The account of some pings.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Summary {
-    /// Those that left.
-    pub sent: u64,
-    /// Replies in time.
-    pub received: u64,
-    /// Replies that came after the timeout.
-    #[serde(default)]
-    pub late: u64,
-    /// Pings without a reply, as a share of those whose fate is known.
-    pub loss_ratio: f64,
-    /// Replies beyond the first.
-    #[serde(default)]
-    pub duplicates: u64,
-    /// Of the replies in time.
-    pub rtt: Option<Distribution>,
-    /// Of the differences between an RTT and the one before.
-    pub ipdv: Option<Distribution>,
-    /// The smoothed jitter of RFC 3550, in ns.
-    pub jitter_ns: Option<f64>,
-}
-
-/// How durations are distributed. All are in ns; percentiles are missing where the client did not
-/// keep them.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Distribution {
-    /// The shortest.
-    pub min_ns: f64,
-    /// The average.
-    pub mean_ns: f64,
-    /// How far they are from the average.
-    pub stddev_ns: f64,
-    /// The longest.
-    pub max_ns: f64,
-    /// The median.
-    pub p50_ns: Option<f64>,
-    /// 90 % are no longer.
-    pub p90_ns: Option<f64>,
-    /// 95 % are no longer.
-    pub p95_ns: Option<f64>,
-    /// 99 % are no longer.
-    pub p99_ns: Option<f64>,
-    /// 99.9 % are no longer.
-    pub p99_9_ns: Option<f64>,
-}
-
-/// The document as it is written. What is missing is told by its name, so all of it may be.
-#[derive(Deserialize)]
-#[serde(expecting = "the results of a run, as an object")]
-struct Written {
-    format: Option<Format>,
-    version: Option<Version>,
-    started: Option<Started>,
-    config: Option<Config>,
-    targets: Option<Vec<Target>>,
-    records: Option<Vec<Ping>>,
-    flows: Option<Vec<Flow>>,
-    total: Option<Summary>,
-}
-
-/// That the document is what it should be.
-#[derive(Deserialize)]
-#[serde(try_from = "Text")]
-struct Format;
-
-impl TryFrom<Text> for Format {
-    type Error = String;
-
-    fn try_from(name: Text) -> Result<Self, String> {
-        if name.as_str() == "udping-results" {
-            Ok(Self)
-        } else {
-            Err(format!("the format is {:?}", name.as_str()))
-        }
-    }
-}
-
-/// That the document is of the version that is known here.
-#[derive(Deserialize)]
-#[serde(try_from = "u64")]
-struct Version;
-
-impl TryFrom<u64> for Version {
-    type Error = String;
-
-    fn try_from(number: u64) -> Result<Self, String> {
-        if number == 1 {
-            Ok(Self)
-        } else {
-            Err(format!("version {number} is not known here, only version 1"))
-        }
-    }
-}
-
-struct Started(SystemTime);
-
-impl<'de> Deserialize<'de> for Started {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(deserializer)?;
-        match humantime::parse_rfc3339(text.as_str()) {
-            Ok(started) => Ok(Self(started)),
-            Err(error) => {
-                Err(de::Error::custom(format_args!("`started` is {:?}: {error}", text.as_str())))
-            }
-        }
-    }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    u64::deserialize(deserializer).map(Duration::from_nanos)
 }
 
 /// A document that cannot be drawn. Each is one line.
@@ -377,7 +195,7 @@ impl Document {
         written.format.ok_or(ReadError::Missing("format"))?;
         written.version.ok_or(ReadError::Missing("version"))?;
         let document = Self {
-            started: written.started.ok_or(ReadError::Missing("started"))?.0,
+            started: written.started.ok_or(ReadError::Missing("started"))?.into(),
             config: written.config.ok_or(ReadError::Missing("config"))?,
             targets: written.targets.ok_or(ReadError::Missing("targets"))?,
             pings: written.records.ok_or(ReadError::Missing("records"))?,

@@ -105,7 +105,7 @@ impl<'a> Figure<'a> {
         let mut rtts: Vec<_> = document.pings.iter().filter_map(Ping::rtt).collect();
         rtts.sort_unstable();
         let pings = document.pings.len();
-        let least = if pings > 1 { 1 } else { document.config.interval.as_nanos().max(1) as u64 };
+        let least = if pings > 1 { 1 } else { document.config.interval_ns.0.max(1) };
         let end = document.pings.iter().map(|ping| ping.at).fold(least, u64::max);
         let detail = if pings <= FEW {
             Detail::Pings

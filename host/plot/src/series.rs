@@ -1,7 +1,7 @@
 //! What has a colour of its own.
 
 use crate::columns::Mishap;
-use crate::document::{Document, Ping};
+use crate::document::{self, Document, Ping};
 use crate::palette::{self, Ink};
 
 /// The targets, each with its colour where they are few; else all of them together.
@@ -40,7 +40,7 @@ impl<'a> Series<'a> {
 
     /// The name of one that has a colour of its own.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
-        self.targets.iter().map(|target| self.document.targets[*target as usize].name())
+        self.targets.iter().map(|target| document::name(&self.document.targets[*target as usize]))
     }
 
     /// Of replies to one.

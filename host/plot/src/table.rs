@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use udping_results::Nanoseconds;
+
 use crate::columns::rank;
-use crate::document::{Distribution, Document, Flow, Summary};
+use crate::document::{self, Document, Flow, Spread, Summary};
 use crate::units::{self, Unit};
 
 /// What stands where there is nothing to say.
@@ -73,7 +75,9 @@ impl Table {
             caption: format!("Summary (times in {})", unit.sign()),
             headings,
             rows,
-            notes: failed.map(|(target, error)| format!("{}: {error}", target.name())).collect(),
+            notes: failed
+                .map(|(target, error)| format!("{}: {error}", document::name(target)))
+                .collect(),
         }
     }
 }
@@ -81,13 +85,13 @@ impl Table {
 fn rows(document: &Document, rtts: &[u64], unit: Unit) -> Vec<Row> {
     let all = |name| Row { name, cells: cells(&document.total, rtts, unit) };
     if let [only] = document.flows.as_slice() {
-        return vec![all(document.targets[only.target as usize].name())];
+        return vec![all(document::name(&document.targets[only.target as usize]))];
     }
     let rtts = rtts_of_flows(document);
     let mut flows_of = vec![0; document.targets.len()];
     document.flows.iter().for_each(|flow| flows_of[flow.target as usize] += 1);
     let flow = |Flow { target, source_port, summary }: &Flow| {
-        let name = document.targets[*target as usize].name();
+        let name = document::name(&document.targets[*target as usize]);
         let rtts = rtts.get(&(*target, *source_port)).map_or(&[][..], Vec::as_slice);
         Row {
             name: if flows_of[*target as usize] > 1 {
@@ -122,11 +126,12 @@ fn rtts_of_flows(document: &Document) -> HashMap<(u32, u16), Vec<u64>> {
 
 /// What [`HEADINGS`] promise of one `summary`. What it lacks of percentiles is had from `rtts`.
 fn cells(summary: &Summary, rtts: &[u64], unit: Unit) -> Vec<String> {
-    let time =
-        |ns: Option<f64>| ns.map_or_else(|| NOTHING.to_owned(), |ns| units::figures(unit.of(ns)));
-    let rtt = |of: fn(&Distribution) -> f64| time(summary.rtt.as_ref().map(of));
-    let percentile = |of: fn(&Distribution) -> Option<f64>, share| {
-        let counted = || rank(rtts, share).map(|ns| *ns as f64);
+    let time = |ns: Option<Nanoseconds>| {
+        ns.map_or_else(|| NOTHING.to_owned(), |ns| units::figures(unit.of(ns.0 as f64)))
+    };
+    let rtt = |of: fn(&Spread) -> Nanoseconds| time(summary.rtt.as_ref().map(of));
+    let percentile = |of: fn(&Spread) -> Option<Nanoseconds>, share| {
+        let counted = || rank(rtts, share).map(|ns| Nanoseconds(*ns));
         time(summary.rtt.as_ref().and_then(|rtt| of(rtt).or_else(counted)))
     };
     let cells: [String; HEADINGS.len()] = [
@@ -167,8 +172,8 @@ mod tests {
                 "rtt": {"min_ns": 1000, "mean_ns": 50500, "stddev_ns": 28866, "max_ns": 100000}},
             {"target": 1, "source_port": 1, "sent": 1, "received": 0, "loss_ratio": 1.0, "rtt": null},
             {"target": 1, "source_port": 2, "sent": 1, "received": 1, "loss_ratio": 0.0, "jitter_ns": 5000, "rtt":
-                {"min_ns": 1e6, "mean_ns": 2e6, "stddev_ns": 0, "max_ns": 9e6,
-                "p50_ns": 3e6, "p90_ns": 4e6, "p95_ns": 5e6, "p99_ns": 6e6, "p99_9_ns": 7e6}}],
+                {"min_ns": 1000000, "mean_ns": 2000000, "stddev_ns": 0, "max_ns": 9000000,
+                "p50_ns": 3000000, "p90_ns": 4000000, "p95_ns": 5000000, "p99_ns": 6000000, "p99_9_ns": 7000000}}],
         "total": {"sent": 202, "received": 101, "loss_ratio": 0.5, "rtt": null}}"#;
 
     fn table() -> Table {

@@ -3,12 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
 #![expect(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use roxmltree::Node;
 use udping_plot::document::{
-    Config, Distribution, Document, Fate, Flow, Ping, Schedule, Summary, Target, Text,
+    Config, Document, Fate, Flow, Ping, Protocol, Schedule, Spread, Summary, Target, Text,
 };
 use udping_plot::{Drawing, UnknownExtension};
 
@@ -32,19 +33,22 @@ fn document(targets: u32, fates: impl IntoIterator<Item = Fate>) -> Document {
         duplicates: 0,
     };
     let pings: Vec<_> = (0..).zip(fates).map(ping).collect();
-    let summary = Summary {
-        sent: pings.len() as u64,
-        rtt: Some(Distribution::default()),
-        ..Summary::default()
-    };
+    let summary =
+        Summary { sent: pings.len() as u64, rtt: Some(Spread::default()), ..Summary::default() };
     Document {
         started: SystemTime::UNIX_EPOCH,
         config: Config {
-            protocol: text("text"),
+            protocol: Protocol::Text,
             schedule: Schedule::Fixed,
-            interval: Duration::from_millis(1),
-            timeout: Duration::from_secs(2),
+            interval_ns: Duration::from_millis(1).into(),
+            timeout_ns: Duration::from_secs(2).into(),
+            count: None,
+            burst: NonZeroU32::MIN,
             size_bytes: 32,
+            deadline_ns: None,
+            source_ports: 1,
+            precise: false,
+            keyed: false,
         },
         targets: (0..targets).map(|index| target(&format!("host-{index}.example"))).collect(),
         pings,

@@ -5,7 +5,7 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use udping_plot::document::{Fate, Ping, Schedule};
+use udping_plot::document::{self, Fate, Ping, Schedule};
 use udping_plot::{Document, ReadError};
 
 const WRITTEN: &str = r#"{
@@ -43,9 +43,9 @@ fn problem_of(text: &str) -> String {
 fn a_document_is_read_and_what_is_not_known_is_ignored() {
     let document = Document::read(WRITTEN.as_bytes()).unwrap();
     assert_eq!(document.config.schedule, Schedule::Fixed);
-    assert_eq!(document.config.interval, Duration::from_secs(1));
+    assert_eq!(Duration::from(document.config.interval_ns), Duration::from_secs(1));
     assert_eq!(
-        document.targets.iter().map(udping_plot::document::Target::name).collect::<Vec<_>>(),
+        document.targets.iter().map(document::name).collect::<Vec<_>>(),
         ["localhost (127.0.0.1:12000)", "nowhere.example"]
     );
     let ping = |at, fate, duplicates| Ping { at, fate, target: 0, source_port: 41234, duplicates };

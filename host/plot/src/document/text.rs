@@ -2,16 +2,17 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Text that can stand in a figure: what XML forbids, and what changes the order of other text, is
 /// replaced by U+FFFD.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String")]
 pub struct Text(String);
 
 impl Text {
     /// As it can be drawn. It is not escaped yet.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,0 +1,23 @@
+//! The results of a run as the client writes them in JSON, as types that serialize and deserialize:
+//! the [`Document`] of `--format json` and the [`Event`]s of `--format jsonl`.
+//!
+//! `docs/results.schema.json` and `docs/events.schema.json` describe the same for other programs.
+//! The client writes every key that those require. A reader accepts a document that lacks what was
+//! added to the format later, and ignores keys that it does not know.
+//!
+//! Types have parameters where a reader may keep less than was written: `S` is the type of text
+//! that the user or the network provides, and [`serde::de::IgnoredAny`] keeps nothing.
+
+mod config;
+mod document;
+mod event;
+mod record;
+mod summary;
+mod time;
+
+pub use config::{Config, Protocol, Schedule, Target};
+pub use document::{Document, Format, Version};
+pub use event::{Event, Ping, Reply};
+pub use record::{Fate, Record, Reflected};
+pub use summary::{Clock, Flow, OneWay, Receiver, Sender, Spread, Summary, Synced};
+pub use time::{Nanoseconds, Timestamp};
