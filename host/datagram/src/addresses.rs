@@ -27,14 +27,14 @@ pub enum Addresses {
 
 impl Addresses {
     /// The question `asked`, which is put at once, and not only when its answer is waited for.
-    pub fn asked(asked: Asked) -> Self {
+    pub(crate) fn asked(asked: Asked) -> Self {
         let mut addresses = Self::Asked(asked);
         addresses.advance();
         addresses
     }
 
     /// Takes the answer where there is one by now.
-    pub fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         if let Self::Asked(question) = self
             && let Poll::Ready(resolved) =
                 question.as_mut().poll(&mut Context::from_waker(Waker::noop()))
@@ -44,7 +44,7 @@ impl Addresses {
     }
 
     /// What `resolved` is to a component.
-    pub fn of(resolved: Resolved) -> Answer {
+    pub(crate) fn of(resolved: Resolved) -> Answer {
         match resolved {
             Ok(addresses) if addresses.is_empty() => Err(ErrorCode::NameUnresolvable),
             Ok(addresses) => Ok(addresses.into_iter()),

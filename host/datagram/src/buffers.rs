@@ -42,7 +42,7 @@ impl Buffers {
 
 /// A part of it, which is given back when it is dropped.
 #[derive(Debug)]
-pub struct Share {
+pub(crate) struct Share {
     buffers: Arc<Buffers>,
     floor: usize,
     /// What was taken beyond the floor.
@@ -51,17 +51,17 @@ pub struct Share {
 
 impl Share {
     /// For one direction of a socket, which has its floor.
-    pub fn of_socket(buffers: &Arc<Buffers>) -> Self {
+    pub(crate) fn of_socket(buffers: &Arc<Buffers>) -> Self {
         Self { buffers: buffers.clone(), floor: buffers.floor, taken: AtomicUsize::new(0) }
     }
 
     /// For datagrams that wait, which have none.
-    pub fn of_datagrams(buffers: &Arc<Buffers>) -> Self {
+    pub(crate) fn of_datagrams(buffers: &Arc<Buffers>) -> Self {
         Self { buffers: buffers.clone(), floor: 0, taken: AtomicUsize::new(0) }
     }
 
     /// What of `bytes` there is room for, in the place of what was taken before.
-    pub fn resize(&self, bytes: usize) -> usize {
+    pub(crate) fn resize(&self, bytes: usize) -> usize {
         self.buffers.give_back(self.taken.swap(0, Ordering::Relaxed));
         let taken = self.buffers.take(bytes.saturating_sub(self.floor));
         self.taken.store(taken, Ordering::Relaxed);
@@ -69,7 +69,7 @@ impl Share {
     }
 
     /// What nobody else has.
-    pub fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.buffers.left()
     }
 }

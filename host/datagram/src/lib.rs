@@ -20,6 +20,7 @@
 //! time.
 
 #![deny(unsafe_code)]
+#![warn(clippy::missing_errors_doc)]
 
 mod addresses;
 mod buffers;
@@ -52,7 +53,7 @@ pub use permissions::{
 pub use policies::{AddressUse, AllowAll, Check};
 pub use reports::{CountsDropped, Problem, Reports};
 pub use tuning::Tuning;
-pub use udp::{Incoming, InheritedSockets, Outgoing, Socket, SocketContext};
+pub use udp::{Datagram, Incoming, InheritedSockets, Outgoing, Socket, SocketContext, Wanted};
 pub use world::{
     KeptSocket, Local, Received, Receiver, Sender, Take, Timer, Transmit, UdpSocket, World,
 };

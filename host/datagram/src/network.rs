@@ -36,7 +36,7 @@ mod bindings {
     });
 }
 
-pub use bindings::wasi::sockets::{ip_name_lookup, udp, udp_create_socket};
+pub(crate) use bindings::wasi::sockets::{ip_name_lookup, udp, udp_create_socket};
 
 /// What the network needs of the store's state.
 pub struct NetworkView<'a> {
@@ -48,6 +48,10 @@ pub struct NetworkView<'a> {
 
 /// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's
 /// state.
+///
+/// # Errors
+///
+/// Where the linker has one of them already, and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> NetworkView<'_>,

@@ -7,6 +7,10 @@ use wasmtime_wasi::p2::{SocketResult, TcpSocket};
 use crate::network::{ErrorCode, IpAddressFamily, NetworkView};
 
 /// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
+///
+/// # Errors
+///
+/// Where the linker has it already, and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> NetworkView<'_>,

@@ -72,19 +72,33 @@ pub trait Timer: Send {
 pub type KeptSocket = Arc<dyn Any + Send + Sync>;
 
 /// A UDP socket of one address family.
-///
-/// Its errors are those of the calls in POSIX that have the same names.
 pub trait UdpSocket: Send + Sync {
     /// Gives it a local address. Port 0 is one that nobody has.
+    ///
+    /// # Errors
+    ///
+    /// Those of bind(2).
     fn bind(&mut self, local: SocketAddr) -> io::Result<()>;
 
     /// Associates it with one peer; where it had another, with this one instead.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2).
     fn connect(&mut self, peer: SocketAddr) -> io::Result<()>;
 
     /// Dissolves that association. The local address stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2).
     fn disconnect(&mut self) -> io::Result<()>;
 
     /// The address that it is bound to.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockname(2).
     fn local_address(&self) -> io::Result<SocketAddr>;
 
     /// The peer that it is connected to.
@@ -95,27 +109,59 @@ pub trait UdpSocket: Send + Sync {
     fn tells_local(&self) -> bool;
 
     /// The time to live, or hop limit, of what it sends.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
     fn hop_limit(&self) -> io::Result<u8>;
 
     /// Sets it. `hops` is not 0.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
     fn set_hop_limit(&self, hops: u8) -> io::Result<()>;
 
     /// The size of the buffer for what it receives, in bytes of payload as far as that can be told.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
     fn receive_buffer_size(&self) -> io::Result<usize>;
 
     /// Asks for another one; it may become less, and may be rounded.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
     fn set_receive_buffer_size(&mut self, bytes: usize) -> io::Result<()>;
 
     /// The size of the buffer for what it sends, in the same unit.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
     fn send_buffer_size(&self) -> io::Result<usize>;
 
     /// Asks for another one; it may become less, and may be rounded.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
     fn set_send_buffer_size(&mut self, bytes: usize) -> io::Result<()>;
 
     /// The side that receives. There is one at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of registering it for waiting.
     fn receiver(&self) -> io::Result<Box<dyn Receiver>>;
 
     /// The side that sends. There is one at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of registering it for waiting.
     fn sender(&self) -> io::Result<Box<dyn Sender>>;
 
     /// Its state, to be [adopted](Self::adopt) by another socket. While nobody else has it, it may.

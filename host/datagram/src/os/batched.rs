@@ -28,7 +28,7 @@ const STREAK: u32 = 2;
 
 /// A socket's receiving side.
 #[derive(Debug)]
-pub struct Receiver {
+pub(super) struct Receiver {
     socket: Arc<RawSocket>,
     // For reading only: where it is watched for writing, too, each datagram that leaves wakes the
     // reactor.
@@ -69,7 +69,7 @@ fn is_refused(error: &io::Error) -> bool {
 }
 
 impl Receiver {
-    pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
+    pub(super) fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
         let batch = tuning.batch.get();
         let offload = if getsockopt(&socket, sockopt::UdpGroSegment).unwrap_or(false) {
             // By an earlier receiver: what waits in the socket may be several together.
@@ -89,7 +89,7 @@ impl Receiver {
         })
     }
 
-    pub fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
+    pub(super) fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         let result = self.call(limit, take);
         match &result {
             Ok(()) => self.streak = self.streak.saturating_add(1),
@@ -146,7 +146,7 @@ impl Receiver {
         is_plainer
     }
 
-    pub async fn readable(&self) {
+    pub(super) async fn readable(&self) {
         if self.readable.ready().await {
             self.socket.take_reports();
         }
@@ -164,7 +164,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// A socket's sending side.
 #[derive(Debug)]
-pub struct Sender {
+pub(super) struct Sender {
     socket: Arc<RawSocket>,
     /// Segments of this length and beyond go alone: the path does not take them together, or
     /// nothing does.
@@ -175,7 +175,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> Self {
+    pub(super) fn new(socket: Arc<RawSocket>, tuning: Tuning) -> Self {
         Self {
             socket,
             too_long: if tuning.offload { usize::MAX } else { 0 },
@@ -184,7 +184,7 @@ impl Sender {
         }
     }
 
-    pub fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
+    pub(super) fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let (mut sent, mut reports) = (0, datagrams.len());
         while sent < datagrams.len() {
             match self.send_some(&datagrams[sent..]) {
@@ -284,7 +284,7 @@ impl Sender {
         }
     }
 
-    pub async fn writable(&mut self) {
+    pub(super) async fn writable(&mut self) {
         if self.waiting.is_none() {
             // A descriptor of its own: the reactor knows the other one as one to read from.
             self.waiting = self

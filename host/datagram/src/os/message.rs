@@ -19,7 +19,7 @@ use crate::world::{Local, Received, Take, Transmit};
 
 /// From one slot to the next: a cache line more than a slot, or the starts of all slots would share
 /// a set of the cache.
-pub const STRIDE: usize = SLOT + 64;
+pub(super) const STRIDE: usize = SLOT + 64;
 
 /// What the kernel says of one message.
 struct Message {
@@ -39,7 +39,7 @@ impl Message {
         for control in message.cmsgs()? {
             match control {
                 ControlMessageOwned::UdpGroSegments(length) if length > 0 => {
-                    segment = length.unsigned_abs() as usize
+                    segment = length.unsigned_abs() as usize;
                 }
                 ControlMessageOwned::Ipv4PacketInfo(info) => to = Local::of_v4(&info),
                 ControlMessageOwned::Ipv6PacketInfo(info) => to = Local::of_v6(&info),
@@ -101,7 +101,7 @@ fn control_space() -> Vec<u8> {
 }
 
 /// One message: a datagram, or several of one flow that travelled together. Says which.
-pub fn receive_message(
+pub(super) fn receive_message(
     socket: &UdpSocket,
     buffer: &mut [u8],
     take: &mut Take<'_>,
@@ -121,7 +121,7 @@ pub fn receive_message(
 
 /// Up to `slots` messages, of each of which the kernel says more where that is `told`. Says whether
 /// one was several datagrams.
-pub fn receive_batch(
+pub(super) fn receive_batch(
     socket: &UdpSocket,
     slots: usize,
     buffers: &mut [u8],
@@ -151,7 +151,7 @@ pub fn receive_batch(
 }
 
 /// One datagram, of which the kernel says no more than who sent it.
-pub fn receive_plainly(
+pub(super) fn receive_plainly(
     socket: &UdpSocket,
     buffer: &mut [u8],
     take: &mut Take<'_>,
@@ -162,7 +162,7 @@ pub fn receive_plainly(
 }
 
 /// One datagram.
-pub fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
+pub(super) fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
     let pinned = datagram.from.map(|from| send_together(socket, &[*datagram], Some(from)));
     match (pinned, datagram.to) {
         (Some(Ok(())), _) => return Ok(()),
@@ -180,14 +180,14 @@ pub fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
 
 /// Datagrams to one address by one call, each as long as the first, but for the last, which may be
 /// shorter.
-pub fn send_together(
+pub(super) fn send_together(
     socket: &UdpSocket,
     datagrams: &[Transmit<'_>],
     from: Option<Local>,
 ) -> nix::Result<()> {
     let slices: Vec<_> = datagrams.iter().map(|datagram| IoSlice::new(datagram.data)).collect();
-    // Together they have at most 65,507 bytes.
-    let length = datagrams[0].data.len() as u16;
+    // Together they have at most 65,507 bytes; one that is longer is refused by the system.
+    let length = u16::try_from(datagrams[0].data.len()).unwrap_or(u16::MAX);
     let (v4, v6) = (from.and_then(Local::to_v4), from.and_then(Local::to_v6));
     let segments = (datagrams.len() > 1).then_some(ControlMessage::UdpGsoSegments(&length));
     let source = v4
@@ -257,7 +257,7 @@ impl Control {
 }
 
 /// Says how many of `datagrams` were sent, from the first.
-pub fn send_batch(socket: &UdpSocket, datagrams: &[Transmit<'_>]) -> nix::Result<usize> {
+pub(super) fn send_batch(socket: &UdpSocket, datagrams: &[Transmit<'_>]) -> nix::Result<usize> {
     let addresses: Vec<_> = datagrams.iter().map(|datagram| datagram.to.map(storage)).collect();
     let mut controls: Vec<_> =
         datagrams.iter().map(|datagram| datagram.from.map(Control::of)).collect();
@@ -285,6 +285,8 @@ pub fn send_batch(socket: &UdpSocket, datagrams: &[Transmit<'_>]) -> nix::Result
         header.msg_hdr.msg_iovlen = 1;
         headers.push(header);
     }
+    // More than that are sent by the next call.
+    let count = libc::c_uint::try_from(headers.len()).unwrap_or(libc::c_uint::MAX);
     // SAFETY: each header points to an address, a control message and a slice of `addresses`,
     // `controls`, `slices` and `datagrams`, none of which is moved or dropped before the call is
     // over; the kernel writes to the headers alone.
@@ -293,12 +295,7 @@ pub fn send_batch(socket: &UdpSocket, datagrams: &[Transmit<'_>]) -> nix::Result
         reason = "there is no wrapper that takes a control message for each datagram"
     )]
     let sent = unsafe {
-        libc::sendmmsg(
-            socket.as_raw_fd(),
-            headers.as_mut_ptr(),
-            headers.len() as _,
-            libc::MSG_DONTWAIT as _,
-        )
+        libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count, libc::MSG_DONTWAIT as _)
     };
     Errno::result(sent).map(|sent| sent.unsigned_abs() as usize)
 }

@@ -140,7 +140,7 @@ impl World for OperatingSystem {
 }
 
 /// Room for the largest datagram, and for the most that `UDP_GRO` puts together.
-pub const SLOT: usize = 1 << 16;
+pub(crate) const SLOT: usize = 1 << 16;
 
 thread_local! {
     /// Where datagrams are received to, one set of slots for all sockets of a thread: they hold

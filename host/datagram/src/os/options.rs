@@ -81,6 +81,10 @@ impl SocketOptions {
     }
 
     /// Sets them on a socket for IPv4, or else for IPv6.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
     pub fn apply(&self, socket: &UdpSocket, is_ipv4: bool) -> io::Result<()> {
         if self.is_empty() {
             return Ok(());

@@ -45,7 +45,11 @@ impl Registered {
     /// Whether there is an error to take.
     async fn ready(&self, interest: Interest) -> bool {
         // An error of the reactor's is one that the next call shows.
-        if self.reactor.ready(interest | Interest::ERROR).await.is_ok_and(|ready| ready.is_error())
+        if self
+            .reactor
+            .ready(interest | Interest::ERROR)
+            .await
+            .is_ok_and(tokio::io::Ready::is_error)
         {
             // It is taken by the next call, which, where it would block, takes back readiness for
             // itself alone.
@@ -59,18 +63,18 @@ impl Registered {
 
 /// A socket's receiving side.
 #[derive(Debug)]
-pub struct Receiver {
+pub(super) struct Receiver {
     registered: Registered,
     /// What ended a call that had something to return.
     kept: Option<io::Error>,
 }
 
 impl Receiver {
-    pub fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
+    pub(super) fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
         Ok(Self { registered: Registered::new(socket)?, kept: None })
     }
 
-    pub fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
+    pub(super) fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         if let Some(error) = self.kept.take() {
             return Err(error);
         }
@@ -92,7 +96,7 @@ impl Receiver {
         })
     }
 
-    pub async fn readable(&self) {
+    pub(super) async fn readable(&self) {
         if self.registered.ready(Interest::READABLE).await {
             self.registered.socket.take_reports();
         }
@@ -136,14 +140,14 @@ fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
 
 /// A socket's sending side.
 #[derive(Debug)]
-pub struct Sender(Registered);
+pub(super) struct Sender(Registered);
 
 impl Sender {
-    pub fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
+    pub(super) fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
         Registered::new(socket).map(Self)
     }
 
-    pub fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
+    pub(super) fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         for (sent, datagram) in datagrams.iter().enumerate() {
             let send = |socket: &UdpSocket| send_one(socket, datagram);
             match self.0.call(Interest::WRITABLE, send) {
@@ -159,7 +163,7 @@ impl Sender {
         Ok(datagrams.len())
     }
 
-    pub async fn writable(&self) {
+    pub(super) async fn writable(&self) {
         self.0.ready(Interest::WRITABLE).await;
     }
 }

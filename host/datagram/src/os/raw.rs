@@ -20,7 +20,7 @@ use crate::reports::{CountsDropped, Reports};
 
 /// A descriptor, what its buffers take, and what it tells beside datagrams.
 #[derive(Debug)]
-pub struct RawSocket {
+pub(super) struct RawSocket {
     socket: UdpSocket,
     receive: Share,
     send: Share,
@@ -33,7 +33,7 @@ pub struct RawSocket {
 
 impl RawSocket {
     /// `socket`, whose buffers shrink to what there is room for, and whose errors go to `reports`.
-    pub fn new(
+    pub(super) fn new(
         socket: UdpSocket,
         buffers: &Arc<Buffers>,
         reports: &Arc<Reports>,

@@ -8,7 +8,7 @@ use tokio::io::{Interest, Ready};
 
 /// A descriptor, watched for one kind of readiness.
 #[derive(Debug)]
-pub struct Watched {
+pub(super) struct Watched {
     descriptor: AsyncFd<OwnedFd>,
     interest: Interest,
 }
@@ -16,7 +16,7 @@ pub struct Watched {
 impl Watched {
     /// Starts watching. The reactor knows each descriptor once: who watches for two things needs
     /// two.
-    pub fn new(descriptor: OwnedFd, interest: Interest) -> io::Result<Self> {
+    pub(super) fn new(descriptor: OwnedFd, interest: Interest) -> io::Result<Self> {
         // SAFETY: the descriptor must stay open, and the same, until it is deregistered. The
         // `AsyncFd` owns it, gives only shared references to it, and deregisters it before it
         // closes it.
@@ -29,12 +29,12 @@ impl Watched {
     }
 
     /// The descriptor.
-    pub fn get(&self) -> &OwnedFd {
+    pub(super) fn get(&self) -> &OwnedFd {
         self.descriptor.get_ref()
     }
 
     /// One system call, which tells the reactor where it would have blocked.
-    pub fn call<T>(&self, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn call<T>(&self, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         let mut called = false;
         let result = self.descriptor.try_io(self.interest, |_| {
             called = true;
@@ -46,7 +46,7 @@ impl Watched {
 
     /// Waits until a call is worth a try: that is, where the last one would have blocked, for the
     /// reactor's word: something to take, or an error. Whether it is an error.
-    pub async fn ready(&self) -> bool {
+    pub(super) async fn ready(&self) -> bool {
         // An error of the reactor's is one that the call shows.
         let Ok(mut guard) = self.descriptor.ready(self.interest | Interest::ERROR).await else {
             return false;
@@ -59,7 +59,7 @@ impl Watched {
     }
 
     /// Waits for the next time that it becomes ready.
-    pub async fn becomes_ready(&self) {
+    pub(super) async fn becomes_ready(&self) {
         let _ = self.descriptor.ready(self.interest).await.map(|mut guard| guard.clear_ready());
     }
 }

@@ -31,7 +31,7 @@ fn reporting<T>(socket: &RawSocket, mut call: impl FnMut() -> io::Result<T>) -> 
 
 /// The receiving side of a socket, registered with the reactor.
 #[derive(Debug)]
-pub struct Receiver {
+pub(super) struct Receiver {
     socket: Arc<RawSocket>,
     way: Receiving,
 }
@@ -47,7 +47,7 @@ enum Receiving {
 
 impl Receiver {
     /// That of `socket`.
-    pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
+    pub(super) fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         if tuning.batch.get() > 1 {
             let way = Receiving::Batched(batched::Receiver::new(socket.clone(), tuning)?);
@@ -81,7 +81,7 @@ impl world::Receiver for Receiver {
 
 /// The sending side of a socket.
 #[derive(Debug)]
-pub struct Sender {
+pub(super) struct Sender {
     socket: Arc<RawSocket>,
     way: Sending,
 }
@@ -97,7 +97,7 @@ enum Sending {
 
 impl Sender {
     /// That of `socket`.
-    pub fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
+    pub(super) fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         if tuning.batch.get() > 1 {
             let way = Sending::Batched(batched::Sender::new(socket.clone(), tuning));

@@ -17,7 +17,7 @@ use crate::world::{self, KeptSocket};
 
 /// A UDP socket that never blocks.
 #[derive(Clone, Debug)]
-pub struct Socket {
+pub(super) struct Socket {
     inner: Arc<RawSocket>,
     family: Family,
     tuning: Tuning,
@@ -28,7 +28,7 @@ pub struct Socket {
 impl Socket {
     /// A new socket, not yet bound, with what is left of `buffers`. What it tells beside datagrams
     /// goes to `reports`.
-    pub fn new(
+    pub(super) fn new(
         family: Family,
         tuning: Tuning,
         buffers: &Arc<Buffers>,
@@ -54,7 +54,7 @@ impl Socket {
     }
 
     /// Its descriptor.
-    pub fn raw(&self) -> &Arc<RawSocket> {
+    pub(super) fn raw(&self) -> &Arc<RawSocket> {
         &self.inner
     }
 

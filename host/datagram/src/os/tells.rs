@@ -14,7 +14,7 @@ use nix::sys::socket::{
 use crate::reports::Problem;
 
 /// Has each datagram say to which local address it came. Whether it will.
-pub fn local_addresses(socket: &UdpSocket, is_v4: bool) -> bool {
+pub(super) fn local_addresses(socket: &UdpSocket, is_v4: bool) -> bool {
     let set = if is_v4 {
         setsockopt(socket, sockopt::Ipv4PacketInfo, &true)
     } else {
@@ -24,7 +24,7 @@ pub fn local_addresses(socket: &UdpSocket, is_v4: bool) -> bool {
 }
 
 /// Has errors that come back say which datagram they are about, or not. Whether that could be set.
-pub fn errors(socket: &UdpSocket, is_v4: bool, wanted: bool) -> bool {
+pub(super) fn errors(socket: &UdpSocket, is_v4: bool, wanted: bool) -> bool {
     let set = if is_v4 {
         setsockopt(socket, sockopt::Ipv4RecvErr, &wanted)
     } else {
@@ -34,7 +34,7 @@ pub fn errors(socket: &UdpSocket, is_v4: bool, wanted: bool) -> bool {
 }
 
 /// Hands over errors that came back: whom each datagram was for, and what became of it.
-pub fn take_errors(socket: &UdpSocket, mut report: impl FnMut(SocketAddr, Problem)) {
+pub(super) fn take_errors(socket: &UdpSocket, mut report: impl FnMut(SocketAddr, Problem)) {
     // Of the datagram itself, nothing is needed.
     let mut start = [0_u8; 1];
     loop {
@@ -76,7 +76,7 @@ fn problem(error: &libc::sock_extended_err) -> Option<Problem> {
             Problem::Prohibited
         }
         (libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6, ..) => {
-            match Errno::from_raw(error.ee_errno as i32) {
+            match Errno::from_raw(error.ee_errno.cast_signed()) {
                 Errno::ECONNREFUSED => Problem::Refused,
                 Errno::EMSGSIZE => Problem::TooLarge,
                 _ => Problem::Unreachable,
@@ -88,9 +88,9 @@ fn problem(error: &libc::sock_extended_err) -> Option<Problem> {
 
 /// How many datagrams were dropped because `socket` had no room for them. It can be asked at any
 /// time, and costs datagrams nothing.
-pub fn dropped(socket: &UdpSocket) -> Option<u64> {
+pub(super) fn dropped(socket: &UdpSocket) -> Option<u64> {
     let mut info = [0_u32; libc::SK_MEMINFO_DROPS as usize + 1];
-    let mut length = size_of_val(&info) as libc::socklen_t;
+    let mut length = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
     // SAFETY: the kernel writes at most `length` bytes, which is the size of `info`.
     #[expect(unsafe_code, reason = "there is no wrapper for this option")]
     let result = unsafe {

@@ -31,13 +31,9 @@ fn loopback(family: Family) -> SocketAddr {
 }
 
 fn bound(family: Family, tuning: Tuning) -> Socket {
-    let mut socket = Socket::new(
-        family,
-        tuning,
-        &Buffers::new(bytesize::ByteSize::mib(128), 256),
-        &Reports::new(),
-    )
-    .unwrap();
+    let mut socket =
+        Socket::new(family, tuning, &Buffers::new(ByteSize::mib(128), 256), &Reports::new())
+            .unwrap();
     socket.bind(loopback(family)).unwrap();
     socket
 }
@@ -113,7 +109,7 @@ async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
 
 #[test]
 fn sockets_share_their_allowance_and_are_never_refused_for_it() {
-    let buffers = Buffers::new(bytesize::ByteSize::mib(2), 4);
+    let buffers = Buffers::new(ByteSize::mib(2), 4);
     let reserved = |socket: &Socket| {
         (socket.receive_buffer_size().unwrap() + socket.send_buffer_size().unwrap()) * BOOKKEEPING
     };
@@ -135,7 +131,7 @@ fn sockets_share_their_allowance_and_are_never_refused_for_it() {
 
 #[test]
 fn who_adopts_a_socket_has_its_own_share_again() {
-    let buffers = Buffers::new(bytesize::ByteSize::mib(2), 2);
+    let buffers = Buffers::new(ByteSize::mib(2), 2);
     let mut first = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
     first.set_receive_buffer_size(400_000).unwrap();
     first.bind(loopback(Family::V4)).unwrap();

@@ -1,4 +1,4 @@
-//! Timers to the microsecond, by timerfd_create(2): tokio's own fire up to a millisecond late, which is
+//! Timers to the microsecond, by `timerfd_create(2)`: tokio's own fire up to a millisecond late, which is
 //! all of the interval of a fast pinger.
 
 use std::future::{Future as _, poll_fn};
@@ -26,7 +26,7 @@ const RUNNING_AHEAD: usize = 16;
 /// Timers that no pollable has now: a poll loop makes a new pollable each time round, but needs no
 /// new timer. Each may still run for the instant that it was last set to.
 #[derive(Debug, Default)]
-pub struct Timers {
+pub(super) struct Timers {
     idle: Mutex<Vec<Timer>>,
     /// How many pollables have one.
     taken: AtomicUsize,
@@ -92,7 +92,7 @@ impl Timers {
 }
 
 /// An instant that is waited for.
-pub struct Deadline {
+pub(super) struct Deadline {
     at: Instant,
     /// The timer that runs for it: from the start, or from the first time that it is waited for.
     timer: Option<Timer>,
@@ -102,7 +102,7 @@ pub struct Deadline {
 impl Deadline {
     /// Its timer runs at once, unless too many do: what is set while nothing is on its way delays
     /// nothing.
-    pub fn new(at: Instant, timers: Arc<Timers>) -> Self {
+    pub(super) fn new(at: Instant, timers: Arc<Timers>) -> Self {
         let now = Instant::now();
         let runs = at > now && timers.taken.load(Ordering::Relaxed) < RUNNING_AHEAD;
         // Without a descriptor for it there may be one when it is waited for.

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use kept::InheritedSockets;
-pub use outgoing::Outgoing;
+pub use outgoing::{Outgoing, Wanted};
 pub use socket::Socket;
 pub use streams::Incoming;
 

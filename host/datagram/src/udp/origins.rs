@@ -35,7 +35,7 @@ const WAIT: Duration = Duration::from_secs(5);
 
 /// What is remembered of the peers of one socket.
 #[derive(Debug, Default)]
-pub struct Origins {
+pub(super) struct Origins {
     /// Those that were heard lately, and those before.
     peers: [HashMap<SocketAddr, Origin, RandomState>; 2],
     /// What waits in the queues of all.
@@ -139,7 +139,7 @@ fn hash(bytes: &[u8]) -> Option<u64> {
 
 impl Origins {
     /// The component is handed `datagram` of `peer`, which came to `local`.
-    pub fn hear(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
+    pub(super) fn hear(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
         let peer = canonical(peer);
         let Some(origin) = Self::find(&mut self.peers, peer) else {
             return self.insert(peer, Origin::One(One::new(local, datagram)));
@@ -166,7 +166,7 @@ impl Origins {
 
     /// Where `datagram` leaves from, which the component sends to `peer`; `None` where that is for
     /// the system to choose.
-    pub fn answer(&mut self, peer: SocketAddr, datagram: &[u8]) -> Option<Local> {
+    pub(super) fn answer(&mut self, peer: SocketAddr, datagram: &[u8]) -> Option<Local> {
         let peer = canonical(peer);
         match Self::find(&mut self.peers, peer) {
             None => {
@@ -197,7 +197,7 @@ impl Origins {
     }
 
     /// `datagram` did not go to `peer` from `local`: what it answers waits again.
-    pub fn not_answered(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
+    pub(super) fn not_answered(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
         match Self::find(&mut self.peers, canonical(peer)) {
             Some(Origin::One(one)) if one.local == local => one.unanswered += 1,
             Some(Origin::Several(_, queue)) => {
@@ -242,7 +242,7 @@ impl Origins {
 fn canonical(peer: SocketAddr) -> SocketAddr {
     match peer {
         SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
-        v4 => v4,
+        SocketAddr::V4(_) => peer,
     }
 }
 
@@ -331,7 +331,8 @@ mod tests {
         origins.hear(peer(1), local(1), b"x");
         origins.hear(peer(1), local(2), b"x");
         for i in 0..200_000_u32 {
-            let other = ([10, 1, (i >> 16) as u8, (i >> 8) as u8], 1_000 + (i & 255) as u16).into();
+            let [_, high, low, port] = i.to_be_bytes();
+            let other = ([10, 1, high, low], 1_000 + u16::from(port)).into();
             origins.hear(other, local(1), b"x");
             origins.hear(other, local(2), b"x");
             if i % 1_000 == 0 {

@@ -78,7 +78,7 @@ impl Outgoing {
     }
 
     /// `check-send`: how many datagrams the next `send` may have.
-    pub fn check_send(&mut self) -> u64 {
+    pub(crate) fn check_send(&mut self) -> u64 {
         self.full = self.full && !self.sender.is_writable();
         self.held = self.held.filter(|until| *until > self.world.now());
         self.permits = if self.full || self.held.is_some() { 0 } else { self.hand };
@@ -86,7 +86,7 @@ impl Outgoing {
     }
 
     /// `send`: says how many of `datagrams` are on their way, from the first.
-    pub fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<u64> {
+    pub(crate) fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<u64> {
         if datagrams.is_empty() {
             return Ok(0);
         }

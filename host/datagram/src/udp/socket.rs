@@ -35,7 +35,7 @@ enum Binding {
 
 impl Socket {
     /// A new one, unbound.
-    pub fn new(family: Family, context: SocketContext) -> SocketResult<Self> {
+    pub(crate) fn new(family: Family, context: SocketContext) -> SocketResult<Self> {
         let inner = context.world.open(family);
         let inner =
             inner.inspect_err(|error| context.permissions.failed(Operation::Open, error))?;
@@ -44,7 +44,7 @@ impl Socket {
     }
 
     /// `start-bind`: binds at once, since nothing asks anybody.
-    pub fn start_bind(&mut self, local: SocketAddr) -> SocketResult<()> {
+    pub(crate) fn start_bind(&mut self, local: SocketAddr) -> SocketResult<()> {
         match self.binding {
             Binding::Unbound => {}
             Binding::Started(_) => return Err(ErrorCode::ConcurrencyConflict.into()),
@@ -58,21 +58,20 @@ impl Socket {
         let Some(permissions) = self.context.permissions.permit_bind(local, id) else {
             return Err(ErrorCode::AccessDenied.into());
         };
-        match kept {
-            Some((kept, _)) => self.inner.adopt(kept)?,
-            None => {
-                self.inner.bind(local).inspect_err(|error| {
-                    self.context.permissions.failed(Operation::Bind(local), error)
-                })?;
-                self.context.kept.keep(local, || self.inner.keep(), id);
-            }
+        if let Some((kept, _)) = kept {
+            self.inner.adopt(kept)?;
+        } else {
+            self.inner.bind(local).inspect_err(|error| {
+                self.context.permissions.failed(Operation::Bind(local), error);
+            })?;
+            self.context.kept.keep(local, || self.inner.keep(), id);
         }
         self.binding = Binding::Started(permissions.into());
         Ok(())
     }
 
     /// `finish-bind`.
-    pub fn finish_bind(&mut self) -> SocketResult<()> {
+    pub(crate) fn finish_bind(&mut self) -> SocketResult<()> {
         match mem::replace(&mut self.binding, Binding::Unbound) {
             Binding::Started(permissions) => {
                 self.binding = Binding::Bound(permissions);
@@ -87,7 +86,10 @@ impl Socket {
 
     /// `stream`: both directions, for `peer` alone or for everybody. No stream may be left of an
     /// earlier call.
-    pub fn stream(&mut self, peer: Option<SocketAddr>) -> SocketResult<(Incoming, Outgoing)> {
+    pub(crate) fn stream(
+        &mut self,
+        peer: Option<SocketAddr>,
+    ) -> SocketResult<(Incoming, Outgoing)> {
         let permissions = self.permissions()?.clone();
         match peer {
             Some(peer) => self.connect(peer, &*permissions)?,
@@ -147,28 +149,28 @@ impl Socket {
     }
 
     /// `local-address`.
-    pub fn local_address(&self) -> SocketResult<SocketAddr> {
+    pub(crate) fn local_address(&self) -> SocketResult<SocketAddr> {
         self.permissions()?;
         Ok(self.inner.local_address()?)
     }
 
     /// `remote-address`.
-    pub fn peer(&self) -> SocketResult<SocketAddr> {
+    pub(crate) fn peer(&self) -> SocketResult<SocketAddr> {
         Ok(self.peer.ok_or(ErrorCode::InvalidState)?)
     }
 
     /// `address-family`.
-    pub fn family(&self) -> Family {
+    pub(crate) fn family(&self) -> Family {
         self.family
     }
 
     /// `unicast-hop-limit`.
-    pub fn hop_limit(&self) -> SocketResult<u8> {
+    pub(crate) fn hop_limit(&self) -> SocketResult<u8> {
         Ok(self.inner.hop_limit()?)
     }
 
     /// `set-unicast-hop-limit`.
-    pub fn set_hop_limit(&self, hops: u8) -> SocketResult<()> {
+    pub(crate) fn set_hop_limit(&self, hops: u8) -> SocketResult<()> {
         if hops == 0 {
             return Err(ErrorCode::InvalidArgument.into());
         }
@@ -176,22 +178,22 @@ impl Socket {
     }
 
     /// `receive-buffer-size`.
-    pub fn receive_buffer_size(&self) -> SocketResult<u64> {
+    pub(crate) fn receive_buffer_size(&self) -> SocketResult<u64> {
         Ok(self.inner.receive_buffer_size()? as u64)
     }
 
     /// `set-receive-buffer-size`.
-    pub fn set_receive_buffer_size(&mut self, bytes: u64) -> SocketResult<()> {
+    pub(crate) fn set_receive_buffer_size(&mut self, bytes: u64) -> SocketResult<()> {
         Ok(self.inner.set_receive_buffer_size(size(bytes)?)?)
     }
 
     /// `send-buffer-size`.
-    pub fn send_buffer_size(&self) -> SocketResult<u64> {
+    pub(crate) fn send_buffer_size(&self) -> SocketResult<u64> {
         Ok(self.inner.send_buffer_size()? as u64)
     }
 
     /// `set-send-buffer-size`.
-    pub fn set_send_buffer_size(&mut self, bytes: u64) -> SocketResult<()> {
+    pub(crate) fn set_send_buffer_size(&mut self, bytes: u64) -> SocketResult<()> {
         Ok(self.inner.set_send_buffer_size(size(bytes)?)?)
     }
 }

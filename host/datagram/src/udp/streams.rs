@@ -125,7 +125,7 @@ impl Incoming {
     }
 
     /// `receive`: what is there, at most `most` datagrams.
-    pub fn receive(&mut self, most: u64) -> SocketResult<Vec<Datagram>> {
+    pub(crate) fn receive(&mut self, most: u64) -> SocketResult<Vec<Datagram>> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.hand);
         if most == 0 {
             return Ok(Vec::new());

@@ -45,7 +45,7 @@ impl Batch for Nothing {
     fn not_sent(&mut self, _: SocketAddr, _: usize) {}
 
     fn dropped(&mut self, _: Duration, _: SocketAddr) -> Option<Instant> {
-        self.is_too_much.load(Ordering::Relaxed).then(|| Instant::now() + Duration::from_secs(60))
+        self.is_too_much.load(Ordering::Relaxed).then(|| Instant::now() + Duration::from_mins(1))
     }
 }
 
