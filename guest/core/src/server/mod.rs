@@ -1,7 +1,7 @@
 //! The server: what becomes of each datagram that arrives.
 //!
 //! Who is answered, and how often, is the same whatever a server speaks, and here. What is a
-//! request, and what its answer, is a [`Protocol`]'s: [`crate::server::echo`] is one.
+//! request, and what its answer, is a [`Protocol`]'s: [`Echo`] is one.
 
 pub(crate) mod buckets;
 pub(crate) mod cycles;
@@ -118,7 +118,7 @@ pub struct Config {
     pub echo_all: bool,
     /// Answer those alone who have a key.
     pub keyed: Option<Keyed>,
-    /// Something that senders do not know: see [`Cycles::new`].
+    /// Secret from which follows which sources share a place in the tables against loops.
     pub salt: u64,
 }
 

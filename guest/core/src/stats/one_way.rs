@@ -61,7 +61,7 @@ struct SyncedDelays {
     reflector: Option<ErrorEstimate>,
 }
 
-/// What [`OneWayDelays`] hold.
+/// Delays and delay variation of each direction, from the times in STAMP replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OneWaySpreads {
     /// The reflector's processing, T3 - T2.

@@ -40,8 +40,8 @@ pub enum NotAPing {
 }
 
 impl Ping {
-    /// Replaces what is in `datagram` with this ping's text, padded with [`PADDING`] to `size`
-    /// bytes where the text is shorter.
+    /// Replaces what is in `datagram` with this ping's text, padded with tabs to `size` bytes
+    /// where the text is shorter.
     pub fn encode(&self, size: usize, datagram: &mut Vec<u8>) {
         datagram.clear();
         // Writing to a Vec cannot fail.
