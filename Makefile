@@ -53,10 +53,11 @@ soak: build peers ## Run servers for 10 minutes with load, faults and restarts, 
 memcheck: build ## Flood the host under valgrind, on each path that datagrams take
 	@scripts/memcheck
 
-lint: setup ## Check the format, clippy's warnings, and the dependencies' licences and advisories
+lint: setup ## Check the format, the warnings of clippy and rustdoc, and the dependencies' licences and advisories
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --quiet --no-deps --workspace
 	scripts/deny
 
 docs: build ## Run the transcripts in README.md and docs/, and rewrite those whose output has changed

@@ -26,6 +26,7 @@ pub struct Args {
     /// Ping this server, too, on PORT where it has none of its own; may be repeated
     #[arg(long, value_name = "HOST[:PORT]", help_heading = SEVERAL)]
     pub target: Vec<String>,
+    #[expect(rustdoc::broken_intra_doc_links, reason = "it is help, shown as it stands")]
     /// Read targets from standard input, HOST[:PORT] a line, # starts a comment (with udping-host:
     /// its own --targets FILE)
     #[arg(long, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = SEVERAL)]

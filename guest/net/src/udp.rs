@@ -113,7 +113,7 @@ impl Channel {
     }
 
     /// Sends `data` to `peer`, which is the channel's own, if it was opened for one. Where there is
-    /// no room, it is waited for, but no longer than [`A_MOMENT`].
+    /// no room, it is waited for, but no longer than `A_MOMENT`.
     ///
     /// An ICMP error that came back for an earlier datagram is reported by the next send, which
     /// then sends nothing (Linux: `SO_ERROR`); it is not this datagram's, so there is a second try.

@@ -1,4 +1,4 @@
-//! The echo server as a component: arguments -> [`udping_core::server::echo`] <-> one poll loop.
+//! The echo server as a component: arguments -> [`udping_core::server`] <-> one poll loop.
 
 pub mod run;
 

@@ -12,7 +12,7 @@ use crate::program::{
 pub enum Backend {
     /// One that does what the WIT says.
     Exact,
-    /// wasmtime-wasi's: see [`Model::is_beyond_stock`].
+    /// wasmtime-wasi's: see `Model::is_beyond_stock`.
     Stock,
 }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod config;
+mod datagram;
 pub(crate) mod events;
 pub(crate) mod flow;
 pub(crate) mod pinger;
@@ -13,8 +14,9 @@ pub(crate) mod summary;
 
 pub use codec::{Answer, Codec, Protocol};
 pub use config::Config;
+pub use datagram::{Arrival, Transmit};
 pub use events::{Event, Happened, Times};
 pub use flow::{FlowId, ReplyKind};
-pub use pinger::{Arrival, Pinger, Results, Transmit};
+pub use pinger::Pinger;
 pub use schedule::Pace;
-pub use summary::{Punctuality, Summary};
+pub use summary::{Punctuality, Results, Summary};

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::client::config::Config;
+use crate::client::datagram::{Arrival, Transmit};
 use crate::client::events::{Event, Happened, Times};
 use crate::client::flow::{Flow, FlowId};
 use crate::client::schedule::Schedule;
 use crate::client::sent_pings::SentPings;
-use crate::client::summary::{Punctuality, Summary};
+use crate::client::summary::{Punctuality, Results, Summary};
 use crate::seq::Seq;
 use crate::stats::Distribution;
 use crate::stats::delays::Delays;
@@ -28,49 +29,6 @@ const LEAST_HISTORY: usize = 4;
 /// Up to so many flows each have percentiles of their own. They take up to 1 MiB a flow; and nobody
 /// reads more.
 const FLOWS_WITH_PERCENTILES: usize = 16;
-
-/// A datagram that is due.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Transmit<'a> {
-    /// The flow that it belongs to.
-    pub flow: FlowId,
-    /// The ping in it.
-    pub seq: Seq,
-    /// Which source port it is to be sent from, from 0.
-    pub source_port: usize,
-    /// Address that it goes to.
-    pub to: SocketAddr,
-    /// UDP payload.
-    pub datagram: &'a [u8],
-}
-
-/// What is known of a datagram besides its bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
-    /// When, by the clock that never jumps.
-    pub now: Instant,
-    /// When, by the clock that pings are stamped with.
-    pub wall: UnixTime,
-    /// The source port that it came to, from 0.
-    pub source_port: usize,
-    /// Where it came from.
-    pub from: SocketAddr,
-}
-
-/// The run so far, at a glance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Results {
-    /// What came of each flow.
-    pub flows: Vec<Summary>,
-    /// What came of all.
-    pub total: Summary,
-    /// From the first send to the end, or to the latest time that was told.
-    pub duration: Duration,
-    /// How well the schedule was kept.
-    pub punctuality: Punctuality,
-    /// How many datagrams the own sockets had no room for, where that is known.
-    pub dropped: Option<u64>,
-}
 
 /// One run.
 ///

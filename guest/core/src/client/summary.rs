@@ -8,6 +8,21 @@ use crate::stats::losses::longer;
 use crate::stats::one_way::{OneWayDelays, OneWaySpreads};
 use crate::stats::{Outage, Spread};
 
+/// The run so far, at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Results {
+    /// What came of each flow.
+    pub flows: Vec<Summary>,
+    /// What came of all.
+    pub total: Summary,
+    /// From the first send to the end, or to the latest time that was told.
+    pub duration: Duration,
+    /// How well the schedule was kept.
+    pub punctuality: Punctuality,
+    /// How many datagrams the own sockets had no room for, where that is known.
+    pub dropped: Option<u64>,
+}
+
 /// What came of the pings of one flow, or of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {

@@ -166,6 +166,7 @@ pub struct RunFlags {
     /// How it is kept up.
     #[command(flatten)]
     pub service: ServiceFlags,
+    #[expect(rustdoc::broken_intra_doc_links, reason = "it is help, shown as it stands")]
     /// Add a --target argument for each line HOST[:PORT] of this file, and grant those, on port 862
     /// where none is given; # starts a comment, - is standard input
     #[arg(
