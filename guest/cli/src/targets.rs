@@ -78,7 +78,7 @@ pub fn list(text: &str, port: Option<NonZeroU16>) -> Result<Vec<Named>, String> 
         }
     }
     if all.is_empty() {
-        Err("--targets: standard input names no target".to_owned())
+        Err("--targets: standard input contains no target".to_owned())
     } else {
         Ok(all)
     }
@@ -205,6 +205,6 @@ mod tests {
             complaint("::1:7\n"),
             "--targets: line 1: \"::1:7\" is not HOST:PORT, with an IPv6 address in brackets"
         );
-        assert_eq!(complaint("# nobody\n"), "--targets: standard input names no target");
+        assert_eq!(complaint("# nobody\n"), "--targets: standard input contains no target");
     }
 }

@@ -182,12 +182,13 @@ impl fmt::Display for Counts<'_> {
             let unsent = format!("{} not sent ({unsent} % of {})", s.send_errors, s.attempted());
             write!(f, ", {}", self.style.alarm(true, &unsent))?;
         }
+        // The plural also of one, as ping has it.
         write!(f, ", {} duplicates, {} late", s.duplicates, s.late)?;
         for (count, name) in [
             (s.reordered, "reordered"),
             (s.awaited, "still awaited when stopped"),
             (s.foreign, "foreign"),
-            (p.missed_slots, "slots missed"),
+            (p.missed_slots, if p.missed_slots == 1 { "slot missed" } else { "slots missed" }),
             (
                 self.results.dropped.unwrap_or_default(),
                 "dropped by this machine for want of receive buffer",

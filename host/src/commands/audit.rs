@@ -103,9 +103,9 @@ pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
         }
         Stopped { signal: Some(signal), could_know } => {
             let why = if could_know {
-                format!("is ended: it went on for {grace} after it was told to stop (--stop-grace)")
+                format!("is ended: it still ran {grace} after it was told to stop (--stop-grace)")
             } else {
-                "is ended at once, since it takes no notice to stop".to_owned()
+                "is ended at once, since it takes no notices".to_owned()
             };
             tracing::warn!(event = "stopped", component, %signal, "{signal}: {component} {why}");
         }
@@ -117,7 +117,7 @@ pub fn killed(component: &str, exit: Exit) {
     tracing::warn!(
         event = "killed",
         component,
-        "{component} goes on, and the process ends: {}",
+        "{component} still runs, and the process ends: {}",
         exit.meaning()
     );
 }

@@ -23,7 +23,7 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
         item("use every address".to_owned())?;
     }
     for destination in grants.send.iter() {
-        item(format!("send to {destination}, and hear from there"))?;
+        item(format!("send to {destination}, and receive from it"))?;
     }
     for listen in &grants.listen {
         item(format!("listen on {listen}"))?;
@@ -34,14 +34,14 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     let can_hear = grants.inherit_network || !grants.listen.is_empty();
     for network in grants.from.iter().filter(|_| can_hear) {
         item(format!(
-            "hear, where it listens, from {network}, and from nobody who is not listed here"
+            "receive, where it listens, from {network}, and from no source not listed here"
         ))?;
     }
     if grants.any_name {
-        item("look every name up".to_owned())?;
+        item("resolve every name".to_owned())?;
     }
     for name in &grants.resolve {
-        item(format!("look {name} up"))?;
+        item(format!("resolve {name}"))?;
     }
     if !granted {
         writeln!(out, "  use no network")?;
@@ -51,7 +51,7 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
         let window = humantime::format_duration(window);
         writeln!(
             out,
-            "  answer, within {window}, with {amplification} times the datagrams and bytes that came"
+            "  answer within {window}, with up to {amplification}x the datagrams and bytes received"
         )?;
     }
     let mut own: Vec<_> = grants.own_within_networks().collect();
@@ -59,11 +59,11 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     for address in own {
         writeln!(
             out,
-            "  not send to {address}, an address of this machine: grant exactly that address"
+            "  not send to {address}, an address of this machine: it has to be granted by itself"
         )?;
     }
     for denied in &grants.deny {
-        writeln!(out, "  never send to {denied}, nor hear from there")?;
+        writeln!(out, "  never send to {denied}, nor receive from it")?;
     }
     let mut flags = grants.as_flags();
     flags.extend(plan.socket_options.as_flags());

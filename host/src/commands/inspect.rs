@@ -22,7 +22,7 @@ const NEEDS: [(&str, &str); 2] = [
     ),
     (
         "wasi:sockets/ip-name-lookup@",
-        "--allow-resolve NAME to look names up (--allow-to NAME:PORT grants that too)",
+        "--allow-resolve NAME to resolve names (--allow-to NAME:PORT grants that too)",
     ),
 ];
 

@@ -89,7 +89,7 @@ pub fn grants(
         let endpoint = |named: Named| {
             endpoint(&named).map_err(|error| match error {
                 GrantError::Zone => format!("{}: {error}", named.host),
-                _ => format!("{:?} is not an address, nor a host name", named.host),
+                _ => format!("{:?} is neither an address nor a host name", named.host),
             })
         };
         let to = args
@@ -195,8 +195,12 @@ mod tests {
             ),
             (CLIENT, "a 7 -c -1", "client: unexpected argument '-1' found (see --help)"),
             (CLIENT, "a", "client: which port of the server? write HOST PORT (see --help)"),
-            (CLIENT, "10.0.0.0/8 7", "client: \"10.0.0.0/8\" is not an address, nor a host name"),
-            (CLIENT, "010.0.0.1 7", "client: \"010.0.0.1\" is not an address, nor a host name"),
+            (
+                CLIENT,
+                "10.0.0.0/8 7",
+                "client: \"10.0.0.0/8\" is neither an address nor a host name",
+            ),
+            (CLIENT, "010.0.0.1 7", "client: \"010.0.0.1\" is neither an address nor a host name"),
             (
                 CLIENT,
                 "fe80::1%none 7",

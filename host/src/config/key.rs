@@ -136,7 +136,7 @@ pub enum Problem {
     #[error("everybody can read it: `chmod o-r` it, and make a new key")]
     OpenToAll,
     /// It holds something else.
-    #[error("holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does")]
+    #[error("contains no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does")]
     NoKey,
     /// There are more than two.
     #[error(

@@ -43,7 +43,7 @@ pub enum TargetsError {
         line: String,
     },
     /// There is no line.
-    #[error("--targets {}: it names no target", .0.display())]
+    #[error("--targets {}: it contains no target", .0.display())]
     Empty(PathBuf),
 }
 

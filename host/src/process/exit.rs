@@ -73,14 +73,24 @@ impl Exit {
         std::process::exit(self.code().into())
     }
 
+    /// What it means beside that where the component is a built-in one, for the list in `--help`.
+    pub const fn of_built_in(self) -> Option<&'static str> {
+        match self {
+            Self::Success => Some("for the client: at least one reply came"),
+            Self::Failed => Some("for the client: no reply came"),
+            Self::Usage => {
+                Some("for the client and the server: they could not start, or could not continue")
+            }
+            _ => None,
+        }
+    }
+
     /// What it says to a script.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Success => "success; for the client: at least one reply came",
-            Self::Failed => "the component failed; for the client: no reply came",
-            Self::Usage => {
-                "bad usage; for the client and the server: they could not start their work, or not go on"
-            }
+            Self::Success => "success",
+            Self::Failed => "the component failed",
+            Self::Usage => "bad usage",
             Self::Refused => {
                 "the component failed or trapped after something was refused to it, which the message names"
             }

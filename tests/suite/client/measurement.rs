@@ -287,7 +287,7 @@ fn a_target_without_an_address_is_told_and_one_that_is_listed_twice() {
 #[test]
 fn a_list_that_names_nobody_or_something_else_is_one_line() {
     for (name, text, complaint) in [
-        ("none.txt", "# nobody\n", ": it names no target"),
+        ("none.txt", "# nobody\n", ": it contains no target"),
         (
             "net.txt",
             "127.0.0.1:7\n127.0.0.0/8:7\n",

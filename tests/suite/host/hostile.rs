@@ -329,7 +329,7 @@ mod cases {
         );
         let rule = ", 101 bytes: more than came from there within 30s, times 1 (--amplification); ";
         assert!(
-            said.ends_with(&format!("{rule}to allow it: --amplification 2 (said once)")),
+            said.ends_with(&format!("{rule}to allow it: --amplification 2 (reported once)")),
             "{said}"
         );
         assert_eq!(answers, [[7; 100]]);

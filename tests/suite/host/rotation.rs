@@ -99,12 +99,12 @@ fn the_first_line_of_a_server_says_whether_it_is_keyed() {
 fn what_is_no_key_in_the_hosts_environment_stops_the_start() {
     let three = [OLD; 3].join(",");
     for (value, problem) in [
-        ("", "holds no key: "),
-        ("secret", "holds no key: "),
-        (&OLD[1..], "holds no key: "),
-        (&OLD[2..], "holds no key: "),
-        (&OLD.repeat(5), "holds no key: "),
-        (&format!("{OLD},"), "holds no key: "),
+        ("", "contains no key: "),
+        ("secret", "contains no key: "),
+        (&OLD[1..], "contains no key: "),
+        (&OLD[2..], "contains no key: "),
+        (&OLD.repeat(5), "contains no key: "),
+        (&format!("{OLD},"), "contains no key: "),
         (&three, "holds more than two keys: "),
     ] {
         for arguments in
@@ -363,7 +363,7 @@ fn a_file_that_holds_no_key_any_more_leaves_those_in_force_that_were_there() {
     let stay = "; the keys from before stay in force";
     write_keys(&rotating.keys, "no key\n");
     rotating.hang_up(&format!(
-        "holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does{stay}"
+        "contains no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does{stay}"
     ));
     write_keys(&rotating.keys, NEW);
     fs::set_permissions(&rotating.keys, Permissions::from_mode(0o644)).unwrap();

@@ -182,11 +182,11 @@ fn a_file_that_holds_no_key_or_no_secret_is_named() {
             "short",
             &digits[2..],
             0o600,
-            "holds no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does",
+            "contains no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does",
         ),
-        ("half", &format!("{digits}0"), 0o600, "holds no key: "),
-        ("text", "correct horse battery staple, and more", 0o600, "holds no key: "),
-        ("long", &digits.repeat(100), 0o600, "holds no key: "),
+        ("half", &format!("{digits}0"), 0o600, "contains no key: "),
+        ("text", "correct horse battery staple, and more", 0o600, "contains no key: "),
+        ("long", &digits.repeat(100), 0o600, "contains no key: "),
     ] {
         let path = secret(folder.path(), name, text, mode);
         let outcome = run(udping_host().arg("--key-file").arg(&path).args(["server", "0"]));

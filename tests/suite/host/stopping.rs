@@ -110,7 +110,7 @@ fn one_that_goes_on_is_ended_after_the_grace_period_and_what_it_wrote_is_written
         let outcome = process.wait();
         assert_eq!(outcome.stdout, "and ", "{outcome:?}");
         let end =
-            "heeds.wasm is ended: it went on for 500ms after it was told to stop (--stop-grace)";
+            "heeds.wasm is ended: it still ran 500ms after it was told to stop (--stop-grace)";
         assert_said(&outcome, code, &format!("{name}: {end}"));
         let first = "heeds.wasm is told to stop, and is ended after 500ms (--stop-grace), or at once by a second signal";
         assert_said(&outcome, code, &format!("{name}: {first}"));
@@ -133,7 +133,7 @@ fn one_that_never_asks_for_standard_input_is_ended_at_once() {
     assert_said(
         &process.wait(),
         143,
-        "SIGTERM: heeds.wasm is ended at once, since it takes no notice to stop",
+        "SIGTERM: heeds.wasm is ended at once, since it takes no notices",
     );
 }
 
@@ -151,7 +151,7 @@ fn a_component_that_declares_nothing_is_ended_at_once_and_what_it_wrote_is_writt
         assert_said(
             &outcome,
             code,
-            &format!("{name}: writes.wasm is ended at once, since it takes no notice to stop"),
+            &format!("{name}: writes.wasm is ended at once, since it takes no notices"),
         );
     }
 }
@@ -166,7 +166,7 @@ fn one_that_spins_is_ended_by_the_first_signal() {
     assert_said(
         &spins.wait(),
         130,
-        "SIGINT: spins.wasm is ended at once, since it takes no notice to stop",
+        "SIGINT: spins.wasm is ended at once, since it takes no notices",
     );
 }
 

@@ -353,7 +353,7 @@ fn no_file_is_read_without_end() {
     for (kind, problem) in [
         ("policy", "/dev/zero: is larger than 1.0 MiB"),
         ("list", "--targets /dev/zero: is larger than 4.0 MiB"),
-        ("key", "--key-file /dev/zero: holds no key"),
+        ("key", "--key-file /dev/zero: contains no key"),
         ("code", "/dev/zero: is not WebAssembly"),
     ] {
         let outcome = run(&mut with_address_space(

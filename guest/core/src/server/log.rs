@@ -110,13 +110,13 @@ impl FirstLimited {
 impl fmt::Display for FirstLimited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, count) = match self.refusal {
-            Refusal::Repeated => ("the same request", u32::from(ANSWERS)),
-            _ => ("what is no well-formed request", buckets::DEPTH),
+            Refusal::Repeated => ("equal requests", u32::from(ANSWERS)),
+            _ => ("malformed requests", buckets::DEPTH),
         };
         write!(
             f,
-            "not all that comes from {} is answered, since two servers might be answering each other: {what} is answered \
-             {count} times at once, then once a second; to answer everything: --echo-all (said once)",
+            "not every datagram from {} is answered, since two servers might be answering each other: {what} are answered \
+             {count} times at once, then once per second; to answer everything: --echo-all (reported once)",
             self.peer
         )
     }
@@ -190,13 +190,13 @@ mod tests {
             .collect();
         assert_eq!(
             said[1].to_string(),
-            "not all that comes from 192.0.2.7:5000 is answered, since two servers might be answering each other: what is no \
-             well-formed request is answered 16 times at once, then once a second; to answer everything: --echo-all (said once)"
+            "not every datagram from 192.0.2.7:5000 is answered, since two servers might be answering each other: malformed \
+             requests are answered 16 times at once, then once per second; to answer everything: --echo-all (reported once)"
         );
         assert!(
             said[0]
                 .to_string()
-                .contains(": the same request is answered 5 times at once, then once a second; ")
+                .contains(": equal requests are answered 5 times at once, then once per second; ")
         );
         assert_eq!(said.len(), 2);
     }

@@ -141,15 +141,15 @@ impl fmt::Display for Denial<'_> {
                 write!(f, "{window}, times {amplification} (--amplification)")?;
                 match enough {
                     Some(enough) => {
-                        write!(f, "; to allow it: --amplification {enough} (said once)")
+                        write!(f, "; to allow it: --amplification {enough} (reported once)")
                     }
-                    None => f.write_str(" (said once)"),
+                    None => f.write_str(" (reported once)"),
                 }
             }
             Self::AnswerToMany { component, to } => {
                 write!(
                     f,
-                    "dropped: an answer of {component} to {to}, which stands for many: it is never answered (said once)"
+                    "dropped: an answer of {component} to {to}, which stands for many: it is never answered (reported once)"
                 )
             }
             Self::OverLookups { component, name, most } => {

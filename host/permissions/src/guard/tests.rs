@@ -88,7 +88,7 @@ fn an_answer_that_is_too_much_is_dropped_counted_and_told_once_with_the_flag_tha
         assert_eq!(gate.sends(peer(5), 31, now + later), SendDecision::Dropped);
     }
     let line = "dropped: an answer of x.wasm to 192.0.2.7:5, 31 bytes: more than came from there within 30s, times 1 \
-                (--amplification); to allow it: --amplification 4 (said once)";
+                (--amplification); to allow it: --amplification 4 (reported once)";
     assert_eq!(*told.lock().unwrap(), [(line.to_owned(), 0)]);
     assert_eq!(ledger.totals(), [(Kind { what: "send", why: "amplification" }, 3, 2)]);
     assert_eq!(ledger.refusals(), 0, "it is no failure of the component's");

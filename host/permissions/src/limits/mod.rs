@@ -88,12 +88,12 @@ impl fmt::Display for Limits {
         } = self;
         write!(
             f,
-            "{memory} of memory, {} of computing without a datagram, ",
+            "{memory} of memory, {} of processor time without a datagram, ",
             format_duration(*compute)
         )?;
         write!(
             f,
-            "{sockets} sockets, {handles} handles, {lookups} lookups at once and one a second then, "
+            "{sockets} sockets, {handles} handles, {lookups} lookups at once and then one per second, "
         )?;
         write!(f, "{call} a call, {buffers} of buffers, {output} of output a second")?;
         if let Some(total) = output_total {
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn limits_are_listed_with_their_units() {
         let shown = Limits::default().to_string();
-        for part in ["64.0 MiB of memory", "500ms of computing", "256 sockets", "16384 handles"] {
+        for part in ["64.0 MiB of memory", "500ms of processor time", "256 sockets", "16384 handles"] {
             assert!(shown.contains(part), "{shown}");
         }
         assert!(!shown.contains("in total") && !shown.contains("from start to end"), "{shown}");

@@ -263,8 +263,11 @@ pub fn complaint(error: &clap::Error) -> String {
 }
 
 fn after_help() -> String {
-    let codes =
-        Exit::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning())).join("\n");
+    let code = |exit: Exit| match exit.of_built_in() {
+        Some(more) => format!("  {:>3}  {}; {more}", exit.code(), exit.meaning()),
+        None => format!("  {:>3}  {}", exit.code(), exit.meaning()),
+    };
+    let codes = Exit::ALL.map(code).join("\n");
     format!(
         "\
 Examples:
