@@ -59,7 +59,7 @@ pub fn show(plan: &Plan, out: &mut impl Write) -> Result<Exit> {
     for address in own {
         writeln!(
             out,
-            "  not send to {address}, an address of this machine: it has to be granted by itself"
+            "  not send to {address}, an address of this machine: grant exactly that address"
         )?;
     }
     for denied in &grants.deny {

@@ -264,7 +264,7 @@ fn the_first_refusal_is_said_once_with_the_flag_that_lifts_it(runtime: Runtime) 
     let outcome = server.0.stop();
     let (from, said) = (client.local_addr().unwrap(), outcome.only_error());
     assert!(
-        said.starts_with("server.wasm: not all that comes from ")
+        said.starts_with("server.wasm: not every datagram from ")
             && said.contains(&from.to_string()),
         "{said}"
     );
