@@ -240,6 +240,14 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_computes_beyond_the_limit_is_stopped() {
+        let mut account = Compute::new(MS * 10, Activity::default());
+        assert_eq!(account.check(), Ok(()));
+        compute_for(MS * 20);
+        assert_eq!(account.check(), Err(LimitExceeded::Compute(MS * 10)));
+    }
+
+    #[test]
     fn what_went_into_dropping_datagrams_is_not_charged() {
         let (mut account, activity) = account();
         activity.dropped(MS * 400);
@@ -302,6 +310,19 @@ mod tests {
         let start = (Instant::now(), processor_time());
         account.wait(greedy).await;
         assert!(account.charged + away(start) > MS * 15, "{account:?}");
+    }
+
+    #[tokio::test]
+    async fn what_the_host_busy_polls_is_not_charged() {
+        let activity = Activity::default();
+        let mut account = Compute::new(MS * 500, activity.clone());
+        let busy = async {
+            tokio::task::yield_now().await;
+            activity.spins();
+            compute_for(MS * 20);
+        };
+        account.wait(busy).await;
+        assert!(account.charged < MS, "{account:?}");
     }
 
     #[tokio::test]
