@@ -136,7 +136,7 @@ impl Compute {
     /// what is ready at once is no wait. Others that had the processor while it was polled are no
     /// sleep.
     pub async fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let (mut future, mut wait, mut is_first) = (pin!(future), None::<Wait>, true);
+        let (mut future, mut wait) = (pin!(future), None::<Wait>);
         std::future::poll_fn(|context| {
             if let Some(wait) = &mut wait {
                 wait.resume();
@@ -147,11 +147,10 @@ impl Compute {
                     self.was_woken();
                     wait.paused = Instant::now();
                 }
-                (Poll::Pending, None) if is_first => wait = self.starts_to_wait(),
+                (Poll::Pending, None) => wait = self.starts_to_wait(),
                 (Poll::Ready(_), Some(wait)) => self.has_waited(wait),
-                (_, None) => {}
+                (Poll::Ready(_), None) => {}
             }
-            is_first = false;
             polled
         })
         .await
