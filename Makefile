@@ -36,7 +36,7 @@ test: peers ## Run every test
 fuzz: setup ## Fuzz each target for FUZZ_SECONDS, 600 where not set
 	@scripts/fuzz
 
-mutants: setup ## Change the code that guards, one place at a time, and see tests fail (two hours); MUTANTS="permissions --since COMMIT" for a part
+mutants: setup ## Change the code that guards, one place at a time, and see tests fail (half an hour); MUTANTS="permissions --since COMMIT" for a part
 	@scripts/mutants $(MUTANTS)
 
 bench: build lean peers ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE

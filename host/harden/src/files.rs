@@ -80,3 +80,20 @@ fn told(enforced: Result<RulesetStatus, RulesetError>) -> Result<(), String> {
         Err(error) => Err(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_keeps_nothing_is_told_of() {
+        let none = Err("this kernel has none".to_owned());
+        for (status, expected) in [
+            (RulesetStatus::NotEnforced, none),
+            (RulesetStatus::PartiallyEnforced, Ok(())),
+            (RulesetStatus::FullyEnforced, Ok(())),
+        ] {
+            assert_eq!(told(Ok(status)), expected);
+        }
+    }
+}

@@ -87,3 +87,27 @@ impl BindCapability {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_need_has_its_capabilities_and_no_others() {
+        let (bind, raw) = (CapabilitySet::NET_BIND_SERVICE, CapabilitySet::NET_RAW);
+        let mark = raw | CapabilitySet::NET_ADMIN;
+        for (needs, capabilities) in [
+            ([false, false, false], CapabilitySet::empty()),
+            ([true, false, false], bind),
+            ([false, true, false], mark),
+            ([false, false, true], raw),
+            ([false, true, true], mark),
+            ([true, true, true], bind | mark),
+        ] {
+            let [bind_capability, mark, bind_device] = needs;
+            let of = Needs { bind_capability, mark, bind_device };
+            assert_eq!(needed(of), capabilities, "{of:?}");
+            assert_eq!(of.keep_a_capability(), needs.contains(&true), "{of:?}");
+        }
+    }
+}

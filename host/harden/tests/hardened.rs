@@ -8,14 +8,16 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, ToSocketAddrs as _, UdpSocket};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::parent_id;
+use std::path::Path;
 use std::process::{Command, Stdio, exit};
 use std::time::Duration;
 use std::{env, fs, process, ptr, thread};
 
+use rustix::process::{Resource, Rlimit, dumpable_behavior, getrlimit, setrlimit};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
     set_capabilities,
@@ -52,6 +54,9 @@ fn attempts() {
                 "privileges" => give_up_privileges(),
                 "another thread" => shut_beside_another_thread(),
                 "inherited" => hand_down(),
+                "hidden" => hide_memory(),
+                "compiler" => deny_network(),
+                "reader" => read_again(),
                 _ => attempt_all(&role),
             }
             exit(0)
@@ -315,6 +320,57 @@ fn hand_down() {
     println!("attempt: hand down before: {}", is_handed_down());
     harden::note_inherited();
     println!("attempt: hand down after: {}", is_handed_down());
+    // SAFETY: what is asked for is whether it is open.
+    let is_open = |number| unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
+    let opened_later = File::open("/dev/null").unwrap();
+    harden::close_inherited([inherited.as_fd()]);
+    let open = [77, inherited.as_raw_fd(), opened_later.as_raw_fd()].map(is_open);
+    println!("attempt: close: {open:?}");
+}
+
+/// What other processes, and a core dump, would see of this one.
+fn hide_memory() {
+    let room = Some(4_096);
+    // Where it has less than that already, it stays so.
+    let _ = setrlimit(Resource::Core, Rlimit { current: room, maximum: room });
+    let core = || getrlimit(Resource::Core).current;
+    println!("attempt: hide: {:?}", dumpable_behavior().unwrap());
+    println!("attempt: room: {:?}", core());
+    harden::hide_memory().iter().for_each(|unhardened| println!("attempt: {unhardened}"));
+    println!("attempt: hide: {:?}", dumpable_behavior().unwrap());
+    println!("attempt: room: {:?}", core());
+}
+
+/// As a process that compiles, with sockets from before.
+fn deny_network() {
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let unbound = open_socket(libc::AF_INET, libc::SOCK_DGRAM, 0).unwrap();
+    harden::deny_network().iter().for_each(|unhardened| println!("attempt: {unhardened}"));
+    say("use UDP", UdpSocket::bind("127.0.0.1:0").map(drop));
+    say("open a TCP socket", open_socket(libc::AF_INET, libc::SOCK_STREAM, 0).map(drop));
+    say("make a pair of sockets", UnixDatagram::pair().map(drop));
+    say("connect a socket from before", udp.connect("127.0.0.1:9"));
+    let anywhere = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    say("bind a socket from before", rustix::net::bind(&unbound, &anywhere).map_err(Into::into));
+    say("read a file", File::open("/etc/passwd").map(drop));
+    say("start a program", Command::new("/bin/true").status().map(drop));
+    say("map executable memory", map(libc::PROT_READ | libc::PROT_EXEC, None));
+}
+
+/// As a process that reads a file again, which is a link on most systems.
+fn read_again() {
+    harden::drop_privileges(Needs::default());
+    let file = Path::new("/etc/os-release");
+    harden::shut_reader(file).iter().for_each(|unhardened| println!("attempt: {unhardened}"));
+    say("read it again", fs::read(file).map(drop));
+    say("read what has its name then", fs::read("/etc/hosts").map(drop));
+    say("read another folder", fs::read("/proc/self/status").map(drop));
+    say("list its folder", fs::read_dir("/etc").map(drop));
+    say("write a file", fs::write("/etc/udping-hardened-test", "x"));
+    say("start a program", Command::new("/bin/true").status().map(drop));
+    say("use UDP", UdpSocket::bind("127.0.0.1:0").map(drop));
+    say("map memory", map(libc::PROT_READ | libc::PROT_WRITE, None));
+    say("map executable memory", map(libc::PROT_READ | libc::PROT_EXEC, None));
 }
 
 /// Has what a new socket sends marked (`SO_MARK`).
@@ -537,7 +593,49 @@ fn beside_another_thread_landlock_is_said_not_to_hold() {
 
 #[test]
 fn what_was_open_at_the_start_is_not_handed_down() {
-    assert_eq!(attempts_as("inherited"), ["hand down before: true", "hand down after: false"]);
+    let expected =
+        ["hand down before: true", "hand down after: false", "close: [false, true, true]"];
+    assert_eq!(attempts_as("inherited"), expected);
+}
+
+#[test]
+fn memory_is_neither_shown_nor_written_to_a_core_file() {
+    let attempts = attempts_as("hidden");
+    let [hide, room, hidden, no_room] = &attempts[..] else { panic!("{attempts:?}") };
+    assert_eq!([hide, hidden], ["hide: Dumpable", "hide: NotDumpable"]);
+    let rooms = [room, no_room].map(|line| line.trim_start_matches("room: "));
+    assert!(matches!(rooms, ["Some(4096)", "Some(1)"] | ["Some(0)", "Some(0)"]), "{rooms:?}");
+}
+
+#[test]
+fn who_compiles_has_no_sockets_and_all_else() {
+    let attempts = attempts_as("compiler");
+    let denied = [
+        "use UDP",
+        "open a TCP socket",
+        "make a pair of sockets",
+        "connect a socket from before",
+        "bind a socket from before",
+    ];
+    assert_all(&attempts, &denied, DENIED);
+    assert_all(&attempts, &["read a file", "start a program", "map executable memory"], DONE);
+    assert_eq!(attempts.len(), 8, "{attempts:?}");
+}
+
+#[test]
+fn who_reads_a_file_again_reads_in_its_folders_alone() {
+    let attempts = attempts_as("reader");
+    assert_all(&attempts, &["read it again", "read what has its name then", "map memory"], DONE);
+    let denied = [
+        "read another folder",
+        "list its folder",
+        "write a file",
+        "start a program",
+        "use UDP",
+        "map executable memory",
+    ];
+    assert_all(&attempts, &denied, DENIED);
+    assert_eq!(attempts.len(), 9, "{attempts:?}");
 }
 
 /// Without hardening, each of them succeeds: else the tests above would show nothing.

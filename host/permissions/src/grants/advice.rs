@@ -122,6 +122,7 @@ impl fmt::Display for Better<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grants::PeerCredit;
 
     fn peers(line: &str) -> Vec<String> {
         let arguments: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
@@ -141,6 +142,38 @@ mod tests {
             ("-c 192.0.2.0/24 9", ""),
         ] {
             assert_eq!(peers(line).join(" "), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_bind_and_a_lookup_are_advised_by_whom_arguments_name() {
+        let bind = |local: &str| Request::Bind(local.parse().unwrap());
+        let resolve = |name: &str| Request::Resolve(name.parse().unwrap());
+        let to = "192.0.2.7:7".parse().unwrap();
+        let both = "--allow-to a.example:7 --allow-to b.example:8";
+        for (request, expected) in [
+            (bind("0.0.0.0:0"), Some(both)),
+            (bind("[::1]:0"), Some(both)),
+            (bind("0.0.0.0:7"), None),
+            (bind("192.0.2.1:0"), None),
+            (resolve("b.example"), Some("--allow-to b.example:8")),
+            (resolve("c.example"), None),
+            (Request::Send { to, credit: PeerCredit::None }, None),
+        ] {
+            let peers = ["a.example:7", "b.example:8"].map(|peer| peer.parse().unwrap()).to_vec();
+            let flags = Advice { peers, command: None }.flags(&request);
+            assert_eq!(flags.map(|flags| flags.join(" ")).as_deref(), expected, "{request}");
+        }
+    }
+
+    #[test]
+    fn advice_of_more_peers_than_a_sentence_names_is_none() {
+        for count in [0, 1, NAMED, NAMED + 1] {
+            let peers = (1..=count).map(|host| format!("192.0.2.{host}:7").parse().unwrap());
+            let advice = Advice { peers: peers.collect(), command: None };
+            let flags = advice.flags(&Request::Bind("0.0.0.0:0".parse().unwrap()));
+            let is_sentence = (1..=NAMED).contains(&count);
+            assert_eq!(flags.map(|flags| flags.len()), is_sentence.then_some(count));
         }
     }
 

@@ -37,3 +37,26 @@ impl From<Grants> for Current {
         Self::new(GrantSpec::default(), grants)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grants::{PeerCredit, Request};
+
+    #[test]
+    fn this_machines_addresses_stay_known_when_names_change() {
+        let to = vec!["10.9.0.0/24:7".parse().unwrap(), "a.example:7".parse().unwrap()];
+        let spec = GrantSpec { to, ..GrantSpec::default() };
+        let own = [[10, 9, 0, 1].into()].into();
+        let grants = Grants { own, ..spec.with_addresses(&Names::default()) };
+        let current = Current::new(spec, grants);
+        let decided = |to: &str| {
+            let request = Request::Send { to: to.parse().unwrap(), credit: PeerCredit::None };
+            current.get().decide(&request).is_ok()
+        };
+        let granted = || ["10.9.0.1:7", "10.9.0.2:7", "192.0.2.1:7"].map(decided);
+        assert_eq!(granted(), [false, true, false]);
+        current.follow(&Names::of([("a.example", "192.0.2.1")]));
+        assert_eq!(granted(), [false, true, true]);
+    }
+}

@@ -90,8 +90,34 @@ impl PartialEq for Destinations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grants::{Endpoint, GrantSpec};
+    use crate::grants::GrantSpec;
     use crate::names::Names;
+
+    fn of(written: &[&str]) -> Destinations {
+        let to = written.iter().map(|text| text.parse().unwrap()).collect();
+        GrantSpec { to, ..GrantSpec::default() }.with_addresses(&Names::default()).send
+    }
+
+    #[test]
+    fn they_are_wide_where_one_is_of_several_addresses() {
+        for (written, are_wide) in [
+            (&[][..], false),
+            (&["192.0.2.7:12000", "192.0.2.7:1-9", "[fe80::1%2]:7"], false),
+            (&["192.0.2.7:12000", "192.0.2.0/31:7"], true),
+            (&["[::]/0:7"], true),
+        ] {
+            assert_eq!(of(written).are_wide(), are_wide, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn they_are_the_same_where_all_of_them_are_in_the_same_order() {
+        let (one, other) = ("192.0.2.7:7", "192.0.2.0/24:1-9");
+        assert_eq!(of(&[one, other]), of(&[one, other]));
+        for others in [&[][..], &[one], &[other, one], &[one, "192.0.2.0/24:1-8"]] {
+            assert_ne!(of(&[one, other]), of(others));
+        }
+    }
 
     /// Each destination by itself decides as it does among others, whichever way it is found.
     #[test]
@@ -105,8 +131,7 @@ mod tests {
             "[2001:db8::7]:12000",
             "0.0.0.0/0:53",
         ];
-        let to: Vec<Endpoint> = written.iter().map(|text| text.parse().unwrap()).collect();
-        let all = GrantSpec { to, ..GrantSpec::default() }.with_addresses(&Names::default()).send;
+        let all = of(&written);
         assert_eq!((all.endpoints.len(), all.ranges.len()), (4, 3));
         for address in [
             "192.0.2.7:12000",

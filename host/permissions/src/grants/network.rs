@@ -95,9 +95,8 @@ fn zone(address: SocketAddr) -> Option<u32> {
 fn canonical(net: IpNet) -> IpNet {
     const MAPPED_BITS: u8 = 96;
     match (net.addr().to_canonical(), net.prefix_len().checked_sub(MAPPED_BITS)) {
-        (IpAddr::V4(ip), Some(length)) if matches!(net, IpNet::V6(_)) => {
-            Ipv4Net::new(ip, length).map_or(net, IpNet::V4)
-        }
+        // No prefix of an IPv4 network is that long.
+        (IpAddr::V4(ip), Some(length)) => Ipv4Net::new(ip, length).map_or(net, IpNet::V4),
         _ => net,
     }
 }

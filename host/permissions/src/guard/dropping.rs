@@ -51,4 +51,12 @@ mod tests {
         assert!((0..10_000).all(|i| dropping.spend(MS, start + MS * 2 * i).is_none()));
         assert_eq!(dropping.spend(MS * 20, start + MS * 30_000), None, "the burst");
     }
+
+    #[test]
+    fn what_is_computed_beyond_the_burst_is_paid_for_twice() {
+        let now = Instant::now();
+        for (spent, until) in [(BURST, None), (BURST + MS, Some(now + MS * 2))] {
+            assert_eq!(Dropping::default().spend(spent, now), until, "{spent:?}");
+        }
+    }
 }

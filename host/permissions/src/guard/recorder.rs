@@ -158,3 +158,7 @@ fn insert<T: Ord>(set: &mut BTreeSet<T>, value: T) {
 fn zone(address: SocketAddr) -> u32 {
     if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 }
 }
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;

@@ -61,6 +61,28 @@ fn each_datagram_heard_may_be_answered_once_with_as_many_bytes() {
 }
 
 #[test]
+fn an_answer_takes_its_bytes_from_what_came() {
+    let mut case = Case::new(1.0);
+    case.hear(1, 100, AT_ONCE);
+    case.hear(1, 100, AT_ONCE);
+    case.sources.charge(case.peer(1), 150);
+    assert_eq!(case.credit(1, 51, AT_ONCE), PeerCredit::Exhausted);
+    assert_eq!(case.credit(1, 50, AT_ONCE), PeerCredit::Available);
+}
+
+#[test]
+fn the_amplification_named_is_for_each_byte_that_came() {
+    for (amplification, bytes, enough) in
+        [(1.0, 50, Some(5.0)), (2.0, 50, Some(5.0)), (2.0, 25, Some(3.0)), (0.0, 1, None)]
+    {
+        let mut case = Case::new(amplification);
+        case.hear(1, 10, AT_ONCE);
+        let named = case.sources.amplification_for(case.peer(1), bytes);
+        assert_eq!(named, enough, "{bytes} bytes, times {amplification}");
+    }
+}
+
+#[test]
 fn amplification_is_what_may_go_for_each_that_came() {
     let mut three = Case::new(3.0);
     three.hear(1, 10, AT_ONCE);
@@ -85,6 +107,7 @@ fn after_the_window_nothing_is_owed_any_more_and_what_comes_then_counts_alone() 
     case.hear(1, 100, AT_ONCE);
     case.hear(1, 100, AT_ONCE);
     assert_eq!(case.credit(1, 100, WINDOW), PeerCredit::Available);
+    assert_eq!(case.credit(1, 201, WINDOW), PeerCredit::Exhausted);
     let after = WINDOW + Duration::from_nanos(1);
     assert_eq!(case.credit(1, 100, after), PeerCredit::Expired);
     case.hear(1, 10, after);
@@ -113,6 +136,14 @@ fn an_answer_is_for_the_oldest_that_came() {
     case.sources.charge(case.peer(1), 0);
     // The first has been answered: that it is too old by now takes nothing from the second.
     assert_eq!(case.answers(1, WINDOW + WINDOW / 4), 1);
+}
+
+#[test]
+fn what_came_is_owed_to_the_end_of_its_window() {
+    let mut case = Case::new(1.0);
+    case.hear(1, 0, AT_ONCE);
+    case.hear(1, 0, WINDOW / 2);
+    assert_eq!(case.answers(1, WINDOW + WINDOW / 2), 1);
 }
 
 #[test]

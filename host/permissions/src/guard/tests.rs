@@ -356,8 +356,7 @@ fn rates_are_listed_as_they_were_given() {
     assert_eq!(all.to_string(), line);
     let networks =
         Rates { source: rate(5), source_prefix: "24,48".parse().unwrap(), ..Rates::default() };
-    let prefix = networks.source_prefix.in_words();
-    let line = format!("5 datagrams received from one source ({prefix}) a second");
+    let line = "5 datagrams received from one source (an IPv4 /24 or an IPv6 /48) a second";
     assert_eq!(networks.to_string(), line);
 }
 
@@ -402,11 +401,88 @@ fn what_a_granted_name_stands_for_later_is_granted() {
 }
 
 #[test]
-fn a_tcp_socket_is_refused_in_words() {
-    let (guard, _, told) = guard(sender(), Rates::default());
+fn a_tcp_socket_is_a_refusal_and_told_as_one() {
+    let (guard, ledger, told) = guard(sender(), Rates::default());
     guard.refuse_tcp();
     let told = told.lock().unwrap();
     assert!(told[0].0.contains("TCP"), "{told:?}");
+    assert_eq!(ledger.refusals(), 1);
+    assert_eq!(ledger.refused().as_deref(), Some("open a TCP socket"));
+}
+
+#[test]
+fn the_last_refusal_is_what_the_component_asked_for() {
+    let (guard, ledger, _) = guard(sender(), Rates::default());
+    assert_eq!(ledger.refused(), None);
+    let gate = gate(&guard, "0.0.0.0:0");
+    assert_eq!(gate.sends(peer(1), 1, Instant::now()), SendDecision::Refused);
+    assert_eq!(ledger.refused().as_deref(), Some("send to 192.0.2.7:1"));
+    // A stranger's datagram is not its doing.
+    assert!(!gate.hears(peer(5), 1, Instant::now()));
+    assert_eq!(ledger.refused().as_deref(), Some("send to 192.0.2.7:1"));
+    assert!(!guard.permit_resolve(&"a.example".parse().unwrap()));
+    assert_eq!(ledger.refused().as_deref(), Some("resolve a.example"));
+}
+
+#[test]
+fn a_rate_holds_back_what_is_sent_and_drops_what_comes() {
+    let sent = "held back: a datagram of x.wasm to 192.0.2.7:5: more than 9";
+    let received = "dropped: a datagram to x.wasm from 192.0.2.7:5: more than 9";
+    for (flow, what, why, start, end) in [
+        (Flow::Source, "receive", "limit-source", received, "datagrams/s from one source"),
+        (Flow::Received, "receive", "limit-receive", received, "datagrams/s received"),
+        (Flow::ReceivedBytes, "receive", "limit-receive-bytes", received, "bytes/s received"),
+        (Flow::Sent, "send", "limit-send", sent, "datagrams/s sent"),
+        (Flow::SentBytes, "send", "limit-send-bytes", sent, "bytes/s sent"),
+    ] {
+        let (component, rate) = ("x.wasm", rate(9).unwrap());
+        let over = Denial::OverRate { component, peer: peer(5), flow, rate };
+        assert_eq!(over.to_string(), format!("{start} {end} (--{why})"));
+        assert_eq!(over.kind(), Kind { what, why });
+    }
+}
+
+#[test]
+fn the_traffic_of_a_run_is_what_passed_all_its_guards() {
+    let (meters, ledger) = (meters(), Arc::new(Ledger::new(|_, _| {})));
+    let grants = Arc::new(Current::from(listener()));
+    for times in [1, 2] {
+        let guard = Guard::new("x".to_owned(), grants.clone(), meters.clone(), ledger.clone());
+        let (gate, now) = (gate(&Arc::new(guard), "0.0.0.0:12000"), Instant::now());
+        for _ in 0..times {
+            assert!(gate.hears(peer(5), 100, now));
+            assert!(gate.hears(peer(5), 10, now));
+            assert_eq!(gate.sends(peer(5), 30, now), SendDecision::Open);
+            assert_eq!(gate.sends(peer(5), 7, now), SendDecision::Open);
+            gate.not_sent(peer(5), 7);
+            assert_eq!(gate.sends(peer(5), 1_000, now), SendDecision::Dropped);
+        }
+    }
+    let expected = Traffic {
+        received: 6,
+        received_bytes: 330,
+        sent: 3,
+        sent_bytes: 90,
+        dropping: Duration::ZERO,
+    };
+    assert_eq!(ledger.traffic(), expected);
+}
+
+#[test]
+fn what_the_system_refuses_is_counted_by_what_was_asked_for() {
+    let (guard, ledger, _) = guard(sender(), Rates::default());
+    let local = "0.0.0.0:80".parse().unwrap();
+    for operation in [
+        Operation::Open,
+        Operation::Bind(local),
+        Operation::Connect(peer(1)),
+        Operation::Send(peer(1)),
+    ] {
+        guard.failed(operation, &io::ErrorKind::PermissionDenied.into());
+    }
+    let kinds = ["connect", "listen", "open", "send"];
+    let expected = kinds.map(|what| (Kind { what, why: "the system" }, 1, 0));
+    assert_eq!(ledger.totals(), expected);
 }
 
 #[test]

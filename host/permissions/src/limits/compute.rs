@@ -136,7 +136,7 @@ impl Compute {
     /// what is ready at once is no wait. Others that had the processor while it was polled are no
     /// sleep.
     pub async fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let (mut future, mut wait, mut is_first) = (pin!(future), None::<Wait>, true);
+        let (mut future, mut wait) = (pin!(future), None::<Wait>);
         std::future::poll_fn(|context| {
             if let Some(wait) = &mut wait {
                 wait.resume();
@@ -147,11 +147,10 @@ impl Compute {
                     self.was_woken();
                     wait.paused = Instant::now();
                 }
-                (Poll::Pending, None) if is_first => wait = self.starts_to_wait(),
+                (Poll::Pending, None) => wait = self.starts_to_wait(),
                 (Poll::Ready(_), Some(wait)) => self.has_waited(wait),
-                (_, None) => {}
+                (Poll::Ready(_), None) => {}
             }
-            is_first = false;
             polled
         })
         .await
@@ -240,6 +239,14 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_computes_beyond_the_limit_is_stopped() {
+        let mut account = Compute::new(MS * 10, Activity::default());
+        assert_eq!(account.check(), Ok(()));
+        compute_for(MS * 20);
+        assert_eq!(account.check(), Err(LimitExceeded::Compute(MS * 10)));
+    }
+
+    #[test]
     fn what_went_into_dropping_datagrams_is_not_charged() {
         let (mut account, activity) = account();
         activity.dropped(MS * 400);
@@ -302,6 +309,19 @@ mod tests {
         let start = (Instant::now(), processor_time());
         account.wait(greedy).await;
         assert!(account.charged + away(start) > MS * 15, "{account:?}");
+    }
+
+    #[tokio::test]
+    async fn what_the_host_busy_polls_is_not_charged() {
+        let activity = Activity::default();
+        let mut account = Compute::new(MS * 500, activity.clone());
+        let busy = async {
+            tokio::task::yield_now().await;
+            activity.spins();
+            compute_for(MS * 20);
+        };
+        account.wait(busy).await;
+        assert!(account.charged < MS, "{account:?}");
     }
 
     #[tokio::test]

@@ -131,9 +131,31 @@ mod tests {
     }
 
     #[test]
+    fn growth_counts_by_what_is_added() {
+        let mut memory = Memory::new(ByteSize(100_000));
+        for (current, desired) in [(0, 50_000), (50_000, 90_000), (90_000, 100_000)] {
+            assert!(memory.memory_growing(current, desired, None).unwrap(), "{desired}");
+        }
+        assert!(memory.memory_growing(100_000, 100_001, None).is_err());
+        let mut memory = Memory::new(ByteSize(100_000));
+        for (current, desired) in [(0, 3_000), (3_000, 6_250)] {
+            assert!(memory.table_growing(current, desired, None).unwrap(), "{desired}");
+        }
+        assert!(memory.table_growing(6_250, 6_251, None).is_err());
+    }
+
+    #[test]
+    fn how_many_there_are_is_not_bounded_beside_their_bytes() {
+        let memory = Memory::new(ByteSize(1));
+        assert_eq!([memory.instances(), memory.tables(), memory.memories()], [usize::MAX; 3]);
+    }
+
+    #[test]
     fn what_fails_anyway_counts_nothing() {
         let mut memory = Memory::new(ByteSize(100_000));
         assert!(!memory.memory_growing(0, 65_536, Some(1)).unwrap());
         assert!(memory.memory_growing(0, 65_536, Some(65_536)).unwrap());
+        assert!(!memory.table_growing(0, 2_000, Some(1)).unwrap());
+        assert!(memory.table_growing(0, 2_000, Some(2_000)).unwrap());
     }
 }

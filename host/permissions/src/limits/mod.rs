@@ -239,6 +239,7 @@ mod tests {
         for part in ["64.0 MiB of memory", "500ms of processor time", "256 sockets", "16384 handles"] {
             assert!(shown.contains(part), "{shown}");
         }
+        assert!(shown.ends_with(", 2.0 GiB and 1m to compile"), "{shown}");
         assert!(!shown.contains("in total") && !shown.contains("from start to end"), "{shown}");
         let time = Some(Duration::from_secs(7));
         let shown = Limits { time, output_total: Some(OUTPUT_TOTAL), ..Limits::default() };

@@ -112,7 +112,56 @@ impl OutputStream for MeteredStream {
 
 #[cfg(test)]
 mod tests {
+    use std::future;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
     use super::*;
+
+    /// A stream that is never ready, and closed.
+    #[derive(Clone, Copy)]
+    struct Closed {
+        is_terminal: bool,
+    }
+
+    impl IsTerminal for Closed {
+        fn is_terminal(&self) -> bool {
+            self.is_terminal
+        }
+    }
+
+    impl StdoutStream for Closed {
+        fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+            Box::new(tokio::io::empty())
+        }
+
+        fn p2_stream(&self) -> Box<dyn OutputStream> {
+            Box::new(*self)
+        }
+    }
+
+    #[async_trait]
+    impl Pollable for Closed {
+        async fn ready(&mut self) {
+            future::pending().await
+        }
+    }
+
+    #[async_trait]
+    impl OutputStream for Closed {
+        fn write(&mut self, _: Bytes) -> StreamResult<()> {
+            Err(StreamError::Closed)
+        }
+
+        fn flush(&mut self) -> StreamResult<()> {
+            Err(StreamError::Closed)
+        }
+
+        fn check_write(&mut self) -> StreamResult<usize> {
+            Ok(7)
+        }
+    }
 
     fn output(rate: u64, total: Option<u64>) -> Output {
         Output::new(&Limits {
@@ -135,5 +184,27 @@ mod tests {
         let output = output(1_000, None);
         assert_eq!(output.take(1_000), Ok(()));
         assert_eq!(output.take(1_000), Err(LimitExceeded::Output(ByteSize(1_000))));
+    }
+
+    #[tokio::test]
+    async fn a_metered_stream_does_what_its_own_stream_does() {
+        let metered = |is_terminal| output(1_000, None).metered(Closed { is_terminal });
+        assert!(metered(true).is_terminal() && !metered(false).is_terminal());
+        let mut stream = metered(false).p2_stream();
+        assert!(timeout(Duration::from_millis(1), stream.ready()).await.is_err());
+        assert!(matches!(stream.check_write(), Ok(7)));
+        assert!(matches!(stream.flush(), Err(StreamError::Closed)));
+        assert!(matches!(stream.write(Bytes::new()), Err(StreamError::Closed)));
+    }
+
+    #[test]
+    fn what_exceeds_the_limit_is_not_written_and_traps() {
+        let metered = output(1_000, Some(4)).metered(Closed { is_terminal: false });
+        let mut stream = metered.p2_stream();
+        assert!(matches!(stream.write(Bytes::from_static(b"1234")), Err(StreamError::Closed)));
+        let Err(StreamError::Trap(error)) = stream.write(Bytes::from_static(b"5")) else {
+            panic!("it was written");
+        };
+        assert_eq!(error.downcast_ref(), Some(&LimitExceeded::OutputTotal(ByteSize(4))));
     }
 }

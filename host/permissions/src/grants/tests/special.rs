@@ -272,5 +272,9 @@ fn a_refusal_says_what_is_special_and_how_it_is_granted() {
         refusal("169.254.169.254:9")
             .contains(", an address of cloud metadata: grant exactly that address; granted: ")
     );
+    assert!(
+        refusal("255.255.255.255:9")
+            .contains(", the broadcast address: grant exactly that address; granted: ")
+    );
     assert!(refusal("192.0.2.7:10").contains("10; granted: "));
 }

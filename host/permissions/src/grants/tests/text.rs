@@ -201,6 +201,123 @@ fn a_refusal_among_many_grants_is_still_a_line_that_is_read() {
         "{refusal}"
     );
 }
+
+#[test]
+fn flags_are_listed_up_to_as_many_as_a_sentence_names() {
+    for (count, is_listed) in [(12, true), (13, false)] {
+        let to: Vec<_> = (1..=count).map(|host| format!("192.0.2.{host}:7")).collect();
+        let to: Vec<_> = to.iter().map(String::as_str).collect();
+        let grants = spec(&to, &[]).with_addresses(&Names::default());
+        let all: String = grants.as_flags().iter().map(|flag| format!("{flag} ")).collect();
+        let kept = if is_listed { &all } else { "what grants it all now and " };
+        let flags = Flags { grants: &grants, request: &resolve("b.example") }.to_string();
+        assert_eq!(flags, format!("{kept}--allow-resolve b.example"));
+        // The same in place of what the request alone would name.
+        let peers = vec!["b.example:7".parse().unwrap()];
+        let refusal = Refusal {
+            component: "x",
+            request: &resolve("b.example"),
+            reason: DenyReason::NotGranted,
+            grants: &grants,
+            advice: &Advice { peers, command: None },
+        };
+        let advice = format!("to allow it: {kept}--allow-to b.example:7");
+        assert!(refusal.to_string().ends_with(&advice), "{refusal}");
+    }
+}
+
+#[test]
+fn a_request_reads_as_what_a_component_asked_for() {
+    for (request, shown) in [
+        (bind("0.0.0.0:0"), "open a socket to send from"),
+        (bind("[::]:0"), "open a socket to send from"),
+        (bind("127.0.0.1:0"), "open a socket to send from, at 127.0.0.1"),
+        (bind("0.0.0.0:7"), "listen on 0.0.0.0:7"),
+        (bind("127.0.0.1:7"), "listen on 127.0.0.1:7"),
+        (connect("192.0.2.7:7"), "connect to 192.0.2.7:7"),
+        (send("192.0.2.7:7"), "send to 192.0.2.7:7"),
+        (receive("192.0.2.7:7"), "receive from 192.0.2.7:7"),
+        (resolve("a.example"), "resolve a.example"),
+    ] {
+        assert_eq!(request.to_string(), shown);
+    }
+}
+
+#[test]
+fn a_denial_reads_as_its_flag_takes_it() {
+    for (text, shown) in [
+        ("192.0.2.0/24", "192.0.2.0/24:1-65535"),
+        ("[2001:db8::7]:12000", "[2001:db8::7]:12000"),
+        ("example.org", "example.org:1-65535"),
+    ] {
+        assert_eq!(text.parse::<DenyRule>().unwrap().to_string(), shown);
+        assert_eq!(shown.parse::<DenyRule>().unwrap().to_string(), shown);
+    }
+}
+
+#[test]
+fn a_zone_that_is_no_interface_is_told_as_such() {
+    let (address, with_port) = ("[fe80::1%no-such-if]", "[fe80::1%no-such-if]:9");
+    assert_eq!(with_port.parse::<Endpoint>(), Err(GrantError::Zone));
+    assert_eq!(with_port.parse::<Listen>(), Err(GrantError::Zone));
+    assert_eq!(address.parse::<Network>(), Err(GrantError::Zone));
+    for text in [address, with_port] {
+        assert_eq!(text.parse::<DenyRule>(), Err(GrantError::Zone), "{text}");
+    }
+}
+
+#[test]
+fn the_names_of_grants_are_those_to_resolve_at_the_start() {
+    let resolve = ["d.example", "*.e.example"].map(|text| text.parse().unwrap()).to_vec();
+    let to = ["a.example:7", "192.0.2.7:7", "b.example:1-9"];
+    let grants = GrantSpec { resolve, ..spec(&to, &["c.example", "192.0.2.8"]) };
+    let names = |names: &mut dyn Iterator<Item = &HostName>| {
+        names.map(HostName::as_str).collect::<Vec<_>>().join(" ")
+    };
+    let all = "a.example b.example c.example d.example";
+    assert_eq!(names(&mut grants.names()), all);
+    assert_eq!(names(&mut grants.denied_names()), "c.example");
+    assert_eq!(names(&mut GrantSpec::default().names()), "");
+    // As the resolver is given it.
+    let granted: Vec<&str> = grants.names().map(AsRef::as_ref).collect();
+    assert_eq!(granted.join(" "), all);
+}
+
+#[test]
+fn ports_below_1024_may_be_bound_where_a_grant_says_so() {
+    let whole = GrantSpec { inherit_network: true, ..GrantSpec::default() };
+    assert!(whole.binds_low_ports());
+    assert!(!GrantSpec::default().binds_low_ports());
+    for (listen, binds) in [
+        (&["0"][..], false),
+        (&["1"], true),
+        (&["127.0.0.1:1023"], true),
+        (&["1024"], false),
+        (&["12000", "53"], true),
+        (&["12000", "12001"], false),
+    ] {
+        let listen = listen.iter().map(|text| text.parse().unwrap()).collect();
+        let spec = GrantSpec { listen, ..GrantSpec::default() };
+        assert_eq!(spec.binds_low_ports(), binds, "{:?}", spec.listen);
+    }
+}
+
+#[test]
+fn names_are_resolved_during_a_run_by_wildcards_alone() {
+    let any = GrantSpec { any_name: true, ..GrantSpec::default() };
+    assert!(any.looks_up_at_any_time());
+    for (resolve, looks_up) in [
+        (&[][..], false),
+        (&["a.example"], false),
+        (&["*.example"], true),
+        (&["a.example", "*.b.example"], true),
+    ] {
+        let resolve = resolve.iter().map(|text| text.parse().unwrap()).collect();
+        let spec = GrantSpec { resolve, ..spec(&["c.example:7"], &["d.example"]) };
+        assert_eq!(spec.looks_up_at_any_time(), looks_up, "{:?}", spec.resolve);
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_parsers_panic(text in "\\PC{0,40}") {
