@@ -121,7 +121,9 @@ fn whom_a_listener_may_hear_is_shown_and_is_no_grant() {
     let outcome =
         run(udping_host().args(["--allow-from", "192.0.2.0/24", "grants", "server", "12000"]));
     assert!(
-        outcome.stdout.contains("  listen on 12000\n  receive, where it listens, from 192.0.2.0/24"),
+        outcome
+            .stdout
+            .contains("  listen on 12000\n  receive, where it listens, from 192.0.2.0/24"),
         "{outcome:?}"
     );
     assert!(

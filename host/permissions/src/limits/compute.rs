@@ -144,11 +144,11 @@ impl Compute {
             let polled = future.as_mut().poll(context);
             match (&polled, &mut wait) {
                 (Poll::Pending, Some(wait)) => {
-                    self.was_woken();
+                    self.was_woken(processor_time);
                     wait.paused = Instant::now();
                 }
                 (Poll::Pending, None) => wait = self.starts_to_wait(),
-                (Poll::Ready(_), Some(wait)) => self.has_waited(wait),
+                (Poll::Ready(_), Some(wait)) => self.has_waited(wait, processor_time),
                 (Poll::Ready(_), None) => {}
             }
             polled
@@ -166,14 +166,14 @@ impl Compute {
     }
 
     /// Its thread had to do something. What it did for datagrams that were dropped is free.
-    fn was_woken(&mut self) {
+    fn was_woken(&mut self, processor_time: impl Fn() -> Duration) {
         if self.activity.dropping() != self.dropping {
             self.charge(processor_time(), WAKE);
         }
     }
 
-    fn has_waited(&mut self, wait: &Wait) {
-        self.was_woken();
+    fn has_waited(&mut self, wait: &Wait, processor_time: impl Fn() -> Duration) {
+        self.was_woken(&processor_time);
         let spun = self.activity.0.spins.load(Ordering::Relaxed) != wait.spins;
         if !MEASURED {
             self.until = processor_time();
@@ -332,5 +332,37 @@ mod tests {
         assert!(account.starts_to_wait().is_none());
         account.check_at(processor_time()).unwrap();
         assert!(account.starts_to_wait().is_some());
+    }
+
+    #[test]
+    fn a_thread_that_was_woken_is_charged_where_it_dropped_datagrams_less_what_that_took() {
+        let (mut account, activity) = account();
+        account.was_woken(|| MS * 10);
+        assert_eq!((account.charged, account.until), (Duration::ZERO, Duration::ZERO));
+        activity.dropped(MS * 4);
+        account.was_woken(|| MS * 10);
+        assert_eq!((account.charged, account.until), (MS * 6 - WAKE, MS * 10));
+        account.was_woken(|| MS * 20);
+        assert_eq!(account.until, MS * 10, "nothing was dropped since");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn after_a_wait_what_was_slept_is_given_back_and_a_short_one_is_charged_at_once() {
+        for (slept, spins, charged, until) in [
+            // What a long sleep computed is charged with the next look.
+            (MS * 3, 0, MS * 97, MS * 100),
+            (LONG, 0, MS * 99, MS * 100),
+            (LONG / 2, 0, MS * 110 - LONG / 2, MS * 110),
+            // Busy polling is the host's.
+            (LONG / 2, 1, MS * 100 - LONG / 2, MS * 110),
+            (MS * 3, 1, MS * 97, MS * 110),
+        ] {
+            let (mut account, activity) = account();
+            account.check_at(MS * 100).unwrap();
+            (0..spins).for_each(|_| activity.spins());
+            account.has_waited(&Wait { paused: Instant::now(), slept, spins: 0 }, || MS * 110);
+            assert_eq!((account.charged, account.until), (charged, until), "{slept:?}, {spins}");
+        }
     }
 }

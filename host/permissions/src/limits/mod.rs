@@ -236,7 +236,9 @@ mod tests {
     #[test]
     fn limits_are_listed_with_their_units() {
         let shown = Limits::default().to_string();
-        for part in ["64.0 MiB of memory", "500ms of processor time", "256 sockets", "16384 handles"] {
+        for part in
+            ["64.0 MiB of memory", "500ms of processor time", "256 sockets", "16384 handles"]
+        {
             assert!(shown.contains(part), "{shown}");
         }
         assert!(shown.ends_with(", 2.0 GiB and 1m to compile"), "{shown}");
