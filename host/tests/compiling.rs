@@ -61,7 +61,7 @@ fn attempts_as(role: &str) -> Vec<String> {
 }
 
 #[test]
-fn who_compiles_has_neither_files_nor_network_nor_more_memory_than_it_may() {
+fn compiler_has_no_files_no_network_and_bounded_memory() {
     let denied = "Err(PermissionDenied)";
     let expected = [
         ("read a file", denied),

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_everything_has_no_key_and_answers_more_than_pings() {
+    fn echo_all_conflicts_with_a_key_and_with_pings_only() {
         for protocol in ["text", "stamp"] {
             assert_eq!(
                 port(&["7", "--protocol", protocol, "--echo-all"], true),

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_comments_and_blank_lines_and_says_which_line_is_wrong() {
+    fn target_list_allows_comments_and_reports_the_bad_line() {
         let hosts = |text| {
             list(text, None).map(|all| all.into_iter().map(|named| named.host).collect::<Vec<_>>())
         };

@@ -279,7 +279,7 @@ const ROUNDS: [Duration; 5] = [
 ];
 
 #[test]
-fn no_service_that_answers_whatever_comes_keeps_one_of_ours_busy() {
+fn no_loop_with_a_responding_service_keeps_a_server_busy() {
     for port in [7, 862, 12_000, 40_000] {
         for round in ROUNDS {
             for forged in forged() {

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_cut_to_what_is_left_and_each_has_its_floor() {
+    fn buffer_request_is_cut_to_the_remainder_but_has_a_floor() {
         let buffers = Buffers::new(ByteSize(1_000), 5);
         let [one, two] = [(); 2].map(|()| Share::of_socket(&buffers));
         assert_eq!(one.resize(450), 450);

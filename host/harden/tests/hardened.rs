@@ -525,7 +525,7 @@ fn low_ports_are_bound_where_they_are_granted_and_only_at_first() {
 /// The options of sockets that an operator sets are system calls, and a capability, of that run
 /// alone.
 #[test]
-fn what_is_sent_is_marked_where_that_is_asked_for_and_only_at_first() {
+fn sockets_are_marked_when_asked_until_privileges_are_dropped() {
     if !may_bind_low_ports() {
         return;
     }
@@ -541,7 +541,7 @@ fn what_is_sent_is_marked_where_that_is_asked_for_and_only_at_first() {
 }
 
 #[test]
-fn who_looks_names_up_reads_the_systems_configuration_and_nothing_else() {
+fn resolver_reads_only_the_system_resolver_configuration() {
     let attempts = attempts_as("resolver");
     assert_all(&attempts, NEVER, DENIED);
     assert_all(&attempts, &needless_names(), DENIED);
@@ -560,8 +560,7 @@ fn who_looks_names_up_reads_the_systems_configuration_and_nothing_else() {
 }
 
 #[test]
-fn of_privileges_there_is_a_capability_for_low_ports_until_they_are_bound_and_none_is_gained_again()
-{
+fn only_bind_capability_is_kept_until_low_ports_are_bound() {
     if !may_bind_low_ports() {
         return;
     }

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_asked_for_again_once_in_an_interval_however_often_a_component_asks() {
+    fn name_is_resolved_again_at_most_once_per_interval() {
         let name: HostName = "a.example".parse().unwrap();
         let every = Duration::from_millis(200);
         let names = Names::of([("a.example", "192.0.2.1")]).again_after(Some(every));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_granted_name_stands_for_what_was_said_at_the_start_or_says_why_it_has_no_address() {
+    fn granted_name_keeps_its_first_addresses_or_resolve_error() {
         let name = |text: &str| text.parse::<HostName>().unwrap();
         let names: Names = [
             (name("a.example"), Ok(addresses(&["192.0.2.1"]))),

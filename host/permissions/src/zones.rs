@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_argument_names_an_interface_in_the_zone_of_an_address_alone() {
+    fn argument_names_an_interface_only_as_zone_of_an_address() {
         for argument in [
             "fe80::1%lo",
             "[fe80::1%lo]",
@@ -63,7 +63,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_component_is_told_the_interfaces_that_its_arguments_name_and_no_others() {
+    fn component_is_told_only_interfaces_named_in_its_arguments() {
         let arguments = ["fe80::1%lo", "7", "fe80::1%none"].map(str::to_owned);
         let lo = index("lo").unwrap();
         assert_eq!(variable(&arguments), Some((UDPING_ZONES.to_owned(), format!("lo={lo}"))));

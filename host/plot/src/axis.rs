@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logarithmic_axis_has_ticks_at_powers_or_between_them_or_at_some_of_them() {
+    fn log_axis_ticks_adapt_to_the_range_and_the_maximum_count() {
         assert_eq!(Axis::log(18.0..60.0, 8).labels(), ["20", "30", "40", "50", "60"]);
         assert_eq!(
             Axis::log(0.02..3.0, 10).labels(),

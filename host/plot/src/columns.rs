@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_as_long_as_time_itself_has_its_last_ping_in_the_last_column() {
+    fn last_ping_of_the_longest_run_is_in_the_last_column() {
         let columns = columns([ping(u64::MAX, Fate::Lost)].iter(), u64::MAX, 1000);
         assert_eq!(columns[999].pings, 1);
     }

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_that_the_summary_lacks_are_counted_from_the_records() {
+    fn percentiles_missing_in_the_summary_come_from_records() {
         let table = table();
         let row = row(&table, "192.0.2.1:7");
         let cells =

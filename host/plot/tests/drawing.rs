@@ -131,7 +131,7 @@ fn what_befell_a_ping_is_marked() {
 }
 
 #[test]
-fn a_million_pings_are_a_small_figure_with_a_gap_where_all_are_lost() {
+fn million_pings_make_a_small_svg_with_a_gap_for_lost_ones() {
     let mut document = document(1, replies().take(1_000_000));
     document.pings[400_000..450_000].iter_mut().for_each(|ping| ping.fate = Fate::Lost);
     let svg = svg(&document);
@@ -274,7 +274,7 @@ fn names_are_text_and_never_markup() {
 }
 
 #[test]
-fn a_page_needs_nothing_from_elsewhere_and_has_a_row_for_each_flow() {
+fn html_page_is_self_contained_and_has_a_row_per_flow() {
     let html = html(&document(30, replies().take(90)));
     let elsewhere = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
     for needs in ["http:", "https:", "src=", "href=", "url(", "@import"] {

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_is_connected_hears_everybody_at_the_same_port_and_tells_of_no_error() {
+    fn reset_disconnects_socket_keeps_address_and_clears_error() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let closed = UdpSocket::bind(address).unwrap().local_addr().unwrap();
             let socket = UdpSocket::bind(address).unwrap();

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_that_passed_is_one_limits_and_cannot_be_met_any_more() {
+    fn overdue_deadline_is_reported_once_and_can_no_longer_be_met() {
         let enforcer = enforcer();
         let deadline = enforcer.within(SECOND, LimitExceeded::Time(SECOND));
         let late = Instant::now() + SECOND + GRACE;

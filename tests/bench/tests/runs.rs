@@ -50,7 +50,7 @@ fn every_measure_runs_and_our_servers_lose_nothing() {
 }
 
 #[test]
-fn a_comparison_of_a_build_with_itself_has_a_row_for_each_quantity() {
+fn comparing_a_build_with_itself_prints_a_row_per_quantity() {
     let host = udping_tests::host_program();
     let arguments = ["--pairs", "6", "--only", "start"];
     let outcome = run(Command::new(env!("CARGO_BIN_EXE_bench"))

@@ -29,7 +29,7 @@ under_all_runtimes![
     wrong_arguments_are_one_line,
     help_and_version_are_there,
     a_source_port_and_a_ttl_can_be_chosen,
-    a_server_outlives_clients_that_vanish_and_clients_that_never_read,
+    server_survives_vanished_clients_and_ones_that_never_read,
     a_client_whose_reader_is_gone_ends_quietly,
 ];
 
@@ -361,7 +361,7 @@ fn a_source_port_and_a_ttl_can_be_chosen(runtime: Runtime) {
     assert!(server.process.line().contains(&format!("from 127.0.0.1:{source}")));
 }
 
-fn a_server_outlives_clients_that_vanish_and_clients_that_never_read(runtime: Runtime) {
+fn server_survives_vanished_clients_and_ones_that_never_read(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &["--echo-all"]);
     for _ in 0..50 {
         // Its answer finds the port closed, and an ICMP error comes back.

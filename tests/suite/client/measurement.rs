@@ -228,7 +228,7 @@ fn a_list_of_hosts_without_ports_has_one_port() {
 }
 
 #[test]
-fn a_target_that_does_not_answer_stops_no_other_and_fails_the_run() {
+fn silent_target_does_not_affect_others_but_fails_the_run() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let text = format!(
         "{}127.0.0.1:9\nno-such-host.invalid:7\n{}\n",
@@ -250,7 +250,7 @@ fn a_target_that_does_not_answer_stops_no_other_and_fails_the_run() {
 
 /// In every format, and on standard error.
 #[test]
-fn a_target_without_an_address_is_told_and_one_that_is_listed_twice() {
+fn unresolved_and_duplicate_targets_are_reported() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let address = server.addresses[0];
     let twice = own_file("twice.txt", format!("{address}\n{address}\n").as_bytes());

@@ -75,7 +75,7 @@ fn ctrl_c_ends_it_while_a_name_is_resolved() {
 }
 
 #[test]
-fn a_name_without_an_address_of_the_family_that_is_asked_for_says_which_it_has() {
+fn missing_address_family_error_lists_the_addresses_found() {
     let outcome =
         typed("family", "192.0.2.1 four.example\n", "exec $UDPING client -6 four.example 9");
     assert_eq!(outcome.code(), 2, "{outcome:?}");
@@ -84,7 +84,7 @@ fn a_name_without_an_address_of_the_family_that_is_asked_for_says_which_it_has()
 }
 
 #[test]
-fn a_zone_may_be_the_name_of_an_interface_wherever_an_address_is_taken() {
+fn interface_name_is_accepted_as_zone_wherever_an_address_is() {
     let script = "ip addr add fe80::7/64 dev lo nodad; cd $(mktemp -d); echo '[fe80::7%lo]:7' >list
         $UDPING server 7 --bind fe80::7%lo >log & server=$!; trap 'kill $server' EXIT
         until grep -qs listening log; do sleep 0.05; done
@@ -126,7 +126,7 @@ const MOVES: &str = "cd $(mktemp -d); for n in 1 2 3; do ip addr add 10.9.0.$n/3
     (sleep 0.7; echo \"$TO\" >/etc/hosts) &";
 
 #[test]
-fn a_name_that_is_resolved_again_is_followed_where_that_is_asked_for() {
+fn client_follows_a_changed_address_only_with_resolve_every() {
     let pings = |name: &str, to: &str, options: &str| {
         let script = format!(
             "TO='{to}'; {MOVES} $UDPING {options} moves.example 7 -i 200ms -w 2.9s -W 100ms"
@@ -175,7 +175,7 @@ fn a_name_that_is_resolved_again_is_followed_where_that_is_asked_for() {
 }
 
 #[test]
-fn an_address_that_no_route_leads_to_is_passed_over_for_another_of_the_name() {
+fn unreachable_address_of_a_name_is_skipped_for_another() {
     for (name, first) in [("no-route", "192.0.2.1"), ("no-route-6", "2001:db8::1")] {
         let script =
             "ip addr add 10.9.0.1/32 dev lo; cd $(mktemp -d); $UDPING server 7 >log & server=$!

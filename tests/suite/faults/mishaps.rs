@@ -39,8 +39,7 @@ fn counted(outcome: &Outcome, what: &str) -> usize {
 }
 
 #[test]
-fn a_server_that_was_stopped_for_two_seconds_answers_what_waited_and_the_client_tells_late_from_in_time()
- {
+fn resumed_server_answers_its_backlog_in_time_or_late() {
     for path in [&[][..], &["--no-offload"], &["--batch", "1"]] {
         let server = Server::listening(udping_host().args(path).args([
             "server",
@@ -82,8 +81,7 @@ fn a_server_that_was_stopped_for_two_seconds_answers_what_waited_and_the_client_
 }
 
 #[test]
-fn a_client_that_was_stopped_for_two_seconds_counts_the_slots_it_missed_and_takes_no_old_reply_for_one_in_time()
- {
+fn stopped_client_counts_missed_slots_and_late_replies() {
     let server = server(&[]);
     let mut process =
         Process::start(&mut client(&server, &["-c", "20", "-i", "50ms", "-W", "500ms"]));
@@ -129,7 +127,7 @@ fn flood(server: SocketAddr) -> Arc<()> {
 }
 
 #[test]
-fn a_server_killed_in_a_flood_is_followed_by_another_on_the_same_port_and_the_client_goes_on() {
+fn client_survives_server_kill_and_restart_during_a_flood() {
     let first = server(&[]);
     let address = first.addresses[0];
     let port = address.port().to_string();
@@ -232,7 +230,7 @@ fn without_standard_output_a_program_works_and_is_quiet() {
 }
 
 #[test]
-fn when_its_reader_goes_a_client_ends_quietly_and_a_server_goes_on() {
+fn closed_output_ends_a_client_quietly_and_not_a_server() {
     let arguments = ["server", "0", "--bind", "127.0.0.1", "-v"];
     let server = Server::listening(&mut with_stdout("> >(head -n 1)", &arguments));
     let outcome = ping(Runtime::UdpingHost, &server, &["-c", "10", "-i", "20ms"]);
@@ -315,7 +313,7 @@ fn stalled(format: &str) -> Outcome {
 }
 
 #[test]
-fn a_reader_that_stalls_stops_no_ping_and_what_is_left_out_is_counted() {
+fn stalled_reader_stops_no_ping_and_dropped_lines_are_counted() {
     let outcome = stalled("jsonl");
     let lines = udping_schema::events(&outcome.stdout);
     let is = |event: &'static str| lines.iter().filter(move |line| line["event"] == event);

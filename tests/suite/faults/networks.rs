@@ -289,7 +289,7 @@ fn a_mark_chooses_the_route_it_is_for() {
 }
 
 #[test]
-fn a_client_sends_through_the_interface_or_from_the_address_that_is_named() {
+fn client_uses_the_named_interface_or_source_address() {
     let [here, there] = Namespace::pair();
     here.ip("addr add 10.9.0.7/24 dev wire");
     let mut server = Server::listening(

@@ -31,7 +31,7 @@ fn a_client_whose_address_changes_is_answered_again() {
 }
 
 #[test]
-fn a_client_that_starts_without_a_route_is_answered_when_there_is_one() {
+fn client_started_without_a_route_recovers_when_one_appears() {
     for path in PATHS {
         let [here, there] = Namespace::pair();
         let _server = Server::listening(there.command(host_program()).args(["server", "12000"]));
@@ -231,7 +231,7 @@ fn a_system_without_memory_files_runs_components() {
 }
 
 #[test]
-fn a_process_with_too_few_addresses_says_so_and_blames_no_component() {
+fn lack_of_address_space_is_not_blamed_on_the_component() {
     let mut command = Command::new(host_program());
     let outcome =
         run(&mut with_address_space(4_096, command.args(["client", "127.0.0.1", "9", "-c", "1"])));

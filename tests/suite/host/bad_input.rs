@@ -148,7 +148,7 @@ fn a_component_for_a_later_wasi_is_named_as_what_it_is() {
 }
 
 #[test]
-fn a_component_that_traps_after_something_was_refused_says_what_that_was() {
+fn trap_message_mentions_the_request_denied_before() {
     let outcome =
         run(udping_host().arg(file("writes.wasm", guests::WRITES)).args(["refused", "trap"]));
     assert_eq!(outcome.code(), 3, "{outcome:?}");
@@ -214,7 +214,7 @@ fn a_name_that_is_not_granted() {
 /// A linker takes the newest patch version of an interface that it has: none of them may lead past
 /// the grants.
 #[test]
-fn a_component_for_another_patch_version_of_wasi_is_under_the_same_grants() {
+fn grants_apply_to_components_of_other_wasi_patch_versions() {
     for version in ["0.2.3", "0.2.9"] {
         let bytes = renamed(CLIENT.bytes, b"@0.2.0", format!("@{version}").as_bytes());
         let path = file(&format!("client-{version}.wasm"), &bytes);

@@ -58,7 +58,7 @@ fn grants_follow_from_the_definition() {
 
 /// Of another component nobody knows which words are options' values.
 #[test]
-fn a_refusal_of_a_component_with_options_first_shows_a_command_that_works() {
+fn denial_with_options_first_suggests_a_working_command() {
     let (_server, port) = server();
     let path = file("first.wasm", CLIENT.bytes);
     let path = path.to_str().unwrap();

@@ -567,7 +567,7 @@ fn a_limit_of_time_while_nobody_reads_what_is_written() {
 
 /// Whoever sends what a component may not have cannot have it ended for what it costs to drop that.
 #[test]
-fn a_flood_by_strangers_is_not_charged_to_a_component_that_waits() {
+fn flood_by_strangers_is_not_charged_to_a_waiting_component() {
     let flags = ["--log", "json", "--limit-compute", "100ms", "--allow-to", "192.0.2.7:9"];
     let server =
         Server::listening(udping_host().args(flags).arg(file("waits.wasm", guests::WAITS)));

@@ -101,7 +101,7 @@ fn assert_too_much_to_compile(component: &Path) {
 }
 
 #[test]
-fn components_nested_in_each_other_are_stopped_at_compile_memory() {
+fn nested_components_are_stopped_at_the_compile_memory_limit() {
     assert_too_much_to_compile(&nested("nested.wasm", 4, 100));
 }
 

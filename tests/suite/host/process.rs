@@ -180,7 +180,7 @@ fn the_demo_is_restricted_too() {
 }
 
 #[test]
-fn names_are_resolved_by_a_process_that_has_nothing_and_ends_with_the_other() {
+fn resolver_process_is_restricted_and_ends_with_the_host() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let port = server.addresses[0].port();
     for options in [&[][..], &["--no-harden"]] {
@@ -319,7 +319,7 @@ fn a_name_that_is_none_is_an_error_and_the_next_is_resolved() {
 }
 
 #[test]
-fn what_was_open_at_the_start_is_closed_but_for_sockets_that_were_handed_over() {
+fn inherited_files_are_closed_except_activation_sockets() {
     let secret = file("secret.txt", b"secret");
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
@@ -515,7 +515,7 @@ fn a_socket_of_ipv6_that_was_handed_over_has_left_its_groups() {
 }
 
 #[test]
-fn each_option_of_a_socket_that_was_handed_over_is_that_of_a_new_one() {
+fn options_of_an_inherited_socket_are_reset_to_defaults() {
     for (address, of_family) in [("127.0.0.1:0", OPTIONS_OF_V4), ("[::1]:0", OPTIONS_OF_V6)] {
         let together = [OPTIONS_OF_ALL, of_family].concat();
         for options in std::iter::once(&together[..]).chain(OPTIONS_ALONE.chunks(1)) {

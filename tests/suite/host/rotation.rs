@@ -158,7 +158,7 @@ fn a_key_file_goes_before_the_variable() {
 }
 
 #[test]
-fn a_component_from_a_file_gets_the_key_where_that_is_said_and_else_the_start_says_so() {
+fn component_file_gets_the_key_only_with_env_flag_or_key_file() {
     let component = file("client.wasm", CLIENT.bytes);
     let pinged = |flags: &[&str]| {
         let mut command = with_variable(OLD);
@@ -358,7 +358,7 @@ fn while_keys_are_replaced_on_both_sides_no_ping_is_lost() {
 }
 
 #[test]
-fn a_file_that_holds_no_key_any_more_leaves_those_in_force_that_were_there() {
+fn key_file_without_a_usable_key_keeps_previous_keys_in_force() {
     let rotating = Rotating::start(&[], 0, &[]);
     let stay = "; the keys from before stay in force";
     write_keys(&rotating.keys, "no key\n");
@@ -378,7 +378,7 @@ fn a_file_that_holds_no_key_any_more_leaves_those_in_force_that_were_there() {
 }
 
 #[test]
-fn a_component_that_is_started_anew_gets_the_newest_keys_and_one_that_runs_is_told() {
+fn restarted_component_gets_new_keys_and_running_one_is_told() {
     let folder = TempDir::new().unwrap();
     let keys = key_file(&folder, "key", OLD);
     let flags = ["--key-file", keys.to_str().unwrap(), "--restart", "on-trap"];
@@ -421,8 +421,7 @@ fn status(process: i32, field: &str) -> Option<String> {
 }
 
 #[test]
-fn who_reads_the_file_again_has_no_privileges_sees_no_key_in_its_environment_and_goes_with_the_run()
-{
+fn key_reader_has_no_privileges_or_key_and_ends_with_the_host() {
     let rotating = Rotating::start(&[], 0, &[]);
     let reader = child_of(rotating.server.process.pid());
     // It restricts itself as soon as it runs.

@@ -96,7 +96,7 @@ fn activated(socket: &UdpSocket, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn a_socket_that_was_handed_over_is_served_with_what_waited_in_it() {
+fn inherited_socket_is_served_including_queued_datagrams() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
     let early = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -210,7 +210,7 @@ fn trail(stderr: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_trail_has_the_start_each_kind_of_denial_and_the_end_with_totals() {
+fn trail_has_start_each_kind_of_denial_and_end_with_totals() {
     let guest = file("sends_to_strangers.wasm", guests::SENDS_TO_STRANGERS);
     let outcome =
         run(udping_host().args(["--log", "json", "--allow-listen", "127.0.0.1:0"]).arg(&guest));
@@ -295,7 +295,7 @@ fn of_each_thread(process: &Process, field: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_thread_of_a_server_has_privileges_when_it_serves_unless_they_are_to_be_kept() {
+fn serving_threads_have_no_privileges_unless_hardening_is_off() {
     let mine = fs::read_to_string("/proc/self/status").unwrap();
     let mine = mine.lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
     let root = mine != "0000000000000000";

@@ -103,7 +103,7 @@ fn one_that_is_compiled_declares_them_as_well() {
 }
 
 #[test]
-fn one_that_goes_on_is_ended_after_the_grace_period_and_what_it_wrote_is_written() {
+fn component_ignoring_stop_ends_after_grace_and_keeps_output() {
     for (mode, (signal, name, code)) in ["ignores", "spins"].into_iter().zip(SIGNALS) {
         let process = heeds(&["--stop-grace", "500ms", "--limit-compute", "1h"], mode);
         process.signal(signal);
@@ -138,7 +138,7 @@ fn one_that_never_asks_for_standard_input_is_ended_at_once() {
 }
 
 #[test]
-fn a_component_that_declares_nothing_is_ended_at_once_and_what_it_wrote_is_written() {
+fn component_without_notices_ends_at_once_and_keeps_output() {
     for (signal, name, code) in SIGNALS {
         let guest = file("writes.wasm", guests::WRITES);
         let flags = ["--stop-grace", "1h"];
@@ -231,7 +231,7 @@ fn a_server_reports_at_sigquit_what_it_did_so_far() {
 }
 
 #[test]
-fn standard_input_is_the_users_where_that_is_said_and_else_empty() {
+fn standard_input_is_empty_unless_the_flag_passes_it_on() {
     let writes = file("writes.wasm", guests::WRITES);
     let mut command = Command::new("sh");
     command
@@ -253,7 +253,7 @@ fn standard_input_is_the_users_where_that_is_said_and_else_empty() {
 }
 
 #[test]
-fn who_declares_the_contract_says_by_exit_that_it_could_not_run_and_who_does_not_has_failed() {
+fn failure_exit_code_depends_on_declaring_the_contract() {
     assert_eq!(run(udping_host().arg(file("heeds.wasm", guests::HEEDS)).arg("gives up")).code(), 2);
     assert_eq!(
         run(udping_host().arg(file("writes.wasm", guests::WRITES)).arg("gives-up")).code(),
@@ -264,7 +264,7 @@ fn who_declares_the_contract_says_by_exit_that_it_could_not_run_and_who_does_not
 /// GNU `timeout` signals the client, and then its group, which the client is part of: microseconds
 /// later.
 #[test]
-fn signals_that_come_together_are_one_and_a_client_prints_its_summary() {
+fn simultaneous_signals_count_as_one_and_summary_is_printed() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let [host, port] = server.host_and_port();
     let arguments = ["client", &host, &port, "-c", "0", "-i", "20ms"];
@@ -289,7 +289,7 @@ fn signals_that_come_together_are_one_and_a_client_prints_its_summary() {
 /// Every process of these suites has /dev/null as its standard input: a client that took its end
 /// for "stop" would send nothing.
 #[test]
-fn the_end_of_standard_input_means_nothing_under_the_wasmtime_cli() {
+fn end_of_standard_input_is_ignored_under_the_wasmtime_cli() {
     if !Runtime::Wasmtime.is_there() {
         return;
     }

@@ -60,7 +60,7 @@ fn assert_printable(text: &str) {
 }
 
 #[test]
-fn what_a_component_writes_to_standard_error_is_a_record_of_its_own_kind() {
+fn component_stderr_is_recorded_as_its_own_kind_of_event() {
     let actions = [
         err(format!("{FORGED}\n")),
         err(b"\x1b[2J\xff\\x41\n"),
@@ -100,7 +100,7 @@ fn what_a_component_writes_to_standard_error_is_a_record_of_its_own_kind() {
 }
 
 #[test]
-fn a_trail_as_text_holds_nothing_that_a_component_wrote_but_in_quotes() {
+fn text_trail_quotes_everything_a_component_wrote() {
     let forged = "2026-11-23T14:41:48.419778Z  INFO x.wasm ended: success event=\"ended\"";
     let actions = [err(format!("{forged}\n\x1b[2J\" event=\"ended\n")), err("open"), refused()];
     let outcome = run(&mut writing(&["--log", "text"], &actions));
@@ -122,7 +122,7 @@ fn a_trail_as_text_holds_nothing_that_a_component_wrote_but_in_quotes() {
 
 /// As a service manager runs it, or `2>&1`.
 #[test]
-fn standard_output_is_recorded_too_where_it_is_the_file_that_the_trail_is_in() {
+fn stdout_is_recorded_when_it_is_the_same_file_as_the_trail() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("both");
     let both = File::create(&path).unwrap();
@@ -216,7 +216,7 @@ impl Drop for Logged {
 }
 
 #[test]
-fn a_line_that_does_not_end_is_recorded_while_the_component_runs() {
+fn unterminated_line_is_recorded_while_the_component_runs() {
     let folder = TempDir::new().unwrap();
     let mut command = writing(&["--log", "json"], &[err("password: "), "waits".to_owned()]);
     let logged = Logged::start(&mut command, folder.path());
@@ -229,7 +229,7 @@ fn a_line_that_does_not_end_is_recorded_while_the_component_runs() {
 }
 
 #[test]
-fn without_a_trail_a_line_that_a_component_left_open_is_ended_before_the_host_says_something() {
+fn unfinished_line_is_ended_before_a_host_message() {
     let outcome = run(&mut writing(&[], &[err("half"), refused(), err("rest\n"), out("half")]));
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!((lines.len(), lines[0], lines[2]), (3, "half", "rest"), "{outcome:?}");
@@ -280,7 +280,7 @@ fn on_a_terminal(command: &Command) -> String {
 }
 
 #[test]
-fn what_a_component_from_a_file_writes_to_a_terminal_does_not_control_it() {
+fn terminal_controls_written_by_a_component_are_replaced() {
     let controls = "a\x1b]0;title\x07\x1b[1A\x1b[2K\u{9b}2J\x08b";
     let shown =
         on_a_terminal(&writing(&[], &[err(controls), out(format!("\n{controls}")), refused()]));

@@ -129,7 +129,7 @@ fn what_everybody_can_write_is_refused() {
 }
 
 #[test]
-fn what_a_group_can_write_is_a_warning_of_a_policy_and_a_list_and_refused_otherwise() {
+fn group_writable_files_are_rejected_except_policy_and_list() {
     let files = Files::new();
     for (folder, file) in [(0o700, 0o660), (0o770, 0o600)] {
         mode(files.folder.path(), folder);
@@ -393,7 +393,7 @@ fn to_wait_for_a_pipe_is_said() {
 }
 
 #[test]
-fn what_is_compiled_can_be_run_whatever_the_umask_and_the_file_before_it() {
+fn compiled_file_is_runnable_whatever_umask_or_previous_file() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("x.cwasm");
     fs::write(&output, "before").unwrap();

@@ -98,7 +98,7 @@ def ask(turns):
 print(ask([0]), ask([1]), ask([0, 1]), ask([0, 0, 1, 0, 1, 1]), ask([i % 2 for i in range(60)]), ask([i % 3 % 2 for i in range(60)]))";
 
 #[test]
-fn a_port_that_asks_two_addresses_gets_its_answers_in_order_from_each() {
+fn port_querying_two_addresses_gets_ordered_replies_from_each() {
     for path in PATHS {
         let [here, there] = multihomed();
         let _server = Server::listening(there.command(host_program()).args(path).args([

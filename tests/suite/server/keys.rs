@@ -95,7 +95,7 @@ fn who_has_none_or_another_is_not() {
 }
 
 #[test]
-fn a_server_without_the_key_does_not_deceive_a_client_that_has_it() {
+fn keyed_client_treats_replies_of_unkeyed_server_as_foreign() {
     let server = Server::start(Runtime::Wasmtime, "127.0.0.1", &[]);
     let outcome = keyed_ping(KEY, &server, &[]);
     assert_eq!(
@@ -164,7 +164,7 @@ fn recorded_stamp(seq: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_recorded_request_of_stamp_is_not_another_one_for_what_is_appended() {
+fn recorded_stamp_request_stays_a_repeat_with_appended_bytes() {
     let server = keyed_server(&["--protocol", "stamp"]);
     let (attacker, recorded) = (UdpSocket::bind("127.0.0.1:0").unwrap(), recorded_stamp(1));
     for number in 0..500_u32 {

@@ -19,7 +19,7 @@ under_both_runtimes![
     the_first_refusal_is_said_once_with_the_flag_that_lifts_it,
     with_echo_all_everything_is_answered,
     the_same_port_on_both_sides_is_answered,
-    requests_are_answered_at_any_rate_whatever_port_they_come_from,
+    new_requests_are_always_answered_from_any_source_port,
     with_pings_only_nothing_else_is_answered,
     two_reflectors,
     a_reflector_and_an_echo,
@@ -298,7 +298,7 @@ fn the_same_port_on_both_sides_is_answered(runtime: Runtime) {
 
 /// From the server's own port, as owamp's and other senders of STAMP do, and from DNS's, which is
 /// behind many a NAT.
-fn requests_are_answered_at_any_rate_whatever_port_they_come_from(runtime: Runtime) {
+fn new_requests_are_always_answered_from_any_source_port(runtime: Runtime) {
     for protocol in ["text", "stamp"] {
         let server = Watched::start(runtime, &["--protocol", protocol]);
         for port in [server.address().port(), 53, 862, 65_535] {

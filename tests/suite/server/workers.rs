@@ -63,7 +63,7 @@ fn a_rate_is_the_runs_however_many_workers_there_are() {
 
 /// Neither workers nor instances that follow one another have an allowance of their own.
 #[test]
-fn what_is_written_in_total_is_the_runs_however_often_it_is_started_anew() {
+fn total_output_limit_is_shared_by_restarts_and_workers() {
     let guest = file("writes.wasm", guests::WRITES);
     let line = format!("out:{}", "61".repeat(900));
     for (flags, then) in [(&["--restart", "on-trap"], "trap"), (&["--workers", "4"], "waits")] {

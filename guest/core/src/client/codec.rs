@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_tells_the_times_of_each_direction_and_of_the_reflector() {
+    fn reply_yields_both_directions_delays_and_processing_time() {
         let hour = 3_600_000_000_000;
         let expected = Reflected {
             counter: Seq(4),

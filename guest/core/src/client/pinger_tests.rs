@@ -78,7 +78,7 @@ fn total(pinger: &Pinger) -> Summary {
 }
 
 #[test]
-fn pings_are_numbered_from_one_and_sent_on_the_grid_whether_or_not_replies_come() {
+fn pings_are_numbered_from_one_and_sent_on_schedule() {
     let mut pinger = Pinger::new(config(2), at(0));
     assert_eq!(pinger.poll_timeout(), Some(at(0)));
     let departure = pinger.poll_transmit(at(0), wall(3)).unwrap();
@@ -164,7 +164,7 @@ fn a_reply_may_be_upper_cased_and_nothing_else() {
 }
 
 #[test]
-fn a_reply_from_another_address_or_port_or_to_another_port_is_foreign() {
+fn reply_with_wrong_source_or_local_port_is_foreign() {
     let (mut pinger, sent) = after_sending(1);
     for (from, source_port) in [("192.0.2.8:12000", 0), ("192.0.2.7:12001", 0), (PEER, 1)] {
         let from = from.parse().unwrap();
@@ -217,8 +217,7 @@ fn without_a_count_a_run_goes_on() {
 }
 
 #[test]
-fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_from_the_schedule()
-{
+fn send_errors_and_actual_and_scheduled_rtt_are_measured() {
     let mut pinger = Pinger::new(config(2), at(0));
     let micros = |us: u64| Instant::from_nanos(us * 1_000);
     // Due at 0: the timer was 30 us late, its text took 5, the call 12. Due at 100 ms: 10 us late,
@@ -239,7 +238,7 @@ fn the_senders_own_error_is_measured_and_round_trips_run_from_the_departure_and_
 }
 
 #[test]
-fn a_burst_goes_out_back_to_back_and_the_last_one_is_what_is_left() {
+fn burst_is_sent_back_to_back_and_last_one_has_the_remainder() {
     let mut pinger = Pinger::new(Config { burst: NonZeroU32::new(3).unwrap(), ..config(7) }, at(0));
     let mut sent_at = |ms| {
         std::iter::from_fn(|| pinger.poll_transmit(at(ms), wall(0)).map(|d| d.seq.0))
@@ -257,7 +256,7 @@ fn three() -> Vec<SocketAddr> {
 }
 
 #[test]
-fn targets_take_turns_within_the_interval_and_each_has_its_own_numbers() {
+fn targets_alternate_within_the_interval_with_own_numbers() {
     let mut pinger = Pinger::new(
         Config { targets: three(), interval: Duration::from_millis(90), ..config(2) },
         at(0),
@@ -351,7 +350,7 @@ fn whose_turns_were_missed_catches_up() {
 }
 
 #[test]
-fn what_becomes_of_each_ping_is_told_in_the_end_in_the_order_of_numbers() {
+fn ping_outcomes_are_reported_at_the_end_in_sequence_order() {
     let (mut pinger, sent) = after_sending(3);
     pinger.handle_input(arrival(210, peer()), &sent[2]);
     pinger.handle_input(arrival(220, peer()), &sent[0]);
@@ -392,7 +391,7 @@ fn memory_does_not_grow_with_the_number_of_pings() {
 /// The wall clock is set while a ping is under way: a ping carries its time, and nothing is
 /// computed from it.
 #[test]
-fn a_step_of_the_wall_clock_changes_no_round_trip_and_no_deadline() {
+fn wall_clock_step_changes_neither_rtt_nor_deadline() {
     let mut pinger = Pinger::new(config(3), at(0));
     let at_second = |seconds| UnixTime { seconds, nanoseconds: 0 };
     let walls = [at_second(1_700_000_000), at_second(1_700_086_400), at_second(1_000_000_000)];
@@ -432,7 +431,7 @@ fn with_a_key_the_size_is_still_the_whole_datagrams() {
 }
 
 #[test]
-fn of_two_keys_the_first_tags_pings_and_a_reply_may_be_tagged_with_either() {
+fn first_of_two_keys_tags_pings_and_either_may_tag_replies() {
     let keys = ["5a".repeat(16), KEY.to_owned()].map(|digits| Key::from_hex(&digits).unwrap());
     let protocol =
         [Protocol::Text, Protocol::Stamp { ssid: 7, error: ErrorEstimate::of_clock(false) }];
@@ -498,7 +497,7 @@ fn with_a_key_only_a_reply_with_a_replys_tag_counts() {
 }
 
 #[test]
-fn replies_count_from_where_their_pings_went_when_the_address_changes() {
+fn replies_count_only_from_the_address_their_ping_was_sent_to() {
     let mut pinger = Pinger::new(config(3), at(0));
     let sent: Vec<_> = (0..2)
         .map(|i| pinger.poll_transmit(at(i * 100), wall(i)).unwrap().datagram.to_vec())

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_late_by_just_half_an_interval_is_taken_and_by_more_is_skipped() {
+    fn slot_late_by_half_an_interval_is_sent_and_later_is_skipped() {
         let mut grid = every_100_ms(0, Pace::Fixed);
         assert_eq!(take(&mut grid, at(50)), Some(at(0)));
         assert_eq!(take(&mut grid, Instant::from_nanos(150 * MS + 1)), None);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poisson_process_has_the_mean_of_its_interval_and_the_spread_of_an_exponential() {
+    fn poisson_gaps_have_exponential_mean_median_and_deviation() {
         let mut grid = every_100_ms(0, Pace::Poisson { seed: 7 });
         let (mut before, mut gaps) = (at(0), Vec::new());
         for _ in 0..20_000 {
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poisson_process_that_was_stopped_skips_about_as_many_points_as_the_stop_had_intervals() {
+    fn stopped_poisson_schedule_skips_one_slot_per_mean_interval() {
         for (stop, expected) in [(100_000, 1_000.0), (100_000_000_000, 1e9)] {
             let mut grid = every_100_ms(0, Pace::Poisson { seed: 1 });
             while grid.take_due(at(stop)).is_none() && grid.next() <= at(stop) {}
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_sends_at_a_reply_or_after_ten_milliseconds_and_misses_nothing() {
+    fn flood_sends_on_reply_or_after_ten_ms_and_misses_no_slot() {
         let mut grid = every_100_ms(0, Pace::Flood);
         assert_eq!(take(&mut grid, at(0)), Some(at(0)));
         assert_eq!(grid.next(), at(10));
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adaptive_schedule_follows_the_smoothed_round_trip_between_its_bounds() {
+    fn adaptive_interval_follows_smoothed_rtt_within_its_bounds() {
         let mut grid = every_100_ms(0, Pace::Adaptive);
         assert_eq!(take(&mut grid, at(0)), Some(at(0)));
         assert_eq!(grid.next(), at(100), "nothing is known yet");

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_history_the_oldest_is_forgotten_when_neither_it_nor_the_next_is_awaited() {
+    fn oldest_ping_is_forgotten_when_it_and_the_next_are_settled() {
         let mut table = table(1, 2, 4);
         assert_eq!(table.forget_oldest(), None, "ping 1 is awaited");
         table.get_mut(Seq(1)).unwrap().fate = Fate::Lost;

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_once_a_second_is_answered_for_ever_and_more_often_once_a_second() {
+    fn repeats_are_answered_once_per_second_without_end() {
         let mut cycles = Cycles::new(1);
         assert!((0..100_000).all(|second| is_answered(cycles.enter(
             source(1),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn new_numbers_are_answered_at_any_rate_in_any_order_and_again_by_a_client_that_starts_anew() {
+    fn new_numbers_are_answered_in_any_order_and_after_a_restart() {
         let mut cycles = Cycles::new(1);
         for run in 0..5 {
             for number in 0..200_000_u64 {
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_with_others_between_counts_as_often_as_what_comes_alone() {
+    fn interleaved_and_consecutive_repeats_count_alike() {
         let mut cycles = Cycles::new(1);
         // Found by chance: 1, 0, 1, 0, 1, 1.
         for number in [1, 0, 1, 0, 1, 1] {

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sixth_of_the_same_is_one_too_many_and_so_are_all_after_it() {
+    fn sixth_identical_datagram_and_all_later_are_excessive() {
         for length in [0, 1, 31, 32, 33, 64, 65_507] {
             let (mut table, datagram) = (table(), vec![b'x'; length]);
             let excessive: Vec<_> =
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn another_address_zone_or_port_is_another_source_and_a_flow_label_is_not() {
+    fn source_is_address_zone_and_port_without_the_flow_label() {
         let hasher = FixedState::with_seed(1);
         let digest = |source: &str| digest(&hasher, source.parse().unwrap());
         let sources = [
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_longer_than_the_memory_starts_anew_and_one_as_long_does_not() {
+    fn loop_count_resets_only_after_a_pause_beyond_the_memory() {
         let mut table = table();
         for i in 0..5 {
             assert!(!table.number(0, at(i)));
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_in_one_slot_as_there_are_claims_are_refused_one_after_another() {
+    fn colliding_repeats_up_to_the_claims_are_all_rejected() {
         let mut table = table();
         let mut alive = colliding(usize::from(CLAIMS));
         let mut rounds = 0;
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_left_alone_is_taken_at_once_and_one_in_use_after_its_claims() {
+    fn idle_slot_is_replaced_at_once_and_active_one_after_claims() {
         let [first, second] = colliding(2)[..] else { panic!() };
         for (start, claims) in [(10_001, 0), (10_000, u64::from(CLAIMS) - 1)] {
             let mut table = table();

@@ -141,8 +141,7 @@ fn a_reply_is_as_long_as_its_request() {
 
 /// RFC 8762, section 4.3, and for the second case RFC 8972, section 4.8.
 #[test]
-fn what_follows_the_base_packet_comes_back_but_not_where_there_is_a_key_that_does_not_authenticate_it()
- {
+fn trailing_bytes_are_echoed_or_zeroed_when_a_key_is_set() {
     for (config, expected) in modes().into_iter().zip([&b"more"[..], b"\0\0\0\0"]) {
         let datagram = [&encoded(request(7), 0, of(&config))[..], b"more"].concat();
         let reply = first(&config, stateless(), SOURCE, &datagram).unwrap();
@@ -164,7 +163,7 @@ fn a_recorded_request_is_not_another_one_for_what_is_appended() {
 }
 
 #[test]
-fn a_stateless_reply_has_the_requests_number_and_a_stateful_one_its_sessions_count() {
+fn stateless_reply_echoes_seq_and_stateful_counts_per_session() {
     for config in modes() {
         let mut servers =
             [stateless(), stateful()].map(|reflector| Server::new(config.clone(), reflector));
@@ -210,7 +209,7 @@ fn a_count_is_of_replies_and_not_of_what_was_dropped_or_refused() {
 }
 
 #[test]
-fn answers_that_leave_together_leave_at_the_same_time_and_later_ones_later() {
+fn answers_of_one_batch_share_a_departure_time() {
     for config in modes() {
         let mut server = Server::new(config.clone(), stateless());
         let mut answers: Vec<_> = (0..3).map(|seq| encoded(request(seq), 0, of(&config))).collect();
@@ -276,7 +275,7 @@ fn with_a_key_there_is_no_twamp_light() {
 }
 
 #[test]
-fn a_request_that_does_not_say_how_wrong_its_time_may_be_gets_no_answer() {
+fn request_without_an_error_estimate_is_not_answered() {
     let request = Request { error: ErrorEstimate::from_bits(0x8100), ..request(7) };
     for config in modes() {
         let datagram = encoded(request, 0, of(&config));
@@ -312,7 +311,7 @@ fn it_has_the_guards_that_every_server_has() {
 }
 
 #[test]
-fn with_two_keys_answers_that_depart_together_have_each_its_own_also_when_they_come_again() {
+fn each_batched_answer_uses_its_requests_key_also_when_resent() {
     let (both, keys) = two_keys();
     let mut server = Server::new(keyed(), stateless());
     server.set_keys(both);
@@ -363,8 +362,7 @@ fn with_a_key_strangers_get_no_answer_and_leave_no_trace() {
 }
 
 #[test]
-fn a_request_is_good_for_the_window_before_and_after_its_time_in_either_format_and_over_the_end_of_an_era()
- {
+fn request_is_fresh_within_the_window_in_ntp_ptp_and_next_era() {
     // The first second of NTP's next era.
     let era = UnixTime { seconds: 2_085_978_496, nanoseconds: 0 };
     for wall in [WALL, era] {
@@ -412,7 +410,7 @@ fn a_request_is_good_for_the_window_before_and_after_its_time_in_either_format_a
 }
 
 #[test]
-fn a_recorded_request_is_answered_five_times_from_wherever_it_comes() {
+fn recorded_request_is_answered_five_times_from_any_source() {
     let mut server = Server::new(keyed(), stateful());
     let mut verdict = |second: u64| {
         let from = host(second as u8 + 1, 5_000 + second as u16);
@@ -472,7 +470,7 @@ fn padding_is_not_taken_for_a_reply() {
 }
 
 #[test]
-fn requests_of_several_sessions_of_one_port_are_answered_at_any_rate() {
+fn interleaved_sessions_of_one_port_are_all_answered() {
     let mut server = Server::new(Config::default(), stateless());
     for seq in 0..10_000 {
         for ssid in [0, 1, 7] {
@@ -489,7 +487,7 @@ fn answered_of_100(make: impl Fn(u32) -> Vec<u8>) -> usize {
 }
 
 #[test]
-fn what_pads_at_random_is_answered_at_any_rate_where_it_has_a_time_and_else_once_a_second() {
+fn randomly_padded_requests_need_a_recent_time_or_are_limited() {
     for (seconds, answered) in [(0, 100), (86_399, 100), (86_402, 16)] {
         for ptp in [false, true] {
             let sent = UnixTime { seconds: WALL.seconds - seconds, ..WALL };
@@ -531,7 +529,7 @@ fn what_speaks_no_stamp_is_answered_once_a_second() {
 }
 
 #[test]
-fn what_has_the_time_of_a_moment_ago_in_the_place_of_t2_is_a_reply() {
+fn datagram_with_a_recent_time_at_t2_is_rejected_as_reply() {
     let mut datagram = encoded(request(7), 0, None);
     datagram[16..24].copy_from_slice(&Timestamp::ntp(WALL).to_be_bytes());
     datagram[40..].fill(0x5a);
@@ -641,7 +639,7 @@ fn a_packet_is_logged_with_the_number_it_starts_with() {
 
 proptest! {
     #[test]
-    fn no_bytes_from_anywhere_make_it_panic_and_no_answer_is_of_another_length_than_it_should_be(
+    fn arbitrary_bytes_never_panic_and_answers_have_right_length(
         datagrams in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..150), any::<bool>()), 0..8),
         ip: u128, port: u16, with_key: bool, twamp_light: bool, with_sessions: bool,
     ) {

@@ -187,7 +187,7 @@ fn answered(echo: &mut Server<Echo>, datagrams: impl IntoIterator<Item = (u64, V
 }
 
 #[test]
-fn pings_are_answered_at_any_rate_and_the_same_one_five_times_and_then_once_a_second() {
+fn new_pings_are_always_answered_and_repeats_are_limited() {
     let mut server = echo(Config::default());
     assert_eq!(answered(&mut server, (0..100_000).map(|i| (0, ping(i)))), 100_000);
     let mut server = echo(Config::default());
@@ -197,7 +197,7 @@ fn pings_are_answered_at_any_rate_and_the_same_one_five_times_and_then_once_a_se
 }
 
 #[test]
-fn anything_else_is_answered_sixteen_times_and_then_once_a_second_from_each_source() {
+fn non_pings_are_limited_per_source_to_16_then_one_a_second() {
     let mut server = echo(Config::default());
     assert_eq!(answered(&mut server, (0..100).map(|i| (0, vec![i]))), 16);
     assert_eq!(answered(&mut server, (1..10_000).map(|i| (i * 10, b"hello".to_vec()))), 99);
@@ -401,7 +401,7 @@ pub(crate) fn two_keys() -> (Keys, [Key; 2]) {
 }
 
 #[test]
-fn with_two_keys_each_request_is_answered_with_its_own_and_then_the_old_one_is_refused() {
+fn each_request_is_answered_with_its_key_until_it_is_removed() {
     let (both, keys) = two_keys();
     let mut server = echo(keyed());
     let answer = |server: &mut Server<Echo>, key: &Key, seq| {
@@ -483,7 +483,7 @@ fn a_ping_is_good_for_the_window_before_and_after_its_time() {
 }
 
 #[test]
-fn a_recorded_ping_is_answered_five_times_from_wherever_it_comes_and_however_slowly() {
+fn recorded_ping_is_answered_five_times_from_any_source() {
     let mut echo = echo(keyed());
     // In seconds; the ping's own time is 60, so its window is from 0 to 120.
     let mut verdict = |second: u64| {
@@ -532,7 +532,7 @@ fn with_a_key_a_loop_does_not_begin() {
 }
 
 #[test]
-fn of_several_reasons_the_first_in_the_order_of_the_checks_counts() {
+fn rejection_reason_is_the_first_failing_check() {
     // Each case has one reason less than the one before.
     for (from, direction, message, refusal) in [
         ("224.0.0.1:0", Direction::Reply, &b"Pong"[..], Refusal::PortZero),

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_that_was_duplicated_on_the_way_there_is_not_taken_for_a_lost_reply() {
+    fn ping_duplicated_forward_is_not_counted_as_lost_backward() {
         // Replies 0 and 1 both answer ping 0; ping 1 never arrived; reply 2 answers ping 2.
         assert_eq!(directions(true, &[Some(0), None, Some(2)], &[1]), Some((1, 0, 0)));
         assert_eq!(
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_among_pings_that_were_overtaken_is_told_as_soon_as_one_was_not() {
+    fn loss_direction_is_known_after_a_ping_that_is_not_overtaken() {
         // Ping 5 overtook 2, 3 and 4, which seem to have been lost backward until they turn up;
         // ping 1 was.
         let counters = [Some(0), None, Some(3), Some(4), Some(5), Some(2)];
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stateless_reflector_tells_nothing_and_a_stateful_one_shows_itself() {
+    fn loss_direction_is_known_for_stateful_reflectors_only() {
         assert_eq!(directions(false, &[Some(0), None, Some(2)], &[]), None);
         assert_eq!(directions(false, &[Some(0), None, Some(1)], &[]), Some((1, 0, 0)));
     }
@@ -315,7 +315,7 @@ mod tests {
         /// Pings that are each delayed by up to so many others, of which some are lost there and
         /// some back; the last one is not.
         #[test]
-        fn no_way_gets_more_losses_than_it_had_however_pings_overtake_one_another(
+        fn losses_per_direction_never_exceed_the_actual_ones(
             pings in prop::collection::vec((0..6_usize, 0..4_u8), 0..60),
         ) {
             let (count, mut arrivals) = (pings.len(), Vec::new());

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_themselves_are_kept_only_where_clocks_are_declared_synchronised() {
+    fn one_way_delays_are_kept_only_for_synchronised_clocks() {
         let (here, there) = (ErrorEstimate::of_clock(true), ErrorEstimate::of_clock(false));
         let reflected = |forward, backward, processing| Reflected {
             counter: Seq(0),

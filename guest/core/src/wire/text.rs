@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_splits_at_spaces_finds_three_words_whatever_the_size() {
+    fn space_separated_parsing_finds_three_words_at_any_size() {
         for (seq, size) in [(1, 0), (1, 27), (1, 28), (u32::MAX, 32), (7, 1_400), (7, MAX_DATAGRAM)]
         {
             let mut datagram = Vec::new();

@@ -52,7 +52,7 @@ fn a_port_that_the_system_chose_outlives_the_peer() {
 }
 
 #[tokio::test]
-async fn runs_to_several_peers_of_all_lengths_arrive_whole_and_in_order() {
+async fn mixed_length_batches_to_several_peers_arrive_in_order() {
     for tuning in PATHS {
         let from = bound(Family::V4, tuning);
         let to = [bound(Family::V4, tuning), bound(Family::V4, tuning)];

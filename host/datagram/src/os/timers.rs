@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_timer_runs_from_when_it_is_made_and_on_for_another_of_that_instant() {
+    async fn timer_runs_from_creation_and_is_reused_for_equal_deadline() {
         let clock = Clock::default();
         let (soon, later) = (Duration::from_secs(10), Duration::from_secs(20));
         let set = |timers: &[Timer]| {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_kept_than_may_be_open_whatever_addresses_they_were_bound_to() {
+    fn inherited_sockets_kept_are_bounded_across_all_addresses() {
         let kept = InheritedSockets::new([], 2);
         let asked = |port| SocketAddr::from(([127, 0, 0, 1], port));
         for port in 1..=9 {

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_was_sent_to_first_is_sent_to_as_the_system_has_it() {
+    fn peer_sent_to_first_gets_the_source_chosen_by_the_system() {
         let mut origins = Origins::default();
         assert_eq!(origins.answer(peer(1), b"request"), None);
         origins.hear(peer(1), local(1), b"answer");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_uses_two_addresses_is_answered_first_in_first_out() {
+    fn peer_using_two_local_addresses_is_answered_in_fifo_order() {
         for answer in [b"the same", b"an other"] {
             let mut origins = Origins::default();
             for last in [1, 1, 2, 1, 2] {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_what_is_in_use_is_not_forgotten() {
+    fn origins_are_bounded_and_active_peers_are_not_forgotten() {
         let mut origins = Origins::default();
         origins.hear(peer(1), local(1), b"x");
         origins.hear(peer(1), local(2), b"x");

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_sends_much_stays_limited_however_many_others_there_are() {
+    fn heavy_source_stays_limited_among_many_other_sources() {
         let (limit, now) = limit("32,128");
         assert_eq!(passed(&limit, "192.0.2.7:1", now), 10);
         for other in 0..2 * MOST.get() as u32 {

@@ -102,7 +102,7 @@ fn amplification_is_what_may_go_for_each_that_came() {
 }
 
 #[test]
-fn after_the_window_nothing_is_owed_any_more_and_what_comes_then_counts_alone() {
+fn expired_peer_credit_is_not_carried_into_the_next_window() {
     let mut case = Case::new(1.0);
     case.hear(1, 100, AT_ONCE);
     case.hear(1, 100, AT_ONCE);
@@ -116,7 +116,7 @@ fn after_the_window_nothing_is_owed_any_more_and_what_comes_then_counts_alone() 
 }
 
 #[test]
-fn answers_are_not_saved_beyond_the_window_while_a_peer_goes_on_sending() {
+fn peer_credit_does_not_accumulate_beyond_the_window() {
     let window = Duration::from_secs(2);
     let mut case = Case::with(AnswerRule { window, amplification: 1.0 });
     for number in 0..1_000 {

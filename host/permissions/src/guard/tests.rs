@@ -80,7 +80,7 @@ fn a_listener_answers_what_it_has_heard_and_no_more() {
 }
 
 #[test]
-fn an_answer_that_is_too_much_is_dropped_counted_and_told_once_with_the_flag_that_allows_it() {
+fn excess_answer_is_dropped_and_reported_once_with_the_flag() {
     let (guard, ledger, told) = guard(listener(), Rates::default());
     let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
     gate.hears(peer(5), 10, now);
@@ -95,7 +95,7 @@ fn an_answer_that_is_too_much_is_dropped_counted_and_told_once_with_the_flag_tha
 }
 
 #[test]
-fn the_amplification_that_is_named_is_the_least_that_lets_the_answer_pass() {
+fn suggested_amplification_is_the_least_that_permits_answer() {
     for (heard, answered, bytes) in
         [(&[10][..], &[][..], 31), (&[10], &[10], 1), (&[10, 20], &[5], 100), (&[1], &[], 65_507)]
     {
@@ -153,7 +153,7 @@ fn what_did_not_go_may_go_again() {
 }
 
 #[test]
-fn a_socket_that_does_not_listen_neither_hears_nor_answers_for_one_that_does() {
+fn non_listening_socket_cannot_receive_or_answer_for_listener() {
     let (guard, ..) = guard(Grants { listen: listener().listen, ..sender() }, Rates::default());
     let (listening, other, now) =
         (gate(&guard, "0.0.0.0:12000"), gate(&guard, "0.0.0.0:0"), Instant::now());
@@ -206,7 +206,7 @@ fn after_a_second_a_kind_is_told_again_with_how_many_were_not() {
 }
 
 #[test]
-fn a_strangers_datagram_is_dropped_and_is_not_the_components_doing() {
+fn datagram_of_a_stranger_is_dropped_without_a_denial() {
     let (guard, ledger, told) = guard(sender(), Rates::default());
     assert!(!gate(&guard, "0.0.0.0:0").hears(peer(5), 1, Instant::now()));
     assert_eq!(ledger.refusals(), 0);
@@ -245,7 +245,7 @@ fn what_came_to_one_listener_is_not_answered_from_another() {
 }
 
 #[test]
-fn a_socket_that_goes_on_under_another_instance_goes_on_answering_and_a_new_one_does_not() {
+fn only_the_socket_that_received_may_answer_across_instances() {
     let (guard, ..) = guard(listener(), Rates::default());
     let (socket, local, now) =
         (SocketId::unique(), "0.0.0.0:12000".parse().unwrap(), Instant::now());
@@ -313,7 +313,7 @@ fn rates_are_a_runs_whatever_instance_sends_or_receives() {
 }
 
 #[test]
-fn what_it_takes_to_drop_datagrams_is_bounded_told_and_in_the_totals() {
+fn time_spent_dropping_datagrams_is_bounded_and_reported() {
     let (guard, ledger, told) = guard(sender(), Rates::default());
     let gate = gate(&guard, "0.0.0.0:0");
     let ms = Duration::from_millis(1);
@@ -332,7 +332,7 @@ fn what_it_takes_to_drop_datagrams_is_bounded_told_and_in_the_totals() {
 }
 
 #[test]
-fn a_lookup_beyond_the_limit_is_told_and_is_no_refusal_by_the_grants() {
+fn resolving_beyond_the_limit_is_reported_but_is_no_denial() {
     let (guard, ledger, told) = guard(sender(), Rates::default());
     guard.over_lookups(&"a.example".parse().unwrap(), 64);
     let line = "refused: x.wasm asked to resolve a.example: more than 64 names at once, and one per second after that \
@@ -486,7 +486,7 @@ fn what_the_system_refuses_is_counted_by_what_was_asked_for() {
 }
 
 #[test]
-fn what_the_system_refuses_is_told_with_its_cause_until_the_grants_refuse_something() {
+fn system_denial_is_reported_with_its_cause_until_grants_deny() {
     let (guard, ledger, told) = guard(sender(), Rates::default());
     let operation = Operation::Bind("0.0.0.0:80".parse().unwrap());
     // What it could not do, it has not refused.

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_that_has_had_no_datagram_is_charged_from_its_start() {
+    fn instance_without_datagrams_is_charged_from_its_start() {
         let (mut account, _) = account();
         assert_eq!(account.check_at(MS * 501), STRUCK);
     }
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_was_woken_is_charged_where_it_dropped_datagrams_less_what_that_took() {
+    fn woken_thread_is_charged_after_drops_minus_dropping_time() {
         let (mut account, activity) = account();
         account.was_woken(|| MS * 10);
         assert_eq!((account.charged, account.until), (Duration::ZERO, Duration::ZERO));
@@ -348,7 +348,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn after_a_wait_what_was_slept_is_given_back_and_a_short_one_is_charged_at_once() {
+    fn slept_time_is_credited_and_short_waits_charged_at_once() {
         for (slept, spins, charged, until) in [
             // What a long sleep computed is charged with the next look.
             (MS * 3, 0, MS * 97, MS * 100),

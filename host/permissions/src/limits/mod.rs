@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_space_that_a_process_lacks_is_named_with_what_raises_it() {
+    fn address_space_shortfall_is_reported_with_its_remedy() {
         assert_eq!(AddressSpace(None).to_string(), "");
         let lacking = AddressSpace(Some(8 << 30)).to_string();
         assert!(lacking.starts_with(": its process may use 8.0 GiB of addresses"), "{lacking}");

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_has_an_argument_of_its_own_and_other_arguments_are_no_roles() {
+    fn role_arguments_round_trip_and_others_are_rejected() {
         for role in Role::ALL {
             let command = command(*role).unwrap();
             let arguments: Vec<_> = command.get_args().collect();

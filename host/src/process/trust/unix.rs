@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sticky_folder_passes_where_it_and_what_is_in_it_is_ours_or_roots() {
+    fn sticky_folder_and_its_file_must_be_owned_by_user_or_root() {
         for purpose in ALL {
             for mode in [0o1777, 0o3777, 0o1775] {
                 assert_eq!(judged(US, purpose, 1000, 0o600, entry("/f", ROOT, mode)), Ok(None));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_may_be_in_a_folder_of_roots_that_is_mounted_read_only() {
+    fn policy_is_trusted_in_a_read_only_mount_owned_by_root() {
         let mounted = |owner| Entry { read_only: true, ..entry("/f", owner, 0o777) };
         assert_eq!(judged(US, Purpose::Policy, ROOT, 0o644, mounted(ROOT)), Ok(None));
         assert!(judged(US, Purpose::Policy, 1001, 0o644, mounted(ROOT)).is_err());
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn under_sudo_a_policy_may_be_the_callers_and_a_key_or_code_never() {
+    fn sudo_caller_is_trusted_for_policy_but_not_key_or_code() {
         for (owner, folder) in [(1000, 1000), (ROOT, 1000), (1000, ROOT)] {
             let judged = |users, purpose| {
                 judged(users, purpose, owner, 0o600, entry("/f", folder, 0o755)).is_ok()
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_resolved_first_and_the_file_is_the_one_that_was_opened() {
+    fn links_are_resolved_first_and_a_replaced_file_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         let open_to_all = folder.path().join("open");

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_controls_a_terminal_is_filtered_and_characters_are_not_torn() {
+    fn terminal_controls_are_replaced_and_characters_kept_whole() {
         let mut filter = Filter::default();
         assert_eq!(
             filter.filtered(b"a\x1b[2J\x07\x7f\tb\r\n"),

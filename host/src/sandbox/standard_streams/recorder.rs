@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_cut_between_characters_and_loses_nothing() {
+    fn overlong_line_is_split_between_characters_without_loss() {
         let now = Instant::now();
         for text in ["x".repeat(5_000), "ü€𝄞".repeat(700), format!("x{}", "€".repeat(1_500))]
         {

@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_never_less_than_what_was_meant_nor_much_more(
+        fn encoded_error_is_at_least_the_actual_one_and_close_to_it(
             seconds in 0..1_u64 << 38, nanos in 0..1_000_000_000_u32,
         ) {
             let error = Duration::new(seconds, nanos);
@@ -159,7 +159,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bits_make_it_panic_and_each_valid_one_says_its_error_again(bits: u16) {
+        fn any_bits_decode_without_panic_and_valid_errors_round_trip(bits: u16) {
             let Some(error) = ErrorEstimate::from_bits(bits).error() else { return Ok(()) };
             let again = ErrorEstimate::ntp(error).error().unwrap();
             prop_assert!(again >= error && again <= error + error / 100 + Duration::from_nanos(2));

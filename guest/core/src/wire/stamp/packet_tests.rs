@@ -124,7 +124,7 @@ fn packets_are_as_the_figures_have_them() {
 }
 
 #[test]
-fn a_request_is_padded_with_zeros_and_a_reply_copies_what_follows_the_base_packet() {
+fn request_padding_is_zero_and_reply_copies_trailing_bytes() {
     for (key, request_bytes, reply_bytes) in table() {
         let key = key.as_ref();
         let padded = encoded(&request(), request_bytes.len() + 5, key);
@@ -139,7 +139,7 @@ fn a_request_is_padded_with_zeros_and_a_reply_copies_what_follows_the_base_packe
 }
 
 #[test]
-fn nothing_of_a_request_is_left_in_the_fields_of_its_reply_that_are_zero() {
+fn zero_fields_of_a_reply_contain_nothing_of_the_request() {
     for (key, _, reply_bytes) in table() {
         let mut datagram = vec![0xff; reply_bytes.len()];
         reply().encode(key.as_ref(), &mut datagram);
@@ -184,7 +184,7 @@ fn a_reply_of_twamp_light_is_a_reply() {
 }
 
 #[test]
-fn every_bit_of_an_authenticated_base_packet_counts_and_none_after_it() {
+fn hmac_covers_every_bit_of_the_base_packet_and_none_after() {
     let (request_bytes, reply_bytes) =
         (encoded(&request(), 120, Some(&key())), table()[1].2.clone());
     for bit in 0..request_bytes.len() * 8 {
@@ -209,7 +209,7 @@ fn a_packet_of_another_key_is_none() {
 }
 
 #[test]
-fn a_multiplier_of_zero_is_refused_but_in_what_a_reply_only_repeats() {
+fn zero_multiplier_is_rejected_except_in_the_echoed_estimate() {
     let invalid = ErrorEstimate::from_bits(0x9900);
     for (key, _, _) in table() {
         let key = key.as_ref();

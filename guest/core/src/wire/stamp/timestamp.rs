@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_before_1970_is_taken_as_1970_and_none_is_after_the_last() {
+    fn ptp_and_ntp_times_are_clamped_to_1970_and_the_maximum() {
         assert_eq!(bits(2_208_988_799 << 32).to_unix(Ntp, time(0, 0)), time(0, 0));
         let last = Timestamp::ptp(time(u64::MAX, 0));
         assert_eq!(last.to_unix(Ptp, time(u64::MAX, 999_999_999)), time(u64::MAX, 0));

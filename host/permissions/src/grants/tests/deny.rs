@@ -49,7 +49,7 @@ fn a_denial_may_be_for_a_port() {
 }
 
 #[test]
-fn a_denial_of_a_mapped_address_covers_it_whatever_zone_it_names() {
+fn deny_of_mapped_address_ignores_its_zone() {
     let denied = spec(&[], &["[::ffff:192.0.2.7%5]"]).with_addresses(&Names::default()).deny;
     refuses_as(
         DenyReason::Denied,

@@ -17,7 +17,7 @@ fn a_listen_grant_with_an_address_is_for_that_address_alone() {
 }
 
 #[test]
-fn a_listen_grant_with_a_zone_is_for_that_zone_and_without_one_for_all() {
+fn listen_grant_is_limited_to_its_zone_or_covers_all_zones() {
     let granted = listen_on("[fe80::1%2]:12000");
     grants(&granted, &[bind("[fe80::1%2]:12000")]);
     refuses(&granted, &[bind("[fe80::1%3]:12000"), bind("[fe80::1]:12000")]);
@@ -31,7 +31,7 @@ fn a_listen_grant_with_a_zone_is_for_that_zone_and_without_one_for_all() {
 }
 
 #[test]
-fn a_listener_hears_everybody_on_the_socket_that_listens_and_on_no_other() {
+fn listener_receives_from_any_peer_on_its_listening_port_only() {
     let granted = listen_on("12000");
     grants(&granted, &[hear("192.0.2.7:5")]);
     refuses(&granted, &[receive("192.0.2.7:5")]);
@@ -66,14 +66,14 @@ fn port_zero_grants_a_port_that_the_system_chooses() {
 }
 
 #[test]
-fn a_send_grant_lets_a_component_bind_a_port_that_the_system_chooses_and_no_other() {
+fn send_grant_permits_binding_ephemeral_ports_only() {
     let granted = send_to("192.0.2.7:12000");
     grants(&granted, &[bind("0.0.0.0:0"), bind("[::]:0")]);
     refuses(&granted, &[bind("0.0.0.0:12000"), bind("0.0.0.0:5353")]);
 }
 
 #[test]
-fn the_source_that_the_operator_named_may_be_bound_however_it_is_written() {
+fn named_source_may_be_bound_in_mapped_or_plain_form() {
     for (source, same) in [("10.9.0.1", "[::ffff:10.9.0.1]:0"), ("::ffff:10.9.0.1", "10.9.0.1:0")] {
         let granted =
             Grants { source: vec![source.parse().unwrap()], ..send_to("192.0.2.7:12000") };
@@ -83,7 +83,7 @@ fn the_source_that_the_operator_named_may_be_bound_however_it_is_written() {
 }
 
 #[test]
-fn a_send_grant_does_not_let_a_component_ask_which_addresses_the_machine_has() {
+fn send_grant_does_not_reveal_local_addresses_by_bind() {
     let granted = send_to("192.0.2.7:12000");
     refuses(
         &granted,
@@ -146,7 +146,7 @@ fn the_whole_network_is_heard_only_from_where_it_may_be() {
 }
 
 #[test]
-fn whom_a_listener_may_hear_is_no_grant_and_a_denial_goes_before_it() {
+fn allow_from_is_no_grant_and_deny_takes_precedence() {
     let alone = from(&["192.0.2.0/24"], Grants::default());
     refuses(
         &alone,

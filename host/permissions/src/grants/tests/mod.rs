@@ -162,7 +162,7 @@ fn a_lookup_is_granted_for_the_very_name() {
 }
 
 #[test]
-fn a_wildcard_is_for_every_name_under_a_domain_and_not_for_the_domain() {
+fn wildcard_covers_all_subdomains_but_not_the_domain_itself() {
     let granted = Grants { resolve: vec!["*.Example.org".parse().unwrap()], ..Grants::default() };
     grants(&granted, &[resolve("a.example.org"), resolve("a.b.example.org.")]);
     refuses(
@@ -190,7 +190,7 @@ fn any_name_is_names_but_not_addresses() {
 
 proptest! {
     #[test]
-    fn an_address_is_refused_a_datagram_wherever_it_is_refused_a_connect(
+    fn send_and_connect_to_an_address_are_decided_alike(
         ip: IpAddr, port: u16, grant: IpAddr, length in 0..=32_u8, listening: bool
     ) {
         let peer = SocketAddr::new(ip, port);

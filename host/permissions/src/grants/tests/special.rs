@@ -36,7 +36,7 @@ fn peer(request: &Request) -> SocketAddr {
 }
 
 #[test]
-fn multicast_and_broadcast_are_granted_only_by_a_grant_for_them_and_never_as_an_answer() {
+fn multicast_and_broadcast_need_their_own_grant_to_be_sent_to() {
     for many in [
         "224.0.0.251:5353",
         "239.1.2.3:9",
@@ -53,7 +53,7 @@ fn multicast_and_broadcast_are_granted_only_by_a_grant_for_them_and_never_as_an_
 }
 
 #[test]
-fn loopback_and_link_local_are_granted_only_by_a_grant_within_them() {
+fn loopback_and_link_local_need_a_grant_within_their_range() {
     for own in [
         "127.0.0.1:53",
         "127.9.9.9:53",
@@ -187,7 +187,7 @@ fn carriers(v4: [u8; 4]) -> Vec<String> {
 }
 
 #[test]
-fn a_denial_of_an_ipv4_address_holds_for_addresses_that_carry_it() {
+fn deny_of_ipv4_address_covers_ipv6_addresses_embedding_it() {
     let denied =
         spec(&[], &["192.0.2.0/24", "198.51.100.1:53"]).with_addresses(&Names::default()).deny;
     let granted = Grants { deny: denied, ..everything() };
@@ -209,7 +209,7 @@ fn a_denial_of_an_ipv4_address_holds_for_addresses_that_carry_it() {
 }
 
 #[test]
-fn an_address_that_carries_a_special_one_is_granted_only_exactly() {
+fn address_embedding_a_special_one_needs_an_exact_grant() {
     for special in [
         [127, 0, 0, 1],
         [169, 254, 169, 254],

@@ -149,7 +149,7 @@ fn grants_read_as_documented() {
 }
 
 #[test]
-fn a_refusal_names_the_flags_that_keep_what_is_granted_and_add_what_was_asked() {
+fn denial_suggests_flags_that_keep_grants_and_add_the_request() {
     let granted =
         Grants { resolve: vec!["example.org".parse().unwrap()], ..send_to("192.0.2.7:12000") };
     let flags = |request| Flags { grants: &granted, request: &request }.to_string();
