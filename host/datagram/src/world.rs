@@ -27,7 +27,7 @@ pub trait World: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of socket(2).
+    /// The errors of socket(2).
     fn open(&self, family: Family) -> io::Result<Box<dyn UdpSocket>>;
 
     /// The current instant of the monotonic clock (`wasi:clocks/monotonic-clock`).
@@ -80,28 +80,28 @@ pub trait UdpSocket: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of bind(2).
+    /// The errors of bind(2).
     fn bind(&mut self, local: SocketAddr) -> io::Result<()>;
 
     /// Connects the socket to `peer`, which replaces an earlier peer.
     ///
     /// # Errors
     ///
-    /// Those of connect(2).
+    /// The errors of connect(2).
     fn connect(&mut self, peer: SocketAddr) -> io::Result<()>;
 
     /// Disconnects the socket from its peer. It stays bound to its local address.
     ///
     /// # Errors
     ///
-    /// Those of connect(2).
+    /// The errors of connect(2).
     fn disconnect(&mut self) -> io::Result<()>;
 
     /// The address that the socket is bound to.
     ///
     /// # Errors
     ///
-    /// Those of getsockname(2).
+    /// The errors of getsockname(2).
     fn local_address(&self) -> io::Result<SocketAddr>;
 
     /// The peer that the socket is connected to.
@@ -115,14 +115,14 @@ pub trait UdpSocket: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of getsockopt(2).
+    /// The errors of getsockopt(2).
     fn hop_limit(&self) -> io::Result<u8>;
 
     /// Sets the time to live or hop limit of sent datagrams, which is not 0.
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// The errors of setsockopt(2).
     fn set_hop_limit(&self, hops: u8) -> io::Result<()>;
 
     /// The size of the receive buffer in bytes, of payload as far as the system's bookkeeping is
@@ -130,42 +130,42 @@ pub trait UdpSocket: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of getsockopt(2).
+    /// The errors of getsockopt(2).
     fn receive_buffer_size(&self) -> io::Result<usize>;
 
     /// Requests a receive buffer of `bytes` bytes, which may be rounded or reduced.
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// The errors of setsockopt(2).
     fn set_receive_buffer_size(&mut self, bytes: usize) -> io::Result<()>;
 
     /// The size of the send buffer in bytes, as for [`Self::receive_buffer_size`].
     ///
     /// # Errors
     ///
-    /// Those of getsockopt(2).
+    /// The errors of getsockopt(2).
     fn send_buffer_size(&self) -> io::Result<usize>;
 
     /// Requests a send buffer of `bytes` bytes, which may be rounded or reduced.
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// The errors of setsockopt(2).
     fn set_send_buffer_size(&mut self, bytes: usize) -> io::Result<()>;
 
     /// The receiving half. At most one exists at a time.
     ///
     /// # Errors
     ///
-    /// Those of registering the socket for readiness.
+    /// The errors of registering the socket for readiness.
     fn receiver(&self) -> io::Result<Box<dyn Receiver>>;
 
     /// The sending half. At most one exists at a time.
     ///
     /// # Errors
     ///
-    /// Those of registering the socket for readiness.
+    /// The errors of registering the socket for readiness.
     fn sender(&self) -> io::Result<Box<dyn Sender>>;
 
     /// The socket's state, for another socket to [adopt](Self::adopt) once no other reference to it

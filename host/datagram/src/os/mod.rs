@@ -68,7 +68,7 @@ impl OperatingSystem {
     ///
     /// # Errors
     ///
-    /// Those of getsockname(2), and of setsockopt(2), since the options are set on it, too.
+    /// The errors of getsockname(2), and of setsockopt(2), since the options are set on it, too.
     pub fn inherit(&self, socket: UdpSocket) -> io::Result<(SocketAddr, KeptSocket)> {
         let local = socket.local_addr()?;
         self.options.apply(&socket, local.is_ipv4())?;

@@ -86,7 +86,7 @@ impl SocketOptions {
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// The errors of setsockopt(2).
     pub fn apply(&self, socket: &UdpSocket, is_ipv4: bool) -> io::Result<()> {
         if self.is_empty() {
             return Ok(());

@@ -28,7 +28,6 @@ impl Watched {
         Ok(Self { descriptor, interest })
     }
 
-    /// The descriptor.
     pub(super) fn get(&self) -> &OwnedFd {
         self.descriptor.get_ref()
     }

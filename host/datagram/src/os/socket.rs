@@ -54,7 +54,6 @@ impl Socket {
         Ok(Self { inner, family, tuning, asked: [None; 2] })
     }
 
-    /// The descriptor.
     pub(super) fn raw(&self) -> &Arc<RawSocket> {
         &self.inner
     }
