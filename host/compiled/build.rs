@@ -1,4 +1,4 @@
-//! Compiles the built-in components.
+//! Compiles the built-in components to machine code.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=src/config.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
     let mut config = config::config();
-    // For any processor of the target, not for this one: who builds is not always who runs.
+    // For any processor of the target: the build machine may not be the one that runs it.
     config.target(&env::var("TARGET")?)?;
     let engine = wasmtime::Engine::new(&config)?;
     for component in udping_components::ALL {

@@ -1,18 +1,17 @@
-//! How components are compiled. The build script shares this file: what it compiles must be what
-//! the host runs.
+//! The compiler configuration of components. The build script shares this file: what it compiles
+//! must match what the host runs.
 
 use wasmtime::Config;
 
-/// The configuration that a component must be compiled with to be run here.
+/// Returns the configuration that a component must be compiled with to run on this host.
 pub fn config() -> Config {
     let mut config = Config::new();
-    // Where in the WebAssembly a trap was is never shown.
+    // The WebAssembly location of a trap is never shown.
     config.generate_address_map(false);
-    // A guest that computes without end can be stopped.
+    // So that a guest that computes endlessly can be stopped.
     config.epoch_interruption(true);
-    // Memories start with copies: images that are shared need memfd_create(2), which not every
-    // system has or permits, and gain something only where a component is instantiated again and
-    // again.
+    // Memories are initialized by copying: shared images need memfd_create(2), which not every
+    // system has or permits, and pay off only if a component is instantiated repeatedly.
     config.memory_init_cow(false);
     config
 }

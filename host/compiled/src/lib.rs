@@ -1,12 +1,13 @@
-//! The built-in components, compiled when this crate is built: no start of them compiles anything,
-//! and a host without a compiler has them.
+//! The built-in components, compiled when this crate is built: running them compiles nothing, and
+//! works in a host without a compiler.
 
 mod config;
 
 pub use config::config;
 use udping_components::Component;
 
-/// The machine code of `component`, as [`wasmtime::component::Component::deserialize`] takes it.
+/// Returns the machine code of `component`, as taken by
+/// [`wasmtime::component::Component::deserialize`].
 pub fn of(component: Component) -> &'static [u8] {
     if component == udping_components::CLIENT { CLIENT } else { SERVER }
 }

@@ -1,5 +1,5 @@
-//! An embedder whose components reach this machine alone: `cargo run -p wasi-datagram --example
-//! embedder -- COMPONENT [ARGUMENT]...`.
+//! An embedder whose components can communicate with this machine only: `cargo run -p wasi-datagram
+//! --example embedder -- COMPONENT [ARGUMENT]...`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-/// What a store holds.
+/// The state of a store.
 struct State {
     wasi: WasiCtx,
     table: ResourceTable,
@@ -25,7 +25,7 @@ impl WasiView for State {
     }
 }
 
-/// Sockets may have any address; what they send goes to loopback, and what they hear is from there.
+/// Permits any local address, and as peers only those of the loopback interface.
 fn this_machine(address: SocketAddr, usage: AddressUse) -> bool {
     usage == AddressUse::Bind || address.ip().to_canonical().is_loopback()
 }
@@ -36,7 +36,7 @@ async fn main() -> Result<()> {
     let engine = Engine::default();
     let mut linker: Linker<State> = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    // In the place of wasmtime-wasi's own.
+    // The interfaces below replace wasmtime-wasi's.
     linker.allow_shadowing(true);
     wasi_datagram::add_to_linker(&mut linker, |State { table, sockets, .. }| NetworkView {
         table,

@@ -1,4 +1,4 @@
-//! `resolve-address-stream`.
+//! `resolve-address-stream` of `wasi:sockets/ip-name-lookup`.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -11,29 +11,30 @@ use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
 use crate::permissions::{ResolveError, Resolved};
 
-/// What there is of an answer.
+/// The remaining addresses of a resolved name, or an error code.
 pub type Answer = Result<vec::IntoIter<IpAddr>, ErrorCode>;
 
-/// What will be known.
+/// A pending resolution.
 type Asked = Pin<Box<dyn Future<Output = Resolved> + Send>>;
 
-/// `resolve-address-stream`: an answer, or a question that is still out.
+/// A `resolve-address-stream`: the addresses of a name, resolved or pending.
 pub enum Addresses {
-    /// The addresses not taken yet.
+    /// The name is resolved: the addresses not yet returned.
     Ready(Answer),
-    /// It is being resolved.
+    /// The name is being resolved.
     Asked(Asked),
 }
 
 impl Addresses {
-    /// The question `asked`, which is put at once, and not only when its answer is waited for.
+    /// Creates the stream of `asked`, which is polled now: resolving starts before the stream is
+    /// waited for.
     pub(crate) fn asked(asked: Asked) -> Self {
         let mut addresses = Self::Asked(asked);
         addresses.advance();
         addresses
     }
 
-    /// Takes the answer where there is one by now.
+    /// Becomes ready if the name has been resolved by now.
     pub(crate) fn advance(&mut self) {
         if let Self::Asked(question) = self
             && let Poll::Ready(resolved) =
@@ -43,7 +44,7 @@ impl Addresses {
         }
     }
 
-    /// What `resolved` is to a component.
+    /// Translates `resolved` to addresses or an error code for the component.
     pub(crate) fn of(resolved: Resolved) -> Answer {
         match resolved {
             Ok(addresses) if addresses.is_empty() => Err(ErrorCode::NameUnresolvable),

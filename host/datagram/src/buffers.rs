@@ -1,37 +1,37 @@
-//! Memory outside the component that its sockets take: their buffers in the kernel, and datagrams
-//! that wait in the host.
+//! The memory limit for sockets outside the component: kernel buffers, and datagrams waiting in the
+//! host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytesize::ByteSize;
 
-/// What the sockets of one place have together. One half is split evenly, so that none is left
-/// without; the other half goes to whoever asks first.
+/// A memory limit shared by a set of sockets, in bytes. One half is divided evenly, so that every
+/// socket has some; the other half is allocated on demand.
 #[derive(Debug)]
 pub struct Buffers {
-    /// What each direction of each socket has in any case.
+    /// The bytes guaranteed to each direction of each socket.
     floor: usize,
     left: AtomicUsize,
 }
 
 impl Buffers {
-    /// `limit` for up to `sockets` sockets.
+    /// Creates a limit of `limit` bytes for up to `sockets` sockets.
     pub fn new(limit: ByteSize, sockets: usize) -> Arc<Self> {
         let half = usize::try_from(limit.as_u64() / 2).unwrap_or(usize::MAX);
         Arc::new(Self { floor: half / sockets.max(1) / 2, left: AtomicUsize::new(half) })
     }
 
-    /// What nobody has.
+    /// The number of unallocated bytes of the half that is allocated on demand.
     pub fn left(&self) -> usize {
         self.left.load(Ordering::Relaxed)
     }
 
-    /// Takes up to so much of it, and says how much.
+    /// Allocates up to `most` bytes, and returns how many.
     fn take(&self, most: usize) -> usize {
         let rest = |left: usize| Some(left - most.min(left));
         let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
-        // It never fails: there always is a rest.
+        // The update never fails: `rest` always returns a value.
         most.min(left.unwrap_or_default())
     }
 
@@ -40,27 +40,27 @@ impl Buffers {
     }
 }
 
-/// A part of it, which is given back when it is dropped.
+/// An allocation, which is released on drop.
 #[derive(Debug)]
 pub(crate) struct Share {
     buffers: Arc<Buffers>,
     floor: usize,
-    /// What was taken beyond the floor.
+    /// The bytes allocated beyond the floor.
     taken: AtomicUsize,
 }
 
 impl Share {
-    /// For one direction of a socket, which has its floor.
+    /// Creates the share of one direction of a socket, which has a floor.
     pub(crate) fn of_socket(buffers: &Arc<Buffers>) -> Self {
         Self { buffers: buffers.clone(), floor: buffers.floor, taken: AtomicUsize::new(0) }
     }
 
-    /// For datagrams that wait, which have none.
+    /// Creates the share of waiting datagrams, which has no floor.
     pub(crate) fn of_datagrams(buffers: &Arc<Buffers>) -> Self {
         Self { buffers: buffers.clone(), floor: 0, taken: AtomicUsize::new(0) }
     }
 
-    /// What of `bytes` there is room for, in the place of what was taken before.
+    /// Replaces the allocation by up to `bytes` bytes, and returns how many there is room for.
     pub(crate) fn resize(&self, bytes: usize) -> usize {
         self.buffers.give_back(self.taken.swap(0, Ordering::Relaxed));
         let taken = self.buffers.take(bytes.saturating_sub(self.floor));
@@ -68,7 +68,7 @@ impl Share {
         bytes.min(self.floor + taken)
     }
 
-    /// What nobody else has.
+    /// The number of unallocated bytes.
     pub(crate) fn left(&self) -> usize {
         self.buffers.left()
     }

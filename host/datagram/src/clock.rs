@@ -1,4 +1,4 @@
-//! `wasi:clocks`: the world's two clocks, and waiting for instants.
+//! `wasi:clocks`: the monotonic and the wall clock of a [`World`], and pollables for instants.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -10,11 +10,12 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use crate::world::{Timer, World};
 
-/// Adds both to what a linker serves, where `view` gives what they need of a store's state.
+/// Adds `wasi:clocks/monotonic-clock` and `wasi:clocks/wall-clock` to `linker`, with the state that
+/// `view` returns.
 ///
 /// # Errors
 ///
-/// Where the linker has them already, and does not allow shadowing.
+/// If the linker has one of them already and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> ClockView<'_>,
@@ -29,31 +30,31 @@ impl HasData for Clocks {
     type Data<'a> = ClockView<'a>;
 }
 
-/// What the clocks need of the store's state.
+/// A view of the store's state, for `wasi:clocks`.
 pub struct ClockView<'a> {
-    /// The store's resources.
+    /// The store's resource table.
     pub table: &'a mut ResourceTable,
-    /// The instance's clock.
+    /// The instance's clocks.
     pub clock: &'a Clock,
 }
 
-/// The clocks of one instance. The monotonic one starts at zero, so that it tells nothing of the
-/// machine.
+/// The clocks of one instance. The monotonic clock starts at zero, so that it reveals nothing about
+/// the machine.
 pub struct Clock {
     start: Instant,
     world: Arc<dyn World>,
 }
 
 impl Clock {
-    /// Those of `world`, from now on.
+    /// Creates the clocks of an instance, whose monotonic clock is zero now.
     pub fn new(world: Arc<dyn World>) -> Self {
         Self { start: world.now(), world }
     }
 }
 
-/// What `subscribe-instant` and `subscribe-duration` make.
+/// The pollable of `subscribe-instant` and `subscribe-duration`.
 struct Deadline {
-    /// Its timer; `None` where it is later than there is time.
+    /// The timer; `None` if the instant is beyond the range of [`Instant`].
     timer: Option<Box<dyn Timer>>,
 }
 
@@ -74,7 +75,7 @@ impl monotonic_clock::Host for ClockView<'_> {
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
-        // As Linux reports it for its monotonic clock (clock_getres(2)).
+        // One nanosecond, as Linux reports for its monotonic clock (clock_getres(2)).
         Ok(1)
     }
 
@@ -97,7 +98,7 @@ impl ClockView<'_> {
 
 impl wall_clock::Host for ClockView<'_> {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        // A clock that stands before 1970 is one that nobody has set.
+        // A clock before 1970 has not been set: it reads as 1970.
         let since = self.clock.world.wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
         let nanoseconds = since.subsec_nanos();
         Ok(wall_clock::Datetime { seconds: since.as_secs(), nanoseconds })

@@ -1,18 +1,19 @@
-//! The families of addresses, as sockets have one each.
+//! The address family of a socket.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The family of a socket's addresses. A WASI socket never has both.
+/// The address family of a socket. A WASI socket is never dual-stack
+/// (`wasi:sockets/udp-create-socket`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// IPv4.
+    /// The IPv4 family.
     V4,
-    /// IPv6, without IPv4-mapped addresses.
+    /// The IPv6 family, without IPv4-mapped addresses.
     V6,
 }
 
 impl Family {
-    /// The address that a socket has before it is bound.
+    /// The unspecified address with port 0, which a socket has before it is bound.
     pub fn unspecified(self) -> SocketAddr {
         match self {
             Self::V4 => (IpAddr::from(Ipv4Addr::UNSPECIFIED), 0).into(),
@@ -20,8 +21,8 @@ impl Family {
         }
     }
 
-    /// Whether an address is one of this family: IPv4-mapped addresses are IPv4's, and
-    /// IPv4-compatible ones nobody's (RFC 4291, section 2.5.5.1).
+    /// Whether `ip` belongs to this family. IPv4-mapped and IPv4-compatible addresses (RFC 4291,
+    /// section 2.5.5.1) do not belong to the IPv6 family.
     pub fn has(self, ip: IpAddr) -> bool {
         match (self, ip) {
             (Self::V4, IpAddr::V4(_)) => true,
@@ -34,7 +35,7 @@ impl Family {
         }
     }
 
-    /// Whether a datagram of a socket of this family can be sent there.
+    /// Whether a socket of this family can send datagrams to `address`.
     pub fn is_destination(self, address: SocketAddr) -> bool {
         self.has(address.ip()) && !address.ip().is_unspecified() && address.port() != 0
     }

@@ -1,23 +1,23 @@
-//! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup`, `wasi:clocks` and `wasi:random` of WASI 0.2 for
-//! embedders of wasmtime.
+//! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup`, `wasi:clocks` and `wasi:random` of WASI 0.2
+//! for embedders of wasmtime.
 //!
-//! wasmtime-wasi has them, too; these take and send datagrams in batches, have timers to the
-//! microsecond, and ask the embedder about each use:
+//! wasmtime-wasi implements them, too. This crate sends and receives datagrams in batches, has
+//! timers with a resolution of a microsecond, and asks the embedder for permission at each use:
 //!
-//! - Up to 64 datagrams a system call (`recvmmsg`, `sendmmsg`), and several of one flow at once
-//!   (`UDP_GRO`, `UDP_SEGMENT`). Where a call is refused or missing, and on other systems than
-//!   Linux, one datagram a call.
-//! - An answer leaves from the address that was asked (`IP_PKTINFO`), errors that come back name
-//!   the datagram that they are about (`IP_RECVERR`), and what the system dropped for want of room
-//!   is counted: [`Reports`].
-//! - [`Permissions`] decides about each bind, connect, name and datagram. An embedder gives the
-//!   store's state a [`NetworkView`] with its own, and calls [`add_to_linker`]; for the clocks, also
-//!   [`clock::add_to_linker`], and for random bytes [`random::add_to_linker`].
-//! - [`World`] is where all of that comes from: sockets, clocks, timers, random bytes, in datagrams,
-//!   addresses, instants and readiness. By default it is the [`OperatingSystem`].
+//! - Up to 64 datagrams per system call (`recvmmsg`, `sendmmsg`), and segmentation offload for
+//!   datagrams of one flow (`UDP_GRO`, `UDP_SEGMENT`). Where a call is refused or missing, and on
+//!   systems other than Linux, one datagram per call.
+//! - A reply leaves from the address that the request was sent to (`IP_PKTINFO`), ICMP errors are
+//!   attributed to their datagram (`IP_RECVERR`), and datagrams dropped by full buffers are
+//!   counted: [`Reports`].
+//! - [`Permissions`] decides about each bind, connect, name and datagram. An embedder implements
+//!   it, returns a [`NetworkView`] from the store's state, and calls [`add_to_linker`]; for the
+//!   clocks also [`clock::add_to_linker`], and for random bytes [`random::add_to_linker`].
+//! - [`World`] supplies sockets, clocks, timers and random bytes, in terms of datagrams, addresses,
+//!   instants and readiness. The default is the [`OperatingSystem`].
 //!
-//! The operating system is waited for on tokio's reactor: instances run in a runtime with I/O and
-//! time.
+//! The operating system is polled by tokio's reactor: instances run in a runtime with I/O and time
+//! enabled.
 
 #![deny(unsafe_code)]
 #![warn(clippy::missing_errors_doc)]
@@ -60,14 +60,14 @@ pub use world::{
 
 use std::time::Duration;
 
-/// What this thread has computed so far: not the time that others had the processor.
+/// The processor time of this thread.
 #[cfg(target_os = "linux")]
 pub fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// The time that passed, where the thread's own is not to be had.
+/// The time since the first call, where the processor time of a thread is not available.
 #[cfg(not(target_os = "linux"))]
 pub fn processor_time() -> Duration {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();

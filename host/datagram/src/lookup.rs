@@ -1,4 +1,5 @@
-//! `wasi:sockets/ip-name-lookup`, name by name: wasmtime-wasi's own is all or nothing.
+//! `wasi:sockets/ip-name-lookup`, with a permission per name; wasmtime-wasi's permits all names or
+//! none.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Network, SocketResult, subscribe};
@@ -14,7 +15,8 @@ impl Host for NetworkView<'_> {
         network: Resource<Network>,
         name: String,
     ) -> SocketResult<Resource<Addresses>> {
-        // Holding the network is what permits a lookup at all (wasi:sockets/instance-network).
+        // The network handle is the capability to resolve names at all
+        // (wasi:sockets/instance-network).
         self.table.get(&network)?;
         let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(&name);
         let addresses = match self.sockets.permissions.resolve(bare) {

@@ -1,5 +1,5 @@
-//! `wasi:sockets` as this host has it: the bindings, and what [`crate::udp`] and [`crate::lookup`],
-//! which implement them, see of a store's state.
+//! The bindings of `wasi:sockets`, and the view of a store's state that their implementations in
+//! [`crate::udp`] and [`crate::lookup`] have.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::sockets::network::{Host, HostNetwork};
@@ -38,20 +38,20 @@ mod bindings {
 
 pub(crate) use bindings::wasi::sockets::{ip_name_lookup, udp, udp_create_socket};
 
-/// What the network needs of the store's state.
+/// A view of the store's state, for `wasi:sockets`.
 pub struct NetworkView<'a> {
-    /// The store's resources.
+    /// The store's resource table.
     pub table: &'a mut ResourceTable,
-    /// What sockets share.
+    /// The state shared by the instance's sockets.
     pub sockets: &'a SocketContext,
 }
 
-/// Adds the interfaces to what a linker serves, where `view` gives what they need of a store's
-/// state.
+/// Adds `wasi:sockets/udp`, `udp-create-socket` and `ip-name-lookup` to `linker`, with the state
+/// that `view` returns.
 ///
 /// # Errors
 ///
-/// Where the linker has one of them already, and does not allow shadowing.
+/// If the linker has one of them already and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> NetworkView<'_>,
@@ -67,8 +67,7 @@ impl HasData for InState {
     type Data<'a> = NetworkView<'a>;
 }
 
-// What bindgen asks for so that SocketError can be lowered; the linker serves wasmtime-wasi's own
-// network interface.
+// Required by bindgen to lower SocketError; the linker uses wasmtime-wasi's network interface.
 impl Host for NetworkView<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
         error.downcast()

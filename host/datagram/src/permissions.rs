@@ -1,5 +1,5 @@
-//! What the embedder allows: it is asked before a socket is bound or connected, for each datagram,
-//! and before a name is resolved.
+//! The decisions of the embedder: whether a socket may be bound or connected, a datagram sent or
+//! received, and a name resolved.
 
 use std::fmt;
 use std::future::Future;
@@ -11,32 +11,32 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-/// A socket, told from all others that were ever open. One that outlives an instance keeps it.
+/// The identity of a socket, unique in this process. A socket that outlives an instance keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SocketId(u64);
 
 impl SocketId {
-    /// That of a new socket.
+    /// Returns an identifier that no other socket has had.
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// What a component asked for, and the system was asked for.
+/// An operation that a component requested, was permitted, and that was then attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// A socket.
+    /// Opening a socket, as in socket(2).
     Open,
-    /// To bind it.
+    /// Binding a socket to this local address, as in bind(2).
     Bind(SocketAddr),
-    /// To connect it.
+    /// Connecting a socket to this peer, as in connect(2).
     Connect(SocketAddr),
-    /// To send from it.
+    /// Sending a datagram to this destination, as in sendmsg(2).
     Send(SocketAddr),
 }
 
-/// As it goes on after "asked to".
+/// Formats the operation as it continues the phrase "asked to".
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -48,111 +48,116 @@ impl fmt::Display for Operation {
     }
 }
 
-/// What becomes of a datagram that a component wants to send.
+/// The decision about a datagram that a component wants to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendDecision {
-    /// It goes.
+    /// It is sent.
     Open,
-    /// It may not go, and the component is told so (`access-denied`).
+    /// It is refused, and `send` returns `access-denied`.
     Refused,
-    /// It does not go, as where a firewall drops it: the component takes it for sent.
+    /// It is dropped silently, as by a firewall: for the component it was sent.
     Dropped,
-    /// It may go then.
+    /// It is not sent before this instant, on the clock of [`World::now`](crate::World::now).
     Later(Instant),
 }
 
-/// Why a name has no address here, as getaddrinfo(3) and `wasi:sockets/ip-name-lookup` tell it
-/// apart.
+/// Why a name has no address, as distinguished by getaddrinfo(3) and `wasi:sockets/ip-name-lookup`.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ResolveError {
-    /// There is no such name, or it has no address (`EAI_NONAME`, `EAI_NODATA`).
+    /// The name does not exist, or has no address (`EAI_NONAME`, `EAI_NODATA`).
     #[error("there is no such name, or it has no address")]
     NoSuchName,
-    /// No name server answered, or it says to try again (`EAI_AGAIN`).
+    /// No name server answered, or it asks to try again (`EAI_AGAIN`).
     #[error("temporary failure in name resolution: no name server answers, try again")]
     Temporary,
-    /// A name server failed, or the system cannot ask one (`EAI_FAIL` and others).
+    /// A name server failed, or the system cannot query one (`EAI_FAIL` and others).
     #[error(
         "failure in name resolution: the name server, or the configuration of this system's resolver"
     )]
     Permanent,
 }
 
-/// What a name stands for.
+/// The addresses of a name, or why it has none.
 pub type Resolved = Result<Vec<IpAddr>, ResolveError>;
 
-/// What comes of a question for a name's addresses.
+/// The reaction to a request to resolve a name (`resolve-addresses` of
+/// `wasi:sockets/ip-name-lookup`).
 pub enum Resolution {
-    /// It may not be asked (`access-denied`).
+    /// The name may not be resolved (`access-denied`).
     Denied,
-    /// It is no name (`invalid-argument`).
+    /// The text is not a name (`invalid-argument`).
     Invalid,
-    /// What is known.
+    /// The result is known already.
     Known(Resolved),
-    /// What will be known.
+    /// The result is pending.
     Asked(Pin<Box<dyn Future<Output = Resolved> + Send>>),
 }
 
-/// What one instance of a component may do.
+/// What one instance of a component is permitted to do.
 pub trait Permissions: Send + Sync {
-    /// A socket is to be opened.
+    /// Called before a socket is opened.
     ///
     /// # Errors
     ///
-    /// Where it is one too many: the instance ends by that error.
+    /// If too many sockets are open: the error traps the instance.
     fn open(&self) -> wasmtime::Result<()> {
         Ok(())
     }
 
-    /// A socket that was opened is closed.
+    /// Called when a socket that [`Self::open`] accepted is closed.
     fn close(&self) {}
 
-    /// Decides about binding `socket` to `local`: what decides about its datagrams, or `None`.
+    /// Decides whether `socket` may be bound to `local`: returns what decides about its peers and
+    /// datagrams, or `None` if denied.
     fn permit_bind(
         &self,
         local: SocketAddr,
         socket: SocketId,
     ) -> Option<Box<dyn SocketPermissions>>;
 
-    /// Decides about resolving `name`, which may be an address as text, and resolves it.
+    /// Decides whether `name`, which may be the text of an IP address, may be resolved, and
+    /// resolves it.
     fn resolve(&self, name: &str) -> Resolution;
 
-    /// The system refused, or could not do, what was permitted.
+    /// Called when the system refused a permitted operation, or failed to perform it.
     fn failed(&self, _operation: Operation, _error: &io::Error) {}
 
-    /// A TCP socket was asked for, which there never is.
+    /// Called when a TCP socket was requested, which is always denied
+    /// (`wasi:sockets/tcp-create-socket`).
     fn refuse_tcp(&self) {}
 
-    /// Datagrams were sent, or handed to the component.
+    /// Called when datagrams were sent, or handed to the component.
     fn passed(&self) {}
 
-    /// The host busy-polls on its own account.
+    /// Called when the host starts to busy-poll, whose processor time is not the component's.
     fn spins(&self) {}
 }
 
-/// What a bound socket may do.
+/// What a bound socket is permitted to do.
 pub trait SocketPermissions: Send + Sync {
-    /// Decides about connecting it.
+    /// Decides whether the socket may be connected to `peer`.
     fn permit_connect(&self, peer: SocketAddr) -> bool;
 
-    /// Has `pass` ask about the datagrams of one batch, at `now`: what takes a lock is done once for
-    /// all.
+    /// Calls `pass` with what decides about the datagrams of one batch at the instant `now`, so
+    /// that a lock is taken once per batch.
     fn batch(&self, now: Instant, pass: &mut dyn FnMut(&mut dyn Batch));
 }
 
-/// The datagrams of one batch.
+/// The decisions about the datagrams of one batch.
 pub trait Batch {
-    /// Decides about handing over a datagram of `bytes` bytes.
+    /// Decides whether the component may receive a datagram from `from` with a payload of `bytes`
+    /// bytes.
     fn permit_receive(&mut self, from: SocketAddr, bytes: usize) -> bool;
 
-    /// Decides about sending one, which counts as sent until [`Self::not_sent`] says otherwise.
+    /// Decides about a datagram to `to` with a payload of `bytes` bytes, which counts as sent
+    /// unless [`Self::not_sent`] follows.
     fn permit_send(&mut self, to: SocketAddr, bytes: usize) -> SendDecision;
 
-    /// One that was permitted did not go.
+    /// Called when a datagram that was permitted was not sent.
     fn not_sent(&mut self, to: SocketAddr, bytes: usize);
 
-    /// Some were not handed over, the last one from `peer`, which took so much processor time.
-    /// Until when their socket is to be left alone.
+    /// Called when received datagrams were dropped, the last of them from `peer`, at the cost of
+    /// `spent` processor time. Returns the instant until which their socket is left unread, if any.
     fn dropped(&mut self, _spent: Duration, _peer: SocketAddr) -> Option<Instant> {
         None
     }

@@ -1,4 +1,4 @@
-//! Permissions for embedders that have no more to say than a function, or nothing.
+//! Simple permissions: a function of the address, or everything allowed.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Instant;
@@ -8,20 +8,20 @@ use crate::permissions::{
     SocketPermissions,
 };
 
-/// What an address is used for.
+/// The use of an address that a [`Check`] decides about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressUse {
-    /// To bind a socket to it.
+    /// Binding a socket to it.
     Bind,
-    /// To connect a socket to it.
+    /// Connecting a socket to it.
     Connect,
-    /// To send a datagram there.
+    /// Sending a datagram to it.
     Send,
-    /// To be handed a datagram from there.
+    /// Receiving a datagram from it.
     Receive,
 }
 
-/// Permits what a function says of an address and its use. Names are not resolved.
+/// Permits each use of an address for which the function returns true. Names are denied.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -67,7 +67,7 @@ impl<F: Fn(SocketAddr, AddressUse) -> bool> Batch for Check<F> {
     fn not_sent(&mut self, _: SocketAddr, _: usize) {}
 }
 
-/// Permits everything, and resolves names as this system does.
+/// Permits everything, and resolves names with the system's resolver.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AllowAll;
 
@@ -89,7 +89,7 @@ impl Permissions for AllowAll {
     }
 }
 
-/// The standard library does not tell why there is no address.
+/// Resolves `name` with the standard library, which does not tell why a name has no address.
 fn system_resolve(name: &str) -> Resolved {
     let found = (name, 0).to_socket_addrs().map_err(|_| ResolveError::NoSuchName)?;
     Ok(found.map(|address| address.ip().to_canonical()).collect())

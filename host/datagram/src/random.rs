@@ -1,15 +1,16 @@
-//! `wasi:random`: the world's random bytes, for all three interfaces.
+//! `wasi:random`: random bytes of a [`World`], for all three interfaces.
 
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 
 use crate::world::World;
 
-/// Adds them to what a linker serves, where `view` gives the world of a store's state.
+/// Adds `wasi:random/random`, `insecure` and `insecure-seed` to `linker`, with the world that
+/// `view` returns.
 ///
 /// # Errors
 ///
-/// Where the linker has them already, and does not allow shadowing.
+/// If the linker has one of them already and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> RandomView<'_>,
@@ -25,14 +26,15 @@ impl HasData for Random {
     type Data<'a> = RandomView<'a>;
 }
 
-/// What randomness needs of the store's state.
+/// A view of the store's state, for `wasi:random`.
 pub struct RandomView<'a> {
-    /// Where random bytes come from.
+    /// The source of random bytes.
     pub world: &'a dyn World,
 }
 
 impl RandomView<'_> {
-    /// As many as one call may ask for, as wasmtime-wasi has it: the host holds all of them.
+    /// The maximum number of bytes per call, as in wasmtime-wasi: the host holds all of them in
+    /// memory.
     const MOST: u64 = 64 << 20;
 
     fn bytes(&self, count: u64) -> wasmtime::Result<Vec<u8>> {

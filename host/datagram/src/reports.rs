@@ -1,5 +1,5 @@
-//! What an instance's sockets tell beside datagrams: errors that came back for what was sent, and
-//! how much they had no room for.
+//! Information from an instance's sockets beside datagrams: ICMP errors for sent datagrams, and the
+//! number of datagrams dropped by full receive buffers.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,32 +8,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-/// A socket that knows what it had no room for.
+/// A socket that counts the datagrams it dropped.
 pub trait CountsDropped: fmt::Debug + Send + Sync {
-    /// How many datagrams were dropped because its buffer was full; `None` where that is not
-    /// counted.
+    /// The number of datagrams dropped because the receive buffer was full; `None` if not counted.
     fn dropped(&self) -> Option<u64>;
 }
 
-/// How many errors are kept until they are asked for.
+/// The maximum number of errors retained until they are read.
 const MOST: usize = 64;
 
-/// What became of a datagram, as an ICMP message says (RFC 792, RFC 4443).
+/// Why a datagram was not delivered, according to an ICMP message (RFC 792, RFC 4443).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// Nothing listens on the port.
+    /// No socket listens on the port.
     Refused,
-    /// There is no way to the host, or it does not answer on its link.
+    /// There is no route to the host, or it does not answer on its link.
     Unreachable,
-    /// A firewall or a router does not let it pass.
+    /// A firewall or router rejected it.
     Prohibited,
-    /// Its hops were used up.
+    /// Its hop limit (TTL) was exceeded.
     TimeExceeded,
-    /// It is longer than what the path takes, and may not be cut.
+    /// It exceeds the path's MTU and may not be fragmented.
     TooLarge,
 }
 
-/// The word for it, of `wasi:sockets/network`'s error codes where there is one.
+/// Formats it as the error code of `wasi:sockets/network`, where there is one.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -46,7 +45,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The reports of one instance's sockets.
+/// The errors and drop counts of one instance's sockets.
 #[derive(Debug, Default)]
 pub struct Reports {
     state: Mutex<State>,
@@ -56,24 +55,24 @@ pub struct Reports {
 #[derive(Debug, Default)]
 struct State {
     errors: VecDeque<(u16, SocketAddr, Problem)>,
-    /// How many errors there were by now.
+    /// The total number of errors.
     count: u64,
-    /// Whether there are some that nobody asked for since.
+    /// Whether errors were added since the last read.
     has_news: bool,
     sockets: Vec<Weak<dyn CountsDropped>>,
-    /// What sockets dropped that are closed by now; `None` where one did not tell.
+    /// The number of datagrams dropped by closed sockets; `None` if one of them did not count.
     dropped: Option<u64>,
 }
 
 impl Reports {
-    /// None yet.
+    /// Creates an empty collection.
     pub fn new() -> Arc<Self> {
         let reports = Self::default();
         reports.state().dropped = Some(0);
         Arc::new(reports)
     }
 
-    /// A datagram from the port `local` did not reach `peer`.
+    /// Adds the error of a datagram from the local port `local` that did not reach `peer`.
     pub fn add(&self, local: u16, peer: SocketAddr, problem: Problem) {
         let mut state = self.state();
         if state.errors.len() == MOST {
@@ -87,13 +86,14 @@ impl Reports {
         }
     }
 
-    /// Resolves where there are errors that nobody has asked for.
+    /// Waits until there are errors that have not been read.
     pub async fn news(&self) {
         self.news.notified().await;
     }
 
     /// The last errors, the oldest first, each as `NUMBER PORT PEER PROBLEM`, separated by commas:
-    /// its number from 1, the local port, whom the datagram was for, and what became of it.
+    /// the error's number, counted from 1, the local port, the datagram's destination, and what
+    /// happened to it. They count as read.
     pub fn errors(&self) -> String {
         let mut state = self.state();
         state.has_news = false;
@@ -104,22 +104,23 @@ impl Reports {
         (first..).zip(&state.errors).map(error).collect::<Vec<_>>().join(",")
     }
 
-    /// Counts what `socket` drops.
+    /// Includes the datagrams that `socket` drops in [`Self::dropped`].
     pub fn watch(&self, socket: Weak<dyn CountsDropped>) {
         let mut state = self.state();
         state.sockets.retain(|socket| socket.strong_count() > 0);
         state.sockets.push(socket);
     }
 
-    /// A socket that dropped so many is closed.
+    /// Adds the number of datagrams dropped by a socket that is being closed.
     pub fn closed(&self, dropped: Option<u64>) {
         let mut state = self.state();
         state.dropped = state.dropped.zip(dropped).map(|(all, dropped)| all + dropped);
     }
 
-    /// How many datagrams there was no room for; `None` where this system does not count them.
+    /// The number of datagrams dropped by full receive buffers; `None` if the system does not count
+    /// them.
     pub fn dropped(&self) -> Option<u64> {
-        // Outside the lock: dropping the last reference to a socket takes it, too.
+        // Outside of the lock: dropping the last reference to a socket takes the lock, too.
         let (closed, sockets) = {
             let state = self.state();
             (state.dropped, state.sockets.iter().filter_map(Weak::upgrade).collect::<Vec<_>>())
@@ -129,7 +130,7 @@ impl Reports {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock leaves the state half changed.
+        // No panic while the lock is held leaves the state inconsistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! `wasi:sockets/tcp-create-socket`: TCP is never granted, and that is said.
+//! `wasi:sockets/tcp-create-socket`, which always denies TCP and reports the attempt.
 
 use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::{self, Host};
@@ -6,11 +6,11 @@ use wasmtime_wasi::p2::{SocketResult, TcpSocket};
 
 use crate::network::{ErrorCode, IpAddressFamily, NetworkView};
 
-/// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
+/// Adds `wasi:sockets/tcp-create-socket` to `linker`, with the state that `view` returns.
 ///
 /// # Errors
 ///
-/// Where the linker has it already, and does not allow shadowing.
+/// If the linker has it already and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> NetworkView<'_>,

@@ -1,26 +1,27 @@
-//! How sockets are driven.
+//! The parameters that sockets are driven with.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// How sockets are driven. Nothing of it changes what a component sees, but for the time.
+/// The parameters that sockets are driven with. They change only timing, not what a component
+/// observes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
-    /// The most datagrams that one system call takes. With 1, sockets are driven as on systems
-    /// without `recvmmsg`.
+    /// The maximum number of datagrams per system call. 1 drives sockets as on systems without
+    /// `recvmmsg`.
     pub batch: NonZeroUsize,
-    /// Whether datagrams of one flow may travel the kernel together (`UDP_GRO`, `UDP_SEGMENT`).
+    /// Whether segmentation offload is used for datagrams of one flow (`UDP_GRO`, `UDP_SEGMENT`).
     pub offload: bool,
-    /// How long a socket is asked again and again before its owner sleeps until something comes.
+    /// How long a socket is busy-polled before waiting for readiness.
     pub busy_poll: Duration,
-    /// Whether sockets may share their port with others of this user (`SO_REUSEPORT`), which splits
-    /// the flows among them.
+    /// Whether sockets may share their port with other sockets of the same user (`SO_REUSEPORT`),
+    /// among which flows are distributed.
     pub share_port: bool,
 }
 
 impl Tuning {
-    /// How many datagrams a component is handed at once, and may send at once: as many as
-    /// wasmtime-wasi lets it, or more.
+    /// The maximum number of datagrams per `receive` and `send` of a component: at least as many as
+    /// with wasmtime-wasi.
     pub fn hand(&self) -> usize {
         self.batch.get().max(16)
     }
@@ -28,7 +29,7 @@ impl Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        // Under 16, the fixed cost of a call outweighs what is saved; beyond 64, nothing more is
+        // Below 16, the fixed cost of a call dominates; above 64, nothing more is saved
         // (docs/performance.md).
         const BATCH: NonZeroUsize = NonZeroUsize::new(64).unwrap();
         Self { batch: BATCH, offload: true, busy_poll: Duration::ZERO, share_port: false }

@@ -1,4 +1,4 @@
-//! Glue: the bindings of `wasi:sockets/udp` and `udp-create-socket`, over [`crate::udp`].
+//! The bindings of `wasi:sockets/udp` and `udp-create-socket`, implemented by [`crate::udp`].
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ impl udp_create_socket::Host for NetworkView<'_> {
         let opened = Socket::new(family, self.sockets.clone())
             .and_then(|socket| Ok(self.table.push(socket)?));
         if opened.is_err() {
-            // What the system refuses is not open.
+            // No socket was opened.
             self.sockets.permissions.close();
         }
         opened
@@ -39,7 +39,7 @@ impl udp::HostUdpSocket for NetworkView<'_> {
         network: Resource<Network>,
         local: IpSocketAddress,
     ) -> SocketResult<()> {
-        // Holding the network is what permits it (wasi:sockets/instance-network).
+        // The network handle is the capability to bind (wasi:sockets/instance-network).
         self.table.get(&network)?;
         self.table.get_mut(&socket)?.start_bind(local.into())
     }
@@ -120,7 +120,7 @@ impl udp::HostUdpSocket for NetworkView<'_> {
 #[async_trait]
 impl Pollable for Socket {
     async fn ready(&mut self) {
-        // No operation of a socket's own takes time.
+        // No operation on a socket itself blocks.
     }
 }
 

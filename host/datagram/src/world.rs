@@ -1,9 +1,9 @@
-//! The seam between components and what is outside of them: sockets, clocks, random bytes, and
+//! The boundary between components and their environment: sockets, clocks, random bytes, and
 //! waiting.
 //!
-//! All of it is told in datagrams, addresses, instants and readiness, so that a world need not be
-//! the operating system's ([`crate::os::OperatingSystem`]): one that is simulated has the same
-//! states.
+//! The interface consists of datagrams, addresses, instants and readiness, so that an
+//! implementation need not be the operating system ([`crate::os::OperatingSystem`]): a simulated
+//! world has the same states.
 
 use std::any::Any;
 use std::io;
@@ -18,242 +18,249 @@ use crate::family::Family;
 use crate::reports::Reports;
 use crate::tuning::Tuning;
 
-/// What one instance of a component sees of the outside, and how it waits for it.
+/// The environment of one component instance: its sockets, clocks and random bytes, and how it
+/// waits.
 #[async_trait]
 pub trait World: Send + Sync {
-    /// Opens a UDP socket, which is not bound yet and never blocks.
+    /// Opens a UDP socket, unbound and non-blocking (`create-udp-socket` of
+    /// `wasi:sockets/udp-create-socket`).
     ///
     /// # Errors
     ///
-    /// Those of socket(2).
+    /// The errors of socket(2).
     fn open(&self, family: Family) -> io::Result<Box<dyn UdpSocket>>;
 
-    /// Reads the monotonic clock.
+    /// The current instant of the monotonic clock (`wasi:clocks/monotonic-clock`).
     fn now(&self) -> Instant;
 
-    /// Reads the wall clock.
+    /// The current time of the wall clock (`wasi:clocks/wall-clock`).
     fn wall_clock(&self) -> SystemTime;
 
-    /// Makes a timer for `at`, which runs at once.
+    /// Creates a timer that expires at `at`, on the clock of [`Self::now`], and runs from now on.
     fn timer(&self, at: Instant) -> Box<dyn Timer>;
 
-    /// Fills `bytes` with random ones.
+    /// Fills `bytes` with random bytes (`wasi:random`).
     ///
     /// # Errors
     ///
-    /// Where the source of randomness fails, as getrandom(2) may.
+    /// An error of the source of randomness, such as those of getrandom(2).
     fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
 
-    /// Where errors go that came back for datagrams, each with whom it was for, and the count of those
-    /// that sockets had no room for.
+    /// The errors returned for sent datagrams (ICMP), each with the datagram's destination, and the
+    /// number of datagrams dropped by full receive buffers.
     fn reports(&self) -> &Arc<Reports>;
 
-    /// What datagrams that wait for the component may take, beside the sockets' own buffers.
+    /// The memory limit for datagrams that wait for the component, beside the sockets' own buffers.
     fn buffers(&self) -> &Arc<Buffers>;
 
-    /// How sockets are driven.
+    /// The parameters that sockets are driven with.
     fn tuning(&self) -> Tuning {
         Tuning::default()
     }
 
-    /// Lets everything else that waits on this thread go on first.
+    /// Yields to the other tasks of this thread.
     async fn yield_now(&self);
 }
 
-/// A timer that is waited for.
+/// A timer that can be awaited.
 #[async_trait]
 pub trait Timer: Send {
-    /// Waits until its instant has come. It may be called again after it was dropped half-way.
+    /// Waits until the timer's instant has come. It is cancel safe: it may be called again after
+    /// its future was dropped.
     async fn expired(&mut self);
 }
 
-/// A socket's state beyond a component, for the one that binds to its address next: of the world
-/// that made it, which alone can look into it.
+/// The state of a socket that outlives the component, for the next socket that binds to its
+/// address. It is opaque except to the world that created it.
 pub type KeptSocket = Arc<dyn Any + Send + Sync>;
 
 /// A UDP socket of one address family.
 pub trait UdpSocket: Send + Sync {
-    /// Gives it a local address. Port 0 is one that nobody has.
+    /// Binds the socket to `local`; port 0 selects a free port.
     ///
     /// # Errors
     ///
-    /// Those of bind(2).
+    /// The errors of bind(2).
     fn bind(&mut self, local: SocketAddr) -> io::Result<()>;
 
-    /// Associates it with one peer; where it had another, with this one instead.
+    /// Connects the socket to `peer`, which replaces an earlier peer.
     ///
     /// # Errors
     ///
-    /// Those of connect(2).
+    /// The errors of connect(2).
     fn connect(&mut self, peer: SocketAddr) -> io::Result<()>;
 
-    /// Dissolves that association. The local address stays.
+    /// Disconnects the socket from its peer. It stays bound to its local address.
     ///
     /// # Errors
     ///
-    /// Those of connect(2).
+    /// The errors of connect(2).
     fn disconnect(&mut self) -> io::Result<()>;
 
-    /// The address that it is bound to.
+    /// The address that the socket is bound to.
     ///
     /// # Errors
     ///
-    /// Those of getsockname(2).
+    /// The errors of getsockname(2).
     fn local_address(&self) -> io::Result<SocketAddr>;
 
-    /// The peer that it is connected to.
+    /// The peer that the socket is connected to.
     fn peer(&self) -> Option<SocketAddr>;
 
-    /// Whether each datagram says which local address it came to ([`Received::to`]), because the
-    /// socket has no address of its own.
+    /// Whether each datagram carries the local address that it was sent to ([`Received::to`]),
+    /// because the socket is bound to the unspecified address.
     fn tells_local(&self) -> bool;
 
-    /// The time to live, or hop limit, of what it sends.
+    /// The time to live (IPv4) or hop limit (IPv6) of sent datagrams (`unicast-hop-limit`).
     ///
     /// # Errors
     ///
-    /// Those of getsockopt(2).
+    /// The errors of getsockopt(2).
     fn hop_limit(&self) -> io::Result<u8>;
 
-    /// Sets it. `hops` is not 0.
+    /// Sets the time to live or hop limit of sent datagrams, which is not 0.
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// The errors of setsockopt(2).
     fn set_hop_limit(&self, hops: u8) -> io::Result<()>;
 
-    /// The size of the buffer for what it receives, in bytes of payload as far as that can be told.
+    /// The size of the receive buffer in bytes, of payload as far as the system's bookkeeping is
+    /// known.
     ///
     /// # Errors
     ///
-    /// Those of getsockopt(2).
+    /// The errors of getsockopt(2).
     fn receive_buffer_size(&self) -> io::Result<usize>;
 
-    /// Asks for another one; it may become less, and may be rounded.
+    /// Requests a receive buffer of `bytes` bytes, which may be rounded or reduced.
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// The errors of setsockopt(2).
     fn set_receive_buffer_size(&mut self, bytes: usize) -> io::Result<()>;
 
-    /// The size of the buffer for what it sends, in the same unit.
+    /// The size of the send buffer in bytes, as for [`Self::receive_buffer_size`].
     ///
     /// # Errors
     ///
-    /// Those of getsockopt(2).
+    /// The errors of getsockopt(2).
     fn send_buffer_size(&self) -> io::Result<usize>;
 
-    /// Asks for another one; it may become less, and may be rounded.
+    /// Requests a send buffer of `bytes` bytes, which may be rounded or reduced.
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// The errors of setsockopt(2).
     fn set_send_buffer_size(&mut self, bytes: usize) -> io::Result<()>;
 
-    /// The side that receives. There is one at a time.
+    /// The receiving half. At most one exists at a time.
     ///
     /// # Errors
     ///
-    /// Those of registering it for waiting.
+    /// The errors of registering the socket for readiness.
     fn receiver(&self) -> io::Result<Box<dyn Receiver>>;
 
-    /// The side that sends. There is one at a time.
+    /// The sending half. At most one exists at a time.
     ///
     /// # Errors
     ///
-    /// Those of registering it for waiting.
+    /// The errors of registering the socket for readiness.
     fn sender(&self) -> io::Result<Box<dyn Sender>>;
 
-    /// Its state, to be [adopted](Self::adopt) by another socket. While nobody else has it, it may.
+    /// The socket's state, for another socket to [adopt](Self::adopt) once no other reference to it
+    /// is left.
     fn keep(&self) -> KeptSocket;
 
-    /// Becomes what was kept of a socket of the same family, with the options that were set on
-    /// this one.
+    /// Takes over the state kept of a socket of the same family, with the options that were set on
+    /// this socket.
     ///
     /// # Errors
     ///
-    /// Where it is of another world or family.
+    /// If the state belongs to another world or family.
     fn adopt(&mut self, kept: KeptSocket) -> io::Result<()>;
 }
 
-/// The receiving side of a socket.
+/// The receiving half of a socket.
 #[async_trait]
 pub trait Receiver: Send {
-    /// Hands `take` the datagrams that are there, about `limit` of them at most.
+    /// Passes the waiting datagrams to `take`, about `limit` of them at most.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` where there is none; else, where the socket has a peer, an error that came back
-    /// for an earlier datagram (ICMP), after which more can be received. Errors of sockets without
-    /// one go to [`crate::Reports`], with whom they are about.
+    /// `WouldBlock` if none is waiting. On a connected socket also the error returned for an
+    /// earlier datagram (ICMP), after which receiving can go on. Such errors of unconnected sockets
+    /// are added to [`crate::Reports`], with the datagram's destination.
     fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()>;
 
-    /// Waits until [`Self::try_receive`] is worth another try.
+    /// Waits until [`Self::try_receive`] may succeed. Wakeups may be spurious.
     async fn readable(&mut self);
 }
 
-/// The sending side of a socket.
+/// The sending half of a socket.
 #[async_trait]
 pub trait Sender: Send {
-    /// Sends `datagrams` in their order, as many as there is room for, and says how many.
+    /// Sends `datagrams` in order, as many as the send buffer has room for, and returns their
+    /// number.
     ///
     /// # Errors
     ///
-    /// That of the first datagram; `WouldBlock` where there is no room for it. An error of a later
-    /// one comes when that is the first.
+    /// The error of the first datagram; `WouldBlock` if there is no room for it. An error of a
+    /// later datagram is returned by the call in which it is the first.
     fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize>;
 
-    /// Whether there is room for a datagram.
+    /// Whether the send buffer has room for a datagram.
     fn is_writable(&self) -> bool;
 
-    /// Waits until there is.
+    /// Waits until the send buffer has room for a datagram.
     async fn writable(&mut self);
 }
 
-/// Is handed the datagrams of one call.
+/// The callback that receives the datagrams of one call.
 pub type Take<'a> = dyn FnMut(Received<'_>) + 'a;
 
-/// A datagram that was received, and what is known of it beside its bytes.
+/// A received datagram and its ancillary data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received<'a> {
-    /// Its payload.
+    /// The payload.
     pub data: &'a [u8],
-    /// Who sent it.
+    /// The source address.
     pub from: SocketAddr,
-    /// Which local address it came to, where the socket tells that.
+    /// The local address that it was sent to, if the socket reports it
+    /// ([`UdpSocket::tells_local`]).
     pub to: Option<Local>,
-    /// When it arrived at this machine, by the wall clock, where that was noted.
+    /// The time of arrival at this machine by the wall clock, if recorded.
     pub arrived: Option<SystemTime>,
-    /// Its two bits of Explicit Congestion Notification (RFC 3168, section 5), where they are told.
+    /// The two bits of Explicit Congestion Notification (RFC 3168, section 5), if known.
     pub ecn: Option<u8>,
-    /// How many datagrams the socket had dropped before it, since it was opened, where they are
+    /// The number of datagrams that the socket had dropped before this one since it was opened, if
     /// counted (`SO_RXQ_OVFL`, socket(7)).
     pub dropped_before: Option<u32>,
 }
 
 impl<'a> Received<'a> {
-    /// One of which nothing else is known.
+    /// A datagram from `from` without ancillary data.
     pub fn new(data: &'a [u8], from: SocketAddr) -> Self {
         Self { data, from, to: None, arrived: None, ecn: None, dropped_before: None }
     }
 }
 
-/// A datagram on its way out.
+/// A datagram to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit<'a> {
-    /// Its payload.
+    /// The payload.
     pub data: &'a [u8],
-    /// Whom to; `None` where the socket is connected.
+    /// The destination; `None` if the socket is connected.
     pub to: Option<SocketAddr>,
-    /// Which local address it leaves from, where that is not for the system to choose.
+    /// The local address that it leaves from; `None` if the system chooses it.
     pub from: Option<Local>,
 }
 
-/// A local address, as a datagram that came to it says.
+/// A local address that a datagram was sent to, or leaves from (`IP_PKTINFO`, ip(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Local {
-    /// The address.
+    /// The IP address.
     pub ip: IpAddr,
-    /// The index of its interface where the address is one of a link (RFC 4007), else 0.
+    /// The index of the interface of a link-local address (RFC 4007), else 0.
     pub interface: u32,
 }

@@ -1,4 +1,4 @@
-//! System calls that pass with some arguments and not with others.
+//! System calls that are permitted with some arguments only.
 
 use seccompiler::SeccompCmpArgLen::Dword;
 use seccompiler::SeccompCmpOp::{Eq, MaskedEq};
@@ -6,29 +6,30 @@ use seccompiler::{BackendError, SeccompCondition, SeccompRule};
 
 use super::Needs;
 
-/// A call, and what it may be given: any of these.
+/// System calls, each with the alternatives for its arguments.
 type ByArguments = Vec<(libc::c_long, Vec<SeccompRule>)>;
 
-/// On descriptors: whether one blocks, and whether it is a terminal. `TIOCSTI` types into that
-/// terminal, and is not among them.
+/// Requests of ioctl(2): whether a descriptor blocks, and whether it is a terminal. `TIOCSTI`,
+/// which types into that terminal, is not among them.
 const IOCTLS: &[libc::Ioctl] =
     &[libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
 
-/// Whether one blocks or is inherited, and another one for the same file. `F_SETFL` is beside them;
-/// what sends signals (`F_SETOWN`, `F_SETLEASE`, `F_NOTIFY`) is not.
+/// Commands of fcntl(2): whether a descriptor blocks or is inherited, and duplication. `F_SETFL` is
+/// permitted separately; commands that send signals (`F_SETOWN`, `F_SETLEASE`, `F_NOTIFY`) are not.
 const FCNTLS: &[libc::c_int] =
     &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
 
-/// Names of threads and of memory, and where the C library looks when there is no `/proc`.
+/// Options of prctl(2): names of threads and of memory, and what the C library reads if there is no
+/// `/proc`.
 const PRCTLS: &[libc::c_int] = &[libc::PR_SET_NAME, libc::PR_SET_VMA, PR_GET_AUXV];
 
 const PR_GET_AUXV: libc::c_int = 0x4155_5856;
 
-/// Options of sockets that this host sets, and those that tell more of a datagram: where to, when,
-/// with which bits, and what came back for it. Not among them is what reaches more hosts or
-/// receives more (`SO_BROADCAST`, memberships), chooses a route or an interface (`SO_MARK` and
-/// `SO_BINDTODEVICE`, but where the operator does; `IP_OPTIONS`), forges a source
-/// (`IP_TRANSPARENT`) or attaches code (`SO_ATTACH_FILTER`).
+/// Socket options that this host sets, and those for ancillary data of a datagram: destination,
+/// time, header bits, and returned errors. Not among them are options that reach more hosts or
+/// receive more (`SO_BROADCAST`, memberships), choose a route or an interface (`SO_MARK` and
+/// `SO_BINDTODEVICE`, unless the operator sets them; `IP_OPTIONS`), forge a source
+/// (`IP_TRANSPARENT`) or attach code (`SO_ATTACH_FILTER`).
 const SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
     (libc::SOL_SOCKET, libc::SO_RCVBUF),
     (libc::SOL_SOCKET, libc::SO_SNDBUF),
@@ -54,8 +55,8 @@ const SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
     (libc::SOL_UDP, libc::UDP_SEGMENT),
 ];
 
-/// What the resolver sets: how it learns of errors, how a TCP connection is left, and how much of
-/// the routing table comes.
+/// Socket options that the resolver sets: for returned errors, for leaving a TCP connection, and
+/// for the size of the routing table's messages.
 const RESOLVER_SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
     (libc::IPPROTO_IP, libc::IP_RECVERR),
     (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
@@ -64,10 +65,11 @@ const RESOLVER_SOCKET_OPTIONS: &[(libc::c_int, libc::c_int)] = &[
     (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY),
 ];
 
-/// The type of a socket without its flags.
+/// The mask for the type of a socket, without its flags.
 const SOCKET_TYPE: u64 = 0xf;
 
-/// What a thread of this process is, and nothing else: no process, no namespace, nobody's tracer.
+/// The mask and value of clone(2)'s flags for a thread of this process: no process, no namespace,
+/// no tracer.
 const NEW_THREAD: (u64, u64) = {
     let other = libc::CLONE_NEWNS
         | libc::CLONE_NEWCGROUP
@@ -83,8 +85,8 @@ const NEW_THREAD: (u64, u64) = {
     ((libc::CLONE_THREAD | other).cast_unsigned() as u64, libc::CLONE_THREAD as u64)
 };
 
-/// Those of a process that runs guests. They are machine code by now, so nothing more becomes
-/// executable.
+/// The system calls of a process that runs guests. These are machine code already, so that no
+/// memory becomes executable.
 pub(crate) fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
     let udp = [libc::AF_INET, libc::AF_INET6].map(|family| socket(family, libc::SOCK_DGRAM));
     let mut calls = common()?;
@@ -97,8 +99,8 @@ pub(crate) fn of_guests(needs: Needs) -> Result<ByArguments, BackendError> {
     Ok(calls)
 }
 
-/// Those of a process that resolves names. Libraries are loaded when a name first needs them: what
-/// is in a file can become executable, as it is.
+/// The system calls of a process that resolves names. Libraries are loaded when a name first needs
+/// them: contents of a file can become executable, but not writable.
 pub(crate) fn of_resolver() -> Result<ByArguments, BackendError> {
     let execute = libc::PROT_EXEC as u64;
     let execute_and_write = execute | libc::PROT_WRITE as u64;
@@ -110,10 +112,11 @@ pub(crate) fn of_resolver() -> Result<ByArguments, BackendError> {
     let sockets = [
         socket(libc::AF_INET, libc::SOCK_DGRAM),
         socket(libc::AF_INET6, libc::SOCK_DGRAM),
-        // Answers that are too long for a datagram (RFC 7766).
+        // Replies that are too long for a datagram (RFC 7766).
         socket(libc::AF_INET, libc::SOCK_STREAM),
         socket(libc::AF_INET6, libc::SOCK_STREAM),
-        // Which addresses this machine has: where it has none of a family, nobody is reached by it.
+        // The resolver reads the addresses of this machine: a family without any cannot reach a
+        // host.
         routing_table(),
     ];
     let mut calls = common()?;
@@ -126,14 +129,14 @@ pub(crate) fn of_resolver() -> Result<ByArguments, BackendError> {
     Ok(calls)
 }
 
-/// Those of a process that reads a file.
+/// The system calls of a process that reads a file.
 pub(crate) fn of_reader() -> Result<ByArguments, BackendError> {
     let mut calls = common()?;
     calls.extend([(libc::SYS_mmap, not_executable()?), (libc::SYS_mprotect, not_executable()?)]);
     Ok(calls)
 }
 
-/// What is set on the sockets of guests: with an option of the operator's, that one, too.
+/// The socket options of guests, including those set by the operator.
 fn socket_options(needs: Needs) -> Vec<(libc::c_int, libc::c_int)> {
     let asked_for = [(needs.mark, libc::SO_MARK), (needs.bind_device, libc::SO_BINDTODEVICE)];
     let asked_for = asked_for
@@ -150,7 +153,7 @@ fn common() -> Result<ByArguments, BackendError> {
     let fcntls = FCNTLS.iter().map(|command| command.cast_unsigned()).collect::<Vec<_>>();
     let prctls = PRCTLS.iter().map(|option| option.cast_unsigned()).collect::<Vec<_>>();
     let mut fcntl = any_of(1, &fcntls)?;
-    // A terminal that is asynchronous sends signals to whom it belongs to.
+    // A terminal in asynchronous mode sends signals to its owner.
     let set_flags = condition(1, Eq, libc::F_SETFL as u64)?;
     fcntl.push(rule([set_flags, condition(2, MaskedEq(libc::O_ASYNC as u64), 0)?])?);
     Ok(vec![
@@ -158,7 +161,7 @@ fn common() -> Result<ByArguments, BackendError> {
         (libc::SYS_ioctl, any_of(1, &ioctls)?),
         (libc::SYS_fcntl, fcntl),
         (libc::SYS_prctl, any_of(0, &prctls)?),
-        // Its own threads: a process that aborts signals itself.
+        // Threads of this process only: a process that aborts signals itself.
         (libc::SYS_tgkill, any_of(0, &[std::process::id()])?),
     ])
 }
@@ -199,8 +202,8 @@ fn rule<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule
     SeccompRule::new(conditions.into())
 }
 
-/// The kernel takes 32 bits of all arguments that are looked at here, or fails where there are
-/// more.
+/// A condition on the low 32 bits: the kernel uses no more of the arguments checked here, or fails
+/// if there are more.
 fn condition(
     index: u8,
     operator: seccompiler::SeccompCmpOp,

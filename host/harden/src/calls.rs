@@ -1,5 +1,5 @@
-//! System calls (seccomp(2)): those that a process uses pass, all others fail with "operation not
-//! permitted".
+//! Filters of system calls (seccomp(2)): those that a process uses are permitted, all others fail
+//! with "operation not permitted".
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
@@ -10,8 +10,8 @@ use seccompiler::{
 
 use crate::{Needs, arguments};
 
-/// Those that pass whatever their arguments are, in every process: memory, signals, and what is
-/// open. Some have an older form on x86-64.
+/// The system calls permitted with any arguments, in every process: for memory, signals, and open
+/// files. Some have an older form on x86-64.
 const EVERY: &[libc::c_long] = &[
     libc::SYS_read,
     libc::SYS_write,
@@ -38,7 +38,7 @@ const EVERY: &[libc::c_long] = &[
     libc::SYS_poll,
 ];
 
-/// Threads, sockets and time: in processes that run guests or resolve names.
+/// For threads, sockets and time: in processes that run guests or resolve names.
 const THREADS_AND_SOCKETS: &[libc::c_long] = &[
     libc::SYS_clone3,
     libc::SYS_rseq,
@@ -63,7 +63,7 @@ const THREADS_AND_SOCKETS: &[libc::c_long] = &[
     libc::SYS_arch_prctl,
 ];
 
-/// Of a process that runs guests: batches, timers, events, and the capability that goes when low
+/// For processes that run guests: batches, timers, events, and dropping the capability once low
 /// ports are bound.
 const GUESTS: &[libc::c_long] = &[
     libc::SYS_readv,
@@ -71,7 +71,7 @@ const GUESTS: &[libc::c_long] = &[
     libc::SYS_dup,
     libc::SYS_ftruncate,
     libc::SYS_membarrier,
-    // Where the key file is read again at SIGHUP.
+    // For rereading the key file at SIGHUP.
     libc::SYS_rt_sigtimedwait,
     libc::SYS_capget,
     libc::SYS_capset,
@@ -88,7 +88,7 @@ const GUESTS: &[libc::c_long] = &[
     libc::SYS_epoll_wait,
 ];
 
-/// Files to read: in processes that resolve names or read a file again.
+/// For reading files: in processes that resolve names or reread a file.
 const FILES: &[libc::c_long] = &[
     libc::SYS_openat,
     libc::SYS_newfstatat,
@@ -100,7 +100,7 @@ const FILES: &[libc::c_long] = &[
     libc::SYS_stat,
 ];
 
-/// Of a process that resolves names.
+/// For processes that resolve names.
 const RESOLVER: &[libc::c_long] = &[
     libc::SYS_pread64,
     libc::SYS_faccessat,
@@ -112,7 +112,7 @@ const RESOLVER: &[libc::c_long] = &[
     libc::SYS_access,
 ];
 
-/// Of a process that reads one file again and again.
+/// For processes that reread one file.
 const READER: &[libc::c_long] = &[
     libc::SYS_writev,
     libc::SYS_statfs,
@@ -124,25 +124,22 @@ const READER: &[libc::c_long] = &[
     libc::SYS_readlink,
 ];
 
-/// From now on, all threads of this process make the system calls that guests need, and no others.
+/// Permits all threads of this process only the system calls that guests need.
 pub(crate) fn shut(needs: Needs) -> Result<(), String> {
     install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, GUESTS], arguments::of_guests(needs)?)))
 }
 
-/// From now on, all threads of this process make the system calls that the system's resolver needs,
-/// and no others.
+/// Permits all threads of this process only the system calls that the system's resolver needs.
 pub(crate) fn shut_resolver() -> Result<(), String> {
     install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, FILES, RESOLVER], arguments::of_resolver()?)))
 }
 
-/// From now on, all threads of this process make the system calls that reading a file needs, and no
-/// others.
+/// Permits all threads of this process only the system calls for reading a file.
 pub(crate) fn shut_reader() -> Result<(), String> {
     install(|| Ok((&[EVERY, FILES, READER], arguments::of_reader()?)))
 }
 
-/// From now on, there are no sockets: where a compiler runs, which has none, and whose code may be
-/// a guest's.
+/// Denies sockets: to a compiler, which needs none, and may run code of a guest's.
 pub(crate) fn deny_network() -> Result<(), String> {
     let calls = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind];
     let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
@@ -170,7 +167,7 @@ fn install<const N: usize>(
             .map(|call| (*call, Vec::new()))
             .chain(by_arguments)
             .collect();
-        // What is newest is looked at first, and the strictest answer counts.
+        // The newest filter is evaluated first, and the strictest result counts.
         apply_filter_all_threads(&no_processes()?)?;
         apply_filter_all_threads(&filter(
             rules,
@@ -181,7 +178,7 @@ fn install<const N: usize>(
     install().map_err(|error: Error| error.to_string())
 }
 
-/// `clone3` hides its flags from a filter: where it is said not to exist, libraries use `clone`.
+/// A filter cannot read the flags of `clone3`: if it fails with ENOSYS, libraries use `clone`.
 fn no_processes() -> Result<BpfProgram, Error> {
     let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     filter(rules, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32))

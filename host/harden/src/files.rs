@@ -1,5 +1,5 @@
-//! Files, and what else Landlock keeps (landlock(7)): TCP, abstract Unix sockets, and signals to
-//! other processes.
+//! Files, and what else Landlock restricts (landlock(7)): TCP, abstract Unix sockets, and signals
+//! to other processes.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use landlock::{
     path_beneath_rules,
 };
 
-/// The newest that is known here. On older kernels there is less to be kept.
+/// The newest Landlock ABI known here. Older kernels restrict less.
 const KNOWN: ABI = ABI::V7;
 
-/// What the system's resolver reads: its configuration, file by file, and libraries, which are
-/// loaded when they are first used.
+/// The files that the system's resolver reads: its configuration, file by file, and libraries,
+/// which are loaded when they are first used.
 const RESOLVER: [&str; 14] = [
     "/etc/resolv.conf",
     "/etc/hosts",
@@ -22,7 +22,7 @@ const RESOLVER: [&str; 14] = [
     "/etc/gai.conf",
     "/etc/services",
     "/etc/ld.so.cache",
-    // Where resolv.conf may be, and is written anew.
+    // Where resolv.conf may be located, and is replaced.
     "/run/systemd/resolve",
     "/run/resolvconf",
     "/lib",
@@ -35,13 +35,13 @@ const RESOLVER: [&str; 14] = [
 /// The port of DNS.
 const DNS: u16 = 53;
 
-/// From now on this thread, and those that it starts, open no file.
+/// Denies opening files to this thread, and those that it starts.
 pub(crate) fn shut() -> Result<(), String> {
     told(nothing().and_then(restrict))
 }
 
-/// From now on this thread, and those that it starts, read what the system's resolver reads, and
-/// ask DNS servers by TCP.
+/// Permits this thread, and those that it starts, to read only what the system's resolver reads,
+/// and to connect to DNS servers by TCP.
 pub(crate) fn shut_resolver() -> Result<(), String> {
     let rules = || {
         let files = path_beneath_rules(RESOLVER, AccessFs::ReadFile);
@@ -50,16 +50,16 @@ pub(crate) fn shut_resolver() -> Result<(), String> {
     told(rules())
 }
 
-/// From now on this thread, and those that it starts, read what is in these folders, and do nothing
-/// else with files.
+/// Permits this thread, and those that it starts, to read the files in these folders, and no other
+/// use of files.
 pub(crate) fn shut_reader(folders: &[PathBuf]) -> Result<(), String> {
     told(nothing().and_then(|rules| {
         restrict(rules.add_rules(path_beneath_rules(folders, AccessFs::ReadFile))?)
     }))
 }
 
-/// What this thread, and those that it starts, can do without any rule: nothing of all that
-/// Landlock keeps.
+/// A ruleset that denies this thread, and those that it starts, everything that Landlock can
+/// restrict.
 fn nothing() -> Result<RulesetCreated, RulesetError> {
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)

@@ -1,10 +1,10 @@
-//! What a process gives up before any guest code runs: should a guest ever break out of
-//! WebAssembly, it finds itself where there are no files, no programs to start, and no privileges.
+//! Drops the privileges of a process before guest code runs in it: a guest that escapes from
+//! WebAssembly finds no files, no programs to start, and no privileges.
 //!
-//! In steps, since what is between them still reads files and starts processes: [`drop_privileges`]
-//! before a component is compiled, [`close_inherited`] and [`shut`] when all is read, and before
-//! there is a second thread, which [`shut`] could not hold to everything. A kernel that lacks one
-//! of the means is no reason not to run: the caller is told.
+//! In steps, since files are still read and processes started in between: [`drop_privileges`]
+//! before a component is compiled, [`close_inherited`] and [`shut`] once everything is read, and
+//! before there is a second thread, which [`shut`] could not restrict completely. A kernel that
+//! lacks one of the mechanisms is no reason not to run: the caller is told.
 
 #[cfg(target_os = "linux")]
 mod arguments;
@@ -22,28 +22,28 @@ mod privileges;
 /// What the process still needs when guest code runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// To bind ports below 1024.
+    /// Whether it binds ports below 1024 (`CAP_NET_BIND_SERVICE`).
     pub bind_capability: bool,
-    /// To mark what is sent (`SO_MARK`).
+    /// Whether it marks sent datagrams (`SO_MARK`, socket(7)).
     pub mark: bool,
-    /// To bind sockets to an interface (`SO_BINDTODEVICE`).
+    /// Whether it binds sockets to an interface (`SO_BINDTODEVICE`, socket(7)).
     pub bind_device: bool,
 }
 
 impl Needs {
-    /// Whether one of them may take a capability, which stays until sockets are bound: see
+    /// Whether one of them may need a capability, which is kept until sockets are bound: see
     /// [`BindCapability`].
     pub fn keep_a_capability(self) -> bool {
         self.bind_capability || self.mark || self.bind_device
     }
 }
 
-/// One means that could not be used.
+/// A mechanism that could not be used.
 #[derive(Debug)]
 pub struct Unhardened {
-    /// What for.
+    /// The name of the mechanism.
     pub means: &'static str,
-    /// Why not.
+    /// Why it could not be used.
     pub problem: String,
 }
 
@@ -63,14 +63,15 @@ pub use {
     privileges::BindCapability,
 };
 
-/// Has no other process of this user look at this one's memory, where a key is, and nothing write
-/// it to a file.
+/// Hides this process's memory, which holds a key, from other processes of this user, and from core
+/// dumps. Returns the mechanisms that failed.
 #[cfg(target_os = "linux")]
 pub fn hide_memory() -> Vec<Unhardened> {
     failed([("PR_SET_DUMPABLE", memory::hide()), ("RLIMIT_CORE", memory::never_dump())])
 }
 
-/// Gives up privileges: no new ones can be gained, and the capabilities go.
+/// Drops the capabilities, except those of `needs`, and prevents gaining any privileges. Returns
+/// the mechanisms that failed.
 #[cfg(target_os = "linux")]
 pub fn drop_privileges(needs: Needs) -> Vec<Unhardened> {
     failed([
@@ -79,26 +80,27 @@ pub fn drop_privileges(needs: Needs) -> Vec<Unhardened> {
     ])
 }
 
-/// Shuts the doors: files, executable memory, programs, and every system call that a run does not
-/// need.
+/// Denies files, executable memory, programs, and every system call that a run does not need.
+/// Returns the mechanisms that failed.
 #[cfg(target_os = "linux")]
 pub fn shut() -> Vec<Unhardened> {
     shut_but_for(Needs::default())
 }
 
-/// The same, but for the options of sockets that are needed.
+/// As [`shut`], except for the socket options in `needs`.
 #[cfg(target_os = "linux")]
 pub fn shut_but_for(needs: Needs) -> Vec<Unhardened> {
     failed([("Landlock", alone().and_then(|()| files::shut())), ("seccomp", calls::shut(needs))])
 }
 
-/// Leaves no sockets, where a process needs none and has still others of these steps before it.
+/// Denies sockets to a process that needs none, and takes others of these steps later. Returns the
+/// mechanisms that failed.
 #[cfg(target_os = "linux")]
 pub fn deny_network() -> Vec<Unhardened> {
     failed([("seccomp", calls::deny_network())])
 }
 
-/// The same, but for what the system's resolver needs.
+/// As [`shut`], except for what the system's resolver needs.
 #[cfg(target_os = "linux")]
 pub fn shut_resolver() -> Vec<Unhardened> {
     failed([
@@ -107,8 +109,8 @@ pub fn shut_resolver() -> Vec<Unhardened> {
     ])
 }
 
-/// The same, but for what reading the file at `path` again needs, and another one that has its name
-/// then: the files in its folder, and in the one that it is in by now, where it is a link.
+/// As [`shut`], except for what is needed to reread the file at `path`, or another one that has
+/// replaced it: the files in its folder, and in that of its target if it is a symbolic link.
 #[cfg(target_os = "linux")]
 pub fn shut_reader(path: &std::path::Path) -> Vec<Unhardened> {
     let folder = |path: &std::path::Path| {
@@ -121,15 +123,15 @@ pub fn shut_reader(path: &std::path::Path) -> Vec<Unhardened> {
     failed([("Landlock", landlock), ("seccomp", calls::shut_reader())])
 }
 
-/// Landlock holds for the thread that asks for it, and those that it starts: there must not be
-/// another one.
+/// Landlock restricts the calling thread, and those that it starts later: there must not be any
+/// other.
 #[cfg(target_os = "linux")]
 fn alone() -> Result<(), String> {
     match std::fs::read_dir("/proc/self/task").map(Iterator::count) {
         Ok(count) if count > 1 => {
             Err(format!("there are {count} threads already, and it holds for one"))
         }
-        // Where it cannot be told, there is no reason to leave it.
+        // If the threads cannot be counted, Landlock is used nevertheless.
         _ => Ok(()),
     }
 }
@@ -146,28 +148,28 @@ fn failed<const N: usize>(steps: [(&'static str, Result<(), String>); N]) -> Vec
 mod elsewhere {
     use super::{Needs, Unhardened};
 
-    /// Nothing, where the means are Linux's.
+    /// Does nothing: the mechanisms are Linux's.
     pub fn note_inherited() {}
 
-    /// Nothing, where the means are Linux's.
+    /// Does nothing: the mechanisms are Linux's.
     pub fn close_inherited(_kept: [std::convert::Infallible; 0]) {}
 
-    /// Nothing, where the means are Linux's.
+    /// Does nothing: the mechanisms are Linux's.
     pub fn hide_memory() -> Vec<Unhardened> {
         Vec::new()
     }
 
-    /// Nothing, where the means are Linux's.
+    /// Does nothing: the mechanisms are Linux's.
     pub fn drop_privileges(_needs: Needs) -> Vec<Unhardened> {
         Vec::new()
     }
 
-    /// Says that there are no means.
+    /// Returns that there are no mechanisms.
     pub fn shut_but_for(_needs: Needs) -> Vec<Unhardened> {
         shut()
     }
 
-    /// Says that there are no means.
+    /// Returns that there are no mechanisms.
     pub fn shut() -> Vec<Unhardened> {
         vec![Unhardened {
             means: "this system",
@@ -175,17 +177,17 @@ mod elsewhere {
         }]
     }
 
-    /// Nothing, where low ports need no capability.
+    /// An empty type: low ports need no capability.
     #[derive(Debug)]
     pub struct BindCapability;
 
     impl BindCapability {
-        /// Nothing is kept.
+        /// Creates the empty type.
         pub fn new(_kept: bool) -> Self {
             Self
         }
 
-        /// Does nothing.
+        /// Does nothing: there is no capability to give up.
         pub fn release(&self) {}
     }
 }

@@ -10,13 +10,14 @@ use rustix::thread::{
 
 use super::Needs;
 
-/// Neither this process nor what it starts gains privileges by executing a file.
+/// Prevents this process, and those that it starts, from gaining privileges by executing a file
+/// (`no_new_privs`, prctl(2)).
 pub(crate) fn gain_none() -> Result<(), String> {
     set_no_new_privs(true).map_err(|error| error.to_string())
 }
 
-/// The capabilities by which the system lets this process do what it needs. Since Linux 5.17 the
-/// lesser one suffices for marks; before 5.7, an interface takes one.
+/// The capabilities for what the process needs. Since Linux 5.17 the lesser one, CAP_NET_RAW,
+/// suffices for marks; before 5.7, binding to an interface needs one.
 fn needed(needs: Needs) -> CapabilitySet {
     let sets = [
         (needs.bind_capability, CapabilitySet::NET_BIND_SERVICE),
@@ -28,18 +29,17 @@ fn needed(needs: Needs) -> CapabilitySet {
         .fold(CapabilitySet::empty(), |all, (_, set)| all | set)
 }
 
-/// This thread's capabilities go, and with it those of all threads that it starts. Where low ports
-/// are needed, and the capability to bind them is there, it stays until they are bound: see
-/// [`BindCapability`].
+/// Drops the capabilities of this thread, and of all threads that it starts, except those in
+/// `needs`, which are kept until sockets are bound: see [`BindCapability`].
 pub(crate) fn drop_all(needs: Needs) -> Result<(), String> {
     let dropped = || -> Result<(), Errno> {
         let kept = capabilities(None)?.permitted & needed(needs);
         for capability in CapabilitySet::all().iter() {
             match remove_capability_from_bounding_set(capability) {
-                // Only who has the capability to (CAP_SETPCAP) can shrink the set that nothing can
-                // be gained from any more.
+                // The bounding set can be reduced only with CAP_SETPCAP. Without it, nothing can be
+                // gained from that set any more.
                 Err(Errno::PERM) => break,
-                // Older kernels know fewer.
+                // Older kernels know fewer capabilities.
                 Err(Errno::INVAL) => {}
                 other => other?,
             }
@@ -57,8 +57,8 @@ pub(crate) fn drop_all(needs: Needs) -> Result<(), String> {
     dropped().map_err(|error| error.to_string())
 }
 
-/// Gives the last capability up, too, when an instance has bound its ports: at its first datagram.
-/// It is the thread's.
+/// The last capability, which is dropped once an instance has bound its ports: at its first
+/// datagram. Capabilities are per thread.
 #[derive(Debug)]
 pub struct BindCapability {
     kept: bool,
@@ -66,20 +66,20 @@ pub struct BindCapability {
 }
 
 impl BindCapability {
-    /// Whether the capability was `kept`: else there is nothing to give up.
+    /// Creates the state. If the capability was not `kept`, there is nothing to drop.
     pub fn new(kept: bool) -> Self {
         Self { kept, bound: Once::new() }
     }
 
-    /// To be called on the thread that the instance runs on. It costs a look at a flag from the
-    /// second time on.
+    /// Drops the capability. Called on the thread that runs the instance; from the second call on
+    /// it costs reading a flag.
     pub fn release(&self) {
         if !self.kept {
             return;
         }
         self.bound.call_once(|| {
             let none = CapabilitySet::empty();
-            // To give something up that one does not have fails nowhere.
+            // Dropping capabilities that the thread lacks does not fail.
             let _ = set_capabilities(
                 None,
                 CapabilitySets { effective: none, permitted: none, inheritable: none },

@@ -1,5 +1,5 @@
-//! What a hardened process cannot do any more, tried out in a process of its own: this test, run
-//! once more.
+//! Tests of what a hardened process can no longer do, by attempts in a process of its own: a second
+//! run of this test program.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
@@ -24,11 +24,11 @@ use rustix::thread::{
 };
 use udping_harden::{self as harden, Needs};
 
-/// Says to the second run what the process still needs.
+/// The environment variable that tells the second run how to harden itself.
 const ROLE: &str = "UDPING_HARDENED";
 
-/// Runs this test once more, to harden itself as `role` says and make its attempts, and gives what
-/// came of them.
+/// Runs this test program again, to harden itself according to `role` and make its attempts, and
+/// returns their results.
 fn attempts_as(role: &str) -> Vec<String> {
     let output = Command::new(env::current_exe().unwrap())
         .args(["--exact", "attempts", "--nocapture"])
@@ -41,14 +41,14 @@ fn attempts_as(role: &str) -> Vec<String> {
     text.lines().filter_map(|line| Some(line.split_once("attempt: ")?.1.to_owned())).collect()
 }
 
-/// The second run. By itself it tests nothing.
+/// The second run. Without its variable it tests nothing.
 #[test]
 fn attempts() {
     let Ok(role) = env::var(ROLE) else { return };
-    // SAFETY: what must not be used in the child is what another thread has locked. There is the
-    // harness's, which waits.
+    // SAFETY: the child must not use what another thread has locked. The only other thread is the
+    // test harness's, which waits.
     match unsafe { libc::fork() } {
-        // With one thread, as a process is that hardens itself.
+        // With a single thread, like a process that hardens itself.
         0 => {
             match role.as_str() {
                 "privileges" => give_up_privileges(),
@@ -63,18 +63,18 @@ fn attempts() {
         }
         child => {
             let mut status = 0;
-            // SAFETY: `status` is there for the kernel to write to.
+            // SAFETY: the kernel may write to `status`.
             assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
             assert_eq!(status, 0);
         }
     }
 }
 
-/// A system call of which only the error counts, and what it is to show. Its arguments are such
-/// that nothing comes of it.
+/// What a system call attempts, its number and its arguments. Only its error counts: the arguments
+/// are such that it has no effect.
 type Attempt = (&'static str, libc::c_long, [libc::c_long; 6]);
 
-/// Flags of clone(2), and what a thread would be with them that is not one of this process alone.
+/// Flags of clone(2) that start more than a thread of this process, and what they attempt.
 const CLONES: &[(&str, libc::c_int)] = &[
     ("start a process", 0),
     ("start a thread with CLONE_NEWNS", libc::CLONE_THREAD | libc::CLONE_NEWNS),
@@ -90,7 +90,7 @@ const CLONES: &[(&str, libc::c_int)] = &[
     ("start a thread with CLONE_PIDFD", libc::CLONE_THREAD | libc::CLONE_PIDFD),
 ];
 
-/// What no process needs that runs guests or resolves names.
+/// System calls that processes which run guests or resolve names do not need.
 fn needless(socket: &UdpSocket) -> Vec<Attempt> {
     let (descriptor, parent) = (socket.as_raw_fd().into(), libc::c_long::from(parent_id()));
     let nobody = libc::c_long::from(i32::MAX);
@@ -102,8 +102,8 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
         ("signal a thread of another process", libc::SYS_tgkill, [parent, parent, 0, 0, 0, 0]),
         ("signal another process", libc::SYS_kill, [parent, 0, 0, 0, 0, 0]),
         ("signal another thread", libc::SYS_tkill, [parent, 0, 0, 0, 0, 0]),
-        // Landlock, where it is new enough, does not permit those either, but has no say where
-        // there is no such process.
+        // A recent Landlock denies the calls above, too, but not these, for which there is no
+        // target.
         ("signal a thread of no process", libc::SYS_tgkill, [nobody, nobody, 0, 0, 0, 0]),
         ("signal no process", libc::SYS_kill, [nobody, 0, 0, 0, 0, 0]),
         ("signal no thread", libc::SYS_tkill, [nobody, 0, 0, 0, 0, 0]),
@@ -167,7 +167,7 @@ fn needless(socket: &UdpSocket) -> Vec<Attempt> {
         ("enter a namespace", libc::SYS_setns, [-1, 0, 0, 0, 0, 0]),
         ("leave a namespace", libc::SYS_unshare, [0, 0, 0, 0, 0, 0]),
     ];
-    // Shared signal handlers without shared memory are none: what passes the filter is invalid.
+    // CLONE_SIGHAND without CLONE_VM is invalid, so that calls which pass the filter fail.
     let clone = |(what, flags): &(&'static str, libc::c_int)| {
         (*what, libc::SYS_clone, [(flags | libc::CLONE_SIGHAND).into(), 0, 0, 0, 0, 0])
     };
@@ -180,8 +180,8 @@ fn attempt_all(role: &str) {
     let needs = Needs { bind_capability, mark: marks, bind_device: marks };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let needless = needless(&socket);
-    // What was opened before is still there: what Landlock keeps holds for it, too, and system
-    // calls alone would not.
+    // Sockets that are open already still exist: Landlock restricts them, too, which a filter of
+    // system calls could not.
     let stream = open_socket(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
     let abstract_address =
         SocketAddr::from_abstract_name(format!("udping-hardened-{}", process::id())).unwrap();
@@ -204,7 +204,7 @@ fn attempt_all(role: &str) {
     say("read a secret", File::open("/etc/shadow").map(drop));
     say("read memory of its own", File::open("/proc/self/mem").map(drop));
     say("read what the resolver reads", File::open("/etc/hosts").map(drop));
-    // Landlock has no say about it.
+    // Landlock does not restrict this.
     say("look for a file", File::open("/no-such-file").map(drop));
     say("write a file", fs::write("/tmp/udping-hardened-test", "x"));
     say("start a program", Command::new("/bin/true").status().map(drop));
@@ -227,8 +227,7 @@ fn attempt_all(role: &str) {
         open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE).map(drop),
     );
     say("make packets", open_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_UDP).map(drop));
-    // It hides its flags from a filter.
-    // SAFETY: it is given no structure to read, so that nothing can come of it.
+    // A filter cannot read its flags.
     let clone3 = unsafe { libc::syscall(libc::SYS_clone3, 0, 0) };
     say("use clone3", if clone3 < 0 { Err(io::Error::last_os_error()) } else { Ok(()) });
     say("map executable memory", map(libc::PROT_READ | libc::PROT_EXEC, None));
@@ -253,7 +252,7 @@ fn attempt_all(role: &str) {
     harden::BindCapability::new(needs.keep_a_capability()).release();
     say("mark what is sent later", mark());
     say("bind a low port later", UdpSocket::bind("127.0.0.1:9").map(drop));
-    // What a run does.
+    // The operations of a run.
     say("use UDP", UdpSocket::bind("127.0.0.1:0").map(drop));
     say(
         "start a thread",
@@ -265,19 +264,19 @@ fn attempt_all(role: &str) {
     say("make a memory file", memory_file());
     say("look at itself", fs::read_to_string("/proc/self/status").map(drop));
     for (what, number, [a, b, c, d, e, f]) in needless {
-        // SAFETY: none of them is given an address that is written to, and what it does is up to
-        // its arguments.
+        // SAFETY: no call is given an address to write to, and its effect is limited by its
+        // arguments.
         let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
         say(what, if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) });
     }
 }
 
-/// What is left of this process's privileges: with a capability for low ports, and then without;
-/// each line of its status.
+/// Prints what privileges are left, from the lines of this thread's status: with a capability for
+/// low ports, and then without.
 fn give_up_privileges() {
     let all = CapabilitySet::all();
-    // Of what is inheritable nothing would stay in any case: files and ambient capabilities need
-    // it.
+    // Without inheritable capabilities, nothing would be left to drop: executed files and ambient
+    // capabilities need them.
     if let Ok(has) = capabilities(None)
         && set_capabilities(None, CapabilitySets { inheritable: has.permitted & all, ..has })
             .is_ok()
@@ -302,7 +301,7 @@ fn give_up_privileges() {
     }
 }
 
-/// Where there is another thread already, Landlock would not hold for it.
+/// Landlock cannot be used if there is another thread already.
 fn shut_beside_another_thread() {
     thread::spawn(thread::park);
     for unhardened in harden::shut() {
@@ -310,17 +309,18 @@ fn shut_beside_another_thread() {
     }
 }
 
-/// What was open before this program started, and is not meant for those that it starts.
+/// Prints what becomes of a descriptor that was open before this program started, and is not for
+/// the processes that it starts.
 fn hand_down() {
     let inherited = File::open("/dev/null").unwrap();
-    // SAFETY: nobody has that number, and what it is given belongs to nobody.
+    // SAFETY: that number is not in use, and the duplicate has no owner.
     assert_eq!(unsafe { libc::dup2(inherited.as_raw_fd(), 77) }, 77);
     let is_handed_down =
         || Command::new("test").args(["-e", "/proc/self/fd/77"]).status().unwrap().success();
     println!("attempt: hand down before: {}", is_handed_down());
     harden::note_inherited();
     println!("attempt: hand down after: {}", is_handed_down());
-    // SAFETY: what is asked for is whether it is open.
+    // SAFETY: it only queries whether the descriptor is open.
     let is_open = |number| unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
     let opened_later = File::open("/dev/null").unwrap();
     harden::close_inherited([inherited.as_fd()]);
@@ -328,10 +328,10 @@ fn hand_down() {
     println!("attempt: close: {open:?}");
 }
 
-/// What other processes, and a core dump, would see of this one.
+/// Prints what other processes, and a core dump, could read of this one.
 fn hide_memory() {
     let room = Some(4_096);
-    // Where it has less than that already, it stays so.
+    // A lower limit stays.
     let _ = setrlimit(Resource::Core, Rlimit { current: room, maximum: room });
     let core = || getrlimit(Resource::Core).current;
     println!("attempt: hide: {:?}", dumpable_behavior().unwrap());
@@ -341,7 +341,7 @@ fn hide_memory() {
     println!("attempt: room: {:?}", core());
 }
 
-/// As a process that compiles, with sockets from before.
+/// Attempts of a process that compiles, with sockets opened before.
 fn deny_network() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let unbound = open_socket(libc::AF_INET, libc::SOCK_DGRAM, 0).unwrap();
@@ -357,7 +357,7 @@ fn deny_network() {
     say("map executable memory", map(libc::PROT_READ | libc::PROT_EXEC, None));
 }
 
-/// As a process that reads a file again, which is a link on most systems.
+/// Attempts of a process that rereads a file, which is a symbolic link on most systems.
 fn read_again() {
     harden::drop_privileges(Needs::default());
     let file = Path::new("/etc/os-release");
@@ -373,7 +373,7 @@ fn read_again() {
     say("map executable memory", map(libc::PROT_READ | libc::PROT_EXEC, None));
 }
 
-/// Has what a new socket sends marked (`SO_MARK`).
+/// Marks what a new socket sends (`SO_MARK`).
 fn mark() -> io::Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     Ok(nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Mark, &7)?)
@@ -394,7 +394,7 @@ fn open_socket(
 ) -> io::Result<OwnedFd> {
     // SAFETY: it takes three numbers.
     let descriptor = unsafe { libc::socket(family, kind, protocol) };
-    // SAFETY: it is new, so that nobody else has it.
+    // SAFETY: the descriptor is new, and has no other owner.
     if descriptor < 0 {
         Err(io::Error::last_os_error())
     } else {
@@ -402,7 +402,7 @@ fn open_socket(
     }
 }
 
-/// To a port of this host where nobody listens.
+/// Connects to a port of this host on which nothing listens.
 fn connect(stream: &OwnedFd) -> io::Result<()> {
     Ok(rustix::net::connect(stream, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9))?)
 }
@@ -419,13 +419,13 @@ fn map(protection: libc::c_int, file: Option<&File>) -> io::Result<()> {
         Some(file) => (libc::MAP_PRIVATE, file.as_raw_fd()),
         None => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1),
     };
-    // SAFETY: a new mapping somewhere, which nobody uses.
+    // SAFETY: a new mapping at any address, which is not used.
     let address = unsafe { libc::mmap(ptr::null_mut(), 4096, protection, flags, descriptor, 0) };
     if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn make_executable() -> io::Result<()> {
-    // SAFETY: a new mapping somewhere, which nobody uses.
+    // SAFETY: a new mapping at any address, which is not used.
     let result = unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         let address =
@@ -436,7 +436,7 @@ fn make_executable() -> io::Result<()> {
 }
 
 fn memory_file() -> io::Result<()> {
-    // SAFETY: the name ends with a zero, and the rest is a number.
+    // SAFETY: the name is NUL-terminated, and the rest is a number.
     let result = unsafe {
         libc::memfd_create(c"test".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
     };
@@ -446,7 +446,7 @@ fn memory_file() -> io::Result<()> {
 const DENIED: &str = "Err(PermissionDenied)";
 const DONE: &str = "Ok(())";
 
-/// What came of an attempt.
+/// The result of an attempt.
 fn came_of<'a>(attempts: &'a [String], what: &str) -> &'a str {
     let result = attempts.iter().find_map(|attempt| attempt.strip_prefix(what)?.strip_prefix(": "));
     result.unwrap_or_else(|| panic!("{what}: not tried: {attempts:?}"))
@@ -459,7 +459,7 @@ fn assert_all(attempts: &[String], whats: &[&str], result: &str) {
     }
 }
 
-/// What neither a process that runs guests nor one that resolves names can do.
+/// The attempts that fail in processes that run guests, and in those that resolve names.
 const NEVER: &[&str] = &[
     "read a file",
     "read a secret",
@@ -481,7 +481,7 @@ const NEVER: &[&str] = &[
     "look at itself",
 ];
 
-/// What both do.
+/// The attempts that succeed in both.
 const ALWAYS: &[&str] = &[
     "use UDP",
     "start a thread",
@@ -522,8 +522,7 @@ fn low_ports_are_bound_where_they_are_granted_and_only_at_first() {
     assert_all(&attempts, &["bind a low port later", "read a file"], DENIED);
 }
 
-/// The options of sockets that an operator sets are system calls, and a capability, of that run
-/// alone.
+/// Socket options set by an operator need system calls, and a capability, which only that run has.
 #[test]
 fn sockets_are_marked_when_asked_until_privileges_are_dropped() {
     if !may_bind_low_ports() {
@@ -575,7 +574,7 @@ fn only_bind_capability_is_kept_until_low_ports_are_bound() {
     };
     for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_ne!(of("before", name), 0, "else the test would show nothing: {name}");
-        // CAP_NET_BIND_SERVICE, where a capability counts.
+        // CAP_NET_BIND_SERVICE, in the sets from which capabilities are used.
         let kept = if matches!(name, "CapPrm" | "CapEff") { 1 << 10 } else { 0 };
         assert_eq!(of("low ports", name), kept, "{name}");
         assert_eq!(of("bound", name), 0, "{name}");
@@ -637,7 +636,7 @@ fn who_reads_a_file_again_reads_in_its_folders_alone() {
     assert_eq!(attempts.len(), 9, "{attempts:?}");
 }
 
-/// Without hardening, each of them succeeds: else the tests above would show nothing.
+/// Without hardening, all attempts succeed: otherwise the tests above would prove nothing.
 #[test]
 fn an_unhardened_process_can_do_all_of_that() {
     let attempts = attempts_as("none");
@@ -660,14 +659,14 @@ fn an_unhardened_process_can_do_all_of_that() {
     );
     if may_bind_low_ports() {
         assert_eq!(came_of(&attempts, "bind a low port"), DONE);
-        // Root is denied nothing: what comes of them is up to their arguments.
+        // Nothing is denied to root: the results depend on the arguments.
         for what in needless_names() {
             assert_ne!(came_of(&attempts, what), DENIED, "{what}");
         }
     }
 }
 
-/// Tests run as root in CI; elsewhere they say what they leave out.
+/// Whether low ports can be bound. CI runs tests as root; elsewhere they report what they skip.
 fn may_bind_low_ports() -> bool {
     let may = UdpSocket::bind("127.0.0.1:1").is_ok();
     if !may {

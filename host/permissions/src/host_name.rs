@@ -1,4 +1,4 @@
-//! DNS names, as they are granted and resolved.
+//! DNS names in grants and requests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use thiserror::Error;
 use udping_cli::address::ends_in_number;
 
-/// A DNS name in lower case, without a final dot.
+/// A DNS name in lower case, without a trailing dot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostName(String);
 
@@ -30,7 +30,7 @@ impl fmt::Display for HostName {
     }
 }
 
-/// What is no host name.
+/// The error for text that is not a host name.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a host name")]
 pub struct InvalidHostName;
@@ -38,10 +38,10 @@ pub struct InvalidHostName;
 impl FromStr for HostName {
     type Err = InvalidHostName;
 
-    /// Takes what resolvers take: labels of 1 to 63 letters, digits, hyphens and underscores, 253
-    /// in all (RFC 1035, section 2.3.4), of which the last is no number, as in an address. Other
-    /// letters are those of an internationalized name, which is looked up as its A-labels (RFC
-    /// 5890, section 2.3.2.1), by the mapping of UTS #46.
+    /// Accepts what resolvers accept: labels of 1 to 63 letters, digits, hyphens and underscores,
+    /// 253 characters in total (RFC 1035, section 2.3.4), of which the last label is not a number,
+    /// as in an address. Other letters are those of an internationalized name, which is converted
+    /// to A-labels (RFC 5890, section 2.3.2.1) by the mapping of UTS #46.
     fn from_str(text: &str) -> Result<Self, InvalidHostName> {
         let name = if text.is_ascii() {
             text.to_ascii_lowercase()

@@ -1,9 +1,9 @@
-//! What a component may do: what is granted (pure), to whom and how often, with how much of the
-//! machine, and what names stand for.
+//! The permissions of components: network grants, peers and rates, resource limits, and resolved
+//! names.
 //!
-//! It decides and does nothing: it has no sockets, asks no name server, and knows no process. Who
-//! uses it has those: what passes a [`guard::Gate`] is sent, what [`names::Names`] does not know is
-//! asked for.
+//! This crate decides, and has no side effects: it has no sockets, queries no name server, and
+//! knows no process. The host does that: it sends what passes a [`guard::Gate`], and resolves what
+//! [`names::Names`] does not know.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "what a test counts is small"))]

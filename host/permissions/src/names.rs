@@ -1,4 +1,4 @@
-//! Names and what they stand for, as somebody else resolved them.
+//! Names and their addresses, as resolved by the host.
 
 use std::collections::HashMap;
 use std::mem;
@@ -12,55 +12,55 @@ use lru::LruCache;
 use crate::host_name::HostName;
 use wasi_datagram::{ResolveError, Resolved};
 
-/// How many names that are not in the grants by themselves are remembered: at one question a second
-/// more than an hour's. The one that was asked for least recently is forgotten first.
+/// The maximum number of remembered names that the grants do not list: at one query per second,
+/// more than an hour's. The least recently requested name is forgotten first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// Timers of a component and of this process differ: what it asks for after this part of the
-/// interval is resolved again.
+/// The part of the interval after which a requested name is resolved again: timers of a component
+/// and of this process differ.
 const SLACK: f64 = 0.9;
 
 /// The addresses of every name in the grants, resolved when the run starts.
 ///
-/// The component's lookup of such a name gets these same addresses: a name that changes in between
+/// A component that resolves such a name gets these same addresses: changing the name in between
 /// gains it nothing.
 #[derive(Debug)]
 pub struct Names {
     granted: HashMap<HostName, Resolved>,
-    /// How often they are resolved again, and what came of that.
+    /// How often they are resolved again, and the results.
     again: Option<Again>,
-    /// Those that were asked for later, as wildcards let them be.
+    /// The names resolved later, as wildcards permit.
     asked: Mutex<LruCache<HostName, Resolved>>,
 }
 
-/// Names of the grants that are resolved again when they are asked for.
+/// Names of the grants that are resolved again when they are requested.
 #[derive(Debug)]
 struct Again {
     every: Duration,
-    /// What came of each that was asked for, since all of them were resolved at `start`.
+    /// The results for each requested name, since all were resolved at `start`.
     latest: Mutex<HashMap<HostName, Latest>>,
     start: Instant,
 }
 
 #[derive(Debug)]
 struct Latest {
-    /// When it was asked for the last time.
+    /// The instant of the last request.
     asked: Instant,
-    /// The last answer; where there was none since the start, what came of it then.
+    /// The last successful result; if there was none since the start, the result at the start.
     resolved: Resolved,
-    /// The addresses before that, to which something may be on its way.
+    /// The previous addresses, to which datagrams may be on their way.
     before: Vec<IpAddr>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        // Not with room for all from the start.
+        // Without preallocated capacity.
         Self { granted: HashMap::new(), again: None, asked: Mutex::new(LruCache::unbounded()) }
     }
 }
 
 impl FromIterator<(HostName, Resolved)> for Names {
-    /// The names of the grants, each with what it stands for. One that has no address is kept, with
+    /// Collects the names of the grants with their results. A name without an address is kept, with
     /// the reason.
     fn from_iter<T: IntoIterator<Item = (HostName, Resolved)>>(granted: T) -> Self {
         Self { granted: granted.into_iter().collect(), ..Self::default() }
@@ -68,7 +68,7 @@ impl FromIterator<(HostName, Resolved)> for Names {
 }
 
 impl Names {
-    /// Has those be resolved again that are asked for after `every`, where that is given.
+    /// Resolves names of the grants again when they are requested after `every`, if given.
     #[must_use]
     pub fn again_after(self, every: Option<Duration>) -> Self {
         let again =
@@ -76,7 +76,7 @@ impl Names {
         Self { again, ..self }
     }
 
-    /// As if each name stood for the address beside it.
+    /// Creates names with the given addresses.
     #[cfg(test)]
     pub(crate) fn of<'a>(known: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut names = Self::default();
@@ -87,12 +87,12 @@ impl Names {
         names
     }
 
-    /// What `name` stands for; nothing where it has no address or is not in the grants.
+    /// The addresses of `name`; empty if it has none or is not in the grants.
     pub fn addresses(&self, name: &HostName) -> &[IpAddr] {
         self.granted.get(name).and_then(|resolved| resolved.as_deref().ok()).unwrap_or_default()
     }
 
-    /// What `name`, of the grants, stood for when it was resolved again, the last time and the time
+    /// The addresses of `name`, of the grants, when it was resolved again: the last ones and those
     /// before.
     pub fn later(&self, name: &HostName) -> Vec<IpAddr> {
         let latest = self.again.as_ref().map(Again::latest);
@@ -102,12 +102,12 @@ impl Names {
         latest.and_then(|latest| latest.get(name).map(addresses)).unwrap_or_default()
     }
 
-    /// Whether `name` stands in the grants.
+    /// Whether `name` is in the grants.
     pub fn is_granted(&self, name: &HostName) -> bool {
         self.granted.contains_key(name)
     }
 
-    /// Why `name`, of the grants, has no address, where it has none.
+    /// Why `name`, of the grants, has no address, if it has none.
     pub fn failure(&self, name: &HostName) -> Option<ResolveError> {
         match self.granted.get(name)? {
             Ok(addresses) if addresses.is_empty() => Some(ResolveError::NoSuchName),
@@ -116,7 +116,7 @@ impl Names {
         }
     }
 
-    /// What `name` stands for, where that can be told without a question to the system.
+    /// The result for `name`, if it is known without querying the system.
     pub fn known(&self, name: &HostName) -> Option<Resolved> {
         match (self.granted.get(name), &self.again) {
             (Some(first), Some(again)) => again.known(name, first),
@@ -125,10 +125,9 @@ impl Names {
         }
     }
 
-    /// Remembers what the system said of a name that was not [`Self::known`], and gives what
-    /// counts: where it was asked twice at the same time, what it said first. A failure that may
-    /// pass is not remembered. Says, too, whether a name of the grants stands for something else
-    /// than before.
+    /// Records the system's result for a name that was not [`Self::known`], and returns the
+    /// effective result: if it was resolved twice at the same time, the first. Temporary failures
+    /// are not remembered. Also returns whether the addresses of a name of the grants have changed.
     pub fn note(&self, name: &HostName, resolved: Resolved) -> (Resolved, bool) {
         match (self.granted.get(name), &self.again) {
             (Some(_), Some(again)) => {
@@ -152,20 +151,20 @@ impl Names {
     }
 
     fn asked(&self) -> MutexGuard<'_, LruCache<HostName, Resolved>> {
-        // No code that holds the lock leaves the map half changed.
+        // No panic while the lock is held leaves the map inconsistent.
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Again {
     fn latest(&self) -> MutexGuard<'_, HashMap<HostName, Latest>> {
-        // No code that holds the lock leaves the map half changed.
+        // No panic while the lock is held leaves the map inconsistent.
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `name` stands for, whose first answer was `first`; `None` where it is to be asked for
-    /// again, as is said once in each interval: a component that asks a thousand times has the
-    /// system asked once.
+    /// The result for `name`, which was `first` at the start; `None` if it is to be resolved again,
+    /// which is returned once per interval: if a component asks a thousand times, the system is
+    /// queried once.
     fn known(&self, name: &HostName, first: &Resolved) -> Option<Resolved> {
         let mut latest = self.latest();
         let latest = latest.entry(name.clone()).or_insert_with(|| Latest {
@@ -180,8 +179,7 @@ impl Again {
         None
     }
 
-    /// Remembers an answer that is none of failure. Whether it has an address that the one before
-    /// had not.
+    /// Records a successful result. Returns whether it has an address that the previous one lacked.
     fn note(&self, name: &HostName, resolved: &Resolved) -> bool {
         let mut latest = self.latest();
         let (Some(latest), Ok(now)) = (latest.get_mut(name), resolved) else { return false };
@@ -210,7 +208,7 @@ mod tests {
         thread::sleep(every);
         assert_eq!(questions(), 1);
         let again = names.again.as_ref().unwrap();
-        // A failure leaves what was known.
+        // A failure keeps the known result.
         assert!(!again.note(&name, &Err(ResolveError::Temporary)));
         assert_eq!(names.known(&name), Some(Ok(addresses(&["192.0.2.1"]))));
         assert!(again.note(&name, &Ok(addresses(&["192.0.2.2"]))));
@@ -245,7 +243,7 @@ mod tests {
             (false, 0, None),
         ];
         assert_eq!(known, expected);
-        // Asked for again it is what it was.
+        // A name resolved again keeps its first result.
         let (resolved, has_changed) = names.note(&name("e.example"), Ok(addresses(&["192.0.2.5"])));
         assert_eq!((resolved, has_changed), (Ok(addresses(&["192.0.2.5"])), false));
         let (second, _) = names.note(&name("e.example"), Ok(addresses(&["192.0.2.6"])));

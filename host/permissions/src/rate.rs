@@ -1,16 +1,16 @@
-//! Rates and the buckets that hold to them.
+//! Rates, and the token buckets that enforce them.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-/// So many a second: datagrams, or bytes.
+/// A rate per second, of datagrams or bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub NonZeroU64);
 
-/// What may come at once before the rate counts: what comes in this time.
+/// The burst that a bucket permits, as the time in which it arrives at the rate.
 const BURST: Duration = Duration::from_secs(1);
 
-/// A token bucket, kept as the time at which it will be full again (the generic cell rate
+/// A token bucket, represented by the time at which it will be full again (the generic cell rate
 /// algorithm, ITU-T I.371).
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
@@ -19,18 +19,18 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// Creates a full bucket.
     pub fn new(rate: Rate, now: Instant) -> Self {
         Self { rate, full_at: now }
     }
 
-    /// Takes `tokens`, or says when they will be there. More than it can ever hold is given by a
-    /// full one.
+    /// Takes `tokens`, or returns the instant at which they will be available. A full bucket
+    /// permits more than its capacity.
     pub fn take(&mut self, tokens: u64, now: Instant) -> Result<(), Instant> {
         self.take_within(BURST, tokens, now)
     }
 
-    /// The same of a bucket that holds what comes in the time `burst`.
+    /// As [`Self::take`], with a capacity of what arrives in the time `burst`.
     pub fn take_within(
         &mut self,
         burst: Duration,
@@ -46,7 +46,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Puts back what was taken and not used.
+    /// Returns tokens that were taken and not used.
     pub fn put_back(&mut self, tokens: u64) {
         self.full_at = self.full_at.checked_sub(self.time_for(tokens)).unwrap_or(self.full_at);
     }

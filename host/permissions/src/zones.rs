@@ -1,23 +1,23 @@
-//! Zones of IPv6 addresses (RFC 4007, section 11) by the names of network interfaces, which
-//! components cannot look up.
+//! Zones of IPv6 addresses (RFC 4007, section 11) by interface name, which components cannot
+//! resolve.
 
 use udping_cli::address::{Address, Zone};
 use udping_cli::contract::{self, UDPING_ZONES};
 
-/// The index of the network interface `name`.
+/// The index of the network interface `name`, as by if_nametoindex(3).
 #[cfg(unix)]
 pub fn index(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()
 }
 
-/// Interfaces are known by their indexes alone.
+/// Without if_nametoindex(3), interfaces have only indexes.
 #[cfg(not(unix))]
 pub fn index(_: &str) -> Option<u32> {
     None
 }
 
-/// The variable that tells a component the indexes of the interfaces that its arguments name, and
-/// of no others. There is none where they name none.
+/// The environment variable that tells a component the indexes of the interfaces in its arguments,
+/// and no others; `None` if there are none.
 pub fn variable(arguments: &[String]) -> Option<(String, String)> {
     let zones: Vec<_> = arguments
         .iter()
@@ -27,7 +27,7 @@ pub fn variable(arguments: &[String]) -> Option<(String, String)> {
     (!zones.is_empty()).then(|| (UDPING_ZONES.to_owned(), value))
 }
 
-/// The interface that an argument names: `ADDR%NAME`, `[ADDR%NAME]:PORT`, or one of these after
+/// The interface in an argument of the form `ADDR%NAME`, `[ADDR%NAME]:PORT`, or one of these after
 /// `=`.
 fn zone(argument: &str) -> Option<String> {
     let value = argument

@@ -1,11 +1,12 @@
-//! Many datagrams a call, on Linux: `recvmmsg` and `sendmmsg`, `UDP_GRO` and `UDP_SEGMENT`.
+//! Several datagrams per system call on Linux: `recvmmsg` and `sendmmsg`, `UDP_GRO` and
+//! `UDP_SEGMENT`.
 //!
-//! Each call is chosen by what is there. One datagram is cheapest by `recvfrom`; where the queue is
-//! not empty after it, `recvmmsg` takes the rest; where the sender's datagrams travel together, one
-//! `recvmsg` takes up to 64 of them.
+//! Each call is chosen by what is pending. A single datagram is cheapest by `recvfrom`; if the
+//! queue is not empty after it, `recvmmsg` receives the rest; if datagrams arrive coalesced, one
+//! `recvmsg` receives up to 64 of them.
 //!
-//! A call that the system does not have, or refuses (seccomp(2)), is not made again: a plainer one
-//! takes its place.
+//! A call that the system lacks or refuses (seccomp(2)) is not made again: a simpler one takes its
+//! place.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -23,47 +24,47 @@ use super::{RawSocket, with_slots};
 use crate::tuning::Tuning;
 use crate::world::{Take, Transmit};
 
-/// Datagrams received one after the other before the next call takes a batch.
+/// The number of datagrams received one by one before the next call receives a batch.
 const STREAK: u32 = 2;
 
-/// A socket's receiving side.
+/// The receiving half of a socket.
 #[derive(Debug)]
 pub(super) struct Receiver {
     socket: Arc<RawSocket>,
-    // For reading only: where it is watched for writing, too, each datagram that leaves wakes the
+    // Registered for reading only: if it were for writing, too, each sent datagram would wake the
     // reactor.
     readable: Watched,
     batch: usize,
     offload: Offload,
-    /// Successful calls since the queue was seen empty.
+    /// The number of successful calls since the queue was last found empty.
     streak: u32,
     calls: Calls,
 }
 
-/// What is known of `UDP_GRO`.
+/// The state of `UDP_GRO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Offload {
-    /// Not wanted, or this kernel has none.
+    /// Disabled, or not supported by this kernel.
     Off,
-    /// To be switched on by the first batch: one datagram at a time gains nothing.
+    /// Enabled by the first batch: it gains nothing for one datagram at a time.
     Later,
-    /// On; whether the last call brought datagrams that had travelled together.
+    /// Enabled; `together` is whether the last call received coalesced datagrams.
     On { together: bool },
 }
 
-/// Which calls this system lets pass.
+/// The system calls that are available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Calls {
-    /// `recvfrom` alone.
+    /// Only `recvfrom`.
     Plain,
-    /// Those for one message, too.
+    /// `recvfrom` and `recvmsg`.
     Message,
-    /// All.
+    /// All, including `recvmmsg`.
     Batch,
 }
 
-/// Whether a call that failed so is one that the system does not have, or does not let this process
-/// make (seccomp(2)).
+/// Whether the call failed because the system lacks it, or does not permit it to this process
+/// (seccomp(2)).
 fn is_refused(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EACCES))
 }
@@ -72,7 +73,7 @@ impl Receiver {
     pub(super) fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
         let batch = tuning.batch.get();
         let offload = if getsockopt(&socket, sockopt::UdpGroSegment).unwrap_or(false) {
-            // By an earlier receiver: what waits in the socket may be several together.
+            // Enabled by an earlier receiver: the queue may hold coalesced datagrams.
             Offload::On { together: true }
         } else if tuning.offload {
             Offload::Later
@@ -131,13 +132,12 @@ impl Receiver {
         })
     }
 
-    /// Whether there are some.
+    /// Switches to simpler calls; returns whether there are any.
     fn use_plainer_calls(&mut self) -> bool {
         let is_batch = self.calls == Calls::Batch && self.streak >= STREAK;
         let plainer = if is_batch { Calls::Message } else { Calls::Plain };
         if plainer == Calls::Plain {
-            // By a plain call, nothing tells where each of several datagrams ends that travelled
-            // together.
+            // A `recvfrom` does not return the stride at which coalesced datagrams are split.
             let _ = setsockopt(&self.socket, sockopt::UdpGroSegment, &false);
             self.offload = Offload::Off;
         }
@@ -153,23 +153,23 @@ impl Receiver {
     }
 }
 
-/// The most datagrams that one call cuts (`UDP_MAX_SEGMENTS` of Linux before 6.9).
+/// The maximum number of segments per call (`UDP_MAX_SEGMENTS` of Linux before 6.9).
 const SEGMENTS: usize = 64;
 
-/// The most bytes that one call cuts: what an IPv4 packet has room for behind its headers.
+/// The maximum number of bytes per call: the largest UDP payload of an IPv4 packet.
 const TOGETHER: usize = 65_507;
 
-/// How long a socket is left alone that cannot be watched, and has no room.
+/// How long to wait for a full send buffer if the socket cannot be registered with the reactor.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A socket's sending side.
+/// The sending half of a socket.
 #[derive(Debug)]
 pub(super) struct Sender {
     socket: Arc<RawSocket>,
-    /// Segments of this length and beyond go alone: the path does not take them together, or
-    /// nothing does.
+    /// Datagrams of at least this length are not coalesced: the path or device does not support it,
+    /// or segmentation is disabled.
     too_long: usize,
-    /// Whether `sendmmsg` passes.
+    /// Whether `sendmmsg` is available.
     batches: bool,
     waiting: Option<Watched>,
 }
@@ -190,7 +190,7 @@ impl Sender {
             match self.send_some(&datagrams[sent..]) {
                 Ok(count) => sent += count,
                 Err(error) if sent == 0 => return Err(error),
-                // It is an earlier datagram's, and this one may go.
+                // The error of an earlier datagram: this one has not been tried.
                 Err(error) if reports > 0 && self.socket.reports(&error) => reports -= 1,
                 Err(_) => break,
             }
@@ -198,7 +198,7 @@ impl Sender {
         Ok(sent)
     }
 
-    /// One call: the datagrams at the start that can travel together, or those that can't.
+    /// Makes one call: for the leading datagrams that can be coalesced, or those that cannot.
     fn send_some(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let together = self.together(datagrams);
         if together > 1
@@ -216,22 +216,22 @@ impl Sender {
         }
     }
 
-    /// How many of them went; `None` where they have to go one by one.
+    /// Sends coalesced datagrams, and returns how many; `None` if they have to be sent one by one.
     fn send_together(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<Option<usize>> {
         let from = datagrams[0].from;
         let mut result = send_together(&self.socket, datagrams, from);
         if from.is_some() && result == Err(Errno::EINVAL) {
-            // The address may not be this machine's any more.
+            // The source address may no longer belong to this machine.
             result = send_together(&self.socket, datagrams, None);
         }
         match result {
             Ok(()) => return Ok(Some(datagrams.len())),
-            // EIO: the device cannot compute checksums for it.
+            // EIO: the device does not support checksum offload for it.
             Err(Errno::EIO | Errno::ENOSYS) => self.too_long = 0,
-            // The path's MTU is shorter.
+            // The path's MTU is smaller.
             Err(Errno::EINVAL | Errno::EMSGSIZE) => self.too_long = datagrams[0].data.len(),
-            // A firewall refuses datagrams by the same error as a filter does calls: what passes by
-            // another call was the call.
+            // A packet filter and a system call filter both return EPERM: if another call succeeds,
+            // this call was refused.
             Err(Errno::EPERM) => {
                 send_one(&self.socket, &datagrams[0])?;
                 self.too_long = 0;
@@ -248,18 +248,18 @@ impl Sender {
             Err(error) => error,
         };
         let is_refused = is_refused(&error.into());
-        // An address that is not this machine's any more is seen to by the call for one.
+        // `send_one` handles a source address that no longer belongs to this machine.
         if !is_refused && (error != Errno::EINVAL || first.from.is_none()) {
             return Err(error.into());
         }
-        // As above.
+        // As above: EPERM of a packet filter is returned by this call, too.
         send_one(&self.socket, first)?;
         self.batches = !is_refused;
         Ok(1)
     }
 
-    /// How many of `datagrams`, from the first, `UDP_SEGMENT` can send by one call: equally long,
-    /// but for a last one that may be shorter, from one address to one.
+    /// The number of leading `datagrams` that one `UDP_SEGMENT` call can send: of equal length,
+    /// except for a last one that may be shorter, and with the same source and destination.
     fn together(&self, datagrams: &[Transmit<'_>]) -> usize {
         let [first, ..] = datagrams else { return 0 };
         let length = first.data.len();
@@ -286,7 +286,7 @@ impl Sender {
 
     pub(super) async fn writable(&mut self) {
         if self.waiting.is_none() {
-            // A descriptor of its own: the reactor knows the other one as one to read from.
+            // A separate descriptor: the reactor has registered the other one for reading.
             self.waiting = self
                 .socket
                 .try_clone()

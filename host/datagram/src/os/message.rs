@@ -1,7 +1,6 @@
-//! Messages of `recvmsg`, `recvmmsg`, `sendmsg` and `sendmmsg` on Linux: datagrams, and what is
-//! said of them beside their bytes (cmsg(3)): which local address one came to, or leaves from
-//! (`IP_PKTINFO`, ip(7); `IPV6_PKTINFO`, RFC 3542, section 6), and how long each of several is that
-//! travelled together (`UDP_GRO`, `UDP_SEGMENT`, udp(7)).
+//! The messages of `recvmsg`, `recvmmsg`, `sendmsg` and `sendmmsg` on Linux: datagrams and their
+//! ancillary data (cmsg(3)), which is the local address (`IP_PKTINFO`, ip(7); `IPV6_PKTINFO`, RFC
+//! 3542, section 6) and the stride of coalesced datagrams (`UDP_GRO`, `UDP_SEGMENT`, udp(7)).
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
@@ -17,23 +16,23 @@ use nix::sys::socket::{
 use super::SLOT;
 use crate::world::{Local, Received, Take, Transmit};
 
-/// From one slot to the next: a cache line more than a slot, or the starts of all slots would share
-/// a set of the cache.
+/// The distance between slots in bytes: one cache line more than a slot, since otherwise the starts
+/// of all slots would share a cache set.
 pub(super) const STRIDE: usize = SLOT + 64;
 
-/// What the kernel says of one message.
+/// A received message, which may hold several datagrams.
 struct Message {
     from: SocketAddr,
     to: Option<Local>,
     length: usize,
-    /// The length of each of its datagrams but the last, which may be shorter.
+    /// The stride: the length of each datagram except the last, which may be shorter.
     segment: usize,
 }
 
 impl Message {
     fn new(message: &RecvMsg<'_, '_, SockaddrStorage>) -> io::Result<Self> {
         let from = message.address.as_ref().and_then(address).ok_or(ErrorKind::InvalidData)?;
-        // An empty datagram is a segment, too.
+        // An empty datagram is one segment, too.
         let mut segment = message.bytes.max(1);
         let mut to = None;
         for control in message.cmsgs()? {
@@ -63,21 +62,21 @@ impl Message {
 }
 
 impl Local {
-    /// The address that an answer leaves from: of a datagram to a group or to a broadcast address,
-    /// another than it was sent to. A datagram that came before the option was set says only that
-    /// (ip(7)).
+    /// The address that a reply leaves from, which is not the destination of a multicast or
+    /// broadcast datagram. A datagram that arrived before the option was set has only the
+    /// destination (ip(7)).
     fn of_v4(info: &libc::in_pktinfo) -> Option<Self> {
         let of_answer = |address: libc::in_addr| Ipv4Addr::from(u32::from_be(address.s_addr));
         let all = [info.ipi_spec_dst, info.ipi_addr].map(of_answer);
         let ip = all.into_iter().find(|ip| !ip.is_unspecified())?;
-        // The interface is not said again: which one leads to the peer is the routing table's.
+        // The interface is not pinned: the routing table determines which one leads to the peer.
         Some(Self { ip: ip.into(), interface: 0 })
     }
 
-    /// `None` for a datagram to a group, from which nothing can be sent.
+    /// `None` for the destination of a multicast datagram, which cannot be a source address.
     fn of_v6(info: &libc::in6_pktinfo) -> Option<Self> {
         let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-        // An address of the link says nothing without its interface (RFC 4007, section 5).
+        // A link-local address is ambiguous without its interface (RFC 4007, section 5).
         let interface = if ip.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
         (!ip.is_multicast()).then_some(Self { ip: ip.into(), interface })
     }
@@ -95,12 +94,13 @@ fn storage(address: SocketAddr) -> SockaddrStorage {
     }
 }
 
-/// Room for all that the kernel says of a message.
+/// A buffer for all control messages of one received message.
 fn control_space() -> Vec<u8> {
     nix::cmsg_space!(i32, libc::in6_pktinfo)
 }
 
-/// One message: a datagram, or several of one flow that travelled together. Says which.
+/// Receives one message: a datagram, or several coalesced ones of a flow. Returns whether it was
+/// several.
 pub(super) fn receive_message(
     socket: &UdpSocket,
     buffer: &mut [u8],
@@ -119,8 +119,8 @@ pub(super) fn receive_message(
     Ok(message.is_several())
 }
 
-/// Up to `slots` messages, of each of which the kernel says more where that is `told`. Says whether
-/// one was several datagrams.
+/// Receives up to `slots` messages, with control messages if `told`. Returns whether one held
+/// several datagrams.
 pub(super) fn receive_batch(
     socket: &UdpSocket,
     slots: usize,
@@ -128,8 +128,8 @@ pub(super) fn receive_batch(
     told: bool,
     take: &mut Take<'_>,
 ) -> io::Result<bool> {
-    // nix does not restore the lengths that the kernel wrote into headers that were used before, so
-    // they are made anew.
+    // nix does not reset the lengths that the kernel wrote into reused headers, so they are
+    // allocated for each call.
     let control = told.then(control_space);
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slots, control);
     let mut slices: Vec<_> = buffers
@@ -150,7 +150,7 @@ pub(super) fn receive_batch(
     Ok(any_several)
 }
 
-/// One datagram, of which the kernel says no more than who sent it.
+/// Receives one datagram without control messages.
 pub(super) fn receive_plainly(
     socket: &UdpSocket,
     buffer: &mut [u8],
@@ -161,13 +161,13 @@ pub(super) fn receive_plainly(
     Ok(())
 }
 
-/// One datagram.
+/// Sends one datagram.
 pub(super) fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
     let pinned = datagram.from.map(|from| send_together(socket, &[*datagram], Some(from)));
     match (pinned, datagram.to) {
         (Some(Ok(())), _) => return Ok(()),
-        // The address is not this machine's any more, or the call is refused: what is left is the
-        // system's choice.
+        // The address no longer belongs to this machine, or the call is refused: the system chooses
+        // the source address.
         (
             Some(Err(Errno::EINVAL | Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ENOSYS)) | None,
             Some(to),
@@ -178,15 +178,15 @@ pub(super) fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Resul
     .map(|_| ())
 }
 
-/// Datagrams to one address by one call, each as long as the first, but for the last, which may be
-/// shorter.
+/// Sends datagrams to one destination by one call, each as long as the first, except the last,
+/// which may be shorter.
 pub(super) fn send_together(
     socket: &UdpSocket,
     datagrams: &[Transmit<'_>],
     from: Option<Local>,
 ) -> nix::Result<()> {
     let slices: Vec<_> = datagrams.iter().map(|datagram| IoSlice::new(datagram.data)).collect();
-    // Together they have at most 65,507 bytes; one that is longer is refused by the system.
+    // Coalesced datagrams have at most 65,507 bytes; a single longer one is rejected by the system.
     let length = u16::try_from(datagrams[0].data.len()).unwrap_or(u16::MAX);
     let (v4, v6) = (from.and_then(Local::to_v4), from.and_then(Local::to_v6));
     let segments = (datagrams.len() > 1).then_some(ControlMessage::UdpGsoSegments(&length));
@@ -219,16 +219,16 @@ impl Local {
     }
 }
 
-/// A control message of its own for each datagram of a batch.
+/// A control message for one datagram of a batch.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; Control::ROOM]);
 
 impl Control {
-    /// A header and an `in6_pktinfo`, the longer of the two.
+    /// The size of a header and an `in6_pktinfo`, the longer of the two.
     const ROOM: usize = 40;
 
-    /// That which says where a datagram leaves from, and its length.
+    /// Encodes the local address that a datagram leaves from, and returns the length, too.
     fn of(from: Local) -> (Self, usize) {
         let (level, name, data) = match from.ip {
             IpAddr::V4(ip) => {
@@ -256,7 +256,7 @@ impl Control {
     }
 }
 
-/// Says how many of `datagrams` were sent, from the first.
+/// Sends `datagrams` by one call, and returns how many were sent, from the first.
 pub(super) fn send_batch(socket: &UdpSocket, datagrams: &[Transmit<'_>]) -> nix::Result<usize> {
     let addresses: Vec<_> = datagrams.iter().map(|datagram| datagram.to.map(storage)).collect();
     let mut controls: Vec<_> =
@@ -285,7 +285,7 @@ pub(super) fn send_batch(socket: &UdpSocket, datagrams: &[Transmit<'_>]) -> nix:
         header.msg_hdr.msg_iovlen = 1;
         headers.push(header);
     }
-    // More than that are sent by the next call.
+    // Any beyond that are sent by the next call.
     let count = libc::c_uint::try_from(headers.len()).unwrap_or(libc::c_uint::MAX);
     // SAFETY: each header points to an address, a control message and a slice of `addresses`,
     // `controls`, `slices` and `datagrams`, none of which is moved or dropped before the call is

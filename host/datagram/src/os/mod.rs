@@ -1,4 +1,4 @@
-//! The operating system as a [`World`]: its sockets, clocks, timers and random bytes, waited for on
+//! The operating system as a [`World`]: its sockets, clocks, timers and random bytes, polled by
 //! tokio's reactor.
 
 #[cfg(target_os = "linux")]
@@ -37,7 +37,7 @@ use timers::Timers;
 
 pub use options::{OptionError, SocketOptions};
 
-/// The operating system, as one instance sees it.
+/// The operating system as the environment of one instance.
 pub struct OperatingSystem {
     tuning: Tuning,
     buffers: Arc<Buffers>,
@@ -47,8 +47,8 @@ pub struct OperatingSystem {
 }
 
 impl OperatingSystem {
-    /// With sockets that are driven as `tuning` says, have their buffers from `buffers`, have
-    /// `options` set, and tell `reports` what they tell beside datagrams.
+    /// Creates a world whose sockets are driven according to `tuning`, allocate buffers from
+    /// `buffers`, have `options` set, and report errors and drops to `reports`.
     pub fn new(
         tuning: Tuning,
         buffers: Arc<Buffers>,
@@ -58,18 +58,17 @@ impl OperatingSystem {
         Self { tuning, buffers, options, reports, timers: Arc::default() }
     }
 
-    /// The same, with sockets that are driven as `tuning` says.
+    /// Replaces the parameters that sockets are driven with.
     #[must_use]
     pub fn with_tuning(self, tuning: Tuning) -> Self {
         Self { tuning, ..self }
     }
 
-    /// `socket`, which is bound already, and the address that it is bound to: for
-    /// [`crate::InheritedSockets`].
+    /// Converts a bound socket for [`crate::InheritedSockets`]. Returns its local address, too.
     ///
     /// # Errors
     ///
-    /// Those of getsockname(2) and setsockopt(2): the options are set on it, too.
+    /// The errors of getsockname(2), and of setsockopt(2), since the options are set on it, too.
     pub fn inherit(&self, socket: UdpSocket) -> io::Result<(SocketAddr, KeptSocket)> {
         let local = socket.local_addr()?;
         self.options.apply(&socket, local.is_ipv4())?;
@@ -79,7 +78,7 @@ impl OperatingSystem {
 }
 
 impl Default for OperatingSystem {
-    /// With 128 MiB of buffers for up to 256 sockets, and nothing else that is special.
+    /// Creates a world with 128 MiB of buffers for up to 256 sockets, and defaults otherwise.
     fn default() -> Self {
         let buffers = Buffers::new(ByteSize::mib(128), 256);
         Self::new(Tuning::default(), buffers, SocketOptions::default(), Reports::new())
@@ -139,20 +138,19 @@ impl World for OperatingSystem {
     }
 }
 
-/// Room for the largest datagram, and for the most that `UDP_GRO` puts together.
+/// The bytes for the largest datagram, and for the largest `UDP_GRO` message.
 pub(crate) const SLOT: usize = 1 << 16;
 
 thread_local! {
-    /// Where datagrams are received to, one set of slots for all sockets of a thread: they hold
-    /// something only during a call.
+    /// The receive buffers, shared by all sockets of a thread: they are in use only during a call.
     static SLOTS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lets `receive` use the thread's slots, at least so many bytes.
+/// Calls `receive` with the thread's receive buffers, of at least `bytes` bytes.
 fn with_slots<T>(bytes: usize, receive: impl FnOnce(&mut [u8]) -> T) -> T {
     let mut slots = SLOTS.take();
     if slots.len() < bytes {
-        // Zeroed anew, thus not resident before a slot is first used.
+        // Freshly zeroed memory is not resident before a slot is first used.
         slots = vec![0; bytes];
     }
     let result = receive(&mut slots);

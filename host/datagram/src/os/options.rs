@@ -1,60 +1,61 @@
-//! Options of sockets that WASI does not have: the operator sets them, for any component.
+//! Socket options that WASI lacks, which the operator sets for any component.
 
 use std::io;
 use std::net::UdpSocket;
 
 use thiserror::Error;
 
-/// What is set on each socket before it is bound. The default is nothing.
+/// The options set on each socket before it is bound. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SocketOptions {
-    /// DSCP (RFC 2474), 0 to 63.
+    /// The Differentiated Services Code Point (RFC 2474), 0 to 63.
     pub dscp: Option<u8>,
-    /// ECN (RFC 3168), 0 to 3.
+    /// The Explicit Congestion Notification bits (RFC 3168), 0 to 3.
     pub ecn: Option<u8>,
-    /// Routers do not fragment what is sent (RFC 791; RFC 8899 for what that is for): a datagram
-    /// above the path's MTU is an error.
+    /// Whether routers may not fragment datagrams (RFC 791; RFC 8899 for its use): a datagram
+    /// larger than the path's MTU is an error.
     pub dont_fragment: bool,
-    /// The interface that everything is sent and received through (`SO_BINDTODEVICE`).
+    /// The network interface that sockets are bound to (`SO_BINDTODEVICE`, socket(7)).
     pub bind_device: Option<String>,
-    /// The mark for routing and filters (`SO_MARK`).
+    /// The mark for routing and packet filters (`SO_MARK`, socket(7)).
     pub mark: Option<u32>,
 }
 
-/// One of them that cannot be set.
+/// Why an option cannot be set.
 #[derive(Debug, Error)]
 pub enum OptionError {
-    /// Other systems have other calls for it, or none.
+    /// The option is not supported on this system: others than Linux have different calls for it,
+    /// or none.
     #[error("{0}: only Linux has what it takes")]
     NotHere(&'static str),
-    /// There is no such interface.
+    /// The network interface does not exist (`ENODEV`).
     #[error("--bind-device {0}: there is no such network interface (ip link shows them)")]
     NoDevice(String),
-    /// A capability is missing.
+    /// A capability is missing (`EPERM`, capabilities(7)).
     #[error("{option}: not permitted: it needs root or {capability}")]
     NotPermitted {
-        /// The flag.
+        /// The flag that sets the option.
         option: String,
-        /// What it takes.
+        /// The required capability.
         capability: &'static str,
     },
-    /// The system says something else.
+    /// The system call failed for another reason.
     #[error("{option}: {error}")]
     Failed {
-        /// The flag.
+        /// The flag that sets the option.
         option: String,
-        /// What the system says.
+        /// The error of setsockopt(2).
         error: io::Error,
     },
 }
 
 impl SocketOptions {
-    /// Whether there is anything to set.
+    /// Whether no option is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// As they are typed.
+    /// The options as command-line flags.
     pub fn as_flags(&self) -> Vec<String> {
         const ECN: [&str; 4] = ["not-ect", "ect1", "ect0", "ce"];
         let ecn = self.ecn.map(|bits| ECN[usize::from(bits & 3)]);
@@ -68,23 +69,24 @@ impl SocketOptions {
         flags.into_iter().flatten().collect()
     }
 
-    /// The variable that tells a component of its interface: the client's `-I` names one, too.
+    /// The environment variable that tells a component its interface, if there is one: the client's
+    /// `-I` names one, too.
     pub fn variable(&self) -> Option<(String, String)> {
         Some(("UDPING_BIND_DEVICE".to_owned(), self.bind_device.clone()?))
     }
 
-    /// DSCP and ECN as they share a byte of the header (RFC 3168, section 5).
+    /// DSCP and ECN combined into one byte of the IP header (RFC 3168, section 5).
     #[cfg(target_os = "linux")]
     fn traffic_class(&self) -> Option<u8> {
         (self.dscp.is_some() || self.ecn.is_some())
             .then(|| self.dscp.unwrap_or(0) << 2 | self.ecn.unwrap_or(0))
     }
 
-    /// Sets them on a socket for IPv4, or else for IPv6.
+    /// Sets the options on an IPv4 or an IPv6 socket.
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// The errors of setsockopt(2).
     pub fn apply(&self, socket: &UdpSocket, is_ipv4: bool) -> io::Result<()> {
         if self.is_empty() {
             return Ok(());
@@ -128,7 +130,7 @@ mod linux {
             } else if is_ipv4 {
                 Ok(set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DO)?)
             } else {
-                // IPv6 is fragmented by senders alone: this one does not either.
+                // IPv6 is fragmented only by the sender: this disables that.
                 Ok(set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DO)?)
             }
         }
@@ -143,11 +145,11 @@ mod linux {
             self.mark.map_or(Ok(()), |mark| Ok(setsockopt(socket, Mark, &mark)?))
         }
 
-        /// Tries them on a socket of this thread's, with the capabilities that it has.
+        /// Tries the options on a socket of this thread, with its capabilities.
         ///
         /// # Errors
         ///
-        /// Says which option cannot be set, and what to do.
+        /// The option that cannot be set, and what helps.
         pub fn check(&self) -> Result<(), OptionError> {
             let steps: [(Step, String, &'static str); 4] = [
                 (Self::set_class, "--dscp or --ecn".to_owned(), "CAP_NET_ADMIN"),
@@ -163,7 +165,7 @@ mod linux {
                     "CAP_NET_ADMIN",
                 ),
             ];
-            // Where there is no IPv6, there will be no such socket either.
+            // Without IPv6, no such sockets will be opened either.
             let sockets = [
                 UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)),
                 UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)),
@@ -211,7 +213,7 @@ impl SocketOptions {
         Ok(())
     }
 
-    /// Says that none can be set.
+    /// Fails if any option is set.
     pub fn check(&self) -> Result<(), OptionError> {
         if self.is_empty() {
             Ok(())

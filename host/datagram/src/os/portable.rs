@@ -1,4 +1,4 @@
-//! One datagram a call, over tokio: what every system has.
+//! One datagram per system call, over tokio, on every system.
 
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
@@ -13,7 +13,7 @@ use super::{RawSocket, SLOT, with_slots};
 use crate::world::Received;
 use crate::world::{Take, Transmit};
 
-/// A socket, and its place in tokio's reactor.
+/// A socket and its registration with tokio's reactor.
 #[derive(Debug)]
 struct Registered {
     socket: Arc<RawSocket>,
@@ -22,12 +22,12 @@ struct Registered {
 
 impl Registered {
     fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
-        // A descriptor of its own: a reactor knows each descriptor once, and both sides wait.
+        // A separate descriptor: the reactor registers each descriptor once, and both halves wait.
         let reactor = tokio::net::UdpSocket::from_std(socket.try_clone()?)?;
         Ok(Self { socket, reactor })
     }
 
-    /// One call, which tells the reactor where it would have blocked.
+    /// Makes one call, after whose `WouldBlock` the reactor waits for readiness.
     fn call<T>(
         &self,
         interest: Interest,
@@ -38,21 +38,20 @@ impl Registered {
             called = true;
             call(&self.socket)
         });
-        // Where the reactor has not looked yet, it says "not ready" of a socket that is.
+        // Before its first poll, the reactor considers every socket not ready.
         if called { result } else { call(&self.socket) }
     }
 
-    /// Whether there is an error to take.
+    /// Waits for readiness; returns whether there is an error to take.
     async fn ready(&self, interest: Interest) -> bool {
-        // An error of the reactor's is one that the next call shows.
+        // An error of the reactor's recurs in the next call.
         if self
             .reactor
             .ready(interest | Interest::ERROR)
             .await
             .is_ok_and(tokio::io::Ready::is_error)
         {
-            // It is taken by the next call, which, where it would block, takes back readiness for
-            // itself alone.
+            // The next call takes it. If that would block, it clears only its own readiness.
             let taken = || Err::<(), _>(ErrorKind::WouldBlock.into());
             let _ = self.reactor.try_io(Interest::ERROR, taken);
             return true;
@@ -61,11 +60,11 @@ impl Registered {
     }
 }
 
-/// A socket's receiving side.
+/// The receiving half of a socket.
 #[derive(Debug)]
 pub(super) struct Receiver {
     registered: Registered,
-    /// What ended a call that had something to return.
+    /// The error that ended a call which had received something.
     kept: Option<io::Error>,
 }
 
@@ -138,7 +137,7 @@ fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
     .map(|_| ())
 }
 
-/// A socket's sending side.
+/// The sending half of a socket.
 #[derive(Debug)]
 pub(super) struct Sender(Registered);
 
@@ -153,7 +152,7 @@ impl Sender {
             match self.0.call(Interest::WRITABLE, send) {
                 Ok(()) => {}
                 Err(error) if sent == 0 => return Err(error),
-                // It is an earlier datagram's, and this one may go.
+                // The error of an earlier datagram: this one has not been tried.
                 Err(error)
                     if self.0.socket.reports(&error)
                         && self.0.call(Interest::WRITABLE, send).is_ok() => {}

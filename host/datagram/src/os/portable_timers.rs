@@ -1,4 +1,4 @@
-//! Timers of tokio: what every system has, to the millisecond.
+//! Timers of tokio, with a resolution of a millisecond, on every system.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,15 +7,15 @@ use wasmtime_wasi::async_trait;
 
 use crate::world;
 
-/// What timers share, which is nothing.
+/// The state shared by timers, which is empty.
 #[derive(Debug, Default)]
 pub struct Timers;
 
-/// An instant that is waited for.
+/// A timer for an instant.
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// It waits for `at`.
+    /// Creates a timer that expires at `at`.
     pub fn new(at: Instant, _: Arc<Timers>) -> Self {
         Self(at)
     }

@@ -1,4 +1,4 @@
-//! A socket's descriptor, whose buffers draw on an allowance.
+//! A socket's descriptor, whose buffers are allocated from a limit.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -18,21 +18,22 @@ use super::tells;
 use crate::buffers::{Buffers, Share};
 use crate::reports::{CountsDropped, Reports};
 
-/// A descriptor, what its buffers take, and what it tells beside datagrams.
+/// A descriptor, the shares of its buffers, and what it reports beside datagrams.
 #[derive(Debug)]
 pub(super) struct RawSocket {
     socket: UdpSocket,
     receive: Share,
     send: Share,
     reports: Arc<Reports>,
-    /// Whether each datagram says which local address it came to.
+    /// Whether each datagram carries the local address that it was sent to.
     tells_local: AtomicBool,
-    /// Whether errors that come back say which datagram they are about.
+    /// Whether returned errors are attributed to their datagrams (`IP_RECVERR`).
     tells_errors: AtomicBool,
 }
 
 impl RawSocket {
-    /// `socket`, whose buffers shrink to what there is room for, and whose errors go to `reports`.
+    /// Wraps `socket`, shrinks its buffers to what is left of `buffers`, and reports its errors to
+    /// `reports`.
     pub(super) fn new(
         socket: UdpSocket,
         buffers: &Arc<Buffers>,
@@ -56,11 +57,12 @@ impl RawSocket {
         Ok(raw)
     }
 
-    /// Has it tell, for `local`, which it is or will be bound to, what it can while it has no peer.
+    /// Enables ancillary data and error reports for the unconnected socket, which is or will be
+    /// bound to `local`.
     pub(super) fn tell(&self, local: SocketAddr) {
         #[cfg(target_os = "linux")]
         {
-            // A socket with an address of its own answers from that.
+            // A socket bound to a specific address replies from that.
             let tells_local = local.ip().is_unspecified()
                 && tells::local_addresses(&self.socket, local.is_ipv4());
             self.tells_local.store(tells_local, Ordering::Relaxed);
@@ -69,8 +71,8 @@ impl RawSocket {
         let _ = local;
     }
 
-    /// Whether it tells of errors which datagram they are about. Where it has a peer there is no
-    /// need.
+    /// Enables or disables the attribution of errors to datagrams, which a connected socket does
+    /// not need.
     pub(super) fn tell_errors(&self, is_v4: bool, wanted: bool) {
         #[cfg(target_os = "linux")]
         self.tells_errors
@@ -78,22 +80,22 @@ impl RawSocket {
         let _ = (is_v4, wanted);
     }
 
-    /// Whether each datagram says which local address it came to.
+    /// Whether each datagram carries the local address that it was sent to.
     pub(super) fn tells_local(&self) -> bool {
         self.tells_local.load(Ordering::Relaxed)
     }
 
-    /// A call failed by `error`. Whether that was one that came back for earlier datagrams: it is
-    /// reported by now, and the call is to be made again.
+    /// Whether a call failed with `error` because of earlier datagrams: the error has been
+    /// reported, and the call is to be made again.
     pub(super) fn reports(&self, error: &io::Error) -> bool {
-        // Where there was no room to say more, too.
+        // Also if the error queue was full, so that there is no more to read.
         error.kind() != io::ErrorKind::WouldBlock
             && self.tells_errors.load(Ordering::Relaxed)
             && (self.take_reports() || error.kind() == io::ErrorKind::ConnectionRefused)
     }
 
-    /// Reports errors that came back, of which no call may have told: one that sends several
-    /// datagrams keeps that to itself. Whether there were some.
+    /// Reports returned errors, of which no call may have failed: a call that sends several
+    /// datagrams does not return them. Returns whether there were any.
     pub(super) fn take_reports(&self) -> bool {
         let mut any = false;
         #[cfg(target_os = "linux")]
@@ -108,24 +110,25 @@ impl RawSocket {
         any
     }
 
-    /// Reports errors that came back, and has no call say so any more.
+    /// Reports returned errors, so that no later call fails with them.
     pub(super) fn settle_errors(&self) {
         self.take_reports();
-        // Reading it clears it (socket(7)).
+        // Reading `SO_ERROR` clears it (socket(7)).
         let _ = sockopt::socket_error(self);
     }
 
-    /// `SO_RCVBUF`, in bytes that the system reserves.
+    /// `SO_RCVBUF`: the bytes that the system reserves.
     pub(super) fn receive_buffer(&self) -> io::Result<usize> {
         Ok(sockopt::socket_recv_buffer_size(self)?)
     }
 
-    /// `SO_SNDBUF`, in bytes that the system reserves.
+    /// `SO_SNDBUF`: the bytes that the system reserves.
     pub(super) fn send_buffer(&self) -> io::Result<usize> {
         Ok(sockopt::socket_send_buffer_size(self)?)
     }
 
-    /// Asks for as much of `bytes` as there is room for. What the system then reserves, counts.
+    /// Requests up to `bytes` bytes, as far as the limit allows. What the system then reserves
+    /// counts towards the limit.
     pub(super) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
         let room = self.receive.resize(bytes.min(LARGEST_BUFFER));
         a_wish(sockopt::set_socket_recv_buffer_size(self, room / BOOKKEEPING))?;
@@ -133,7 +136,7 @@ impl RawSocket {
         Ok(())
     }
 
-    /// The same for the buffer to send.
+    /// As [`Self::set_receive_buffer`], for the send buffer.
     pub(super) fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
         let room = self.send.resize(bytes.min(LARGEST_BUFFER));
         a_wish(sockopt::set_socket_send_buffer_size(self, room / BOOKKEEPING))?;
@@ -179,14 +182,15 @@ impl AsSocket for RawSocket {
     }
 }
 
-/// Linux reserves, and reports, twice what is asked for (socket(7)).
+/// The ratio of reserved to requested bytes: Linux reserves and reports twice what was requested
+/// (socket(7)).
 pub(super) const BOOKKEEPING: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
 
-/// The option's value is an int, which Linux doubles.
+/// The maximum of the option, an int, which Linux doubles.
 const LARGEST_BUFFER: usize = i32::MAX as usize;
 
-/// "Any other value will never cause an error" (wasi:sockets/udp): the BSDs have one for what they
-/// do not have.
+/// "Any other value will never cause an error" (wasi:sockets/udp): the BSDs return one for sizes
+/// that they cannot provide.
 fn a_wish(result: Result<(), Errno>) -> io::Result<()> {
     match result {
         Err(Errno::NOBUFS) => Ok(()),

@@ -1,4 +1,4 @@
-//! The two sides of a socket, each by one of two ways.
+//! The two halves of a socket, each batched or portable.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use super::portable;
 use crate::tuning::Tuning;
 use crate::world::{self, Take, Transmit};
 
-/// Errors that came back, of which a call reports this many times what there is: more come as fast
-/// as they are taken.
+/// How often a call is retried after it failed with errors of earlier datagrams: more may arrive as
+/// fast as they are read.
 const REPORTS: usize = 16;
 
-/// Makes `call` again where it failed by an error that came back for an earlier datagram, and which
-/// `socket` has reported by now.
+/// Makes `call`, again as long as it fails with errors of earlier datagrams, which `socket`
+/// reports.
 fn reporting<T>(socket: &RawSocket, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..REPORTS {
         match call() {
@@ -29,7 +29,7 @@ fn reporting<T>(socket: &RawSocket, mut call: impl FnMut() -> io::Result<T>) -> 
     Err(ErrorKind::WouldBlock.into())
 }
 
-/// The receiving side of a socket, registered with the reactor.
+/// The receiving half of a socket, registered with the reactor.
 #[derive(Debug)]
 pub(super) struct Receiver {
     socket: Arc<RawSocket>,
@@ -38,15 +38,15 @@ pub(super) struct Receiver {
 
 #[derive(Debug)]
 enum Receiving {
-    /// Over `recvmmsg` and `UDP_GRO`.
+    /// By `recvmmsg` and `UDP_GRO`.
     #[cfg(target_os = "linux")]
     Batched(batched::Receiver),
-    /// One datagram a call.
+    /// One datagram per call.
     Portable(portable::Receiver),
 }
 
 impl Receiver {
-    /// That of `socket`.
+    /// Creates the receiving half of `socket`.
     pub(super) fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         if tuning.batch.get() > 1 {
@@ -79,7 +79,7 @@ impl world::Receiver for Receiver {
     }
 }
 
-/// The sending side of a socket.
+/// The sending half of a socket.
 #[derive(Debug)]
 pub(super) struct Sender {
     socket: Arc<RawSocket>,
@@ -88,15 +88,15 @@ pub(super) struct Sender {
 
 #[derive(Debug)]
 enum Sending {
-    /// Over `sendmmsg` and `UDP_SEGMENT`.
+    /// By `sendmmsg` and `UDP_SEGMENT`.
     #[cfg(target_os = "linux")]
     Batched(batched::Sender),
-    /// One datagram a call.
+    /// One datagram per call.
     Portable(portable::Sender),
 }
 
 impl Sender {
-    /// That of `socket`.
+    /// Creates the sending half of `socket`.
     pub(super) fn new(socket: Arc<RawSocket>, tuning: Tuning) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         if tuning.batch.get() > 1 {
@@ -113,7 +113,7 @@ impl Sender {
 impl world::Sender for Sender {
     fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let Self { socket, way } = self;
-        // An error is an earlier datagram's (`SO_ERROR`), and this one was not sent.
+        // The error may be an earlier datagram's (`SO_ERROR`), in which case this one was not sent.
         reporting(socket, || match way {
             #[cfg(target_os = "linux")]
             Sending::Batched(sender) => sender.try_send(datagrams),
@@ -123,7 +123,7 @@ impl world::Sender for Sender {
 
     fn is_writable(&self) -> bool {
         let mut asked = [PollFd::new(&*self.socket, PollFlags::OUT)];
-        // Where it cannot be asked, sending shows what is wrong.
+        // If poll(2) fails, sending returns the cause.
         poll(&mut asked, Some(&Timespec::default())).map_or(true, |ready| ready > 0)
     }
 

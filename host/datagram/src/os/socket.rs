@@ -15,19 +15,20 @@ use crate::reports::Reports;
 use crate::tuning::Tuning;
 use crate::world::{self, KeptSocket};
 
-/// A UDP socket that never blocks.
+/// A non-blocking UDP socket.
 #[derive(Clone, Debug)]
 pub(super) struct Socket {
     inner: Arc<RawSocket>,
     family: Family,
     tuning: Tuning,
-    /// The sizes that were asked for, of the buffers to receive and to send, whatever came of it.
+    /// The requested sizes of the receive and the send buffer, in reserved bytes, whether or not
+    /// granted.
     asked: [Option<usize>; 2],
 }
 
 impl Socket {
-    /// A new socket, not yet bound, with what is left of `buffers`. What it tells beside datagrams
-    /// goes to `reports`.
+    /// Opens an unbound socket with buffers from what is left of `buffers`. Errors and drops are
+    /// reported to `reports`.
     pub(super) fn new(
         family: Family,
         tuning: Tuning,
@@ -53,7 +54,6 @@ impl Socket {
         Ok(Self { inner, family, tuning, asked: [None; 2] })
     }
 
-    /// Its descriptor.
     pub(super) fn raw(&self) -> &Arc<RawSocket> {
         &self.inner
     }
@@ -65,10 +65,10 @@ impl Socket {
 
 impl world::UdpSocket for Socket {
     fn bind(&mut self, local: SocketAddr) -> io::Result<()> {
-        // Before the first datagram can come.
+        // Before the first datagram can arrive.
         self.inner.tell(local);
         rustix::net::bind(&*self.inner, &local).map_err(|error| match error {
-            // Windows, where no ephemeral port is left.
+            // On Windows, if no ephemeral port is left.
             #[cfg(windows)]
             Errno::NOBUFS => Errno::ADDRINUSE.into(),
             Errno::AFNOSUPPORT => Errno::INVAL.into(),
@@ -77,13 +77,13 @@ impl world::UdpSocket for Socket {
     }
 
     fn connect(&mut self, peer: SocketAddr) -> io::Result<()> {
-        // What has come back by now is about others; from now on it is about this peer, and told as
-        // on every system.
+        // Pending errors concern other peers; from now on they concern this peer, and are returned
+        // by calls, as on every system.
         self.inner.settle_errors();
         self.inner.tell_errors(self.family == Family::V4, false);
         match rustix::net::connect(&*self.inner, &peer) {
-            // Linux keeps the local address that the first connect chose, and says EINVAL where the
-            // new peer is not reached from it; without an association it chooses again.
+            // Linux keeps the local address chosen by the first connect, and returns EINVAL if the
+            // new peer cannot be reached from it; once disconnected, it chooses again.
             #[cfg(target_os = "linux")]
             Err(Errno::INVAL) => {
                 self.disconnect()?;
@@ -97,13 +97,13 @@ impl world::UdpSocket for Socket {
     fn disconnect(&mut self) -> io::Result<()> {
         let local = self.local_address()?;
         match rustix::net::connect_unspec(&*self.inner) {
-            // The BSDs say so although they did it (connect(2)).
+            // The BSDs return an error although they did disconnect (connect(2)).
             #[cfg(not(any(target_os = "linux", windows)))]
             Err(Errno::INVAL | Errno::AFNOSUPPORT) => {}
             other => other?,
         }
         self.inner.tell_errors(self.family == Family::V4, true);
-        // Linux gives a port back that it chose itself.
+        // Linux releases an ephemeral port on disconnect.
         if self.local_address()?.port() == 0 { self.bind(local) } else { Ok(()) }
     }
 
@@ -180,7 +180,7 @@ impl world::UdpSocket for Socket {
         adopted.inner.tell(adopted.local_address()?);
         adopted.set_hop_limit(self.hop_limit()?)?;
         let sizes = [self.inner.receive_buffer()?, self.inner.send_buffer()?];
-        // Gives its own share back first.
+        // Releases this socket's own share first.
         *self = adopted;
         let [receive, send] = self.asked;
         self.inner.set_receive_buffer(receive.unwrap_or(sizes[0]))?;
@@ -202,7 +202,7 @@ fn new_descriptor(domain: AddressFamily) -> io::Result<rustix::fd::OwnedFd> {
 
 #[cfg(windows)]
 fn new_descriptor(domain: AddressFamily) -> io::Result<rustix::fd::OwnedFd> {
-    // Winsock is started by the standard library's first socket.
+    // Winsock is initialized by the standard library's first socket.
     static WINSOCK: std::sync::Once = std::sync::Once::new();
     WINSOCK.call_once(|| drop(UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))));
     Ok(rustix::net::socket_with(domain, SocketType::DGRAM, SocketFlags::empty(), None)?)

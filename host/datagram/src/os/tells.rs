@@ -1,6 +1,6 @@
-//! What a socket of Linux tells beside datagrams, where it is asked to: to which local address each
-//! came (ip(7), RFC 3542), which datagram an error that came back is about (`IP_RECVERR`, ip(7)),
-//! and how many datagrams it had no room for.
+//! What a Linux socket reports beside datagrams: the local address that each was sent to (ip(7),
+//! RFC 3542), the datagram that a returned error is about (`IP_RECVERR`, ip(7)), and the number of
+//! datagrams dropped by a full receive buffer.
 
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
@@ -13,7 +13,7 @@ use nix::sys::socket::{
 
 use crate::reports::Problem;
 
-/// Has each datagram say to which local address it came. Whether it will.
+/// Requests the local address of each received datagram. Returns whether that succeeded.
 pub(super) fn local_addresses(socket: &UdpSocket, is_v4: bool) -> bool {
     let set = if is_v4 {
         setsockopt(socket, sockopt::Ipv4PacketInfo, &true)
@@ -23,7 +23,8 @@ pub(super) fn local_addresses(socket: &UdpSocket, is_v4: bool) -> bool {
     set.is_ok()
 }
 
-/// Has errors that come back say which datagram they are about, or not. Whether that could be set.
+/// Enables or disables the error queue, which attributes errors to datagrams. Returns whether that
+/// succeeded.
 pub(super) fn errors(socket: &UdpSocket, is_v4: bool, wanted: bool) -> bool {
     let set = if is_v4 {
         setsockopt(socket, sockopt::Ipv4RecvErr, &wanted)
@@ -33,9 +34,9 @@ pub(super) fn errors(socket: &UdpSocket, is_v4: bool, wanted: bool) -> bool {
     set.is_ok()
 }
 
-/// Hands over errors that came back: whom each datagram was for, and what became of it.
+/// Reads the error queue: the destination of each datagram, and why it was not delivered.
 pub(super) fn take_errors(socket: &UdpSocket, mut report: impl FnMut(SocketAddr, Problem)) {
-    // Of the datagram itself, nothing is needed.
+    // The contents of the datagram are not needed.
     let mut start = [0_u8; 1];
     loop {
         let mut slices = [IoSliceMut::new(&mut start)];
@@ -65,8 +66,8 @@ pub(super) fn take_errors(socket: &UdpSocket, mut report: impl FnMut(SocketAddr,
     }
 }
 
-/// What the message says (RFC 792, RFC 4443); `None` where it is none, but what the failed call has
-/// said already.
+/// The meaning of the ICMP message (RFC 792, RFC 4443); `None` for a local error, which the failed
+/// call has returned already.
 fn problem(error: &libc::sock_extended_err) -> Option<Problem> {
     Some(match (error.ee_origin, error.ee_type, error.ee_code) {
         (libc::SO_EE_ORIGIN_ICMP, 11, _) | (libc::SO_EE_ORIGIN_ICMP6, 3, _) => {
@@ -86,8 +87,8 @@ fn problem(error: &libc::sock_extended_err) -> Option<Problem> {
     })
 }
 
-/// How many datagrams were dropped because `socket` had no room for them. It can be asked at any
-/// time, and costs datagrams nothing.
+/// The number of datagrams dropped because the receive buffer of `socket` was full. Reading it at
+/// any time costs nothing per datagram.
 pub(super) fn dropped(socket: &UdpSocket) -> Option<u64> {
     let mut info = [0_u32; libc::SK_MEMINFO_DROPS as usize + 1];
     let mut length = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
@@ -102,7 +103,7 @@ pub(super) fn dropped(socket: &UdpSocket) -> Option<u64> {
             &raw mut length,
         )
     };
-    // Before Linux 4.14 it was not among what is told.
+    // Before Linux 4.14 this value was not included.
     (result == 0 && length as usize == size_of_val(&info))
         .then(|| info[libc::SK_MEMINFO_DROPS as usize].into())
 }

@@ -1,4 +1,4 @@
-//! Sockets of this machine, over loopback.
+//! Tests of the operating system's sockets over loopback.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
@@ -122,7 +122,7 @@ fn sockets_share_their_allowance_and_are_never_refused_for_it() {
     }
     assert!(sockets.iter().map(&reserved).sum::<usize>() <= 2 << 20);
     assert!(sockets.iter().all(|socket| reserved(socket) >= 1 << 18), "{sockets:?}");
-    // More than were reckoned with have the least that the system has.
+    // Sockets beyond the expected number have the system's minimum.
     let more = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
     assert!(more.receive_buffer_size().unwrap() > 0);
     drop(sockets);

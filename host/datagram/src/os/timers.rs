@@ -1,5 +1,5 @@
-//! Timers to the microsecond, by `timerfd_create(2)`: tokio's own fire up to a millisecond late, which is
-//! all of the interval of a fast pinger.
+//! Timers with a resolution of a microsecond, by `timerfd_create(2)`: tokio's fire up to a
+//! millisecond late, which is the whole interval of a fast pinger.
 
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -19,20 +19,20 @@ use wasmtime_wasi::async_trait;
 use super::reactor::Watched;
 use crate::world;
 
-/// How many timers of an instance run before they are waited for. One beyond them runs from then
-/// on, as a descriptor less that a component holds by what it does not use.
+/// The maximum number of timers of an instance that run before they are waited for. Any beyond run
+/// from their first wait on, so that unused pollables do not take descriptors.
 const RUNNING_AHEAD: usize = 16;
 
-/// Timers that no pollable has now: a poll loop makes a new pollable each time round, but needs no
-/// new timer. Each may still run for the instant that it was last set to.
+/// Timers that no pollable uses: a poll loop creates a new pollable in each iteration, which needs
+/// no new timer. Each may still run for the instant that it was last set to.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     idle: Mutex<Vec<Timer>>,
-    /// How many pollables have one.
+    /// The number of timers in use by pollables.
     taken: AtomicUsize,
 }
 
-/// A timer, and what it was last set to.
+/// A timer, and the instant that it was last set to.
 #[derive(Debug)]
 struct Timer {
     descriptor: Watched,
@@ -48,16 +48,15 @@ impl Timer {
         Ok(Self { descriptor: Watched::new(timer, Interest::READABLE)?, at: None })
     }
 
-    /// Has it expire at `at`; no call is made where it runs for that already. In a virtual machine
-    /// the call takes some 20 us where no other timer is earlier, since the machine has to be left
-    /// for it.
+    /// Sets the timer to expire at `at`, without a call if it is set to that already. In a virtual
+    /// machine the call takes some 20 us if no other timer is earlier, since it causes a VM exit.
     fn set(&mut self, at: Instant, now: Instant) -> io::Result<()> {
         if self.at == Some(at) {
             return Ok(());
         }
         let mut it_value =
             Timespec::try_from(at.saturating_duration_since(now)).map_err(io::Error::other)?;
-        // Zero would stop it.
+        // Zero would disarm the timer.
         it_value.tv_nsec = if at <= now { 1 } else { it_value.tv_nsec };
         let once = Itimerspec { it_interval: Timespec::default(), it_value };
         timerfd_settime(self.descriptor.get(), TimerfdTimerFlags::empty(), &once)?;
@@ -67,7 +66,7 @@ impl Timer {
 }
 
 impl Timers {
-    /// One that runs for `at`.
+    /// Takes an idle or new timer, set to `at`.
     fn take(&self, at: Instant, now: Instant) -> io::Result<Timer> {
         let idle = {
             let mut idle = self.idle();
@@ -86,26 +85,26 @@ impl Timers {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Timer>> {
-        // No code that holds the lock leaves the list half changed.
+        // No panic while the lock is held leaves the list inconsistent.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An instant that is waited for.
+/// A pollable's timer.
 pub(super) struct Deadline {
     at: Instant,
-    /// The timer that runs for it: from the start, or from the first time that it is waited for.
+    /// The running timer: from the start, or from the first wait on.
     timer: Option<Timer>,
     timers: Arc<Timers>,
 }
 
 impl Deadline {
-    /// Its timer runs at once, unless too many do: what is set while nothing is on its way delays
-    /// nothing.
+    /// Creates a timer that runs at once, unless too many do: arming it while no datagram is on its
+    /// way delays nothing.
     pub(super) fn new(at: Instant, timers: Arc<Timers>) -> Self {
         let now = Instant::now();
         let runs = at > now && timers.taken.load(Ordering::Relaxed) < RUNNING_AHEAD;
-        // Without a descriptor for it there may be one when it is waited for.
+        // Without a descriptor now, one may be available at the first wait.
         let timer = runs.then(|| timers.take(at, now).ok()).flatten();
         Self { at, timer, timers }
     }
@@ -118,9 +117,9 @@ impl Deadline {
                 self.timer = self.timers.take(at, Instant::now()).ok();
             }
             match &self.timer {
-                // What it said to whoever had it before, it may say once more: hence the loop.
+                // It may still be ready from an earlier instant: hence the loop.
                 Some(timer) => timer.descriptor.becomes_ready().await,
-                // Without descriptors for timers, late is better than never.
+                // Without descriptors for timers: late, but not never.
                 None => tokio::time::sleep(left).await,
             }
         }
@@ -140,8 +139,8 @@ impl world::Timer for Deadline {
     async fn expired(&mut self) {
         let at = self.at;
         let mut expiry = pin!(self.expire(at));
-        // However it was woken, and whether the reactor has looked at the timer or not: what has
-        // expired is ready.
+        // Whatever the cause of the wakeup, and whether or not the reactor has polled the timer: an
+        // expired timer is ready.
         poll_fn(
             |context| {
                 if at <= Instant::now() { Poll::Ready(()) } else { expiry.as_mut().poll(context) }
@@ -196,7 +195,7 @@ mod tests {
         first.expired().await;
         drop(first);
         assert_eq!(idle(&clock), 1);
-        // Given back while it runs, and while what it said is not read yet.
+        // Returned while running, and before its expiration is read.
         let mut abandoned = deadline(&clock, Duration::from_millis(15));
         let waits = tokio::time::timeout(Duration::from_millis(1), abandoned.expired()).await;
         assert!(waits.is_err());
@@ -223,7 +222,7 @@ mod tests {
         assert!(left(&first) > soon / 2 && left(&second) > soon);
         drop((first, second));
         assert_eq!(set(&clock.timers.idle()), [soon, later]);
-        // The one that is not the last that was given back.
+        // The timer that was not the last to be returned.
         let again = deadline(&clock, soon);
         assert_eq!(set(&clock.timers.idle()), [later]);
         assert!(left(&again) > soon / 2);

@@ -1,4 +1,4 @@
-//! Bound sockets that outlive an instance, or were there before it.
+//! Bound sockets that outlive an instance, or existed before it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::permissions::SocketId;
 use crate::world::KeptSocket;
 
-/// Sockets by the address that a component asks for, which are handed to whoever binds to it next:
-/// datagrams that come in between wait in them.
+/// Bound sockets by the address that components request. Each is reused by the next component that
+/// binds to its address; datagrams received in between are queued in it.
 #[derive(Default)]
 pub struct InheritedSockets {
     sockets: Mutex<Vec<(SocketAddr, KeptSocket, SocketId)>>,
-    /// How many of those that are bound later are kept.
+    /// The maximum number of sockets, or 0 if none that are bound later are kept.
     most: usize,
 }
 
 impl InheritedSockets {
-    /// `given` are bound already, each to the address beside it. Of those that are bound later, up
-    /// to `most` are kept.
+    /// Creates the collection with the sockets of `given`, each with the address it is bound to. Up
+    /// to `most` sockets that are bound later are kept, too.
     pub fn new(given: impl IntoIterator<Item = (SocketAddr, KeptSocket)>, most: usize) -> Self {
         let entry = |(local, socket)| (local, socket, SocketId::unique());
         let sockets: Vec<_> = given.into_iter().map(entry).collect();
@@ -26,7 +26,7 @@ impl InheritedSockets {
         Self { sockets: Mutex::new(sockets), most }
     }
 
-    /// One for `local` that nobody has.
+    /// Returns an unused socket bound to `local`.
     pub fn take(&self, local: SocketAddr) -> Option<(KeptSocket, SocketId)> {
         let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free =
@@ -34,8 +34,8 @@ impl InheritedSockets {
         free.next().map(|(_, socket, id)| (socket.clone(), *id))
     }
 
-    /// `socket` was bound to `local`, as it was asked for. Where there are too many, the oldest
-    /// that nobody has is closed.
+    /// Keeps `socket`, which was bound to the requested address `local`. If there are too many, the
+    /// oldest unused socket is closed.
     pub fn keep(&self, local: SocketAddr, socket: impl FnOnce() -> KeptSocket, id: SocketId) {
         if self.most == 0 {
             return;

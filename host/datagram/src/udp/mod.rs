@@ -1,9 +1,9 @@
-//! `wasi:sockets/udp` and `udp-create-socket`, in batches: what wasmtime-wasi's own implementation
-//! does one datagram at a time.
+//! `wasi:sockets/udp` and `udp-create-socket`, in batches; wasmtime-wasi's implementation handles
+//! one datagram at a time.
 //!
-//! Outermost first: [`socket`], [`streams`] and [`outgoing`] are the state that the WIT describes,
-//! and ask the permissions about every address, [`origins`] where an answer leaves from, and the
-//! [`World`] for everything else.
+//! From the outside in: [`socket`], [`streams`] and [`outgoing`] hold the state that the WIT
+//! describes; they ask the permissions about every address, [`origins`] for a reply's source
+//! address, and the [`World`] for everything else.
 
 mod kept;
 mod origins;
@@ -23,33 +23,33 @@ use crate::os::OperatingSystem;
 use crate::permissions::Permissions;
 use crate::world::{Local, World};
 
-/// What the sockets of an instance share.
+/// The state shared by the sockets of an instance.
 #[derive(Clone)]
 pub struct SocketContext {
     /// Decides about every address.
     pub permissions: Arc<dyn Permissions>,
-    /// Where they are opened.
+    /// Opens the sockets.
     pub world: Arc<dyn World>,
-    /// Those that are there already.
+    /// The sockets that exist already.
     pub kept: Arc<InheritedSockets>,
 }
 
 impl SocketContext {
-    /// For sockets of the operating system that ask `permissions`, with 128 MiB of buffers for up to
-    /// 256 of them, and nothing else that is special.
+    /// Creates the context of operating system sockets that ask `permissions`, with 128 MiB of
+    /// buffers for up to 256 sockets and defaults otherwise.
     pub fn new(permissions: Arc<dyn Permissions>) -> Self {
         let world = Arc::new(OperatingSystem::default());
         Self { permissions, world, kept: Arc::default() }
     }
 }
 
-/// A datagram that came in.
+/// A received datagram (`incoming-datagram` of `wasi:sockets/udp`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// Its payload.
+    /// The payload.
     pub data: Vec<u8>,
-    /// Who sent it.
+    /// The source address.
     pub from: SocketAddr,
-    /// Which local address it came to, where that is for its answer to leave from.
+    /// The local address it was sent to, if its reply has to leave from there.
     to: Option<Local>,
 }

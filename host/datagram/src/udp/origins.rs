@@ -1,13 +1,13 @@
-//! Which of this machine's addresses each peer sent to, so that its answers leave from there: a
-//! peer takes no answer from an address that it did not ask (RFC 1122, section 4.1.3.5).
+//! The local address that each peer sent to, from which replies to it leave: a peer discards
+//! replies from an address that it did not send to (RFC 1122, section 4.1.3.5).
 //!
-//! WASI's datagrams do not say it, so that what a component sends has to be matched with what it
-//! received: a datagram to a peer answers the oldest of that peer's that was not answered yet. As
-//! long as a peer uses one of our addresses, as nearly all do, that is one address. Where it uses
-//! several, and the component leaves some unanswered, order alone would be wrong from then on: what
-//! an answer repeats of its request decides first. An echo begins as its request does, and a
-//! reflector of STAMP or TWAMP has the request's start behind 24 bytes of its own (RFC 8762,
-//! section 4.3).
+//! WASI's datagrams do not carry the local address, so that each sent datagram has to be matched
+//! with a received one: a datagram to a peer answers that peer's oldest unanswered datagram. As
+//! long as a peer uses one local address, as nearly all do, the result is that address. If a peer
+//! uses several, and the component leaves some datagrams unanswered, order alone would be wrong
+//! from then on: the match is first by what a reply repeats of its request. An echo starts as its
+//! request does, and a STAMP or TWAMP reflector repeats the request's start after 24 bytes of its
+//! own (RFC 8762, section 4.3).
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -19,49 +19,48 @@ use foldhash::fast::{FixedState, RandomState};
 
 use crate::world::Local;
 
-/// Of how many peers it is known to which address they sent; twice as many at the most. Each takes
-/// about 100 bytes.
+/// The number of peers per generation of the table, which has two. Each peer takes about 100 bytes.
 const PEERS: usize = 8_192;
 
-/// How many datagrams of a peer that uses several addresses may wait for their answers: twice as
-/// many as a component is handed at once.
+/// The maximum number of unanswered datagrams of a peer that uses several addresses: twice as many
+/// as a component receives at once.
 const WAITING: usize = 128;
 
-/// How many of all peers: 2 MiB.
+/// The maximum number of unanswered datagrams of all peers: 2 MiB.
 const WAITING_OF_ALL: usize = 65_536;
 
-/// How long one waits for its answer.
+/// How long a datagram waits for its reply.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// What is remembered of the peers of one socket.
+/// The peers of one socket and the local addresses that they sent to.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
-    /// Those that were heard lately, and those before.
+    /// The peers that were active recently, and the generation before.
     peers: [HashMap<SocketAddr, Origin, RandomState>; 2],
-    /// What waits in the queues of all.
+    /// The total length of all queues.
     waiting: usize,
 }
 
 #[derive(Debug)]
 enum Origin {
-    /// It was sent to before it sent anything: what leaves is no answer, and goes as the system has
-    /// it.
+    /// The component sent to it first: what it sends is no reply, and leaves from the system's
+    /// choice of address.
     Ours,
-    /// It sends to one address.
+    /// The peer sends to one local address.
     One(One),
-    /// It sends to several; and the one it used last.
+    /// The peer sends to several, of which this is the last used.
     Several(Local, VecDeque<Waiting>),
 }
 
-/// What came to the only address that a peer uses.
+/// The datagrams to the only local address that a peer uses.
 #[derive(Clone, Copy, Debug)]
 struct One {
     local: Local,
-    /// How many were not answered, at the most.
+    /// The number of unanswered datagrams, at most [`WAITING`].
     unanswered: usize,
-    /// How the last starts.
+    /// The start of the last datagram.
     last: Start,
-    /// Whether all that were not answered start so.
+    /// Whether all unanswered datagrams have the same start.
     alike: bool,
 }
 
@@ -76,11 +75,11 @@ impl One {
         (self.last, self.unanswered) = (last, (self.unanswered + 1).min(WAITING));
     }
 
-    /// What was not answered, as a queue.
+    /// The unanswered datagrams as a queue.
     fn waiting(&self) -> VecDeque<Waiting> {
         let since = Instant::now();
         let waiting = |place| {
-            // Of those before the last, it is known only where they are like that.
+            // The starts of those before the last are known only if they are all the same.
             let start = if self.alike || place + 1 == self.unanswered {
                 self.last
             } else {
@@ -92,7 +91,7 @@ impl One {
     }
 }
 
-/// A datagram that was not answered.
+/// An unanswered datagram.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     local: Local,
@@ -100,19 +99,20 @@ struct Waiting {
     start: Start,
 }
 
-/// How a datagram starts, by which its answer is known.
+/// Hashes of a datagram's start, by which its reply is recognized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Start {
-    /// What an echo has at its own start, in whichever case.
+    /// The hash of what an echo starts with, ignoring ASCII case.
     of_echo: Option<u64>,
-    /// What a reflector repeats: number, timestamp and error estimate.
+    /// The hash of what a reflector repeats: sequence number, timestamp and error estimate.
     of_reflector: Option<u64>,
 }
 
-/// How many bytes of an echo are compared.
+/// The number of bytes of an echo that are compared.
 const ECHOED: usize = 64;
 
-/// What a reflector repeats, in bytes, and where (RFC 8762, sections 4.2.1 and 4.3.1).
+/// The length and offset, in bytes, of what a reflector repeats (RFC 8762, sections 4.2.1 and
+/// 4.3.1).
 const REFLECTED: usize = 14;
 const REFLECTED_AT: usize = 24;
 
@@ -121,8 +121,8 @@ impl Start {
         Self { of_echo: hash(datagram), of_reflector: datagram.get(..REFLECTED).and_then(hash) }
     }
 
-    /// Whether a datagram that starts so is answered by `answer`, by what that has at its start and
-    /// behind it.
+    /// Whether `answer`, the hashes at the start of a datagram and at a reflector's offset, answers
+    /// a datagram with this start.
     fn is_answered_by(&self, answer: (Option<u64>, Option<u64>)) -> bool {
         let is = |own: Option<u64>, other| own.is_some() && own == other;
         is(self.of_echo, answer.0) || is(self.of_reflector, answer.1)
@@ -138,7 +138,7 @@ fn hash(bytes: &[u8]) -> Option<u64> {
 }
 
 impl Origins {
-    /// The component is handed `datagram` of `peer`, which came to `local`.
+    /// Records that the component received `datagram` from `peer`, which was sent to `local`.
     pub(super) fn hear(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
         let peer = canonical(peer);
         let Some(origin) = Self::find(&mut self.peers, peer) else {
@@ -164,8 +164,8 @@ impl Origins {
         }
     }
 
-    /// Where `datagram` leaves from, which the component sends to `peer`; `None` where that is for
-    /// the system to choose.
+    /// Returns the local address that `datagram` to `peer` leaves from; `None` if the system
+    /// chooses it.
     pub(super) fn answer(&mut self, peer: SocketAddr, datagram: &[u8]) -> Option<Local> {
         let peer = canonical(peer);
         match Self::find(&mut self.peers, peer) {
@@ -196,12 +196,13 @@ impl Origins {
         }
     }
 
-    /// `datagram` did not go to `peer` from `local`: what it answers waits again.
+    /// Records that `datagram` was not sent to `peer` from `local`: the datagram that it answers is
+    /// unanswered again.
     pub(super) fn not_answered(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
         match Self::find(&mut self.peers, canonical(peer)) {
             Some(Origin::One(one)) if one.local == local => one.unanswered += 1,
             Some(Origin::Several(_, queue)) => {
-                // As what is like it once more.
+                // The request's start is not known any more: the reply's takes its place.
                 queue.push_front(Waiting {
                     local,
                     since: Instant::now(),
@@ -220,7 +221,7 @@ impl Origins {
         let [lately, before] = peers;
         Some(match lately.entry(peer) {
             Entry::Occupied(known) => known.into_mut(),
-            // So that it is not forgotten while it is in use.
+            // Moved to the recent generation, so that a peer in use is not forgotten.
             Entry::Vacant(place) => place.insert(before.remove(&peer)?),
         })
     }
@@ -238,7 +239,7 @@ impl Origins {
     }
 }
 
-/// Without a flow label (RFC 6437), which does not make another peer.
+/// Removes the flow label (RFC 6437), which does not distinguish peers.
 fn canonical(peer: SocketAddr) -> SocketAddr {
     match peer {
         SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
@@ -304,8 +305,7 @@ mod tests {
             for number in 0..20 {
                 origins.hear(peer(1), local(number % 2), &request(number));
             }
-            // The first was handed over when there was one address: of that, only the order is
-            // known.
+            // The first was received while the peer used one address: only its order is known.
             for number in (3..20).step_by(3) {
                 let from = origins.answer(peer(1), &answer(&request(number)));
                 assert_eq!(from, Some(local(number % 2)), "{number}");

@@ -1,4 +1,4 @@
-//! `outgoing-datagram-stream`.
+//! `outgoing-datagram-stream` of `wasi:sockets/udp`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::family::Family;
 use crate::permissions::{Batch, Operation, Permissions, SendDecision, SocketPermissions};
 use crate::world::{Sender, Transmit, World};
 
-/// The sending stream.
+/// The outgoing stream of a socket.
 pub struct Outgoing {
     sender: Box<dyn Sender>,
     world: Arc<dyn World>,
@@ -25,31 +25,31 @@ pub struct Outgoing {
     permissions: Arc<dyn SocketPermissions>,
     instance: Arc<dyn Permissions>,
     peer: Option<SocketAddr>,
-    /// Knows which address an answer leaves from, where that is not known already.
+    /// Determines the local address of each reply, where it is not the socket's own.
     origins: Option<Arc<Mutex<Origins>>>,
     hand: usize,
-    /// How many datagrams `check-send` permitted.
+    /// The number of datagrams permitted by `check-send`.
     permits: usize,
-    /// Whether the last `send` found no room.
+    /// Whether the last `send` found the send buffer full.
     full: bool,
-    /// Until when a rate lets nothing pass.
+    /// The instant until which a rate limit delays sending.
     held: Option<Instant>,
 }
 
-/// A datagram that a component wants to send.
+/// A datagram that a component wants to send (`outgoing-datagram` of `wasi:sockets/udp`).
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Its payload.
+    /// The payload.
     pub data: Vec<u8>,
-    /// Whom to, where the stream does not say.
+    /// The destination, unless it is the stream's.
     pub to: Option<SocketAddr>,
 }
 
-/// Why none of several datagrams was taken.
+/// Why no datagram of a `send` was taken.
 enum Failure {
-    /// It was not permitted, or makes no sense.
+    /// The first was denied, or its destination is invalid.
     Code(ErrorCode),
-    /// The system says so, of the first, which was for that address.
+    /// The system failed to send the first datagram, which was to this address.
     System(SocketAddr, io::Error),
 }
 
@@ -77,7 +77,7 @@ impl Outgoing {
         }
     }
 
-    /// `check-send`: how many datagrams the next `send` may have.
+    /// `check-send`: returns the number of datagrams that the next `send` may have.
     pub(crate) fn check_send(&mut self) -> u64 {
         self.full = self.full && !self.sender.is_writable();
         self.held = self.held.filter(|until| *until > self.world.now());
@@ -85,7 +85,7 @@ impl Outgoing {
         self.permits as u64
     }
 
-    /// `send`: says how many of `datagrams` are on their way, from the first.
+    /// `send`: returns how many of `datagrams` were taken, from the first.
     pub(crate) fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<u64> {
         if datagrams.is_empty() {
             return Ok(0);
@@ -111,7 +111,8 @@ impl Outgoing {
         }
     }
 
-    /// Sends what `batch` permits of `datagrams`, and says how many are taken, from the first.
+    /// Sends those of `datagrams` that `batch` permits; returns how many were taken, from the
+    /// first.
     fn pass(&mut self, datagrams: &[Wanted], batch: &mut dyn Batch) -> Result<u64, Failure> {
         let mut outgoing = Vec::with_capacity(datagrams.len());
         let mut dropped = 0;
@@ -147,7 +148,8 @@ impl Outgoing {
                 let taken = match outgoing.get(sent) {
                     _ if dropped == 0 => sent,
                     None => sent + dropped,
-                    // Those that were dropped after it are dropped once more, with it.
+                    // Datagrams dropped after the first unsent one are retried, and dropped again,
+                    // with it.
                     Some((_, next)) => datagrams
                         .iter()
                         .position(|datagram| ptr::eq(datagram, *next))
@@ -159,14 +161,14 @@ impl Outgoing {
                 self.full = true;
                 Ok(0)
             }
-            // There is a first one, or nothing would have been tried.
+            // `outgoing` is not empty, or nothing would have been sent.
             Err(error) => Err(outgoing
                 .first()
                 .map_or(Failure::Code(ErrorCode::Unknown), |(to, _)| Failure::System(*to, error))),
         }
     }
 
-    /// Where a datagram goes: nowhere but to the peer, where there is one.
+    /// The destination of a datagram: on a connected stream, none but the peer.
     fn destination(&self, datagram: &Wanted) -> Result<SocketAddr, ErrorCode> {
         match (datagram.to, self.peer) {
             (Some(to), _) if !self.family.is_destination(to) => Err(ErrorCode::InvalidArgument),
@@ -176,7 +178,7 @@ impl Outgoing {
     }
 }
 
-/// Addresses are for sockets that are not connected to `peer`.
+/// Sends `datagrams`, without their destinations if the socket is connected to `peer`.
 fn try_send(
     sender: &mut dyn Sender,
     peer: Option<SocketAddr>,

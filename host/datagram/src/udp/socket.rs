@@ -1,4 +1,4 @@
-//! `udp-socket`: its states, as wasi:sockets/udp describes them, and what may be done in each.
+//! `udp-socket`: its states as described by wasi:sockets/udp, and the operations permitted in each.
 
 use std::mem;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::family::Family;
 use crate::permissions::{Operation, SocketId, SocketPermissions};
 use crate::world::UdpSocket;
 
-/// A socket of a component's.
+/// A component's UDP socket.
 pub struct Socket {
     inner: Box<dyn UdpSocket>,
     family: Family,
@@ -25,16 +25,16 @@ pub struct Socket {
     origins: Arc<Mutex<Origins>>,
 }
 
-/// How far the socket has come to its local address, and what it may do there.
+/// The state of binding, with the permissions of the bound socket.
 enum Binding {
     Unbound,
-    /// `start-bind` has done it, and `finish-bind` has not told yet.
+    /// Bound by `start-bind`; `finish-bind` has not been called yet.
     Started(Arc<dyn SocketPermissions>),
     Bound(Arc<dyn SocketPermissions>),
 }
 
 impl Socket {
-    /// A new one, unbound.
+    /// Opens an unbound socket.
     pub(crate) fn new(family: Family, context: SocketContext) -> SocketResult<Self> {
         let inner = context.world.open(family);
         let inner =
@@ -43,7 +43,7 @@ impl Socket {
         Ok(Self { inner, family, context, binding, peer: None, origins })
     }
 
-    /// `start-bind`: binds at once, since nothing asks anybody.
+    /// `start-bind`: binds immediately, since binding never blocks.
     pub(crate) fn start_bind(&mut self, local: SocketAddr) -> SocketResult<()> {
         match self.binding {
             Binding::Unbound => {}
@@ -84,8 +84,8 @@ impl Socket {
         }
     }
 
-    /// `stream`: both directions, for `peer` alone or for everybody. No stream may be left of an
-    /// earlier call.
+    /// `stream`: both streams, connected to `peer` if there is one. No stream of an earlier call
+    /// may exist.
     pub(crate) fn stream(
         &mut self,
         peer: Option<SocketAddr>,
@@ -99,7 +99,7 @@ impl Socket {
             }
             None => {}
         }
-        // What goes to one peer alone leaves from where the system had it connected.
+        // Datagrams of a connected socket leave from the address chosen at connect.
         let origins =
             (self.peer.is_none() && self.inner.tells_local()).then(|| self.origins.clone());
         let incoming = Incoming::new(
@@ -120,7 +120,7 @@ impl Socket {
         Ok((incoming, outgoing))
     }
 
-    /// What a socket has from when it is bound.
+    /// The permissions of the bound socket.
     fn permissions(&self) -> Result<&Arc<dyn SocketPermissions>, ErrorCode> {
         match &self.binding {
             Binding::Unbound => Err(ErrorCode::InvalidState),
@@ -143,7 +143,7 @@ impl Socket {
         if let Err(error) = &result {
             self.context.permissions.failed(Operation::Connect(peer), error);
         }
-        // Also after a failure, which may have dissolved an earlier association.
+        // Also after a failed connect, which may have dissolved an earlier association.
         self.peer = self.inner.peer();
         Ok(result?)
     }

@@ -1,4 +1,4 @@
-//! `incoming-datagram-stream`.
+//! `incoming-datagram-stream` of `wasi:sockets/udp`.
 
 use std::collections::VecDeque;
 use std::hint;
@@ -17,58 +17,59 @@ use crate::permissions::{Batch, Permissions, SocketPermissions};
 use crate::processor_time;
 use crate::world::{Received, Receiver, World};
 
-/// What one `receive` hands over at most, give or take a datagram: the component holds all of it at
-/// once.
+/// The maximum payload bytes per `receive`, give or take one datagram: the component holds all of
+/// them in memory.
 const BYTES: usize = 1 << 20;
 
-/// Batches of which no datagram was the component's, before others get their turn.
+/// The number of batches without a datagram for the component before other tasks get their turn.
 const FRUITLESS: usize = 64;
 
-/// The most that several datagrams have together which are received as one (`UDP_GRO`), in bytes.
+/// The maximum total bytes of datagrams that are received coalesced (`UDP_GRO`).
 const LARGEST: usize = 1 << 16;
 
-/// What a datagram takes beside its payload while it waits.
+/// The bytes that a waiting datagram takes beside its payload.
 const OVERHEAD: usize = size_of::<Datagram>() + 16;
 
-/// Room for so many datagrams is kept while none waits.
+/// The queue capacity, in datagrams, that is kept while none waits.
 const ROOM: usize = 256;
 
-/// How long a busy socket is asked before timers and other sockets are looked at.
+/// How long a socket is busy-polled before timers and other sockets are polled.
 const TURN: Duration = Duration::from_micros(5);
 
-/// How long a socket is left alone that cannot be received from, at first, and at the most: each
-/// failure doubles it.
+/// How long a socket that fails to receive is left unread, at first and at most: the pause doubles
+/// with each failure.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
-/// The receiving stream.
+/// The incoming stream of a socket.
 pub struct Incoming {
     receiver: Box<dyn Receiver>,
     world: Arc<dyn World>,
     permissions: Arc<dyn SocketPermissions>,
     instance: Arc<dyn Permissions>,
     peer: Option<SocketAddr>,
-    /// Where it is remembered which address a datagram came to, where that is not known already.
+    /// Records the local address of each datagram, where it is not implied by the socket's own.
     origins: Option<Arc<Mutex<Origins>>>,
     hand: usize,
     busy_poll: Duration,
-    /// What was received and not handed over yet, what that takes, and what of it has its share of
-    /// the buffers.
+    /// The datagrams not yet returned by `receive`, the bytes that they take, and how many of these
+    /// have been allocated from the share of the buffers.
     waiting: VecDeque<Datagram>,
     bytes: usize,
     shared: usize,
     share: Share,
-    /// What came after that.
+    /// The error to return after these datagrams.
     failed: Option<io::Error>,
-    /// Whether the last look at the socket brought datagrams that were dropped.
+    /// Whether datagrams were dropped in the last fill.
     drops: bool,
-    /// Until when it is left alone, because dropping takes too much, or because it failed.
+    /// The instant until which the socket is left unread, because dropping costs too much or
+    /// receiving failed.
     rests: Option<Instant>,
-    /// How long it is left alone when it fails once more.
+    /// The length of the next pause after a failure.
     pause: Duration,
 }
 
-/// What one look at a socket brought that is not the component's, and what that took. The clock is
-/// read only where there is something of the kind.
+/// The datagrams dropped in one fill, and the processor time it took. The clock is read only if
+/// there are any.
 struct Dropped {
     since: Option<Duration>,
     count: u32,
@@ -76,7 +77,8 @@ struct Dropped {
 }
 
 impl Dropped {
-    /// None yet. It is `expected` where there was some the last time.
+    /// Starts a count of zero. If drops are `expected`, because there were some the last time, the
+    /// clock is read now.
     fn none(expected: bool) -> Self {
         Self { since: expected.then(processor_time), count: 0, last: None }
     }
@@ -86,8 +88,8 @@ impl Dropped {
         (self.count, self.last) = (self.count + 1, Some(from));
     }
 
-    /// Its part of what was computed, beside the component's own datagrams, and where the last one
-    /// came from.
+    /// The drops' share of the processor time, beside `own` datagrams for the component, and the
+    /// source of the last dropped datagram.
     fn cost(&self, own: usize) -> Option<(Duration, SocketAddr)> {
         let from = self.last?;
         let spent = processor_time().saturating_sub(self.since?);
@@ -124,13 +126,13 @@ impl Incoming {
         }
     }
 
-    /// `receive`: what is there, at most `most` datagrams.
+    /// `receive`: returns the waiting datagrams, at most `most`.
     pub(crate) fn receive(&mut self, most: u64) -> SocketResult<Vec<Datagram>> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.hand);
         if most == 0 {
             return Ok(Vec::new());
         }
-        // One alone may be what `ready` took: more may have come with it.
+        // A single one may have been received by `ready`: more may have arrived since.
         if self.failed.is_none() && self.waiting.len() < most.min(2) {
             self.fill(most);
         }
@@ -157,7 +159,7 @@ impl Incoming {
         Ok(taken)
     }
 
-    /// The component may answer from now on.
+    /// Records the local addresses of `taken`, which the component may answer from now on.
     fn remember(&self, taken: &[Datagram]) {
         let Some(origins) = &self.origins else { return };
         let mut origins = origins.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +170,7 @@ impl Incoming {
         }
     }
 
-    /// What waits takes its share of the buffers.
+    /// Updates the share of the buffers to the bytes that are waiting.
     fn settle(&mut self) {
         if self.waiting.is_empty() && self.waiting.capacity() > ROOM {
             self.waiting = VecDeque::new();
@@ -179,18 +181,18 @@ impl Incoming {
         }
     }
 
-    /// Whether it is to be left alone for a while.
+    /// Whether the socket is left unread for now.
     fn is_resting(&mut self) -> bool {
         self.rests = self.rests.filter(|until| *until > self.world.now());
         self.rests.is_some()
     }
 
-    /// Whether `receive` has something to hand over, be it an error.
+    /// Whether `receive` has datagrams or an error to return.
     fn is_ready(&self) -> bool {
         !self.waiting.is_empty() || self.failed.is_some()
     }
 
-    /// Takes what the socket has: says whether it had anything.
+    /// Receives from the socket, at most about `most` datagrams; returns whether there were any.
     fn fill(&mut self, most: usize) -> bool {
         if self.is_resting() {
             return false;
@@ -200,9 +202,9 @@ impl Incoming {
         found
     }
 
-    /// Takes what the socket has and `batch` permits: says whether it had anything.
+    /// Receives what `batch` permits; returns whether there were any datagrams.
     fn take(&mut self, most: usize, batch: &mut dyn Batch) -> bool {
-        // Each message may be as large as there are. One has to pass in any case.
+        // Each message may have the maximum length. One is received in any case.
         let most = most.min(self.share.left() / LARGEST).max(1);
         let Self { receiver, peer, waiting, bytes, failed, .. } = self;
         let before = waiting.len();
@@ -210,8 +212,8 @@ impl Incoming {
         let mut found = true;
         for _ in 0..FRUITLESS {
             let result = receiver.try_receive(most, &mut |Received { data, from, to, .. }| {
-                // A connected socket may still have what others sent before it was connected
-                // (connect(2)).
+                // A connected socket may still hold datagrams that others sent before it was
+                // connected (connect(2)).
                 if peer.is_none_or(|peer| peer == from) && batch.permit_receive(from, data.len()) {
                     waiting.push_back(Datagram { data: data.to_vec(), from, to });
                     *bytes += data.len() + OVERHEAD;
@@ -224,8 +226,8 @@ impl Incoming {
                 Ok(()) => self.pause = PAUSES.0,
                 Err(error) if is_transient(&error) => found = false,
                 Err(error) => {
-                    // One that came back for a datagram says it once. All others may be there at
-                    // the next call, too.
+                    // The error of a sent datagram (ICMP) is returned once. Any other may recur at
+                    // the next call.
                     if !is_of_a_datagram(&error) {
                         self.rests = Some(self.world.now() + self.pause);
                         self.pause = (self.pause * 2).min(PAUSES.1);
@@ -242,9 +244,9 @@ impl Incoming {
         found
     }
 
-    /// Asks the socket until it has something or `busy_poll` is over.
+    /// Busy-polls the socket until it is ready or `busy_poll` is over.
     async fn spin(&mut self) {
-        // What is computed here is not the component's doing.
+        // This processor time is not the component's.
         self.instance.spins();
         let start = self.world.now();
         while !self.is_ready() && self.since(start) < self.busy_poll {
@@ -265,13 +267,14 @@ impl Incoming {
 
 #[async_trait]
 impl Pollable for Incoming {
-    /// Keeps what it receives for the `receive` that follows.
+    /// Keeps received datagrams for the `receive` that follows.
     async fn ready(&mut self) {
         if !self.busy_poll.is_zero() {
             self.spin().await;
         }
         while !self.is_ready() {
-            // First of all: an ICMP error that waits is not what the reactor calls readable.
+            // Before waiting: a pending ICMP error does not make a descriptor readable in the
+            // reactor.
             let found = self.fill(self.hand);
             if self.is_ready() {
                 break;
@@ -288,8 +291,7 @@ impl Pollable for Incoming {
     }
 }
 
-/// Whether the call failed for a datagram that was sent earlier, as an ICMP message says: that is
-/// told once.
+/// Whether the error was returned for an earlier sent datagram (ICMP), and will not recur.
 fn is_of_a_datagram(error: &io::Error) -> bool {
     use ErrorKind::{
         ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown, NetworkUnreachable,
@@ -300,7 +302,7 @@ fn is_of_a_datagram(error: &io::Error) -> bool {
     )
 }
 
-/// Whether the call that failed so is merely to be made again later.
+/// Whether the failed call is merely to be retried later.
 pub(super) fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

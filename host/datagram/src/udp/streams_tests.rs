@@ -1,4 +1,4 @@
-//! What a socket does with what it may not hear.
+//! Tests of how a socket handles datagrams that it may not receive.
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use super::*;
 use crate::family::Family;
 use crate::permissions::{Resolution, SendDecision, SocketId};
 
-/// Permits nothing; and where it is set, says that dropping took too much.
+/// Denies everything; if `is_too_much` is set, reports that dropping costs too much.
 #[derive(Clone, Default)]
 struct Nothing {
     is_too_much: Arc<AtomicBool>,

@@ -1,40 +1,39 @@
-//! What is known of a run that makes a refusal's advice better than the request alone could. It
-//! grants nothing.
+//! What is known of a run that improves the advice in refusals. It grants nothing.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use super::{Endpoint, Grants, Ports, Request};
 
-/// How many peers a sentence names.
+/// The maximum number of peers in a sentence.
 const NAMED: usize = 12;
 
-/// What the command line says besides what it grants.
+/// What the command line tells besides its grants.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Advice {
-    /// Whom the component's arguments name.
+    /// The peers in the component's arguments.
     pub peers: Vec<Endpoint>,
-    /// The command as typed, where its component's arguments grant nothing because the first of
-    /// them is an option.
+    /// The command as typed, if its component's arguments grant nothing because the first of them
+    /// is an option.
     pub command: Option<Command>,
 }
 
 /// A command as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// This program, and what stands before the component.
+    /// The program, and the arguments before the component.
     pub before: Vec<String>,
     /// The component and its arguments.
     pub component: Vec<String>,
 }
 
 impl Command {
-    /// The option that stands where arguments that grant something would.
+    /// The option in the place of arguments that would be grants.
     pub fn first_option(&self) -> &str {
         self.component.get(1).map_or("", String::as_str)
     }
 
-    /// The same command with `flags` before the component, as a shell takes it.
+    /// The command with `flags` before the component, quoted for a shell.
     pub fn with(&self, flags: &str) -> String {
         let quoted =
             |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
@@ -42,7 +41,7 @@ impl Command {
     }
 }
 
-/// A word as a POSIX shell takes it.
+/// Quotes a word for a POSIX shell.
 fn quote(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -53,9 +52,9 @@ fn quote(word: &str) -> String {
 }
 
 impl Advice {
-    /// Whom `arguments` seem to name, of a component whose options are not known: `HOST:PORT`, or
-    /// `HOST PORT` one after the other. Where there is an address, names are more likely to be
-    /// something else.
+    /// Guesses the peers in `arguments` of a component whose options are not known: `HOST:PORT`, or
+    /// `HOST` followed by `PORT`. If there are addresses, names are ignored, since they are more
+    /// likely to be something else.
     pub fn peers_in(arguments: &[String]) -> Vec<Endpoint> {
         let pairs = arguments.windows(2).filter_map(|pair| match pair {
             [host, port] => endpoint(host, port),
@@ -69,8 +68,8 @@ impl Advice {
         if addresses.is_empty() { names } else { addresses }
     }
 
-    /// The flags that grant `request` in place of the one that it names by itself, where there are
-    /// better ones.
+    /// The flags that grant `request`, if there are better ones than the flag derived from the
+    /// request itself.
     pub(super) fn flags(&self, request: &Request) -> Option<Vec<String>> {
         let flag = |peer: &Endpoint| format!("--allow-to {peer}");
         let wanted = |peer: &&Endpoint| match (request, peer) {
@@ -83,26 +82,26 @@ impl Advice {
     }
 }
 
-/// `host` and `port` as somewhere to send to, where they are that.
+/// Parses `host` and `port` as a destination, if they are one.
 pub(super) fn endpoint(host: &str, port: &str) -> Option<Endpoint> {
     let port: u16 = port.parse().ok()?;
-    // A network can be granted by a flag, where it was meant to be one, and a number alone is more
-    // likely to be just that.
+    // A network, if meant as one, can be granted by a flag, and a number alone is more likely to be
+    // just that.
     let is_number = host.bytes().all(|byte| byte.is_ascii_digit());
     let host =
         Some(host).filter(|host| !is_number && !host.contains('/') && !host.starts_with('-'))?;
     Endpoint::new(host, Ports::new(port..=port)?).ok()
 }
 
-/// Whether a socket that is bound there is one that a component needs to send: any port, where it
-/// tells nothing of the machine.
+/// Whether a socket bound to this address is one that a component needs for sending: on any port,
+/// at an address that reveals nothing about the machine.
 pub(super) fn is_to_send_from(ip: IpAddr, port: u16) -> bool {
     let ip = ip.to_canonical();
     port == 0 && (ip.is_unspecified() || ip.is_loopback())
 }
 
-/// The flags that grant what is granted already and what `request` asks for: all that a message can
-/// say.
+/// The flags for what is granted already and for what `request` needs, as far as a message has
+/// room.
 pub(super) struct Better<'a> {
     pub grants: &'a Grants,
     pub flags: Vec<String>,

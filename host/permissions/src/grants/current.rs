@@ -1,12 +1,12 @@
-//! The grants in force: those of the start, and what their names stand for by now.
+//! The grants in force: those of the start, with the current addresses of their names.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{GrantSpec, Grants};
 use crate::names::Names;
 
-/// The grants of a run. They change where names are resolved again, and only in what those stand
-/// for.
+/// The grants of a run. They change only when names are resolved again, and only in the addresses
+/// of those names.
 #[derive(Debug, Default)]
 pub struct Current {
     spec: GrantSpec,
@@ -14,17 +14,17 @@ pub struct Current {
 }
 
 impl Current {
-    /// `grants`, made of `spec`.
+    /// Creates the grants in force from `grants`, which were made of `spec`.
     pub fn new(spec: GrantSpec, grants: Grants) -> Self {
         Self { spec, grants: RwLock::new(Arc::new(grants)) }
     }
 
-    /// As they are now.
+    /// The grants in force now.
     pub fn get(&self) -> Arc<Grants> {
         self.grants.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Grants what `names` stand for now, where that has changed.
+    /// Grants the current addresses of `names`.
     pub fn follow(&self, names: &Names) {
         let own = self.get().own.clone();
         let followed = Grants { own, ..self.spec.with_addresses(names) };

@@ -1,4 +1,4 @@
-//! Addresses and ports that grants are for.
+//! The addresses and ports of grants.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +10,7 @@ use udping_cli::contract::STAMP_PORT;
 use super::embedded::carried;
 use super::network::Network;
 
-/// Ports from one to another, both included. None is 0.
+/// An inclusive range of ports, without port 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ports {
     first: u16,
@@ -18,18 +18,18 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Every port there is.
+    /// All ports except 0.
     pub const ALL: Self = Self { first: 1, last: u16::MAX };
-    /// STAMP's port.
+    /// The port of STAMP.
     pub const STAMP: Self = Self { first: STAMP_PORT, last: STAMP_PORT };
 
-    /// `None` where there is none in `range`, or port 0, which nobody has.
+    /// Creates a range of ports; `None` if `range` is empty or includes port 0.
     pub fn new(range: RangeInclusive<u16>) -> Option<Self> {
         let (first, last) = range.into_inner();
         (first != 0 && first <= last).then_some(Self { first, last })
     }
 
-    /// Whether it is one port.
+    /// Whether the range is a single port.
     pub fn is_single(self) -> bool {
         self.first == self.last
     }
@@ -39,7 +39,7 @@ impl Ports {
     }
 }
 
-/// As flags take it: `12000` or `12000-12010`.
+/// Formats the range as flags take it: `12000` or `12000-12010`.
 impl fmt::Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.first.fmt(f)?;
@@ -47,7 +47,7 @@ impl fmt::Display for Ports {
     }
 }
 
-/// A network, or a single address, and ports of it.
+/// A network or a single address, and a range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destination {
     network: Network,
@@ -55,33 +55,33 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// IPv4-mapped IPv6 networks become the IPv4 networks that they stand for.
+    /// Creates a destination. IPv4-mapped IPv6 networks are converted to IPv4 networks.
     pub fn new(net: IpNet, zone: u32, ports: Ports) -> Self {
         Self { network: Network::new(net, zone), ports }
     }
 
-    /// One address.
+    /// Creates the destination of a single address.
     pub fn host(ip: IpAddr, zone: u32, ports: Ports) -> Self {
         Self::new(ip.into(), zone, ports)
     }
 
-    /// The addresses.
+    /// The network of its addresses.
     pub fn network(&self) -> Network {
         self.network
     }
 
-    /// The ports.
+    /// The range of its ports.
     pub fn ports(&self) -> Ports {
         self.ports
     }
 
-    /// Whether `address` lies in it.
+    /// Whether `address` is in the network and the range of ports.
     pub fn contains(&self, address: SocketAddr) -> bool {
         self.ports.contain(address.port()) && self.network.contains(address)
     }
 
-    /// Whether a denial of it is one of `address`: where that may lie in it, and where an IPv4
-    /// address that it carries does.
+    /// Whether a deny rule for this destination denies `address`: if the address may be in the
+    /// network, or embeds an IPv4 address that is.
     pub fn denies(&self, address: SocketAddr) -> bool {
         let network = self.network;
         self.ports.contain(address.port())
@@ -89,16 +89,16 @@ impl Destination {
                 || carried(address.ip()).any(|v4| network.may_contain((v4, 0).into())))
     }
 
-    /// The address and the port, where it is one of each, in every zone: it covers that, and
-    /// nothing else.
+    /// The address and the port, if it is a single one of each, in every zone: it covers exactly
+    /// that.
     pub(super) fn endpoint(&self) -> Option<(IpAddr, u16)> {
         let address = self.network.address().filter(|_| self.network.zone() == 0)?;
         self.ports.is_single().then_some((address, self.ports.first))
     }
 }
 
-/// As flags take it: `192.0.2.7:12000`, `192.0.2.0/24:1-9`, `[2001:db8::7]:12000`,
-/// `[fe80::%2]/64:12000`.
+/// Formats the destination as flags take it: `192.0.2.7:12000`, `192.0.2.0/24:1-9`,
+/// `[2001:db8::7]:12000`, `[fe80::%2]/64:12000`.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (net, zone) = (self.network.net(), self.network.zone());
@@ -114,7 +114,7 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Whether nobody can be reached there: the unspecified address, or port 0.
+/// Whether nothing can be reached there: at the unspecified address, or port 0.
 pub(super) fn is_nowhere(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_unspecified() || address.port() == 0
 }

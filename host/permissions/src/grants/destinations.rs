@@ -1,4 +1,4 @@
-//! Many destinations, of which one is found at once.
+//! A set of destinations with fast lookup of single endpoints.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -7,40 +7,39 @@ use std::ops::Deref;
 use super::Destination;
 use super::special::Special;
 
-/// Destinations, in the order in which they were granted. How many of them are one address and one
-/// port makes no difference to the time that it takes to find one.
+/// Destinations in the order of their grants. The number of destinations that are a single address
+/// and port does not affect the time of a lookup.
 #[derive(Clone, Debug, Default)]
 pub struct Destinations {
     all: Vec<Destination>,
-    /// Those that are one address, in every zone, and one port.
+    /// The destinations of a single address, in every zone, and a single port.
     endpoints: HashSet<(IpAddr, u16)>,
-    /// All others.
+    /// All other destinations.
     ranges: Vec<Destination>,
 }
 
 impl Destinations {
-    /// Whether a grant for one of them is one for `address`: special addresses have to be meant, so
-    /// a network that merely contains them does not cover them. `own` are the addresses of this
-    /// machine.
+    /// Whether a grant for these destinations covers `address`. Special addresses are not covered
+    /// by a network that merely contains them. `own` are the addresses of this machine.
     pub fn cover(&self, address: SocketAddr, own: &HashSet<IpAddr>) -> bool {
         if self.endpoints.contains(&(address.ip().to_canonical(), address.port())) {
             return true;
         }
         let mut networks = self.ranges_with(address).map(|range| range.network().net());
-        // Most addresses lie in no range, and need not be looked at.
+        // Most addresses are in no range, and need no further checks.
         let Some(first) = networks.next() else { return false };
         Special::of(address.ip(), own).is_none_or(|special| {
             special.is_meant_by(first) || networks.any(|net| special.is_meant_by(net))
         })
     }
 
-    /// Whether `address` lies in one of them, covered or not.
+    /// Whether `address` is in one of the destinations, covered or not.
     pub fn contain(&self, address: SocketAddr) -> bool {
         self.endpoints.contains(&(address.ip().to_canonical(), address.port()))
             || self.ranges_with(address).next().is_some()
     }
 
-    /// Whether there is one of several addresses, which may be special.
+    /// Whether a destination has several addresses, which may include special ones.
     pub fn are_wide(&self) -> bool {
         self.ranges.iter().any(|range| range.network().address().is_none())
     }
@@ -80,7 +79,7 @@ impl Deref for Destinations {
     }
 }
 
-/// What follows from the list is no part of what is compared.
+/// Only the list is compared: the other fields are derived from it.
 impl PartialEq for Destinations {
     fn eq(&self, other: &Self) -> bool {
         self.all == other.all
@@ -119,7 +118,7 @@ mod tests {
         }
     }
 
-    /// Each destination by itself decides as it does among others, whichever way it is found.
+    /// The decision for all destinations is that of any one of them, whichever way it is found.
     #[test]
     fn what_is_found_at_once_is_what_is_found_one_by_one() {
         let written = [

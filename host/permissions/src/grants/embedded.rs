@@ -1,16 +1,16 @@
-//! IPv4 addresses that IPv6 addresses carry: a datagram to such an address is on its way to the
-//! IPv4 address.
+//! IPv4 addresses embedded in IPv6 addresses: a datagram to such an address may reach the IPv4
+//! address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The IPv4 addresses that a translator, a tunnel or a host may take out of `ip`:
+/// The IPv4 addresses that a translator, a tunnel or a host may extract from `ip`:
 ///
 /// - IPv4-compatible (RFC 4291, section 2.5.5.1) and IPv4-translated addresses (RFC 2765);
-/// - NAT64's `64:ff9b::/96` (RFC 6052) and `64:ff9b:1::/48` (RFC 8215), the latter in each layout
-///   that its networks can have, since an address does not say which its translator uses;
+/// - NAT64's `64:ff9b::/96` (RFC 6052) and `64:ff9b:1::/48` (RFC 8215), the latter in every layout
+///   that its networks may have, since an address does not tell which one its translator uses;
 /// - 6to4 (RFC 3056), Teredo, of the server and of the client (RFC 4380), and ISATAP (RFC 5214).
 ///
-/// An IPv4-mapped address is the IPv4 address itself, and carries none. The prefixes that a network
+/// An IPv4-mapped address is the IPv4 address itself, and embeds none. Prefixes that a network
 /// chooses for its own translators (NAT64, 6rd) are not known here.
 pub(super) fn carried(ip: IpAddr) -> impl Iterator<Item = Ipv4Addr> + Clone {
     let carried = match ip.to_canonical() {
@@ -20,8 +20,8 @@ pub(super) fn carried(ip: IpAddr) -> impl Iterator<Item = Ipv4Addr> + Clone {
     carried.into_iter().flatten()
 }
 
-/// Whether `ip` carries an IPv4 address by its prefix or its form. Most do not, and that is told at
-/// a glance: it is asked for each datagram.
+/// Whether `ip` may embed an IPv4 address, by its prefix or form. Most do not, which this check
+/// tells fast, since it is made for each datagram.
 pub(super) fn may_carry(ip: Ipv6Addr) -> bool {
     let octets = ip.octets();
     let is_prefix = |prefix: [u8; 4]| octets[..4] == prefix;
@@ -38,7 +38,7 @@ fn carried_by(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 5] {
         |positions: [usize; 4]| Some(Ipv4Addr::from(positions.map(|position| octets[position])));
     let last = at([12, 13, 14, 15]);
     let by_prefix = match ip.segments() {
-        // The unspecified address, and loopback.
+        // The unspecified and the loopback address.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => [None; 4],
         [0, 0, 0, 0, 0 | 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
             [last, None, None, None]
@@ -46,7 +46,7 @@ fn carried_by(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 5] {
         // Prefixes of 48, 56, 64 and 96 bits; octet 8 is never part of the address.
         [0x64, 0xff9b, 1, ..] => [at([6, 7, 9, 10]), at([7, 9, 10, 11]), at([9, 10, 11, 12]), last],
         [0x2002, ..] => [at([2, 3, 4, 5]), None, None, None],
-        // The client's address is there with each bit inverted.
+        // The client's address is stored inverted.
         [0x2001, 0, ..] => [
             at([4, 5, 6, 7]),
             last.map(|client| Ipv4Addr::from_bits(!client.to_bits())),
@@ -76,7 +76,7 @@ mod tests {
         assert_carries("::ffff:0:192.0.2.33", &["192.0.2.33"]);
         assert_carries("64:ff9b::192.0.2.33", &["192.0.2.33"]);
         assert_carries("2002:c000:221::7", &["192.0.2.33"]);
-        // RFC 4380's own layout: server 65.54.227.120, client 192.0.2.45.
+        // The example of RFC 4380: server 65.54.227.120, client 192.0.2.45.
         assert_carries("2001:0:4136:e378:8000:63bf:3fff:fdd2", &["65.54.227.120", "192.0.2.45"]);
         for interface in ["0:5efe", "200:5efe", "100:5efe", "300:5efe"] {
             assert_carries(&format!("2001:db8:1:2:{interface}:c000:221"), &["192.0.2.33"]);

@@ -1,4 +1,4 @@
-//! What a component may do with the network, and the one function that decides it.
+//! The network permissions of a component, and the one function that decides about them.
 
 mod advice;
 mod current;
@@ -28,21 +28,22 @@ pub use show::{Flags, Refusal};
 pub use spec::{DenyRule, Endpoint, GrantSpec, NamePattern};
 pub use special::Special;
 
-/// Listening on a port, on one address or on all.
+/// Listening on a port of one or all local addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// A single one; `None` is every address of the machine.
+    /// A single address; `None` is every address of the machine.
     pub address: Option<Network>,
-    /// 0 is any port that the system chooses.
+    /// The port; 0 is any port chosen by the system.
     pub port: u16,
 }
 
-/// How far a listening component may answer.
+/// The limits of answers by a listening component.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AnswerRule {
     /// How long after its last datagram a peer may be answered.
     pub window: Duration,
-    /// How many datagrams, and bytes, may go to a peer for each that came from there.
+    /// The maximum number of datagrams, and of bytes, sent to a peer per datagram and byte received
+    /// from it.
     pub amplification: f64,
 }
 
@@ -52,138 +53,140 @@ impl Default for AnswerRule {
     }
 }
 
-/// Everything one component may do. The default is nothing.
+/// The network permissions of one component. The default is none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grants {
-    /// Addresses it may send to, and hear from.
+    /// The destinations that it may send to and receive from.
     pub send: Destinations,
-    /// It may send to what a name stands for, which may be nothing that a name can grant.
+    /// Whether it may send to the addresses of a name, even if none of them can be granted by name.
     pub send_by_name: bool,
-    /// Addresses it may neither send to nor hear from, whatever else is granted.
+    /// The destinations that it may neither send to nor receive from, whatever else is granted.
     pub deny: Vec<Destination>,
-    /// Where it may listen to everybody, and answer whom it has heard from.
+    /// Where it may receive from any source, and answer it.
     pub listen: Vec<Listen>,
-    /// Whom it may hear where it listens; where there is none, everybody.
+    /// The sources that it may receive from where it listens; if empty, all.
     pub from: Vec<Network>,
-    /// Own addresses it may send from, from ports that the system chooses.
+    /// The local addresses that it may send from, on ports chosen by the system.
     pub source: Vec<IpAddr>,
-    /// How far.
+    /// The limits of answers.
     pub answer: AnswerRule,
-    /// Names it may look up.
+    /// The names that it may resolve.
     pub resolve: Vec<NamePattern>,
-    /// It may use every address (`-S inherit-network`).
+    /// Whether it may use every address (`-S inherit-network`).
     pub inherit_network: bool,
-    /// It may look up every name (`-S allow-ip-name-lookup`).
+    /// Whether it may resolve every name (`-S allow-ip-name-lookup`).
     pub any_name: bool,
-    /// The addresses of this machine, but for loopback.
+    /// The addresses of this machine, except loopback.
     pub own: HashSet<IpAddr>,
 }
 
-/// How a listening component stands with a peer.
+/// The credit that a listening component has for answers to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerCredit {
-    /// Nothing came from there, or not on a listening socket.
+    /// Nothing was received from the peer, or not on a listening socket.
     None,
-    /// Nothing came from there within the answer window.
+    /// Nothing was received from the peer within the answer window.
     Expired,
-    /// As much went there as came from there.
+    /// The answers sent have used up what was received.
     Exhausted,
-    /// Something came from there that can be answered with what is to be sent.
+    /// Enough was received for the answer that is to be sent.
     Available,
 }
 
-/// What a component asks for.
+/// A use of the network that a component requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
-    /// To bind a socket.
+    /// To bind a socket to this local address.
     Bind(SocketAddr),
     /// To connect a socket.
     Connect {
-        /// Whom to.
+        /// The peer.
         to: SocketAddr,
-        /// How they stand.
+        /// The credit for answers to it.
         credit: PeerCredit,
     },
     /// To send a datagram.
     Send {
-        /// Whom to.
+        /// The destination.
         to: SocketAddr,
-        /// How they stand.
+        /// The credit for answers to it.
         credit: PeerCredit,
     },
-    /// To be handed a datagram.
+    /// To receive a datagram.
     Receive {
-        /// Who sent it.
+        /// The source.
         from: SocketAddr,
-        /// Whether the socket it came to is bound to what a listen grant is for.
+        /// Whether the receiving socket is bound to an address with a listen grant.
         listening: bool,
     },
-    /// To look a name up.
+    /// To resolve this name.
     Resolve(HostName),
 }
 
-/// What a request was granted by.
+/// The kind of grant that covers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantedBy {
-    /// A grant that names what is asked for.
+    /// A grant for what is requested.
     Grant,
-    /// A listen grant, which lets a component answer: what it sends is charged.
+    /// A listen grant, which permits answers: they are charged to the peer's credit.
     Answer,
 }
 
-/// Why a request was refused.
+/// Why a request was denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DenyReason {
     /// No grant covers it.
     NotGranted,
-    /// No grant means it: it is a special address, which a network may contain and does not cover.
+    /// It is a special address, which a granted network contains, but does not cover.
     Special(Special),
-    /// `--allow-from` leaves it out.
+    /// The source is not among those of `--allow-from`.
     NotFrom,
     /// `--deny-to` covers it.
     Denied,
-    /// It is for nobody's address, or for port 0.
+    /// The address is unspecified, or the port is 0.
     Nowhere,
     /// It would answer a multicast or broadcast address.
     Many,
     /// The peer has been silent for longer than the answer window.
     Silent,
-    /// The peer was sent as much as came from it.
+    /// The answers to the peer have used up what was received from it.
     Answered,
 }
 
 impl Grants {
-    /// Decides every use of the network: bind, connect, each datagram sent or received, and each
-    /// lookup.
+    /// Decides about every use of the network: each bind, connect, datagram sent or received, and
+    /// name resolved.
     ///
-    /// In this order, and the first rule that applies decides:
+    /// The first of these rules that applies decides:
     ///
-    /// 1. Nobody can be reached at an unspecified address or at port 0: refused.
-    /// 2. What `--deny-to` covers is refused: to connect to it, to send to it and to receive from
-    ///    it. A denial with a zone covers addresses without one, and a denial without a zone all; a
-    ///    denial of an IPv4 address covers the IPv6 addresses that carry it.
-    /// 3. `-S inherit-network` grants every bind, connect and send, and every receive from whom
-    ///    rule 6 would let a listener hear; `-S allow-ip-name-lookup` grants every lookup.
-    /// 4. A bind is granted by a listen grant for its address and port. Port 0, which the system
-    ///    fills in, is also granted by any send grant at the unspecified address and at loopback:
-    ///    who may send needs a socket, and what that hears is decided datagram by datagram.
-    ///    Elsewhere it would tell which addresses the machine has, but for those that the operator
-    ///    named as the source of the built-in client (`-I`).
+    /// 1. Unspecified addresses and port 0 cannot be reached: refused.
+    /// 2. What `--deny-to` covers is refused: connecting to it, sending to it and receiving from
+    ///    it. A deny rule with a zone covers addresses without one, and a deny rule without a zone
+    ///    covers all zones; a deny rule for an IPv4 address covers the IPv6 addresses that embed
+    ///    it.
+    /// 3. `-S inherit-network` grants every bind, connect and send, and every receive that rule 6
+    ///    would grant to a listener; `-S allow-ip-name-lookup` grants resolving every name.
+    /// 4. A bind is granted by a listen grant for its address and port. Port 0, for which the
+    ///    system chooses a port, is also granted by any send grant, at the unspecified address and
+    ///    at loopback: sending takes a socket, and what that receives is decided datagram by
+    ///    datagram. Elsewhere a bind would reveal which addresses the machine has, except for those
+    ///    that the operator gave as source of the built-in client (`-I`).
     /// 5. A connect, send or receive is granted by a send grant for the address and port. Loopback,
-    ///    link-local, multicast and broadcast addresses are covered only by a grant that lies
-    ///    within their range: 0.0.0.0/0 covers none of them. The machine's own addresses, those of
-    ///    cloud metadata services, and IPv6 addresses that carry a special IPv4 address are covered
-    ///    only by a grant of exactly that address.
-    /// 6. On a socket that a listen grant is for, a receive is granted from everybody, or where
-    ///    there is `--allow-from`, from there; a send or connect as an answer, to whom the
-    ///    component has heard from within the answer window on that socket, as far as more came
-    ///    from there within it than went there. It is never an answer to multicast or broadcast.
-    /// 7. A lookup is granted for the very name, or under a wildcard.
+    ///    link-local, multicast and broadcast addresses are covered only by a grant within their
+    ///    range: 0.0.0.0/0 covers none of them. The machine's own addresses, those of cloud
+    ///    metadata services, and IPv6 addresses that embed a special IPv4 address are covered only
+    ///    by a grant of exactly that address.
+    /// 6. On a socket with a listen grant, a receive is granted from any source, or with
+    ///    `--allow-from`, from those sources; a send or connect is granted as an answer to a peer
+    ///    from which something was received on that socket within the answer window, as long as
+    ///    more was received from it within the window than was sent to it. Multicast and broadcast
+    ///    addresses are never answered.
+    /// 7. Resolving a name is granted for exactly that name, or by a wildcard.
     /// 8. Everything else is refused.
     ///
-    /// IPv4-mapped IPv6 addresses count as the IPv4 addresses they stand for. A grant without a
-    /// zone holds in every zone; a zone means something for link-local addresses, and for multicast
-    /// within the link, alone.
+    /// IPv4-mapped IPv6 addresses are treated as IPv4 addresses. A grant without a zone applies in
+    /// every zone; zones are significant only for link-local addresses, and for multicast within
+    /// the link.
     pub fn decide(&self, request: &Request) -> Result<GrantedBy, DenyReason> {
         let grant =
             |granted| if granted { Ok(GrantedBy::Grant) } else { Err(DenyReason::NotGranted) };
@@ -234,12 +237,12 @@ impl Grants {
         self.listens(local) || (local.port() == 0 && named && sends)
     }
 
-    /// Whether a listen grant is for this address and port, as they were asked for.
+    /// Whether a listen grant is for this address and port, as requested.
     pub fn listens(&self, local: SocketAddr) -> bool {
         self.listen.iter().any(|grant| grant.covers(local))
     }
 
-    /// The machine's own addresses that lie in a network which does not cover them.
+    /// The machine's own addresses within granted networks that do not cover them.
     pub fn own_within_networks(&self) -> impl Iterator<Item = IpAddr> {
         let networks = || self.send.iter().map(|destination| destination.network().net());
         let is_within = move |ip: &&IpAddr| {
@@ -249,7 +252,7 @@ impl Grants {
         self.own.iter().filter(is_within).copied()
     }
 
-    /// Rule 6, for what is sent.
+    /// Rule 6, for connects and sends.
     fn answer(&self, peer: SocketAddr, credit: PeerCredit) -> Result<GrantedBy, DenyReason> {
         match credit {
             PeerCredit::None => Err(self.uncovered(peer)),
@@ -261,7 +264,7 @@ impl Grants {
         }
     }
 
-    /// Whether `--allow-from` lets a listener hear `peer`.
+    /// Whether `--allow-from` permits a listener to receive from `peer`.
     fn hears(&self, peer: SocketAddr) -> bool {
         self.from.is_empty() || self.from.iter().any(|network| network.contains(peer))
     }
@@ -269,7 +272,7 @@ impl Grants {
     /// Why no send grant covers `peer`.
     fn uncovered(&self, peer: SocketAddr) -> DenyReason {
         match Special::of(peer.ip(), &self.own) {
-            // A name that stands for a metadata service is no grant for it either.
+            // A name that resolves to a metadata service does not grant it either.
             Some(special) if special.is_metadata() || self.send.contain(peer) => {
                 DenyReason::Special(special)
             }

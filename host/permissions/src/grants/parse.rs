@@ -1,4 +1,4 @@
-//! Grants from text.
+//! Parsing of grants.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
@@ -13,29 +13,29 @@ use super::{Destination, Listen, Network, Ports};
 use crate::host_name::InvalidHostName;
 use crate::zones;
 
-/// Why a text is no grant.
+/// Why a text is not a grant.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum GrantError {
-    /// For `--allow-to`.
+    /// Not an endpoint of `--allow-to`.
     #[error(
         "write HOST[/PREFIX]:PORT[-PORT], with IPv6 in brackets: 192.0.2.7:12000, [2001:db8::]/32:12000-12010, example.org:12000"
     )]
     Endpoint,
-    /// For `--deny-to`.
+    /// Not a rule of `--deny-to`.
     #[error(
         "write HOST[/PREFIX][:PORT[-PORT]], with IPv6 in brackets: 192.0.2.0/24, [2001:db8::7]:12000 or example.org"
     )]
     Denied,
-    /// For `--allow-listen`.
+    /// Not an address and port of `--allow-listen`.
     #[error("write [ADDR:]PORT: 12000, 127.0.0.1:12000 or [::1]:12000")]
     Listen,
-    /// For `--allow-from`.
+    /// Not a network of `--allow-from`.
     #[error("write a network or an address: 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7")]
     Network,
-    /// For `--allow-resolve`.
+    /// Not a name or pattern of `--allow-resolve`.
     #[error("not a host name, nor *. and a domain")]
     Name,
-    /// For addresses with a zone that is the name of an interface.
+    /// The zone of an address is not the name of an interface.
     #[error("there is no network interface of that name")]
     Zone,
 }
@@ -47,16 +47,16 @@ impl From<InvalidHostName> for GrantError {
 }
 
 impl GrantError {
-    /// What is wrong with a grant of another form, where that is not the form.
+    /// The error for a grant of another form, unless the form is not what is wrong.
     fn or(self, form: Self) -> Self {
         if self == Self::Zone { self } else { form }
     }
 }
 
 impl Endpoint {
-    /// `host` is an address, as [`Address`] has it, or a name; an address may have a prefix length,
-    /// inside its brackets or after them, and then IPv4 has all four numbers: 10/8 is 10.0.0.0/8 to
-    /// some programs, and 0.0.0.10/8 to others.
+    /// Parses `host`: an address, as in [`Address`], or a name. An address may have a prefix
+    /// length, inside its brackets or after them, in which case IPv4 needs all four numbers: 10/8
+    /// is 10.0.0.0/8 for some programs, and 0.0.0.10/8 for others.
     pub fn new(host: &str, ports: Ports) -> Result<Self, GrantError> {
         let (host, inside) = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
             Some((bare, outside)) if outside.is_empty() || outside.starts_with('/') => {
@@ -171,18 +171,18 @@ impl FromStr for Listen {
 }
 
 impl Listen {
-    /// Listening at `address`.
+    /// Creates a listen grant for `address`.
     ///
     /// # Errors
     ///
-    /// Where its zone is no interface.
+    /// If its zone is not the name of an interface.
     pub fn at(address: Address, port: u16) -> Result<Self, GrantError> {
         let zone = index(address.zone)?;
         Ok(Self { address: Some(Network::new(address.ip.into(), zone)), port })
     }
 }
 
-/// The index of an interface; 0 where there is no zone.
+/// The index of an interface; 0 without a zone.
 fn index(zone: Option<Zone>) -> Result<u32, GrantError> {
     match zone {
         None => Ok(0),

@@ -1,4 +1,4 @@
-//! Grants, requests and refusals as people read them.
+//! Formatting of grants, requests and refusals for people.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
@@ -8,14 +8,14 @@ use super::{
     Advice, AnswerRule, DenyReason, DenyRule, Endpoint, Grants, Listen, NamePattern, Request,
 };
 
-/// How many grants a sentence lists.
+/// The maximum number of grants in a sentence.
 const NAMED: usize = 12;
 
-/// As a sentence goes on after "asked to".
+/// Formats the request as it continues the phrase "asked to".
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // What follows from it is decided datagram by datagram.
+            // What it sends is decided datagram by datagram.
             Self::Bind(local)
                 if local.port() == 0 && local.ip().to_canonical().is_unspecified() =>
             {
@@ -33,7 +33,7 @@ impl fmt::Display for Request {
     }
 }
 
-/// As a sentence goes on after "granted:".
+/// Formats the grants as they follow "granted:".
 impl fmt::Display for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut items = Vec::new();
@@ -56,7 +56,7 @@ impl fmt::Display for Grants {
     }
 }
 
-/// As `--allow-listen` takes it.
+/// Formats the grant as `--allow-listen` takes it.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
@@ -69,7 +69,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// As `--allow-resolve` takes it.
+/// Formats the pattern as `--allow-resolve` takes it.
 impl fmt::Display for NamePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,7 +79,7 @@ impl fmt::Display for NamePattern {
     }
 }
 
-/// As `--allow-to` takes it.
+/// Formats the endpoint as `--allow-to` takes it.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,7 +89,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// As `--deny-to` takes it.
+/// Formats the rule as `--deny-to` takes it.
 impl fmt::Display for DenyRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -97,8 +97,7 @@ impl fmt::Display for DenyRule {
 }
 
 impl Grants {
-    /// The flags that grant all of it: every one, since flags replace what a component's arguments
-    /// grant.
+    /// The flags for all of these grants: flags replace what a component's arguments grant.
     #[expect(clippy::float_cmp, reason = "a default is told by its bits")]
     pub fn as_flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
@@ -111,7 +110,7 @@ impl Grants {
         flags.extend(self.deny.iter().map(|denied| format!("--deny-to {denied}")));
         let AnswerRule { window, amplification } = self.answer;
         let default = AnswerRule::default();
-        // In one word, as a shell takes it.
+        // Without spaces, as one argument.
         let window_typed = || humantime::format_duration(window).to_string().replace(' ', "");
         flags.extend(
             (window != default.window).then(|| format!("--answer-window {}", window_typed())),
@@ -124,19 +123,19 @@ impl Grants {
     }
 }
 
-/// The flags that would grant `request` in addition to what `grants` holds already.
+/// The flags that would grant `request` in addition to `grants`.
 #[derive(Debug)]
 pub struct Flags<'a> {
-    /// What is granted.
+    /// The existing grants.
     pub grants: &'a Grants,
-    /// What was refused.
+    /// The refused request.
     pub request: &'a Request,
 }
 
 impl fmt::Display for Flags<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags = self.grants.as_flags();
-        // Nobody types more by hand: they stand in a file.
+        // So many flags are not typed: they are in a file.
         if flags.len() > NAMED {
             f.write_str("what grants it all now and ")?;
         } else {
@@ -160,23 +159,23 @@ impl fmt::Display for Flags<'_> {
     }
 }
 
-/// One use of the network that was refused.
+/// A refused use of the network.
 #[derive(Debug)]
 pub struct Refusal<'a> {
-    /// Who asked.
+    /// The name of the component.
     pub component: &'a str,
-    /// What for.
+    /// The request.
     pub request: &'a Request,
-    /// Why not.
+    /// The reason of the refusal.
     pub reason: DenyReason,
-    /// What it may do.
+    /// The component's grants.
     pub grants: &'a Grants,
     /// What else is known of the run.
     pub advice: &'a Advice,
 }
 
 impl Refusal<'_> {
-    /// What is granted, and what would grant this.
+    /// Writes what is granted, and what would grant the request.
     fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { request, grants, advice, .. } = *self;
         write!(f, "; granted: {grants}")?;
@@ -202,7 +201,7 @@ impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { component, request, reason, grants, .. } = *self;
         match request {
-            // The component has not asked for anything: somebody sent it something.
+            // The component made no request: a peer sent it a datagram.
             Request::Receive { from, .. } => {
                 write!(f, "dropped: a datagram to {component} from {from}")?;
             }

@@ -1,4 +1,4 @@
-//! Grants as the operator wrote them, before names are resolved.
+//! Grants as written by the operator, before names are resolved.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -9,17 +9,17 @@ use super::{AnswerRule, Destination, Grants, Listen, Network, Ports};
 use crate::host_name::HostName;
 use crate::names::Names;
 
-/// Names that may be looked up.
+/// Names that may be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamePattern {
-    /// This one.
+    /// Exactly this name.
     Exactly(HostName),
-    /// Every name that ends in a dot and this one, at any depth.
+    /// The subdomains of this name, at any depth.
     Under(HostName),
 }
 
 impl NamePattern {
-    /// Whether `name` is one of them.
+    /// Whether the pattern covers `name`.
     pub fn covers(&self, name: &HostName) -> bool {
         match self {
             Self::Exactly(exactly) => name == exactly,
@@ -31,12 +31,12 @@ impl NamePattern {
     }
 }
 
-/// Somewhere to send to.
+/// A destination to send to, before names are resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// An address, or a network.
+    /// An address or a network, with ports.
     Address(Destination),
-    /// What the name stands for when the run starts; and when it is resolved again, where it is.
+    /// The addresses of a name when the run starts, and when it is resolved again, with ports.
     Name(HostName, Ports),
 }
 
@@ -48,7 +48,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is one host, and one port of it.
+    /// Whether it is one host and one port.
     pub fn is_single(&self) -> bool {
         match self {
             Self::Address(destination) => {
@@ -67,13 +67,13 @@ impl Endpoint {
         }
     }
 
-    /// Where a grant for it lets a component send: a name is no grant for what only the address
-    /// itself is.
+    /// The destinations that it grants: a name does not grant addresses that have to be granted as
+    /// such.
     fn granted(&self, names: &Names) -> Vec<Destination> {
         let mut destinations = self.destinations(names);
         if let Self::Name(name, ports) = self {
-            // A special address is granted where the name had it from the start: who granted the
-            // name did not mean another.
+            // A special address is granted only if the name had it from the start: a later one was
+            // not meant by the operator.
             for ip in names
                 .later(name)
                 .into_iter()
@@ -92,37 +92,37 @@ impl Endpoint {
     }
 }
 
-/// Somewhere not to send to, on every port where none is named.
+/// A destination that is denied, on all ports unless some are given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DenyRule(pub Endpoint);
 
-/// What flags, or a component's arguments, ask to have granted. The default is nothing.
+/// The grants requested by flags, or by a component's arguments. The default is none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GrantSpec {
-    /// `--allow-to`.
+    /// The destinations of `--allow-to`.
     pub to: Vec<Endpoint>,
-    /// `--deny-to`.
+    /// The rules of `--deny-to`.
     pub deny: Vec<DenyRule>,
-    /// `--allow-listen`.
+    /// The addresses and ports of `--allow-listen`.
     pub listen: Vec<Listen>,
-    /// `--allow-from`.
+    /// The sources of `--allow-from`.
     pub from: Vec<Network>,
-    /// `--answer-window` and `--amplification`.
+    /// The limits of `--answer-window` and `--amplification`.
     pub answer: AnswerRule,
-    /// `--allow-resolve`.
+    /// The names of `--allow-resolve`.
     pub resolve: Vec<NamePattern>,
-    /// Own addresses that the built-in client may send from (`-I`).
+    /// The local addresses that the built-in client may send from (`-I`).
     pub source: Vec<IpAddr>,
-    /// `-S inherit-network`.
+    /// Whether `-S inherit-network` is given.
     pub inherit_network: bool,
-    /// `-S allow-ip-name-lookup`.
+    /// Whether `-S allow-ip-name-lookup` is given.
     pub any_name: bool,
 }
 
 impl GrantSpec {
-    /// What the leading arguments of a component grant: `PORT` listening there, `HOST PORT` and
-    /// `HOST:PORT` sending there; anything else nothing. At an unspecified address there is nobody
-    /// to send to, so that is listening, too.
+    /// Derives grants from the leading arguments of a component: `PORT` grants listening, `HOST
+    /// PORT` and `HOST:PORT` sending, anything else nothing. An unspecified address cannot be sent
+    /// to, and grants listening, too.
     ///
     /// Only arguments before the first option count: the host does not know which options of a
     /// component take a value.
@@ -143,7 +143,7 @@ impl GrantSpec {
         }
     }
 
-    /// Every name that is to be resolved.
+    /// All names that have to be resolved.
     pub fn names(&self) -> impl Iterator<Item = &HostName> {
         self.to
             .iter()
@@ -157,12 +157,12 @@ impl GrantSpec {
         self.inherit_network || self.listen.iter().any(|listen| (1..1024).contains(&listen.port))
     }
 
-    /// Whether a name may have to be resolved while the component runs.
+    /// Whether names may have to be resolved while the component runs.
     pub fn looks_up_at_any_time(&self) -> bool {
         self.any_name || self.resolve.iter().any(|pattern| matches!(pattern, NamePattern::Under(_)))
     }
 
-    /// The names among what is denied.
+    /// The names in deny rules.
     pub fn denied_names(&self) -> impl Iterator<Item = &HostName> {
         self.deny.iter().filter_map(|denied| denied.0.name())
     }
@@ -174,8 +174,8 @@ impl GrantSpec {
         })
     }
 
-    /// Puts addresses for names. A name without any address grants its lookup, which will then say
-    /// so, and no address. The machine's own addresses are not known here: [`Grants::own`] is
+    /// Replaces names by their addresses. A name without an address grants only resolving it, which
+    /// then returns the reason. The machine's own addresses are not known here: [`Grants::own`] is
     /// empty.
     pub fn with_addresses(&self, names: &Names) -> Grants {
         let targets = self.to.iter().filter_map(Endpoint::name).cloned().map(NamePattern::Exactly);

@@ -1,4 +1,4 @@
-//! Addresses that reach something else than "the network" that a wide grant means.
+//! Special addresses, which a grant for a wide network does not cover.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,12 +13,12 @@ use super::embedded::{carried, may_carry};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Special {
     kind: Kind,
-    /// A grant for a network within this one covers the address; where there is none, only a grant
-    /// of exactly the address does.
+    /// A grant for a network within this one covers the address; if `None`, only a grant of exactly
+    /// the address does.
     within: Option<IpNet>,
 }
 
-/// What a special address reaches.
+/// The kind of a special address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Loopback,
@@ -29,7 +29,7 @@ enum Kind {
     Metadata,
 }
 
-/// Ranges that a grant can lie within.
+/// The ranges that a granted network may lie within.
 const RANGES: [(Kind, IpNet); 7] = [
     (Kind::Loopback, v4([127, 0, 0, 0], 8)),
     (Kind::LinkLocal, v4([169, 254, 0, 0], 16)),
@@ -40,12 +40,12 @@ const RANGES: [(Kind, IpNet); 7] = [
     (Kind::Multicast, v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8)),
 ];
 
-/// Where clouds tell a machine, and whoever runs on it, what it is and what it may do, by the
-/// addresses that their documentation gives, and their services for machines alone beside it.
+/// The addresses from which clouds serve metadata and credentials to a machine, and to all code
+/// that runs on it, as documented by them, and further services for machines only.
 const METADATA: [IpNet; 17] = [
     // Amazon, Azure, Google, Oracle, OpenStack and most others.
     v4([169, 254, 169, 254], 32),
-    // Amazon: name server, clock, credentials of containers (ECS, EKS), and all of them over IPv6.
+    // Amazon: DNS, time, credentials of containers (ECS, EKS), and all of them over IPv6.
     v4([169, 254, 169, 253], 32),
     v4([169, 254, 169, 123], 32),
     v4([169, 254, 170, 2], 32),
@@ -73,8 +73,8 @@ const METADATA: [IpNet; 17] = [
 ];
 
 impl Special {
-    /// What is special about `ip`, where something is: by itself, or by an IPv4 address that it
-    /// carries. `own` are the addresses of this machine.
+    /// What is special about `ip`, if anything: by itself, or by an embedded IPv4 address. `own`
+    /// are the addresses of this machine.
     pub fn of(ip: IpAddr, own: &HashSet<IpAddr>) -> Option<Self> {
         let ip = ip.to_canonical();
         let exactly = |kind| Some(Self { kind, within: None });
@@ -85,26 +85,26 @@ impl Special {
         } else if let Some((kind, range)) = RANGES.iter().find(|(_, range)| range.contains(&ip)) {
             Some(Self { kind: *kind, within: Some(*range) })
         } else {
-            // IPv4 addresses carry none, so this goes no deeper.
+            // IPv4 addresses embed none, so there is no further recursion.
             carried(ip)
                 .find_map(|v4| Self::of(v4.into(), own))
                 .and_then(|special| exactly(special.kind))
         }
     }
 
-    /// Whether who granted `net`, which contains the address, meant the address.
+    /// Whether a grant for `net`, which contains the address, covers the address.
     pub fn is_meant_by(self, net: IpNet) -> bool {
         net.prefix_len() == net.max_prefix_len()
             || self.within.is_some_and(|range| range.contains(&net))
     }
 
-    /// Whether it is one of a cloud's metadata services.
+    /// Whether it is the address of a cloud metadata service.
     pub fn is_metadata(self) -> bool {
         self.kind == Kind::Metadata
     }
 }
 
-/// What it is, and how it can be granted.
+/// Formats what it is, and how it can be granted.
 impl fmt::Display for Special {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
@@ -124,15 +124,14 @@ impl fmt::Display for Special {
     }
 }
 
-/// Whether `ip` is one of a cloud's metadata services, by itself or by an address that it carries.
+/// Whether `ip` is the address of a cloud metadata service, by itself or by an embedded address.
 pub(super) fn is_metadata(ip: IpAddr) -> bool {
     let is_service = |ip: IpAddr| METADATA.iter().any(|service| service.contains(&ip));
     is_service(ip.to_canonical()) || carried(ip).any(|v4| is_service(v4.into()))
 }
 
-/// Whether `ip` stands for several at once: multicast (RFC 5771, RFC 4291) or limited broadcast
-/// (RFC 919), by itself or by an address that it carries. Nothing comes from there that may be
-/// answered.
+/// Whether `ip` is a multicast (RFC 5771, RFC 4291) or limited broadcast address (RFC 919), by
+/// itself or by an embedded address. A datagram from such a source is never answered.
 pub(super) fn is_many(ip: IpAddr) -> bool {
     let is_many = |v4: Ipv4Addr| v4.is_multicast() || v4.is_broadcast();
     match ip.to_canonical() {

@@ -1,22 +1,23 @@
-//! What the host computes to drop datagrams: it is not the component's doing, and has a bound of
-//! its own.
+//! The processor time that the host spends on dropping datagrams, which is not the component's, and
+//! has its own limit.
 
 use std::time::{Duration, Instant};
 
-/// Which part of a core it may take: 1 of so many.
+/// The reciprocal of the part of a core that it may use.
 const PART: u32 = 2;
 
-/// What may be computed at once before that counts.
+/// The processor time that may be used at once before the limit applies.
 const BURST: Duration = Duration::from_millis(50);
 
-/// The bound of one instance: kept as the time at which all that was computed is paid for.
+/// The limit of one instance, represented by the time at which all processor time is paid for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dropping {
     paid_at: Option<Instant>,
 }
 
 impl Dropping {
-    /// So much was computed. Until when its socket has to be left alone, where that was too much.
+    /// Charges `spent`. Returns the instant until which the socket has to be left unread, if that
+    /// was too much.
     pub(super) fn spend(&mut self, spent: Duration, now: Instant) -> Option<Instant> {
         let paid_at = self.paid_at.filter(|at| *at > now).unwrap_or(now) + spent * PART;
         self.paid_at = Some(paid_at);

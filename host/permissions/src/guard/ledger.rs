@@ -1,4 +1,4 @@
-//! What was refused, dropped or held back: counted each time, told once and then at most once a
+//! What was refused, dropped or delayed: counted each time, reported once and then at most once per
 //! second.
 
 use std::collections::BTreeMap;
@@ -15,94 +15,94 @@ use wasi_datagram::Operation;
 
 use super::system;
 
-/// How soon something of the same kind is told again.
+/// The minimum time between reports of the same kind.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What did not pass.
+/// A request or datagram that did not pass, and why.
 #[derive(Debug)]
 pub enum Denial<'a> {
-    /// By the grants.
+    /// Refused by the grants.
     Refused(Refusal<'a>),
-    /// By a rate.
+    /// Delayed or dropped by a rate.
     OverRate {
-        /// Whose.
+        /// The name of the component.
         component: &'a str,
-        /// Where it came from, or was to go.
+        /// The source, or the destination.
         peer: SocketAddr,
-        /// Which rate it is, and what it is.
+        /// The rate that was exceeded.
         flow: Flow,
-        /// In datagrams or bytes a second.
+        /// Its value in datagrams or bytes per second.
         rate: Rate,
     },
-    /// It is an answer, and more than may be answered: it was dropped.
+    /// An answer that exceeds what may be answered: it was dropped.
     OverAmplification {
-        /// Whose.
+        /// The name of the component.
         component: &'a str,
-        /// Where it was to go.
+        /// The destination.
         to: SocketAddr,
-        /// Its payload.
+        /// The payload length in bytes.
         bytes: usize,
-        /// How far answers may go.
+        /// The limits of answers.
         rule: AnswerRule,
-        /// The amplification that would let it pass.
+        /// The amplification that would permit it.
         enough: Option<f64>,
     },
-    /// It is an answer to a source that stands for many: it was dropped.
+    /// An answer to a multicast or broadcast source: it was dropped.
     AnswerToMany {
-        /// Whose.
+        /// The name of the component.
         component: &'a str,
-        /// Where it was to go.
+        /// The destination.
         to: SocketAddr,
     },
-    /// By the limit of questions to the resolver.
+    /// Refused by the limit on resolving names.
     OverLookups {
-        /// Whose.
+        /// The name of the component.
         component: &'a str,
-        /// What it asked for.
+        /// The requested name.
         name: &'a HostName,
-        /// How many are permitted at once.
+        /// The number of names permitted at once.
         most: usize,
     },
-    /// A TCP socket, which no grant is for.
+    /// A TCP socket, which no grant permits.
     Tcp {
-        /// Who asked.
+        /// The name of the component.
         component: &'a str,
     },
-    /// By the system, which no grant changes.
+    /// Refused by the system, regardless of grants.
     BySystem {
-        /// Whose.
+        /// The name of the component.
         component: &'a str,
-        /// What it asked for.
+        /// The refused operation.
         operation: Operation,
-        /// Why, and what helps.
+        /// The cause, and what helps.
         cause: &'a str,
     },
-    /// By what the host may compute to drop datagrams.
+    /// Left unread by the limit on processor time for dropping datagrams.
     TooMany {
-        /// Whose they would have been.
+        /// The name of the component.
         component: &'a str,
-        /// Where the last one came from.
+        /// The source of the last dropped datagram.
         peer: SocketAddr,
     },
 }
 
-/// What a rate is about.
+/// What a rate limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Flow {
     /// Datagrams from one source.
     Source,
     /// Datagrams received.
     Received,
-    /// Bytes received.
+    /// Payload bytes received.
     ReceivedBytes,
     /// Datagrams sent.
     Sent,
-    /// Bytes sent.
+    /// Payload bytes sent.
     SentBytes,
 }
 
 impl Flow {
-    /// The flag that sets it, and its unit.
+    /// The flag that sets the rate, and its unit.
     fn flag(self) -> (&'static str, &'static str) {
         match self {
             Self::Source => ("--limit-source", "datagrams/s from one source"),
@@ -179,17 +179,17 @@ impl fmt::Display for Denial<'_> {
     }
 }
 
-/// What is told and counted together.
+/// The kind of a denial, by which denials are counted and reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kind {
-    /// What was asked for.
+    /// The requested operation.
     pub what: &'static str,
-    /// Why it did not pass.
+    /// The reason of the denial.
     pub why: &'static str,
 }
 
 impl Denial<'_> {
-    /// Which kind it is of.
+    /// The kind of this denial.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Refused(Refusal { request, reason, .. }) => {
@@ -227,13 +227,13 @@ impl Denial<'_> {
         }
     }
 
-    /// Whether it is told of a single time: each source of datagrams can cause it, as often as it
+    /// Whether it is reported only once: any source of datagrams can cause it, as often as it
     /// likes.
     fn is_told_once(&self) -> bool {
         matches!(self, Self::OverAmplification { .. } | Self::AnswerToMany { .. })
     }
 
-    /// What the component asked for and may not have; a stranger's datagram is not its doing.
+    /// The denied request, if the component made one: it did not cause a received datagram.
     fn refused(&self) -> Option<String> {
         match self {
             Self::Refused(Refusal { request: Request::Receive { .. }, .. }) => None,
@@ -244,26 +244,26 @@ impl Denial<'_> {
     }
 }
 
-/// Tells of a denial, and how many of its kind were not told since the last.
+/// Reports a denial, and how many of its kind were suppressed since the last report.
 type Tell = dyn Fn(&Denial<'_>, u64) + Send + Sync;
 
-/// What passed, in datagrams and in bytes of payload, and what it cost to drop the rest.
+/// The traffic that passed, in datagrams and payload bytes, and the cost of dropping the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Datagrams that the component was handed.
+    /// Datagrams received by the component.
     pub received: u64,
-    /// Their bytes.
+    /// Payload bytes received by the component.
     pub received_bytes: u64,
-    /// Datagrams that the component sent.
+    /// Datagrams sent by the component.
     pub sent: u64,
-    /// Their bytes.
+    /// Payload bytes sent by the component.
     pub sent_bytes: u64,
-    /// Processor time that the host spent on datagrams that it dropped.
+    /// The processor time that the host spent on dropped datagrams.
     pub dropping: Duration,
 }
 
-/// The traffic of one guard, which can be read at any time: a process that is ended tells of it,
-/// too.
+/// The traffic of one guard, readable at any time: it is reported by a process that is being
+/// terminated, too.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     received: AtomicU64,
@@ -302,7 +302,7 @@ impl Counters {
     }
 }
 
-/// A guard counts under its lock, so that no other thread writes at the same time.
+/// A guard counts while holding its lock, so that no other thread writes at the same time.
 fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
@@ -311,7 +311,7 @@ fn add(counter: &AtomicU64, more: u64) {
 pub struct Ledger {
     kinds: Mutex<BTreeMap<Kind, Entry>>,
     traffic: Mutex<Vec<Arc<Counters>>>,
-    /// What a component asked for last that was refused, of what was told.
+    /// The last reported request that was refused.
     refused: Mutex<Option<String>>,
     tell: Box<Tell>,
 }
@@ -325,8 +325,8 @@ struct Entry {
 }
 
 impl Ledger {
-    /// `tell` is called with the first denial of each kind, and then at most once a second, with
-    /// the number of those of its kind that were not told in between.
+    /// `tell` is called with the first denial of each kind, and then at most once per second, with
+    /// the number of denials of its kind that were suppressed in between.
     pub fn new(tell: impl Fn(&Denial<'_>, u64) + Send + Sync + 'static) -> Self {
         Self {
             kinds: Mutex::default(),
@@ -355,24 +355,24 @@ impl Ledger {
         }
     }
 
-    /// What a component asked for last that was refused, as a sentence goes on after "refused to".
+    /// The last reported request that was refused, as it continues the phrase "refused to".
     pub fn refused(&self) -> Option<String> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How often something that the component asked for was refused.
+    /// The number of refused requests.
     pub fn refusals(&self) -> u64 {
         self.kinds().values().filter(|entry| entry.is_refusal).map(|entry| entry.count).sum()
     }
 
-    /// Where a guard counts what passes it.
+    /// Creates the counters of a guard.
     pub(super) fn counters(&self) -> Arc<Counters> {
         let counters = Arc::new(Counters::default());
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner).push(counters.clone());
         counters
     }
 
-    /// What has passed by now.
+    /// The traffic that has passed so far.
     pub fn traffic(&self) -> Traffic {
         let mut traffic = Traffic::default();
         let all = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
@@ -380,13 +380,13 @@ impl Ledger {
         traffic
     }
 
-    /// How often each kind came up, and how many of those were not told.
+    /// The number of denials of each kind, and how many of them were suppressed.
     pub fn totals(&self) -> Vec<(Kind, u64, u64)> {
         self.kinds().iter().map(|(kind, entry)| (*kind, entry.count, entry.suppressed)).collect()
     }
 
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<Kind, Entry>> {
-        // No code that holds the lock leaves the map half changed.
+        // No panic while the lock is held leaves the map inconsistent.
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

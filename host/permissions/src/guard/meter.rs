@@ -1,4 +1,4 @@
-//! What flows one way, in datagrams and in bytes.
+//! The rates of each direction, in datagrams and in bytes.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use super::ledger::Flow;
 use super::source_limit::SourceLimit;
 use crate::rate::{Bucket, Rate};
 
-/// The rates of a run: all of its instances share them. Where none is set, nothing is locked.
+/// The rates of a run, shared by its instances. Without any, nothing is locked.
 #[derive(Debug)]
 pub struct Meters {
     sent: Direction,
@@ -18,7 +18,7 @@ pub struct Meters {
 }
 
 impl Meters {
-    /// Nothing has passed yet.
+    /// Creates meters through which nothing has passed.
     pub fn new(rates: Rates) -> Self {
         let sent = Meter::new((Flow::Sent, rates.send), (Flow::SentBytes, rates.send_bytes));
         let received =
@@ -31,7 +31,7 @@ impl Meters {
         self.sent.meter().map_or(Ok(()), |mut meter| meter.take(bytes, now))
     }
 
-    /// A datagram came from there: the error is the rate that its source exceeds by it.
+    /// Counts a datagram from `source`: the error is the rate that its source exceeds.
     pub(super) fn receive_from(&self, source: SocketAddr, now: Instant) -> Result<(), Rate> {
         self.source.as_ref().map_or(Ok(()), |limit| limit.take(source, now))
     }
@@ -40,7 +40,7 @@ impl Meters {
         self.received.meter().map_or(Ok(()), |mut meter| meter.take(bytes, now))
     }
 
-    /// What [`Self::send`] let pass did not go.
+    /// Reverses [`Self::send`] for a datagram that was not sent.
     pub(super) fn not_sent(&self, bytes: usize) {
         if let Some(mut meter) = self.sent.meter() {
             meter.put_back(bytes);
@@ -59,7 +59,7 @@ impl Direction {
     }
 
     fn meter(&self) -> Option<MutexGuard<'_, Meter>> {
-        // No code that holds the lock leaves a meter half changed.
+        // No panic while the lock is held leaves a meter inconsistent.
         self.meter.as_ref().map(|meter| meter.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -78,7 +78,7 @@ struct Limited {
     bucket: Option<Bucket>,
 }
 
-/// A rate that does not let a datagram pass before `until`.
+/// A rate that does not permit a datagram before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Over {
     pub flow: Flow,
@@ -87,7 +87,7 @@ pub(super) struct Over {
 }
 
 impl Meter {
-    /// Of datagrams, and of bytes.
+    /// Creates a meter of datagrams and of bytes.
     fn new(datagrams: (Flow, Option<Rate>), bytes: (Flow, Option<Rate>)) -> Self {
         let limited = |(flow, rate)| Limited { flow, rate, bucket: None };
         Self { datagrams: limited(datagrams), bytes: limited(bytes) }
@@ -97,13 +97,13 @@ impl Meter {
         self.datagrams.rate.is_some() || self.bytes.rate.is_some()
     }
 
-    /// A datagram of so many bytes passes, or does not.
+    /// Counts a datagram of `bytes` bytes, if both rates permit it.
     fn take(&mut self, bytes: usize, now: Instant) -> Result<(), Over> {
         self.datagrams.take(1, now)?;
         self.bytes.take(bytes as u64, now).inspect_err(|_| self.datagrams.put_back(1))
     }
 
-    /// It passed, and did not go any further.
+    /// Reverses [`Self::take`].
     fn put_back(&mut self, bytes: usize) {
         self.datagrams.put_back(1);
         self.bytes.put_back(bytes as u64);

@@ -1,5 +1,5 @@
-//! The gate between one instance of a component and the network: decides by the grants and the
-//! rates, remembers who was heard, and tells what did not pass.
+//! The guard between one instance of a component and the network: decides by grants and rates,
+//! tracks peers, and reports denials.
 
 mod dropping;
 mod ledger;
@@ -30,25 +30,25 @@ use ledger::Counters;
 use sources::{Peer, Sources};
 use wasi_datagram::{Operation, SendDecision, SocketId};
 
-/// What an instance may send and receive a second, and what a source may send it. `None` is as much
-/// as there is.
+/// The maximum rates per second of an instance, and of each source that sends to it. `None` is
+/// unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
-    /// Datagrams sent.
+    /// Datagrams sent per second.
     pub send: Option<Rate>,
-    /// Bytes sent.
+    /// Payload bytes sent per second.
     pub send_bytes: Option<Rate>,
-    /// Datagrams received.
+    /// Datagrams received per second.
     pub receive: Option<Rate>,
-    /// Bytes received.
+    /// Payload bytes received per second.
     pub receive_bytes: Option<Rate>,
-    /// Datagrams received from one source.
+    /// Datagrams received per second from one source.
     pub source: Option<Rate>,
-    /// What one source is.
+    /// The prefix lengths by which addresses are grouped into sources.
     pub source_prefix: SourcePrefix,
 }
 
-/// As a list goes on after "within"; empty where there are none.
+/// Formats the rates as a list that follows "within"; empty if there are none.
 impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { send, send_bytes, receive, receive_bytes, source, source_prefix } = self;
@@ -81,7 +81,7 @@ pub struct Guard {
     advice: Advice,
     recorder: Option<Arc<Recorder>>,
     state: Mutex<State>,
-    /// Why, where what was last refused was refused by the system.
+    /// The cause of the last refusal, if it was the system's.
     by_system: Mutex<Option<String>>,
 }
 
@@ -92,7 +92,7 @@ struct State {
 }
 
 impl Guard {
-    /// A gate that has let nothing pass yet. What does not pass is noted in `ledger`.
+    /// Creates a guard through which nothing has passed. Denials are recorded in `ledger`.
     pub fn new(
         component: String,
         grants: Arc<Current>,
@@ -113,40 +113,41 @@ impl Guard {
         }
     }
 
-    /// With what is known of the run, for what refusals say.
+    /// Sets what is known of the run, for the advice in refusals.
     #[must_use]
     pub fn with_advice(self, advice: Advice) -> Self {
         Self { advice, ..self }
     }
 
-    /// Recording what is used, where there is a recorder.
+    /// Sets a recorder of the grants that are used, if any.
     #[must_use]
     pub fn with_recorder(self, recorder: Option<Arc<Recorder>>) -> Self {
         Self { recorder, ..self }
     }
 
-    /// Decides about binding a socket.
+    /// Decides whether a socket may be bound to `local`.
     pub fn permit_bind(&self, local: SocketAddr) -> bool {
         self.decide(&self.grants.get(), &Request::Bind(local)).is_some()
     }
 
-    /// Decides about looking a name up.
+    /// Decides whether `name` may be resolved.
     pub fn permit_resolve(&self, name: &HostName) -> bool {
         self.decide(&self.grants.get(), &Request::Resolve(name.clone())).is_some()
     }
 
-    /// Grants what `names` stand for now, where that has changed.
+    /// Grants the current addresses of `names`.
     pub fn follow(&self, names: &Names) {
         self.grants.follow(names);
     }
 
-    /// A name was not looked up: `most` were permitted at once, and then one a second.
+    /// Records that `name` was not resolved, because more than `most` were requested at once, and
+    /// then one per second.
     pub fn over_lookups(&self, name: &HostName, most: usize) {
         self.ledger
             .note(&Denial::OverLookups { component: &self.component, name, most }, Instant::now());
     }
 
-    /// A TCP socket was not created.
+    /// Records that a TCP socket was denied.
     pub fn refuse_tcp(&self) {
         self.ledger.note(&Denial::Tcp { component: &self.component }, Instant::now());
     }
@@ -168,7 +169,7 @@ impl Guard {
         None
     }
 
-    /// What was granted failed. Where the system refused it, that is told as such.
+    /// Records that a granted operation failed, if the system refused it.
     pub fn failed(&self, operation: Operation, error: &io::Error) {
         let Some(cause) = system::cause(operation, error) else { return };
         let denial = Denial::BySystem { component: &self.component, operation, cause: &cause };
@@ -176,7 +177,7 @@ impl Guard {
         *self.by_system.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
     }
 
-    /// Why what was last refused was refused; `None` where that was by the grants, or nothing was.
+    /// The cause of the last refusal; `None` if the grants refused it, or nothing was refused.
     pub fn refused_by_system(&self) -> Option<String> {
         self.by_system.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -186,30 +187,30 @@ impl Guard {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock leaves the state half changed.
+        // No panic while the lock is held leaves the state inconsistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the datagrams of one socket pass.
+/// Decides about the datagrams of one socket.
 #[derive(Clone)]
 pub struct Gate {
     guard: Arc<Guard>,
-    /// The socket, where it is bound to what a listen grant is for.
+    /// The socket, if it is bound to an address with a listen grant.
     listener: Option<SocketId>,
     local: SocketAddr,
 }
 
 impl Gate {
-    /// That of `socket`, which is bound to `local`, as the component asked for it.
+    /// Creates the gate of `socket`, which is bound to `local`, as requested by the component.
     pub fn new(guard: Arc<Guard>, local: SocketAddr, socket: SocketId) -> Self {
-        // What a recorder sees tells whether a listen grant is needed.
+        // A recorder has to see all datagrams to tell whether a listen grant is needed.
         let listener =
             (guard.recorder.is_some() || guard.grants.get().listens(local)).then_some(socket);
         Self { guard, listener, local }
     }
 
-    /// Decides about connecting the socket.
+    /// Decides whether the socket may be connected to `to`.
     pub fn permit_connect(&self, to: SocketAddr) -> bool {
         let credit = match self.listener {
             Some(socket) => {
@@ -218,14 +219,14 @@ impl Gate {
             None => PeerCredit::None,
         };
         let credit = match credit {
-            // Each datagram is decided about again, when it is sent.
+            // Each datagram is decided about again when it is sent.
             PeerCredit::Exhausted => PeerCredit::Available,
             credit => credit,
         };
         self.guard.decide(&self.guard.grants.get(), &Request::Connect { to, credit }).is_some()
     }
 
-    /// For the datagrams of one batch, at `now`. There is one turn at a time.
+    /// Starts a batch of datagrams at `now`. Only one turn exists at a time.
     pub fn turn(&self, now: Instant) -> Turn<'_> {
         Turn {
             guard: &self.guard,
@@ -238,7 +239,7 @@ impl Gate {
     }
 }
 
-/// A gate in use: the state is locked once for a batch.
+/// A gate during one batch, for which the state is locked once.
 pub struct Turn<'a> {
     guard: &'a Guard,
     grants: Arc<Grants>,
@@ -249,8 +250,7 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Decides about sending a datagram, which counts as sent until [`Self::not_sent`] says
-    /// otherwise.
+    /// Decides about sending a datagram, which counts as sent unless [`Self::not_sent`] follows.
     pub fn permit_send(&mut self, to: SocketAddr, bytes: usize) -> SendDecision {
         let peer = self.listener.map(|socket| Peer::of(socket, to));
         let credit = match peer {
@@ -283,9 +283,9 @@ impl Turn<'_> {
         SendDecision::Open
     }
 
-    /// A datagram to whom the component has heard from is dropped where it is too much of an
-    /// answer: an error would end many a server, and who it answers decides about that by what it
-    /// sends. All else is refused.
+    /// Drops a datagram to a peer that the component has received from, if it exceeds what may be
+    /// answered: an error would end many servers, and could be caused by the peer. Refuses all
+    /// others.
     fn not_permitted(
         &mut self,
         request: &Request,
@@ -319,7 +319,7 @@ impl Turn<'_> {
         SendDecision::Dropped
     }
 
-    /// A datagram that [`Self::permit_send`] let pass did not go.
+    /// Reverses [`Self::permit_send`] for a datagram that was not sent.
     pub fn not_sent(&mut self, to: SocketAddr, bytes: usize) {
         self.guard.meters.not_sent(bytes);
         self.state.traffic.not_sent(bytes);
@@ -328,10 +328,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Decides about handing over a datagram. What is not handed over is not owed an answer either.
+    /// Decides whether the component may receive a datagram. A datagram that it may not receive
+    /// grants no answer either.
     ///
-    /// A source's own rate comes first, so that one which exceeds it does not use up what all have
-    /// together.
+    /// The rate of the source comes first, so that a source which exceeds it does not use up the
+    /// rate of all sources.
     pub fn permit_receive(&mut self, from: SocketAddr, bytes: usize) -> bool {
         let request = Request::Receive { from, listening: self.listener.is_some() };
         let Some(by) = self.guard.decide(&self.grants, &request) else { return false };
@@ -356,8 +357,9 @@ impl Turn<'_> {
         true
     }
 
-    /// Datagrams were dropped, the last one from `peer`, and that took so much processor time.
-    /// Until when their socket has to be left alone, where that was too much.
+    /// Records that datagrams were dropped, the last of them from `peer`, at the cost of `spent`
+    /// processor time. Returns the instant until which their socket has to be left unread, if that
+    /// was too much.
     pub fn dropped(&mut self, spent: Duration, peer: SocketAddr) -> Option<Instant> {
         let now = Instant::now();
         self.state.traffic.dropped(spent);

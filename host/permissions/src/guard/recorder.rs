@@ -1,4 +1,4 @@
-//! What a component uses of the network, and the least policy that would grant it.
+//! Records the use of the network by a component, and generates the minimal policy that grants it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -10,29 +10,29 @@ use crate::grants::{Destination, Endpoint, Listen, Network, PeerCredit, Ports, R
 use crate::host_name::HostName;
 use crate::names::Names;
 
-/// How many peers, and how many uses of each kind, are kept: more than that is granted as a
+/// The maximum number of recorded peers, and of uses of each kind: more than that is granted as a
 /// network, or by a name.
 const KEPT: usize = 65_536;
 
-/// Records for one run, of all its instances.
+/// The recorder of one run, for all of its instances.
 #[derive(Debug, Default)]
 pub struct Recorder(Mutex<Uses>);
 
 #[derive(Debug, Default)]
 struct Uses {
-    /// Where sockets were bound, as the component asked for it.
+    /// The local addresses of sockets, as requested by the component.
     bound: BTreeSet<SocketAddr>,
-    /// Where it sent to, or connected to, without that being an answer.
+    /// The destinations that it sent or connected to, other than for answers.
     sent: BTreeSet<SocketAddr>,
-    /// Who sent to a socket, by where that is bound.
+    /// The sources that sent to a socket, by its local address.
     heard: BTreeMap<SocketAddr, BTreeSet<SocketAddr>>,
     names: BTreeSet<HostName>,
     answered: HashMap<Peer, Exchange>,
-    /// The most that was answered for what came.
+    /// The maximum ratio of sent to received.
     amplification: f64,
 }
 
-/// What came from a peer and went there, in datagrams and bytes.
+/// What was received from a peer and sent to it, in datagrams and bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Exchange {
     came: [u64; 2],
@@ -40,7 +40,7 @@ struct Exchange {
 }
 
 impl Recorder {
-    /// Something was granted.
+    /// Records a granted request.
     pub fn granted(&self, request: &Request) {
         let mut uses = self.uses();
         match request {
@@ -53,7 +53,7 @@ impl Recorder {
         }
     }
 
-    /// A datagram came to a socket that is bound to `local`.
+    /// Records a datagram received on a socket bound to `local`.
     pub(super) fn heard(&self, local: SocketAddr, from: SocketAddr, peer: Peer, bytes: usize) {
         let mut uses = self.uses();
         insert(uses.heard.entry(local).or_default(), from);
@@ -64,7 +64,7 @@ impl Recorder {
         }
     }
 
-    /// A datagram was sent as an answer.
+    /// Records a datagram sent as an answer.
     pub(super) fn answered(&self, peer: Peer, bytes: usize) {
         let mut uses = self.uses();
         let Some(exchange) = uses.answered.get_mut(&peer) else { return };
@@ -75,8 +75,8 @@ impl Recorder {
         uses.amplification = uses.amplification.max(most);
     }
 
-    /// The least policy, in TOML, by which all of it would have been granted. What `names` stood
-    /// for is granted by name.
+    /// The minimal policy, in TOML, that would have granted all recorded uses. The addresses of
+    /// `names` are granted by name.
     pub fn policy(&self, component: &str, names: &Names) -> String {
         let uses = self.uses();
         let mut named = BTreeSet::new();
@@ -132,15 +132,15 @@ impl Recorder {
     }
 
     fn uses(&self) -> MutexGuard<'_, Uses> {
-        // No code that holds the lock leaves it half changed.
+        // No panic while the lock is held leaves the uses inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Uses {
-    /// Whether a bind needs a listen grant: a port that is named does, and one that the system
-    /// chose where a grant to send does not bring it, or where somebody was heard who is not sent
-    /// to.
+    /// Whether a bind needs a listen grant: a specific port does, and so does a port chosen by the
+    /// system if no send grant implies it, or if something was received from a peer that is not
+    /// sent to.
     fn listens(&self, local: SocketAddr) -> bool {
         let ip = local.ip().to_canonical();
         let is_brought =

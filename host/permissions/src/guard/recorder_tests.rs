@@ -6,7 +6,7 @@ use super::*;
 
 const NO_PEER: &str = "192.0.2.99:9";
 
-/// A recorder and what a component does with the network, one call for each.
+/// A recorder, and a component's use of the network, with a method for each.
 struct Run {
     recorder: Recorder,
     names: Names,
@@ -43,7 +43,7 @@ impl Run {
         self.recorder.granted(&Request::Resolve(name.parse().unwrap()));
     }
 
-    /// The lines of the policy after its comment and its table's header.
+    /// The lines of the policy after its comment and its table header.
     fn policy(&self) -> String {
         let policy = self.recorder.policy("x.wasm", &self.names);
         let start = "# What x.wasm used of the network.\n[grants]\n";
@@ -69,7 +69,7 @@ fn the_learnt_policy_grants_what_was_used_and_no_more() {
     run.sends("[fe80::1%2]:7");
     run.resolves("a.example");
     run.sends("192.0.2.7:12001");
-    // A name that was only looked up, and an address whose name was not.
+    // A name that was only resolved, and an address whose name was not.
     run.resolves("c.example");
     run.sends("192.0.2.8:7");
     let to = address("192.0.2.10:7");
@@ -167,7 +167,7 @@ fn what_is_recorded_is_bounded_and_goes_on_for_known_peers() {
     }
     let policy = run.policy();
     assert_eq!(policy.lines().filter(|line| line.contains("\"10.")).count(), KEPT);
-    // One that came too late is not counted, and one of those that came before is.
+    // An answer to an unrecorded peer is not counted, one to a recorded peer is.
     run.answers(&peer(KEPT), 100);
     assert!(!run.policy().contains("amplification"));
     run.hears("0.0.0.0:12000", &peer(0), 1);

@@ -1,4 +1,4 @@
-//! `--limit-source`: how much may come from one source.
+//! `--limit-source`: the maximum rate of one source.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,8 +9,7 @@ use std::time::Instant;
 use super::table::Table;
 use crate::rate::{Bucket, Rate};
 
-/// What is one source: the addresses that share so many leading bits. The default is a single
-/// address.
+/// The prefix lengths by which addresses are grouped into sources. The default is a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourcePrefix {
     v4: u8,
@@ -24,13 +23,12 @@ impl Default for SourcePrefix {
 }
 
 impl SourcePrefix {
-    /// As a sentence has it.
+    /// The prefix lengths in a sentence.
     pub fn in_words(self) -> String {
         format!("an IPv4 /{} or an IPv6 /{}", self.v4, self.v6)
     }
 
-    /// What `address` has in common with the others of its source: not its port, nor what else a
-    /// sender can choose.
+    /// The source of `address`: without its port, and what else a sender can choose.
     fn source_of(self, address: SocketAddr) -> Source {
         match address.ip().to_canonical() {
             IpAddr::V4(ip) => {
@@ -46,7 +44,7 @@ impl SourcePrefix {
     }
 }
 
-/// As `--limit-source-prefix` takes it.
+/// Formats the lengths as `--limit-source-prefix` takes them.
 impl fmt::Display for SourcePrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{},{}", self.v4, self.v6)
@@ -72,11 +70,10 @@ struct Source {
     zone: u32,
 }
 
-/// A rate for each source by itself, shared by all that receive.
+/// A rate for each source, shared by all instances that receive.
 ///
-/// Where there are more sources than the table holds, the one that was silent longest starts anew
-/// with a full second's worth: a source that sends more than its share of the table is never that
-/// one.
+/// If there are more sources than the table holds, the one that was silent longest starts again
+/// with a full burst: a source that sends more than its share of the table is never that one.
 #[derive(Debug)]
 pub(super) struct SourceLimit {
     rate: Rate,
@@ -85,14 +82,14 @@ pub(super) struct SourceLimit {
 }
 
 impl SourceLimit {
-    /// None has sent anything yet.
+    /// Creates a limit with an empty table.
     pub(super) fn new(rate: Rate, prefix: SourcePrefix) -> Self {
         Self { rate, prefix, buckets: Mutex::new(Table::new()) }
     }
 
-    /// A datagram came from there: the error is the rate that its source exceeds by it.
+    /// Counts a datagram from `from`: the error is the rate that its source exceeds.
     pub(super) fn take(&self, from: SocketAddr, now: Instant) -> Result<(), Rate> {
-        // No code that holds the lock leaves the table half changed.
+        // No panic while the lock is held leaves the table inconsistent.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket =
             buckets.get_or_insert(self.prefix.source_of(from), || Bucket::new(self.rate, now));
@@ -144,7 +141,7 @@ mod tests {
             (10, 0)
         );
         assert_eq!(passed(&limit, "[2001:db8:0:1::1]:1", now), 10);
-        // A link is not another because it is numbered alike.
+        // Equal addresses on different links are different sources.
         assert_eq!(
             (passed(&limit, "[fe80::1%2]:1", now), passed(&limit, "[fe80::1%3]:1", now)),
             (10, 10)

@@ -1,4 +1,4 @@
-//! Whom a listening component has heard from, and what it may answer.
+//! The peers that a listening component has received from, and what it may answer.
 
 use std::net::{SocketAddr, SocketAddrV6};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::table::Table;
 use crate::grants::{AnswerRule, PeerCredit};
 use wasi_datagram::SocketId;
 
-/// Who sent something to which socket.
+/// A source of datagrams, and the socket that received them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Peer {
     socket: SocketId,
@@ -15,8 +15,8 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// `address`, as a socket sees it. Flow labels (RFC 6437), which a component can choose, do not
-    /// make another peer.
+    /// Creates a peer from an address as seen by a socket. Flow labels (RFC 6437), which a
+    /// component can choose, do not distinguish peers.
     pub(super) fn of(socket: SocketId, address: SocketAddr) -> Self {
         let address = match address {
             SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
@@ -26,36 +26,37 @@ impl Peer {
     }
 }
 
-/// The peers that a component may answer: each datagram that came is credit for as long as the
-/// answer window, or up to a quarter of it less, and what is oldest is used first.
+/// The peers that a component may answer: each received datagram is credit for the answer window,
+/// or up to a quarter of it less, and the oldest credit is used first.
 ///
-/// So what is sent to a peer is never more than came from it within the window, and what came
-/// within the last three quarters of it can always be answered. Each peer takes about 250 bytes.
+/// So what is sent to a peer never exceeds what was received from it within the window, and what
+/// was received within the last three quarters of it can always be answered. Each peer takes about
+/// 250 bytes.
 pub(super) struct Sources {
     peers: Table<Peer, Credit>,
     rule: AnswerRule,
-    /// How much later than the first in a [`Period`] the last may have come.
+    /// The maximum time between the first and last datagram in a [`Period`].
     quarter: Duration,
 }
 
-/// How many periods of a peer can be within the answer window: between five, there would be four
-/// times more than a quarter.
+/// The maximum number of periods of a peer within the answer window: between five, there would be
+/// four times more than a quarter.
 const PERIODS: u32 = 4;
 
-/// What came from a peer, and may be answered.
+/// The credit of a peer: what was received from it and may be answered.
 struct Credit {
-    /// When something came last.
+    /// The instant of the last received datagram.
     heard: Instant,
-    /// What may still go there. Fractions come of the amplification.
+    /// The credit left. Fractions result from the amplification.
     left: Amount,
-    /// What came within the window, the newest first.
+    /// The credit received within the window, the newest period first.
     periods: [Period; PERIODS as usize],
-    /// When the oldest of them began in which something came.
+    /// The start of the oldest period with credit.
     oldest: Instant,
 }
 
-/// What came in up to a quarter of the answer window. All of it counts as being as old as the
-/// first.
+/// What was received in up to a quarter of the answer window. All of it counts as being as old as
+/// the first datagram.
 #[derive(Clone, Copy)]
 struct Period {
     start: Instant,
@@ -73,7 +74,7 @@ impl Sources {
         Self { peers: Table::new(), rule, quarter: rule.window / PERIODS }
     }
 
-    /// A datagram of so many bytes came from there.
+    /// Adds credit for a received datagram of `bytes` bytes.
     pub(super) fn hear(&mut self, from: Peer, bytes: usize, now: Instant) {
         let AnswerRule { window, amplification } = self.rule;
         let credit = self.peers.get_or_insert(from, || Credit::none(now));
@@ -86,7 +87,7 @@ impl Sources {
         credit.periods[0].came.add(came);
     }
 
-    /// How the component stands with `peer`, for a datagram of so many bytes.
+    /// The credit of `peer` for an answer of `bytes` bytes.
     pub(super) fn credit(&mut self, peer: Peer, bytes: usize, now: Instant) -> PeerCredit {
         let window = self.rule.window;
         let Some(credit) = self.peers.peek(peer) else { return PeerCredit::None };
@@ -100,8 +101,8 @@ impl Sources {
         }
     }
 
-    /// The least `--amplification`, a whole number, by which an answer of so many bytes could go to
-    /// `peer` now; none where no number could do it.
+    /// The smallest integral `--amplification` that would permit an answer of `bytes` bytes to
+    /// `peer` now; `None` if no number would.
     pub(super) fn amplification_for(&mut self, peer: Peer, bytes: usize) -> Option<f64> {
         let factor = self.rule.amplification;
         let credit = self.peers.peek(peer)?;
@@ -109,7 +110,7 @@ impl Sources {
         credit.periods.iter().for_each(|period| granted.add(period.came));
         let enough = |granted: f64, left: f64, more: f64| {
             let (went, came) = (granted - left + more, granted / factor);
-            // Also where nothing may be answered, so that what came is not known.
+            // Also if nothing may be answered, so that what was received is not known.
             if went <= 0.0 {
                 Some(0.0)
             } else {
@@ -121,14 +122,14 @@ impl Sources {
         Some(datagrams.max(bytes).ceil())
     }
 
-    /// An answer of so many bytes goes there.
+    /// Charges `peer` for an answer of `bytes` bytes.
     pub(super) fn charge(&mut self, peer: Peer, bytes: usize) {
         if let Some(credit) = self.peers.peek(peer) {
             credit.left.add(Amount { datagrams: -1.0, bytes: -(bytes as f64) });
         }
     }
 
-    /// It did not go.
+    /// Reverses [`Self::charge`].
     pub(super) fn refund(&mut self, peer: Peer, bytes: usize) {
         if let Some(credit) = self.peers.peek(peer) {
             credit.left.add(Amount { datagrams: 1.0, bytes: bytes as f64 });
@@ -155,8 +156,8 @@ impl Credit {
         self.oldest = used.map_or(now, |period| period.start);
     }
 
-    /// Forgets what came too long ago. Answers were for the oldest first: what is left is no more
-    /// than what came since.
+    /// Forgets periods before the window. The oldest credit was used first: what is left is at most
+    /// what was received since.
     fn forget(&mut self, now: Instant, window: Duration) {
         if now.duration_since(self.oldest) <= window {
             return;

@@ -32,7 +32,7 @@ impl Case {
         self.sources.credit(self.peer(port), bytes, self.start + after)
     }
 
-    /// How many answers of no bytes go at once.
+    /// The number of empty answers that may be sent at once.
     fn answers(&mut self, port: u16, after: Duration) -> u32 {
         let mut count = 0;
         while self.credit(port, 0, after) == PeerCredit::Available {
@@ -122,7 +122,7 @@ fn peer_credit_does_not_accumulate_beyond_the_window() {
     for number in 0..1_000 {
         case.hear(1, 0, Duration::from_millis(10) * number);
     }
-    // 200 came in the last two seconds, 150 of them in the last one and a half.
+    // 200 were received in the last two seconds, 150 of them in the last one and a half.
     let answers = case.answers(1, Duration::from_millis(9_990));
     assert!((150..=201).contains(&answers), "{answers}");
 }
@@ -134,7 +134,7 @@ fn an_answer_is_for_the_oldest_that_came() {
     case.hear(1, 0, WINDOW / 2);
     assert_eq!(case.credit(1, 0, WINDOW / 2), PeerCredit::Available);
     case.sources.charge(case.peer(1), 0);
-    // The first has been answered: that it is too old by now takes nothing from the second.
+    // The first has been answered: that it has expired by now takes no credit from the second.
     assert_eq!(case.answers(1, WINDOW + WINDOW / 4), 1);
 }
 
@@ -182,7 +182,8 @@ fn a_flow_label_does_not_make_another_peer() {
     assert_eq!(case.sources.credit(labelled(8), 0, case.start), PeerCredit::Exhausted);
 }
 
-/// What may go, kept datagram by datagram: each for as long as `lasts`, and the oldest first.
+/// A reference model that keeps credit datagram by datagram: each for `lasts`, the oldest used
+/// first.
 struct OneByOne {
     lasts: Duration,
     came: Vec<Duration>,
@@ -197,8 +198,8 @@ impl OneByOne {
 }
 
 proptest! {
-    /// Against what each datagram by itself allows: never more than what came within the window
-    /// does, and always what came within three quarters of it does.
+    /// Compares with credit kept datagram by datagram: never more than what was received within the
+    /// window permits, and always what was received within three quarters of it permits.
     #[test]
     fn what_may_go_is_what_came_within_the_window(
         steps in prop::collection::vec((0..40_u64, any::<bool>(), 0..6_usize), 1..200)

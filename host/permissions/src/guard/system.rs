@@ -1,4 +1,4 @@
-//! What the system refuses, which no grant changes: its cause, as far as it can be told, and what
+//! Operations refused by the system, which no grant changes: the cause, as far as known, and what
 //! helps.
 
 use std::io::{self, ErrorKind};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use wasi_datagram::Operation;
 
-/// The word that refusals by the grants have for an operation.
+/// The word for an operation, as in refusals by the grants.
 pub(super) fn word(operation: Operation) -> &'static str {
     match operation {
         Operation::Open => "open",
@@ -16,18 +16,16 @@ pub(super) fn word(operation: Operation) -> &'static str {
     }
 }
 
-/// Ports for which root, or a capability, is needed, as the system has it by default (ip(7),
-/// `ip_unprivileged_port_start`).
+/// The ports that need root or a capability by default (ip(7), `ip_unprivileged_port_start`).
 const PRIVILEGED: std::ops::Range<u16> = 1..1024;
 
-/// Why the system refused `operation` by `error`, and what helps; `None` where it did not refuse
-/// it, but could not do it.
+/// Why the system refused `operation` with `error`, and what helps; `None` if it did not refuse the
+/// operation, but failed to perform it.
 pub(super) fn cause(operation: Operation, error: &io::Error) -> Option<String> {
     if error.kind() != ErrorKind::PermissionDenied {
         return None;
     }
-    // EACCES is what the routing table and the port say (ip(7), udp(7)); EPERM, what a packet
-    // filter does.
+    // The routing table and privileged ports return EACCES (ip(7), udp(7)), a packet filter EPERM.
     #[cfg(not(unix))]
     let is_eperm = false;
     #[cfg(unix)]

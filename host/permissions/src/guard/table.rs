@@ -1,15 +1,15 @@
-//! A bounded table whose last entry is at hand.
+//! A bounded table with fast access to the entry used last.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
-/// How many entries there are at a time; that which was not used for longest is forgotten first.
+/// The maximum number of entries; the least recently used one is forgotten first.
 pub(super) const MOST: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not 0");
 
-/// Entries, each found in constant time; the one in use, which mostly is the next one, too, in no
-/// time.
+/// Entries, each found in constant time; the one used last, which mostly is the next one, too,
+/// without hashing.
 #[derive(Debug)]
 pub(super) struct Table<Key: Hash + Eq, Value> {
     positions: LruCache<Key, usize>,
@@ -19,11 +19,11 @@ pub(super) struct Table<Key: Hash + Eq, Value> {
 
 impl<Key: Copy + Hash + Eq, Value> Table<Key, Value> {
     pub(super) fn new() -> Self {
-        // Not with room for all from the start: most servers have few peers.
+        // Without preallocated capacity: most servers have few peers.
         Self { positions: LruCache::unbounded(), values: Vec::new(), in_use: None }
     }
 
-    /// The entry of `key`, which is not used by that.
+    /// The entry of `key`, without marking it as used.
     pub(super) fn peek(&mut self, key: Key) -> Option<&mut Value> {
         let position = match self.in_use {
             Some((in_use, position)) if in_use == key => position,
@@ -32,7 +32,7 @@ impl<Key: Copy + Hash + Eq, Value> Table<Key, Value> {
         self.values.get_mut(position)
     }
 
-    /// The entry of `key`, which is `new` where there was none.
+    /// The entry of `key`, created by `new` if there is none.
     pub(super) fn get_or_insert(&mut self, key: Key, new: impl FnOnce() -> Value) -> &mut Value {
         let position = match self.in_use {
             Some((in_use, position)) if in_use == key => position,
@@ -59,7 +59,7 @@ impl<Key: Copy + Hash + Eq, Value> Table<Key, Value> {
         position
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         assert_eq!(self.positions.len(), self.values.len());

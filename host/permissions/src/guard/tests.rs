@@ -223,7 +223,7 @@ fn rates_hold_back_what_is_sent_and_drop_what_is_received() {
     let (guard, _, told) = guard(listener(), rates);
     let (gate, now) = (gate(&guard, "0.0.0.0:12000"), Instant::now());
     let heard = |from| (0..10).filter(|_| gate.hears(from, 1, now)).count();
-    // The first source is cut by its own rate, the second by what is left of that for all.
+    // The first source is limited by its own rate, the second by what is left of the common rate.
     assert_eq!((heard(peer(1)), heard(SocketAddr::from(([192, 0, 2, 8], 1)))), (4, 1));
     let passages: Vec<_> = (0..4).map(|_| gate.sends(peer(1), 1, now)).collect();
     assert_eq!(passages[..3], [SendDecision::Open; 3]);
@@ -417,7 +417,7 @@ fn the_last_refusal_is_what_the_component_asked_for() {
     let gate = gate(&guard, "0.0.0.0:0");
     assert_eq!(gate.sends(peer(1), 1, Instant::now()), SendDecision::Refused);
     assert_eq!(ledger.refused().as_deref(), Some("send to 192.0.2.7:1"));
-    // A stranger's datagram is not its doing.
+    // A stranger's datagram was not caused by the component.
     assert!(!gate.hears(peer(5), 1, Instant::now()));
     assert_eq!(ledger.refused().as_deref(), Some("send to 192.0.2.7:1"));
     assert!(!guard.permit_resolve(&"a.example".parse().unwrap()));
@@ -489,7 +489,7 @@ fn what_the_system_refuses_is_counted_by_what_was_asked_for() {
 fn system_denial_is_reported_with_its_cause_until_grants_deny() {
     let (guard, ledger, told) = guard(sender(), Rates::default());
     let operation = Operation::Bind("0.0.0.0:80".parse().unwrap());
-    // What it could not do, it has not refused.
+    // A failure that is not a refusal.
     guard.failed(operation, &io::ErrorKind::AddrInUse.into());
     assert_eq!((guard.refused_by_system(), told.lock().unwrap().len()), (None, 0));
     guard.failed(operation, &io::ErrorKind::PermissionDenied.into());

@@ -1,4 +1,4 @@
-//! What the process may take that compiles a component.
+//! The limits of the process that compiles a component.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,23 +6,23 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use humantime::format_duration;
 
-/// What the compilation of a component may take.
+/// The maximum resources for compiling a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileLimits {
-    /// Memory of the process that compiles it.
+    /// The maximum memory of the compiling process.
     pub memory: ByteSize,
-    /// Processor time, and time that passes.
+    /// The maximum processor time, and the maximum elapsed time.
     pub time: Duration,
 }
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        // A component of 20 MB, as componentize-py makes them, takes a quarter of that.
+        // A component of 20 MB, as made by componentize-py, takes a quarter of that.
         Self { memory: ByteSize::gib(2), time: Duration::from_mins(1) }
     }
 }
 
-/// As a list goes on.
+/// Formats the limits as part of a list.
 impl fmt::Display for CompileLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} and {} to compile", self.memory, format_duration(self.time))

@@ -1,5 +1,5 @@
-//! Processor time without a datagram: a pinger has no need of it, and a guest that spins has
-//! nothing else.
+//! The limit on processor time without a datagram: a pinger does not need it, and a guest that
+//! spins uses nothing else.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,18 +10,19 @@ use std::time::{Duration, Instant};
 use super::LimitExceeded;
 use wasi_datagram::processor_time;
 
-/// What is computed at most when a datagram that is dropped wakes a guest's thread, beside dropping
-/// it.
+/// The maximum processor time of a wakeup by a datagram that is dropped, beside the time for
+/// dropping it.
 const WAKE: Duration = Duration::from_micros(20);
 
-/// A pause shorter than this is no sleep: the thread hardly leaves the processor in it.
+/// The shortest pause that counts as sleep: in a shorter one the thread hardly leaves the
+/// processor.
 const SHORT: Duration = Duration::from_micros(20);
 
-/// After a sleep as long as this, what the thread computed in its wait is so little that it need
-/// not be measured at once.
+/// After a sleep as long as this, the processor time of the wait is so little that it is not
+/// measured at once.
 const LONG: Duration = Duration::from_millis(1);
 
-/// What the host notes of one instance for [`Compute`].
+/// The activity of one instance, as recorded by the host for [`Compute`].
 #[derive(Clone, Debug, Default)]
 pub struct Activity(Arc<Noted>);
 
@@ -33,17 +34,17 @@ struct Noted {
 }
 
 impl Activity {
-    /// A datagram passed: it was sent, or handed to the component.
+    /// Records that a datagram was sent, or handed to the component.
     pub fn passed(&self) {
         add(&self.0.passed, 1);
     }
 
-    /// So much processor time went into datagrams that were dropped.
+    /// Records that the host spent processor time on dropped datagrams.
     pub fn dropped(&self, spent: Duration) {
         add(&self.0.dropping, u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// The host busy-polls on its own account.
+    /// Records that the host busy-polls, whose processor time is not the component's.
     pub fn spins(&self) {
         add(&self.0.spins, 1);
     }
@@ -57,34 +58,34 @@ impl Activity {
     }
 }
 
-/// Only the instance's thread counts, so nothing has to be locked.
+/// Only the instance's thread writes the counters, so no lock is needed.
 fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
-/// The account of an instance: it is charged the processor time of its thread, and given back what
-/// it slept. A datagram that passes clears it. What the host computes to drop datagrams is never
-/// charged.
+/// The account of an instance: it is charged for the processor time of its thread, and credited for
+/// the time it slept. A datagram that passes clears it. The time that the host spends on dropping
+/// datagrams is never charged.
 ///
-/// While datagrams pass nothing is measured, but for a look at each tick of the watchdog: the next
-/// look clears the account.
+/// While datagrams pass, nothing is measured except at each tick of the watchdog: the next check
+/// clears the account.
 #[derive(Debug)]
 pub struct Compute {
     limit: Duration,
     activity: Activity,
-    /// How many datagrams had passed at the last look.
+    /// The number of passed datagrams at the last check.
     passed: u64,
-    /// The processor time, and that part of it which went into dropping, up to which the account
-    /// goes.
+    /// The processor time, and the part of it spent on dropping, up to which the account has been
+    /// charged.
     until: Duration,
     dropping: Duration,
     charged: Duration,
 }
 
-/// A wait that is measured.
+/// A wait that is being measured.
 #[derive(Debug)]
 struct Wait {
-    /// Since when its thread has had nothing to do for it.
+    /// Since when the thread has had nothing to do for the wait.
     paused: Instant,
     slept: Duration,
     spins: u64,
@@ -100,7 +101,7 @@ impl Wait {
 }
 
 impl Compute {
-    /// An empty account, from now on. It is the calling thread that is charged for.
+    /// Creates an empty account of the calling thread, which is charged from now on.
     pub fn new(limit: Duration, activity: Activity) -> Self {
         Self::starting_at(processor_time(), limit, activity)
     }
@@ -110,7 +111,7 @@ impl Compute {
         Self { limit, activity, passed, until, dropping, charged: Duration::ZERO }
     }
 
-    /// To be called at each tick of the watchdog, on the instance's thread.
+    /// Checks the limit. Called at each tick of the watchdog, on the instance's thread.
     pub fn check(&mut self) -> Result<(), LimitExceeded> {
         self.check_at(processor_time())
     }
@@ -124,7 +125,7 @@ impl Compute {
         if self.charged > self.limit { Err(LimitExceeded::Compute(self.limit)) } else { Ok(()) }
     }
 
-    /// Charges what was computed up to `now`, but for what went into dropping, and for `free`.
+    /// Charges for the processor time up to `now`, except the time spent on dropping, and `free`.
     fn charge(&mut self, now: Duration, free: Duration) {
         let (spent, dropping) = (now.saturating_sub(self.until), self.activity.dropping());
         self.charged +=
@@ -132,9 +133,9 @@ impl Compute {
         (self.until, self.dropping) = (now, dropping);
     }
 
-    /// Waits for `future`. Only the time in which there was nothing to do for it is given back;
-    /// what is ready at once is no wait. Others that had the processor while it was polled are no
-    /// sleep.
+    /// Waits for `future`. Credited is only the time in which there was nothing to do for it; a
+    /// future that is ready at once is no wait, and time in which others had the processor while it
+    /// was polled is no sleep.
     pub async fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
         let (mut future, mut wait) = (pin!(future), None::<Wait>);
         std::future::poll_fn(|context| {
@@ -156,7 +157,7 @@ impl Compute {
         .await
     }
 
-    /// Nothing, where a datagram has passed since the last look.
+    /// Starts to measure a wait, unless a datagram has passed since the last check.
     fn starts_to_wait(&mut self) -> Option<Wait> {
         (self.activity.count() == self.passed).then(|| {
             self.charge(processor_time(), Duration::ZERO);
@@ -165,7 +166,7 @@ impl Compute {
         })
     }
 
-    /// Its thread had to do something. What it did for datagrams that were dropped is free.
+    /// Charges for a wakeup of the thread, except for the time spent on dropped datagrams.
     fn was_woken(&mut self, processor_time: impl Fn() -> Duration) {
         if self.activity.dropping() != self.dropping {
             self.charge(processor_time(), WAKE);
@@ -184,7 +185,7 @@ impl Compute {
     }
 }
 
-/// Whether the processor time of a thread is to be had.
+/// Whether the processor time of a thread is available.
 const MEASURED: bool = cfg!(target_os = "linux");
 
 #[cfg(test)]
@@ -213,8 +214,8 @@ mod tests {
         tokio::time::sleep(time).await;
     }
 
-    /// How long this thread did not run since then. On a busy machine that is more than it slept,
-    /// and within a wait the two are not told apart.
+    /// How long this thread has not run since then. On a busy machine that is more than it slept,
+    /// and within a wait the two cannot be distinguished.
     fn away(since: (Instant, Duration)) -> Duration {
         since.0.elapsed().saturating_sub(processor_time().saturating_sub(since.1))
     }
@@ -350,11 +351,11 @@ mod tests {
     #[test]
     fn slept_time_is_credited_and_short_waits_charged_at_once() {
         for (slept, spins, charged, until) in [
-            // What a long sleep computed is charged with the next look.
+            // The processor time of a long sleep is charged at the next check.
             (MS * 3, 0, MS * 97, MS * 100),
             (LONG, 0, MS * 99, MS * 100),
             (LONG / 2, 0, MS * 110 - LONG / 2, MS * 110),
-            // Busy polling is the host's.
+            // Busy-polling is the host's.
             (LONG / 2, 1, MS * 100 - LONG / 2, MS * 110),
             (MS * 3, 1, MS * 97, MS * 110),
         ] {

@@ -1,4 +1,4 @@
-//! Questions to the system's resolver.
+//! The limit on names resolved by the system.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::rate::{Bucket, Rate};
 
-/// What refills the allowance.
+/// The rate at which names are permitted: one per second.
 const A_SECOND: Rate = Rate(NonZeroU64::MIN);
 
-/// The names that all instances of a run may have the system resolve: so many at once, then one a
-/// second.
+/// The limit on names that the instances of a run may resolve: `most` at once, then one per second.
 #[derive(Clone, Debug)]
 pub struct Lookups {
     most: usize,
@@ -18,17 +17,17 @@ pub struct Lookups {
 }
 
 impl Lookups {
-    /// The whole allowance is there at first.
+    /// Creates a limit that permits `most` names at once.
     pub fn new(most: usize) -> Self {
         Self { most, bucket: Arc::new(Mutex::new(Bucket::new(A_SECOND, Instant::now()))) }
     }
 
-    /// How many are permitted at once.
+    /// The number of names permitted at once.
     pub fn most(&self) -> usize {
         self.most
     }
 
-    /// Takes one question, where there is one left.
+    /// Takes the permission to resolve one name, if there is one left.
     pub fn take(&self, now: Instant) -> bool {
         let burst = Duration::from_secs(self.most as u64);
         self.most > 0

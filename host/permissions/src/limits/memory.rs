@@ -1,31 +1,30 @@
-//! Memories, tables, globals and instances, in bytes.
+//! The limit on memories, tables, globals and instances, in bytes.
 
 use bytesize::ByteSize;
 use wasmtime::ResourceLimiter;
 
 use super::LimitExceeded;
-/// What an element of a table takes in the host, at most.
+/// The maximum bytes that a table element takes in the host.
 pub const ELEMENT: usize = 16;
 
-/// What a component's instances take before any of its code runs. The component decides both:
-/// instances of 1,000,000 globals may be made 1,000 times by a few lines.
+/// The memory that a component's instances take before any of its code runs. The component
+/// determines it: a few lines can create 1,000 instances of 1,000,000 globals each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Bytes that no [`ResourceLimiter`] is asked for: instances, their globals, imports and
-    /// functions.
+    /// The bytes of instances, their globals, imports and functions, which no [`ResourceLimiter`]
+    /// is asked about.
     pub instances: u64,
-    /// Bytes of memories and tables, in the size that they start with, which a limiter will be
-    /// asked for.
+    /// The bytes of memories and tables at their initial size, which a limiter will be asked about.
     pub initial: u64,
 }
 
-/// Holds all that a component's instances take, together, to a limit.
+/// Limits the total memory of a component's instances.
 ///
-/// wasmtime asks before a memory or a table is made or grows. Instances, and the globals in them,
-/// are counted beforehand ([`Memory::reserve`]).
+/// wasmtime asks before it creates or grows a memory or a table. Instances, and their globals, are
+/// counted beforehand ([`Memory::reserve`]).
 ///
-/// Growth beyond it ends the instance rather than fails: a guest that is told "no" mostly aborts,
-/// and its message is then about anything but the limit.
+/// Growth beyond the limit traps the instance rather than fails: most guests abort after a failure,
+/// with a message that does not mention the limit.
 #[derive(Debug)]
 pub struct Memory {
     limit: ByteSize,
@@ -33,13 +32,13 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Nothing is used yet.
+    /// Creates a limit of which nothing is used.
     pub fn new(limit: ByteSize) -> Self {
         Self { limit, used: 0 }
     }
 
-    /// Counts the instances that are about to be made. What they will ask for by themselves must
-    /// fit, too, and counts when they ask.
+    /// Counts the instances that are about to be created. Their initial memories and tables have to
+    /// fit, too, and are counted when wasmtime asks about them.
     pub fn reserve(&mut self, footprint: Footprint) -> Result<(), LimitExceeded> {
         let used = footprint.instances.saturating_add(self.used as u64);
         if used.saturating_add(footprint.initial) > self.limit.as_u64() {
@@ -66,7 +65,7 @@ impl ResourceLimiter for Memory {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // Beyond its own maximum it fails, which is nothing of ours.
+        // Growth beyond the memory's own maximum fails, regardless of the limit.
         if maximum.is_some_and(|maximum| desired > maximum) {
             Ok(false)
         } else {
@@ -86,8 +85,8 @@ impl ResourceLimiter for Memory {
         self.grow((desired - current).saturating_mul(ELEMENT))
     }
 
-    // Each counts in bytes: wasmtime's own bounds would end an instance with an error that names no
-    // limit.
+    // All of these are limited in bytes: wasmtime's counts would trap an instance with an error
+    // that names no limit.
 
     fn instances(&self) -> usize {
         usize::MAX

@@ -1,4 +1,4 @@
-//! How much of the machine one instance may use, beside the network.
+//! The resource limits of one instance, apart from the network.
 
 mod compile;
 mod compute;
@@ -20,34 +20,34 @@ pub use lookups::Lookups;
 pub use memory::{ELEMENT as TABLE_ELEMENT, Footprint, Memory};
 pub use output::{Metered, Output};
 
-/// What an instance may use.
+/// The maximum resources of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Memories, tables, globals and instances, together.
+    /// The maximum memory: memories, tables, globals and instances together.
     pub memory: ByteSize,
-    /// From start to end.
+    /// The maximum elapsed time from start to end.
     pub time: Option<Duration>,
-    /// Processor time without a datagram that passes, less what was slept.
+    /// The maximum processor time without a datagram that passes, less the time slept.
     pub compute: Duration,
-    /// Sockets at a time.
+    /// The maximum number of open sockets.
     pub sockets: usize,
-    /// Handles of all kinds at a time.
+    /// The maximum number of handles of all kinds.
     pub handles: usize,
-    /// What one call may carry to the host.
+    /// The maximum data passed to the host by one call.
     pub call: ByteSize,
-    /// Standard output and standard error, together, in a second.
+    /// The maximum output per second: standard output and standard error together.
     pub output: ByteSize,
-    /// The same in total.
+    /// The maximum output in total.
     pub output_total: Option<ByteSize>,
-    /// What compiling it may take.
+    /// The maximum resources for compiling it.
     pub compile: CompileLimits,
-    /// Names that the system is asked to resolve at once; then it is one a second.
+    /// The maximum number of names resolved at once; then one per second.
     pub lookups: usize,
-    /// Socket buffers, and datagrams that wait in the host.
+    /// The maximum memory for socket buffers, and for datagrams that wait in the host.
     pub buffers: ByteSize,
 }
 
-/// [`Limits::output_total`] of a component that is not built in.
+/// The [`Limits::output_total`] of a component that is not built in.
 pub const OUTPUT_TOTAL: ByteSize = ByteSize::gib(1);
 
 impl Default for Limits {
@@ -58,19 +58,19 @@ impl Default for Limits {
             compute: Duration::from_millis(500),
             sockets: 256,
             handles: 16_384,
-            // 64 datagrams of the largest size are 4 MiB.
+            // 64 datagrams of the maximum length are 4 MiB.
             call: ByteSize::mib(16),
             output: ByteSize::mib(64),
             output_total: None,
             compile: CompileLimits::default(),
             lookups: 64,
-            // Half of it are 16 receive buffers as the server asks for.
+            // Half of it is 16 receive buffers of the size requested by the server.
             buffers: ByteSize::mib(128),
         }
     }
 }
 
-/// As a list goes on after "within".
+/// Formats the limits as a list that follows "within".
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -104,50 +104,49 @@ impl fmt::Display for Limits {
     }
 }
 
-/// A limit that an instance was stopped by: as a sentence goes on after the component's name.
+/// A limit that an instance was stopped by, formatted as it follows the component's name.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum LimitExceeded {
-    /// [`Limits::memory`].
+    /// [`Limits::memory`] was exceeded.
     #[error("asked for more than {0} of memory (--limit-memory)")]
     Memory(ByteSize),
-    /// [`Limits::time`].
+    /// [`Limits::time`] was exceeded.
     #[error("ran for {} (--limit-time)", format_duration(*.0))]
     Time(Duration),
-    /// [`Limits::compute`].
+    /// [`Limits::compute`] was exceeded.
     #[error("computed for {} without a datagram sent or received (--limit-compute)", format_duration(*.0))]
     Compute(Duration),
-    /// [`Limits::sockets`].
+    /// [`Limits::sockets`] was exceeded.
     #[error("opened more than {0} sockets (--limit-sockets)")]
     Sockets(usize),
-    /// [`Limits::handles`].
+    /// [`Limits::handles`] was exceeded.
     #[error("held more than {0} handles (--limit-handles)")]
     Handles(usize),
-    /// [`Limits::call`].
+    /// [`Limits::call`] was exceeded.
     #[error("passed more than {0} to the host at once (--limit-call)")]
     Call(ByteSize),
-    /// [`Limits::output`].
+    /// [`Limits::output`] was exceeded.
     #[error("wrote more than {0} in a second (--limit-output)")]
     Output(ByteSize),
-    /// [`Limits::output_total`].
+    /// [`Limits::output_total`] was exceeded.
     #[error("wrote more than {0} in total (--limit-output-total)")]
     OutputTotal(ByteSize),
-    /// The system's own.
+    /// The memory limit of the system.
     #[error("needs memory that the system does not give{}", AddressSpace::of_this_process())]
     System,
-    /// [`CompileLimits::memory`].
+    /// [`CompileLimits::memory`] was exceeded.
     #[error("took more than {0} of memory to compile (--limit-compile-memory)")]
     CompileMemory(ByteSize),
-    /// [`CompileLimits::time`].
+    /// [`CompileLimits::time`] was exceeded.
     #[error("took longer than {} to compile (--limit-compile-time)", format_duration(*.0))]
     CompileTime(Duration),
 }
 
-/// What of the addresses that this process may use is kept for each memory of a component, in GiB:
-/// that much wasmtime reserves for one of 32 bits, so that its code does not check each access.
+/// The address space reserved for each memory of a component, in GiB: wasmtime reserves that much
+/// for a 32-bit memory, so that its code does not check each access.
 const ADDRESSES: u64 = 4;
 
-/// How many bytes of addresses this process may use (`RLIMIT_AS`, setrlimit(2)), where that is
-/// bounded.
+/// The maximum bytes of address space of this process (`RLIMIT_AS`, setrlimit(2)), if limited.
 #[derive(Clone, Copy)]
 struct AddressSpace(Option<u64>);
 
@@ -159,7 +158,7 @@ impl AddressSpace {
     }
 }
 
-/// Remembers how many addresses this process may use: a hardened process cannot ask any more.
+/// Records the address space limit of this process: a hardened process cannot read it.
 pub fn note_address_space() {
     #[cfg(target_os = "linux")]
     ADDRESS_SPACE.get_or_init(|| {
@@ -167,7 +166,7 @@ pub fn note_address_space() {
     });
 }
 
-/// What it lacks, and what to do.
+/// Formats the limit, and what to do about it.
 impl fmt::Display for AddressSpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(bytes) = self.0 else { return Ok(()) };
@@ -181,7 +180,7 @@ impl fmt::Display for AddressSpace {
 }
 
 impl LimitExceeded {
-    /// The limit that ended a run with `error`, where it was one.
+    /// The limit that ended a run with `error`, if it was one.
     pub fn of(error: &wasmtime::Error, limits: &Limits) -> Option<Self> {
         if let Some(struck) = error.downcast_ref::<Self>() {
             return Some(*struck);
@@ -189,7 +188,7 @@ impl LimitExceeded {
         if is_out_of_memory(error) {
             return Some(Self::System);
         }
-        // wasmtime's own counts have no public error types; tests with guests that strike them hold
+        // wasmtime's limits have no public error types; tests with guests that exceed them verify
         // these texts.
         match error.root_cause().to_string() {
             text if text.contains("store handle limit exceeded")
@@ -205,8 +204,7 @@ impl LimitExceeded {
     }
 }
 
-/// Whether that is what an error of wasmtime's comes from: memory that was asked of the allocator,
-/// or of the system.
+/// Whether an error of wasmtime's was caused by failed allocation, by the allocator or the system.
 pub fn is_out_of_memory(error: &wasmtime::Error) -> bool {
     error.is::<wasmtime::OutOfMemory>() || error.chain().any(refused_by_system)
 }

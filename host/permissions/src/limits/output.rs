@@ -1,4 +1,4 @@
-//! Standard output and standard error, in bytes a second and in total.
+//! The limits on standard output and standard error, in bytes per second and in total.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use super::{LimitExceeded, Limits};
 use crate::rate::{Bucket, Rate};
 
-/// What the instances of a run may still write. Their streams share it.
+/// The limit on output, shared by the streams of all instances of a run.
 #[derive(Clone, Debug)]
 pub struct Output {
     limit: ByteSize,
@@ -29,7 +29,7 @@ struct Written {
 }
 
 impl Output {
-    /// Nothing is written yet.
+    /// Creates a limit of which nothing is used.
     pub fn new(limits: &Limits) -> Self {
         let rate = Rate(NonZeroU64::new(limits.output.as_u64()).unwrap_or(NonZeroU64::MIN));
         let written = Written { bucket: Bucket::new(rate, Instant::now()), bytes: 0 };
@@ -40,7 +40,7 @@ impl Output {
         }
     }
 
-    /// `stream`, held to it.
+    /// Limits `stream`.
     pub fn metered<S: StdoutStream>(&self, stream: S) -> Metered<S> {
         Metered { stream, output: self.clone() }
     }
@@ -58,7 +58,7 @@ impl Output {
     }
 }
 
-/// A standard stream that an instance may write so much to.
+/// A standard stream with limited output.
 #[derive(Debug)]
 pub struct Metered<S> {
     stream: S,
@@ -72,7 +72,7 @@ impl<S: IsTerminal> IsTerminal for Metered<S> {
 }
 
 impl<S: StdoutStream> StdoutStream for Metered<S> {
-    // For WASI 0.3, which this host does not serve.
+    // For WASI 0.3, which this host does not implement.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(tokio::io::empty())
     }
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that is never ready, and closed.
+    /// A closed stream that is never ready.
     #[derive(Clone, Copy)]
     struct Closed {
         is_terminal: bool,

@@ -1,4 +1,4 @@
-//! What is denied, and zones.
+//! Tests of deny rules and zones.
 
 use super::*;
 
@@ -96,7 +96,7 @@ fn a_denial_without_a_zone_holds_in_every_zone() {
     }
 }
 
-/// The system ignores a zone there, and so a component could add one, or choose another.
+/// The system ignores such a zone, so that a component could add one or choose another.
 #[test]
 fn zones_mean_nothing_beyond_the_link() {
     for ip in ["2001:db8::1", "fd00::1", "::1", "ff0e::1", "ff05::2"] {

@@ -1,4 +1,4 @@
-//! Who may bind what, and whom a listener hears and answers.
+//! Tests of binding, and of what a listener receives and answers.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn listen_grant_is_limited_to_its_zone_or_covers_all_zones() {
     refuses(&granted, &[bind("[fe80::1%3]:12000"), bind("[fe80::1]:12000")]);
     assert_eq!(granted.to_string(), "listen on [fe80::1%2]:12000");
     grants(&listen_on("[fe80::1]:12000"), &[bind("[fe80::1%2]:12000"), bind("[fe80::1%3]:12000")]);
-    // Where zones mean nothing.
+    // Where zones are not significant.
     grants(
         &listen_on("[2001:db8::1%2]:12000"),
         &[bind("[2001:db8::1]:12000"), bind("[2001:db8::1%3]:12000")],
@@ -94,7 +94,7 @@ fn send_grant_does_not_reveal_local_addresses_by_bind() {
             bind("169.254.1.1:0"),
         ],
     );
-    // Each machine has these.
+    // Every machine has these addresses.
     grants(&granted, &[bind("127.0.0.1:0"), bind("[::1]:0")]);
     grants(&listen_on("10.9.0.1:0"), &[bind("10.9.0.1:0")]);
     let request = bind("10.9.0.1:0");
@@ -120,7 +120,7 @@ fn a_listener_hears_and_answers_only_whom_it_may_hear() {
         "[64:ff9b::192.0.2.7]:5",
     ] {
         refuses_as(DenyReason::NotFrom, &granted, &[hear(peer), answer(peer)]);
-        // It has heard nothing from there.
+        // Nothing was received from there.
         refuses(&granted, &[send(peer), connect(peer)]);
     }
 }

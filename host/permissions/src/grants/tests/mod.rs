@@ -1,4 +1,4 @@
-//! A test for each thing granted, and for each refused.
+//! Tests of every kind of grant, and of every reason to refuse.
 
 use proptest::prelude::*;
 

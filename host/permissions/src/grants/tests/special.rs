@@ -1,11 +1,11 @@
-//! Addresses that a wide grant does not mean.
+//! Tests of addresses that a wide grant does not cover.
 
 use super::*;
 
 const WIDE: [&str; 2] = ["0.0.0.0/0:1-65535", "[::]/0:1-65535"];
 
-/// Refused by each wide grant, by one of the two since the address is special, and by the other
-/// since it lies outside.
+/// Asserts that wide grants refuse `requests`: one because the address is special, the other
+/// because it is outside.
 #[track_caller]
 fn wide_grants_refuse(own: &[&str], requests: &[Request]) {
     for wide in WIDE {
@@ -71,7 +71,7 @@ fn loopback_and_link_local_need_a_grant_within_their_range() {
         send_to("126.0.0.0/7:53").decide(&send("127.0.0.1:53")),
         Err(DenyReason::Special(_))
     ));
-    // Loopback peers are answered as all others are.
+    // Loopback peers are answered like any other.
     grants(&listen_on("12000"), &[hear("127.0.0.1:5"), answer("127.0.0.1:5")]);
 }
 
@@ -93,7 +93,7 @@ fn own_addresses_are_granted_only_exactly() {
         wide_grants_refuse(&own, &[send(address), connect(address), receive(address)]);
         grants(&with_own(send_to(address)), &[send(address), connect(address), receive(address)]);
         grants(&with_own(everything()), &[send(address), receive(address)]);
-        // As those of loopback, they are answered.
+        // Like those of loopback, they are answered.
         grants(&with_own(listen_on("12000")), &[hear(address), answer(address)]);
     }
     let granted = with_own(send_to("10.9.0.0/24:53"));
@@ -103,7 +103,7 @@ fn own_addresses_are_granted_only_exactly() {
     };
     assert!(refused(&granted) && refused(&with_own(send_to("10.9.0.0/31:53"))));
     grants(&with_own(send_to("10.9.0.1/32:53")), &[send("10.9.0.1:53")]);
-    // A range of ports is as exact, and one exact grant is enough.
+    // A range of ports is exact, too, and one exact grant is enough.
     grants(&with_own(send_to("10.9.0.1:1-65535")), &[send("10.9.0.1:53")]);
     let both =
         with_own(spec(&["10.9.0.0/24:53", "10.9.0.1:53"], &[]).with_addresses(&Names::default()));
@@ -158,15 +158,15 @@ fn a_name_is_no_grant_for_a_metadata_service() {
     ]);
     let granted = spec.with_addresses(&names);
     assert!(granted.send.is_empty());
-    // So that what is told is whom it cannot send to.
+    // So that the refusal is about the destination of a send.
     grants(&granted, &[bind("0.0.0.0:0")]);
     assert!(matches!(granted.decide(&send("169.254.169.254:80")), Err(DenyReason::Special(_))));
-    // Loopback is what the operator meant by it.
+    // A name for loopback is a grant for it.
     let granted = spec.with_addresses(&Names::of([("metadata.example", "127.0.0.1")]));
     grants(&granted, &[send("127.0.0.1:80")]);
 }
 
-/// What carries an IPv4 address, in each form.
+/// The IPv6 addresses that embed `v4`, in each form.
 fn carriers(v4: [u8; 4]) -> Vec<String> {
     let [a, b, c, d] = v4;
     let hex = format!("{a:02x}{b:02x}:{c:02x}{d:02x}");
@@ -224,7 +224,7 @@ fn address_embedding_a_special_one_needs_an_exact_grant() {
             grants(&Grants { own, ..send_to(there) }, &[send(there)]);
         }
     }
-    // Neither is a network of them, were it as narrow as the range that they carry.
+    // A network of them does not cover them either, even if as narrow as the embedded range.
     let granted = send_to("[64:ff9b::127.0.0.0]/104:9");
     assert!(matches!(granted.decide(&send("[64:ff9b::127.0.0.1]:9")), Err(DenyReason::Special(_))));
     grants(&send_to("[64:ff9b::]/96:9"), &[send("[64:ff9b::192.0.2.7]:9")]);

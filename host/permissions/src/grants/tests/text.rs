@@ -1,4 +1,4 @@
-//! Grants from text and as text, and what refusals say.
+//! Tests of parsing and formatting grants, and of the text of refusals.
 
 use super::*;
 
@@ -212,7 +212,7 @@ fn flags_are_listed_up_to_as_many_as_a_sentence_names() {
         let kept = if is_listed { &all } else { "what grants it all now and " };
         let flags = Flags { grants: &grants, request: &resolve("b.example") }.to_string();
         assert_eq!(flags, format!("{kept}--allow-resolve b.example"));
-        // The same in place of what the request alone would name.
+        // The same flags in place of the one derived from the request.
         let peers = vec!["b.example:7".parse().unwrap()];
         let refusal = Refusal {
             component: "x",
@@ -278,7 +278,7 @@ fn the_names_of_grants_are_those_to_resolve_at_the_start() {
     assert_eq!(names(&mut grants.names()), all);
     assert_eq!(names(&mut grants.denied_names()), "c.example");
     assert_eq!(names(&mut GrantSpec::default().names()), "");
-    // As the resolver is given it.
+    // In the form given to the resolver.
     let granted: Vec<&str> = grants.names().map(AsRef::as_ref).collect();
     assert_eq!(granted.join(" "), all);
 }
