@@ -11,7 +11,7 @@ pub mod timers;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
 
-/// What the component exports.
+/// The implementation of the component's exports.
 pub struct Client;
 
 impl Guest for Client {
@@ -20,7 +20,7 @@ impl Guest for Client {
     }
 }
 
-// Natively, where this crate is only tested, the export's name is none that a linker takes.
+// In native builds, which are only for tests, linkers do not accept the export's name.
 #[cfg(target_arch = "wasm32")]
 udping_net::bindings::export!(Client with_types_in udping_net::bindings);
 

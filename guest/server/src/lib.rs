@@ -4,7 +4,7 @@ pub mod run;
 
 use udping_net::bindings::exports::wasi::cli::run::Guest;
 
-/// What the component exports.
+/// The implementation of the component's exports.
 pub struct Server;
 
 impl Guest for Server {
@@ -13,7 +13,7 @@ impl Guest for Server {
     }
 }
 
-// Natively, where this crate is only tested, the export's name is none that a linker takes.
+// In native builds, which are only for tests, linkers do not accept the export's name.
 #[cfg(target_arch = "wasm32")]
 udping_net::bindings::export!(Server with_types_in udping_net::bindings);
 

@@ -134,7 +134,7 @@ impl Protocol for Reflector {
 ///
 /// Without this check, two reflectors would reflect each other's replies forever: a reply is also a
 /// request, except for fields that are ignored (RFC 8762, section 4.2), and it never repeats,
-/// because its times do not. So it is recognized by what only a reflector writes: the fields of a
+/// because its times do not. So it is recognised by what only a reflector writes: the fields of a
 /// reply among zeros where a reply has them; or, in the place of the sender's timestamp or of T2, a
 /// time that this server's clock has just had, whatever else is there, since some TWAMP reflectors
 /// do not write zeros. Random padding matches neither by chance: that takes 40 bits in the first

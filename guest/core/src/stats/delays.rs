@@ -10,7 +10,7 @@ use crate::wire::stamp::ErrorEstimate;
 pub struct Measured {
     /// Whether replies contain the reflector's times and counter.
     pub one_way: bool,
-    /// The error estimate of the local clock, if it is declared to be synchronized with the
+    /// The error estimate of the local clock, if it is declared to be synchronised with the
     /// reflector's.
     pub synced: Option<ErrorEstimate>,
     /// Whether the reflector is declared to be stateful.

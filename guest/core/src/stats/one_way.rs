@@ -6,7 +6,7 @@ use crate::seq::Seq;
 use crate::stats::{Distribution, Spread};
 use crate::wire::stamp::ErrorEstimate;
 
-/// The difference between readings of two clocks, which may not be synchronized: of any sign, in
+/// The difference between readings of two clocks, which may not be synchronised: of any sign, in
 /// nanoseconds. Only the difference of two such spans has a meaning, unless the clocks are known to
 /// agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl ClockSpan {
         Duration::from_nanos(self.0.abs_diff(other.0))
     }
 
-    /// Returns the span as a delay between synchronized clocks; `None` if negative, which shows
+    /// Returns the span as a delay between synchronised clocks; `None` if negative, which shows
     /// that they are not.
     fn delay(self) -> Option<Duration> {
         u64::try_from(self.0).ok().map(Duration::from_nanos)
@@ -49,11 +49,11 @@ pub(crate) struct OneWayDelays {
     net_rtt: Distribution,
     forward_variation: Distribution,
     backward_variation: Distribution,
-    /// The delays that require synchronized clocks, if they were declared to be.
+    /// The delays that require synchronised clocks, if they were declared to be.
     synced: Option<SyncedDelays>,
 }
 
-/// The delays that have a meaning only between synchronized clocks.
+/// The delays that have a meaning only between synchronised clocks.
 #[derive(Clone, Debug)]
 struct SyncedDelays {
     forward: Distribution,
@@ -74,7 +74,7 @@ pub struct OneWaySpreads {
     pub forward_variation: Option<Spread>,
     /// The differences of T4 - T3 between adjacent pings.
     pub backward_variation: Option<Spread>,
-    /// The one-way delays, if the clocks were declared to be synchronized.
+    /// The one-way delays, if the clocks were declared to be synchronised.
     pub synced: Option<SyncedSpreads>,
 }
 
@@ -85,7 +85,7 @@ pub struct SyncedSpreads {
     pub forward_delay: Option<Spread>,
     /// Backward delay: T4 - T3 of STAMP (RFC 8762).
     pub backward_delay: Option<Spread>,
-    /// The number of negative delays, which do not occur between synchronized clocks. They are in
+    /// The number of negative delays, which do not occur between synchronised clocks. They are in
     /// neither spread.
     pub below_zero: u64,
     /// The error estimate of the local clock.
@@ -96,7 +96,7 @@ pub struct SyncedSpreads {
 
 impl OneWayDelays {
     /// Creates empty distributions with `new`. `clock` is the error estimate of the local clock, if
-    /// it is declared to be synchronized with the reflector's.
+    /// it is declared to be synchronised with the reflector's.
     pub(crate) fn new(clock: Option<ErrorEstimate>, new: fn() -> Distribution) -> Self {
         Self {
             processing: new(),

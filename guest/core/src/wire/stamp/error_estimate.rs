@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::wire::stamp::Format;
 
-/// The S bit: the clock is synchronized to UTC by an external source.
+/// The S bit: the clock is synchronised to UTC by an external source.
 const S: u16 = 0x8000;
 
 /// The Z bit: the timestamps are in PTP's format.
@@ -26,13 +26,13 @@ const SYNCHRONISED: Duration = Duration::from_millis(10);
 const UNKNOWN: Duration = Duration::from_secs(1);
 
 impl ErrorEstimate {
-    /// Returns the estimate for this machine's clock, in NTP's format. Whether it is synchronized
+    /// Returns the estimate for this machine's clock, in NTP's format. Whether it is synchronised
     /// to UTC by an external source is for its operator to say.
     pub fn of_clock(is_synchronised: bool) -> Self {
         if is_synchronised { Self::ntp(SYNCHRONISED).synchronised() } else { Self::ntp(UNKNOWN) }
     }
 
-    /// Creates the estimate for an unsynchronized clock with timestamps in NTP's format. `error` is
+    /// Creates the estimate for an unsynchronised clock with timestamps in NTP's format. `error` is
     /// rounded up to one that can be encoded: by less than a hundredth of it, or to 2^-32 s. The
     /// maximum is 17,000 years.
     pub fn ntp(error: Duration) -> Self {
@@ -50,7 +50,7 @@ impl ErrorEstimate {
         }
     }
 
-    /// Sets the S bit: the clock is synchronized to UTC by an external source, such as NTP or GPS.
+    /// Sets the S bit: the clock is synchronised to UTC by an external source, such as NTP or GPS.
     #[must_use]
     pub const fn synchronised(self) -> Self {
         Self(self.0 | S)
@@ -79,7 +79,7 @@ impl ErrorEstimate {
         (multiplier > 0).then(|| Duration::new((units >> 32) as u64, nanos as u32))
     }
 
-    /// Returns whether the clock is synchronized to UTC by an external source.
+    /// Returns whether the clock is synchronised to UTC by an external source.
     pub const fn is_synchronised(self) -> bool {
         self.0 & S != 0
     }

@@ -11,7 +11,7 @@ const HEADER: usize = 4;
 /// The type of the HMAC TLV (RFC 8972, section 5.1).
 const HMAC: u8 = 8;
 
-/// The U flag, set on a TLV that has not been recognized yet.
+/// The U flag, set on a TLV that has not been recognised yet.
 const UNRECOGNISED: u8 = 0x80;
 
 /// Overwrites with zeros what follows the base packet in `datagram` and is not authenticated, so
