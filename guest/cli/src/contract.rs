@@ -26,9 +26,9 @@
 //!   standard input by then is ended at once, as any other.
 //! - With `--stdin` there are no notices, and [`UDPING_NOTICES`] is not set.
 //! - `wasi:cli/environment.get-environment` returns the current values. Values that change without
-//!   a notice are state of the host, to be read when needed: [`UDPING_COLUMNS`], [`UDPING_DROPPED`],
-//!   [`UDPING_DENIED`]. [`UDPING_ERRORS`] is announced with the notice [`ENVIRONMENT`] when it has
-//!   errors that were not read yet.
+//!   a notice are state of the host, to be read when needed: [`UDPING_COLUMNS`],
+//!   [`UDPING_DROPPED`], [`UDPING_DENIED`]. [`UDPING_ERRORS`] is announced with the notice
+//!   [`ENVIRONMENT`] when it has errors that were not read yet.
 //! - A component that could not start its work, or not continue, calls `wasi:cli/exit` with an
 //!   error: exit code 2. One that ran without success returns an error from `wasi:cli/run`: exit
 //!   code 1.
@@ -38,7 +38,7 @@ use std::ops::RangeInclusive;
 /// The variable that udping-host sets to its version for every component.
 pub const UDPING_HOST: &str = "UDPING_HOST";
 
-/// The variable that tells where notices are sent.
+/// The variable that names the channel of notices.
 pub const UDPING_NOTICES: &str = "UDPING_NOTICES";
 
 /// The value of [`UDPING_NOTICES`].

@@ -10,9 +10,9 @@ use crate::number;
 /// A host and a port, as the user wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// The host.
+    /// The address or name of the host.
     pub host: String,
-    /// The port.
+    /// The destination port.
     pub port: NonZeroU16,
 }
 

@@ -136,7 +136,7 @@ impl Output {
             self.out.write(&cleared)?;
             *due = self.run.clocks.monotonic;
         }
-        // If standard error is closed, nobody can be told.
+        // If standard error is closed, the message is lost.
         let _ = Console::stderr().line(summary::interim(&self.run, &pinger.results()));
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Output {
         self.write_all()?;
         let mut beside = String::new();
         self.exporter.finish_beside(&self.run, &results, &mut beside);
-        // If standard error is closed, nobody can be told.
+        // If standard error is closed, the message is lost.
         let _ = Console::stderr().write(&beside);
         Ok(())
     }

@@ -5,7 +5,7 @@
 pub struct Component {
     /// The name: `client` or `server`.
     pub name: &'static str,
-    /// The component binary.
+    /// The component binary, as in `client.wasm`.
     pub bytes: &'static [u8],
 }
 

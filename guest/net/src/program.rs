@@ -88,7 +88,7 @@ pub fn keys() -> Result<Option<Keys>, Failure> {
 /// the current keys remain valid.
 pub fn changed_keys() -> Option<Keys> {
     keys().unwrap_or_else(|failure| {
-        // If standard error is closed, nobody can be told.
+        // If standard error is closed, the message is lost.
         let _ = Console::stderr().line(failure);
         None
     })

@@ -14,7 +14,7 @@ use udping_results::Nanoseconds;
 use crate::document;
 use crate::{Exporter, Run, Settings, Style, summary};
 
-/// `--format csv`.
+/// The exporter of `--format csv`.
 #[derive(Debug, Default)]
 pub struct Csv {
     dropped: u64,

@@ -12,7 +12,7 @@ use udping_results::{Format, Nanoseconds, Version};
 use crate::document;
 use crate::{Exporter, Run};
 
-/// `--format json`.
+/// The exporter of `--format json`.
 #[derive(Debug, Default)]
 pub struct Json {
     has_records: bool,

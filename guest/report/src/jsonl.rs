@@ -9,7 +9,7 @@ use crate::document::{self, index};
 use crate::json::json;
 use crate::{Exporter, Run};
 
-/// `--format jsonl`.
+/// The exporter of `--format jsonl`.
 #[derive(Debug, Default)]
 pub struct JsonLines;
 

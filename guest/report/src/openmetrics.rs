@@ -22,7 +22,7 @@ use udping_core::stats::Spread;
 
 use crate::{Exporter, Run, Target};
 
-/// `--format openmetrics`.
+/// The exporter of `--format openmetrics`.
 #[derive(Debug, Default)]
 pub struct OpenMetrics;
 

@@ -14,7 +14,7 @@ use crate::{Exporter, Run, summary};
 /// summary counts all.
 const MOST_AWAITED: usize = 10;
 
-/// `--format text`.
+/// The exporter of `--format text`.
 #[derive(Debug, Default)]
 pub struct Text {
     awaited: usize,

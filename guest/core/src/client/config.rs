@@ -33,7 +33,7 @@ pub struct Config {
     pub burst: NonZeroU32,
     /// How long to wait for a reply to each ping.
     pub timeout: Duration,
-    /// The time at which the run ends, even with replies outstanding.
+    /// The time after which the run ends, even with replies outstanding.
     pub deadline: Option<Duration>,
 }
 

@@ -303,7 +303,7 @@ impl<P: Protocol> Server<P> {
     /// The source is checked first: this takes no time, and sources that must not be answered get
     /// no further. The protocol comes next; with a key, it first verifies the sender's tag, so that
     /// everything after it, in particular the table of repeats, is reached only by senders with the
-    /// key. The time is checked next, which changes no state; the checks that do come last.
+    /// key. The time is checked next, which changes no state; checks that change state come last.
     fn guard(&mut self, arrival: Arrival, datagram: &[u8]) -> Result<(P::Request, Which), Refusal> {
         let Arrival { from, now, wall } = arrival;
         if from.port() == 0 {

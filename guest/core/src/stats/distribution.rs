@@ -20,7 +20,7 @@ pub struct Distribution {
     count: u64,
     min: Duration,
     max: Duration,
-    /// In nanoseconds.
+    /// The running mean, in nanoseconds.
     mean: f64,
     /// The sum of squared differences from the mean, in square nanoseconds (Welford, 1962).
     squares: f64,

@@ -13,7 +13,7 @@ use crate::stats;
 /// differences.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jitter {
-    /// In nanoseconds.
+    /// The jitter, in nanoseconds.
     smoothed: f64,
     last: Option<Duration>,
     differences: u64,

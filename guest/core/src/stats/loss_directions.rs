@@ -268,8 +268,8 @@ mod tests {
         let counters = [Some(0), None, Some(3), Some(4), Some(5), Some(2)];
         assert_eq!(directions(true, &counters, &[]), Some((0, 0, 1)));
         assert_eq!(directions(true, &[&counters[..], &[Some(6)]].concat(), &[]), Some((0, 1, 0)));
-        // Over two stretches: ping 4 was sent last and came second; one of the pings 1 and 3 was
-        // answered, by reply 3.
+        // Over two stretches: ping 4 overtook others and arrived second; one of the pings 1 and 3
+        // was answered, by reply 3.
         let counters = [Some(0), None, Some(2), None, Some(1), Some(4)];
         assert_eq!(directions(true, &counters, &[]), Some((1, 1, 0)));
     }

@@ -50,9 +50,9 @@ impl Ping {
         }
     }
 
-    /// Returns the sequence number of a ping by any client, in either case, whatever follows it:
-    /// the textbook does not specify the date format. This is called for every received datagram,
-    /// and inspects few of its bytes.
+    /// Returns the sequence number of a ping by any client, in either case, with a date in any
+    /// format: the textbook does not specify one. This is called for every received datagram, and
+    /// inspects few of its bytes.
     pub fn number(datagram: &[u8]) -> Option<Seq> {
         const CASE: u32 = 0x2020_2020;
         let (word, rest) = datagram.split_first_chunk::<4>()?;
@@ -76,7 +76,7 @@ impl Ping {
         u32::try_from(seq).ok().filter(|_| is_ping).map(Seq)
     }
 
-    /// Decodes a ping, in upper case or as sent, whatever follows it after white space.
+    /// Decodes a ping, in upper case or as sent, ignoring what follows it after white space.
     ///
     /// # Errors
     ///
