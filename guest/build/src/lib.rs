@@ -1,4 +1,5 @@
-//! For build scripts: builds guests for `wasm32-unknown-unknown` and makes components of them.
+//! Support for build scripts: builds guests for `wasm32-unknown-unknown` and turns them into
+//! components.
 
 use std::env;
 use std::ffi::OsStr;
@@ -11,37 +12,38 @@ use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The sources of all guests, from the workspace's root.
+/// The sources of all guests, relative to the workspace's root.
 const SOURCES: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
     "wit",
     "guest/core",
     "guest/cli",
-    "guest/net",
+    "guest/wasi",
     "guest/report",
     "guest/results",
     "guest/client",
     "guest/server",
 ];
 
-/// Guests that are built together.
+/// A set of guests that are built together.
 #[derive(Clone, Copy, Debug)]
 pub struct Guests<'a> {
-    /// Where they are, from the workspace's root, beyond the sources that all have.
+    /// Their sources besides those common to all guests, relative to the workspace's root.
     pub sources: &'a [&'a str],
-    /// The profile that they are built in.
+    /// The cargo profile.
     pub profile: &'a str,
-    /// What cargo is told to build.
+    /// The arguments with which cargo selects what to build.
     pub selection: &'a [&'a str],
-    /// The modules that come of it, from the folder that cargo puts them in.
+    /// The built modules, relative to cargo's output directory.
     pub modules: &'a [&'a str],
 }
 
 impl Guests<'_> {
-    /// Builds them and puts the component of each module into `OUT_DIR`, as `MODULE.wasm`.
+    /// Builds the guests and writes the component of each module to `OUT_DIR`, as `MODULE.wasm`.
     ///
-    /// To be called by a build script. Guests of all build scripts share one target directory.
+    /// Must be called by a build script. The guests of all build scripts share one target
+    /// directory.
     pub fn build(&self) -> Result<()> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
         for input in SOURCES.iter().chain(self.sources) {
@@ -86,12 +88,12 @@ fn component(module: &Path) -> Result<Vec<u8>> {
     ComponentEncoder::default().validate(true).module(&fs::read(module)?)?.encode()
 }
 
-/// Who builds for wasm32.
+/// The toolchain that builds for wasm32.
 enum Toolchain {
-    /// The one that builds the host: it has the target's standard library.
+    /// The toolchain that builds the host, which has the target's standard library.
     Installed { cargo: PathBuf },
-    /// Debian's, which has the standard library's source and builds it along: for machines that
-    /// rustup's servers do not reach.
+    /// Debian's toolchain, which builds the standard library from source: for machines that cannot
+    /// reach rustup's servers.
     Debian { linker: PathBuf },
 }
 
@@ -124,13 +126,13 @@ impl Toolchain {
                 command
                     .env("RUSTC", "/usr/bin/rustc")
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
-                    // -Zbuild-std asks for it; the guests themselves use no unstable feature.
+                    // Required by -Zbuild-std; the guests themselves use no unstable feature.
                     .env("RUSTC_BOOTSTRAP", "1")
                     .arg("-Zbuild-std=std,panic_abort");
                 command
             }
         };
-        // What the build of the host was told is not meant for the guests.
+        // The settings of the host's build do not apply to the guests.
         for variable in [
             "CARGO_ENCODED_RUSTFLAGS",
             "RUSTFLAGS",
@@ -153,7 +155,7 @@ fn has_target(rustc: &OsStr) -> bool {
     output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
 }
 
-/// Ends the build script with `result`'s error on a line of its own, which cargo shows as it is.
+/// Ends the build script with `result`'s error on a line of its own, which cargo shows unchanged.
 pub fn exit_on_error(result: Result<()>) {
     if let Err(error) = result {
         println!("cargo::error={error:#}");

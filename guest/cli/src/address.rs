@@ -1,4 +1,4 @@
-//! Addresses as users write them, by the same rule in host and components.
+//! Parsing of addresses, with the same rules in host and components.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,16 +8,16 @@ use thiserror::Error;
 
 /// An IPv4 address, or an IPv6 address with or without a zone.
 ///
-/// IPv4 is taken as ping and `inet_aton(3)` take it: one to four numbers with dots between them,
-/// decimal or after `0x` hexadecimal, of which the last fills all bytes that are left: `127.1` and
-/// `0x7f000001` are 127.0.0.1. A number that starts with another 0 is refused: it is octal to some
-/// programs and decimal to others. IPv6 may stand in brackets, and a zone (RFC 4007, section 11)
-/// follows a `%`, as the name of an interface or its index.
+/// IPv4 is parsed as by ping and `inet_aton(3)`: one to four numbers separated by dots, decimal or,
+/// after `0x`, hexadecimal, of which the last fills all remaining bytes: `127.1` and `0x7f000001`
+/// are 127.0.0.1. A number with any other leading 0 is refused: it is octal to some programs and
+/// decimal to others. IPv6 may be in brackets, and a zone (RFC 4007, section 11) follows a `%`, as
+/// an interface's name or index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// The address itself.
+    /// The address without its zone.
     pub ip: IpAddr,
-    /// The interface on whose link it lies; only IPv6 has one.
+    /// The interface of the link that it is on; only IPv6 addresses have one.
     pub zone: Option<Zone>,
 }
 
@@ -30,12 +30,12 @@ pub enum Zone {
     Name(String),
 }
 
-/// A text that is no address.
+/// The error for text that is not an address.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not an IPv4 or IPv6 address")]
 pub struct NotAnAddress;
 
-/// The longest name of an interface (Linux: `IFNAMSIZ`, with its final zero).
+/// The maximum length of an interface name, in bytes (Linux: `IFNAMSIZ`, less its final zero).
 const LONGEST_ZONE: usize = 15;
 
 impl FromStr for Address {
@@ -71,7 +71,7 @@ impl FromStr for Zone {
     }
 }
 
-/// As it is written after `%`.
+/// Formats the zone as it follows `%`.
 impl fmt::Display for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -81,7 +81,7 @@ impl fmt::Display for Zone {
     }
 }
 
-/// The IPv4 address that `text` writes, as [`Address`] says.
+/// Parses an IPv4 address as described at [`Address`].
 pub fn ipv4(text: &str) -> Option<Ipv4Addr> {
     let numbers = text.split('.').map(number).collect::<Option<Vec<_>>>()?;
     let (last, before) = numbers.split_last()?;
@@ -95,9 +95,9 @@ pub fn ipv4(text: &str) -> Option<Ipv4Addr> {
     is_within.then(|| u32::try_from(high | last).ok().map(Ipv4Addr::from_bits))?
 }
 
-/// Whether `host` can be nothing but an IPv4 address, since its last part is a number: no top-level
-/// domain is one (RFC 3696, section 2). What [`ipv4`] does not take of these is a mistake, and no
-/// name.
+/// Returns whether `host` can only be an IPv4 address, since its last label is a number: no
+/// top-level domain is one (RFC 3696, section 2). If [`ipv4`] refuses such a host, it is a mistake,
+/// not a name.
 pub fn ends_in_number(host: &str) -> bool {
     let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or(host);
     let is_hexadecimal = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -113,7 +113,7 @@ fn number(text: &str) -> Option<u64> {
         None => (text, 10),
     };
     let is_octal = radix == 10 && digits.len() > 1 && digits.starts_with('0');
-    // The standard library's parser takes a sign.
+    // The standard library's parser accepts a sign.
     let is_number = !is_octal && digits.len() <= 10 && digits.chars().all(|c| c.is_digit(radix));
     if is_number { u64::from_str_radix(digits, radix).ok() } else { None }
 }

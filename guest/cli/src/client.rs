@@ -170,14 +170,14 @@ pub enum Format {
     Openmetrics,
 }
 
-/// The groups of options, besides those that are used most.
+/// The headings of option groups, besides the most frequently used options.
 const SEVERAL: &str = "Several servers";
 const PROTOCOL: &str = "Protocol";
 const PACE: &str = "Pace";
 const OUTPUT: &str = "Output";
 const NETWORK: &str = "Network";
 
-/// Ports that a peer can have.
+/// The valid ports of a peer.
 const PORTS: RangeInclusive<u64> = 1..=u16::MAX as u64;
 
 const AFTER_HELP: &str = "\
@@ -194,29 +194,29 @@ Exits with success if every server sent at least one reply.
 With a key in UDPING_KEY, 32 to 128 hexadecimal digits, pings are authenticated, and only authenticated replies count. \
 With two, separated by a comma, pings carry the tag of the first, and replies that of either.";
 
-/// Pings to each server, where nothing says how many.
+/// The default number of pings to each server.
 const COUNT: u64 = 10;
 
 impl Args {
-    /// How many pings each server gets; `None` for no limit. What ends a run otherwise lifts the
-    /// default, as with ping.
+    /// Returns the number of pings to each server; `None` for no limit. As in ping, an option that
+    /// ends the run otherwise removes the default limit.
     pub fn count(&self) -> Option<NonZeroU64> {
         let has_other_end = self.flood || self.until_reply || self.deadline.is_some();
         let default = if has_other_end { 0 } else { COUNT };
         NonZeroU64::new(self.count.map_or(default, u64::from))
     }
 
-    /// When the run ends, even with replies outstanding.
+    /// Returns the time after which the run ends, even with replies outstanding.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline.filter(|deadline| !deadline.is_zero())
     }
 }
 
-/// The shortest interval: less is no schedule that a machine keeps.
+/// The minimum interval: a machine cannot keep a shorter one.
 const SHORTEST: Duration = Duration::from_micros(10);
 
-/// The most source ports: each takes a socket for each family, of which a host allows some
-/// hundreds.
+/// The maximum number of source ports: each takes a socket per address family, and a host permits
+/// some hundreds.
 const MOST_PORTS: u64 = 100;
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -227,11 +227,11 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The value of `--resolve-every`, the host's option, too.
+/// Parses the value of `--resolve-every`, which is also an option of the host.
 ///
 /// # Errors
 ///
-/// Where it is no duration, or a shorter one than name servers are asked for.
+/// If it is not a duration, or is shorter than name servers should be queried.
 pub fn resolve_every(text: &str) -> Result<Duration, String> {
     match duration::parse(text) {
         Ok(every) if every < Duration::from_secs(1) => Err("must be at least 1s".to_owned()),

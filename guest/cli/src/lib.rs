@@ -1,6 +1,6 @@
-//! The command lines of the two components, and what they agree on with udping-host: one
-//! definition, which the components parse with, and from which the host derives grants, help,
-//! manual pages and completions of its built-in components.
+//! The command lines of the two components, and their contract with udping-host: one definition,
+//! with which the components parse, and from which the host derives grants, help, manual pages and
+//! completions of its built-in components.
 
 pub mod address;
 pub mod client;

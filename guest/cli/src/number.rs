@@ -1,26 +1,26 @@
-//! Numbers on a command line, and messages that say which ones are taken.
+//! Parsing of numbers on a command line, with messages that state the valid range.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// A value parser that takes the whole numbers in `range`, in decimal digits.
+/// Returns a value parser for whole numbers in `range`, in decimal digits.
 pub fn within<T: FromStr>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
     move |text| whole(text, &range).ok_or_else(|| expected(&range))
 }
 
-/// The number that `text` is, where it is one in `range`.
+/// Parses `text` as a number; `None` if it is not a whole number in `range`.
 pub fn whole<T: FromStr>(text: &str, range: &RangeInclusive<u64>) -> Option<T> {
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number: u64 = text.parse().ok().filter(|_| is_digits)?;
     if range.contains(&number) { number.to_string().parse().ok() } else { None }
 }
 
-/// What is wrong with a text that is no number in `range`.
+/// Returns the message for text that is not a number in `range`.
 pub fn expected(range: &RangeInclusive<u64>) -> String {
     let (first, last) = range.clone().into_inner();
-    // Nobody has to be told the largest number of 64 bits.
+    // The largest number of 64 bits would not help anybody.
     if last == u64::MAX {
         format!("not a whole number of {first} or more")
     } else {

@@ -61,7 +61,7 @@ pub struct Args {
     pub verbose: bool,
 }
 
-/// The groups of options, besides those that are used most.
+/// The headings of option groups, besides the most frequently used options.
 const TEXT: &str = "With --protocol text";
 const STAMP: &str = "With --protocol stamp";
 const ABUSE: &str = "Protection from abuse";
@@ -91,31 +91,31 @@ pub enum Spoken {
     Stamp,
 }
 
-/// Why arguments make no sense together.
+/// Arguments that are invalid in combination.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Misuse {
-    /// Only STAMP has a port of its own. As clap says it.
+    /// Only STAMP has a default port. The wording is clap's.
     #[error("the following required arguments were not provided: <PORT> (see --help)")]
     NoPort,
-    /// An option is for another protocol than the one that is spoken.
+    /// An option that applies only to another protocol than the selected one.
     #[error("{0} is for --protocol {1} alone (see --help)")]
     OtherProtocol(&'static str, &'static str),
-    /// TWAMP's authenticated mode is another one.
+    /// TWAMP has another authenticated mode.
     #[error(
         "with a key, there are no requests of TWAMP Light: leave out --twamp-light, or UDPING_KEY"
     )]
     KeyedTwamp,
-    /// With a key, some are answered, and not all.
+    /// With a key, only authenticated datagrams are answered, never all.
     #[error("with a key, only those who have it are answered: leave out --echo-all, or UDPING_KEY")]
     KeyedEchoAll,
 }
 
 impl Args {
-    /// The port to listen on.
+    /// Returns the port to listen on.
     ///
     /// # Errors
     ///
-    /// Where none is given, and the protocol has none.
+    /// If none is given, and the protocol has no default.
     pub fn port(&self) -> Result<u16, Misuse> {
         match self.protocol {
             Spoken::Text => self.port.ok_or(Misuse::NoPort),
@@ -123,11 +123,11 @@ impl Args {
         }
     }
 
-    /// Whether all options go together, and with a key, where there is one.
+    /// Checks that the options are valid in combination, and with a key, if `is_keyed`.
     ///
     /// # Errors
     ///
-    /// Where one has no meaning beside the others.
+    /// If an option has no effect with the others.
     pub fn check(&self, is_keyed: bool) -> Result<(), Misuse> {
         let (text, stamp) = ((Spoken::Text, "text"), (Spoken::Stamp, "stamp"));
         for (is_given, option, (protocol, name)) in [
@@ -157,7 +157,7 @@ fn drop_rate(text: &str) -> Result<DropRate, &'static str> {
 mod tests {
     use super::*;
 
-    /// The port, if all goes together.
+    /// Returns the port, if the options are valid.
     fn port(arguments: &[&str], is_keyed: bool) -> Result<u16, Misuse> {
         let args = Args::try_parse_from([&["server"], arguments].concat()).unwrap();
         args.check(is_keyed).and(args.port())

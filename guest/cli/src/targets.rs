@@ -1,4 +1,4 @@
-//! Whom the client's command line names.
+//! The targets on the client's command line.
 
 use std::num::NonZeroU16;
 
@@ -10,19 +10,19 @@ use crate::number;
 /// A host and a port, as the user wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// The host.
+    /// The address or name of the host.
     pub host: String,
-    /// The port.
+    /// The destination port.
     pub port: NonZeroU16,
 }
 
 impl Args {
-    /// Everybody whom the command line names. With `--targets -` these are the lines of standard
-    /// input, which [`list`] reads.
+    /// Returns all targets on the command line. With `--targets -` they are the lines of standard
+    /// input, which [`list`] parses.
     ///
     /// # Errors
     ///
-    /// Where one has no port, or is no host. The message is one line.
+    /// If one has no port, or is not a host. The message is one line.
     pub fn targets(&self) -> Result<Vec<Named>, String> {
         let port = self.port_of_all();
         let mut all = Vec::new();
@@ -35,7 +35,7 @@ impl Args {
         Ok(all)
     }
 
-    /// The port of those that have none of their own.
+    /// Returns the port of targets without their own.
     pub fn port_of_all(&self) -> Option<NonZeroU16> {
         let given = self.port.or(self.default_port);
         match self.protocol {
@@ -45,7 +45,7 @@ impl Args {
     }
 }
 
-/// The first one: `HOST PORT`, or `HOST:PORT`.
+/// Parses the first target: `HOST PORT`, or `HOST:PORT`.
 fn first(host: &str, given: Option<NonZeroU16>, port: Option<NonZeroU16>) -> Result<Named, String> {
     let named = |port| Named { host: host.to_owned(), port };
     if host.parse::<Address>().is_ok() || !host.contains(':') {
@@ -62,11 +62,11 @@ fn first(host: &str, given: Option<NonZeroU16>, port: Option<NonZeroU16>) -> Res
     }
 }
 
-/// `HOST[:PORT]` a line; what follows a `#` is a comment.
+/// Parses a list of targets, one `HOST[:PORT]` per line; what follows a `#` is a comment.
 ///
 /// # Errors
 ///
-/// Where a line is something else, or there is none.
+/// If a line is not a target, or there is none.
 pub fn list(text: &str, port: Option<NonZeroU16>) -> Result<Vec<Named>, String> {
     let mut all = Vec::new();
     for (i, line) in text.lines().enumerate() {
@@ -84,7 +84,7 @@ pub fn list(text: &str, port: Option<NonZeroU16>) -> Result<Vec<Named>, String> 
     }
 }
 
-/// A host that names no port has `port`, if there is one.
+/// Parses `HOST[:PORT]`; `port` is the default, if there is one.
 fn parse(text: &str, port: Option<NonZeroU16>) -> Result<Named, String> {
     let is_host = |host: &str| {
         !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'))

@@ -1,9 +1,9 @@
-//! Usage errors, each on one line.
+//! Usage errors, formatted as one line.
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue};
 
-/// What a usage error says, on one line: clap's first paragraph, and what may have been meant.
+/// Formats a usage error as one line: clap's first paragraph, and its suggestion.
 pub fn one_line(error: &Error) -> String {
     let text = error.to_string();
     let paragraph = text.split("\n\n").next().unwrap_or(&text);
@@ -12,7 +12,7 @@ pub fn one_line(error: &Error) -> String {
     format!("{}{meant} (see --help)", words.join(" "))
 }
 
-/// What clap finds similar to what it does not know.
+/// Returns what clap suggests in place of an unknown argument.
 fn meant(error: &Error) -> Option<String> {
     let similar =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
@@ -23,7 +23,7 @@ fn meant(error: &Error) -> Option<String> {
     })
 }
 
-/// The option that an error is about, where it is one that is not known: `--count` of `--count=3`.
+/// Returns the unknown option that an error is about, if any: `--count` of `--count=3`.
 pub fn unknown_option(error: &Error) -> Option<&str> {
     match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(option))
@@ -36,7 +36,7 @@ pub fn unknown_option(error: &Error) -> Option<&str> {
     }
 }
 
-/// Whether `option`, as typed, is one of `command`'s.
+/// Returns whether `option`, as typed, is one of `command`'s.
 pub fn has_option(command: &clap::Command, option: &str) -> bool {
     let is_short =
         |short: char| command.get_arguments().any(|argument| argument.get_short() == Some(short));

@@ -9,19 +9,19 @@ pub mod targets;
 pub mod terminal;
 pub mod timers;
 
-use udping_net::bindings::exports::wasi::cli::run::Guest;
+use udping_wasi::bindings::exports::wasi::cli::run::Guest;
 
-/// What the component exports.
+/// The implementation of the component's exports.
 pub struct Client;
 
 impl Guest for Client {
     fn run() -> Result<(), ()> {
-        udping_net::program::run(run::main)
+        udping_wasi::program::run(run::main)
     }
 }
 
-// Natively, where this crate is only tested, the export's name is none that a linker takes.
+// In native builds, which are only for tests, linkers do not accept the export's name.
 #[cfg(target_arch = "wasm32")]
-udping_net::bindings::export!(Client with_types_in udping_net::bindings);
+udping_wasi::bindings::export!(Client with_types_in udping_wasi::bindings);
 
-udping_net::declare_notices!(Client);
+udping_wasi::declare_notices!(Client);

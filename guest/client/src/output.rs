@@ -1,47 +1,47 @@
-//! Where a run is printed: an exporter, and what waits for a reader that is slower than the pings.
+//! Output of a run: an exporter, and a buffer for a reader that is slower than the pings.
 
 use std::time::Duration;
 
 use udping_core::Instant;
 use udping_core::client::{Event, Happened, Pinger, Results};
-use udping_net::console::{Console, WriteError};
-use udping_net::poll::Pollable;
-use udping_net::{clock, host};
 use udping_report::live::Live;
 use udping_report::{Clocks, Exporter, Run, summary};
+use udping_wasi::console::{Console, WriteError};
+use udping_wasi::poll::Pollable;
+use udping_wasi::{clock, host};
 
 use crate::terminal;
 
-/// How often a live line is written anew.
+/// The interval at which a live line is updated.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// What may wait for the reader of lines, in bytes. What comes then is left out, and counted: it
-/// must not hold up the pings.
+/// The maximum number of buffered bytes of lines. Further lines are dropped and counted: output
+/// must not delay the pings.
 const LINES: usize = 256 << 10;
 
-/// The same of a document, of which nothing can be left out: some 25,000 records. Then the pings
-/// wait.
+/// The maximum number of buffered bytes of a document, of which nothing can be dropped: some 25,000
+/// records. Beyond that, the pings wait.
 const DOCUMENT: usize = 4 << 20;
 
-/// Where a run is printed.
+/// The output of a run.
 pub struct Output {
     out: Console,
     exporter: Box<dyn Exporter>,
-    /// The line that rewrites itself, and when it is due again.
+    /// The live line, and when it is due to be updated.
     live: Option<(Live, Instant)>,
-    /// What was not written yet.
+    /// The bytes that have not been written yet.
     pending: Vec<u8>,
-    /// How many lines were left out, and not told of yet.
+    /// The number of dropped lines that have not been reported yet.
     dropped: u64,
     line: String,
     /// The run that is printed.
     pub run: Run,
-    /// By target, whether no reply came from there yet.
+    /// For each target, whether it has not replied yet.
     unanswered: Vec<bool>,
 }
 
 impl Output {
-    /// Nothing is printed yet.
+    /// Creates an output to which nothing has been written.
     pub fn new(run: Run, exporter: Box<dyn Exporter>, is_live: bool) -> Self {
         Self {
             out: Console::stdout(),
@@ -55,7 +55,7 @@ impl Output {
         }
     }
 
-    /// The run begins.
+    /// Prints the start of the run.
     pub fn start(&mut self) -> Result<(), WriteError> {
         let mut text = String::new();
         self.exporter.start(&self.run, &mut text);
@@ -63,7 +63,7 @@ impl Output {
         self.drain()
     }
 
-    /// Whether a reply came from each target that is pinged.
+    /// Returns whether each pinged target has replied.
     pub fn all_answered(&self) -> bool {
         !self.unanswered.contains(&true)
     }
@@ -84,7 +84,7 @@ impl Output {
             return;
         }
         if self.exporter.can_drop() {
-            // Once something was left out, there has to be room again for many.
+            // Once lines were dropped, wait until there is room for many again.
             let limit = if self.dropped > 0 { LINES / 2 } else { LINES };
             if self.pending.len() + self.line.len() > limit {
                 self.dropped += 1;
@@ -104,7 +104,7 @@ impl Output {
         }
     }
 
-    /// Prints what has happened, as far as the reader takes it.
+    /// Prints the events so far, as far as the reader accepts them.
     pub fn report(&mut self, pinger: &mut Pinger) -> Result<(), WriteError> {
         self.read_clocks();
         while let Some(happened) = pinger.poll_event() {
@@ -115,7 +115,7 @@ impl Output {
             && *due <= now
         {
             *due = now + REFRESH;
-            // A line that would come late shows what is not so any more.
+            // A delayed line would show outdated numbers.
             if self.pending.is_empty() {
                 let line = live.line(&self.run, &pinger.results(), terminal::columns());
                 self.pending.extend_from_slice(line.as_bytes());
@@ -128,7 +128,7 @@ impl Output {
         Ok(())
     }
 
-    /// Says on standard error what came of the run so far.
+    /// Prints the results so far on standard error.
     pub fn interim(&mut self, pinger: &mut Pinger) -> Result<(), WriteError> {
         self.report(pinger)?;
         if let Some((live, due)) = &mut self.live {
@@ -136,22 +136,23 @@ impl Output {
             self.out.write(&cleared)?;
             *due = self.run.clocks.monotonic;
         }
-        // Where standard error is closed, there is nobody to tell.
+        // If standard error is closed, the message is lost.
         let _ = Console::stderr().line(summary::interim(&self.run, &pinger.results()));
         Ok(())
     }
 
-    /// When there is something to print, whatever happens.
+    /// Returns when there is something to print, regardless of events.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.live.as_ref().map(|(_, due)| *due)
     }
 
-    /// Ready when the reader takes more; `None` where nothing waits for that.
+    /// Returns a pollable that is ready when the reader accepts more; `None` if nothing is
+    /// buffered.
     pub fn writable(&self) -> Option<Pollable> {
         (!self.pending.is_empty()).then(|| self.out.writable())
     }
 
-    /// Prints the end of the run, and waits for the reader of it: nothing of it is left out.
+    /// Prints the end of the run, and waits for the reader: nothing of it is dropped.
     pub fn finish(&mut self, pinger: &mut Pinger) -> Result<(), WriteError> {
         while pinger.finish(clock::now()) {
             self.report(pinger)?;
@@ -169,7 +170,7 @@ impl Output {
         self.write_all()?;
         let mut beside = String::new();
         self.exporter.finish_beside(&self.run, &results, &mut beside);
-        // Where standard error is closed, there is nobody to tell.
+        // If standard error is closed, the message is lost.
         let _ = Console::stderr().write(&beside);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Names that are resolved again while they are pinged (`--resolve-every`), one at a time.
+//! Repeated resolution of names while they are pinged (`--resolve-every`), one at a time.
 
 use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -6,28 +6,29 @@ use std::time::Duration;
 
 use udping_core::Instant;
 use udping_core::client::{FlowId, Pinger};
-use udping_net::error::NetError;
-use udping_net::poll::Pollable;
-use udping_net::resolve::{self, Question};
 use udping_report::Target;
+use udping_wasi::error::NetError;
+use udping_wasi::poll::Pollable;
+use udping_wasi::resolve::{self, Question};
 
-/// The names of a run, and when they are asked for again.
+/// The names of a run, and when they are resolved again.
 #[derive(Debug)]
 pub struct Readdressing {
     every: Duration,
     next: Instant,
     /// Each name, and the index of its target's address.
     names: Vec<(usize, String)>,
-    /// The indices in `names` that are still to be asked for this time.
+    /// The indices in `names` that are still to be resolved in this round.
     due: VecDeque<usize>,
-    /// What is asked for now: an index in `names`.
+    /// The name being resolved, as an index in `names`.
     asked: Option<(usize, Question)>,
-    /// Of these, it was told that they keep the address that they had.
+    /// The indices of names for which a failure has been reported; their targets keep the previous
+    /// address.
     failed: HashSet<usize>,
 }
 
 impl Readdressing {
-    /// For the names among `targets`; `None` where there is none.
+    /// Creates the state for the names among `targets`; `None` if there are none.
     pub fn new(every: Duration, start: Instant, targets: &[Target]) -> Option<Self> {
         let pinged = targets.iter().filter(|target| target.address.is_ok()).enumerate();
         let is_name =
@@ -47,17 +48,17 @@ impl Readdressing {
         (!this.names.is_empty()).then_some(this)
     }
 
-    /// When [`Self::advance`] has something to do, besides when [`Self::pollable`] is ready.
+    /// Returns when [`Self::advance`] must be called, apart from when [`Self::pollable`] is ready.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.asked.is_none().then_some(self.next)
     }
 
-    /// Ready when a name was resolved; `None` where none is asked for.
+    /// Returns a pollable that is ready when a name was resolved; `None` if none is being resolved.
     pub fn pollable(&self) -> Option<&Pollable> {
         self.asked.as_ref().map(|(_, question)| question.pollable())
     }
 
-    /// Takes answers, and asks on.
+    /// Handles answers, and resolves the next names.
     pub fn advance(&mut self, now: Instant, pinger: &mut Pinger) {
         if self.asked.is_none() && self.due.is_empty() && self.next <= now {
             self.due.extend(0..self.names.len());
@@ -82,8 +83,8 @@ impl Readdressing {
         }
     }
 
-    /// A target keeps an address that its name still has, and its family: there are sockets for
-    /// that.
+    /// Applies the resolved addresses. A target keeps its address while its name still has it, and
+    /// its family in any case: sockets exist only for that.
     fn follow(&mut self, index: usize, addresses: &[IpAddr], now: Instant, pinger: &mut Pinger) {
         let target = self.names[index].0;
         let current = pinger.config().targets[target];

@@ -11,16 +11,16 @@ use udping_core::stats::Measured;
 use udping_core::wire::Keys;
 use udping_core::wire::stamp::ErrorEstimate;
 use udping_core::{Instant, UnixTime};
-use udping_net::console::{Console, WriteError};
-use udping_net::host::{self, Notice, Notices};
-use udping_net::program::{self, Failure};
-use udping_net::{clock, poll, random};
 use udping_report::csv::Csv;
 use udping_report::json::Json;
 use udping_report::jsonl::JsonLines;
 use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
 use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Target};
+use udping_wasi::console::{Console, WriteError};
+use udping_wasi::host::{self, Notice, Notices};
+use udping_wasi::program::{self, Failure};
+use udping_wasi::{clock, poll, random};
 
 use crate::output::Output;
 use crate::readdressing::Readdressing;
@@ -29,20 +29,20 @@ use crate::targets::{self, Resolved};
 use crate::terminal;
 use crate::timers::Timers;
 
-/// The most pings that may be awaited at a time: what is known of them takes some 25 MiB.
+/// The maximum number of pings awaited at a time: their state takes some 25 MiB.
 const MOST_AWAITED: u128 = 1 << 18;
 
-/// With `--precise`, how long before a send it begins to spin: what a timer may be late on a
-/// machine that is busy otherwise.
+/// With `--precise`, how long before a send it starts to spin: the delay of a timer on an otherwise
+/// busy machine.
 const SPIN: Duration = Duration::from_micros(200);
 
-/// The program: what `wasi:cli/run` runs.
+/// The program that `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let keys = program::keys()?;
     let named = targets::named(&args)?;
     let name = arguments.first().map_or("udping", String::as_str);
-    // Where standard error is closed, the report still tells.
+    // If standard error is closed, the report still has it.
     let tell = |what: &str| drop(Console::stderr().line(format_args!("{name}: {what}")));
     let Resolved { targets, has_failed } = targets::resolve(named, &args, tell)?;
     let config = config(&args, codec(&args, keys)?, &targets)?;
@@ -250,7 +250,7 @@ fn ping(
     }
 }
 
-/// Takes what arrives until `send`, without sleeping.
+/// Receives datagrams until `send`, without sleeping.
 fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
     sockets.prepare();
     while clock::now() < send {
@@ -274,7 +274,8 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
                     && host::is_udping_host()
                     && pinger.config().targets.len() == 1;
                 pinger.not_sent(flow, seq, before, by_system.unwrap_or_else(|| error.to_string()));
-                // What is not granted is not granted later, and the host has said how it would be.
+                // What is not granted now will not be granted later, and the host has said how to
+                // grant it.
                 if is_final {
                     pinger.stop();
                 }
@@ -284,16 +285,16 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
     }
 }
 
-/// The sockets of a run, and what the host has said of them.
+/// The sockets of a run, and the state of what the host reports about them.
 struct Network<'a> {
     sockets: &'a Sockets,
-    /// How many errors that came back are told by now.
+    /// The number of the last reported ICMP error.
     errors: u64,
     readdressing: Option<Readdressing>,
 }
 
 impl Network<'_> {
-    /// Tells of errors that came back since the last time, each with whom it is about.
+    /// Reports the errors that were returned since the last call, each with the flow it belongs to.
     fn tell_errors(&mut self, pinger: &mut Pinger) {
         for error in host::errors_after(self.errors) {
             self.errors = error.number;
@@ -306,7 +307,8 @@ impl Network<'_> {
     }
 }
 
-/// The text has the same length whatever the time is, for 10-digit seconds: until 2286.
+/// Returns the length of the first datagram. The length of a text does not depend on the time while
+/// that has 10-digit seconds: until 2286.
 fn first_datagram_length(config: &Config) -> usize {
     let mut datagram = Vec::new();
     config.codec.encode(

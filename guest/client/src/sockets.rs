@@ -4,25 +4,25 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_cli::client::Args;
 use udping_core::client::{Arrival, Pinger, Transmit};
-use udping_net::clock;
-use udping_net::error::NetError;
-use udping_net::host;
-use udping_net::poll::Pollable;
-use udping_net::program::Failure;
-use udping_net::resolve;
-use udping_net::udp::{Bound, Channel};
+use udping_wasi::clock;
+use udping_wasi::error::NetError;
+use udping_wasi::host;
+use udping_wasi::poll::Pollable;
+use udping_wasi::program::Failure;
+use udping_wasi::resolve;
+use udping_wasi::udp::{Bound, Channel};
 
-/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the
+/// The maximum number of datagrams per `receive`, which keeps the host's list under 4 MiB for the
 /// largest ones.
 const BATCH: u64 = 64;
 
-/// What may wait in the kernel while others are looked at: a thousand datagrams.
+/// The receive buffer size, in bytes: a thousand datagrams that wait while others are handled.
 const BUFFER: u64 = 2 << 20;
 
-/// The variable that says through which interface the host sends, where it was told one.
+/// The variable with the name of the interface that the host sends through, if one was specified.
 const BIND_DEVICE: &str = "UDPING_BIND_DEVICE";
 
-/// Sockets by source port and family.
+/// The sockets, by source port and family.
 #[derive(Debug)]
 pub struct Sockets {
     channels: Vec<Socket>,
@@ -36,8 +36,8 @@ struct Socket {
 }
 
 impl Sockets {
-    /// Opens what is needed to reach `peers`. No socket is connected, for one peer or for many: a
-    /// connected one keeps the local address that it was given then, and is of no use when that
+    /// Opens the sockets needed to reach `peers`. They are not connected, even for a single peer: a
+    /// connected socket keeps the local address chosen at that time, and is useless once that
     /// changes.
     pub fn open(args: &Args, peers: &[SocketAddr]) -> Result<Self, Failure> {
         let last = args
@@ -66,22 +66,22 @@ impl Sockets {
         Ok(Self { channels })
     }
 
-    /// Ready when the socket at the same index has something.
+    /// Returns pollables that are ready when the socket at the same index has a datagram.
     pub fn readable(&self) -> impl Iterator<Item = &Pollable> {
         self.channels.iter().map(|socket| socket.channel.readable())
     }
 
-    /// How many there are.
+    /// Returns the number of sockets.
     pub fn count(&self) -> usize {
         self.channels.len()
     }
 
-    /// Asks ahead for what the next sends need.
+    /// Obtains in advance what the next sends require.
     pub fn prepare(&self) {
         self.channels.iter().for_each(|socket| socket.channel.prepare());
     }
 
-    /// The port that pings to `peer` have as their source, by their number.
+    /// Returns the local port of pings to `peer` from the source port with the given index.
     pub fn local_port(&self, source_port: usize, peer: SocketAddr) -> u16 {
         self.of(source_port, peer).map_or(0, |channel| channel.local_address().port())
     }
@@ -95,8 +95,8 @@ impl Sockets {
         }
     }
 
-    /// Takes what has arrived at the socket at `index`. The clocks are read first: a datagram was
-    /// there when `poll` returned.
+    /// Receives the datagrams at the socket at `index`. The clocks are read first: the datagrams
+    /// had arrived when `poll` returned.
     pub fn receive(&self, index: usize, pinger: &mut Pinger) {
         let Socket { channel, source_port, .. } = &self.channels[index];
         loop {
@@ -110,18 +110,19 @@ impl Sockets {
                             &datagram.data,
                         );
                     }
-                    // More may follow a full hand; after one, or none, `poll` is asked.
+                    // A full batch may be followed by more; after one datagram, or none, `poll` is
+                    // called.
                     if datagrams.len() < 2 {
                         return;
                     }
                 }
-                // Not the end of the run: the next ping may be answered.
+                // This does not end the run: the next ping may be answered.
                 Err(error) => return pinger.network_error(now, None, error.to_string()),
             }
         }
     }
 
-    /// The number of the source port that is `local`.
+    /// Returns the index of the source port with the number `local`.
     pub fn source_port(&self, local: u16) -> Option<usize> {
         let is_it = |socket: &&Socket| socket.channel.local_address().port() == local;
         self.channels.iter().find(is_it).map(|socket| socket.source_port)
@@ -135,7 +136,8 @@ impl Sockets {
     }
 }
 
-/// The address of `-I`, where it is one. An interface is the host's to choose: WASI has none.
+/// Returns the address given with `-I`, if it is one. An interface is selected by the host: WASI
+/// cannot.
 fn source_address(args: &Args) -> Result<Option<SocketAddr>, Failure> {
     let Some(interface) = &args.interface else { return Ok(None) };
     if let Some(address) = resolve::literal(interface, 0).map_err(Failure::Message)? {
@@ -162,7 +164,7 @@ fn open(
         IpAddr::from(Ipv6Addr::UNSPECIFIED)
     };
     let any = source.unwrap_or_else(|| SocketAddr::new(any, 0));
-    // The last of them is a port, as was seen before.
+    // The last one is a valid port, as was checked before.
     let source_port = u16::try_from(source_port).unwrap_or(u16::MAX);
     let port = args.source_port.map_or(0, |first| first.get().saturating_add(source_port));
     let mut local = any;
@@ -174,7 +176,7 @@ fn open(
             .set_hop_limit(ttl.get())
             .map_err(|error| Failure::Net(format!("cannot set the TTL to {ttl}"), error))?;
     }
-    // Less than is asked for is enough for fewer.
+    // A smaller buffer suffices for fewer datagrams.
     let _ = socket.set_receive_buffer(BUFFER);
     socket.open(None).map_err(|error| Failure::Net(format!("cannot use {local}"), error))
 }

@@ -1,19 +1,19 @@
-//! From what the user named to addresses. One that cannot be pinged never stops the others.
+//! Resolution of the named targets. One that cannot be pinged does not stop the others.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_cli::client::Args;
 use udping_cli::targets::{Named, list};
-use udping_net::bindings::wasi::sockets::network::ErrorCode;
-use udping_net::error::NetError;
-use udping_net::host::{self, Notices};
-use udping_net::program::Failure;
-use udping_net::resolve;
-use udping_net::udp::Bound;
 use udping_report::Target;
+use udping_wasi::bindings::wasi::sockets::network::ErrorCode;
+use udping_wasi::error::NetError;
+use udping_wasi::host::{self, Notices};
+use udping_wasi::program::Failure;
+use udping_wasi::resolve;
+use udping_wasi::udp::Bound;
 
-/// Everybody whom the command line names, or standard input.
+/// Returns the targets named on the command line or on standard input.
 pub fn named(args: &Args) -> Result<Vec<Named>, Failure> {
     if args.targets.is_none() {
         return args.targets().map_err(Failure::Message);
@@ -28,22 +28,22 @@ pub fn named(args: &Args) -> Result<Vec<Named>, Failure> {
     list(&text, args.port_of_all()).map_err(Failure::Message)
 }
 
-/// Whom a run pings, and whether somebody who was named is left out.
+/// The targets of a run, and whether one of them cannot be pinged.
 #[derive(Debug)]
 pub struct Resolved {
-    /// All that were named, each with its address, or why it is not pinged.
+    /// All named targets, each with its address or the reason why it is not pinged.
     pub targets: Vec<Target>,
-    /// Whether one has no address. One that another has already is pinged as that.
+    /// Whether a target has no address. One whose address another target already has does not
+    /// count.
     pub has_failed: bool,
 }
 
-/// Resolves each target, or says why it has no address, also to `told`. An address is pinged once,
-/// even if two targets have it.
+/// Resolves each target, or records why it has no address and reports that to `told`. An address is
+/// pinged once, even if two targets have it.
 ///
 /// # Errors
 ///
-/// Where there is only one, and it cannot be pinged, and where the host says that the program
-/// should end.
+/// If the only target cannot be pinged, or if the host says that the program should end.
 pub fn resolve(
     named: Vec<Named>,
     args: &Args,
@@ -105,7 +105,7 @@ fn address(
                 })
             }
             Err(error) => {
-                // That is what wasmtime answers where it does not allow lookups.
+                // wasmtime's error if name resolution is not permitted.
                 let hint = if error == NetError(ErrorCode::PermanentResolverFailure)
                     && !host::is_udping_host()
                 {
@@ -119,8 +119,8 @@ fn address(
     }
 }
 
-/// The first address to which the system has a route, else the first: a socket that is connected is
-/// told at once.
+/// Returns the first address to which the system has a route, or else the first: connecting a
+/// socket shows at once whether there is one.
 fn reachable(addresses: &[SocketAddr]) -> Option<SocketAddr> {
     let (first, others) = addresses.split_first()?;
     let is_reachable = |peer: &&SocketAddr| {
@@ -132,7 +132,7 @@ fn reachable(addresses: &[SocketAddr]) -> Option<SocketAddr> {
         let socket = Bound::new(SocketAddr::new(any, 0));
         socket.and_then(|socket| socket.open(Some(**peer))).is_ok()
     };
-    // One alone is what there is.
+    // A single address needs no check.
     if others.is_empty() {
         Some(*first)
     } else {

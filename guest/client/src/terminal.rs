@@ -1,18 +1,18 @@
-//! What the terminal can show, as the environment tells it.
+//! The capabilities of the terminal, from the environment.
 
-use udping_net::console::Console;
-use udping_net::host::{self, variable};
 use udping_report::Style;
 use udping_report::live::WIDTH;
+use udping_wasi::console::Console;
+use udping_wasi::host::{self, variable};
 
-/// How many columns it has now.
+/// Returns its current number of columns.
 pub fn columns() -> usize {
     host::columns().filter(|columns| *columns > 0).unwrap_or(WIDTH)
 }
 
-/// What it can show: nothing but plain text, where standard output is none. `NO_COLOR` is as
-/// <https://no-color.org> has it, and the locale as POSIX has it: without one, it is "C", which has
-/// ASCII alone.
+/// Returns its capabilities: only plain text if standard output is not a terminal. `NO_COLOR` is
+/// interpreted as in <https://no-color.org>, and the locale as in POSIX: by default it is "C",
+/// which is ASCII only.
 pub fn style() -> Style {
     if !Console::stdout_is_terminal() {
         return Style::default();

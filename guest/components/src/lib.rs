@@ -3,9 +3,9 @@
 /// A component that is part of this build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Component {
-    /// Its name: `client` or `server`.
+    /// The name: `client` or `server`.
     pub name: &'static str,
-    /// The binary, as `client.wasm` holds it.
+    /// The component binary, as in `client.wasm`.
     pub bytes: &'static [u8],
 }
 
@@ -21,5 +21,5 @@ pub const SERVER: Component = Component {
     bytes: include_bytes!(concat!(env!("OUT_DIR"), "/udping_server.wasm")),
 };
 
-/// Every component there is.
+/// All components.
 pub const ALL: [Component; 2] = [CLIENT, SERVER];

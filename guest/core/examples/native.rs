@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use udping_core::client::{Arrival, Config, Event, Pinger};
 use udping_core::{Instant, UnixTime};
 
-/// One socket, and when the run began.
+/// A socket, and the time at which the run began.
 struct Native {
     socket: UdpSocket,
     start: std::time::Instant,

@@ -1,26 +1,26 @@
-//! Spans of time, as people write and read them.
+//! Parsing and formatting of durations.
 
 use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why a text is no duration.
+/// The error for text that is not a duration.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("not a duration: write 200ms, 1s or 1m30s; a bare number is seconds")]
 pub struct NotADuration;
 
-/// Reads `200ms`, `1s`, `1m30s`, `0.5s`; a bare number is seconds, as ping takes it, also `.5` and
-/// `5.`.
+/// Parses `200ms`, `1s`, `1m30s` or `0.5s`. A bare number is seconds, as in ping; `.5` and `5.` are
+/// accepted.
 ///
 /// # Errors
 ///
-/// [`NotADuration`] where it is anything else, negative, or more than a [`Duration`] holds.
+/// [`NotADuration`] if the text is anything else, negative, or exceeds the range of [`Duration`].
 pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let end = text.find(|c| !is_number(c)).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
-    // A dot with digits on one side alone.
+    // A dot with digits on one side only, which humantime does not accept.
     let number = match number {
         "." | ".." => return Err(NotADuration),
         _ if number.starts_with('.') => format!("0{number}"),
@@ -30,8 +30,8 @@ pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     humantime::parse_duration(&format!("{number}{unit}")).map_err(|_| NotADuration)
 }
 
-/// A duration in a report: one number, one unit, no trailing zeros (`2 s`, `1.5 s`, `200 ms`, `50
-/// us`).
+/// Formats a duration as one number and one unit, without trailing zeros (`2 s`, `1.5 s`, `200 ms`,
+/// `50 us`).
 #[derive(Clone, Copy, Debug)]
 pub struct Plain(pub Duration);
 
@@ -47,7 +47,7 @@ impl fmt::Display for Plain {
     }
 }
 
-/// An RTT in a report: milliseconds with three decimals (`0.112 ms`).
+/// Formats an RTT in milliseconds with three decimals (`0.112`).
 #[derive(Clone, Copy, Debug)]
 pub struct Millis(pub Duration);
 

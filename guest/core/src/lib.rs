@@ -1,13 +1,13 @@
 //! The pinger and the echo server as state machines, without I/O.
 //!
-//! Nothing here opens a socket, reads a clock or knows that it may run in WebAssembly: `now` is an
-//! argument, datagrams are byte slices, and what happened comes out as [`client::Event`]s. So every
-//! rule of the pinger is tested natively, with time as data.
+//! Nothing here opens a socket, reads a clock or depends on WebAssembly: `now` is an argument,
+//! datagrams are byte slices, and what happened is reported as [`client::Event`]s. So every rule of
+//! the pinger is tested natively, with time as data.
 //!
 //! # The run loop
 //!
-//! The caller of [`client::Pinger`] has the sockets and the clocks. Here both are made up: a server
-//! that answers after 3 ms.
+//! The caller of [`client::Pinger`] provides the sockets and the clocks. Here both are simulated: a
+//! server that answers after 3 ms.
 //!
 //! ```
 //! use std::time::Duration;
@@ -38,7 +38,7 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 //!
-//! `examples/native.rs` is a whole pinger over [`std::net::UdpSocket`].
+//! `examples/native.rs` is a complete pinger over [`std::net::UdpSocket`].
 
 #![warn(clippy::missing_errors_doc)]
 #![cfg_attr(

@@ -2,31 +2,31 @@
 
 use std::fmt;
 
-/// The number of a ping. It wraps from 2^32 - 1 to 0 and is compared with wrap-around (RFC 1982,
-/// serial number arithmetic).
+/// The sequence number of a ping. It wraps from 2^32 - 1 to 0 and is compared with serial number
+/// arithmetic (RFC 1982).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seq(pub u32);
 
 impl Seq {
-    /// The number after this one.
+    /// Returns the next sequence number.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }
 
-    /// The number before this one.
+    /// Returns the previous sequence number.
     #[must_use]
     pub const fn previous(self) -> Self {
         Self(self.0.wrapping_sub(1))
     }
 
-    /// How many numbers this one is after `earlier`, modulo 2^32.
+    /// Returns how many numbers `self` is after `earlier`, modulo 2^32.
     pub const fn distance_from(self, earlier: Self) -> u32 {
         self.0.wrapping_sub(earlier.0)
     }
 
-    /// Whether this one comes after `other`: within the 2^31 - 1 numbers that follow it (RFC 1982,
-    /// section 3.2).
+    /// Returns whether `self` comes after `other`: is one of the 2^31 - 1 numbers that follow it
+    /// (RFC 1982, section 3.2).
     pub const fn is_after(self, other: Self) -> bool {
         let distance = self.distance_from(other);
         distance != 0 && distance < 1 << 31

@@ -1,38 +1,38 @@
-//! Points in time, as the two WASI clocks give them.
+//! Instants and wall-clock times, as read from the two WASI clocks.
 
 use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
-/// A point on a monotonic clock whose origin means nothing: nanoseconds, as
+/// A point on a monotonic clock with an arbitrary origin, in nanoseconds, as in
 /// `wasi:clocks/monotonic-clock.instant`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// The instant `nanos` nanoseconds after the clock's origin.
+    /// Creates the instant `nanos` nanoseconds after the clock's origin.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the clock's origin.
+    /// Returns the nanoseconds since the clock's origin.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// The instant so long before this one; the clock's origin where there is none.
+    /// Returns the instant `span` before this one, saturating at the clock's origin.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(u64::try_from(span.as_nanos()).map_or(0, |nanos| self.0.saturating_sub(nanos)))
     }
 
-    /// How long after `earlier` this is; zero where it is not after it.
+    /// Returns the time elapsed since `earlier`, or zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Saturates at the clock's end, 584 years from its origin: a deadline that far away never comes.
+/// Saturates at the maximum, 584 years after the clock's origin: such a deadline is never reached.
 impl Add<Duration> for Instant {
     type Output = Self;
 
@@ -51,14 +51,14 @@ pub struct UnixTime {
 }
 
 impl UnixTime {
-    /// How far apart two times are, whichever is earlier.
+    /// Returns the absolute difference between two times.
     pub fn distance(self, other: Self) -> Duration {
         let since_epoch = |time: Self| Duration::new(time.seconds, time.nanoseconds);
         since_epoch(self).abs_diff(since_epoch(other))
     }
 }
 
-/// Seconds with nine decimals: `1700000000.000000042`.
+/// Formats the time as seconds with nine decimals: `1700000000.000000042`.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:09}", self.seconds, self.nanoseconds)

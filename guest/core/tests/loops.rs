@@ -1,6 +1,6 @@
-//! The server set on services that answer whatever comes, by one datagram with a forged source,
-//! with time as data: no loop runs faster than one round a second after its first 16, and what is
-//! faster is over.
+//! Loops between the server and services that answer anything, started by one datagram with a
+//! forged source, with time as data: after its first 16 rounds no loop is faster than one round per
+//! second, and faster ones end.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -22,19 +22,18 @@ use udping_core::{Instant, UnixTime};
 
 const START: UnixTime = UnixTime { seconds: 1_795_685_343, nanoseconds: 0 };
 
-/// How long a loop is watched, and how many answers there may be before it counts as one without
-/// end.
+/// How long a loop is watched, and how many answers it may have before it counts as endless.
 const WATCHED: Duration = Duration::from_mins(1);
 const MANY: usize = 1_000;
 
-/// What a service answers to a datagram that comes so long after the start.
+/// A service's answer to a datagram that arrives at the given time after the start.
 type Service = Box<dyn FnMut(&[u8], Duration) -> Option<Vec<u8>>>;
 
 fn wall(now: Duration) -> UnixTime {
     UnixTime { seconds: START.seconds + now.as_secs(), nanoseconds: now.subsec_nanos() }
 }
 
-/// One of ours, at the other end or at this one.
+/// A server of this crate, at either end.
 fn ours<P: Protocol + 'static>(protocol: P, port: u16) -> Service {
     let mut server = Server::new(Config { salt: 7, ..Config::default() }, protocol);
     let from = SocketAddr::from(([192, 0, 2, 7], port));
@@ -55,7 +54,7 @@ fn reflector(stateful: bool, twamp_light: bool) -> Reflector {
     Reflector { clock: ErrorEstimate::of_clock(false), sessions, twamp_light }
 }
 
-/// Ours, as they can be started, hearing from `port`.
+/// The servers of this crate, in their configurations, with datagrams from `port`.
 fn servers(port: u16) -> Vec<(&'static str, Service)> {
     vec![
         ("echo", ours(Echo::default(), port)),
@@ -71,7 +70,7 @@ fn ntp(now: Duration) -> [u8; 8] {
     Timestamp::ntp(wall(now)).to_be_bytes()
 }
 
-/// RFC 8762, section 4.3.1, which keeps no state, and takes all that is long enough for a request.
+/// RFC 8762, section 4.3.1: a stateless reflector that accepts anything long enough for a request.
 fn foreign_reflector(datagram: &[u8], now: Duration) -> Option<Vec<u8>> {
     let base = datagram.get(..44)?;
     let times = [
@@ -87,7 +86,7 @@ fn foreign_reflector(datagram: &[u8], now: Duration) -> Option<Vec<u8>> {
     Some([&times.concat()[..], &[0, 0, 255, 0, 0, 0], &datagram[44..]].concat())
 }
 
-/// Services that answer whatever comes.
+/// Services that answer anything.
 fn services() -> Vec<(&'static str, Service)> {
     let mut count = 0_u32;
     let mut next = move || {
@@ -217,7 +216,7 @@ fn services() -> Vec<(&'static str, Service)> {
     ]
 }
 
-/// What somebody may forge.
+/// Datagrams that an attacker may forge.
 fn forged() -> Vec<Vec<u8>> {
     let request = |size, sent| {
         let mut datagram = Vec::new();
@@ -244,7 +243,8 @@ fn forged() -> Vec<Vec<u8>> {
     ]
 }
 
-/// When `ours` answers, where `forged` comes as if from `theirs`, and a round takes so long.
+/// The times at which `ours` answers, if `forged` arrives with `theirs` as its source and a round
+/// takes `round`.
 fn answers(
     ours: &mut Service,
     theirs: &mut Service,
@@ -262,7 +262,8 @@ fn answers(
     answers
 }
 
-/// No round is faster than one a second after the first 16, and the answer to what was forged.
+/// Asserts that after the first 16 rounds and the answer to the forged datagram, there is no more
+/// than one round per second.
 #[track_caller]
 fn assert_slow(answers: &[Duration], what: &str) {
     for (count, at) in answers.iter().enumerate() {
@@ -327,7 +328,7 @@ fn what_is_answered_at_any_rate_are_pings() {
             Some(ping.into_bytes())
         );
     }
-    // Nobody can tell this from a client: it is what a client in a hurry does.
+    // This cannot be told from a fast client.
     let mut number = 0;
     let mut next: Service = Box::new(move |_, now| {
         number += 1;
@@ -339,7 +340,7 @@ fn what_is_answered_at_any_rate_are_pings() {
     );
 }
 
-/// Sources of one echo each, all at once.
+/// Many sources with one echo each, at the same time.
 #[test]
 fn thousands_of_loops_at_once_are_over_within_seconds() {
     for (forged, most) in [("Ping 1 2.5", 8 * 5_000), ("hello", 16 * 4_097)] {

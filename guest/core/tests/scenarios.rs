@@ -1,5 +1,5 @@
-//! Runs as data: each file of `scenarios/` says what was sent, what came back, and the numbers that
-//! follow from that by hand.
+//! Runs as data: each file of `scenarios/` describes what was sent, what was received, and the
+//! numbers that follow from that, worked out by hand.
 //!
 //! Times are milliseconds since the first ping was due.
 
@@ -24,10 +24,10 @@ use udping_core::stats::Spread;
 use udping_core::wire::stamp::{self, ErrorEstimate, Timestamp};
 use udping_core::{Instant, UnixTime};
 
-/// Where pings go, and replies come from where nothing else is said.
+/// The destination of pings, and the default source of replies.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 12_000);
 
-/// A file.
+/// The contents of a scenario file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scenario {
@@ -35,17 +35,17 @@ struct Scenario {
     interval_ms: u64,
     timeout_ms: u64,
     deadline_ms: Option<u64>,
-    /// The number of the first ping, where it is not the protocol's.
+    /// The number of the first ping, if it is not the protocol's.
     first: Option<u32>,
-    /// The peer is a reflector of STAMP; without it, an echo of text.
+    /// The peer is a STAMP reflector; without it, a text echo.
     stamp: Option<Reflector>,
     /// The sends that did not go as planned.
     #[serde(default)]
     sends: Vec<Send>,
-    /// What arrived, in the order in which it did.
+    /// The received datagrams, in order of arrival.
     #[serde(default)]
     replies: Vec<Reply>,
-    /// Counts that are left out are 0; of the rest, what is left out is not looked at.
+    /// Counts that are left out are 0; other values that are left out are not checked.
     expected: BTreeMap<String, Expected>,
 }
 
@@ -54,9 +54,9 @@ struct Scenario {
 struct Reflector {
     stateful: bool,
     clock_synced: bool,
-    /// How far its clock is ahead of the sender's.
+    /// How far the reflector's clock is ahead of the sender's.
     ahead_ms: u64,
-    /// How far it says that its clock may be wrong.
+    /// The reflector's error estimate.
     error_ms: u64,
 }
 
@@ -64,12 +64,12 @@ struct Reflector {
 #[serde(deny_unknown_fields)]
 struct Send {
     ping: u32,
-    /// Before that, the sender does not wake up for it.
+    /// The time before which the sender does not wake up for it.
     at_ms: Option<u64>,
-    /// How long the call took.
+    /// The duration of the call.
     #[serde(default)]
     call_ms: u64,
-    /// The socket did not accept it.
+    /// Whether the socket does not accept it.
     #[serde(default)]
     fails: bool,
 }
@@ -77,17 +77,16 @@ struct Send {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reply {
-    /// The ping that it repeats; or, where no such ping was sent, makes up.
+    /// The number of the ping that it answers, or pretends to answer if no such ping was sent.
     ping: u32,
     at_ms: u64,
     from: Option<SocketAddr>,
-    /// A bit of it is not as it was sent.
+    /// Whether a bit of it is flipped.
     #[serde(default)]
     altered: bool,
     /// The reflector's own number; without it, the reflector is stateless and repeats the ping's.
     counter: Option<u32>,
-    /// T2 and T3, less what the reflector's clock is ahead; without them, the way back takes no
-    /// time.
+    /// T2 and T3, without the reflector's clock offset; by default, the backward delay is zero.
     t2_ms: Option<u64>,
     t3_ms: Option<u64>,
 }
@@ -96,7 +95,7 @@ struct Reply {
 #[serde(untagged)]
 enum Expected {
     Number(f64),
-    /// `count = 0` where nothing is measured.
+    /// `count = 0` if nothing was measured.
     Spread(BTreeMap<String, f64>),
 }
 
@@ -139,7 +138,7 @@ impl Scenario {
         }
     }
 
-    /// The client's loop, with the time in a file.
+    /// The client's loop, with the times from the file.
     fn run(&self) -> Result<Results, String> {
         let mut pinger = Pinger::new(self.config(), at(0));
         let (mut next, mut sent) = (pinger.config().first, HashMap::new());
@@ -198,7 +197,7 @@ impl Scenario {
         Ok(pinger.results())
     }
 
-    /// Makes of a ping what the peer does.
+    /// Turns a ping into the peer's reply.
     fn answer(&self, reply: &Reply, datagram: &mut Vec<u8>) {
         if let Some(reflector) = &self.stamp {
             let request = stamp::Request::decode(datagram, None).unwrap();
@@ -218,14 +217,13 @@ impl Scenario {
             };
             reply.encode(None, datagram);
         }
-        // In a text within its time or the spaces behind, in a reply of STAMP within its copy of
-        // T1.
+        // In a text this is within its time or the padding, in a STAMP reply within its copy of T1.
         datagram[31] ^= u8::from(reply.altered);
     }
 }
 
-/// The numbers that a run counts in any case, and those that it may have measured, by the names
-/// that files have for them.
+/// The numbers that every run counts, and those that it may have measured, by their names in
+/// scenario files.
 fn numbers(Results { total: s, punctuality: p, .. }: Results) -> [BTreeMap<String, f64>; 2] {
     let losses = s.directed_losses.unwrap_or_default();
     let synced = s.one_way.and_then(|spreads| spreads.synced);
@@ -297,7 +295,7 @@ fn ms(span: Duration) -> f64 {
     span.as_nanos() as f64 / 1e6
 }
 
-/// What was found to be other than expected, a line each.
+/// Returns the differences from what was expected, one per line.
 fn differences(
     expected: BTreeMap<String, Expected>,
     [counted, measured]: [BTreeMap<String, f64>; 2],
@@ -314,7 +312,7 @@ fn differences(
     let wrong = expected.iter().filter_map(|(name, &expected)| {
         let found = counted.get(name).or_else(|| measured.get(name)).copied();
         let right = found.is_some_and(|found| match name.split_once(".p") {
-            // Up to a thousandth above what it is, and never above the largest value.
+            // Up to a thousandth above the exact value, and never above the maximum.
             Some((spread, _)) => {
                 expected <= found
                     && found <= expected * 1.001
@@ -330,7 +328,7 @@ fn differences(
         .collect()
 }
 
-/// What is wrong with a file, or with the numbers of its run, a line each.
+/// Returns what is wrong with a file or with the numbers of its run, one per line.
 fn check(file: &str) -> Vec<String> {
     let scenario = match toml::from_str::<Scenario>(file) {
         Ok(scenario) => scenario,

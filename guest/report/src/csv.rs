@@ -1,6 +1,6 @@
-//! A row for each ping, as soon as something became of it, under a row of names. A ping that was
-//! lost and is answered late has another row, which supersedes the first: they have the host, the
-//! source port and the number in common.
+//! CSV: a row of names, and a row for each ping, as soon as its outcome is known. A ping that was
+//! lost and is answered late has another row, which supersedes the first: both have the same host,
+//! source port and number.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use udping_results::Nanoseconds;
 use crate::document;
 use crate::{Exporter, Run, Settings, Style, summary};
 
-/// `--format csv`.
+/// The exporter of `--format csv`.
 #[derive(Debug, Default)]
 pub struct Csv {
     dropped: u64,
@@ -82,7 +82,7 @@ impl Exporter for Csv {
             Event::NotSent(flow, seq, times, _) => {
                 ping(run, (*flow, *seq), *times, Fate::NotSent, None)
             }
-            // All that became of others was told.
+            // The outcomes of all others have been written.
             Event::Settled(flow, seq, sent) if sent.fate == Fate::Awaited => {
                 ping(run, (*flow, *seq), sent.into(), Fate::Awaited, None)
             }
@@ -94,7 +94,7 @@ impl Exporter for Csv {
     fn finish(&mut self, _: &Run, _: &Results, _: &mut String) {}
 
     fn finish_beside(&mut self, run: &Run, results: &Results, err: &mut String) {
-        // Standard error may be a file where standard output is a terminal.
+        // Standard error may be a file even if standard output is a terminal.
         let plain =
             Run { settings: Settings { style: Style::default(), ..run.settings }, ..run.clone() };
         summary::write(&plain, results, err);

@@ -1,4 +1,4 @@
-//! What the results document says of a run: the pinger's values as those of [`udping_results`].
+//! Conversion of a run to the types of the results document, [`udping_results`].
 
 use udping_core::Seq;
 use udping_core::client::{Pace, Protocol, Punctuality, Results, Summary};
@@ -10,7 +10,7 @@ use udping_results as results;
 
 use crate::run::{FlowName, Run, Target, unix_time};
 
-/// What was asked for.
+/// Converts the configuration.
 pub(crate) fn config(run: &Run) -> results::Config {
     let config = &run.config;
     results::Config {
@@ -36,7 +36,7 @@ pub(crate) fn config(run: &Run) -> results::Config {
     }
 }
 
-/// All that were named.
+/// Converts all named targets.
 pub(crate) fn targets(run: &Run) -> Vec<results::Target> {
     run.targets.iter().map(target).collect()
 }
@@ -50,12 +50,12 @@ fn target(target: &Target) -> results::Target {
     }
 }
 
-/// The index of a target, of which there are far fewer than 2^32.
+/// Converts the index of a target; there are far fewer than 2^32.
 pub(crate) fn index(target: usize) -> u32 {
     u32::try_from(target).unwrap_or(u32::MAX)
 }
 
-/// A ping, when nothing more will become of it.
+/// Converts a ping whose outcome is final.
 pub(crate) fn record(run: &Run, flow: FlowName, seq: Seq, sent: &Sent) -> results::Record {
     let is_synced = run.config.measured.synced.is_some();
     results::Record {
@@ -72,7 +72,7 @@ pub(crate) fn record(run: &Run, flow: FlowName, seq: Seq, sent: &Sent) -> result
     }
 }
 
-/// What became of a ping.
+/// Converts the outcome of a ping.
 pub(crate) const fn fate(fate: Fate) -> results::Fate {
     match fate {
         Fate::Awaited => results::Fate::Awaited,
@@ -83,7 +83,8 @@ pub(crate) const fn fate(fate: Fate) -> results::Fate {
     }
 }
 
-/// What the reflector said. Between clocks that differ, a one-way delay means nothing.
+/// Converts a reflector's measurements. Between clocks that are not synchronised, one-way delays
+/// have no meaning.
 fn reflected(said: Reflected, is_synced: bool) -> results::Reflected {
     results::Reflected {
         counter: said.counter.0,
@@ -93,7 +94,7 @@ fn reflected(said: Reflected, is_synced: bool) -> results::Reflected {
     }
 }
 
-/// The summary of one flow.
+/// Converts the summary of one flow.
 pub(crate) fn flow(flow: FlowName, of: &Summary) -> results::Flow {
     results::Flow {
         target: index(flow.target),
@@ -102,7 +103,7 @@ pub(crate) fn flow(flow: FlowName, of: &Summary) -> results::Flow {
     }
 }
 
-/// What came of some pings.
+/// Converts a summary.
 pub(crate) fn summary(of: &Summary) -> results::Summary {
     results::Summary {
         sent: of.sent,
@@ -174,7 +175,7 @@ fn clock(estimate: ErrorEstimate) -> results::Clock {
     }
 }
 
-/// How well the schedule was kept.
+/// Converts the punctuality of the sender.
 pub(crate) fn sender(punctuality: &Punctuality) -> results::Sender {
     results::Sender {
         missed_slots: punctuality.missed_slots,
@@ -183,7 +184,7 @@ pub(crate) fn sender(punctuality: &Punctuality) -> results::Sender {
     }
 }
 
-/// What this machine itself lost.
+/// Converts the number of datagrams lost on this machine.
 pub(crate) const fn receiver(of: &Results) -> results::Receiver {
     results::Receiver { dropped: of.dropped }
 }

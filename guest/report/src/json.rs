@@ -1,7 +1,7 @@
-//! One JSON document: the configuration, the pings, and what came of them
+//! JSON: one document with the configuration, the pings, and the results
 //! (docs/results.schema.json).
 //!
-//! It is written as the run goes on, so that it takes no memory for the pings: what comes first is
+//! It is written during the run, so that it takes no memory for the pings: what comes first is
 //! known first.
 
 use serde::Serialize;
@@ -12,18 +12,19 @@ use udping_results::{Format, Nanoseconds, Version};
 use crate::document;
 use crate::{Exporter, Run};
 
-/// `--format json`.
+/// The exporter of `--format json`.
 #[derive(Debug, Default)]
 pub struct Json {
     has_records: bool,
 }
 
-/// A value as JSON. None of ours can fail: they have no maps, and are written to memory.
+/// Serializes a value as JSON. This cannot fail for the types of this crate: they have no maps, and
+/// are written to memory.
 pub(crate) fn json(value: impl Serialize) -> String {
     serde_json::to_string(&value).unwrap_or_default()
 }
 
-/// Adds a member of the document, after what stands `before` it.
+/// Adds a member to the document, after the text `before`.
 fn member(before: &str, key: &str, value: &str, out: &mut String) {
     for part in [before, "\"", key, "\":", value] {
         *out += part;
@@ -68,7 +69,7 @@ impl Exporter for Json {
         *out += "}\n";
     }
 
-    /// A document without some of its records would say what is not so.
+    /// A document with records missing would be wrong.
     fn can_drop(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! A JSON object a line for each thing that happens, when it happens (docs/events.schema.json).
+//! JSON Lines: one JSON object for each event, as it happens (docs/events.schema.json).
 
 use udping_core::Instant;
 use udping_core::Seq;
@@ -9,11 +9,11 @@ use crate::document::{self, index};
 use crate::json::json;
 use crate::{Exporter, Run};
 
-/// `--format jsonl`.
+/// The exporter of `--format jsonl`.
 #[derive(Debug, Default)]
 pub struct JsonLines;
 
-/// The line for an event; none where the line for another event says it all.
+/// Converts an event; `None` if the line of another event contains all of it.
 fn line(run: &Run, happened: &Happened) -> Option<results::Event> {
     let t_ns = run.since_start(happened.at).into();
     let time = run.timestamp(happened.at);

@@ -1,7 +1,7 @@
-//! What the client prints: a run, its events and its results, in one of several formats. An
-//! exporter a file.
+//! What the client prints: a run, its events and its results, in one of several formats, with one
+//! exporter per file.
 //!
-//! Nothing here writes anywhere or knows where its text goes: each exporter adds to a string.
+//! Nothing here writes anywhere or knows where its text goes: each exporter appends to a string.
 
 pub mod csv;
 mod document;
@@ -22,26 +22,26 @@ use udping_core::client::{Happened, Results};
 pub use run::{Clocks, FlowName, Run, Settings, Sort, Target};
 pub use style::Style;
 
-/// A format: what it makes of each part of a run, as text that is added to `out`.
+/// An output format: converts each part of a run to text, which is appended to `out`.
 pub trait Exporter {
-    /// The run begins.
+    /// Converts the start of the run.
     fn start(&mut self, run: &Run, out: &mut String);
 
-    /// Something happened.
+    /// Converts an event.
     fn event(&mut self, run: &Run, happened: &Happened, out: &mut String);
 
-    /// The run is over, and everything that happened was told.
+    /// Converts the end of the run, after all events.
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String);
 
-    /// The same, for what is not part of the format: what stands on standard error.
+    /// At the end of the run, adds what is not part of the format and goes to standard error.
     fn finish_beside(&mut self, _run: &Run, _results: &Results, _err: &mut String) {}
 
-    /// Whether what it makes of an event is complete by itself, so that it can be left out where
-    /// the output takes no more.
+    /// Returns whether the text of an event is complete in itself, so that it can be dropped if the
+    /// output is too slow.
     fn can_drop(&self) -> bool {
         true
     }
 
-    /// `lines` lines of single pings were left out up to `at`.
+    /// Records that up to `at`, `lines` lines of single pings were dropped.
     fn dropped(&mut self, run: &Run, at: Instant, lines: u64, out: &mut String);
 }

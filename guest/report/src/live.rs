@@ -1,4 +1,4 @@
-//! A line on a terminal that rewrites itself while a run goes on.
+//! A terminal line that is updated during a run.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,27 +13,27 @@ use crate::style::Style;
 use crate::summary::worst;
 use crate::table;
 
-/// The most RTTs in the sparkline, and the fewest that are worth their place.
+/// The maximum number of RTTs in the sparkline, and the minimum for which it is shown.
 const SPARKLINE: (usize, usize) = (32, 8);
 
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The same, where there is only ASCII.
+/// The levels of the sparkline in ASCII.
 const ASCII_LEVELS: [char; 8] = ['_', '.', '-', '~', '=', '+', '*', '#'];
 
-/// The width of a terminal that does not tell it.
+/// The default width of a terminal, in columns.
 pub const WIDTH: usize = 80;
 
-/// What the line shows besides the results so far: the last pings, answered or lost.
+/// The state of the live line besides the results so far: the last pings, answered or lost.
 #[derive(Debug, Default)]
 pub struct Live {
     last: VecDeque<Option<Duration>>,
-    /// What the line before took.
+    /// The width of the previous line, in columns.
     width: usize,
 }
 
 impl Live {
-    /// Something happened.
+    /// Records an event.
     pub fn event(&mut self, happened: &Happened) {
         let ping = match &happened.event {
             Event::Reply { rtt, kind: ReplyKind::InTime, .. } => Some(*rtt),
@@ -46,8 +46,8 @@ impl Live {
         self.last.push_back(ping);
     }
 
-    /// The line, which replaces the one before, on a terminal of that many columns. The last column
-    /// stays empty: some terminals go on to the next line after it.
+    /// Returns the line, which replaces the previous one, for a terminal with `columns` columns.
+    /// The last column stays empty: some terminals move to the next line after it.
     pub fn line(&mut self, run: &Run, results: &Results, columns: usize) -> String {
         let (style, room) = (run.settings.style, columns.saturating_sub(1));
         let total = &results.total;
@@ -74,7 +74,7 @@ impl Live {
         for (i, fact) in facts.iter().enumerate() {
             let separator = if i == 0 { "" } else { ", " };
             let left = room.saturating_sub(width + separator.len());
-            // The counts are shown as far as they go, anything else to its end or not at all.
+            // The counts are truncated to fit, anything else is shown completely or not at all.
             let fact = if i < 2 { table::cut(fact, left) } else { fact.as_str() };
             if fact.is_empty() || fact.width() > left {
                 continue;
@@ -94,7 +94,7 @@ impl Live {
         if style.clears { format!("\r\x1b[K{line}") } else { format!("\r{line}{rest}") }
     }
 
-    /// Takes the line away.
+    /// Returns the text that clears the line.
     pub fn clear(&mut self, style: Style, columns: usize) -> String {
         let width = std::mem::take(&mut self.width).min(columns.saturating_sub(1));
         if style.clears { "\r\x1b[K".to_owned() } else { format!("\r{}\r", " ".repeat(width)) }
@@ -109,7 +109,7 @@ impl Live {
             (Some(rtt), Some(low), Some(high)) => {
                 let above = rtt.saturating_sub(*low).as_nanos();
                 let range = high.saturating_sub(*low).as_nanos().max(1);
-                // Below eight, since it is at most seven times one.
+                // Below eight, since `above` is at most `range`.
                 levels[(above * 7 / range) as usize]
             }
             _ => 'x',
@@ -118,7 +118,7 @@ impl Live {
     }
 }
 
-/// The worst targets, the very worst first: those without an answer to some pings, or else the
+/// Returns the worst targets, the very worst first: those with unanswered pings, or else the
 /// slowest.
 fn worst_targets(run: &Run, results: &Results) -> Vec<String> {
     let worst = worst(run, results);

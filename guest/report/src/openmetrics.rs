@@ -1,9 +1,9 @@
 //! The results as metrics, for Prometheus and for `node_exporter`'s textfile collector.
 //!
-//! It is OpenMetrics text, but for one thing: TYPE and HELP of a counter name `..._total`, as its
-//! samples do. The textfile collector reads the older text format, in which they would belong to no
-//! sample otherwise, so that it took counters for untyped ones; Prometheus's parser of OpenMetrics
-//! does not mind.
+//! The format is OpenMetrics text with one exception: TYPE and HELP of a counter name `..._total`,
+//! as its samples do. The textfile collector parses the older text format, in which they would
+//! otherwise belong to no sample, so that counters would become untyped; Prometheus's OpenMetrics
+//! parser accepts both.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,12 +22,13 @@ use udping_core::stats::Spread;
 
 use crate::{Exporter, Run, Target};
 
-/// `--format openmetrics`.
+/// The exporter of `--format openmetrics`.
 #[derive(Debug, Default)]
 pub struct OpenMetrics;
 
-/// The labels of a flow, the same ones in each run: neither the address that a name stands for
-/// today, nor a port that the system chose. Of several ports it is the index.
+/// The labels of a flow, which are the same in each run: neither the address that a name currently
+/// resolves to, nor a port chosen by the system. If there are several ports, their index is a
+/// label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Flow {
     host: String,
@@ -50,7 +51,7 @@ impl EncodeLabelSet for Flow {
     }
 }
 
-/// What is told of a target once.
+/// The labels of a target's info metric.
 #[derive(Clone, Debug, EncodeLabelSet)]
 struct Info {
     host: String,
@@ -58,7 +59,7 @@ struct Info {
     address: String,
 }
 
-/// A target that is not pinged, and why.
+/// A target that is not pinged, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, EncodeLabelSet)]
 struct NotPinged {
     host: String,
@@ -71,7 +72,7 @@ struct Statistic {
     statistic: &'static str,
 }
 
-/// Results that a registry can hold.
+/// The results, as a collector for a registry.
 #[derive(Debug)]
 struct Metrics {
     /// The targets, and whether they were pinged.
@@ -82,7 +83,7 @@ struct Metrics {
     dropped: Option<u64>,
 }
 
-/// A metric of each flow: its name, what it is, and its value.
+/// A metric of each flow: its name, its help text, and its value.
 type Metric<V> = (&'static str, &'static str, fn(&Summary) -> V);
 
 const COUNTS: [Metric<u64>; 8] = [
@@ -130,7 +131,7 @@ const DURATIONS: [Metric<Option<Duration>>; 2] = [
 const BURST: Metric<u64> =
     ("longest_loss_burst", "The most consecutive pings that were lost.", |s| s.longest_loss_burst);
 
-/// The numbers of a spread by their names.
+/// Returns the statistics of a spread with their names.
 fn statistics(spread: &Spread) -> impl Iterator<Item = (Statistic, f64)> {
     let mut all = vec![
         ("min", spread.min),
@@ -151,7 +152,7 @@ fn statistics(spread: &Spread) -> impl Iterator<Item = (Statistic, f64)> {
 }
 
 impl Metrics {
-    /// Begins a gauge in seconds.
+    /// Starts a gauge in seconds.
     fn seconds<'e>(
         encoder: &'e mut DescriptorEncoder<'_>,
         name: &'e str,
@@ -193,7 +194,8 @@ impl Metrics {
         for (name, help, value) in COUNTS {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (flow, summary) in &self.flows {
-                // As a gauge, since a counter's suffix would be added to the name, which has it.
+                // Encoded as a gauge, since a counter's suffix would be added to the name, which
+                // already has it.
                 metric.encode_family(flow)?.encode_gauge(&value(summary))?;
             }
         }
@@ -261,7 +263,7 @@ impl Metrics {
     }
 }
 
-/// In the order of flows: the library's own families have none.
+/// In the order of flows, which the library's own families do not keep.
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_targets(&mut encoder)?;
@@ -296,7 +298,7 @@ impl Exporter for OpenMetrics {
     fn dropped(&mut self, _: &Run, _: Instant, _: u64, _: &mut String) {}
 }
 
-/// The targets that were named, each once.
+/// Returns the named targets without duplicates.
 fn targets(run: &Run) -> Vec<(Info, bool)> {
     let mut all: Vec<(Info, bool)> = Vec::new();
     for target in &run.targets {
@@ -314,7 +316,7 @@ fn targets(run: &Run) -> Vec<(Info, bool)> {
     all
 }
 
-/// Those that were not pinged, each once.
+/// Returns the targets that were not pinged, without duplicates.
 fn not_pinged(run: &Run) -> Vec<NotPinged> {
     let mut all = Vec::new();
     for target in &run.targets {
@@ -332,8 +334,8 @@ fn not_pinged(run: &Run) -> Vec<NotPinged> {
     all
 }
 
-/// The flows, and what came of them: nothing of a target that was not pinged, so that its series
-/// are there before it is.
+/// Returns the flows and their summaries. A target that was not pinged has an empty summary, so
+/// that its series exist before it is pinged.
 fn flows(run: &Run, results: &Results) -> Vec<(Flow, Summary)> {
     let labels = |target: &Target, id: usize, source_port| Flow {
         host: escaped(&target.host),
@@ -358,7 +360,7 @@ fn flows(run: &Run, results: &Results) -> Vec<(Flow, Summary)> {
     all
 }
 
-/// A label's value as both formats write it: the library writes it as it is.
+/// Escapes a label's value for both formats, which the library does not.
 fn escaped(value: &str) -> String {
     value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }

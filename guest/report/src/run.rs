@@ -1,4 +1,4 @@
-//! What is known of a run when it starts.
+//! A run, as it is known when it starts.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,96 +9,96 @@ use udping_results::Timestamp;
 
 use crate::style::Style;
 
-/// Whom a run was to ping: as the user said it, and as it was resolved, or why it could not be.
+/// A target of a run: as written by the user, and as resolved, or the reason why it could not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The host as the user wrote it.
     pub host: String,
-    /// The port to be pinged.
+    /// The destination port.
     pub port: u16,
-    /// The address chosen for it; or why it is not pinged.
+    /// The address chosen for it, or the reason why it is not pinged.
     pub address: Result<SocketAddr, String>,
 }
 
-/// The names of a flow.
+/// The target, address and port of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowName {
-    /// Which target, from 0, of all that were named.
+    /// The index of the target among all that were named, starting at 0.
     pub target: usize,
-    /// Where its pings go.
+    /// The destination of its pings.
     pub address: SocketAddr,
-    /// The port that they are sent from.
+    /// The source port of its pings.
     pub source_port: u16,
 }
 
-/// How it is done, besides what stands in [`Config`].
+/// The settings besides those in [`Config`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// The last stretch before each send is spent spinning.
+    /// Whether the client spins shortly before each send.
     pub precise: bool,
-    /// Each ping's record is part of a JSON document.
+    /// Whether a JSON document contains a record of each ping.
     pub records: bool,
-    /// Text lines start with the time.
+    /// Whether text lines start with the time.
     pub timestamps: bool,
-    /// No text line for each ping.
+    /// Whether text lines for single pings are omitted.
     pub quiet: bool,
     /// The order of targets in a summary.
     pub sort: Sort,
-    /// The port that pings are sent from was chosen by the user: it is the same in each run.
+    /// Whether the source port was chosen by the user, so that it is the same in each run.
     pub fixed_source_port: bool,
-    /// What the terminal can show, if there is one.
+    /// The capabilities of the terminal, if there is one.
     pub style: Style,
 }
 
-/// The order of targets in a summary: as they were given, or with the worst first.
+/// The order of targets in a summary: as given, or the worst first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
     /// As they were given.
     #[default]
     Given,
-    /// By the share of pings without an answer.
+    /// By the share of unanswered pings.
     Loss,
-    /// By the 99th percentile of their RTT; by its maximum where there are too few pings for one,
-    /// or too many targets.
+    /// By the 99th percentile of the RTT; by its maximum if there are too few pings for one, or too
+    /// many targets.
     P99,
 }
 
 /// A run, as it starts.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// All that were named.
+    /// All named targets.
     pub targets: Vec<Target>,
-    /// The flows to those that have an address, as the pinger numbers them.
+    /// The flows to targets that have an address, as numbered by the pinger.
     pub flows: Vec<FlowName>,
-    /// What is done.
+    /// The configuration of the pinger.
     pub config: Config,
-    /// How.
+    /// The other settings.
     pub settings: Settings,
-    /// Length of the first datagram, in bytes.
+    /// The length of the first datagram, in bytes.
     pub datagram: usize,
-    /// When it started, by the clock that never jumps.
+    /// The monotonic time at which it started.
     pub start: Instant,
-    /// What both clocks showed when they were last read.
+    /// The last readings of both clocks.
     pub clocks: Clocks,
 }
 
-/// One moment on both clocks. What lies between two of them differs where the wall clock is set, or
-/// the machine sleeps.
+/// The readings of both clocks at one moment. The differences between two such readings differ if
+/// the wall clock was set, or the machine slept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
-    /// The clock that never jumps.
+    /// The reading of the monotonic clock.
     pub monotonic: Instant,
-    /// The one that says what time it is.
+    /// The reading of the wall clock.
     pub wall: UnixTime,
 }
 
 impl Run {
-    /// The names of a flow.
+    /// Returns the target, address and port of a flow.
     pub fn flow(&self, flow: FlowId) -> FlowName {
         self.flows[flow.0]
     }
 
-    /// Pings to `target`, the index of its address, go to `to` from now on.
+    /// Changes the address of `target`, an index of addresses, to `to`.
     pub fn readdress(&mut self, target: usize, to: SocketAddr) {
         self.config.targets[target] = to;
         let addresses = self.config.targets.len();
@@ -108,13 +108,13 @@ impl Run {
         }
     }
 
-    /// How long after the start something was.
+    /// Returns the time from the start to `at`.
     pub fn since_start(&self, at: Instant) -> Duration {
         at.since(self.start)
     }
 
-    /// When something was, as the wall clock has it that was read last: where that was set since,
-    /// by the new time.
+    /// Converts `at` to wall-clock time by the last reading: if the clock was set since then, by
+    /// the new time.
     pub fn timestamp(&self, at: Instant) -> Timestamp {
         let Clocks { monotonic, wall } = self.clocks;
         let read = since_epoch(wall);
@@ -122,13 +122,13 @@ impl Run {
         Timestamp::from_unix(time)
     }
 
-    /// The wall clock when it was last read.
+    /// Returns the last reading of the wall clock.
     pub fn now(&self) -> Timestamp {
         unix_time(self.clocks.wall)
     }
 }
 
-/// A time of the wall clock.
+/// Converts a wall-clock time.
 pub fn unix_time(time: UnixTime) -> Timestamp {
     Timestamp::from_unix(since_epoch(time))
 }

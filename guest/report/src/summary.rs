@@ -1,4 +1,4 @@
-//! The summary for people: one fact a line, units always written.
+//! The summary in text: one fact per line, always with units.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
@@ -17,7 +17,7 @@ use crate::table;
 use crate::text::Name;
 use crate::units::{ByteRate, Rate, Short};
 
-/// Adds what came of a run to `out`.
+/// Appends the summary of a run to `out`.
 pub fn write(run: &Run, results: &Results, out: &mut String) {
     if let [flow] = run.flows.as_slice() {
         let host = &run.targets[flow.target].host;
@@ -40,7 +40,7 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
         );
     }
     if let Some(rtt) = &total.rtt {
-        // As ping has it, for programs that read that.
+        // In ping's format, for programs that parse it.
         let [min, avg, max, mdev] = [rtt.min, rtt.mean, rtt.max, rtt.stddev].map(Millis);
         *out += &format!("rtt min/avg/max/mdev = {min}/{avg}/{max}/{mdev} ms\n");
     }
@@ -50,7 +50,7 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
     }
 }
 
-/// One line of what came of a run so far, as ping has it for SIGQUIT.
+/// Returns the results so far in one line, as ping prints them at SIGQUIT.
 pub fn interim(run: &Run, results: &Results) -> String {
     let mut line = Counts { results, style: Style::default() }.to_string();
     if let Some(rtt) = &results.total.rtt {
@@ -67,8 +67,7 @@ pub fn interim(run: &Run, results: &Results) -> String {
     line
 }
 
-/// The targets, the worst first: by the share of pings without an answer, and then by their mean
-/// RTT.
+/// Returns the targets, the worst first: by the share of unanswered pings, and then by mean RTT.
 pub fn worst<'a>(run: &'a Run, results: &'a Results) -> Vec<(&'a str, &'a Summary)> {
     let flows = run.flows.iter().zip(&results.flows);
     let mut all: Vec<_> =
@@ -85,18 +84,18 @@ fn by_loss(one: &Summary, other: &Summary) -> Ordering {
 }
 
 fn p99(summary: &Summary) -> Duration {
-    // Without an answer a target is worse than any that answers.
+    // A target without any answer is worse than one with some.
     summary.rtt.map_or(Duration::MAX, |rtt| {
         carried(&rtt, 100).map_or(rtt.max, |percentiles| percentiles.p99)
     })
 }
 
-/// Percentiles, where there are as many values as are needed for one of that rank.
+/// Returns the percentiles, if there are at least `values` values, as needed for one of that rank.
 fn carried(spread: &Spread, values: u64) -> Option<udping_core::stats::Percentiles> {
     spread.percentiles.filter(|_| spread.count >= values)
 }
 
-/// A line for each flow, aligned.
+/// Appends an aligned line for each flow.
 fn targets(run: &Run, results: &Results, out: &mut String) {
     let mut order: Vec<_> = (0..run.flows.len()).collect();
     let of = |id: &usize| &results.flows[*id];
@@ -160,7 +159,7 @@ fn percent(ratio: f64) -> String {
     format!("{:.1}", 100.0 * ratio)
 }
 
-/// The line of what is counted.
+/// The line of counts.
 struct Counts<'a> {
     results: &'a Results,
     style: Style,
@@ -182,7 +181,7 @@ impl fmt::Display for Counts<'_> {
             let unsent = format!("{} not sent ({unsent} % of {})", s.send_errors, s.attempted());
             write!(f, ", {}", self.style.alarm(true, &unsent))?;
         }
-        // The plural also of one, as ping has it.
+        // In the plural even for one, as in ping.
         write!(f, ", {} duplicates, {} late", s.duplicates, s.late)?;
         for (count, name) in [
             (s.reordered, "reordered"),
@@ -202,7 +201,7 @@ impl fmt::Display for Counts<'_> {
     }
 }
 
-/// How long it took. Of one ping there is no rate.
+/// Appends the duration and the rates. A single ping has no rate.
 fn rates(results: &Results, out: &mut String) {
     let (s, seconds) = (&results.total, results.duration.as_secs_f64());
     *out += &format!("duration {}", Short(results.duration));
@@ -218,7 +217,7 @@ fn rates(results: &Results, out: &mut String) {
     out.push('\n');
 }
 
-/// The longest time without an answer, and why there was none.
+/// Appends the longest outage, and its cause.
 fn outage(s: &Summary, out: &mut String) {
     let outage = s.longest_outage;
     let mut facts = Vec::new();
@@ -239,7 +238,8 @@ fn outage(s: &Summary, out: &mut String) {
     }
 }
 
-/// A percentile or moment: its name, how many values carry it, and which one it is.
+/// A column for a percentile or moment: its name, the number of values that it requires, and the
+/// function that returns it.
 type Column = (&'static str, u64, fn(&Spread) -> Option<Duration>);
 
 const COLUMNS: [Column; 9] = [
@@ -254,8 +254,8 @@ const COLUMNS: [Column; 9] = [
     ("stddev", 1, |s| Some(s.stddev)),
 ];
 
-/// A row for each quantity, with those percentiles that the number of its values carries: of fewer,
-/// the percentile is the largest.
+/// Appends a row for each quantity, with the percentiles that the number of its values supports: of
+/// fewer values, the percentile is the maximum.
 fn quantities(results: &Results, out: &mut String) {
     let (s, p) = (&results.total, &results.punctuality);
     let one_way = s.one_way.unwrap_or_default();
@@ -313,7 +313,7 @@ impl fmt::Display for MinAvgMax<'_> {
     }
 }
 
-/// How far one-way delays are to be believed.
+/// The accuracy of one-way delays.
 struct Clocks(SyncedSpreads);
 
 impl fmt::Display for Clocks {

@@ -1,11 +1,11 @@
-//! Columns.
+//! Aligned columns of text.
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// What stands between two columns.
+/// The number of spaces between two columns.
 const GAP: usize = 2;
 
-/// Adds `rows` to `out`, a line each, with their columns aligned: the first to the left, the others
+/// Appends `rows` to `out`, one per line, with aligned columns: the first to the left, the others
 /// to the right.
 pub(crate) fn write(rows: &[Vec<String>], out: &mut String) {
     let widths = widths(rows);
@@ -24,7 +24,7 @@ pub(crate) fn write(rows: &[Vec<String>], out: &mut String) {
     }
 }
 
-/// The width of each column of `rows`.
+/// Returns the width of each column of `rows`.
 pub(crate) fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     (0..columns)
@@ -34,17 +34,17 @@ pub(crate) fn widths(rows: &[Vec<String>]) -> Vec<usize> {
         .collect()
 }
 
-/// `text`, filled up at its end.
+/// Pads `text` at its end.
 pub(crate) fn left(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// `text`, filled up at its start.
+/// Pads `text` at its start.
 pub(crate) fn right(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// As much of the start of `text` as is no wider than that.
+/// Returns the longest prefix of `text` that is not wider than `width`.
 pub(crate) fn cut(text: &str, width: usize) -> &str {
     let mut end = text.len();
     while text[..end].width() > width {

@@ -1,4 +1,4 @@
-//! Lines for people, as ping prints them: one fact a line, units always written.
+//! Text lines as ping prints them: one fact per line, always with units.
 
 use std::fmt::{self, Write as _};
 
@@ -10,11 +10,11 @@ use udping_core::stats::{Fate, Sent};
 use crate::units::Short;
 use crate::{Exporter, Run, summary};
 
-/// The most pings that have a line each of those that were awaited when the run was stopped. The
+/// The maximum number of lines for pings that were still awaited when the run was stopped. The
 /// summary counts all.
 const MOST_AWAITED: usize = 10;
 
-/// `--format text`.
+/// The exporter of `--format text`.
 #[derive(Debug, Default)]
 pub struct Text {
     awaited: usize,
@@ -81,7 +81,7 @@ impl Exporter for Text {
     }
 }
 
-/// Where a flow goes to, and from where, if there are several ports.
+/// The name of a flow: its destination and, if there are several, its source port.
 pub struct Name<'a>(pub &'a Run, pub FlowId);
 
 impl fmt::Display for Name<'_> {
@@ -102,7 +102,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// What stands before a line about a ping that does not name its flow.
+    /// Returns the prefix of lines about a ping that do not otherwise name its flow.
     fn prefix(&self, flow: FlowId) -> String {
         if self.run.flows.len() == 1 {
             String::new()

@@ -1,16 +1,16 @@
-//! Numbers for people, each with its unit.
+//! Formatting of numbers with units.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A span of time with three significant digits: `782 ns`, `34.3 us`, `1.21 ms`, `2.50 s`.
+/// A duration with three significant digits: `782 ns`, `34.3 us`, `1.21 ms`, `2.50 s`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Short(pub Duration);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos() as f64;
-        // A value that would be rounded to 1000 is one of the next unit.
+        // A value that would be rounded to 1000 is printed in the next unit.
         let (scale, unit) = match nanos {
             _ if nanos < 999.5 => (1.0, "ns"),
             _ if nanos < 999.5e3 => (1e3, "us"),
@@ -34,7 +34,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Bytes a second.
+/// A rate in bytes per second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByteRate(pub f64);
 

@@ -1,5 +1,5 @@
-//! What each format makes of the same three runs, and that JSON is as docs/ says. The network is
-//! scripted, and time is data.
+//! The output of each format for the same three runs, and the validity of JSON according to docs/.
+//! The network is scripted, and time is data.
 
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
 #![expect(clippy::cast_possible_truncation, reason = "what a test counts is small")]
@@ -24,10 +24,10 @@ use udping_report::text::Text;
 use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Style, Target, summary};
 use udping_results::{Document, Event};
 
-/// A host as it was named, and its address, or why it has none.
+/// A host as it was named, and its address, or the reason why it has none.
 type Named<'a> = (&'a str, Result<&'a str, &'a str>);
 
-/// The first ping is due so long after the origin of the clock that never jumps.
+/// The monotonic time at which the first ping is due, in microseconds.
 const START: u64 = 5_000;
 
 fn at(us: u64) -> Instant {
@@ -42,18 +42,19 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// A run, an exporter, and what that has printed.
+/// A run, an exporter, and its output.
 struct Printed {
     run: Run,
     pinger: Pinger,
     exporter: Box<dyn Exporter>,
     text: String,
-    /// What the machine itself lost.
+    /// The number of datagrams lost on this machine.
     dropped: Option<u64>,
 }
 
 impl Printed {
-    /// A ping every 100 ms to each of `targets`, which has an address or not, awaited for 250 ms.
+    /// A ping every 100 ms to each of `targets`, which has an address or not, with a timeout of 250
+    /// ms.
     fn new(
         exporter: Box<dyn Exporter>,
         targets: &[Named<'_>],
@@ -111,7 +112,7 @@ impl Printed {
         printed
     }
 
-    /// Sends what is due, in a call that takes 9 us; gives the datagram.
+    /// Sends what is due, in a call that takes 9 us, and returns the datagram.
     fn send(&mut self, us: u64) -> Vec<u8> {
         let departure = self.pinger.poll_transmit(at(us), wall(us)).unwrap();
         let (flow, seq, datagram) = (departure.flow, departure.seq, departure.datagram.to_vec());
@@ -119,7 +120,7 @@ impl Printed {
         datagram
     }
 
-    /// The same, but the socket takes nothing.
+    /// Does the same with a socket that accepts nothing.
     fn fail_to_send(&mut self, us: u64) {
         let departure = self.pinger.poll_transmit(at(us), wall(us)).unwrap();
         let (flow, seq) = (departure.flow, departure.seq);
@@ -156,9 +157,9 @@ impl Printed {
     }
 }
 
-/// One server and everything that can happen to a ping: 1 is answered, and once more; 2 too late; 3
-/// never; 4 is not sent; 5 is answered by somebody else, and, after an error of the network, by
-/// whom it was sent to; 6 is awaited when the run is stopped.
+/// One server and all outcomes of a ping: 1 is answered twice; 2 too late; 3 never; 4 is not sent;
+/// 5 is answered from another address and, after a network error, from its destination; 6 is
+/// awaited when the run is stopped.
 fn eventful(exporter: Box<dyn Exporter>) -> String {
     let server = "192.0.2.7:12000";
     let mut run = Printed::new(exporter, &[("a.example", Ok(server))], &[40_000], Protocol::Text);
@@ -180,7 +181,7 @@ fn eventful(exporter: Box<dyn Exporter>) -> String {
     run.finish(501_000)
 }
 
-/// Two servers from two ports each, one of which is silent, and one that has no address.
+/// Two servers from two ports each, one of which is silent, and one without an address.
 fn of_many(exporter: Box<dyn Exporter>) -> String {
     let servers = ["192.0.2.7:12000", "[2001:db8::7]:7"];
     let targets = [
@@ -193,7 +194,7 @@ fn of_many(exporter: Box<dyn Exporter>) -> String {
         (run.pinger.flow(1, address(servers[1])), run.pinger.flow(2, address(servers[1])));
     run.pinger.network_error(at(0), silent, "connection refused".to_owned());
     run.pinger.network_error(at(0), unknown, "no route to it".to_owned());
-    // Turns: each server from the first port, each from the second, and so on.
+    // In turns: each server from the first port, each from the second, and so on.
     for turn in 0..12 {
         let due = turn * 50_000;
         let datagram = run.send(due);
@@ -204,9 +205,9 @@ fn of_many(exporter: Box<dyn Exporter>) -> String {
     run.finish(900_000)
 }
 
-/// A stateful STAMP reflector whose clock agrees: a ping takes 400 us there, 100 us in the
-/// reflector and 300 us back, each but for some. Ping 2 is lost on its way there, and 4 on its way
-/// back.
+/// A stateful STAMP reflector with a synchronised clock: a ping takes 400 us forward, 100 us in the
+/// reflector and 300 us backward, with a varying extra in each direction. Ping 2 is lost forward,
+/// and 4 backward.
 fn of_stamp(exporter: Box<dyn Exporter>) -> String {
     let reflector = "192.0.2.7:862";
     let error = ErrorEstimate::of_clock(true);
@@ -244,7 +245,7 @@ fn of_stamp(exporter: Box<dyn Exporter>) -> String {
     run.finish(900_000)
 }
 
-/// What an exporter prints of a run.
+/// A function that returns an exporter's output for a run.
 type Script = fn(Box<dyn Exporter>) -> String;
 
 const RUNS: [(&str, Script); 3] =
@@ -275,13 +276,13 @@ fn each_json_line_is_as_its_schema_says() {
     }
 }
 
-/// As [`udping_results`] reads it: nothing is lost, and each key stands where it stood.
+/// As parsed by [`udping_results`]: nothing is lost, and the order of keys is kept.
 #[test]
 fn a_json_document_that_is_read_is_written_as_it_was() {
     for (name, run) in RUNS {
         let text = run(Box::<Json>::default());
         let document: Document = serde_json::from_str(&text).unwrap();
-        // Strings in it have no line breaks but escaped ones.
+        // Line breaks in its strings are always escaped.
         assert_eq!(serde_json::to_string(&document).unwrap(), text.replace('\n', ""), "{name}");
         assert!(document.records.is_some_and(|records| records.len() >= 6), "{name}");
     }
@@ -311,8 +312,8 @@ fn openmetrics_end_with_eof() {
     }
 }
 
-/// A run of three targets, of which the second loses everything and the first is the slowest, as
-/// far as it went.
+/// An unfinished run with three targets, of which the second loses everything and the first is the
+/// slowest.
 fn losing(protocol: Protocol) -> Printed {
     let servers = ["192.0.2.7:12000", "192.0.2.8:12000", "192.0.2.9:12000"];
     let targets = [
@@ -382,7 +383,7 @@ fn loss_is_red_where_there_are_colours_and_nothing_else_changes() {
     assert!(!text(false).contains('\x1b'));
 }
 
-/// Lines of a live run, as a terminal of that width shows them.
+/// Lines of a live run, as shown by a terminal of that width.
 fn live(columns: usize, style: Style) -> Vec<String> {
     let mut run = losing(Protocol::Text);
     run.run.settings.style = style;
@@ -433,7 +434,8 @@ fn interim_statistics_are_one_line() {
     assert!(line.ends_with(", after 600 ms, worst silent.example (100.0 % unanswered)"), "{line}");
 }
 
-/// Where the wall clock is set, or the machine slept, times are by the new one; spans are not.
+/// After the wall clock was set, or the machine slept, times are by the new time; durations are not
+/// affected.
 #[test]
 fn after_a_step_of_the_wall_clock_times_are_by_the_new_one() {
     let mut run = losing(Protocol::Text);
@@ -448,7 +450,8 @@ fn after_a_step_of_the_wall_clock_times_are_by_the_new_one() {
     assert_eq!(run.run.since_start(at(1_000_000)), Duration::from_secs(1));
 }
 
-/// A reader that is too slow costs lines, of which it is told how many, in the words of the format.
+/// For a reader that is too slow, lines are dropped, and their number is reported in the format's
+/// own way.
 #[test]
 fn lines_that_were_left_out_are_counted() {
     let dropped = |mut exporter: Box<dyn Exporter>| {
@@ -475,7 +478,7 @@ fn lines_that_were_left_out_are_counted() {
     assert!(!Json::default().can_drop() && !OpenMetrics.can_drop(), "a part of a document is none");
 }
 
-/// `node_exporter`'s textfile collector reads the older text format: TYPE and HELP have to name the
+/// `node_exporter`'s textfile collector parses the older text format: TYPE and HELP must name the
 /// samples. And the same targets are the same series in each run.
 #[test]
 fn metrics_keep_their_types_and_their_labels() {

@@ -1,4 +1,4 @@
-//! What was asked for.
+//! The configuration in the document.
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -14,20 +14,20 @@ pub struct Config<S = String> {
     pub protocol: Protocol<S>,
     /// When pings are sent.
     pub schedule: Schedule<S>,
-    /// From one send to a target to the next.
+    /// The time between two sends to the same target.
     pub interval_ns: Nanoseconds,
-    /// How long each ping is awaited.
+    /// The time for which each ping is awaited.
     pub timeout_ns: Nanoseconds,
-    /// Pings to each target; without limit where there is none.
+    /// The number of pings to each target; `None` for no limit.
     pub count: Option<NonZeroU64>,
-    /// Pings that are sent each time, back to back.
+    /// The number of pings sent back to back each time.
     #[serde(default = "one_ping")]
     pub burst: NonZeroU32,
-    /// Length of the first datagram, in bytes.
+    /// The length of the first datagram, in bytes.
     pub size_bytes: u64,
     /// The time after which the run ends, even with replies outstanding.
     pub deadline_ns: Option<Nanoseconds>,
-    /// Number of ports that pings are sent from, in turn.
+    /// The number of ports that pings are sent from, in turn.
     #[serde(default = "one_port")]
     pub source_ports: u64,
     /// Whether the client spins before each send.
@@ -54,12 +54,12 @@ pub enum Protocol<S = String> {
     Text,
     /// STAMP (RFC 8762).
     Stamp,
-    /// A protocol that is not known here, by its name.
+    /// An unknown protocol, by its name.
     #[serde(untagged)]
     Other(S),
 }
 
-/// Its name in the document.
+/// Formats the name as in the document.
 impl<S: Serialize> fmt::Display for Protocol<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
@@ -78,12 +78,12 @@ pub enum Schedule<S = String> {
     Flood,
     /// At the smoothed round-trip time (RFC 6298, section 2), within limits.
     Adaptive,
-    /// A schedule that is not known here, by its name.
+    /// An unknown schedule, by its name.
     #[serde(untagged)]
     Other(S),
 }
 
-/// Its name in the document.
+/// Formats the name as in the document.
 impl<S: Serialize> fmt::Display for Schedule<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
@@ -98,7 +98,7 @@ pub struct Target<S = String> {
     /// The address that it was resolved to, and the port: `IP:PORT`, or `[IP]:PORT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<S>,
-    /// Why it was not pinged.
+    /// The reason why it was not pinged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<S>,
 }

@@ -1,4 +1,4 @@
-//! The document as a whole.
+//! The results document.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -6,23 +6,23 @@ use crate::{Config, Flow, Nanoseconds, Receiver, Record, Sender, Summary, Target
 
 /// The results of a run (`--format json`), with records of the type `R`.
 ///
-/// The client writes every member, `records` with `--records` only. Each is optional here, so that
-/// a reader that needs one can name it where it is missing.
+/// The client writes every member, `records` only with `--records`. Each is optional here, so that
+/// a reader that requires one can name it if it is missing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(expecting = "the results of a run, as an object")]
 pub struct Document<S = String, R = Record> {
-    /// That this is such a document.
+    /// The name of the format.
     pub format: Option<Format>,
     /// The version of the format.
     pub version: Option<Version>,
-    /// When the first ping was due.
+    /// The time at which the first ping was due.
     #[serde(default, deserialize_with = "started")]
     pub started: Option<Timestamp>,
-    /// What was asked for.
+    /// The configuration of the run.
     pub config: Option<Config<S>>,
-    /// The hosts that were named, in their order; the index of a target is one into these.
+    /// The hosts that were named, in order; a target's index refers to these.
     pub targets: Option<Vec<Target<S>>>,
-    /// Every ping, of each flow in sequence order.
+    /// All pings, of each flow in sequence order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<Vec<R>>,
     /// The summary of each target and source port.
@@ -31,15 +31,15 @@ pub struct Document<S = String, R = Record> {
     pub total: Option<Summary>,
     /// How well the schedule was kept.
     pub sender: Option<Sender>,
-    /// What the machine that pinged lost itself.
+    /// The datagrams lost on the machine that pinged.
     pub receiver: Option<Receiver>,
-    /// When the run was over.
+    /// The time at which the run was over.
     pub ended: Option<Timestamp>,
-    /// From the first send to the end, by the monotonic clock.
+    /// The time from the first send to the end, by the monotonic clock.
     pub duration_ns: Option<Nanoseconds>,
 }
 
-/// The time under a key that the error names.
+/// Deserializes the time with errors that name its key.
 fn started<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     Option::deserialize(deserializer)
         .map_err(|error| de::Error::custom(format_args!("`started` is {error}")))

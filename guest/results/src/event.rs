@@ -1,4 +1,4 @@
-//! What happens in a run, an object a line (`--format jsonl`).
+//! The events of a run, one object per line (`--format jsonl`).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,26 +10,26 @@ use crate::{Config, Nanoseconds, Receiver, Sender, Summary, Target, Timestamp};
 pub enum Event {
     /// The run begins.
     Start {
-        /// When the first ping is due.
+        /// The time at which the first ping is due.
         started: Timestamp,
-        /// What was asked for.
+        /// The configuration of the run.
         config: Config,
         /// The hosts that were named.
         targets: Vec<Target>,
     },
     /// The socket accepted a ping.
     Sent(Ping),
-    /// The first reply to a ping came, within the timeout.
+    /// The first reply to a ping arrived within the timeout.
     Reply(Reply),
-    /// The first reply to a ping came, after the timeout: [`Lost`](Self::Lost) came before.
+    /// The first reply to a ping arrived after the timeout, and after [`Lost`](Self::Lost).
     Late(Reply),
-    /// A further reply to a ping came.
+    /// A further reply to a ping arrived.
     Duplicate(Reply),
-    /// The timeout of a ping passed.
+    /// The timeout of a ping passed without a reply.
     Lost(Ping),
     /// The socket did not accept a ping.
     NotSent {
-        /// Which ping, and when.
+        /// The ping, and the time.
         #[serde(flatten)]
         ping: Ping,
         /// The error of the socket.
@@ -37,71 +37,72 @@ pub enum Event {
     },
     /// The network reported an error (ICMP) that belongs to no ping in particular.
     NetworkError {
-        /// When it was received, since the start of the run.
+        /// The time of receipt since the start of the run.
         t_ns: Nanoseconds,
         /// The same by the wall clock.
         time: Timestamp,
-        /// The index of the target that it belongs to, where that is known.
+        /// The index of the target that it belongs to, if known.
         #[serde(skip_serializing_if = "Option::is_none")]
         target: Option<u32>,
-        /// The source port that it belongs to, where that is known.
+        /// The source port that it belongs to, if known.
         #[serde(skip_serializing_if = "Option::is_none")]
         source_port: Option<u16>,
-        /// What was reported.
+        /// The reported error.
         reason: String,
     },
-    /// The name of a target was resolved again: pings go to another address from now on.
+    /// The name of a target was resolved again: further pings go to another address.
     AddressChanged {
-        /// When it changed, since the start of the run.
+        /// The time of the change since the start of the run.
         t_ns: Nanoseconds,
         /// The same by the wall clock.
         time: Timestamp,
         /// The index of the target.
         target: u32,
-        /// The address and port before: `IP:PORT`, or `[IP]:PORT`.
+        /// The previous address and port: `IP:PORT`, or `[IP]:PORT`.
         from: String,
-        /// The address and port from now on.
+        /// The new address and port.
         to: String,
     },
-    /// A datagram came from elsewhere, or with what was not sent.
+    /// A datagram arrived from another address, or with content that was not sent.
     Foreign {
-        /// When it was received, since the start of the run.
+        /// The time of receipt since the start of the run.
         t_ns: Nanoseconds,
         /// The same by the wall clock.
         time: Timestamp,
-        /// Its source address and port: `IP:PORT`, or `[IP]:PORT`.
+        /// The source address and port: `IP:PORT`, or `[IP]:PORT`.
         from: String,
-        /// Length of the datagram.
+        /// The length of the payload, in bytes.
         bytes: u64,
     },
-    /// Lines of single pings were not written, because the reader of the output was too slow.
+    /// Lines of single pings were dropped, because the reader of the output was too slow.
     Dropped {
-        /// When the output was taken again, since the start of the run.
+        /// The time at which output continued, since the start of the run.
         t_ns: Nanoseconds,
         /// The same by the wall clock.
         time: Timestamp,
-        /// How many lines.
+        /// The number of dropped lines.
         lines: u64,
     },
     /// The run is over.
     Summary {
-        /// When it was over.
+        /// The time at which the run was over.
         time: Timestamp,
-        /// From the first send to the end, by the monotonic clock.
+        /// The time from the first send to the end, by the monotonic clock.
         duration_ns: Nanoseconds,
-        /// The summary of all flows. It is much larger than the events of single pings.
+        /// The summary of all flows. Boxed, since it is much larger than the events of single
+        /// pings.
         total: Box<Summary>,
         /// How well the schedule was kept.
         sender: Box<Sender>,
-        /// What the machine that pinged lost itself.
+        /// The datagrams lost on the machine that pinged.
         receiver: Receiver,
     },
 }
 
-/// Something that happened to a ping.
+/// The ping that an event is about, and the time of the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
-    /// When it happened, since the start of the run.
+    /// The time of the event since the start of the run.
     pub t_ns: Nanoseconds,
     /// The same by the wall clock.
     pub time: Timestamp,
@@ -116,11 +117,11 @@ pub struct Ping {
 /// A reply to a ping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// Which ping, and when the reply came.
+    /// The ping, and the time of the reply.
     #[serde(flatten)]
     pub ping: Ping,
-    /// Length of the reply.
+    /// The length of the reply's payload, in bytes.
     pub bytes: u64,
-    /// From the send of the ping to the reply.
+    /// The time from the send of the ping to the reply.
     pub rtt_ns: Nanoseconds,
 }

@@ -2,10 +2,10 @@
 //! the [`Document`] of `--format json` and the [`Event`]s of `--format jsonl`.
 //!
 //! `docs/results.schema.json` and `docs/events.schema.json` describe the same for other programs.
-//! The client writes every key that those require. A reader accepts a document that lacks what was
-//! added to the format later, and ignores keys that it does not know.
+//! The client writes every key that those require. A reader accepts a document without keys that
+//! were added to the format later, and ignores unknown keys.
 //!
-//! Types have parameters where a reader may keep less than was written: `S` is the type of text
+//! Types have parameters so that a reader may keep less than was written: `S` is the type of text
 //! that the user or the network provides, and [`serde::de::IgnoredAny`] keeps nothing.
 
 mod config;

@@ -1,4 +1,4 @@
-//! What became of each ping.
+//! The records of single pings.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Nanoseconds, Timestamp};
 
-/// A ping, when nothing more would become of it, with a time of the wall clock of the type `T`.
+/// A ping with its final outcome, and a wall-clock time of the type `T`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record<T = Timestamp> {
     /// The index of its target.
@@ -17,24 +17,24 @@ pub struct Record<T = Timestamp> {
     /// Its sequence number.
     #[serde(default)]
     pub seq: u32,
-    /// When it was due, since the start of the run.
+    /// The time at which it was due, since the start of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduled_ns: Option<Nanoseconds>,
-    /// When it was sent, since the start of the run.
+    /// The time at which it was sent, since the start of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_ns: Option<Nanoseconds>,
     /// The same by the wall clock: the time in the ping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<T>,
-    /// What became of it.
+    /// The outcome of the ping.
     pub fate: Fate,
-    /// From its send to the first reply, within the timeout or late.
+    /// The time from its send to the first reply, in time or late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ns: Option<Nanoseconds>,
-    /// Replies after the first.
+    /// The number of replies after the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub duplicates: u32,
-    /// What a STAMP reflector said in the first reply.
+    /// A STAMP reflector's measurements in the first reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stamp: Option<Reflected>,
 }
@@ -44,15 +44,15 @@ const fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// What became of a ping.
+/// The outcome of a ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// The first reply came within the timeout.
+    /// The first reply arrived within the timeout.
     Received,
-    /// The first reply came after the timeout.
+    /// The first reply arrived after the timeout.
     Late,
-    /// No reply came within the timeout, and none later.
+    /// No reply arrived, within the timeout or later.
     Lost,
     /// The socket did not accept it.
     NotSent,
@@ -60,20 +60,20 @@ pub enum Fate {
     Awaited,
 }
 
-/// Its name in the document.
+/// Formats the name as in the document.
 impl fmt::Display for Fate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }
 }
 
-/// What a STAMP reflector said in a reply. One-way delays, which may come out below zero, are there
-/// only where the clocks of both sides are declared to be synchronised.
+/// A STAMP reflector's measurements in a reply. One-way delays, which may be negative, are present
+/// only if the clocks of both sides are declared to be synchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reflected {
-    /// The sequence number of its reply: the ping's, or, of a stateful reflector, its own count.
+    /// The sequence number of its reply: the ping's or, from a stateful reflector, its own count.
     pub counter: u32,
-    /// From T2 to T3, by the reflector's clock.
+    /// T3 - T2, by the reflector's clock.
     pub processing_ns: Nanoseconds,
     /// T2 - T1, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What came of the pings of one flow, or of all.
+//! The outcomes of the pings of one flow, or of all flows.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,22 +12,22 @@ pub struct Flow {
     /// The port that its pings were sent from.
     #[serde(default)]
     pub source_port: u16,
-    /// What came of its pings.
+    /// The outcomes of its pings.
     #[serde(flatten)]
     pub summary: Summary,
 }
 
-/// What came of some pings. Counts are of pings where nothing else is said.
+/// The outcomes of pings. Counts are of pings, unless stated otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Datagrams that the socket accepted.
     pub sent: u64,
-    /// Pings whose first reply came within the timeout.
+    /// Pings whose first reply arrived within the timeout.
     pub received: u64,
-    /// Pings whose first reply came after the timeout: neither received nor lost.
+    /// Pings whose first reply arrived after the timeout: neither received nor lost.
     #[serde(default)]
     pub late: u64,
-    /// Pings without a reply whose timeout passed.
+    /// Pings that timed out without a reply.
     #[serde(default)]
     pub lost: u64,
     /// Pings neither answered nor timed out when the run was stopped.
@@ -38,10 +38,10 @@ pub struct Summary {
     /// Replies to pings already answered.
     #[serde(default)]
     pub duplicates: u64,
-    /// First replies that came after one to a later ping (RFC 4737).
+    /// First replies that arrived after one to a later ping (RFC 4737).
     #[serde(default)]
     pub reordered: u64,
-    /// Datagrams from elsewhere, or with what was not sent.
+    /// Datagrams from another address, or with content that was not sent.
     #[serde(default)]
     pub foreign: u64,
     /// Datagrams that the socket did not accept.
@@ -59,36 +59,36 @@ pub struct Summary {
     /// Pings in that outage that the socket did not accept.
     #[serde(default)]
     pub longest_outage_not_sent: u64,
-    /// Bytes in the datagrams that were sent, without headers.
+    /// Payload bytes of the datagrams that were sent.
     #[serde(default)]
     pub sent_bytes: u64,
-    /// Bytes in the first replies, in time or late, without headers.
+    /// Payload bytes of the first replies, in time or late.
     #[serde(default)]
     pub received_bytes: u64,
-    /// Round-trip times of the pings received.
+    /// Round-trip times of the received pings.
     pub rtt: Option<Spread>,
-    /// The same, from when the pings were due.
+    /// The same, measured from when the pings were due.
     pub scheduled_rtt: Option<Spread>,
     /// Differences between the round-trip times of adjacent pings, both received (RFC 3393).
     pub ipdv: Option<Spread>,
-    /// Interarrival jitter at the end of the run (RFC 3550, section 6.4.1); of one flow only.
+    /// Interarrival jitter at the end of the run (RFC 3550, section 6.4.1); only for a single flow.
     pub jitter_ns: Option<Nanoseconds>,
-    /// What a STAMP reflector's times and counts tell.
+    /// One-way delays and losses by direction, from a STAMP reflector's times and counter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stamp: Option<OneWay>,
 }
 
-/// A distribution of durations. Percentiles are by nearest rank; there are all or none, since no
-/// histogram is kept for many flows.
+/// A distribution of durations. Percentiles are by nearest rank; all or none are present, since no
+/// histograms are kept for many flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
-    /// The smallest.
+    /// The smallest value.
     pub min_ns: Nanoseconds,
     /// The arithmetic mean.
     pub mean_ns: Nanoseconds,
     /// The population standard deviation.
     pub stddev_ns: Nanoseconds,
-    /// The largest.
+    /// The largest value.
     pub max_ns: Nanoseconds,
     /// The median.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,68 +107,68 @@ pub struct Spread {
     pub p99_9_ns: Option<Nanoseconds>,
 }
 
-/// What a STAMP reflector's times and counts tell. The directions of losses are known only where
-/// it counts its replies by itself, as a stateful one does.
+/// One-way delays and losses by direction, from a STAMP reflector's times and counter. The
+/// directions of losses are known only for a stateful reflector, which counts its replies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneWay {
     /// Pings that did not reach the reflector.
     pub lost_forward: Option<u64>,
-    /// Pings whose replies did not come back.
+    /// Pings whose replies were lost.
     pub lost_backward: Option<u64>,
     /// Pings lost in an unknown direction.
     pub lost_unknown: Option<u64>,
-    /// The reflector's own time, T3 - T2.
+    /// The reflector's processing time, T3 - T2.
     pub processing: Option<Spread>,
-    /// Round-trip times less that.
+    /// Round-trip times less the reflector's processing time.
     pub net_rtt: Option<Spread>,
     /// Differences in T2 - T1 between adjacent pings.
     pub forward_variation: Option<Spread>,
     /// Differences in T4 - T3 between adjacent pings.
     pub backward_variation: Option<Spread>,
-    /// One-way delays, where both clocks are declared to be synchronised.
+    /// One-way delays, if both clocks are declared to be synchronised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synced: Option<Synced>,
 }
 
-/// One-way delays, and the clock errors that limit them.
+/// One-way delays, and the clock errors that limit their accuracy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Synced {
-    /// T2 - T1.
+    /// The forward delay, T2 - T1.
     pub forward_delay: Option<Spread>,
-    /// T4 - T3.
+    /// The backward delay, T4 - T3.
     pub backward_delay: Option<Spread>,
-    /// Delays below zero, which are in neither distribution: the clocks do not agree.
+    /// Negative delays, which are in neither distribution: the clocks are not synchronised.
     pub below_zero: u64,
     /// The clock of the client.
     pub sender: Clock,
-    /// The clock of the reflector as its last reply described it.
+    /// The clock of the reflector, as described in its last reply.
     pub reflector: Option<Clock>,
 }
 
-/// A clock, as its error estimate describes it (RFC 4656, section 4.1.2).
+/// A clock, as described by its error estimate (RFC 4656, section 4.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
-    /// The largest error; none where the estimate is not valid.
+    /// The maximum error; none if the estimate is not valid.
     pub error_ns: Option<Nanoseconds>,
-    /// Whether an external source sets it to UTC.
+    /// Whether it is synchronised to UTC by an external source.
     pub synchronised: bool,
 }
 
 /// How well the schedule was kept: the client's own error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
-    /// Points of the schedule that were over by more than half an interval, and have no ping.
+    /// Grid points without a ping, because they were missed by more than half an interval.
     pub missed_slots: u64,
-    /// From when pings were due to when they were sent.
+    /// The time from when pings were due to when they were sent.
     pub timer_error: Option<Spread>,
-    /// How long the call took by which each was sent.
+    /// The duration of the calls that sent them.
     pub send_call: Option<Spread>,
 }
 
-/// What the machine that pinged lost itself, which counts among the lost.
+/// The datagrams lost on the machine that pinged; their pings count as lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receiver {
-    /// Datagrams that the system dropped because a receive buffer was full; none where the runtime
-    /// does not tell.
+    /// Datagrams that the system dropped because a receive buffer was full; none if the runtime
+    /// does not report it.
     pub dropped: Option<u64>,
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[serde(transparent)]
 pub struct Nanoseconds(pub u64);
 
-/// Saturates at the longest duration that there is a number for.
+/// Saturates at 2^64 - 1 nanoseconds.
 impl From<Duration> for Nanoseconds {
     // Each field of a summary is converted: inlined, this is 1.5 % of the client.
     #[inline(never)]
@@ -27,22 +27,23 @@ impl From<Nanoseconds> for Duration {
     }
 }
 
-/// The number alone.
+/// Formats the number without a unit.
 impl fmt::Display for Nanoseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// A time of the wall clock: RFC 3339, in UTC, with nine decimals.
+/// A wall-clock time, formatted according to RFC 3339, in UTC, with nine decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(SystemTime);
 
 impl Timestamp {
-    /// The last second that RFC 3339 has a notation for, at the end of the year 9999.
+    /// The last second that RFC 3339 can express, at the end of the year 9999.
     const LAST: Duration = Duration::from_secs(253_402_300_799);
 
-    /// The time `since_epoch` after 1970-01-01T00:00:00Z, or the last that there is a notation for.
+    /// Creates the time `since_epoch` after 1970-01-01T00:00:00Z, saturating at the last that can
+    /// be expressed.
     #[must_use]
     pub fn from_unix(since_epoch: Duration) -> Self {
         Self(SystemTime::UNIX_EPOCH + since_epoch.min(Self::LAST))
@@ -70,7 +71,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // A parsed time has a year of four digits, which can be written again.
+        // A parsed time has a year of four digits, which can be formatted again.
         humantime::parse_rfc3339(&text)
             .map(Self)
             .map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))

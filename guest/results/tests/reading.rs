@@ -1,4 +1,4 @@
-//! What a reader accepts beyond what the client writes, and what it refuses.
+//! Tests of what a reader accepts beyond what the client writes, and what it refuses.
 
 #![expect(clippy::unwrap_used, reason = "a test may well panic")]
 

@@ -1,4 +1,4 @@
-//! The server's life: listen, answer until told to stop, say what was done.
+//! The server: listens, answers until told to stop, and prints its counts.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,26 +9,27 @@ use udping_core::server::Sessions;
 use udping_core::server::log::{Fate, FirstLimited, Listening, Logged};
 use udping_core::server::{Arrival, Config, Keyed, Protocol, Refusal, Server, Verdict};
 use udping_core::wire::stamp::ErrorEstimate;
-use udping_net::bindings::wasi::sockets::network::ErrorCode;
-use udping_net::console::Console;
-use udping_net::error::NetError;
-use udping_net::host::{Notice, Notices};
-use udping_net::program::{self, Failure};
-use udping_net::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
-use udping_net::{clock, poll, random, resolve};
+use udping_wasi::bindings::wasi::sockets::network::ErrorCode;
+use udping_wasi::console::Console;
+use udping_wasi::error::NetError;
+use udping_wasi::host::{Notice, Notices};
+use udping_wasi::program::{self, Failure};
+use udping_wasi::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
+use udping_wasi::{clock, poll, random, resolve};
 
-/// Datagrams taken in one call: what keeps the list that the host hands over under 4 MiB for the
+/// The maximum number of datagrams per `receive`, which keeps the host's list under 4 MiB for the
 /// largest ones.
 const BATCH: u64 = 64;
 
-/// What may wait in the kernel while a batch is answered: a burst of a thousand datagrams. Linux's
-/// 208 KiB hold 166.
+/// The receive buffer size, in bytes: a burst of a thousand datagrams that wait while a batch is
+/// answered. Linux's default of 208 KiB holds 166.
 const BUFFER: u64 = 2 << 20;
 
-/// Batches taken from one socket before the others, and the stop signal, are looked at.
+/// The maximum number of consecutive batches from one socket before the others and the stop notice
+/// are checked.
 const ROUNDS: usize = 64;
 
-/// The program: what `wasi:cli/run` runs.
+/// The program that `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let config = config(&args)?;
@@ -96,8 +97,8 @@ fn config(args: &Args) -> Result<Config, Failure> {
     })
 }
 
-/// One socket for each family that is asked for and that the machine has: a WASI socket is never
-/// both.
+/// Opens one socket for each requested address family that the machine has: a WASI socket is never
+/// dual-stack.
 fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
     let port = args.port().map_err(misuse)?;
     let open = |local: SocketAddr| {
@@ -123,17 +124,17 @@ fn listen(args: &Args) -> Result<Vec<Channel>, Failure> {
     Ok(v6.into_iter().chain([v4]).collect())
 }
 
-/// The server, what it calls itself, and where it is logged.
+/// The server, its name, and its log.
 struct Service<'a, P> {
     name: &'a str,
     server: Server<P>,
     log: Option<Console>,
-    /// Whether it has said that it does not answer everything.
+    /// Whether it has printed that it does not answer everything.
     has_limited: bool,
 }
 
 impl<P: Protocol> Service<'_, P> {
-    /// Answers what is waiting on `channel`. No error ends the service: each belongs to one
+    /// Answers the datagrams waiting on `channel`. No error ends the service: each concerns one
     /// datagram.
     fn serve(&mut self, channel: &Channel) {
         for _ in 0..ROUNDS {
@@ -188,15 +189,15 @@ impl<P: Protocol> Service<'_, P> {
         self.server.failed(answers.len() - sent);
     }
 
-    /// Says of the first datagram that is refused by a limit that there are limits, and how they
-    /// are lifted.
+    /// When the first datagram is refused by a limit, prints that there are limits, and how to lift
+    /// them.
     fn say_once(&mut self, from: SocketAddr, refusal: Refusal) {
         if !self.has_limited
             && !self.server.is_keyed()
             && let Some(limited) = FirstLimited::of(from, refusal)
         {
             self.has_limited = true;
-            // Where standard error is closed, the last line still counts them.
+            // If standard error is closed, the last line still counts them.
             let _ = Console::stderr().line(format_args!("{}: {limited}", self.name));
         }
     }
@@ -207,7 +208,7 @@ impl<P: Protocol> Service<'_, P> {
         }
     }
 
-    /// Where nobody reads the log any more, the service goes on without.
+    /// If nobody reads the log any more, the service continues without it.
     fn log(&self, line: impl std::fmt::Display) {
         if let Some(out) = &self.log {
             let _ = out.line(line);

@@ -1,7 +1,7 @@
 //! A socket is bound once, in two steps, and has no address before.
 
-use udping_net::bindings::wasi::sockets::instance_network::instance_network;
 use udping_test_guests::{ErrorCode, FAMILIES, address, bind, loopback, socket};
+use udping_wasi::bindings::wasi::sockets::instance_network::instance_network;
 
 fn main() {
     for family in FAMILIES {

@@ -1,10 +1,10 @@
 //! A timer is ready from when it expires, whether somebody waited for it or not, and not before.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::{
+use udping_test_guests::pause;
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::{
     now, subscribe_duration, subscribe_instant,
 };
-use udping_net::poll::poll;
-use udping_test_guests::pause;
+use udping_wasi::poll::poll;
 
 /// Nanoseconds.
 const SHORT: u64 = 3_000_000;

@@ -1,10 +1,10 @@
 //! A wait for no time, or for a time that has passed, is over when somebody has waited for it, and
 //! stays so.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::{
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::{
     now, subscribe_duration, subscribe_instant,
 };
-use udping_net::poll::poll;
+use udping_wasi::poll::poll;
 
 fn main() {
     let start = now();

@@ -1,9 +1,9 @@
 //! `poll` returns the index of each pollable that is ready, however many there are, each once, and
 //! no other.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
-use udping_net::poll::poll;
 use udping_test_guests::{A_WHILE, FAMILIES, address, bound, send};
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use udping_wasi::poll::poll;
 
 const AN_HOUR: u64 = 3_600_000_000_000;
 

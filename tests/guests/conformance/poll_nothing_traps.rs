@@ -1,6 +1,6 @@
 //! "If the list is empty, this function traps."
 
-use udping_net::poll::poll;
+use udping_wasi::poll::poll;
 
 fn main() {
     poll(&[]);

@@ -1,7 +1,7 @@
 //! Pollables are ready when there is something to receive, and room to send, and not before.
 
-use udping_net::poll::poll;
 use udping_test_guests::{FAMILIES, address, bound, send};
+use udping_wasi::poll::poll;
 
 fn main() {
     for family in FAMILIES {

@@ -1,8 +1,8 @@
 //! An error that came back for a datagram makes the stream ready, and is what it then receives.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
-use udping_net::poll::poll;
 use udping_test_guests::{ErrorCode, FAMILIES, bound, deserted, send};
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use udping_wasi::poll::poll;
 
 fn main() {
     for family in FAMILIES {

@@ -1,8 +1,8 @@
 //! A timer that has expired is told of by `poll`, although a socket always has something.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::{now, subscribe_instant};
-use udping_net::poll::poll;
 use udping_test_guests::{IpAddressFamily, address, bound, send};
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::{now, subscribe_instant};
+use udping_wasi::poll::poll;
 
 /// Nanoseconds.
 const WAIT: u64 = 20_000_000;

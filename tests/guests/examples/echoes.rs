@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use udping_net::console::Console;
-use udping_net::poll::poll;
 use udping_test_guests::{IpAddressFamily, OutgoingDatagram, address, bind, socket};
+use udping_wasi::console::Console;
+use udping_wasi::poll::poll;
 
 fn main() {
     let socket = socket(IpAddressFamily::Ipv4);

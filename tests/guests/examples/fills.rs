@@ -1,7 +1,7 @@
 //! Sends to 10.9.0.2 until there is no room, waits for some, and goes on: 3 times.
 
-use udping_net::console::Console;
 use udping_test_guests::{IpAddressFamily, bind, datagram, socket};
+use udping_wasi::console::Console;
 
 fn main() {
     let here = socket(IpAddressFamily::Ipv4);

@@ -7,11 +7,11 @@
 
 use std::hint;
 
-use udping_net::bindings::wasi::cli::environment::{get_arguments, get_environment};
-use udping_net::bindings::wasi::cli::exit::exit;
-use udping_net::console::Console;
-use udping_net::host::{self, Notice, Notices};
 use udping_test_guests::{IpAddressFamily, pause, socket};
+use udping_wasi::bindings::wasi::cli::environment::{get_arguments, get_environment};
+use udping_wasi::bindings::wasi::cli::exit::exit;
+use udping_wasi::console::Console;
+use udping_wasi::host::{self, Notice, Notices};
 
 fn main() {
     let out = Console::stdout();

@@ -7,14 +7,14 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use udping_model::{
     Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, steps, unhex,
 };
-use udping_net::bindings::wasi::cli::environment::get_arguments;
-use udping_net::bindings::wasi::sockets::instance_network::instance_network;
-use udping_net::console::Console;
-use udping_net::poll::Pollable;
 use udping_test_guests::{
     ErrorCode, IncomingDatagram, IncomingDatagramStream, IpAddressFamily, OutgoingDatagram,
     OutgoingDatagramStream, UdpSocket, address, loopback, socket,
 };
+use udping_wasi::bindings::wasi::cli::environment::get_arguments;
+use udping_wasi::bindings::wasi::sockets::instance_network::instance_network;
+use udping_wasi::console::Console;
+use udping_wasi::poll::Pollable;
 
 fn main() {
     let console = Console::stdout();

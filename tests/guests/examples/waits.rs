@@ -1,10 +1,10 @@
 //! Waits for three seconds for datagrams that it may have, wakes ten times a second, and says
 //! whether it got any.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
-use udping_net::console::Console;
-use udping_net::poll::poll;
 use udping_test_guests::{IpAddressFamily, address, bound};
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use udping_wasi::console::Console;
+use udping_wasi::poll::poll;
 
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);

@@ -4,12 +4,12 @@
 //! `stdin-is-empty` fails where there is one, `gives-up` leaves by `wasi:cli/exit`, `trap` traps,
 //! and `waits` never ends.
 
-use udping_net::bindings::wasi::cli::environment::{get_arguments, get_environment};
-use udping_net::bindings::wasi::cli::exit::exit;
-use udping_net::bindings::wasi::cli::{stderr, stdin, stdout};
-use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
-use udping_net::bindings::wasi::io::streams::{OutputStream, StreamError};
 use udping_test_guests::{ErrorCode, IpAddressFamily, bind, socket};
+use udping_wasi::bindings::wasi::cli::environment::{get_arguments, get_environment};
+use udping_wasi::bindings::wasi::cli::exit::exit;
+use udping_wasi::bindings::wasi::cli::{stderr, stdin, stdout};
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use udping_wasi::bindings::wasi::io::streams::{OutputStream, StreamError};
 
 fn main() {
     for action in get_arguments().into_iter().skip(1) {

@@ -1,8 +1,8 @@
 //! Answers one datagram by more, and by larger ones. What is too much is dropped, and looks as if
 //! it was sent.
 
-use udping_net::console::Console;
 use udping_test_guests::{IpAddressFamily, address, bound, datagram as datagram_to, receive, send};
+use udping_wasi::console::Console;
 
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);

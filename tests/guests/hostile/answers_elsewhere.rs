@@ -1,9 +1,9 @@
 //! Hears on one socket, and answers from another, and from one that it opens when the first is
 //! closed.
 
-use udping_net::bindings::wasi::cli::exit::exit;
-use udping_net::console::Console;
 use udping_test_guests::{ErrorCode, IpAddressFamily, address, bound, receive, send};
+use udping_wasi::bindings::wasi::cli::exit::exit;
+use udping_wasi::console::Console;
 
 fn main() {
     let [one, other] = [(); 2].map(|()| bound(IpAddressFamily::Ipv4));

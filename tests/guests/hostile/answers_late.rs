@@ -1,8 +1,8 @@
 //! Keeps a datagram for a second before it answers.
 
-use udping_net::bindings::wasi::cli::exit::exit;
-use udping_net::console::Console;
 use udping_test_guests::{ErrorCode, IpAddressFamily, address, bound, pause, receive, send};
+use udping_wasi::bindings::wasi::cli::exit::exit;
+use udping_wasi::console::Console;
 
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);

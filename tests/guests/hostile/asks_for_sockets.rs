@@ -1,9 +1,9 @@
 //! Opens as many sockets as the system has for it, and goes on asking for more, which it does not
 //! get.
 
-use udping_net::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
-use udping_net::console::Console;
 use udping_test_guests::IpAddressFamily;
+use udping_wasi::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
+use udping_wasi::console::Console;
 
 fn main() {
     let mut open = Vec::new();

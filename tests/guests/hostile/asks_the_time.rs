@@ -1,6 +1,6 @@
 //! Asks for the time, and for nothing else, without end.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::now;
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::now;
 
 fn main() {
     let mut last = now();

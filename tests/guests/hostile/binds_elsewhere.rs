@@ -1,7 +1,7 @@
 //! Binds what it was not granted: other ports, a port of the system's choice, other addresses.
 
-use udping_net::bindings::wasi::cli::exit::exit;
 use udping_test_guests::{ErrorCode, FAMILIES, bind, loopback, socket};
+use udping_wasi::bindings::wasi::cli::exit::exit;
 
 fn main() {
     for family in FAMILIES {

@@ -1,6 +1,6 @@
 //! Writes to standard error without end.
 
-use udping_net::console::Console;
+use udping_wasi::console::Console;
 
 fn main() {
     let line = "all work and no play makes a dull guest ".repeat(100);

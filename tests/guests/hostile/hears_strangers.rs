@@ -1,8 +1,8 @@
 //! Spins, and looks in between whether strangers sent something that it may not have.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::now;
-use udping_net::console::Console;
 use udping_test_guests::{IpAddressFamily, address, bound};
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::now;
+use udping_wasi::console::Console;
 
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);

@@ -1,10 +1,10 @@
 //! Opens many sockets with the largest buffers, fills them with datagrams, and has the host look at
 //! all of them.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
-use udping_net::console::Console;
-use udping_net::poll;
 use udping_test_guests::{IpAddressFamily, address, bound, datagram};
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use udping_wasi::console::Console;
+use udping_wasi::poll;
 
 const SOCKETS: usize = 250;
 

@@ -1,12 +1,12 @@
 //! Calls the host without end for what needs no datagram, as its argument says.
 
-use udping_net::bindings::wasi::cli::environment::get_arguments;
-use udping_net::bindings::wasi::clocks::monotonic_clock::{now, subscribe_duration};
-use udping_net::bindings::wasi::sockets::instance_network::instance_network;
-use udping_net::bindings::wasi::sockets::ip_name_lookup::resolve_addresses;
-use udping_net::console::Console;
-use udping_net::{poll, random};
 use udping_test_guests::{IpAddressFamily, bound, datagram};
+use udping_wasi::bindings::wasi::cli::environment::get_arguments;
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::{now, subscribe_duration};
+use udping_wasi::bindings::wasi::sockets::instance_network::instance_network;
+use udping_wasi::bindings::wasi::sockets::ip_name_lookup::resolve_addresses;
+use udping_wasi::console::Console;
+use udping_wasi::{poll, random};
 
 fn main() {
     let (mode, console) = (get_arguments().remove(1), Console::stdout());

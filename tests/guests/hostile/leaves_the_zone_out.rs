@@ -2,8 +2,8 @@
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use udping_net::bindings::wasi::cli::exit::exit;
 use udping_test_guests::{ErrorCode, IpAddressFamily, bind, send, socket};
+use udping_wasi::bindings::wasi::cli::exit::exit;
 
 /// The zone of the test's interface.
 const ZONE: u32 = 77;

@@ -1,6 +1,6 @@
 //! Looks for what it was not given.
 
-use udping_net::bindings::wasi::cli::environment::{get_arguments, get_environment, initial_cwd};
+use udping_wasi::bindings::wasi::cli::environment::{get_arguments, get_environment, initial_cwd};
 
 fn main() {
     assert_eq!(get_arguments(), ["looks_around.wasm"]);

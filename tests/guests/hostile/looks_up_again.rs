@@ -1,8 +1,8 @@
 //! Looks a name up, and once more when whoever answers has had the time to change the answer.
 
-use udping_net::console::Console;
-use udping_net::resolve::lookup;
 use udping_test_guests::pause;
+use udping_wasi::console::Console;
+use udping_wasi::resolve::lookup;
 
 fn main() {
     let look_up = || match lookup("service.example", None) {

@@ -1,12 +1,12 @@
 //! Looks names up, 100 of them: what it looks up could carry what it knows to whoever answers. Says
 //! what came of it, and traps where its argument says so.
 
-use udping_net::bindings::wasi::cli::environment::get_arguments;
-use udping_net::bindings::wasi::clocks::monotonic_clock::now;
-use udping_net::bindings::wasi::sockets::instance_network::instance_network;
-use udping_net::bindings::wasi::sockets::ip_name_lookup::resolve_addresses;
-use udping_net::console::Console;
 use udping_test_guests::ErrorCode;
+use udping_wasi::bindings::wasi::cli::environment::get_arguments;
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::now;
+use udping_wasi::bindings::wasi::sockets::instance_network::instance_network;
+use udping_wasi::bindings::wasi::sockets::ip_name_lookup::resolve_addresses;
+use udping_wasi::console::Console;
 
 fn main() {
     let (mut asked, mut denied, mut later, run) = (0, 0, 0, now());

@@ -1,8 +1,8 @@
 //! May send somewhere, and asks by binding which addresses the machine has: 10.9.0.1 is its own,
 //! the others are not.
 
-use udping_net::bindings::wasi::cli::exit::exit;
 use udping_test_guests::{ErrorCode, IpAddressFamily, bind, socket};
+use udping_wasi::bindings::wasi::cli::exit::exit;
 
 fn main() {
     use IpAddressFamily::{Ipv4, Ipv6};

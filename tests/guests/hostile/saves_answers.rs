@@ -1,8 +1,8 @@
 //! Hears from one peer all the time, answers nothing, and then as much at once as it may.
 
-use udping_net::clock;
-use udping_net::console::Console;
 use udping_test_guests::{IpAddressFamily, address, bound, receive, send};
+use udping_wasi::clock;
+use udping_wasi::console::Console;
 
 /// The answer window of the test, in nanoseconds.
 const WINDOW: u64 = 500_000_000;

@@ -1,8 +1,8 @@
 //! Sends as fast as it may for two seconds, and says how much that was.
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::now;
-use udping_net::console::Console;
 use udping_test_guests::{IpAddressFamily, bound, datagram};
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::now;
+use udping_wasi::console::Console;
 
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);

@@ -1,7 +1,7 @@
 //! Listens, as it may, and sends to whoever it likes.
 
-use udping_net::bindings::wasi::cli::exit::exit;
 use udping_test_guests::{ErrorCode, IpAddressFamily, bound, send};
+use udping_wasi::bindings::wasi::cli::exit::exit;
 
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);

@@ -1,9 +1,9 @@
 //! Spins and sleeps in turns: for so many microseconds each, so many times, as its arguments say.
 
-use udping_net::bindings::wasi::cli::environment::get_arguments;
-use udping_net::bindings::wasi::clocks::monotonic_clock::now;
-use udping_net::console::Console;
 use udping_test_guests::pause;
+use udping_wasi::bindings::wasi::cli::environment::get_arguments;
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::now;
+use udping_wasi::console::Console;
 
 fn main() {
     let numbers: Vec<u64> =

@@ -1,8 +1,8 @@
 //! Echoes, and traps where a datagram says so, with those of its batch in hand.
 
-use udping_net::console::Console;
-use udping_net::poll::poll;
 use udping_test_guests::{IpAddressFamily, OutgoingDatagram, address, bound};
+use udping_wasi::console::Console;
+use udping_wasi::poll::poll;
 
 fn main() {
     let socket = bound(IpAddressFamily::Ipv4);

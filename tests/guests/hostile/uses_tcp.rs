@@ -1,6 +1,6 @@
 //! Connects and listens by TCP, which a pinger's host has no grant for.
 
-use udping_net::bindings::wasi::cli::exit::exit;
+use udping_wasi::bindings::wasi::cli::exit::exit;
 
 #[allow(clippy::pedantic)]
 mod tcp {

@@ -4,15 +4,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
-use udping_net::bindings::wasi::sockets::instance_network::instance_network;
-use udping_net::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
+use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use udping_wasi::bindings::wasi::sockets::instance_network::instance_network;
+use udping_wasi::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
 
-pub use udping_net;
-pub use udping_net::bindings::wasi::sockets::network::{
+pub use udping_wasi;
+pub use udping_wasi::bindings::wasi::sockets::network::{
     ErrorCode, IpAddressFamily, IpSocketAddress,
 };
-pub use udping_net::bindings::wasi::sockets::udp::{
+pub use udping_wasi::bindings::wasi::sockets::udp::{
     IncomingDatagram, IncomingDatagramStream, OutgoingDatagram, OutgoingDatagramStream, UdpSocket,
 };
 
@@ -21,7 +21,7 @@ pub use udping_net::bindings::wasi::sockets::udp::{
 macro_rules! guest_with_notices {
     ($main:path) => {
         $crate::guest!($main);
-        $crate::udping_net::declare_notices!(Component);
+        $crate::udping_wasi::declare_notices!(Component);
     };
 }
 
@@ -32,14 +32,14 @@ macro_rules! guest {
         /// What the component exports.
         pub struct Component;
 
-        impl $crate::udping_net::bindings::exports::wasi::cli::run::Guest for Component {
+        impl $crate::udping_wasi::bindings::exports::wasi::cli::run::Guest for Component {
             fn run() -> Result<(), ()> {
-                $crate::udping_net::program::run(|_| Ok($main()))
+                $crate::udping_wasi::program::run(|_| Ok($main()))
             }
         }
 
         #[cfg(target_arch = "wasm32")]
-        $crate::udping_net::bindings::export!(Component with_types_in $crate::udping_net::bindings);
+        $crate::udping_wasi::bindings::export!(Component with_types_in $crate::udping_wasi::bindings);
     };
 }
 
@@ -120,7 +120,7 @@ pub fn receive(stream: &IncomingDatagramStream) -> Result<IncomingDatagram, Erro
         if let Some(datagram) = stream.receive(1)?.pop() {
             return Ok(datagram);
         }
-        let ready = udping_net::poll::poll(&[&readable, &late]);
+        let ready = udping_wasi::poll::poll(&[&readable, &late]);
         assert!(ready.contains(&0), "nothing came");
     }
 }

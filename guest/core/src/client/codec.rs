@@ -1,4 +1,4 @@
-//! What a ping looks like on the wire, and which datagrams answer it.
+//! Encoding of pings, and matching of received datagrams to them.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use crate::wire::auth::{Direction, Keys, TAG};
 use crate::wire::stamp::{ErrorEstimate, Format, Reply, Request, Timestamp};
 use crate::wire::text::Ping;
 
-/// What client and server speak.
+/// The protocol that client and server use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// The classic lab's text, which any echo server answers.
+    /// The text format of the UDP Pinger lab, which any echo server answers.
     Text,
-    /// STAMP (RFC 8762), as its Session-Sender.
+    /// STAMP (RFC 8762), as a Session-Sender.
     Stamp {
-        /// The session that requests name (RFC 8972, section 3).
+        /// The session identifier in requests (RFC 8972, section 3).
         ssid: u16,
-        /// What is said of the clock here.
+        /// The error estimate of the local clock.
         error: ErrorEstimate,
     },
 }
 
 impl Protocol {
-    /// The number of the first ping: 1 in text, as in the classic lab, and 0 in STAMP (RFC 8762,
-    /// section 4.2.1).
+    /// Returns the sequence number of the first ping: 1 for text, as in the UDP Pinger lab, and 0
+    /// for STAMP (RFC 8762, section 4.2.1).
     pub const fn first(self) -> Seq {
         match self {
             Self::Text => Seq(1),
@@ -34,22 +34,23 @@ impl Protocol {
     }
 }
 
-/// How pings are written and replies are read.
+/// The encoder of pings and decoder of replies.
 #[derive(Clone, Debug)]
 pub struct Codec {
-    /// Protocol that the pings are written in.
+    /// The protocol of the pings.
     pub protocol: Protocol,
-    /// Bytes in a datagram, tag and all: what a protocol writes is padded up to it, and what is
-    /// longer is sent as it is.
+    /// The datagram size in bytes, including the tag. Shorter messages are padded to it; longer
+    /// ones are sent unpadded.
     pub size: usize,
-    /// What pings are tagged with, the first of them; replies must be tagged with one of them.
+    /// The keys, if messages are authenticated: pings are tagged with the first, replies must be
+    /// tagged with one of them.
     pub keys: Option<Keys>,
 }
 
-/// What a datagram says that may be a reply.
+/// The decoded content of a possible reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// The ping that it answers.
+    /// The sequence number of the ping that it answers.
     pub seq: Seq,
     content: Content<'a>,
 }
@@ -61,7 +62,7 @@ enum Content<'a> {
 }
 
 impl Codec {
-    /// Replaces what is in `datagram` with ping `seq`, sent at `wall`.
+    /// Replaces the content of `datagram` with ping `seq`, sent at `wall`.
     pub fn encode(&self, seq: Seq, wall: UnixTime, datagram: &mut Vec<u8>) {
         match self.protocol {
             Protocol::Text => {
@@ -78,7 +79,7 @@ impl Codec {
         }
     }
 
-    /// Reads what may be a reply; `None` where it has not the form of one, or not the tag.
+    /// Decodes a possible reply. Returns `None` if the format or the tag is wrong.
     pub fn read<'a>(&self, datagram: &'a [u8]) -> Option<Answer<'a>> {
         match self.protocol {
             Protocol::Text => {
@@ -102,13 +103,13 @@ impl Codec {
         }
     }
 
-    /// What a reflector says of the ping that was sent at `sent`, in `answer`, which arrived at
-    /// `arrived`, if it is one that says anything; `None` where the answer holds what was not sent.
-    /// `scratch` is used to compare.
+    /// Checks `answer`, which arrived at `arrived`, against the ping sent at `sent`. Returns the
+    /// reflector's measurements, if the protocol has any, or `None` if the answer has content that
+    /// was not sent. `scratch` is a buffer for the comparison.
     ///
-    /// A text must be what was sent to the letter, or that upper-cased, as the classic lab's server
-    /// answers. A reply of STAMP must repeat the request's number, T1 and error estimate (RFC 8762,
-    /// section 4.3.1), and its session.
+    /// A text reply must equal what was sent, or that in upper case, as the UDP Pinger lab's server
+    /// answers. A STAMP reply must repeat the request's sequence number, T1 and error estimate (RFC
+    /// 8762, section 4.3.1), and its SSID.
     pub fn check(
         &self,
         answer: &Answer<'_>,
@@ -123,7 +124,7 @@ impl Codec {
             }
             (Content::Stamp(reply), Protocol::Stamp { ssid, error }) => {
                 let same = reply.sender_sent == Timestamp::ntp(sent) && reply.sender_error == error;
-                // A reflector that knows no SSID leaves zeros there (RFC 8972, section 3).
+                // A reflector without SSID support leaves zeros there (RFC 8972, section 3).
                 (same && [ssid, 0].contains(&reply.ssid))
                     .then(|| Some(reflected(&reply, sent, arrived)))
             }
@@ -131,17 +132,17 @@ impl Codec {
         }
     }
 
-    /// The text without its tag.
+    /// Encodes the text, leaving room for the tag.
     fn encode_text(&self, seq: Seq, wall: UnixTime, text: &mut Vec<u8>) {
         let tag = if self.keys.is_some() { TAG } else { 0 };
         Ping { seq, sent_at: wall }.encode(self.size.saturating_sub(tag), text);
     }
 }
 
-/// What the times of `reply` say together with T1, `sent`, and T4, `arrived`.
+/// Computes the one-way delays of `reply` from its times and T1, `sent`, and T4, `arrived`.
 fn reflected(reply: &Reply, sent: UnixTime, arrived: UnixTime) -> Reflected {
     let format = reply.error.format();
-    // In the reflector's format, so that one can be taken from the other.
+    // In the reflector's format, so that the timestamps can be subtracted.
     let here = |time| match format {
         Format::Ntp => Timestamp::ntp(time),
         Format::Ptp => Timestamp::ptp(time),
@@ -151,7 +152,7 @@ fn reflected(reply: &Reply, sent: UnixTime, arrived: UnixTime) -> Reflected {
         counter: reply.seq,
         forward: ClockSpan(reply.received.nanos_since(here(sent), format)),
         backward: ClockSpan(here(arrived).nanos_since(reply.sent, format)),
-        // Below zero only where that clock was set in between.
+        // Negative only if the reflector's clock was set in between.
         processing: Duration::from_nanos(u64::try_from(processing).unwrap_or(0)),
         error: reply.error,
     }
@@ -172,7 +173,8 @@ mod tests {
         Codec { protocol: Protocol::Stamp { ssid, error: error() }, size: 60, keys: None }
     }
 
-    /// The reflector's clock is an hour ahead: T2 is 500 ns after T1 by that, T3 another 300 later.
+    /// The reflector's clock is an hour ahead. Apart from that, T2 is 500 ns after T1, and T3
+    /// another 300 ns later.
     fn reply(ssid: u16) -> Reply {
         let later = |nanos| UnixTime {
             seconds: SENT.seconds + 3_600,
@@ -206,7 +208,7 @@ mod tests {
         let expected = Reflected {
             counter: Seq(4),
             forward: ClockSpan(hour + 500),
-            // T4 is 2,000 ns after T1, and T3, but for the hour, 800 ns.
+            // T4 is 2,000 ns after T1; T3, apart from the hour, is 800 ns after T1.
             backward: ClockSpan(1_200 - hour),
             processing: Duration::from_nanos(300),
             error: error(),

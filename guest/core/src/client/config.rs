@@ -1,4 +1,4 @@
-//! What a run is to do.
+//! The configuration of a run.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -9,36 +9,37 @@ use crate::client::schedule::Pace;
 use crate::seq::Seq;
 use crate::stats::delays::Measured;
 
-/// What one run does.
+/// The configuration of one run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to send to. Each address stands here once.
+    /// The addresses that pings are sent to, without duplicates.
     pub targets: Vec<SocketAddr>,
-    /// From how many ports each target is pinged, in turn. Each target and port is a flow.
+    /// The number of source ports that each target is pinged from, in turn. Each pair of target and
+    /// source port is a flow.
     pub source_ports: NonZeroUsize,
-    /// How pings are written.
+    /// The encoder of pings.
     pub codec: Codec,
-    /// The number of each flow's first ping.
+    /// The sequence number of each flow's first ping.
     pub first: Seq,
-    /// What replies tell besides RTTs.
+    /// What is measured besides RTTs.
     pub measured: Measured,
-    /// How many pings each target gets; without it, the run ends when it is stopped.
+    /// The number of pings per target; without it, the run ends when it is stopped.
     pub count: Option<NonZeroU64>,
-    /// Time from one send to a target to the next; not zero.
+    /// The time between two sends to the same target; not zero.
     pub interval: Duration,
-    /// How sends follow one another.
+    /// How sends are spaced.
     pub pace: Pace,
-    /// How many pings go out each time, back to back.
+    /// The number of pings sent back to back each time.
     pub burst: NonZeroU32,
-    /// How long each ping is awaited.
+    /// How long to wait for a reply to each ping.
     pub timeout: Duration,
-    /// When the run ends, even with replies outstanding.
+    /// The time after which the run ends, even with replies outstanding.
     pub deadline: Option<Duration>,
 }
 
 impl Config {
-    /// Ten pings to each of `targets`, one a second, in text of 32 bytes, each awaited for two
-    /// seconds: what the command does without options.
+    /// Creates the configuration that the command uses without options: ten pings to each of
+    /// `targets`, one per second, as text of 32 bytes, with a timeout of two seconds.
     pub fn new(targets: Vec<SocketAddr>) -> Self {
         let codec = Codec { protocol: Protocol::Text, size: 32, keys: None };
         Self {

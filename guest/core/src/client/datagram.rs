@@ -1,4 +1,4 @@
-//! A datagram on its way out, and what comes with one that arrives.
+//! A datagram to be sent, and the metadata of a received one.
 
 use std::net::SocketAddr;
 
@@ -6,30 +6,30 @@ use crate::client::flow::FlowId;
 use crate::seq::Seq;
 use crate::time::{Instant, UnixTime};
 
-/// A datagram that is due.
+/// A datagram that is due to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Transmit<'a> {
-    /// The flow that it belongs to.
+    /// The flow of the ping.
     pub flow: FlowId,
-    /// The ping in it.
+    /// The sequence number of the ping.
     pub seq: Seq,
-    /// Which source port it is to be sent from, from 0.
+    /// The index of the source port to send it from, starting at 0.
     pub source_port: usize,
-    /// Address that it goes to.
+    /// The destination address.
     pub to: SocketAddr,
-    /// UDP payload.
+    /// The UDP payload.
     pub datagram: &'a [u8],
 }
 
-/// What is known of a datagram besides its bytes.
+/// The metadata of a received datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// When, by the clock that never jumps.
+    /// The time of receipt on the monotonic clock.
     pub now: Instant,
-    /// When, by the clock that pings are stamped with.
+    /// The time of receipt on the wall clock, which pings are stamped with.
     pub wall: UnixTime,
-    /// The source port that it came to, from 0.
+    /// The index of the source port that it was received on, starting at 0.
     pub source_port: usize,
-    /// Where it came from.
+    /// The source address.
     pub from: SocketAddr,
 }

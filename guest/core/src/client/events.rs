@@ -1,4 +1,4 @@
-//! What happens in a run, as a reader of it is told.
+//! The events of a run, as reported to the caller.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,27 +8,28 @@ use crate::seq::Seq;
 use crate::stats::outcome::Sent;
 use crate::time::Instant;
 
-/// Something that a reader of the run wants to know as it happens.
+/// An event that is reported as it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The socket accepted a ping.
     Sent(FlowId, Seq),
-    /// The first reply to a ping, within the timeout; or, by `kind`, one that does not count as
-    /// such.
+    /// A reply to a ping was received: the first one within the timeout, or a late or duplicate
+    /// one, as `kind` tells.
     Reply {
-        /// Flow that the ping belongs to.
+        /// The flow of the ping.
         flow: FlowId,
-        /// The ping it answers.
+        /// The sequence number of the ping that it answers.
         seq: Seq,
-        /// Where that went, and the reply came from: pings of a flow may go elsewhere by now.
+        /// The source of the reply, which is where the ping was sent. Later pings of the flow may
+        /// have another destination.
         from: SocketAddr,
-        /// Length of the reply.
+        /// The length of the reply's payload, in bytes.
         bytes: usize,
         /// When the ping was due, and when it was sent.
         times: Times,
-        /// From send to receipt.
+        /// The time from send to receipt.
         rtt: Duration,
-        /// In time, late, or a duplicate.
+        /// Whether the reply is in time, late, or a duplicate.
         kind: ReplyKind,
     },
     /// The timeout passed without a reply.
@@ -36,35 +37,36 @@ pub enum Event {
     /// The socket did not accept the datagram.
     NotSent(FlowId, Seq, Times, String),
     /// The network reported an error that belongs to no ping in particular, such as an ICMP port
-    /// unreachable; and to whose pings it belongs, where that is known.
+    /// unreachable; with the flow that it belongs to, if known.
     NetworkError(Option<FlowId>, String),
-    /// Pings to a target go to another address from now on.
+    /// Further pings to a target go to another address.
     AddressChanged {
-        /// The target, as the index of its address.
+        /// The index of the target's address.
         target: usize,
-        /// Address that the target had before.
+        /// The previous address of the target.
         from: SocketAddr,
-        /// Address that its pings go to from now on.
+        /// The new address of the target.
         to: SocketAddr,
     },
-    /// A datagram from another address, with content that was not sent, or without the tag that it
-    /// should have.
+    /// A datagram was received from another address, with content that was not sent, or without the
+    /// required tag.
     Foreign {
-        /// Source address of the datagram.
+        /// The source address of the datagram.
         from: SocketAddr,
-        /// Length of its payload, in bytes.
+        /// The length of its payload, in bytes.
         bytes: usize,
     },
-    /// Nothing more will become of a ping. Of each flow, they come in the order of their numbers.
+    /// The outcome of a ping is final. Within a flow, these events come in order of sequence
+    /// number.
     Settled(FlowId, Seq, Sent),
 }
 
-/// When a ping was due, and when it was sent, or was to be.
+/// When a ping was due, and when it was sent or should have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// When it was due.
+    /// The time at which it was due.
     pub scheduled: Instant,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub sent: Instant,
 }
 
@@ -74,11 +76,11 @@ impl From<&Sent> for Times {
     }
 }
 
-/// An event and when it happened.
+/// An event and the time at which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened {
-    /// Monotonic time at which it happened.
+    /// The monotonic time at which it happened.
     pub at: Instant,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }

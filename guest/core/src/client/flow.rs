@@ -1,4 +1,5 @@
-//! Pings from one port to one address, with numbers of their own, and what came of them.
+//! The pings from one source port to one address, with their own sequence numbers, and their
+//! outcomes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,26 +16,27 @@ use crate::stats::outcome::{Fate, Sent};
 use crate::stats::reordering::Reordering;
 use crate::time::{Instant, UnixTime};
 
-/// A flow: a target and a source port. They are numbered from 0, by port and then by target.
+/// The index of a flow: a target and a source port. Flows are numbered from 0, by port, then by
+/// target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowId(pub usize);
 
-/// How a reply counts.
+/// How a reply is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyKind {
     /// As received.
     InTime,
-    /// As late: its ping was lost before.
+    /// As late: the ping had timed out before.
     Late,
-    /// As duplicate: its ping was answered before.
+    /// As a duplicate: the ping had been answered before.
     Duplicate,
 }
 
-/// Pings from one port to one address.
+/// The pings from one source port to one address.
 #[derive(Debug)]
 pub(crate) struct Flow {
     peer: SocketAddr,
-    /// Where pings went before, and until when.
+    /// The previous destination, and the time until which pings were sent to it.
     before: Option<(SocketAddr, Instant)>,
     sent_pings: SentPings,
     delays: Delays,
@@ -54,7 +56,7 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// Pings to `peer`, of which none was sent yet.
+    /// Creates a flow to `peer` without any pings.
     pub(crate) fn new(
         peer: SocketAddr,
         sent_pings: SentPings,
@@ -82,20 +84,21 @@ impl Flow {
         }
     }
 
-    /// Where pings go to.
+    /// Returns the destination of the pings.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Pings go to `peer` from `now` on. Gives the address whose replies do not count any more,
-    /// where there is one.
+    /// Sends pings to `peer` from `now` on. Returns the address whose replies no longer count, if
+    /// there is one.
     pub(crate) fn readdress(&mut self, peer: SocketAddr, now: Instant) -> Option<SocketAddr> {
         let forgotten = self.before.replace((self.peer, now)).map(|(before, _)| before);
         self.peer = peer;
         forgotten.filter(|address| *address != peer)
     }
 
-    /// Whether a ping that was sent at `sent` went to `from`: only replies from there count.
+    /// Returns whether a ping sent at `sent` had the destination `from`: only replies from there
+    /// count.
     pub(crate) fn went_to(&self, from: SocketAddr, sent: Instant) -> bool {
         match self.before {
             Some((before, until)) if sent < until => from == before,
@@ -103,25 +106,25 @@ impl Flow {
         }
     }
 
-    /// How many pings were tried to be sent.
+    /// Returns the number of attempts to send a ping.
     pub(crate) fn attempts(&self) -> u64 {
         self.attempts
     }
 
-    /// Ping `seq`; `None` where it was not sent, or is forgotten.
+    /// Returns ping `seq`; `None` if it was not sent or has been forgotten.
     pub(crate) fn get(&self, seq: Seq) -> Option<&Sent> {
         self.sent_pings.get(seq)
     }
 
-    /// Sends the next ping, due at `scheduled`, at `now`, which says that it was sent at `wall`.
+    /// Enters the next ping, due at `scheduled`, as sent at `now` with the timestamp `wall`.
     pub(crate) fn send(&mut self, scheduled: Instant, now: Instant, wall: UnixTime) -> Seq {
         self.attempts += 1;
         self.awaited += 1;
         self.sent_pings.enter(scheduled, now, wall)
     }
 
-    /// Ping `seq`, the newest, was sent at `now` and not when it was entered, with `bytes` bytes.
-    /// Gives when it was due.
+    /// Records that the newest ping, `seq`, was sent at `now`, not when it was entered, with
+    /// `bytes` bytes. Returns when it was due.
     pub(crate) fn departed(&mut self, seq: Seq, now: Instant, bytes: usize) -> Option<Instant> {
         let sent = self.sent_pings.get_mut(seq)?;
         sent.at = now;
@@ -129,7 +132,7 @@ impl Flow {
         Some(sent.scheduled)
     }
 
-    /// The socket did not accept ping `seq`. Whether that was news.
+    /// Records that the socket did not accept ping `seq`. Returns whether it was still awaited.
     pub(crate) fn not_sent(&mut self, seq: Seq) -> bool {
         match self.sent_pings.get_mut(seq) {
             Some(sent) if sent.fate == Fate::Awaited => sent.fate = Fate::NotSent,
@@ -140,7 +143,7 @@ impl Flow {
         true
     }
 
-    /// Nobody waits for ping `seq` any longer. Whether somebody did.
+    /// Records that ping `seq` timed out. Returns whether it was still awaited.
     pub(crate) fn timed_out(&mut self, seq: Seq) -> bool {
         match self.sent_pings.get_mut(seq) {
             Some(sent) if sent.fate == Fate::Awaited => sent.fate = Fate::Lost,
@@ -151,8 +154,9 @@ impl Flow {
         true
     }
 
-    /// A reply of `bytes` bytes to ping `seq` came after `rtt`; `None` where that was never sent.
-    /// What is recorded of one that is received goes to `total`, too.
+    /// Records a reply of `bytes` bytes to ping `seq`, received after `rtt`. Returns `None` if the
+    /// ping was never sent. The measurements of a ping that counts as received are also recorded in
+    /// `total`.
     pub(crate) fn reply(
         &mut self,
         seq: Seq,
@@ -202,19 +206,18 @@ impl Flow {
         Some(kind)
     }
 
-    /// A datagram from the peer held what was not sent.
+    /// Counts a datagram from the peer with content that was not sent.
     pub(crate) fn foreign(&mut self) {
         self.foreign += 1;
     }
 
-    /// Forgets the oldest ping, if that is settled and not needed any more: nothing more will
-    /// become of it.
+    /// Removes the oldest ping if it is settled and no longer needed; its outcome is final.
     pub(crate) fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
         let settled = self.sent_pings.forget_oldest();
         self.settle(settled)
     }
 
-    /// Forgets the oldest ping, whatever became of it: the run is over.
+    /// Removes the oldest ping unconditionally, when the run is over.
     pub(crate) fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
         let settled = self.sent_pings.take_oldest();
         self.settle(settled)
@@ -230,8 +233,8 @@ impl Flow {
         settled
     }
 
-    /// What came of the pings until `now`. Of those that were lost on one way alone, only those
-    /// that are settled.
+    /// Returns the summary of the pings up to `now`. Losses by direction include only settled
+    /// pings.
     pub(crate) fn summary(&self, now: Instant) -> Summary {
         let mut losses = self.losses.clone();
         self.sent_pings.iter().for_each(|sent| losses.record(sent.at, sent.fate));

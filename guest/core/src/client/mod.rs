@@ -1,5 +1,5 @@
-//! What the client decides: when to send which ping where, what a datagram that arrives means, and
-//! when it is over. It knows nothing of bytes but through its codec, and nothing of how a run is
+//! The client's decisions: when to send which ping where, what a received datagram means, and when
+//! the run is over. It handles bytes only through its codec, and does not know how a run is
 //! printed.
 
 pub(crate) mod codec;

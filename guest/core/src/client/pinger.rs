@@ -1,4 +1,4 @@
-//! The client: what to send when and where, what each datagram that arrives means, and when it is
+//! The pinger: what to send when and where, what each received datagram means, and when the run is
 //! over.
 
 use std::collections::{HashMap, VecDeque};
@@ -19,23 +19,23 @@ use crate::stats::outcome::Fate;
 use crate::time::{Instant, UnixTime};
 use crate::wire::auth::Keys;
 
-/// How many settled pings are remembered, by all flows together, so that a late reply or a
-/// duplicate is told from a foreign datagram.
+/// The number of settled pings remembered by all flows together, so that a late reply or a
+/// duplicate can be told from a foreign datagram.
 const HISTORY: usize = 65_536;
 
-/// The fewest that each flow remembers.
+/// The minimum number of settled pings that each flow remembers.
 const LEAST_HISTORY: usize = 4;
 
-/// Up to so many flows each have percentiles of their own. They take up to 1 MiB a flow; and nobody
+/// The maximum number of flows with their own percentiles, which take up to 1 MiB per flow; nobody
 /// reads more.
 const FLOWS_WITH_PERCENTILES: usize = 16;
 
-/// One run.
+/// The state of one run.
 ///
-/// The caller's loop: [`Self::handle_timeout`], [`Self::poll_transmit`] until `None`, feed what
-/// arrived to [`Self::handle_input`], take [`Self::poll_event`] until `None`, and wait until
-/// [`Self::poll_timeout`] or until a datagram comes; as long as [`Self::is_over`] says no. Then
-/// [`Self::finish`].
+/// In a loop, the caller calls [`Self::handle_timeout`], calls [`Self::poll_transmit`] until
+/// `None`, passes received datagrams to [`Self::handle_input`], calls [`Self::poll_event`] until
+/// `None`, and waits until [`Self::poll_timeout`] or until a datagram arrives, as long as
+/// [`Self::is_over`] returns false. Then it calls [`Self::finish`].
 #[derive(Debug)]
 pub struct Pinger {
     config: Config,
@@ -43,22 +43,22 @@ pub struct Pinger {
     schedule: Schedule,
     flows: Vec<Flow>,
     by_address: HashMap<(usize, SocketAddr), FlowId, foldhash::fast::RandomState>,
-    /// Pings in the order in which they were sent, and so in which they time out, from the oldest
-    /// that is awaited.
+    /// Pings in the order in which they were sent, which is that of their timeouts, starting with
+    /// the oldest awaited one.
     expiries: VecDeque<(FlowId, Seq)>,
-    /// What is left of a burst: whose, when it was due, and how many.
+    /// The rest of a burst: its flow, when it was due, and how many pings are left.
     burst: Option<(FlowId, Instant, u32)>,
     attempts: u64,
     stopped: bool,
-    /// When the first ping was sent, or was to be.
+    /// When the first ping was sent, or should have been.
     first_send: Option<Instant>,
-    /// The latest time that was told, until the run was over.
+    /// The latest time passed in by the caller, until the run was over.
     latest: Instant,
-    /// How many flows are settled for good.
+    /// The number of flows whose pings are all settled.
     finished: usize,
-    /// Over all flows, where there are several.
+    /// The delays over all flows, if there are several.
     total: Option<Delays>,
-    /// From addresses that belong to no flow.
+    /// The number of datagrams from addresses that belong to no flow.
     strangers: u64,
     timer_error: Distribution,
     send_call: Distribution,
@@ -68,7 +68,7 @@ pub struct Pinger {
 }
 
 impl Pinger {
-    /// A run whose first ping is due at `start`.
+    /// Creates a run whose first ping is due at `start`.
     pub fn new(config: Config, start: Instant) -> Self {
         let (targets, ports) = (config.targets.len(), config.source_ports.get());
         let count = targets * ports;
@@ -115,16 +115,17 @@ impl Pinger {
         &self.config
     }
 
-    /// The target of a flow, as the index of its address, and its source port, from 0.
+    /// Returns the index of a flow's target address and that of its source port, both starting at
+    /// 0.
     pub fn target_and_port(&self, flow: FlowId) -> (usize, usize) {
         let targets = self.config.targets.len();
         (flow.0 % targets, flow.0 / targets)
     }
 
-    /// The datagram that is due at `now`, if one is; `wall` is the time it carries.
+    /// Returns the datagram that is due at `now`, if any; `wall` is its timestamp.
     ///
-    /// It counts as sent at `now`, unless [`Self::departed`] says when, or [`Self::not_sent`] takes
-    /// it back.
+    /// It counts as sent at `now`, unless [`Self::departed`] gives another time or
+    /// [`Self::not_sent`] reverts it.
     pub fn poll_transmit(&mut self, now: Instant, wall: UnixTime) -> Option<Transmit<'_>> {
         let (id, due) = self.due(now)?;
         self.attempts += 1;
@@ -140,7 +141,7 @@ impl Pinger {
         Some(Transmit { flow: id, seq, source_port, to, datagram: &self.datagram })
     }
 
-    /// Whose turn it is at `now`, and when it was.
+    /// Returns the flow whose turn it is at `now`, and when its turn was due.
     fn due(&mut self, now: Instant) -> Option<(FlowId, Instant)> {
         if self.has_sent_all() {
             return None;
@@ -153,27 +154,27 @@ impl Pinger {
             let slot = self.schedule.take_due(now)?;
             #[expect(clippy::cast_possible_truncation, reason = "below the length, a usize")]
             let flow = FlowId((slot.index % self.flows.len() as u64) as usize);
-            // Whoever had all of its pings lets those catch up whose turns were missed.
+            // A flow that has sent all its pings gives its turns to those that missed theirs.
             let left = self.quota(flow).saturating_sub(self.flows[flow.0].attempts());
             let burst = self.config.burst.get().min(u32::try_from(left).unwrap_or(u32::MAX));
             self.burst = (burst > 0).then_some((flow, slot.at, burst));
         }
     }
 
-    /// How many pings a flow sends: its share of those to its target.
+    /// Returns the number of pings that a flow sends: its share of its target's.
     fn quota(&self, flow: FlowId) -> u64 {
         let (ports, port) =
             (self.config.source_ports.get() as u64, self.target_and_port(flow).1 as u64);
         let burst = u64::from(self.config.burst.get());
         self.config.count.map_or(u64::MAX, |count| {
-            // Whole bursts from port to port, and what is left from the next.
+            // Whole bursts from port to port, and the remainder from the next port.
             let (rounds, rest) = (count.get() / (burst * ports), count.get() % (burst * ports));
             rounds * burst + rest.saturating_sub(port * burst).min(burst)
         })
     }
 
-    /// Ping `seq` left by a call that began at `before`, from which its RTT is counted, and ended
-    /// at `after`.
+    /// Records that ping `seq` was sent by a call that began at `before`, from which its RTT is
+    /// measured, and ended at `after`.
     pub fn departed(&mut self, flow: FlowId, seq: Seq, before: Instant, after: Instant) {
         self.first_send.get_or_insert(before);
         let Some(scheduled) = self.flows[flow.0].departed(seq, before, self.datagram.len()) else {
@@ -184,7 +185,7 @@ impl Pinger {
         self.tell(before, Event::Sent(flow, seq));
     }
 
-    /// The socket did not accept ping `seq` at `now`, for the `reason` given.
+    /// Records that the socket did not accept ping `seq` at `now`, for the given `reason`.
     pub fn not_sent(&mut self, flow: FlowId, seq: Seq, now: Instant, reason: String) {
         let Some(times) = self.flows[flow.0].get(seq).map(Times::from) else { return };
         self.first_send.get_or_insert(times.sent);
@@ -193,15 +194,15 @@ impl Pinger {
         }
     }
 
-    /// The network reported an error at `now` that belongs to no ping in particular, but to those
-    /// of `flow`, where that is known.
+    /// Reports a network error at `now` that belongs to no ping in particular, but to those of
+    /// `flow`, if that is known.
     pub fn network_error(&mut self, now: Instant, flow: Option<FlowId>, reason: String) {
         self.tell(now, Event::NetworkError(flow, reason));
     }
 
-    /// Pings to `target`, the index of its address, go to `to` from `now` on; replies to earlier
-    /// ones count from where those went. Whether that is so: not where another target has that
-    /// address.
+    /// Sends pings to `target`, the index of its address, to the address `to` from `now` on.
+    /// Replies to earlier pings count if they come from where those were sent. Returns false,
+    /// without effect, if another target has that address.
     pub fn readdress(&mut self, target: usize, to: SocketAddr, now: Instant) -> bool {
         if self.config.targets.contains(&to) {
             return false;
@@ -218,20 +219,20 @@ impl Pinger {
         true
     }
 
-    /// The flow from that source port to `peer`.
+    /// Returns the flow from the given source port to `peer`.
     pub fn flow(&self, source_port: usize, peer: SocketAddr) -> Option<FlowId> {
         self.by_address.get(&(source_port, peer)).copied()
     }
 
-    /// From now on, pings are tagged with the first of `keys`, and replies count that are tagged
-    /// with one of them; where there was a key before.
+    /// Replaces the keys: from now on, pings are tagged with the first of `keys`, and replies must
+    /// be tagged with one of them. Has no effect without a previous key.
     pub fn set_keys(&mut self, keys: Keys) {
         if let Some(before) = &mut self.config.codec.keys {
             *before = keys;
         }
     }
 
-    /// Takes a datagram that arrived.
+    /// Handles a received datagram.
     pub fn handle_input(&mut self, arrival: Arrival, datagram: &[u8]) {
         let Arrival { now, from, .. } = arrival;
         self.handle_timeout(now);
@@ -245,8 +246,8 @@ impl Pinger {
         }
     }
 
-    /// `None` where the datagram came from elsewhere than the ping went, or holds what was not
-    /// sent.
+    /// Returns `None` if the datagram's source is not the ping's destination, or its content was
+    /// not sent.
     fn settle_reply(
         &mut self,
         Arrival { now, wall, source_port, from }: Arrival,
@@ -267,7 +268,7 @@ impl Pinger {
         Some(())
     }
 
-    /// Declares lost whatever has timed out at `now`, and the run over when its deadline has
+    /// Declares pings lost that have timed out at `now`, and ends the run if its deadline has
     /// passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.latest = self.latest.max(now);
@@ -286,8 +287,8 @@ impl Pinger {
         }
     }
 
-    /// When [`Self::poll_transmit`] or [`Self::handle_timeout`] next has something to do; `None`
-    /// where it never will.
+    /// Returns when [`Self::poll_transmit`] or [`Self::handle_timeout`] must be called next; `None`
+    /// if never.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         let send = (!self.has_sent_all()).then(|| self.schedule.next());
         let expiry = self.next_awaited().and_then(|(flow, seq)| self.expiry(flow, seq));
@@ -295,19 +296,18 @@ impl Pinger {
         [send, expiry, deadline].into_iter().flatten().min()
     }
 
-    /// When the next ping is to be sent; `None` where none is.
+    /// Returns when the next ping is to be sent; `None` if there is none.
     pub fn next_send(&self) -> Option<Instant> {
         (!self.has_sent_all()).then(|| self.schedule.next())
     }
 
-    /// When the ping after that one is to be sent, as far as can be told: for a timer that is made
-    /// ahead.
+    /// Returns when the ping after the next is to be sent, if that is known, so that a timer can be
+    /// created ahead of time.
     pub fn send_after_next(&self) -> Option<Instant> {
         self.next_send().and_then(|_| self.schedule.after_next())
     }
 
-    /// The oldest ping that is awaited. Those before it that were answered are passed over for
-    /// good.
+    /// Returns the oldest awaited ping, and drops the answered ones before it.
     fn next_awaited(&mut self) -> Option<(FlowId, Seq)> {
         while let Some(&(flow, seq)) = self.expiries.front() {
             if self.flows[flow.0].get(seq).is_some_and(|sent| sent.fate == Fate::Awaited) {
@@ -318,29 +318,28 @@ impl Pinger {
         None
     }
 
-    /// The first instant at which a reply to ping `seq` would be late.
+    /// Returns the first instant at which a reply to ping `seq` would be late.
     fn expiry(&self, flow: FlowId, seq: Seq) -> Option<Instant> {
         Some(self.flows[flow.0].get(seq)?.at + self.config.timeout + Duration::from_nanos(1))
     }
 
-    /// The next event, oldest first.
+    /// Returns the next event, oldest first.
     pub fn poll_event(&mut self) -> Option<Happened> {
         self.events.pop_front()
     }
 
-    /// Ends the run now: nothing more is sent or awaited.
+    /// Ends the run immediately: nothing more is sent or awaited.
     pub fn stop(&mut self) {
         self.stopped = true;
     }
 
-    /// Whether every ping was sent and answered or timed out, or the run was stopped.
+    /// Returns whether every ping was sent and then answered or timed out, or the run was stopped.
     pub fn is_over(&mut self) -> bool {
         self.stopped || (self.has_sent_all() && self.next_awaited().is_none())
     }
 
-    /// Settles the next flow at `now`, when the run is over: the last events follow. To be called,
-    /// and its events taken, until it says that there was none left: then [`Self::results`] are
-    /// final.
+    /// Settles the next flow at `now`, after the run is over, and queues its last events. Must be
+    /// called, and its events taken, until it returns false: then [`Self::results`] are final.
     pub fn finish(&mut self, now: Instant) -> bool {
         if self.finished == 0 {
             self.latest = self.latest.max(now);
@@ -356,7 +355,7 @@ impl Pinger {
         true
     }
 
-    /// The run so far: until the latest time that was told, or its end.
+    /// Returns the results up to the latest time passed in, or up to the end of the run.
     pub fn results(&self) -> Results {
         let end = self.latest;
         let flows: Vec<_> = self.flows.iter().map(|flow| flow.summary(end)).collect();

@@ -1,4 +1,4 @@
-//! A pinger and a scripted network, with time as data.
+//! Tests of the pinger against a scripted network, with time as data.
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
@@ -38,7 +38,7 @@ fn arrival(ms: u64, from: SocketAddr) -> Arrival {
 
 const ONLY: FlowId = FlowId(0);
 
-/// A pinger that has sent all its pings on the grid, and the datagrams it sent.
+/// Returns a pinger that has sent all its pings on the grid, and the datagrams it sent.
 fn after_sending(count: u64) -> (Pinger, Vec<Vec<u8>>) {
     let mut pinger = Pinger::new(config(count), at(0));
     let sent = (0..count)
@@ -51,7 +51,7 @@ fn events(pinger: &mut Pinger) -> Vec<Event> {
     std::iter::from_fn(|| pinger.poll_event()).map(|happened| happened.event).collect()
 }
 
-/// Ping `seq` of [`after_sending`] was sent when it was due.
+/// Returns the times of ping `seq` of [`after_sending`], which was sent when it was due.
 fn times(seq: u32) -> Times {
     let due = at(u64::from(seq - 1) * 100);
     Times { scheduled: due, sent: due }
@@ -111,7 +111,7 @@ fn lost_late_and_duplicate_are_told_apart() {
     let (mut pinger, sent) = after_sending(3);
     pinger.handle_input(arrival(210, peer()), &sent[2]);
     pinger.handle_input(arrival(215, peer()), &sent[2]);
-    // Pings 1 and 2 time out just after 250 and 350 ms; 1 is answered at 360 all the same.
+    // Pings 1 and 2 time out just after 250 and 350 ms; ping 1 is answered at 360 ms nonetheless.
     assert_eq!(pinger.poll_timeout(), Some(Instant::from_nanos(250_000_001)));
     pinger.handle_input(arrival(360, peer()), &sent[0]);
     assert!(pinger.is_over());
@@ -220,8 +220,8 @@ fn without_a_count_a_run_goes_on() {
 fn send_errors_and_actual_and_scheduled_rtt_are_measured() {
     let mut pinger = Pinger::new(config(2), at(0));
     let micros = |us: u64| Instant::from_nanos(us * 1_000);
-    // Due at 0: the timer was 30 us late, its text took 5, the call 12. Due at 100 ms: 10 us late,
-    // the call took 8.
+    // Due at 0: the timer was 30 us late, encoding took 5 us, the call 12 us. Due at 100 ms: 10 us
+    // late, the call took 8 us.
     for (late, before, after) in [(30, 35, 47), (100_010, 100_010, 100_018)] {
         let departure = pinger.poll_transmit(micros(late), wall(0)).unwrap();
         let (seq, datagram) = (departure.seq, departure.datagram.to_vec());
@@ -331,7 +331,7 @@ fn source_ports_take_turns_at_the_targets_and_share_the_count() {
     assert_eq!(pinger.target_and_port(FlowId(5)), (1, 2));
 }
 
-/// Were a turn missed for good, some target would get fewer pings than asked for.
+/// If a missed turn were lost, some target would get fewer pings than requested.
 #[test]
 fn whose_turns_were_missed_catches_up() {
     let mut pinger = Pinger::new(
@@ -364,8 +364,7 @@ fn ping_outcomes_are_reported_at_the_end_in_sequence_order() {
     assert_eq!(records, [(1, Fate::Received, 220), (2, Fate::Lost, 0), (3, Fate::Received, 10)]);
 }
 
-/// A day at an interval of a millisecond is 86 million pings; what is kept of them is bounded by
-/// the history.
+/// A day at an interval of 1 ms is 86 million pings; the memory for them is bounded by the history.
 #[test]
 fn memory_does_not_grow_with_the_number_of_pings() {
     let mut pinger =
@@ -388,7 +387,7 @@ fn memory_does_not_grow_with_the_number_of_pings() {
     );
 }
 
-/// The wall clock is set while a ping is under way: a ping carries its time, and nothing is
+/// The wall clock is set while a ping is in flight: a ping carries its time, but nothing is
 /// computed from it.
 #[test]
 fn wall_clock_step_changes_neither_rtt_nor_deadline() {

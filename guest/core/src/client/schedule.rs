@@ -1,5 +1,5 @@
-//! When to send: on a grid of points in time that is fixed ahead, so that a late send never delays
-//! those after it.
+//! When to send: on a grid of points in time that is fixed in advance, so that a late send does not
+//! delay later ones.
 
 use std::time::Duration;
 
@@ -7,44 +7,44 @@ use fastrand::Rng;
 
 use crate::time::Instant;
 
-/// The longest that a flood waits for a reply before it sends again, as ping's does.
+/// The longest time that a flood waits for a reply before it sends again, as in ping.
 const FLOOD_PATIENCE: Duration = Duration::from_millis(10);
 
-/// The shortest interval of an adaptive schedule, as ping grants it to everybody.
+/// The shortest interval of an adaptive schedule, as ping permits it to unprivileged users.
 const ADAPTIVE_MINIMUM: Duration = Duration::from_millis(2);
 
-/// Points of a Poisson process that are drawn one by one after a stop. A sender that was stopped
-/// for longer counts the rest by their mean.
+/// The number of points of a Poisson process that are drawn individually after a stop. After a
+/// longer stop, the rest is counted by the mean.
 const DRAWN_ONE_BY_ONE: u32 = 100_000;
 
-/// How points follow one another.
+/// How grid points are spaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// A ping at each grid point.
+    /// Evenly, at the interval.
     Fixed,
-    /// At random, with exponentially distributed gaps: a Poisson process, which meets a network in
-    /// all of its states (RFC 2330, section 11.1.1). Its points are derived from the seed.
+    /// At random, with exponentially distributed gaps: a Poisson process, which samples a network
+    /// in all of its states (RFC 2330, section 11.1.1). The points are derived from the seed.
     Poisson {
-        /// What the gaps are derived from.
+        /// The seed of the random number generator.
         seed: u64,
     },
-    /// As soon as a reply comes, or after 10 ms.
+    /// As soon as a reply arrives, or after 10 ms.
     Flood,
-    /// Evenly, with the smoothed RTT (RFC 6298, section 2) for an interval, so that about one ping
-    /// is on its way; never faster than every 2 ms, nor slower than the interval.
+    /// Evenly, at the smoothed RTT (RFC 6298, section 2), so that about one ping is in flight; not
+    /// faster than every 2 ms, and not slower than the interval.
     Adaptive,
 }
 
 /// A point in time at which something is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
-    /// Its number, from 0, counting those that were missed.
+    /// The number of the point, starting at 0 and including missed ones.
     pub index: u64,
-    /// When it is due.
+    /// The time at which it is due.
     pub at: Instant,
 }
 
-/// The grid. Where `turns` take turns, it has `turns` points in an interval, and each has one.
+/// The grid. It has `turns` points per interval, one for each of the senders that take turns.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     start: Instant,
@@ -53,11 +53,11 @@ pub(crate) struct Schedule {
     rhythm: Rhythm,
     next: Slot,
     missed: u64,
-    /// The last point was skipped, and none taken since.
+    /// Whether the last point was skipped and none has been taken since.
     between_points: bool,
 }
 
-/// What a pace needs to know besides the interval.
+/// The state of a pace besides the interval.
 #[derive(Clone, Debug)]
 enum Rhythm {
     Fixed,
@@ -67,7 +67,7 @@ enum Rhythm {
 }
 
 impl Schedule {
-    /// A grid whose first point is `start`. Neither `interval` nor `turns` may be zero.
+    /// Creates a grid whose first point is `start`. Neither `interval` nor `turns` may be zero.
     pub(crate) fn new(start: Instant, interval: Duration, turns: u64, pace: Pace) -> Self {
         debug_assert!(!interval.is_zero() && turns > 0);
         let rhythm = match pace {
@@ -80,24 +80,24 @@ impl Schedule {
         Self { start, interval, turns, rhythm, next, missed: 0, between_points: false }
     }
 
-    /// The next grid point.
+    /// Returns the next grid point.
     pub(crate) fn next(&self) -> Instant {
         self.next.at
     }
 
-    /// The grid point after [`Self::next`], where that can be told before that one is taken: no
-    /// reply decides it.
+    /// Returns the grid point after [`Self::next`], if it is known before that one is taken,
+    /// because it does not depend on replies.
     pub(crate) fn after_next(&self) -> Option<Instant> {
         let is_told = matches!(self.rhythm, Rhythm::Fixed | Rhythm::Poisson(_));
         is_told.then(|| self.clone().following(self.next, self.next.at))
     }
 
-    /// Takes the grid point that is due at `now`, if one is.
+    /// Takes the grid point that is due at `now`, if any.
     ///
     /// A point missed by more than half an interval is skipped and counted, so that a sender that
-    /// was stopped for a while goes on with the grid and not with a burst. After a wake-up that was
-    /// too late for one point and too early for the next, though, a point is taken however late:
-    /// where each wake-up comes as late, nothing would be sent ever.
+    /// was stopped for a while resumes on the grid, not with a burst. After a wake-up that was too
+    /// late for one point and too early for the next, however, a point is taken however late it is:
+    /// if every wake-up were that late, nothing would ever be sent.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<Slot> {
         let interval = self.current_interval();
         let tolerated = if self.between_points {
@@ -120,7 +120,7 @@ impl Schedule {
         Some(due)
     }
 
-    /// A reply came at `now`, after `rtt`.
+    /// Records a reply received at `now`, after `rtt`.
     pub(crate) fn replied(&mut self, now: Instant, rtt: Duration) {
         match &mut self.rhythm {
             Rhythm::Fixed | Rhythm::Poisson(_) => {}
@@ -132,7 +132,7 @@ impl Schedule {
         }
     }
 
-    /// How many grid points were skipped.
+    /// Returns the number of grid points that were skipped.
     pub(crate) fn missed(&self) -> u64 {
         self.missed
     }
@@ -146,17 +146,17 @@ impl Schedule {
         }
     }
 
-    /// The point after `slot`, which was taken or skipped at `now`.
+    /// Returns the point after `slot`, which was taken or skipped at `now`.
     fn following(&mut self, slot: Slot, now: Instant) -> Instant {
         match &mut self.rhythm {
             Rhythm::Fixed => {
-                // From the start, and not from the point before: a fraction of a nanosecond must
-                // not add up.
+                // Computed from the start, not from the previous point, so that fractions of a
+                // nanosecond do not accumulate.
                 let offset =
                     self.interval.as_nanos() * u128::from(slot.index + 1) / u128::from(self.turns);
                 self.start + Duration::from_nanos(u64::try_from(offset).unwrap_or(u64::MAX))
             }
-            // By inversion; `f64` is in [0, 1), so the logarithm is of a number in (0, 1].
+            // By inversion; `f64` is in [0, 1), so the logarithm's argument is in (0, 1].
             Rhythm::Poisson(rng) => {
                 slot.at + self.interval.div_f64(self.turns as f64).mul_f64(-(1.0 - rng.f64()).ln())
             }
@@ -173,7 +173,7 @@ impl Schedule {
         let (before, mut drawn) = (self.next.index, 0);
         while behind(self) > 0 {
             if drawn == DRAWN_ONE_BY_ONE || !matches!(self.rhythm, Rhythm::Poisson(_)) {
-                // As many as bring the next within what is tolerated, at once.
+                // Skips as many as bring the next point within the tolerance, in one step.
                 let skipped = u64::try_from(behind(self).div_ceil(step)).unwrap_or(u64::MAX);
                 let last = Slot {
                     index: self.next.index.saturating_add(skipped - 1),
@@ -251,7 +251,7 @@ mod tests {
         let mut grid = every_100_ms(0, Pace::Fixed);
         let mut taken = Vec::new();
         for _ in 0..6 {
-            // Whoever waits for the next point wakes 80 ms after it.
+            // A sender that waits for the next point wakes 80 ms after it.
             let now = grid.next() + Duration::from_millis(80);
             taken.extend(take(&mut grid, now));
         }
@@ -299,8 +299,8 @@ mod tests {
         }
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
-        // Mean and standard deviation of an exponential are equal; 20,000 draws are within 3 % of
-        // both.
+        // Mean and standard deviation of an exponential distribution are equal; 20,000 draws are
+        // within 3 % of both.
         assert!(
             (mean - 100.0).abs() < 3.0 && (variance.sqrt() - 100.0).abs() < 3.0,
             "{mean} {variance}"

@@ -1,4 +1,4 @@
-//! The table of pings sent in one flow: which are awaited, answered or lost, in O(1) for each
+//! The table of the pings sent in one flow: which are awaited, answered or lost, in O(1) per
 //! datagram.
 
 use std::collections::VecDeque;
@@ -17,15 +17,15 @@ pub(crate) struct SentPings {
 }
 
 impl SentPings {
-    /// An empty table, whose first ping will be number `first`. It holds those awaited, and of the
-    /// others the last `history`, so that a late reply or a duplicate is told from a foreign
-    /// datagram.
+    /// Creates an empty table whose first ping has the number `first`. It holds the awaited pings
+    /// and the last `history` others, so that a late reply or a duplicate can be told from a
+    /// foreign datagram.
     pub(crate) fn new(first: Seq, history: usize) -> Self {
         Self { history, oldest: first, slots: VecDeque::new() }
     }
 
-    /// Enters a ping that was due at `scheduled` and is sent at `at`, which says of itself that it
-    /// was sent at `wall`; gives its number.
+    /// Enters a ping that was due at `scheduled` and is sent at `at` with the timestamp `wall`.
+    /// Returns its number.
     pub(crate) fn enter(&mut self, scheduled: Instant, at: Instant, wall: UnixTime) -> Seq {
         let seq = self.next_seq();
         let (fate, rtt) = (Fate::Awaited, Duration::ZERO);
@@ -41,7 +41,7 @@ impl SentPings {
         seq
     }
 
-    /// The number that the next ping gets.
+    /// Returns the number of the next ping.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "2^32 slots, up to which numbers are told apart, would be 400 GiB"
@@ -50,26 +50,26 @@ impl SentPings {
         Seq(self.oldest.0.wrapping_add(self.slots.len() as u32))
     }
 
-    /// Ping `seq`; `None` where the table does not know it.
+    /// Returns ping `seq`; `None` if it is not in the table.
     pub(crate) fn get(&self, seq: Seq) -> Option<&Sent> {
         self.slots.get(self.index(seq))
     }
 
-    /// The same, to be changed.
+    /// Returns a mutable reference to ping `seq`; `None` if it is not in the table.
     pub(crate) fn get_mut(&mut self, seq: Seq) -> Option<&mut Sent> {
         let index = self.index(seq);
         self.slots.get_mut(index)
     }
 
-    /// Forgets the oldest ping where the table holds more than its history and nothing more is
-    /// expected of that ping: neither is it awaited, nor the next, which may be compared with it.
+    /// Removes the oldest ping if the table exceeds its history and neither that ping nor the next,
+    /// which may be compared with it, is awaited.
     pub(crate) fn forget_oldest(&mut self) -> Option<(Seq, Sent)> {
         let settled = |slot: &Sent| slot.fate != Fate::Awaited;
         let forgettable = self.slots.len() > self.history && self.slots.iter().take(2).all(settled);
         if forgettable { self.take_oldest() } else { None }
     }
 
-    /// Forgets the oldest ping, whatever became of it.
+    /// Removes the oldest ping unconditionally.
     pub(crate) fn take_oldest(&mut self) -> Option<(Seq, Sent)> {
         let sent = self.slots.pop_front()?;
         let seq = self.oldest;
@@ -77,7 +77,7 @@ impl SentPings {
         Some((seq, sent))
     }
 
-    /// All that it holds, oldest first.
+    /// Iterates over all pings, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Sent> {
         self.slots.iter()
     }

@@ -1,4 +1,4 @@
-//! A run in numbers.
+//! The results of a run.
 
 use std::time::Duration;
 
@@ -8,62 +8,64 @@ use crate::stats::losses::longer;
 use crate::stats::one_way::{OneWayDelays, OneWaySpreads};
 use crate::stats::{Outage, Spread};
 
-/// The run so far, at a glance.
+/// The results of a run so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
-    /// What came of each flow.
+    /// The summary of each flow.
     pub flows: Vec<Summary>,
-    /// What came of all.
+    /// The summary over all flows.
     pub total: Summary,
-    /// From the first send to the end, or to the latest time that was told.
+    /// The time from the first send to the end, or to the latest time passed in.
     pub duration: Duration,
     /// How well the schedule was kept.
     pub punctuality: Punctuality,
-    /// How many datagrams the own sockets had no room for, where that is known.
+    /// The number of datagrams dropped because the own sockets' receive buffers were full, if
+    /// known.
     pub dropped: Option<u64>,
 }
 
-/// What came of the pings of one flow, or of all.
+/// The outcomes of the pings of one flow, or of all flows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Datagrams that the socket accepted.
+    /// The number of datagrams that the socket accepted.
     pub sent: u64,
-    /// Pings whose first reply came within the timeout.
+    /// The number of pings whose first reply arrived within the timeout.
     pub received: u64,
-    /// Pings whose first reply came after the timeout, before the end of the run. Neither received
-    /// nor lost.
+    /// The number of pings whose first reply arrived after the timeout and before the end of the
+    /// run. They are neither received nor lost.
     pub late: u64,
-    /// Pings whose timeout passed, less those answered late.
+    /// The number of pings that timed out, except those answered late.
     pub lost: u64,
-    /// Pings neither answered nor timed out: not zero only where the run was stopped.
+    /// The number of pings neither answered nor timed out; nonzero only if the run was stopped.
     pub awaited: u64,
-    /// Replies to pings already answered.
+    /// The number of replies to pings already answered.
     pub duplicates: u64,
-    /// First replies that came after one to a later ping (RFC 4737).
+    /// The number of first replies that arrived after one to a later ping (RFC 4737).
     pub reordered: u64,
-    /// Datagrams from another address, or with content that was not sent.
+    /// The number of datagrams from another address, or with content that was not sent.
     pub foreign: u64,
-    /// Datagrams that the socket did not accept.
+    /// The number of datagrams that the socket did not accept.
     pub send_errors: u64,
     /// The longest run of consecutive sequence numbers that were lost.
     pub longest_loss_burst: u64,
-    /// Bytes in the datagrams that were sent, without headers.
+    /// The payload bytes of the datagrams that were sent.
     pub sent_bytes: u64,
-    /// Bytes in the first replies, in time or late.
+    /// The payload bytes of the first replies, in time or late.
     pub received_bytes: u64,
-    /// The longest time without an answer to anything sent in it.
+    /// The longest period without a reply to any ping sent in it.
     pub longest_outage: Outage,
-    /// RTT of the pings received; `None` where there are none.
+    /// The RTTs of the received pings; `None` if there are none.
     pub rtt: Option<Spread>,
-    /// The same, counted from when they were due.
+    /// The same, measured from when the pings were due.
     pub scheduled_rtt: Option<Spread>,
-    /// How much the RTTs of adjacent pings differ; `None` where no two adjacent ones were received.
+    /// The differences between the RTTs of adjacent pings (IPDV); `None` if no two adjacent ones
+    /// were received.
     pub ipdv: Option<Spread>,
-    /// Interarrival jitter (RFC 3550). `None` over several flows: it has a meaning for one.
+    /// The interarrival jitter (RFC 3550). `None` over several flows: it is defined for one.
     pub jitter: Option<Duration>,
-    /// Where a reflector tells its times.
+    /// The one-way delays, if a reflector reports its times.
     pub one_way: Option<OneWaySpreads>,
-    /// Where it counts by itself.
+    /// The losses by direction, if a reflector counts its replies.
     pub directed_losses: Option<DirectedLosses>,
 }
 
@@ -78,7 +80,7 @@ impl Summary {
         }
     }
 
-    /// Counts `flow` in; of bursts and outages, the longest is kept.
+    /// Adds the counts of `flow`; of bursts and outages, the longest is kept.
     pub(crate) fn add_counts(&mut self, flow: &Self) {
         self.sent += flow.sent;
         self.received += flow.received;
@@ -101,23 +103,24 @@ impl Summary {
         }
     }
 
-    /// Whether any reply came at all, in time or late.
+    /// Returns whether any reply arrived, in time or late.
     pub fn answered(&self) -> bool {
         self.received + self.late > 0
     }
 
-    /// Pings that were due: those that were sent, and those that the socket did not accept.
+    /// Returns the number of pings that were due: those sent, and those that the socket did not
+    /// accept.
     pub fn attempted(&self) -> u64 {
         self.sent + self.send_errors
     }
 
-    /// Share of the pings that were due, and are not awaited, without an answer: lost or not sent;
-    /// from 0 to 1.
+    /// Returns the share of pings without an answer, lost or not sent, among those due and no
+    /// longer awaited; from 0 to 1.
     pub fn unanswered_ratio(&self) -> f64 {
         ratio(self.lost + self.send_errors, self.attempted() - self.awaited)
     }
 
-    /// Share of the pings whose fate is known that were lost, from 0 to 1.
+    /// Returns the share of lost pings among those sent and no longer awaited, from 0 to 1.
     pub fn loss_ratio(&self) -> f64 {
         ratio(self.lost, self.sent - self.awaited)
     }
@@ -130,10 +133,10 @@ fn ratio(part: u64, whole: u64) -> f64 {
 /// How well the sender kept to its schedule: the tool's own error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Punctuality {
-    /// Grid points skipped because the sender was more than half an interval late.
+    /// The number of grid points skipped because the sender was more than half an interval late.
     pub missed_slots: u64,
-    /// From when a ping was due to when it was sent.
+    /// The time from when a ping was due to when it was sent.
     pub timer_error: Option<Spread>,
-    /// How long the call took by which it was sent.
+    /// The duration of the call that sent it.
     pub send_call: Option<Spread>,
 }

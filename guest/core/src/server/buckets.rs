@@ -1,5 +1,5 @@
-//! Token buckets for senders whose datagrams are no well-formed requests: each of those might be an
-//! answer to an answer of this server, and so one round of a loop.
+//! Token buckets for sources of datagrams that are not well-formed requests: each of those might be
+//! an answer to an answer of this server, and thus one round of a loop.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use foldhash::fast::FixedState;
 use crate::server::loops;
 use crate::time::Instant;
 
-/// How many datagrams of one source are answered at once.
+/// The number of datagrams from one source that are answered at once.
 pub(crate) const DEPTH: u32 = 16;
 
-/// After that, one is answered in each of these, whether or not others were refused meanwhile.
+/// The time after which one more is answered, whether or not others were refused meanwhile.
 pub(crate) const REFILL: Duration = Duration::from_secs(1);
 
-/// Buckets that share a place in the table: one cache line.
+/// The number of buckets per set of the table: one cache line.
 const WAYS: usize = 4;
 
-/// Places in the table. It takes 64 KiB, and has room for 4,096 sources that were answered within
-/// the last seconds.
+/// The number of sets in the table. It takes 64 KiB, and has room for 4,096 sources that were
+/// answered within the last seconds.
 const SETS: usize = 1_024;
 
-/// A source's bucket, as the time at which it is full again. From then on it says nothing, and its
-/// place is free.
+/// A source's bucket, stored as the time at which it is full again. From then on it carries no
+/// information, and may be reused.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     source: u64,
@@ -34,26 +34,26 @@ impl Bucket {
     const UNUSED: Self = Self { source: 0, full: Instant::from_nanos(0) };
 }
 
-/// A token bucket for each source address and port, found in O(1), in a table that does not grow.
+/// A token bucket for each source address and port, found in O(1), in a table of constant size.
 ///
-/// Where the table has no room, sources share one more bucket: so all of them together are answered
-/// no more than `DEPTH` datagrams each at once, and then 4,097 datagrams a second.
+/// If a set is full, further sources share one extra bucket. So all sources together are answered
+/// no more than `DEPTH` datagrams each at once, and then 4,097 datagrams per second.
 #[derive(Debug)]
 pub(crate) struct Buckets {
     hasher: FixedState,
-    /// Empty until the first datagram: who only has pings to answer needs no table.
+    /// Empty until the first datagram: a server that receives only pings needs no table.
     sets: Vec<[Bucket; WAYS]>,
     shared: Bucket,
 }
 
 impl Buckets {
-    /// An empty table. From `salt` follows which sources share a place in it: what they must not
-    /// know.
+    /// Creates an empty table. `salt` determines which sources share a set; they must not know it.
     pub(crate) fn new(salt: u64) -> Self {
         Self { hasher: FixedState::with_seed(salt), sets: Vec::new(), shared: Bucket::UNUSED }
     }
 
-    /// Takes a token of `source` for a datagram that came at `now`, where there is one.
+    /// Takes a token of `source` for a datagram that arrived at `now`. Returns whether there was
+    /// one.
     pub(crate) fn take(&mut self, source: SocketAddr, now: Instant) -> bool {
         if self.sets.is_empty() {
             self.sets = vec![[Bucket::UNUSED; WAYS]; SETS];
@@ -86,7 +86,7 @@ mod tests {
         SocketAddr::from((number.to_be_bytes(), 5_000))
     }
 
-    /// How many of datagrams that come at these times, in milliseconds, are answered.
+    /// Returns how many of the datagrams that arrive at these times, in milliseconds, are answered.
     fn answered(
         buckets: &mut Buckets,
         source: SocketAddr,
@@ -138,7 +138,7 @@ mod tests {
         let burst: usize =
             (0..65_000).map(|number| answered(&mut buckets, source(number), [0; 20])).sum();
         assert!((16 * 4_000..=16 * 4_097).contains(&burst), "{burst}");
-        // All of them go on at a hundred a second for a while.
+        // All of them continue at a hundred datagrams per second for a while.
         let mut sum = 0;
         for tick in 1..=500 {
             sum +=

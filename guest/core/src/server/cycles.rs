@@ -1,5 +1,5 @@
-//! Requests that come again: where a server answers this server's answers, the number that started
-//! it comes round and round.
+//! Detection of repeated requests: if a server answers this server's answers, the sequence number
+//! that started the loop comes back in each round.
 
 use std::net::SocketAddr;
 
@@ -8,58 +8,57 @@ use foldhash::fast::FixedState;
 use crate::server::loops::{self, ANSWERS, ROUND};
 use crate::time::Instant;
 
-/// A request that comes again is answered [`ANSWERS`] times at once, and then once in this many
-/// microseconds: in the first where it is all that its source sends, and in the second where others
-/// come between. Those others may be going round, too: a loop of many datagrams must not be as fast
-/// as all of them together.
+/// The refill times, in microseconds. A repeated request is answered [`ANSWERS`] times at once, and
+/// then once per refill time: the first if its source sends nothing else, the second if other
+/// requests come in between. Those may be looping, too: a loop of many datagrams must not be as
+/// fast as all of them together.
 const REFILL: (u32, u32) = (1_000_000, 3_000_000);
 
-/// How many requests of a source are compared with one before another is taken in its place, at
-/// first, and at most.
+/// The initial and the maximum number of a source's requests that are compared with one before
+/// another takes its place.
 const SPANS: (u32, u32) = (8, 1 << 20);
 
-/// One time, in [`Source::times`].
+/// One occurrence, in [`Source::times`].
 const ONCE: u32 = 1_000_000;
 
-/// Sources that share a place in the table.
+/// The number of sources per set of the table.
 const WAYS: usize = 4;
 
-/// Places in the table. It takes 928 KiB, and has room for 16,384 sources.
+/// The number of sets in the table. It takes 928 KiB, and has room for 16,384 sources.
 const SETS: usize = 4_096;
 
-/// Where all sources of a place are in use, one in this many datagrams of others takes the place of
-/// one.
+/// If all sources of a set are in use, one in this many datagrams from other sources replaces one.
 const PATIENCE: u32 = 64;
 
-/// What a request is among those of its source.
+/// The classification of a request among those of its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// As far as can be told it has not come before.
+    /// It has not been seen before, as far as is known.
     New,
-    /// It came before, but not too often.
+    /// It was seen before, but not too often.
     Again,
-    /// It came more often than [`ANSWERS`], and faster than it may go on.
+    /// It was seen more than [`ANSWERS`] times, and faster than permitted.
     Repeated,
-    /// Another one did so within the last [`ROUND`]: several may be going round.
+    /// Another request was [`Self::Repeated`] within the last [`ROUND`]: several may be looping.
     Suspect,
 }
 
-/// One source, and one of its requests that the others are compared with.
+/// A source, and one of its requests that the others are compared with.
 #[derive(Clone, Copy, Debug)]
 struct Source {
     digest: u64,
     number: u64,
-    /// When `number` was answered last.
+    /// When `number` was last answered.
     answered: Instant,
-    /// How often that was, less what has been forgotten until then: in millionths.
+    /// How often it was answered, less what had been forgotten by then, in millionths.
     times: u32,
-    /// When the last request came.
+    /// When the last request arrived.
     last: Instant,
-    /// Until when all requests are suspect.
+    /// The time until which all requests are suspect.
     suspect: Instant,
-    /// How many more are compared with `number`.
+    /// The number of further requests to compare with `number`.
     left: u32,
-    /// How many were to be.
+    /// The initial value of `left`.
     span: u32,
 }
 
@@ -108,17 +107,17 @@ impl Source {
     }
 }
 
-/// Tells requests that come again from new ones, in O(1) and in a table that does not grow.
+/// Distinguishes repeated requests from new ones, in O(1) and in a table of constant size.
 ///
-/// A table of all requests would have to be as large as a server is fast. This one holds one
-/// request of each source. The next ones are compared with it, then with a later one, for twice as
-/// long each time (Brent's algorithm): of up to a million requests that go round between this
-/// server and that source, one is found to have come again within four rounds. When it has come
-/// [`ANSWERS`] times, all of them are suspect.
+/// A table of all requests would have to grow with the server's rate. This one holds one request
+/// per source. The following ones are compared with it, then with a later one, for twice as long
+/// each time (Brent's algorithm): of up to a million requests that loop between this server and
+/// that source, one is found to be repeated within four rounds. When it has come [`ANSWERS`] times,
+/// all of them are suspect.
 ///
-/// Where many sources share a place, those that have it keep it while they go on, so that no two
-/// loops hide each other; of the others one gets it now and then. About 200,000 sources that go
-/// round at the same time would be too many.
+/// If many sources share a set, those in it keep their place while they continue to send, so that
+/// no two loops hide each other; another source gets a place now and then. About 200,000 sources
+/// that loop at the same time would be too many.
 #[derive(Debug)]
 pub(crate) struct Cycles {
     hasher: FixedState,
@@ -129,18 +128,17 @@ pub(crate) struct Cycles {
 #[derive(Clone, Debug)]
 struct Set {
     sources: [Source; WAYS],
-    /// Datagrams of others since all of them are in use.
+    /// The number of datagrams from other sources while all of these are in use.
     others: u32,
 }
 
 impl Cycles {
-    /// An empty table. From `salt` follows which sources share a place in it: what they must not
-    /// know.
+    /// Creates an empty table. `salt` determines which sources share a set; they must not know it.
     pub(crate) fn new(salt: u64) -> Self {
         Self { hasher: FixedState::with_seed(salt), sets: Vec::new() }
     }
 
-    /// Enters that `source` sent the request of that `number` at `now`, and says what it is.
+    /// Records that `source` sent request `number` at `now`, and classifies it.
     pub(crate) fn enter(&mut self, source: SocketAddr, number: u64, now: Instant) -> Request {
         if self.sets.is_empty() {
             self.sets = vec![Set { sources: [Source::UNUSED; WAYS], others: 0 }; SETS];
@@ -187,8 +185,8 @@ mod tests {
         SocketAddr::from((number.to_be_bytes(), 5_000))
     }
 
-    /// Requests of these sources and numbers go round, one datagram in a microsecond, until none is
-    /// answered any more; one that is suspect is not answered. How many answers that took.
+    /// Loops requests of these sources and numbers, one datagram per microsecond, until none is
+    /// answered any more; suspect ones are not answered. Returns the number of answers.
     fn answers(cycles: &mut Cycles, alive: &mut Vec<(u32, u64)>, mut now: u64) -> usize {
         let mut answers = 0;
         while !alive.is_empty() {
@@ -297,7 +295,7 @@ mod tests {
             let mut alive: Vec<_> = (0..count).map(|from| (from, 1)).collect();
             assert!(answers(&mut Cycles::new(1), &mut alive, 0) <= 8 * count as usize);
         }
-        // More than there are places.
+        // More than the table has room for.
         let mut alive: Vec<_> = (0..65_000).map(|from| (from, 1)).collect();
         let answers = answers(&mut Cycles::new(1), &mut alive, 0);
         assert!(answers <= 65_000 * 100, "{answers}");
@@ -353,7 +351,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes and when: nothing is repeated that did not come more than five times.
+        /// For any requests at any times: none is repeated that did not come more than five times.
         #[test]
         fn nothing_is_repeated_before_its_sixth_time(comings in prop::collection::vec((0..20_u64, 0..2_000_000_u64), 0..300)) {
             let mut cycles = Cycles::new(1);

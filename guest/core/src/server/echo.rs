@@ -1,5 +1,5 @@
-//! The echo: what comes goes back as it is. Pings are the text of the UDP Pinger lab, see
-//! [`crate::wire::text`].
+//! The echo protocol: datagrams are returned as they are. Pings are the text of the UDP Pinger lab,
+//! see [`crate::wire::text`].
 
 use crate::seq::Seq;
 use crate::server::{Arrival, Protocol, Received, Refusal};
@@ -7,12 +7,12 @@ use crate::time::UnixTime;
 use crate::wire::auth::{Direction, Key, TAG};
 use crate::wire::text::Ping;
 
-/// How the server answers. By default it changes nothing.
+/// The options of an echo server. By default it returns datagrams unchanged.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Echo {
-    /// Answer in upper case, as the classic lab's server does.
+    /// Answer in upper case, as the UDP Pinger lab's server does.
     pub uppercase: bool,
-    /// Answer nothing but pings. With a key, that is so in any case.
+    /// Answer only pings. With a key, this is always so.
     pub pings_only: bool,
 }
 
@@ -39,7 +39,7 @@ impl Protocol for Echo {
         Ok(Received { request: (), sent: None, number: number.map(|seq| seq.0.into()) })
     }
 
-    /// A tag is of the whole text.
+    /// The tag covers the whole text.
     fn authenticated<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
         datagram
     }
@@ -55,7 +55,7 @@ impl Protocol for Echo {
         }
     }
 
-    /// Nothing in an echo says when it left.
+    /// Does nothing: an echo does not contain the time at which it is sent.
     fn depart<'a>(
         &self,
         _: Option<&Key>,
@@ -73,7 +73,7 @@ impl Protocol for Echo {
     }
 }
 
-/// A datagram without the tag that it has where there is a key.
+/// Returns a datagram without its tag, which it has if there is a key.
 pub fn text<'a>(key: Option<&Key>, datagram: &'a [u8]) -> &'a [u8] {
     &datagram[..datagram.len().saturating_sub(if key.is_some() { TAG } else { 0 })]
 }

@@ -1,4 +1,4 @@
-//! What the server prints: one fact a line.
+//! The lines that the server prints.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use crate::server::{Counts, Refusal};
 /// The server's first line.
 #[derive(Debug)]
 pub struct Listening<'a> {
-    /// Local addresses of the server's sockets.
+    /// The local addresses of the server's sockets.
     pub addresses: &'a [SocketAddr],
-    /// What it does there.
+    /// What the server does there.
     pub does: &'a str,
-    /// Whether it answers only those who have a key.
+    /// Whether only senders with a key are answered.
     pub keyed: bool,
 }
 
@@ -29,29 +29,29 @@ impl fmt::Display for Listening<'_> {
     }
 }
 
-/// What became of a datagram.
+/// The outcome of a datagram.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
     /// The server received the datagram.
     Received,
     /// The server sent the datagram.
     Sent,
-    /// It was left unanswered on purpose.
+    /// The datagram was left unanswered on purpose.
     Dropped,
-    /// It is not to be answered.
+    /// The datagram must not be answered.
     Refused(Refusal),
 }
 
-/// The server's line for a datagram under `-v`.
+/// The server's line for a datagram, with `-v`.
 #[derive(Debug)]
 pub struct Logged {
-    /// What became of it.
+    /// The outcome of the datagram.
     pub fate: Fate,
-    /// Address of the client.
+    /// The address of the client.
     pub peer: SocketAddr,
-    /// Length of the datagram's payload, in bytes.
+    /// The length of the datagram's payload, in bytes.
     pub bytes: usize,
-    /// The number it carries, if it does.
+    /// The sequence number in the datagram, if there is one.
     pub seq: Option<Seq>,
 }
 
@@ -74,7 +74,7 @@ impl fmt::Display for Logged {
     }
 }
 
-/// What a datagram was that was refused; one, or several.
+/// Describes the refused datagrams: one, or several.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -90,17 +90,18 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What is said once, when the first datagram is refused that `--echo-all` would have answered.
+/// The line that is printed once, when the first datagram is refused that `--echo-all` would have
+/// answered.
 #[derive(Debug)]
 pub struct FirstLimited {
-    /// Where it came from.
+    /// The source of the datagram.
     pub peer: SocketAddr,
-    /// Why it was refused.
+    /// The reason for which it was refused.
     pub refusal: Refusal,
 }
 
 impl FirstLimited {
-    /// `None` where the flag would make no difference.
+    /// Returns `None` if the flag would make no difference.
     pub fn of(peer: SocketAddr, refusal: Refusal) -> Option<Self> {
         matches!(refusal, Refusal::Repeated | Refusal::RateExceeded)
             .then_some(Self { peer, refusal })

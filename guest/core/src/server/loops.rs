@@ -1,15 +1,14 @@
-//! What keeps this server out of loops, in which two servers answer each other's answers for ever
-//! (CVE-2024-2169): one datagram with a forged source starts one.
+//! Prevention of loops, in which two servers answer each other's answers forever (CVE-2024-2169):
+//! one datagram with a forged source starts one.
 //!
-//! Well-formed requests of the protocol that the server speaks are answered at any rate, but for
-//! those that come again ([`crate::server::cycles`]). Anything else may be what another server has
-//! to say to an answer of this one: it is answered 16 times at once, and then once a second
-//! ([`crate::server::buckets`]). With a key, strangers' datagrams are not answered at all, and
-//! those that were recorded only a few times ([`Repeats`]).
+//! Well-formed requests of the server's protocol are answered at any rate, except repeated ones
+//! ([`crate::server::cycles`]). Anything else may be another server's response to an answer of this
+//! one: it is answered 16 times at once, and then once per second ([`crate::server::buckets`]).
+//! With a key, unauthenticated datagrams are not answered at all, and replayed ones only a few
+//! times ([`Repeats`]).
 //!
-//! What cannot be told from a client, by anybody, is a service that answers a ping with the next
-//! one: a well-formed request with a number of its own, and each time another. No such service is
-//! known.
+//! One service cannot be distinguished from a client: one that answers a ping with the next one, a
+//! well-formed request with a different number each time. No such service is known.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,48 +18,48 @@ use foldhash::fast::{FixedState, FoldHasher};
 
 use crate::time::Instant;
 
-/// No loop over a network takes longer for a round.
+/// The maximum duration of one round of a loop over a network.
 pub(crate) const ROUND: Duration = Duration::from_secs(10);
 
 /// How often the same request is answered: a network may duplicate one, and people try things out
 /// by hand.
 pub(crate) const ANSWERS: u8 = 5;
 
-/// Of a datagram longer than two ends, these are looked at first: a digest of 60,000 bytes takes as
-/// long as half of all else that is done with them.
+/// The length of a datagram's ends, in bytes. If it is longer than both, they are compared first: a
+/// digest of 60,000 bytes takes half as long as everything else done with them.
 const END: usize = 16;
 
-/// How often ends may be the same before the whole is looked at. Of datagrams that differ only
-/// between their ends, each is then answered [`ANSWERS`] less this often.
+/// How often ends may be the same before the whole datagram is compared. Datagrams that differ only
+/// between their ends are then answered [`ANSWERS`] less this many times each.
 const ENDS: u8 = 2;
 
-/// Datagrams that are remembered. The table takes 96 KiB.
+/// The number of datagrams that are remembered. The table takes 96 KiB.
 const SLOTS: usize = 4_096;
 
-/// Who has a slot loses it to the last of so many others that came since it last came itself.
+/// A datagram loses its slot to the last of this many others that arrived since it last did.
 const CLAIMS: u8 = 16;
 
-/// Whether `ip` can be one host's: neither multicast, nor the limited broadcast address, nor the
-/// unspecified one. The broadcast address of a subnet cannot be told from a host's; the system
-/// refuses to send there.
+/// Returns whether `ip` can be a single host's: neither multicast, nor the limited broadcast
+/// address, nor the unspecified one. The broadcast address of a subnet cannot be told from a
+/// host's; the system refuses to send there.
 pub(crate) fn is_host(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     !(ip.is_multicast() || ip.is_unspecified() || ip == Ipv4Addr::BROADCAST)
 }
 
-/// A datagram that came, told from others by a digest of 64 bits.
+/// A received datagram, identified by a digest of 64 bits.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     digest: u64,
     last: Instant,
-    /// 0 where the slot is empty.
+    /// How often it was received; 0 if the slot is empty.
     times: u8,
-    /// How many others wanted the slot since then.
+    /// How many other datagrams claimed the slot since then.
     claims: u8,
 }
 
-/// A digest of a source: its address, zone and port. A flow label, which each datagram may have
-/// another of, makes no other source (RFC 6437).
+/// Returns a digest of a source: its address, zone and port. The flow label is ignored, since it
+/// may differ between datagrams of one source (RFC 6437).
 pub(crate) fn digest(hasher: &FixedState, source: SocketAddr) -> u64 {
     let mut hasher = hasher.build_hasher();
     match source {
@@ -75,18 +74,18 @@ pub(crate) fn digest(hasher: &FixedState, source: SocketAddr) -> u64 {
     hasher.finish()
 }
 
-/// The place of `digest` in a table of so many.
+/// Returns the index of `digest` in a table of `places` places.
 #[expect(clippy::cast_possible_truncation, reason = "below `places`, a usize")]
 pub(crate) fn place(digest: u64, places: usize) -> usize {
     (digest % places as u64) as usize
 }
 
-/// Counts how often the same authenticated bytes come again, from wherever, in O(1) and in a table
-/// that never grows.
+/// Counts how often the same authenticated bytes arrive, from any source, in O(1) and in a table of
+/// constant size.
 ///
-/// What shares a slot must not keep each other's count down. So a slot changes hands only when its
-/// holder was away while [`CLAIMS`] others came. What was recorded is forgotten only for 65,000
-/// others that are all new and have the key's tag.
+/// Datagrams that share a slot must not reset each other's count. So a slot changes hands only if
+/// its holder did not arrive while [`CLAIMS`] others did. A recorded datagram is forgotten only
+/// after 65,000 others that are all new and have the key's tag.
 #[derive(Debug)]
 pub(crate) struct Repeats {
     memory: Duration,
@@ -96,15 +95,15 @@ pub(crate) struct Repeats {
 }
 
 impl Repeats {
-    /// An empty table that forgets what did not come for longer than `memory`. From `salt` follows
-    /// which datagrams share a slot: what their senders must not know.
+    /// Creates an empty table that forgets datagrams that did not arrive for longer than `memory`.
+    /// `salt` determines which datagrams share a slot; their senders must not know it.
     pub(crate) fn new(salt: u64, memory: Duration) -> Self {
         Self { memory, hasher: FixedState::with_seed(salt), slots: Vec::new() }
     }
 
-    /// Enters that these `bytes` came at `now`, and says whether they came more often than
-    /// [`ANSWERS`], with pauses that the table's memory outlasts. It counts on while they are
-    /// refused: who goes on without a pause gets no more answers.
+    /// Records that `bytes` arrived at `now`. Returns whether they arrived more than [`ANSWERS`]
+    /// times, with pauses shorter than the table's memory. Refused datagrams are counted, too: a
+    /// sender that continues without a pause gets no more answers.
     pub(crate) fn is_excessive(&mut self, bytes: &[u8], now: Instant) -> bool {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_usize(bytes.len());
@@ -124,7 +123,7 @@ impl Repeats {
         }
     }
 
-    /// Enters a digest, and says how often it came.
+    /// Records a digest, and returns how often it was received.
     fn times(&mut self, digest: u64, now: Instant) -> u8 {
         if self.slots.is_empty() {
             self.slots = vec![Slot { digest: 0, last: now, times: 0, claims: 0 }; SLOTS];
@@ -159,7 +158,7 @@ mod tests {
     }
 
     impl Repeats {
-        /// Enters a datagram that tells itself from others by `number`.
+        /// Records a datagram that is identified by `number`.
         fn number(&mut self, number: u64, now: Instant) -> bool {
             self.is_excessive(&number.to_ne_bytes(), now)
         }
@@ -255,7 +254,7 @@ mod tests {
         assert_eq!(excessive, 10);
     }
 
-    /// `count` numbers whose datagrams share a slot.
+    /// Returns `count` numbers whose datagrams share a slot.
     fn colliding(count: usize) -> Vec<u64> {
         let slot = |number| {
             let mut table = table();
@@ -297,7 +296,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes and when: nothing is refused that did not come more than five times.
+        /// For any datagrams at any times: none is refused that did not come more than five times.
         #[test]
         fn nothing_is_refused_before_its_sixth_time(comings in prop::collection::vec((0..20_u8, 0..12_000_u64), 0..200)) {
             let mut table = table();

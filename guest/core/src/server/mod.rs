@@ -1,7 +1,7 @@
-//! The server: what becomes of each datagram that arrives.
+//! The server: what is done with each received datagram.
 //!
-//! Who is answered, and how often, is the same whatever a server speaks, and here. What is a
-//! request, and what its answer, is a [`Protocol`]'s: [`Echo`] is one.
+//! Which datagrams are answered, and how often, is independent of the protocol and decided here. A
+//! [`Protocol`], such as [`Echo`], defines what a request is, and its answer.
 
 pub(crate) mod buckets;
 pub(crate) mod cycles;
@@ -28,47 +28,47 @@ use crate::wire::auth::{Key, Keys, Which};
 use cycles::Cycles;
 use loops::Repeats;
 
-/// A share of datagrams to drop on purpose: 0 to 100 percent.
+/// The share of datagrams to drop on purpose: 0 to 100 percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DropRate(f64);
 
 impl DropRate {
-    /// `None` where `percent` is not from 0 to 100.
+    /// Returns `None` if `percent` is not from 0 to 100.
     pub fn from_percent(percent: f64) -> Option<Self> {
         (0.0..=100.0).contains(&percent).then_some(Self(percent))
     }
 }
 
-/// When a request says that it was sent, if it says so.
+/// The time at which a request says that it was sent, if it does.
 pub type Sent = Option<UnixTime>;
 
-/// What a protocol reads in a datagram that it can answer.
+/// A datagram that can be answered, as decoded by a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received<R> {
-    /// Request, as the protocol decodes it.
+    /// The decoded request.
     pub request: R,
-    /// When it says that it was sent.
+    /// The time at which it says that it was sent.
     pub sent: Sent,
-    /// Where it is well-formed, and does not look like a reply, what tells it from others of its
-    /// source.
+    /// The number that distinguishes it from other requests of its source, if it is well-formed and
+    /// does not look like a reply.
     pub number: Option<u64>,
 }
 
-/// What a server speaks: what is a request, and what is its answer. With a key, each protocol has
-/// its own way to show that who sent a datagram has it.
+/// A protocol: what a request is, and its answer. With a key, each protocol has its own way to
+/// prove that a datagram's sender has it.
 pub trait Protocol {
-    /// What such a server does, as its first line says it.
+    /// What such a server does, as printed in its first line.
     const DOES: &str;
 
-    /// What a request says that its answer is made of, besides its bytes.
+    /// The content of a request that its answer is made from, besides its bytes.
     type Request;
 
-    /// Reads what can be answered. With a key, that is what says when it was sent. This leaves no
-    /// trace.
+    /// Decodes a request. With a key, the request must tell when it was sent. This does not change
+    /// any state.
     ///
     /// # Errors
     ///
-    /// Where there is no answer to it, or it is not from a sender who has the key.
+    /// If there is no answer to the datagram, or its sender does not have the key.
     fn read(
         &self,
         key: Option<&Key>,
@@ -76,11 +76,12 @@ pub trait Protocol {
         datagram: &[u8],
     ) -> Result<Received<Self::Request>, Refusal>;
 
-    /// The part of a request that its tag is of, the tag included: with a key, all else is not to
-    /// be trusted.
+    /// Returns the part of a request that its tag covers, including the tag: with a key, nothing
+    /// else can be trusted.
     fn authenticated<'a>(&self, datagram: &'a [u8]) -> &'a [u8];
 
-    /// Makes of the datagram that held `request` the answer, but for what [`Self::depart`] does.
+    /// Turns the datagram that held `request` into the answer, except for what [`Self::depart`]
+    /// does.
     fn answer(
         &mut self,
         arrival: Arrival,
@@ -89,8 +90,8 @@ pub trait Protocol {
         datagram: &mut Vec<u8>,
     );
 
-    /// Completes answers that leave together, and now, which `clock` tells. Those that then do not
-    /// leave come again.
+    /// Completes answers that are sent together now, at the time that `clock` returns. Those that
+    /// could not be sent then are passed in again.
     fn depart<'a>(
         &self,
         key: Option<&Key>,
@@ -98,27 +99,28 @@ pub trait Protocol {
         answers: impl Iterator<Item = &'a mut [u8]>,
     );
 
-    /// Whether `key` made an answer that [`Self::depart`] has completed; in a protocol whose
-    /// answers it leaves as they are, that does not matter.
+    /// Returns whether `key` made an answer that [`Self::depart`] has completed. The result does
+    /// not matter for a protocol whose answers `depart` leaves unchanged.
     fn is_made_with(&self, key: &Key, answer: &[u8]) -> bool;
 
-    /// The number that a datagram carries, whoever made it.
+    /// Returns the sequence number in a datagram, without authenticating it.
     fn seq(&self, key: Option<&Key>, datagram: &[u8]) -> Option<Seq>;
 }
 
-/// Who is answered. By default that is everybody, as often as is safe, without a key.
+/// The configuration of a server. By default it answers everybody, as often as is safe, without a
+/// key.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// The share to leave unanswered.
+    /// The share of requests to leave unanswered.
     pub drop_rate: DropRate,
-    /// What the choice of those is derived from.
+    /// The seed of the random choice of those.
     pub seed: u64,
-    /// Without a key: answer requests that come again, and what is no well-formed request, at any
-    /// rate, too.
+    /// Without a key: answer repeated requests, and datagrams that are not well-formed requests, at
+    /// any rate.
     pub echo_all: bool,
-    /// Answer those alone who have a key.
+    /// Answer only senders with a key.
     pub keyed: Option<Keyed>,
-    /// Secret from which follows which sources share a place in the tables against loops.
+    /// A secret that determines which sources share a place in the tables against loops.
     pub salt: u64,
 }
 
@@ -127,56 +129,56 @@ impl Config {
         self.keyed.as_ref().map(|keyed| keyed.keys.first())
     }
 
-    /// The keys, where there are two.
+    /// Returns the keys if there are two.
     fn two_keys(&self) -> Option<&Keys> {
         self.keyed.as_ref().map(|keyed| &keyed.keys).filter(|keys| keys.second().is_some())
     }
 }
 
-/// A key, or two, and what they are good for.
+/// The keys, and how they are checked.
 #[derive(Clone, Debug)]
 pub struct Keyed {
-    /// A request is answered that was made with one of them, and with the same one.
+    /// The accepted keys. A request is answered with the same key that it was made with.
     pub keys: Keys,
-    /// How far from this server's clock a request's time may be: for as long, one that was recorded
-    /// can be sent again.
+    /// The maximum difference between a request's time and this server's clock, and thus the time
+    /// for which a recorded request can be replayed.
     pub replay_window: Duration,
 }
 
-/// What is known of a datagram besides its bytes.
+/// The metadata of a received datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// Where it says that it comes from.
+    /// The source address, which may be forged.
     pub from: SocketAddr,
-    /// When, by the clock that never jumps.
+    /// The time of receipt on the monotonic clock.
     pub now: Instant,
-    /// When, by the clock that tells what time it is.
+    /// The time of receipt on the wall clock.
     pub wall: UnixTime,
 }
 
-/// Why a datagram gets no answer.
+/// The reason for which a datagram is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It comes from port 0, to which nothing can be sent.
+    /// Its source port is 0, to which nothing can be sent.
     PortZero,
-    /// Its source is a group of hosts, or none.
+    /// Its source is a multicast, broadcast or unspecified address.
     NoHost,
     /// It has no tag, or one that was not made with the key.
     Unauthentic,
     /// It is not a ping.
     NoPing,
-    /// It is itself an answer, such as ours.
+    /// It is itself a reply, such as this server's.
     Answer,
-    /// Its time is too far from the server's.
+    /// Its time differs too much from the server's.
     Stale,
-    /// It came too often.
+    /// It was received too often.
     Repeated,
-    /// It is no well-formed request, and its source has sent too many of those.
+    /// It is not a well-formed request, and its source has sent too many of those.
     RateExceeded,
 }
 
 impl Refusal {
-    /// All there are, in the order of the checks.
+    /// All reasons, in the order of the checks.
     pub const ALL: [Self; 8] = [
         Self::PortZero,
         Self::NoHost,
@@ -189,74 +191,74 @@ impl Refusal {
     ];
 }
 
-/// How many datagrams were refused, for each reason.
+/// The number of refused datagrams for each reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refusals([u64; Refusal::ALL.len()]);
 
 impl Refusals {
-    /// Adds one datagram that was refused for that reason.
+    /// Counts one datagram that was refused for that reason.
     pub fn count(&mut self, refusal: Refusal) {
         self.0[refusal as usize] += 1;
     }
 
-    /// Those for one reason.
+    /// Returns the number of datagrams refused for one reason.
     pub fn of(&self, refusal: Refusal) -> u64 {
         self.0[refusal as usize]
     }
 
-    /// Those for any reason.
+    /// Returns the number of datagrams refused for any reason.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 }
 
-/// What was done since the start, in datagrams.
+/// The counts of datagrams since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Number of datagrams that arrived.
+    /// The number of received datagrams.
     pub received: u64,
-    /// Whose answer the socket accepted.
+    /// The number whose answer the socket accepted.
     pub answered: u64,
-    /// Left unanswered on purpose.
+    /// The number left unanswered on purpose.
     pub dropped: u64,
-    /// Whose answer the socket did not accept.
+    /// The number whose answer the socket did not accept.
     pub failed: u64,
-    /// That are not to be answered.
+    /// The number refused, for each reason.
     pub refused: Refusals,
 }
 
-/// What to do with a datagram.
+/// The decision on a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Send it back as it now is, once [`Server::depart`] has completed it.
     Answer,
-    /// Leave it: it is one of the share that is lost on purpose.
+    /// Do not answer it: it belongs to the share dropped on purpose.
     Drop,
-    /// Leave it, for this reason.
+    /// Do not answer it, for this reason.
     Refuse(Refusal),
 }
 
-/// The server's state: a random sequence, what came repeatedly, how often others are answered, the
-/// counts, and what its protocol keeps. None of it grows.
+/// The state of a server: the random number generator, the tables of repeated requests and of token
+/// buckets, the counts, and the protocol's state. None of it grows without bound.
 #[derive(Debug)]
 pub struct Server<P> {
     config: Config,
     protocol: P,
     rng: Rng,
-    /// What came with the key's tag.
+    /// The authenticated datagrams.
     repeats: Repeats,
-    /// Well-formed requests.
+    /// The well-formed requests.
     cycles: Cycles,
-    /// All else.
+    /// All other datagrams.
     buckets: Buckets,
     counts: Counts,
 }
 
 impl<P: Protocol> Server<P> {
-    /// A server that has seen nothing yet.
+    /// Creates a server that has not received anything.
     pub fn new(config: Config, protocol: P) -> Self {
-        // With a key, what is repeated is remembered until its time alone refuses it: the window
-        // lies on both sides of now.
+        // With a key, repeated requests are remembered until they are refused by their time alone:
+        // the window extends to both sides of now.
         let memory = config
             .keyed
             .as_ref()
@@ -272,8 +274,8 @@ impl<P: Protocol> Server<P> {
         }
     }
 
-    /// A datagram arrived: makes it the answer, or says why there is none, and then leaves it as it
-    /// is.
+    /// Handles a received datagram. Turns it into the answer, or returns why there is none and
+    /// leaves it unchanged.
     pub fn receive(&mut self, arrival: Arrival, datagram: &mut Vec<u8>) -> Verdict {
         self.counts.received += 1;
         let (request, which) = match self.guard(arrival, datagram) {
@@ -290,20 +292,18 @@ impl<P: Protocol> Server<P> {
         let key = self.config.keyed.as_ref().map(|keyed| keyed.keys.get(which));
         self.protocol.answer(arrival, request, key, datagram);
         if self.config.two_keys().is_some() {
-            // So that it can be told which of them it is to depart with.
+            // Identifies the key that it must be completed with later.
             self.protocol.depart(key, || arrival.wall, iter::once(datagram.as_mut_slice()));
         }
         Verdict::Answer
     }
 
-    /// The request in a datagram that is to be answered; where it is not, the first reason that
-    /// holds.
+    /// Returns the request in a datagram that is to be answered, or the first reason not to.
     ///
-    /// First its source, which takes no time and keeps everything else from those that must get
-    /// nothing whatever they send. Then what the protocol says; with a key, it first asks for a
-    /// proof that the sender has it: so what follows, and the table of repeats above all, is only
-    /// for those who have the key. Then its time, which leaves no trace; what leaves some comes
-    /// last.
+    /// The source is checked first: this takes no time, and sources that must not be answered get
+    /// no further. The protocol comes next; with a key, it first verifies the sender's tag, so that
+    /// everything after it, in particular the table of repeats, is reached only by senders with the
+    /// key. The time is checked next, which changes no state; checks that change state come last.
     fn guard(&mut self, arrival: Arrival, datagram: &[u8]) -> Result<(P::Request, Which), Refusal> {
         let Arrival { from, now, wall } = arrival;
         if from.port() == 0 {
@@ -317,8 +317,8 @@ impl<P: Protocol> Server<P> {
             if sent.is_none_or(|sent| sent.distance(wall) > *replay_window) {
                 return Err(Refusal::Stale);
             }
-            // From wherever, and whatever else is in it: who has recorded it can send it from
-            // anywhere, with more.
+            // From any source, and only the authenticated part: a recorded request can be sent from
+            // anywhere, with additions.
             if self.repeats.is_excessive(self.protocol.authenticated(datagram), now) {
                 return Err(Refusal::Repeated);
             }
@@ -328,7 +328,7 @@ impl<P: Protocol> Server<P> {
         Ok((request, which))
     }
 
-    /// Refuses what may be a round of a loop, if it comes faster than is safe.
+    /// Refuses a datagram that may be a round of a loop, if it arrives faster than is safe.
     fn limit(
         &mut self,
         from: SocketAddr,
@@ -344,7 +344,7 @@ impl<P: Protocol> Server<P> {
         if self.buckets.take(from, now) { Ok(()) } else { Err(refusal) }
     }
 
-    /// What the protocol says of a datagram, and which key it was made with, if any is asked for.
+    /// Decodes a datagram, and returns which key it was made with, if one is required.
     fn read(
         &self,
         arrival: Arrival,
@@ -360,20 +360,20 @@ impl<P: Protocol> Server<P> {
         }
     }
 
-    /// Whether it answers only those who have a key.
+    /// Returns whether only senders with a key are answered.
     pub fn is_keyed(&self) -> bool {
         self.config.keyed.is_some()
     }
 
-    /// From now on, those who have `keys` are answered, where a key was asked for before.
+    /// Replaces the accepted keys. Has no effect on a server without a key.
     pub fn set_keys(&mut self, keys: Keys) {
         if let Some(keyed) = &mut self.config.keyed {
             keyed.keys = keys;
         }
     }
 
-    /// Completes answers that leave together, and now, which `clock` tells. Those that then do not
-    /// leave must come again.
+    /// Completes answers that are sent together now, at the time that `clock` returns. Those that
+    /// could not be sent then must be passed in again.
     pub fn depart<'a>(
         &self,
         clock: impl FnOnce() -> UnixTime,
@@ -389,22 +389,22 @@ impl<P: Protocol> Server<P> {
         }
     }
 
-    /// The number that a datagram carries, if it carries one.
+    /// Returns the sequence number in a datagram, if there is one.
     pub fn seq(&self, datagram: &[u8]) -> Option<Seq> {
         self.protocol.seq(self.config.key(), datagram)
     }
 
-    /// The socket accepted `count` answers.
+    /// Records that the socket accepted `count` answers.
     pub fn answered(&mut self, count: usize) {
         self.counts.answered += count as u64;
     }
 
-    /// The socket did not accept `count` answers.
+    /// Records that the socket did not accept `count` answers.
     pub fn failed(&mut self, count: usize) {
         self.counts.failed += count as u64;
     }
 
-    /// What was done so far.
+    /// Returns the counts so far.
     pub fn counts(&self) -> Counts {
         self.counts
     }

@@ -1,4 +1,4 @@
-//! The Session-Reflector: what it answers, and what it says.
+//! The Session-Reflector: which requests it answers, and how.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use crate::wire::stamp::{
     AUTHENTICATED, ErrorEstimate, Format, NotStamp, Reply, Request, Timestamp, tlvs,
 };
 
-/// A sender's clock is not further from this one. Some senders fill with what is no zero what STAMP
-/// wants to be zero, since TWAMP lets them (RFC 5357, section 4.1.2). So do services that speak
-/// something else altogether; but those have no time in the place of T1.
+/// The maximum difference between a sender's clock and this one. Some senders write nonzero bytes
+/// where STAMP requires zeros, since TWAMP permits that (RFC 5357, section 4.1.2). So do services
+/// of unrelated protocols, but those have no current time in the place of T1.
 const CLOCKS_DIFFER: Duration = Duration::from_hours(24);
 
-/// How a reflector answers (RFC 8762, section 4.3): in authenticated mode with a key, in
+/// A Session-Reflector (RFC 8762, section 4.3): in authenticated mode with a key, in
 /// unauthenticated mode without.
 #[derive(Debug)]
 pub struct Reflector {
-    /// How far its clock may be wrong.
+    /// The error estimate of its clock.
     pub clock: ErrorEstimate,
-    /// Stateful with a table of sessions: a reply's number is then the session's own count.
-    /// Without, it is the request's.
+    /// The table of sessions of a stateful reflector: a reply's number is then the session's own
+    /// count. Without it, the number is the request's.
     pub sessions: Option<Sessions>,
-    /// Answer requests of TWAMP Light that are shorter than STAMP's, too, with replies that are
-    /// longer than they are (RFC 8762, section 4.6). Without a key only: TWAMP has another
+    /// Also answer requests of TWAMP Light that are shorter than STAMP's, with replies that are
+    /// longer than the requests (RFC 8762, section 4.6). Only without a key: TWAMP has another
     /// authenticated mode.
     pub twamp_light: bool,
 }
@@ -66,14 +66,14 @@ impl Protocol for Reflector {
         let number = if sent.distance(arrival.wall) <= CLOCKS_DIFFER {
             Some(u64::from(request.ssid) << 32 | u64::from(request.seq.0))
         } else {
-            // Without a clock there is less by which a request is told from the text of some
-            // service, in a buffer of zeros.
+            // Without a valid clock, there is less to tell a request from some service's text in a
+            // buffer of zeros.
             Request::has_only_zeros_besides(datagram, key).then(|| request.seq.0.into())
         };
         Ok(Received { request, sent: Some(sent), number })
     }
 
-    /// The HMAC in the base packet is of that alone (RFC 8762, section 4.4).
+    /// The HMAC in the base packet covers only that (RFC 8762, section 4.4).
     fn authenticated<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
         datagram.get(..AUTHENTICATED).unwrap_or(datagram)
     }
@@ -99,7 +99,7 @@ impl Protocol for Reflector {
             sender_seq: request.seq,
             sender_sent: request.sent,
             sender_error: request.error,
-            // WASI 0.2 does not tell it.
+            // WASI 0.2 does not provide it.
             sender_ttl: UNKNOWN_TTL,
         };
         if let Some(key) = key {
@@ -108,7 +108,7 @@ impl Protocol for Reflector {
         reply.prepare(key, datagram);
     }
 
-    /// Puts T3 into the replies.
+    /// Writes T3 into the replies.
     fn depart<'a>(
         &self,
         key: Option<&Key>,
@@ -130,20 +130,20 @@ impl Protocol for Reflector {
     }
 }
 
-/// Whether `datagram`, which holds `request` and came at `now`, is rather a reply.
+/// Returns whether `datagram`, which decodes as `request` and arrived at `now`, is a reply.
 ///
-/// Without that, two reflectors would reflect each other's replies for ever: a reply is a request,
-/// too, but for fields that nobody looks at (RFC 8762, section 4.2), and it never repeats, because
-/// its times do not. So it is told by what only a reflector writes: fields that are a reply's,
-/// among zeros that are, too; or, in the place of the sender's time or of T2, a time that this
-/// server's clock has just had, whatever else is there, as some reflectors of TWAMP have no zeros.
-/// Senders who pad at random do neither by chance: it takes 40 bits in the first case, and 26 in
-/// the second.
+/// Without this check, two reflectors would reflect each other's replies forever: a reply is also a
+/// request, except for fields that are ignored (RFC 8762, section 4.2), and it never repeats,
+/// because its times do not. So it is recognised by what only a reflector writes: the fields of a
+/// reply among zeros where a reply has them; or, in the place of the sender's timestamp or of T2, a
+/// time that this server's clock has just had, whatever else is there, since some TWAMP reflectors
+/// do not write zeros. Random padding matches neither by chance: that takes 40 bits in the first
+/// case, and 26 in the second.
 fn is_reply(datagram: &[u8], request: &Request, key: Option<&Key>, now: UnixTime) -> bool {
     let layout = Layout::of(key);
     let is_now = |at: usize| {
         datagram.get(at..).and_then(<[u8]>::first_chunk).is_some_and(|time| {
-            // Zeros are what a request has there, and the time now in 2036.
+            // Zeros are what a request has there, and also the current time in 2036.
             *time != [0; 8]
                 && Timestamp::from_be_bytes(*time).to_unix(Format::Ntp, now).distance(now) <= ROUND
         })

@@ -1,5 +1,5 @@
-//! A reflector behind the guards that every server has, and others that it is set on, with time as
-//! data.
+//! Tests of a reflector behind the checks that every server has, and of loops with other services,
+//! with time as data.
 
 use std::iter;
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ fn of(config: &Config) -> Option<&Key> {
     config.keyed.as_ref().map(|keyed| keyed.keys.first())
 }
 
-/// A request of that number, sent at `WALL`.
+/// Returns request `seq`, sent at `WALL`.
 fn request(seq: u32) -> Request {
     Request {
         seq: Seq(seq),
@@ -57,8 +57,8 @@ fn encoded(request: Request, size: usize, key: Option<&Key>) -> Vec<u8> {
     datagram
 }
 
-/// What `server` makes of a datagram from there that comes half a second after `WALL` and leaves a
-/// quarter later.
+/// Returns the answer of `server` to a datagram from `from` that arrives half a second after `WALL`
+/// and is answered a quarter of a second later.
 fn reflected(
     server: &mut Server<Reflector>,
     from: &str,
@@ -74,7 +74,7 @@ fn reflected(
     }
 }
 
-/// What a server with nothing behind it makes of it.
+/// Returns the answer of a new server to a datagram.
 fn first(
     config: &Config,
     reflector: Reflector,
@@ -247,7 +247,7 @@ fn what_is_shorter_than_a_base_packet_gets_no_answer() {
 #[test]
 fn twamp_light_gets_the_base_packet_for_what_is_shorter() {
     for length in 0..UNAUTHENTICATED {
-        // What follows the fifth field is padding, of which nothing is taken for a session.
+        // What follows the fifth field is padding; no part of it is taken for an SSID.
         let datagram = [&encoded(request(7), 0, None)[..TWAMP], &[0x5a; 30]].concat();
         let reply = first(&Config::default(), twamp_light(), SOURCE, &datagram[..length]);
         if length < TWAMP {
@@ -363,7 +363,7 @@ fn with_a_key_strangers_get_no_answer_and_leave_no_trace() {
 
 #[test]
 fn request_is_fresh_within_the_window_in_ntp_ptp_and_next_era() {
-    // The first second of NTP's next era.
+    // The first second of NTP's era 1.
     let era = UnixTime { seconds: 2_085_978_496, nanoseconds: 0 };
     for wall in [WALL, era] {
         let time =
@@ -434,8 +434,7 @@ fn a_reply_is_not_reflected() {
     }
 }
 
-/// Requests have zeros where a reply has the time that its sender sent it at, which in 2036 are the
-/// time then.
+/// Where a reply has its sender timestamp, a request has zeros, which in 2036 are the current time.
 #[test]
 fn the_zeros_of_a_request_are_never_taken_for_a_reply() {
     let era = UnixTime { seconds: 2_085_978_496, nanoseconds: 0 };
@@ -450,8 +449,8 @@ fn the_zeros_of_a_request_are_never_taken_for_a_reply() {
     }
 }
 
-/// TWAMP pads as its sender likes (RFC 5357, section 4.1.2), and STAMP is not to look at what
-/// should be zero.
+/// The padding in TWAMP is up to the sender (RFC 5357, section 4.1.2), and STAMP requires that
+/// fields that should be zero are ignored.
 #[test]
 fn padding_is_not_taken_for_a_reply() {
     for config in modes() {
@@ -480,7 +479,7 @@ fn interleaved_sessions_of_one_port_are_all_answered() {
     }
 }
 
-/// How many of a hundred requests are answered that are made by `make` of `request`.
+/// Returns how many of a hundred requests created by `make` are answered.
 fn answered_of_100(make: impl Fn(u32) -> Vec<u8>) -> usize {
     let mut server = Server::new(Config::default(), twamp_light());
     (0..100).filter(|seq| reflected(&mut server, SOURCE, make(*seq)).is_ok()).count()
@@ -510,7 +509,7 @@ fn randomly_padded_requests_need_a_recent_time_or_are_limited() {
             }
         }
     }
-    // A sender without a clock says so by its zeros.
+    // A sender without a clock writes zeros as its time.
     let request = |seq| Request { sent: Timestamp::from_be_bytes([0; 8]), ..request(seq) };
     assert_eq!(answered_of_100(|seq| encoded(request(seq), 0, None)), 100);
 }
@@ -536,8 +535,8 @@ fn datagram_with_a_recent_time_at_t2_is_rejected_as_reply() {
     assert_eq!(first(&Config::default(), stateless(), SOURCE, &datagram), refused(Refusal::Answer));
 }
 
-/// Reflectors that go wherever they are sent: one of STAMP, one of TWAMP that fills up with what is
-/// no zero, one that trims to TWAMP's 41 bytes.
+/// Reflectors that answer any source: one of STAMP, one of TWAMP that pads with nonzero bytes, one
+/// that truncates to TWAMP's 41 bytes.
 fn foreign_reflector(form: &'static str) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
     let mut seq = 100;
     move |_, datagram| {
@@ -604,7 +603,8 @@ fn a_loop_with_another_reflector_does_not_begin() {
 
 #[test]
 fn a_loop_with_an_echo_does_not_begin_even_where_it_upper_cases() {
-    // What of the time now is a letter, and so changed by such a server, depends on the time.
+    // Which bytes of the current time are letters, and thus changed by such a server, depends on
+    // the time.
     for (seconds, error) in (0..40).map(|i| (i * 7_919, 0x6162 + i as u16)) {
         let mut upper = |_: SocketAddr, datagram: &mut Vec<u8>| {
             datagram.make_ascii_uppercase();

@@ -1,4 +1,4 @@
-//! A server, and simulated others that it is set on, with time as data.
+//! Tests of a server, and of loops with simulated other services, with time as data.
 
 use std::collections::VecDeque;
 
@@ -44,7 +44,7 @@ fn verdicts(percent: f64, seed: u64) -> Vec<Verdict> {
     (0..10_000).map(|i| echo.receive(arrival(SOURCE), &mut ping(i))).collect()
 }
 
-/// What `echo` makes of one datagram that it has not seen before.
+/// Returns the verdict of a new server on one datagram.
 fn first(config: &Config, from: &str, datagram: &[u8]) -> Verdict {
     echo(config.clone()).receive(arrival(from), &mut datagram.to_vec())
 }
@@ -177,7 +177,7 @@ fn with_pings_only_nothing_else_is_answered() {
     }
 }
 
-/// How many of the datagrams that come at these times, in milliseconds, are answered.
+/// Returns how many of the datagrams that arrive at these times, in milliseconds, are answered.
 fn answered(echo: &mut Server<Echo>, datagrams: impl IntoIterator<Item = (u64, Vec<u8>)>) -> usize {
     let verdicts = datagrams.into_iter().map(|(ms, mut datagram)| {
         let arrival = Arrival { now: at(ms), ..arrival(SOURCE) };
@@ -205,7 +205,7 @@ fn non_pings_are_limited_per_source_to_16_then_one_a_second() {
     for source in ["192.0.2.7:5001", "192.0.2.8:5000"] {
         assert_eq!(server.receive(arrival(source), &mut b"hello".to_vec()), Verdict::Answer);
     }
-    // Pings of the same source are another matter.
+    // Pings of the same source are not affected.
     assert_eq!(answered(&mut server, (0..1_000).map(|i| (100_000, ping(i)))), 1_000);
 }
 
@@ -234,10 +234,11 @@ fn with_a_key_echo_all_makes_no_difference() {
     assert_eq!(answered(&mut server, (0..10).map(|_| (0, tagged(7, WALL)))), 5);
 }
 
-/// A host of a simulated network: what it answers, if it does.
+/// A host of a simulated network. It turns a datagram into its answer, and returns whether there is
+/// one.
 pub(crate) type Host<'a> = &'a mut dyn FnMut(SocketAddr, &mut Vec<u8>) -> bool;
 
-/// Makes a host of a server of ours.
+/// Creates a host from a server of this crate.
 pub(crate) fn ours<P: Protocol>(
     mut server: Server<P>,
 ) -> impl FnMut(SocketAddr, &mut Vec<u8>) -> bool {
@@ -266,8 +267,8 @@ pub(crate) fn foreign(_: SocketAddr, _: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Sends `forged` to `a` as if `b` had sent them, and says how many datagrams there are until all
-/// is silent.
+/// Sends `forged` to `a` with `b` as their source, and returns the number of datagrams until no
+/// more are sent.
 pub(crate) fn datagrams_until_silence(
     (address_of_a, a): (SocketAddr, Host<'_>),
     (address_of_b, b): (SocketAddr, Host<'_>),
@@ -295,7 +296,7 @@ pub(crate) fn host(last: u8, port: u16) -> SocketAddr {
 #[test]
 fn two_of_ours_are_soon_silent() {
     let (mut a, mut b) = (ours(echo(Config::default())), ours(echo(Config::default())));
-    // The forged one, and five answers of each.
+    // The forged one, and five answers by each.
     assert_eq!(
         datagrams_until_silence(
             (host(1, 12_000), &mut a),
@@ -344,7 +345,7 @@ fn one_that_upper_cases_and_one_that_does_not_are_soon_silent() {
 #[test]
 fn many_different_datagrams_at_a_time_are_soon_silent_too() {
     for (forged, most) in [
-        // Sixteen of them go once to and fro, and one more in each second that this takes.
+        // Sixteen of them go back and forth once, and one more in each second that this takes.
         ((0..1_000_u32).map(|i| i.to_be_bytes().to_vec()).collect::<Vec<_>>(), 1_000 + 2 * 18),
         // A round takes a second here.
         ((0..1_000).map(ping).collect(), 40_000),
@@ -371,7 +372,7 @@ fn keyed() -> Config {
     Config { keyed: Some(keyed), ..Config::default() }
 }
 
-/// A ping of that time, with a request's tag.
+/// Returns a ping with that time and a request's tag.
 fn tagged(seq: u32, sent_at: UnixTime) -> Vec<u8> {
     let mut message = Vec::new();
     Ping { seq: Seq(seq), sent_at }.encode(32, &mut message);
@@ -394,7 +395,7 @@ fn with_a_key_the_answer_is_the_message_with_a_replys_tag() {
     }
 }
 
-/// The server's own, and one that takes its place.
+/// The server's own key, and one that replaces it.
 pub(crate) fn two_keys() -> (Keys, [Key; 2]) {
     let new = "a5".repeat(16);
     (Keys::from_hex(&format!("{DIGITS},{new}")).unwrap(), [key(), Key::from_hex(&new).unwrap()])

@@ -1,4 +1,4 @@
-//! What a stateful reflector remembers.
+//! The sessions of a stateful reflector.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use lru::LruCache;
 
 use crate::seq::Seq;
 
-/// How many sessions are remembered; the one that was silent longest is forgotten first. All of
-/// them take about 1 MiB.
+/// The maximum number of sessions; the least recently used one is evicted first. All of them take
+/// about 1 MiB.
 const MOST: NonZeroUsize = NonZeroUsize::new(16_384).expect("it is not 0");
 
-/// The number of the next reply of each session, found in O(1), in a table that is bounded.
+/// The number of each session's next reply, found in O(1), in a bounded table.
 ///
-/// A session is told by its sender's address and port and by its SSID (RFC 8972, section 3). One
-/// that was forgotten, because many others came, begins anew.
+/// A session is identified by its sender's address and port and by its SSID (RFC 8972, section 3).
+/// One that was evicted, because many others came, starts again from 0.
 pub struct Sessions(LruCache<(SocketAddr, u16), Seq, FixedState>);
 
 impl Sessions {
-    /// None yet. From `salt` follows which sessions share a place in the table: what their senders
-    /// must not know.
+    /// Creates an empty table. `salt` determines which sessions share a place in the table; their
+    /// senders must not know it.
     pub fn new(salt: u64) -> Self {
         Self::with_room_for(MOST, salt)
     }
@@ -30,11 +30,10 @@ impl Sessions {
         Self(LruCache::with_hasher(most, FixedState::with_seed(salt)))
     }
 
-    /// The number of the next reply in a session: from 0, one more for each (RFC 8762, section
-    /// 4.3).
+    /// Returns the number of the next reply in a session: from 0, incremented for each (RFC 8762,
+    /// section 4.3).
     pub fn next(&mut self, mut sender: SocketAddr, ssid: u16) -> Seq {
-        // A flow label, which each datagram may have another of, does not make another sender (RFC
-        // 6437).
+        // The flow label may differ between datagrams of one sender (RFC 6437).
         if let SocketAddr::V6(sender) = &mut sender {
             sender.set_flowinfo(0);
         }

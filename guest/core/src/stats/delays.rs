@@ -1,44 +1,45 @@
-//! Spans of time that a run measures.
+//! The durations measured in a run.
 
 use crate::stats::Distribution;
 use crate::stats::one_way::OneWayDelays;
 use crate::stats::outcome::Sent;
 use crate::wire::stamp::ErrorEstimate;
 
-/// What is known beforehand of what will be measured.
+/// What is measured in a run, as far as it is known in advance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
-    /// Replies tell the reflector's times and counts.
+    /// Whether replies contain the reflector's times and counter.
     pub one_way: bool,
-    /// Its clock and this one are declared to agree, this one as well as it says here.
+    /// The error estimate of the local clock, if it is declared to be synchronised with the
+    /// reflector's.
     pub synced: Option<ErrorEstimate>,
-    /// It is declared to count by itself.
+    /// Whether the reflector is declared to be stateful.
     pub stateful: bool,
 }
 
-/// Spans of time that pings took.
+/// The delays of pings.
 #[derive(Clone, Debug)]
 pub(crate) struct Delays {
-    /// From send to receipt: RTT.
+    /// The RTT: from send to receipt.
     pub rtt: Distribution,
     /// From the time at which the ping was due to receipt: what a caller on the schedule would have
-    /// felt.
+    /// experienced.
     pub scheduled_rtt: Distribution,
-    /// Of pings with adjacent numbers, both received, how much their RTTs differ: IPDV (RFC 3393,
-    /// section 1).
+    /// The differences between the RTTs of pings with adjacent numbers, both received: IPDV (RFC
+    /// 3393, section 1).
     pub ipdv: Distribution,
-    /// Where a reflector tells its times.
+    /// The one-way delays, if a reflector reports its times.
     pub one_way: Option<OneWayDelays>,
 }
 
 impl Delays {
-    /// Nothing yet, in distributions made by `new`.
+    /// Creates empty distributions with `new`.
     pub(crate) fn new(measured: Measured, new: fn() -> Distribution) -> Self {
         let one_way = measured.one_way.then(|| OneWayDelays::new(measured.synced, new));
         Self { rtt: new(), scheduled_rtt: new(), ipdv: new(), one_way }
     }
 
-    /// `sent` was received, and `neighbours`, whose numbers are adjacent, before it.
+    /// Records that `sent` was received, after `neighbours`, which have adjacent numbers.
     pub(crate) fn record(&mut self, sent: &Sent, neighbours: [Option<Sent>; 2]) {
         self.rtt.record(sent.rtt);
         self.scheduled_rtt.record((sent.at + sent.rtt).since(sent.scheduled));

@@ -1,4 +1,4 @@
-//! Spans of time and how they spread, in memory that does not grow with their number.
+//! Distributions of durations, in bounded memory.
 
 use std::time::Duration;
 
@@ -6,46 +6,46 @@ use hdrhistogram::Histogram;
 
 use crate::stats;
 
-/// Significant decimal digits that the histogram keeps: a percentile is at most 0.1 % above the
-/// value recorded.
+/// The number of significant decimal digits in the histogram: a percentile is at most 0.1 % above
+/// the recorded value.
 const DIGITS: u8 = 3;
 
-/// Spans of time, each recorded once: running minimum, maximum, mean and standard deviation, and,
-/// where that was asked for, a log-linear histogram for the percentiles.
+/// A distribution of durations: running minimum, maximum, mean and standard deviation and, if
+/// requested, a log-linear histogram for the percentiles.
 ///
-/// The histogram has 8 bytes for each of the 1,024 buckets to a power of two, up to the longest
-/// span that was recorded: 160 KiB for those up to a second.
+/// The histogram takes 8 bytes for each of 1,024 buckets per power of two, up to the longest
+/// recorded duration: 160 KiB for those up to a second.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     count: u64,
     min: Duration,
     max: Duration,
-    /// In nanoseconds.
+    /// The running mean, in nanoseconds.
     mean: f64,
-    /// Sum of squared differences from the mean, in square nanoseconds (Welford, 1962).
+    /// The sum of squared differences from the mean, in square nanoseconds (Welford, 1962).
     squares: f64,
     histogram: Option<Box<Histogram<u64>>>,
 }
 
-/// What a [`Distribution`] holds.
+/// A summary of a [`Distribution`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {
-    /// How many there are.
+    /// The number of recorded durations.
     pub count: u64,
-    /// The shortest of the spans.
+    /// The shortest duration.
     pub min: Duration,
-    /// The arithmetic mean of the spans.
+    /// The arithmetic mean.
     pub mean: Duration,
-    /// The longest of the spans.
+    /// The longest duration.
     pub max: Duration,
-    /// The population standard deviation, which is what iputils calls mdev.
+    /// The population standard deviation, which iputils calls mdev.
     pub stddev: Duration,
-    /// Where a histogram was kept.
+    /// The percentiles, if there is a histogram.
     pub percentiles: Option<Percentiles>,
 }
 
-/// By nearest rank: the smallest recorded value with at least so many percent of the values at or
-/// below it. At most 0.1 % above that, and never above the largest.
+/// Percentiles by nearest rank: the smallest recorded value such that at least the given percentage
+/// of values is at or below it. At most 0.1 % above that, and never above the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percentiles {
     /// The 50th percentile: the median.
@@ -61,13 +61,13 @@ pub struct Percentiles {
 }
 
 impl Distribution {
-    /// One that can tell percentiles.
+    /// Creates an empty distribution with a histogram.
     pub fn with_percentiles() -> Self {
-        // It refuses a number of digits above 5, and nothing else.
+        // Fails only for more than 5 digits.
         Self { histogram: Histogram::new(DIGITS).ok().map(Box::new), ..Self::of_moments() }
     }
 
-    /// One that cannot, and takes 48 bytes.
+    /// Creates an empty distribution without percentiles, which takes 48 bytes.
     pub fn of_moments() -> Self {
         Self {
             count: 0,
@@ -79,7 +79,7 @@ impl Distribution {
         }
     }
 
-    /// Adds one span. One of more than 584 years counts as that.
+    /// Records a duration, which saturates at 584 years.
     pub fn record(&mut self, span: Duration) {
         self.count += 1;
         self.min = self.min.min(span);
@@ -89,17 +89,17 @@ impl Distribution {
         self.mean += delta / self.count as f64;
         self.squares += delta * (nanos - self.mean);
         if let Some(histogram) = &mut self.histogram {
-            // It grows as far as 64 bits go, and so takes any.
+            // The histogram resizes up to 64 bits, so this cannot fail.
             let _ = histogram.record(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
         }
     }
 
-    /// How many were added.
+    /// Returns the number of recorded durations.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// `None` where nothing was recorded.
+    /// Returns the summary; `None` if nothing was recorded.
     pub fn spread(&self) -> Option<Spread> {
         (self.count > 0).then(|| Spread {
             count: self.count,
@@ -111,8 +111,8 @@ impl Distribution {
         })
     }
 
-    /// All in one walk over the histogram: the ranks are exact, where a share as a floating point
-    /// number might miss one.
+    /// Computes all percentiles in one pass over the histogram. The ranks are exact, where a
+    /// floating-point share might miss one.
     fn percentiles(&self) -> Option<Percentiles> {
         let histogram = self.histogram.as_ref()?;
         let mut walk = histogram.iter_recorded();
@@ -161,8 +161,7 @@ mod tests {
         // 7 it would be 2.138.
         let thousands = [2, 4, 4, 4, 5, 5, 7, 9].map(|n| n * 1_000);
         assert_eq!(moments(&thousands), Some([2_000, 5_000, 9_000, 2_000]));
-        // A day's worth of nanoseconds does not cost the small spread its digits: 1 and 3 around
-        // it.
+        // An offset of a day in nanoseconds does not cost precision: 1 and 3 above it.
         let day = 86_400_000_000_000;
         assert_eq!(moments(&[day + 1, day + 3]), Some([day + 1, day + 2, day + 3, 1]));
     }
@@ -173,8 +172,8 @@ mod tests {
         // which takes ten.
         let ten: Vec<u64> = (1..=10).collect();
         assert_eq!(percentiles(&ten), [5, 9, 10, 10, 10]);
-        // Of 1 to 1000, exact ranks: 500, 900, 950, 990, 999. A share in floating point would give
-        // 991 for 99 %.
+        // Of 1 to 1000, exact ranks: 500, 900, 950, 990, 999. A floating-point share would give 991
+        // for 99 %.
         let thousand: Vec<u64> = (1..=1_000).rev().collect();
         assert_eq!(percentiles(&thousand), [500, 900, 950, 990, 999]);
         // Two values: the median is the smaller, since half of them are at or below it.

@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use crate::stats;
 
-/// The jitter of RFC 3550, section 6.4.1 and appendix A.8, over replies in the order in which they
-/// arrive: J += (|D| - J) / 16, where D is how much longer one reply took than the one that arrived
-/// before it.
+/// The jitter of RFC 3550, section 6.4.1 and appendix A.8, over replies in order of arrival: J +=
+/// (|D| - J) / 16, where D is the difference between the RTT of a reply and that of the one that
+/// arrived before it.
 ///
-/// D is there `(Rj - Ri) - (Sj - Si)`, with the times of one's own clock at both ends, which is the
-/// difference of two RTTs. It is a smoothed value of the end of the run, and not the mean of the
+/// There, D is `(Rj - Ri) - (Sj - Si)`; with the times of the same clock at both ends, this is the
+/// difference of two RTTs. It is a smoothed value at the end of the run, not the mean of the
 /// differences.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jitter {
-    /// In nanoseconds.
+    /// The jitter, in nanoseconds.
     smoothed: f64,
     last: Option<Duration>,
     differences: u64,
 }
 
 impl Jitter {
-    /// A reply arrived, with this RTT.
+    /// Records the RTT of a reply, in order of arrival.
     pub(crate) fn record(&mut self, rtt: Duration) {
         if let Some(last) = self.last.replace(rtt) {
             let difference = rtt.abs_diff(last).as_nanos() as f64;
@@ -29,7 +29,7 @@ impl Jitter {
         }
     }
 
-    /// `None` before two replies have arrived.
+    /// Returns the jitter; `None` before two replies have arrived.
     pub(crate) fn value(&self) -> Option<Duration> {
         (self.differences > 0).then(|| stats::from_nanos(self.smoothed))
     }

@@ -1,4 +1,4 @@
-//! What the counter that a reflector keeps (STAMP, RFC 8762) lets be known of losses.
+//! Losses by direction, from the counter of a stateful STAMP reflector (RFC 8762).
 
 use std::collections::VecDeque;
 
@@ -6,49 +6,51 @@ use crate::seq::Seq;
 use crate::stats::one_way::Reflected;
 use crate::stats::outcome::{Fate, Sent};
 
-/// Counters of duplicates that are remembered, until the losses around them are attributed.
+/// The maximum number of remembered counters of duplicates, until the losses around them are
+/// attributed.
 const DUPLICATES: usize = 1_024;
 
-/// Stretches with losses that are remembered, in case a ping turns up that was overtaken by all
-/// since.
+/// The maximum number of remembered stretches with losses, in case a ping turns up that overtook
+/// all since.
 const STRETCHES: usize = 64;
 
-/// In which direction pings were lost, from a stateful reflector's counter (RFC 8762, section 4.3).
+/// The directions in which pings were lost, from a stateful reflector's counter (RFC 8762, section
+/// 4.3).
 ///
-/// In a stretch between two answered pings, the counter says how many replies the reflector sent:
-/// so many were lost on the way back, the rest of the lost pings forward. A ping that was overtaken
-/// forward has a lower counter than one before it; a stretch then goes on until a ping is answered
-/// that was not. Until then, and where counters and pings do not add up, it is unknown.
+/// In a stretch between two answered pings, the counter tells how many replies the reflector sent:
+/// that many were lost backward, the rest of the lost pings forward. A ping that overtook others
+/// forward has a lower counter than one before it; a stretch then extends to the next answered ping
+/// that did not. Until then, and if counters and pings do not add up, the direction is unknown.
 #[derive(Clone, Debug)]
 pub(crate) struct LossDirections {
-    /// The reflector is known to count by itself.
+    /// Whether the reflector is known to be stateful.
     stateful: bool,
     /// The highest counter so far. A session's counter starts at zero.
     highest: Seq,
     /// The stretch that no answer has ended yet.
     open: Stretch,
-    /// Those that answers with these counters ended, oldest first.
+    /// The ended stretches with the counters of the answers that ended them, oldest first.
     ended: VecDeque<(Seq, Stretch)>,
-    /// Those before.
+    /// The losses of earlier stretches.
     attributed: Attributed,
-    /// Counters that further replies to a ping had, oldest first: the ping was duplicated forward.
+    /// The counters of further replies to a ping, oldest first: the ping was duplicated forward.
     duplicates: VecDeque<Seq>,
 }
 
-/// Between two answered pings.
+/// The losses between two answered pings.
 #[derive(Clone, Copy, Debug, Default)]
 struct Stretch {
-    /// Pings without an answer.
+    /// The number of pings without an answer.
     lost: u64,
-    /// Counters of replies that did not come.
+    /// The number of counters that no reply had.
     missing: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Attributed {
     losses: DirectedLosses,
-    /// Replies that are missing beyond the pings lost in their stretches. Each was a duplicate's,
-    /// or that of a ping which seems lost forward but was overtaken.
+    /// The number of missing replies in excess of the lost pings of their stretches. Each answered
+    /// a duplicate, or a ping that seems lost forward but overtook others.
     surplus: u64,
 }
 
@@ -64,20 +66,20 @@ impl Attributed {
     }
 }
 
-/// Lost pings by direction.
+/// The number of lost pings by direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DirectedLosses {
-    /// That did not reach the reflector.
+    /// Pings that did not reach the reflector.
     pub forward: u64,
-    /// Whose replies did not come back.
+    /// Pings whose replies were lost.
     pub backward: u64,
-    /// That may be either.
+    /// Pings that may be either.
     pub unknown: u64,
 }
 
 impl LossDirections {
-    /// For a reflector that is declared to be stateful, or one that is not; that may still show
-    /// itself.
+    /// Creates the state for a reflector that is declared to be stateful, or for one that is not,
+    /// which may still turn out to be.
     pub(crate) fn new(stateful: bool) -> Self {
         Self {
             stateful,
@@ -89,12 +91,12 @@ impl LossDirections {
         }
     }
 
-    /// The next ping in the order of sequence numbers is `seq`, and what became of it is final.
+    /// Records the final outcome of ping `seq`, the next in order of sequence numbers.
     pub(crate) fn record(&mut self, seq: Seq, sent: &Sent) {
         match (sent.fate, sent.reflected) {
             (Fate::Lost, _) => self.open.lost += 1,
             (_, Some(Reflected { counter, .. })) => {
-                // A stateless one repeats the ping's number.
+                // A stateless reflector repeats the ping's number.
                 self.stateful |= counter != seq;
                 self.answered(counter);
             }
@@ -102,7 +104,7 @@ impl LossDirections {
         }
     }
 
-    /// A further reply to a ping had another counter than the first.
+    /// Records that a further reply to a ping had another counter than the first.
     pub(crate) fn duplicated(&mut self, counter: Seq) {
         if self.duplicates.contains(&counter) {
             return;
@@ -113,7 +115,7 @@ impl LossDirections {
         self.duplicates.push_back(counter);
     }
 
-    /// `None` where the reflector is not known to be stateful.
+    /// Returns the losses; `None` if the reflector is not known to be stateful.
     pub(crate) fn losses(&self) -> Option<DirectedLosses> {
         let mut all = self.attributed;
         self.ended.iter().for_each(|(_, stretch)| all.add(*stretch));
@@ -126,7 +128,7 @@ impl LossDirections {
         })
     }
 
-    /// The next answered ping has this counter.
+    /// Records the counter of the next answered ping.
     fn answered(&mut self, counter: Seq) {
         if !counter.is_after(self.highest) {
             return self.overtaken(counter);
@@ -149,8 +151,8 @@ impl LossDirections {
         }
     }
 
-    /// The next answered ping was overtaken by one before it: its reply, which has this counter, is
-    /// not missing, and the stretch that it is of goes on.
+    /// Records the counter of an answered ping that overtook an earlier one: its reply is not
+    /// missing, and the stretch that it belongs to is extended.
     fn overtaken(&mut self, counter: Seq) {
         let ended_before = self.ended.partition_point(|(end, _)| !end.is_after(counter));
         let mut reopened = self.open;
@@ -162,7 +164,7 @@ impl LossDirections {
             self.ended.truncate(ended_before);
             self.open = Stretch { missing, ..reopened };
         } else {
-            // It came before: the reflector has forgotten the session, and counts from zero.
+            // Received before: the reflector has forgotten the session, and counts from zero.
             self.ended.drain(..).for_each(|(_, stretch)| self.attributed.add(stretch));
             self.attributed.losses.unknown += std::mem::take(&mut self.open).lost;
             self.highest = counter;
@@ -181,7 +183,7 @@ mod tests {
     use crate::time::{Instant, UnixTime};
     use crate::wire::stamp::ErrorEstimate;
 
-    /// Pings from number 0 on: the counter of each reply, or none.
+    /// The directions for pings from number 0 on, given the counter of each reply, or none.
     fn directions(
         stateful: bool,
         counters: &[Option<u32>],
@@ -266,8 +268,8 @@ mod tests {
         let counters = [Some(0), None, Some(3), Some(4), Some(5), Some(2)];
         assert_eq!(directions(true, &counters, &[]), Some((0, 0, 1)));
         assert_eq!(directions(true, &[&counters[..], &[Some(6)]].concat(), &[]), Some((0, 1, 0)));
-        // Over two stretches: ping 4 was sent last and came second; one of the pings 1 and 3 was
-        // answered, by reply 3.
+        // Over two stretches: ping 4 overtook others and arrived second; one of the pings 1 and 3
+        // was answered, by reply 3.
         let counters = [Some(0), None, Some(2), None, Some(1), Some(4)];
         assert_eq!(directions(true, &counters, &[]), Some((1, 1, 0)));
     }
@@ -312,8 +314,8 @@ mod tests {
     }
 
     proptest! {
-        /// Pings that are each delayed by up to so many others, of which some are lost there and
-        /// some back; the last one is not.
+        /// Pings that are each delayed by up to several others, some of which are lost forward and
+        /// some backward; the last one is not.
         #[test]
         fn losses_per_direction_never_exceed_the_actual_ones(
             pings in prop::collection::vec((0..6_usize, 0..4_u8), 0..60),

@@ -1,24 +1,24 @@
-//! Losses in a row, and outages.
+//! Consecutive losses, and outages.
 
 use std::time::Duration;
 
 use crate::stats::outcome::Fate;
 use crate::time::Instant;
 
-/// A time without an answer to anything sent in it: from the first ping without one to the next
-/// that was answered, or to the end of the run.
+/// A period without a reply to any ping sent in it: from the first unanswered ping to the next
+/// answered one, or to the end of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outage {
-    /// How long it lasted.
+    /// The duration of the outage.
     pub duration: Duration,
-    /// Pings in it that were lost.
+    /// The number of its pings that were lost.
     pub lost: u64,
-    /// Pings in it that the socket did not accept, as while the link is down.
+    /// The number of its pings that the socket did not accept, as while the link is down.
     pub not_sent: u64,
 }
 
-/// The longest run of consecutive lost pings, and the longest outage, from the fates of pings in
-/// the order of their numbers.
+/// The longest run of consecutive lost pings, and the longest outage, from the outcomes of pings in
+/// order of sequence number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Losses {
     in_a_row: u64,
@@ -42,10 +42,11 @@ impl Open {
 }
 
 impl Losses {
-    /// The next ping was sent at `sent`, or was to be sent then, and this became of it for good.
+    /// Records the final outcome of the next ping, which was sent, or should have been, at `sent`.
     ///
-    /// One answered late was not lost. One that was not sent is no loss of the network's: it ends a
-    /// run of consecutive lost numbers. But nothing was answered then, so it is part of an outage.
+    /// A ping answered late is not lost. One that was not sent is not lost in the network: it ends
+    /// a run of consecutive lost numbers, but is part of an outage, since nothing was answered
+    /// then.
     pub(crate) fn record(&mut self, sent: Instant, fate: Fate) {
         match fate {
             Fate::Received | Fate::Late => {
@@ -71,19 +72,19 @@ impl Losses {
         self.open.get_or_insert(Open { since, lost: 0, not_sent: 0 })
     }
 
-    /// The longest run of consecutive sequence numbers whose pings were lost.
+    /// Returns the longest run of consecutive sequence numbers whose pings were lost.
     pub(crate) fn longest_burst(&self) -> u64 {
         self.longest_burst
     }
 
-    /// The longest outage, where the run ended at `end`: one that is open then lasted at least
+    /// Returns the longest outage of a run that ended at `end`: one still open lasted at least
     /// until then.
     pub(crate) fn longest_outage(&self, end: Instant) -> Outage {
         self.open.map_or(self.longest, |open| longer(self.longest, open.until(end)))
     }
 }
 
-/// The longer of two outages; of two that are as long, the first.
+/// Returns the longer of two outages, or the first if they are equally long.
 pub(crate) fn longer(one: Outage, other: Outage) -> Outage {
     if other.duration > one.duration { other } else { one }
 }
@@ -114,7 +115,7 @@ mod tests {
     fn hand_worked_bursts_and_outages() {
         assert_eq!(of(&[]), (0, 0));
         assert_eq!(of(&[Received, Received]), (0, 0));
-        // From the one that was lost to the next, 100 ms later.
+        // From the lost ping to the next, 100 ms later.
         assert_eq!(of(&[Received, Lost, Received]), (1, 100));
         // Two bursts, of 2 and of 3: the second lasts from ping 4 to ping 7.
         assert_eq!(of(&[Received, Lost, Lost, Received, Lost, Lost, Lost, Received]), (3, 300));

@@ -1,5 +1,5 @@
-//! What a run's numbers mean, in memory that does not grow with its length. They know neither pings
-//! nor datagrams, but what became of one.
+//! The statistics of a run, in bounded memory. They depend on neither pings nor datagrams, only on
+//! the outcome of a ping.
 
 pub(crate) mod delays;
 pub(crate) mod distribution;
@@ -19,7 +19,7 @@ pub use losses::Outage;
 pub use one_way::{ClockSpan, OneWaySpreads, Reflected, SyncedSpreads};
 pub use outcome::{Fate, Sent};
 
-/// A span of a mean or a deviation in nanoseconds, to the nearest one.
+/// Converts a mean or a deviation in nanoseconds to a duration, rounded to the nearest nanosecond.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,4 +1,4 @@
-//! What the times that a reflector tells (STAMP, RFC 8762) let be known of each direction.
+//! One-way delays, from the times that a STAMP reflector reports (RFC 8762).
 
 use std::time::Duration;
 
@@ -6,25 +6,27 @@ use crate::seq::Seq;
 use crate::stats::{Distribution, Spread};
 use crate::wire::stamp::ErrorEstimate;
 
-/// From a reading of one clock to a reading of another, which may not be synchronised: of any sign,
-/// in nanoseconds. Only differences of two of them mean something, unless the clocks are known to
+/// The difference between readings of two clocks, which may not be synchronised: of any sign, in
+/// nanoseconds. Only the difference of two such spans has a meaning, unless the clocks are known to
 /// agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockSpan(pub i64);
 
 impl ClockSpan {
-    /// How far two spans between the same clocks are apart: their offset falls out.
+    /// Returns the absolute difference of two spans between the same clocks, in which their offset
+    /// cancels out.
     pub fn variation(self, other: Self) -> Duration {
         Duration::from_nanos(self.0.abs_diff(other.0))
     }
 
-    /// As a delay, where both clocks agree; `None` below zero, which shows how little they do.
+    /// Returns the span as a delay between synchronised clocks; `None` if negative, which shows
+    /// that they are not.
     fn delay(self) -> Option<Duration> {
         u64::try_from(self.0).ok().map(Duration::from_nanos)
     }
 }
 
-/// What a reflector said in its reply to one ping (RFC 8762, section 4.3).
+/// A reflector's measurements in its reply to one ping (RFC 8762, section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reflected {
     /// The reply's number: the ping's from a stateless reflector, a count of the session from a
@@ -32,26 +34,26 @@ pub struct Reflected {
     pub counter: Seq,
     /// From T1 to T2: from the sender's clock to the reflector's.
     pub forward: ClockSpan,
-    /// From T3 to T4: back.
+    /// From T3 to T4: from the reflector's clock to the sender's.
     pub backward: ClockSpan,
-    /// From T2 to T3: by the reflector's clock alone.
+    /// From T2 to T3, both on the reflector's clock.
     pub processing: Duration,
-    /// How far that clock may be wrong.
+    /// The error estimate of the reflector's clock.
     pub error: ErrorEstimate,
 }
 
-/// Spans of each direction.
+/// The delays of each direction.
 #[derive(Clone, Debug)]
 pub(crate) struct OneWayDelays {
     processing: Distribution,
     net_rtt: Distribution,
     forward_variation: Distribution,
     backward_variation: Distribution,
-    /// Where the clocks were declared to be synchronised.
+    /// The delays that require synchronised clocks, if they were declared to be.
     synced: Option<SyncedDelays>,
 }
 
-/// What means something only between clocks that agree.
+/// The delays that have a meaning only between synchronised clocks.
 #[derive(Clone, Debug)]
 struct SyncedDelays {
     forward: Distribution,
@@ -64,37 +66,37 @@ struct SyncedDelays {
 /// Delays and delay variation of each direction, from the times in STAMP replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OneWaySpreads {
-    /// The reflector's processing, T3 - T2.
+    /// The reflector's processing time, T3 - T2.
     pub processing: Option<Spread>,
     /// RTT less the reflector's processing time.
     pub net_rtt: Option<Spread>,
-    /// How much T2 - T1 differs between adjacent pings.
+    /// The differences of T2 - T1 between adjacent pings.
     pub forward_variation: Option<Spread>,
-    /// How much T4 - T3 does.
+    /// The differences of T4 - T3 between adjacent pings.
     pub backward_variation: Option<Spread>,
-    /// Only where the clocks were declared to be synchronised.
+    /// The one-way delays, if the clocks were declared to be synchronised.
     pub synced: Option<SyncedSpreads>,
 }
 
-/// One-way delays, and how far to believe them.
+/// One-way delays, and their accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncedSpreads {
     /// Forward delay: T2 - T1 of STAMP (RFC 8762).
     pub forward_delay: Option<Spread>,
     /// Backward delay: T4 - T3 of STAMP (RFC 8762).
     pub backward_delay: Option<Spread>,
-    /// Delays that came out below zero, as none do between clocks that agree. They are in neither
-    /// spread.
+    /// The number of negative delays, which do not occur between synchronised clocks. They are in
+    /// neither spread.
     pub below_zero: u64,
-    /// How far the clock here may be wrong.
+    /// The error estimate of the local clock.
     pub sender: ErrorEstimate,
-    /// How far the reflector last said that its clock may be; `None` before its first reply.
+    /// The reflector's last error estimate; `None` before its first reply.
     pub reflector: Option<ErrorEstimate>,
 }
 
 impl OneWayDelays {
-    /// Nothing yet, in distributions made by `new`. `clock` says of the clock here that it agrees
-    /// with the reflector's, and how well.
+    /// Creates empty distributions with `new`. `clock` is the error estimate of the local clock, if
+    /// it is declared to be synchronised with the reflector's.
     pub(crate) fn new(clock: Option<ErrorEstimate>, new: fn() -> Distribution) -> Self {
         Self {
             processing: new(),
@@ -111,7 +113,7 @@ impl OneWayDelays {
         }
     }
 
-    /// A ping was answered after `rtt`.
+    /// Records the measurements of a ping that was answered after `rtt`.
     pub(crate) fn record(&mut self, rtt: Duration, reflected: Reflected) {
         self.processing.record(reflected.processing);
         self.net_rtt.record(rtt.saturating_sub(reflected.processing));
@@ -129,13 +131,13 @@ impl OneWayDelays {
         }
     }
 
-    /// Two pings with adjacent numbers were answered.
+    /// Records the delay variation between two answered pings with adjacent numbers.
     pub(crate) fn record_adjacent(&mut self, one: Reflected, other: Reflected) {
         self.forward_variation.record(one.forward.variation(other.forward));
         self.backward_variation.record(one.backward.variation(other.backward));
     }
 
-    /// The run so far.
+    /// Returns the summary so far.
     pub(crate) fn spreads(&self) -> OneWaySpreads {
         OneWaySpreads {
             processing: self.processing.spread(),

@@ -1,20 +1,20 @@
-//! What became of a ping.
+//! The outcome of a ping.
 
 use std::time::Duration;
 
 use crate::stats::one_way::Reflected;
 use crate::time::{Instant, UnixTime};
 
-/// What became of a ping.
+/// The outcome of a ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Neither answered nor timed out yet.
     Awaited,
-    /// Its first reply came within the timeout.
+    /// Its first reply arrived within the timeout.
     Received,
-    /// Its first reply came after the timeout.
+    /// Its first reply arrived after the timeout.
     Late,
-    /// No reply came within the timeout, nor after it so far.
+    /// No reply arrived within the timeout, nor after it so far.
     Lost,
     /// The socket did not accept it.
     NotSent,
@@ -23,24 +23,24 @@ pub enum Fate {
 /// A ping that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// When it was due.
+    /// The time at which it was due.
     pub scheduled: Instant,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub at: Instant,
-    /// When it says that it was sent.
+    /// The time in its timestamp.
     pub wall: UnixTime,
-    /// What became of it.
+    /// Its outcome so far.
     pub fate: Fate,
-    /// From send to first reply; zero where there is none.
+    /// The time from send to first reply; zero if there is none.
     pub rtt: Duration,
-    /// Number of replies after the first one.
+    /// The number of replies after the first one.
     pub duplicates: u32,
-    /// What a STAMP reflector said in its first reply.
+    /// A STAMP reflector's measurements in the first reply.
     pub reflected: Option<Reflected>,
 }
 
 impl Sent {
-    /// From send to first reply, in time or late.
+    /// Returns the time from send to first reply, in time or late.
     pub fn round_trip(&self) -> Option<Duration> {
         matches!(self.fate, Fate::Received | Fate::Late).then_some(self.rtt)
     }

@@ -1,11 +1,12 @@
-//! Replies that arrive after later ones.
+//! Reordering of replies.
 
 use crate::seq::Seq;
 
-/// Counts what RFC 4737, section 3.3, calls Type-P-Reordered: a reply whose number is smaller than
-/// the next one expected, which is the largest that has arrived so far plus one.
+/// Counts Type-P-Reordered replies (RFC 4737, section 3.3): those whose number is smaller than the
+/// next one expected, which is the largest that has arrived so far plus one.
 ///
-/// Comparing with the reply before alone would count one where a whole train was overtaken.
+/// A comparison with only the previous reply would count a single one if a whole train was
+/// overtaken.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reordering {
     expected: Option<Seq>,
@@ -13,7 +14,7 @@ pub(crate) struct Reordering {
 }
 
 impl Reordering {
-    /// The first reply to ping `seq` arrived. Copies of it are not for this count.
+    /// Records that the first reply to ping `seq` arrived. Duplicates must not be recorded.
     pub(crate) fn record(&mut self, seq: Seq) {
         match self.expected {
             Some(expected) if expected.is_after(seq) => self.reordered += 1,
@@ -21,7 +22,7 @@ impl Reordering {
         }
     }
 
-    /// How many were reordered.
+    /// Returns the number of reordered replies.
     pub(crate) fn count(&self) -> u64 {
         self.reordered
     }
@@ -44,8 +45,8 @@ mod tests {
         assert_eq!(of(&[]), 0);
         assert_eq!(of(&[1, 2, 5, 9]), 0, "gaps are no reordering");
         assert_eq!(of(&[1, 2, 4, 3, 5]), 1);
-        // RFC 4737, section 3.4's kind of case: 4, 5 and 6 come after 7; each of the three is late,
-        // not only the first.
+        // As in RFC 4737, section 3.4: 4, 5 and 6 come after 7; each of the three is late, not only
+        // the first.
         assert_eq!(of(&[1, 2, 3, 7, 4, 5, 6, 8]), 3);
         assert_eq!(of(&[3, 2, 1]), 2);
     }

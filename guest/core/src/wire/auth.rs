@@ -1,32 +1,33 @@
-//! The key that a client and a server share: who has it can make a tag for a message (HMAC-SHA-256,
-//! RFC 2104), and nobody else can.
+//! The shared key of a client and a server, with which only they can create a tag for a message
+//! (HMAC-SHA-256, RFC 2104).
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use thiserror::Error;
 
-/// Bytes of a tag.
+/// The length of a tag, in bytes.
 pub const TAG: usize = 32;
 
-/// Bytes of a truncated tag, as STAMP has it.
+/// The length of a truncated tag, as used by STAMP, in bytes.
 pub(crate) const TRUNCATED: usize = 16;
 
-/// How long a key may be, in bytes: not guessable, and not longer than the block of SHA-256, which
-/// RFC 2104 would hash.
+/// The permitted lengths of a key, in bytes: not guessable, and not longer than the block of
+/// SHA-256; RFC 2104 would hash a longer one.
 pub const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// What a message is for. A tag for one is none for the other: what a server has said cannot be
-/// sent to a server.
+/// The direction of a message. A tag is valid for one direction only: a server's reply cannot be
+/// replayed to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From client to server.
+    /// From the client to the server.
     Request,
     /// From the server to the client.
     Reply,
 }
 
 impl Direction {
-    /// What is authenticated before the message. None starts with another.
+    /// Returns the prefix that is authenticated before the message. Neither is a prefix of the
+    /// other.
     fn label(self) -> &'static [u8] {
         match self {
             Self::Request => b"udping request\n",
@@ -35,7 +36,8 @@ impl Direction {
     }
 }
 
-/// A key, as what it makes of the start of each message: that is the same for all.
+/// A key, stored as the HMAC states after the start of each message, which is the same for all
+/// messages.
 #[derive(Clone, Debug)]
 pub struct Key {
     request: Hmac<Sha256>,
@@ -43,43 +45,42 @@ pub struct Key {
     plain: Hmac<Sha256>,
 }
 
-/// Why a text is no key. It does not say what the text is.
+/// The error for text that is not a key. It does not contain the text.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum BadKey {
-    /// There is something other than digits, or half a byte.
+    /// The text has characters other than hexadecimal digits, or an odd number of them.
     #[error("not a key: write its bytes as hexadecimal digits, two for each")]
     NotHexadecimal,
-    /// It is too short to be safe, or too long to be used as it is.
+    /// The key is too short to be safe, or too long to be used unhashed; with its length in bytes.
     #[error("not a key: it has {0} bytes; a key has from {first} to {last}", first = LENGTHS.start(), last = LENGTHS.end())]
     Length(usize),
-    /// There are more than two.
+    /// There are more than two keys.
     #[error("more than two keys: write one, or two with a comma between them")]
     TooMany,
 }
 
-/// The keys that hold at a time: one, or two while one takes the place of the other.
+/// The keys in use: one, or two while one is being replaced by the other.
 #[derive(Clone, Debug)]
 pub struct Keys {
     first: Key,
     second: Option<Key>,
 }
 
-/// Which of two [`Keys`] tagged a message.
+/// The one of two [`Keys`] that tagged a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The first, with which requests are tagged.
+    /// The first key, with which requests are tagged.
     First,
-    /// The second, which takes the first one's place.
+    /// The second key, which replaces the first.
     Second,
 }
 
 impl Keys {
-    /// Reads one key's hexadecimal digits, or those of two with a comma between them.
+    /// Parses the hexadecimal digits of one key, or of two separated by a comma.
     ///
     /// # Errors
     ///
-    /// Those of [`Key::from_hex`] for either, and [`BadKey::TooMany`] where there are more
-    /// than two.
+    /// Those of [`Key::from_hex`] for either key, and [`BadKey::TooMany`] for more than two.
     pub fn from_hex(text: &str) -> Result<Self, BadKey> {
         let mut keys = text.split(',').map(Key::from_hex);
         let first = keys.next().ok_or(BadKey::Length(0))??;
@@ -87,22 +88,22 @@ impl Keys {
         if keys.next().is_some() { Err(BadKey::TooMany) } else { Ok(Self { first, second }) }
     }
 
-    /// The key with which requests are tagged.
+    /// Returns the key with which requests are tagged.
     pub fn first(&self) -> &Key {
         &self.first
     }
 
-    /// The second key, where there is one.
+    /// Returns the second key, if there is one.
     pub fn second(&self) -> Option<&Key> {
         self.second.as_ref()
     }
 
-    /// All of them, the first one first.
+    /// Iterates over all keys, the first one first.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         [&self.first].into_iter().chain(self.second())
     }
 
-    /// The key that `which` names; the first where there is no second.
+    /// Returns the key that `which` names; the first if there is no second.
     pub fn get(&self, which: Which) -> &Key {
         match (which, &self.second) {
             (Which::Second, Some(second)) => second,
@@ -118,12 +119,12 @@ impl From<Key> for Keys {
 }
 
 impl Key {
-    /// Reads a key's hexadecimal digits, of either case.
+    /// Parses the hexadecimal digits of a key, in either case.
     ///
     /// # Errors
     ///
-    /// [`BadKey::NotHexadecimal`] where there is anything else or half a byte, [`BadKey::Length`]
-    /// where there are too few bytes or too many.
+    /// [`BadKey::NotHexadecimal`] for any other character or an odd number of digits,
+    /// [`BadKey::Length`] for too few or too many bytes.
     pub fn from_hex(digits: &str) -> Result<Self, BadKey> {
         let bytes = base16ct::mixed::decode_vec(digits).map_err(|_| BadKey::NotHexadecimal)?;
         if !LENGTHS.contains(&bytes.len()) {
@@ -135,20 +136,21 @@ impl Key {
         Ok(Self { request: start(Direction::Request), reply: start(Direction::Reply), plain })
     }
 
-    /// The tag of a message.
+    /// Returns the tag of a message.
     pub fn tag(&self, direction: Direction, message: &[u8]) -> [u8; TAG] {
         self.start(direction).clone().chain_update(message).finalize().into_bytes().into()
     }
 
-    /// The message in a datagram that ends with its tag; `None` where the tag is wrong, or missing.
+    /// Returns the message in a datagram that ends with its tag; `None` if the tag is wrong or
+    /// missing.
     pub fn open<'a>(&self, direction: Direction, datagram: &'a [u8]) -> Option<&'a [u8]> {
         let (message, tag) = datagram.split_last_chunk::<TAG>()?;
-        // In constant time: how much of a guess is right must not show.
+        // In constant time: timing must not show how much of a guess is right.
         self.start(direction).clone().chain_update(message).verify_slice(tag).ok()?;
         Some(message)
     }
 
-    /// The first bytes of the HMAC of a message and nothing else: what STAMP has in place of a tag
+    /// Returns the first bytes of the plain HMAC of a message, which STAMP has in place of a tag
     /// (RFC 8762, section 4.4). It is the same in both directions.
     pub fn truncated(&self, message: &[u8]) -> [u8; TRUNCATED] {
         let mut truncated = [0; TRUNCATED];
@@ -158,7 +160,7 @@ impl Key {
         truncated
     }
 
-    /// Whether `tag` is [`Self::truncated`] of `message`, found out in constant time.
+    /// Returns whether `tag` is [`Self::truncated`] of `message`, in constant time.
     pub fn is_truncated(&self, message: &[u8], tag: &[u8; TRUNCATED]) -> bool {
         self.plain.clone().chain_update(message).verify_truncated_left(tag).is_ok()
     }
@@ -187,8 +189,8 @@ mod tests {
         [message, &key.tag(direction, message)].concat()
     }
 
-    /// From Python, which has it from OpenSSL: `hmac.digest(bytes(range(16)), b"udping
-    /// request\nPing 1 2.5", "sha256")`.
+    /// From Python, which uses OpenSSL: `hmac.digest(bytes(range(16)), b"udping request\nPing 1
+    /// 2.5", "sha256")`.
     #[test]
     fn a_tag_is_the_hmac_of_label_and_message() {
         let hex =
@@ -207,7 +209,7 @@ mod tests {
         );
     }
 
-    /// From Python, which has it from OpenSSL: `hmac.digest(bytes(range(16)), bytes(range(96)),
+    /// From Python, which uses OpenSSL: `hmac.digest(bytes(range(16)), bytes(range(96)),
     /// "sha256")[:16]`.
     #[test]
     fn a_truncated_tag_is_the_start_of_the_plain_hmac() {

@@ -1,5 +1,4 @@
-//! Bytes to values and back, and nothing else: the two protocols, and the tag of those who have a
-//! key.
+//! Encoding and decoding: the two protocols, and authentication tags.
 
 pub(crate) mod auth;
 pub mod stamp;

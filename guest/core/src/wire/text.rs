@@ -1,5 +1,5 @@
-//! The message of the UDP Pinger lab of Kurose and Ross's textbook: `Ping <seq> <date>`. Ours has
-//! the date as Unix time with a fraction, and is padded with tabs.
+//! The message of the UDP Pinger lab of Kurose and Ross's textbook: `Ping <seq> <date>`. Here the
+//! date is Unix time with a fraction, and the message is padded with tabs.
 
 use std::io::Write as _;
 
@@ -8,40 +8,39 @@ use thiserror::Error;
 use crate::seq::Seq;
 use crate::time::UnixTime;
 
-/// The most bytes a UDP datagram over IPv4 can carry: 65535, less 20 of IP header and 8 of UDP
-/// header.
+/// The largest UDP payload over IPv4, in bytes: 65535, less 20 of IP header and 8 of UDP header.
 pub const MAX_DATAGRAM: usize = 65_507;
 
-/// White space, which a number ends at, and no space: a server that splits the text at spaces finds
-/// three words.
+/// White space, which terminates a number, but not a space: a server that splits the text at spaces
+/// gets three words.
 const PADDING: u8 = b'\t';
 
-/// One ping, as it stands on the wire.
+/// A ping as encoded in a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ping {
-    /// Sequence number of the ping.
+    /// The sequence number of the ping.
     pub seq: Seq,
-    /// When its sender says it was sent.
+    /// The time at which its sender says it was sent.
     pub sent_at: UnixTime,
 }
 
-/// Why a datagram is no ping.
+/// The error for a datagram that is not a ping.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum NotAPing {
     /// It does not start with the word `Ping` and a space, in either case.
     #[error("does not start with \"Ping \"")]
     Word,
-    /// What follows is not a decimal number below 2^32.
+    /// The second word is not a decimal number below 2^32.
     #[error("has no sequence number")]
     Seq,
-    /// What follows is not a time in seconds, with at most nine decimals.
+    /// The third word is not a time in seconds with at most nine decimals.
     #[error("has no time")]
     Time,
 }
 
 impl Ping {
-    /// Replaces what is in `datagram` with this ping's text, padded with tabs to `size` bytes
-    /// where the text is shorter.
+    /// Replaces the content of `datagram` with this ping's text, padded with tabs to at least
+    /// `size` bytes.
     pub fn encode(&self, size: usize, datagram: &mut Vec<u8>) {
         datagram.clear();
         // Writing to a Vec cannot fail.
@@ -51,9 +50,9 @@ impl Ping {
         }
     }
 
-    /// The number of a ping as anybody's client writes it, in either case, whatever follows: the
-    /// textbook does not say how the date is to be written. This is for every datagram that comes,
-    /// and looks at few of its bytes.
+    /// Returns the sequence number of a ping by any client, in either case, with a date in any
+    /// format: the textbook does not specify one. This is called for every received datagram, and
+    /// inspects few of its bytes.
     pub fn number(datagram: &[u8]) -> Option<Seq> {
         const CASE: u32 = 0x2020_2020;
         let (word, rest) = datagram.split_first_chunk::<4>()?;
@@ -77,7 +76,7 @@ impl Ping {
         u32::try_from(seq).ok().filter(|_| is_ping).map(Seq)
     }
 
-    /// Reads a ping, or an upper-cased one, whatever follows it after white space.
+    /// Decodes a ping, in upper case or as sent, ignoring what follows it after white space.
     ///
     /// # Errors
     ///
@@ -98,10 +97,11 @@ impl Ping {
     }
 }
 
-/// The longest first word of a date that is looked at: more digits than any clock has.
+/// The maximum length of a date's first word that is inspected, in bytes: more digits than any
+/// clock has.
 const DATE: usize = 48;
 
-/// What a date may begin with besides digits; the first three letters of each will do.
+/// What a date may begin with besides digits; the first three letters of each suffice.
 const NAMES: [&str; 19] = [
     "monday",
     "tuesday",
@@ -124,9 +124,9 @@ const NAMES: [&str; 19] = [
     "december",
 ];
 
-/// Whether a field begins as people write dates and times: `1700000000.5`, `2026-11-26 09:40:38`,
-/// `09:40:38`, `Thu Nov 26 09:40:38 2026`. Only its first word is looked at, and, where that is a
-/// name, whether there is a digit soon.
+/// Returns whether a field begins like a date or time: `1700000000.5`, `2026-11-26 09:40:38`,
+/// `09:40:38`, `Thu Nov 26 09:40:38 2026`. Only its first word is inspected and, if that is a name,
+/// whether a digit follows soon.
 fn starts_as_date(field: &[u8]) -> bool {
     let field = &field[..field.len().min(DATE)];
     if !field.first().is_some_and(u8::is_ascii_digit) {
@@ -152,7 +152,7 @@ fn starts_as_date(field: &[u8]) -> bool {
     }
 }
 
-/// Whether all of eight bytes are among `0` to `9` and `+,-./:`, which stand side by side in ASCII.
+/// Returns whether all eight bytes are among `0` to `9` and `+,-./:`, which are adjacent in ASCII.
 fn are_digits_and_marks(block: [u8; 8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * ONES;
@@ -162,7 +162,8 @@ fn are_digits_and_marks(block: [u8; 8]) -> bool {
     (bytes | above | below) & HIGH == 0
 }
 
-/// A number of one or more decimal digits and nothing else: no sign, as `u64::from_str` would take.
+/// Parses a number of one or more decimal digits and nothing else: no sign, which `u64::from_str`
+/// would accept.
 fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.iter().all(u8::is_ascii_digit) {
         std::str::from_utf8(digits).ok()?.parse().ok()

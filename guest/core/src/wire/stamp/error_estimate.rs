@@ -1,46 +1,46 @@
-//! How far a timestamp may be wrong.
+//! The error estimate of a timestamp.
 
 use std::time::Duration;
 
 use crate::wire::stamp::Format;
 
-/// The clock that stamped is set to UTC by an external source.
+/// The S bit: the clock is synchronised to UTC by an external source.
 const S: u16 = 0x8000;
 
-/// It stamped in PTP's format.
+/// The Z bit: the timestamps are in PTP's format.
 const Z: u16 = 0x4000;
 
-/// The largest exponent that six bits hold.
+/// The maximum of the six-bit scale.
 const MAX_SCALE: u16 = 63;
 
-/// What a node says of the clock that it stamps with: 16 bits as in a packet (RFC 4656, section
-/// 4.1.2; the Z bit is RFC 8186's, section 2.1). From the highest: S, Z, six bits of scale, eight
-/// of multiplier; the error is `multiplier * 2^(scale - 32)` seconds.
+/// The error estimate of a node's clock: 16 bits as in a packet (RFC 4656, section 4.1.2; the Z bit
+/// is RFC 8186's, section 2.1). From the highest: S, Z, six bits of scale, eight of multiplier; the
+/// error is `multiplier * 2^(scale - 32)` seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ErrorEstimate(u16);
 
-/// What NTP mostly keeps a clock within, over the Internet.
+/// The accuracy that NTP mostly achieves over the Internet.
 const SYNCHRONISED: Duration = Duration::from_millis(10);
 
-/// What is said of a clock of which nothing is known.
+/// The error stated for a clock of unknown accuracy.
 const UNKNOWN: Duration = Duration::from_secs(1);
 
 impl ErrorEstimate {
-    /// Of this machine's clock, in NTP's format: whether it is set to UTC by an external source is
-    /// for its operator to say.
+    /// Returns the estimate for this machine's clock, in NTP's format. Whether it is synchronised
+    /// to UTC by an external source is for its operator to say.
     pub fn of_clock(is_synchronised: bool) -> Self {
         if is_synchronised { Self::ntp(SYNCHRONISED).synchronised() } else { Self::ntp(UNKNOWN) }
     }
 
-    /// Of a clock that stamps in NTP's format and that nothing sets. Its error is `error`, rounded
-    /// up to one that can be written: by less than a hundredth of it, or to 2^-32 s. The longest is
-    /// 17,000 years.
+    /// Creates the estimate for an unsynchronised clock with timestamps in NTP's format. `error` is
+    /// rounded up to one that can be encoded: by less than a hundredth of it, or to 2^-32 s. The
+    /// maximum is 17,000 years.
     pub fn ntp(error: Duration) -> Self {
         let fraction = (u128::from(error.subsec_nanos()) << 32).div_ceil(1_000_000_000);
         let units = ((u128::from(error.as_secs()) << 32) + fraction).max(1);
         let scale = (u128::BITS - units.leading_zeros()).saturating_sub(8);
         let multiplier = units.div_ceil(1 << scale);
-        // Rounding up may need one more bit, which is then the only one.
+        // Rounding up may carry into one more bit, which is then the only one set.
         let (scale, multiplier) =
             if multiplier > 0xff { (scale + 1, multiplier >> 1) } else { (scale, multiplier) };
         if scale > u32::from(MAX_SCALE) {
@@ -50,23 +50,24 @@ impl ErrorEstimate {
         }
     }
 
-    /// The same, of a clock that is set to UTC by an external source, such as NTP or GPS.
+    /// Sets the S bit: the clock is synchronised to UTC by an external source, such as NTP or GPS.
     #[must_use]
     pub const fn synchronised(self) -> Self {
         Self(self.0 | S)
     }
 
-    /// From the bits in a packet.
+    /// Creates an estimate from the bits in a packet.
     pub const fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 
-    /// The bits in a packet.
+    /// Returns the bits in a packet.
     pub const fn to_bits(self) -> u16 {
         self.0
     }
 
-    /// The error, in nanoseconds rounded up; `None` where the multiplier is 0, which is not valid.
+    /// Returns the error, in nanoseconds rounded up; `None` if the multiplier is 0, which is
+    /// invalid.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "at most 2^39 s; nanoseconds round up to a second at most, which is carried"
@@ -78,17 +79,17 @@ impl ErrorEstimate {
         (multiplier > 0).then(|| Duration::new((units >> 32) as u64, nanos as u32))
     }
 
-    /// Whether its clock is set to UTC by an external source.
+    /// Returns whether the clock is synchronised to UTC by an external source.
     pub const fn is_synchronised(self) -> bool {
         self.0 & S != 0
     }
 
-    /// Whether the timestamps beside it are PTP's; they are NTP's otherwise.
+    /// Returns whether the timestamps with this estimate are in PTP's format rather than NTP's.
     pub const fn is_ptp(self) -> bool {
         self.0 & Z != 0
     }
 
-    /// How the timestamps beside it are to be read.
+    /// Returns the format of the timestamps with this estimate.
     pub const fn format(self) -> Format {
         if self.is_ptp() { Format::Ptp } else { Format::Ntp }
     }

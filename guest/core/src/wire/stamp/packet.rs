@@ -1,4 +1,4 @@
-//! Requests and replies, as bytes.
+//! Encoding and decoding of requests and replies.
 
 use thiserror::Error;
 
@@ -6,24 +6,24 @@ use crate::seq::Seq;
 use crate::wire::auth::{Key, TRUNCATED};
 use crate::wire::stamp::{AUTHENTICATED, ErrorEstimate, Timestamp, UNAUTHENTICATED};
 
-/// Bytes of the fields that a request of TWAMP-Test has, and at least: its number, time and error
-/// estimate (RFC 5357, section 4.1.2). They are where STAMP has them.
+/// The minimum length of a TWAMP-Test request, in bytes: its sequence number, timestamp and error
+/// estimate (RFC 5357, section 4.1.2). They are at the same offsets as in STAMP.
 pub(crate) const TWAMP: usize = 14;
 
-/// Bytes of a reply of TWAMP-Test without what follows its last field but one: some reflectors
-/// leave out the TTL of the request (RFC 5357, section 4.2.1, where that is at 40). They are where
-/// STAMP has them.
+/// The minimum length of a TWAMP-Test reply, in bytes: up to its last field but one, since some
+/// reflectors leave out the TTL of the request (RFC 5357, section 4.2.1, which has that at 40). The
+/// fields are at the same offsets as in STAMP.
 const TWAMP_REPLY: usize = 38;
 
-/// What stands for the TTL of a request where it is not known (RFC 5357, section 4.2.1).
+/// The value for an unknown TTL of a request (RFC 5357, section 4.2.1).
 pub(crate) const UNKNOWN_TTL: u8 = 255;
 
-/// Where the fields are, in bytes from the start. All else in the base packet is zero.
+/// The offsets of the fields, in bytes. All other bytes in the base packet are zero.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// The length of the base packet: what follows it is for the sender alone.
+    /// The length of the base packet; what follows it has a meaning only to the sender.
     pub base: usize,
-    /// How much of that the HMAC, if there is one, is of.
+    /// The length of the part that the HMAC, if any, covers.
     message: usize,
     sent: usize,
     error: usize,
@@ -50,7 +50,7 @@ const OPEN: Layout = Layout {
 };
 
 /// RFC 8762, sections 4.2.2 and 4.3.2; the SSID is RFC 8972's, section 3. The last 16 bytes are the
-/// HMAC of all before them.
+/// HMAC of all bytes before them.
 const KEYED: Layout = Layout {
     base: AUTHENTICATED,
     message: AUTHENTICATED - TRUNCATED,
@@ -65,13 +65,13 @@ const KEYED: Layout = Layout {
 };
 
 impl Layout {
-    /// That of the mode: authenticated with a key, unauthenticated without.
+    /// Returns the layout of the mode: authenticated with a key, unauthenticated without.
     pub(crate) const fn of(key: Option<&Key>) -> &'static Self {
         if key.is_some() { &KEYED } else { &OPEN }
     }
 }
 
-/// The field of `N` bytes at `at`, which is within a base packet.
+/// Returns the field of `N` bytes at `at`, which must be within a base packet.
 fn get<const N: usize>(packet: &[u8], at: usize) -> [u8; N] {
     let mut field = [0; N];
     field.copy_from_slice(&packet[at..at + N]);
@@ -90,9 +90,11 @@ fn get_error(packet: &[u8], at: usize) -> ErrorEstimate {
     ErrorEstimate::from_bits(u16::from_be_bytes(get(packet, at)))
 }
 
+/// Returns the error estimate at `at`.
+///
 /// # Errors
 ///
-/// Where its multiplier is 0.
+/// [`NotStamp::ErrorEstimate`] if its multiplier is 0.
 fn valid_error(packet: &[u8], at: usize) -> Result<ErrorEstimate, NotStamp> {
     let error = get_error(packet, at);
     if error.error().is_some() { Ok(error) } else { Err(NotStamp::ErrorEstimate) }
@@ -102,38 +104,38 @@ fn get_seq(packet: &[u8], at: usize) -> Seq {
     Seq(u32::from_be_bytes(get(packet, at)))
 }
 
-/// Why a datagram is no packet of STAMP.
+/// The error for a datagram that is not a STAMP packet.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum NotStamp {
     /// It is shorter than a base packet of its mode.
     #[error("is too short")]
     Short,
-    /// Its HMAC is wrong: who sent it does not have the key, or it was changed.
+    /// Its HMAC is wrong: its sender does not have the key, or it was changed.
     #[error("has no valid HMAC")]
     Hmac,
-    /// The multiplier of an error estimate is 0. Such a packet is to be taken as corrupt (RFC 4656,
-    /// section 4.1.2).
+    /// The multiplier of an error estimate is 0. Such a packet must be considered corrupt (RFC
+    /// 4656, section 4.1.2).
     #[error("has an error estimate whose multiplier is 0")]
     ErrorEstimate,
 }
 
-/// What a Session-Sender sends (RFC 8762, section 4.2).
+/// A Session-Sender's packet (RFC 8762, section 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Its number, from 0.
+    /// The sequence number, starting at 0.
     pub seq: Seq,
-    /// When it was sent: T1.
+    /// The time at which it was sent: T1.
     pub sent: Timestamp,
-    /// How far that may be wrong, and which format it has.
+    /// The error estimate of T1, and its format.
     pub error: ErrorEstimate,
-    /// The session it is of (RFC 8972, section 3); 0 says nothing.
+    /// The session identifier (RFC 8972, section 3); 0 if there is none.
     pub ssid: u16,
 }
 
 impl Request {
-    /// Replaces what is in `datagram` with this request, padded with zeros to `size` bytes where
-    /// that is more than [`UNAUTHENTICATED`], or, with a key, [`AUTHENTICATED`] (RFC 8762, sections
-    /// 4.2.1 and 4.2.2).
+    /// Replaces the content of `datagram` with this request, padded with zeros to at least `size`
+    /// bytes; the minimum is [`UNAUTHENTICATED`] or, with a key, [`AUTHENTICATED`] (RFC 8762,
+    /// sections 4.2.1 and 4.2.2).
     pub fn encode(&self, size: usize, key: Option<&Key>, datagram: &mut Vec<u8>) {
         let layout = Layout::of(key);
         datagram.clear();
@@ -142,7 +144,7 @@ impl Request {
         seal(key, datagram);
     }
 
-    /// Writes the fields; all else is zero.
+    /// Writes the fields; the other bytes must be zero.
     fn write(&self, layout: &Layout, packet: &mut [u8]) {
         put(packet, 0, self.seq.0.to_be_bytes());
         put(packet, layout.sent, self.sent.to_be_bytes());
@@ -150,12 +152,12 @@ impl Request {
         put(packet, layout.ssid, self.ssid.to_be_bytes());
     }
 
-    /// Reads a request of the mode that `key` says, whatever follows its base packet and whatever
-    /// is in the fields that are to be zero (RFC 8762, section 4.2).
+    /// Decodes a request in the mode that `key` implies, whatever follows its base packet and
+    /// whatever is in the fields that must be zero (RFC 8762, section 4.2).
     ///
     /// # Errors
     ///
-    /// Where it is too short, has no valid HMAC, or does not say how far its time may be wrong.
+    /// If it is too short, has no valid HMAC, or has an invalid error estimate.
     pub fn decode(datagram: &[u8], key: Option<&Key>) -> Result<Self, NotStamp> {
         let (layout, packet) = open(datagram, key)?;
         let error = valid_error(packet, layout.error)?;
@@ -163,8 +165,8 @@ impl Request {
         Ok(Self { seq: get_seq(packet, 0), sent: get_timestamp(packet, layout.sent), error, ssid })
     }
 
-    /// Whether a request has zeros where those of STAMP have nothing else (RFC 8762, section 4.2):
-    /// not what is shorter.
+    /// Returns whether a request has zeros where STAMP requires them (RFC 8762, section 4.2). False
+    /// for a shorter one.
     pub(crate) fn has_only_zeros_besides(datagram: &[u8], key: Option<&Key>) -> bool {
         let layout = Layout::of(key);
         datagram
@@ -172,12 +174,12 @@ impl Request {
             .is_some_and(|rest| rest.iter().all(|b| *b == 0))
     }
 
-    /// Reads a request of TWAMP Light that is shorter than STAMP's (RFC 8762, section 4.6), without
-    /// a key. What follows its fields is padding, and no SSID.
+    /// Decodes an unauthenticated request of TWAMP Light that is shorter than STAMP's (RFC 8762,
+    /// section 4.6). What follows its fields is padding, without an SSID.
     ///
     /// # Errors
     ///
-    /// Where it is too short for TWAMP, too, or does not say how far its time may be wrong.
+    /// If it is too short even for TWAMP, or has an invalid error estimate.
     pub fn decode_twamp(datagram: &[u8]) -> Result<Self, NotStamp> {
         let packet = datagram.first_chunk::<TWAMP>().ok_or(NotStamp::Short)?;
         let error = valid_error(packet, OPEN.error)?;
@@ -185,40 +187,41 @@ impl Request {
     }
 }
 
-/// What a Session-Reflector sends back (RFC 8762, section 4.3).
+/// A Session-Reflector's packet (RFC 8762, section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Its number: the request's from a stateless reflector, and one that counts the replies from a
-    /// stateful one.
+    /// The sequence number: the request's from a stateless reflector, and a count of the replies
+    /// from a stateful one.
     pub seq: Seq,
-    /// When it was sent: T3.
+    /// The time at which it was sent: T3.
     pub sent: Timestamp,
-    /// How far the reflector's times, T2 and T3, may be wrong, and which format they have.
+    /// The error estimate of the reflector's times, T2 and T3, and their format.
     pub error: ErrorEstimate,
-    /// The request's session (RFC 8972, section 3).
+    /// The request's session identifier (RFC 8972, section 3).
     pub ssid: u16,
-    /// When the request came: T2.
+    /// The time at which the request was received: T2.
     pub received: Timestamp,
-    /// Sequence number of the request (RFC 8762, section 4.3.1).
+    /// The sequence number of the request (RFC 8762, section 4.3.1).
     pub sender_seq: Seq,
-    /// The request's time, T1, as it stood there.
+    /// The request's timestamp, T1, as received.
     pub sender_sent: Timestamp,
-    /// The request's error estimate.
+    /// The error estimate of the request.
     pub sender_error: ErrorEstimate,
-    /// The TTL, or hop limit, with which the request came; 255 where the reflector cannot know it.
+    /// The TTL, or hop limit, with which the request was received; 255 if the reflector does not
+    /// know it.
     pub sender_ttl: u8,
 }
 
 impl Reply {
-    /// Writes this reply over the request in `datagram`: what follows the base packet stays, so
-    /// that a reply is as long as its request (RFC 8762, section 4.3). What is shorter than a base
-    /// packet becomes one (section 4.6).
+    /// Writes this reply over the request in `datagram`. What follows the base packet is kept, so
+    /// that a reply is as long as its request (RFC 8762, section 4.3). A shorter request is
+    /// extended to a base packet (section 4.6).
     pub fn encode(&self, key: Option<&Key>, datagram: &mut Vec<u8>) {
         self.prepare(key, datagram);
         seal(key, datagram);
     }
 
-    /// [`Self::encode`] without the HMAC, which [`Self::depart`] makes, later and once.
+    /// Does the same as [`Self::encode`] without the HMAC, which [`Self::depart`] adds later, once.
     pub(crate) fn prepare(&self, key: Option<&Key>, datagram: &mut Vec<u8>) {
         let layout = Layout::of(key);
         datagram.resize(datagram.len().max(layout.base), 0);
@@ -226,7 +229,7 @@ impl Reply {
         self.write(layout, datagram);
     }
 
-    /// Writes the fields; all else is zero.
+    /// Writes the fields; the other bytes must be zero.
     fn write(&self, layout: &Layout, packet: &mut [u8]) {
         let Self { seq, sent, error, ssid, .. } = *self;
         Request { seq, sent, error, ssid }.write(layout, packet);
@@ -237,7 +240,8 @@ impl Reply {
         put(packet, layout.sender_ttl, [self.sender_ttl]);
     }
 
-    /// Puts T3 into the reply in `datagram`, and its HMAC: the later that is done, the truer it is.
+    /// Writes T3 and the HMAC into the reply in `datagram`. The later this is called, the more
+    /// accurate T3 is.
     pub(crate) fn depart(sent: Timestamp, key: Option<&Key>, datagram: &mut [u8]) {
         let layout = Layout::of(key);
         if datagram.len() >= layout.base {
@@ -246,15 +250,15 @@ impl Reply {
         }
     }
 
-    /// Reads a reply of the mode that `key` says, whatever follows its base packet and whatever is
-    /// in the fields that are to be zero (RFC 8762, section 4.3). Without a key, also one of a
-    /// reflector of TWAMP Light, which has 38 to 43 bytes, since that does not need the three zeros
-    /// at the end (RFC 8762, section 4.6; RFC 5357, section 4.2.1).
+    /// Decodes a reply in the mode that `key` implies, whatever follows its base packet and
+    /// whatever is in the fields that must be zero (RFC 8762, section 4.3). Without a key, this
+    /// includes replies of 38 to 43 bytes from a TWAMP Light reflector, which does not need the
+    /// three zeros at the end (RFC 8762, section 4.6; RFC 5357, section 4.2.1).
     ///
     /// # Errors
     ///
-    /// Where it is too short, has no valid HMAC, or does not say how far the reflector's times may
-    /// be wrong.
+    /// If it is too short, has no valid HMAC, or has an invalid error estimate of the reflector's
+    /// times.
     pub fn decode(datagram: &[u8], key: Option<&Key>) -> Result<Self, NotStamp> {
         if key.is_none() && (TWAMP_REPLY..UNAUTHENTICATED).contains(&datagram.len()) {
             let mut packet = [0; UNAUTHENTICATED];
@@ -283,8 +287,8 @@ impl Reply {
         }
     }
 
-    /// Whether a datagram, which holds `request`, has more than a request's fields, and all that it
-    /// has are a reply's, among zeros.
+    /// Returns whether a datagram that decodes as `request` has more than a request's fields, and
+    /// all that it has is a reply's fields and zeros.
     pub(crate) fn is_all_of(datagram: &[u8], request: &Request, key: Option<&Key>) -> bool {
         let layout = Layout::of(key);
         let Some(packet) = datagram.get(..layout.message) else { return false };
@@ -295,7 +299,7 @@ impl Reply {
     }
 }
 
-/// The base packet in a datagram, whose HMAC is right where there is a key.
+/// Returns the base packet in a datagram, and verifies its HMAC if there is a key.
 fn open<'a>(
     datagram: &'a [u8],
     key: Option<&Key>,
@@ -309,12 +313,12 @@ fn open<'a>(
     Ok((layout, packet))
 }
 
-/// Whether the HMAC of the base packet in a datagram was made with `key`.
+/// Returns whether the HMAC of the base packet in a datagram was made with `key`.
 pub(crate) fn is_made_with(key: &Key, datagram: &[u8]) -> bool {
     open(datagram, Some(key)).is_ok()
 }
 
-/// Puts the HMAC of a base packet at its end, where there is a key (RFC 8762, section 4.4).
+/// Writes the HMAC of a base packet at its end, if there is a key (RFC 8762, section 4.4).
 fn seal(key: Option<&Key>, datagram: &mut [u8]) {
     if let Some(key) = key
         && let Some((message, tag)) = datagram[..AUTHENTICATED].split_last_chunk_mut::<TRUNCATED>()

@@ -11,7 +11,7 @@ fn key() -> Key {
     Key::from_hex(DIGITS).unwrap()
 }
 
-/// The bytes that hexadecimal digits stand for, whatever white space is between them.
+/// Decodes hexadecimal digits, ignoring white space.
 fn bytes(digits: &str) -> Vec<u8> {
     let digits: String = digits.split_whitespace().collect();
     base16ct::lower::decode_vec(digits).unwrap()
@@ -21,7 +21,7 @@ fn at(seconds: u64, nanoseconds: u32) -> Timestamp {
     Timestamp::ntp(UnixTime { seconds, nanoseconds })
 }
 
-/// T1 is 1,700,000,000.5 s, T2 a quarter of a second later, and T3 a half.
+/// T1 is 1,700,000,000.5 s, T2 is a quarter of a second later, and T3 half a second.
 fn request() -> Request {
     let error = ErrorEstimate::from_bits(0x12a4);
     Request { seq: Seq(0x0102_0304), sent: at(1_700_000_000, 500_000_000), error, ssid: 0xbeef }
@@ -85,10 +85,10 @@ const KEYED_REPLY: &str = "
 /// From Python: `hmac.digest(bytes(range(16)), bytes.fromhex(KEYED_REQUEST), "sha256")[:16]`.
 const REQUEST_HMAC: &str = "4efc594adfea325b15f71df94c39c9b6";
 
-/// The same of [`KEYED_REPLY`].
+/// From Python, in the same way, for [`KEYED_REPLY`].
 const REPLY_HMAC: &str = "2788ecea551256ddae0455e720ba6c30";
 
-/// A request or a reply of either mode, with what it should be.
+/// A request and a reply of each mode, with the expected bytes.
 fn table() -> [(Option<Key>, Vec<u8>, Vec<u8>); 2] {
     [
         (None, bytes(OPEN_REQUEST), bytes(OPEN_REPLY)),
@@ -165,8 +165,8 @@ fn what_is_shorter_than_a_base_packet_is_none() {
     }
 }
 
-/// RFC 5357, section 4.2.1: 41 bytes, the last of which is the TTL of the request; some leave that,
-/// and the zeros before, out.
+/// RFC 5357, section 4.2.1: 41 bytes, the last of which is the TTL of the request; some reflectors
+/// leave out that and the zeros before it.
 #[test]
 fn a_reply_of_twamp_light_is_a_reply() {
     let reply_bytes = &table()[0].2;
@@ -261,7 +261,7 @@ proptest! {
         for key in [None, Some(key())] {
             let request = Request::decode(&datagram, key.as_ref());
             let reply = Reply::decode(&datagram, key.as_ref());
-            // A reply may be shorter where a reflector is one of TWAMP Light.
+            // A reply may be shorter if it is from a TWAMP Light reflector.
             let is_short = key.is_none() && (38..UNAUTHENTICATED).contains(&datagram.len());
             prop_assert!(is_short || request.err() == reply.err());
             prop_assert!(key.is_none() || request.is_err());

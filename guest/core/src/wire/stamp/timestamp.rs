@@ -1,65 +1,65 @@
-//! The times in a packet.
+//! The timestamps in a packet.
 
 use crate::time::UnixTime;
 
-/// Seconds from 1900-01-01, where NTP begins, to 1970-01-01 (RFC 5905, section 6).
+/// Seconds from 1900-01-01, the start of NTP's era 0, to 1970-01-01 (RFC 5905, section 6).
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 
-/// Nanoseconds to a second.
+/// Nanoseconds per second.
 const NANOS: u32 = 1_000_000_000;
 
-/// How a [`Timestamp`] is to be read: the Z bit of the error estimate beside it (RFC 8186, section
-/// 2.1).
+/// The format of a [`Timestamp`]: the Z bit of the error estimate with it (RFC 8186, section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// NTP's (RFC 5905, section 6): seconds since 1900, modulo 2^32, and a fraction in units of
-    /// 2^-32 s, or 233 ps. It begins anew on 2036-02-07.
+    /// NTP's format (RFC 5905, section 6): seconds since 1900, modulo 2^32, and a fraction in units
+    /// of 2^-32 s, or 233 ps. It wraps on 2036-02-07.
     Ntp,
-    /// PTPv2's, truncated (RFC 8877, section 4.3): seconds since 1970, modulo 2^32, and
+    /// PTPv2's truncated format (RFC 8877, section 4.3): seconds since 1970, modulo 2^32, and
     /// nanoseconds.
     ///
-    /// Its seconds are read as UTC: a clock of PTP's own scale (TAI) is ahead by 37 s, but a packet
-    /// does not say of which scale its times are.
+    /// Its seconds are interpreted as UTC: a clock on PTP's own time scale (TAI) is ahead by 37 s,
+    /// but a packet does not tell its time scale.
     Ptp,
 }
 
-/// A time as it stands in a packet: 64 bits that mean something only together with their [`Format`]
-/// (RFC 8762, section 4.2.1).
+/// A timestamp as in a packet: 64 bits that have a meaning only together with their [`Format`] (RFC
+/// 8762, section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// `time` in NTP's format, to the nearest 2^-32 s: each nanosecond has a timestamp of its own.
+    /// Converts `time` to NTP's format, rounded to the nearest 2^-32 s: each nanosecond has a
+    /// distinct timestamp.
     pub fn ntp(time: UnixTime) -> Self {
         let seconds = time.seconds.wrapping_add(NTP_TO_UNIX);
-        // Below 2^32 even for the last nanosecond of a second. The whole seconds wrap as the format
-        // has it.
+        // Below 2^32 even for the last nanosecond of a second. The whole seconds wrap, as the
+        // format specifies.
         let nanos = u64::from(NANOS);
         let fraction = ((u64::from(time.nanoseconds) << 32) + nanos / 2) / nanos;
         Self((seconds << 32) + fraction)
     }
 
-    /// `time` in PTPv2's truncated format.
+    /// Converts `time` to PTPv2's truncated format.
     pub fn ptp(time: UnixTime) -> Self {
         Self((time.seconds << 32) + u64::from(time.nanoseconds))
     }
 
-    /// From the bytes in a packet.
+    /// Creates a timestamp from the bytes in a packet.
     pub const fn from_be_bytes(bytes: [u8; 8]) -> Self {
         Self(u64::from_be_bytes(bytes))
     }
 
-    /// The bytes in a packet.
+    /// Returns the bytes in a packet.
     pub const fn to_be_bytes(self) -> [u8; 8] {
         self.0.to_be_bytes()
     }
 
-    /// By how many nanoseconds this time is after `earlier`, negative where it is before it. Both
-    /// are in `format`.
+    /// Returns the nanoseconds from `earlier` to this time, negative if this time is before it.
+    /// Both are in `format`.
     ///
-    /// That is exact for times that are whole nanoseconds, and to the nearest one for others. Of
-    /// the differences that two timestamps modulo 2^32 s can have, it is the smallest, and so right
-    /// for times up to 68 years apart.
+    /// The result is exact for times that are whole nanoseconds, and rounded to the nearest one for
+    /// others. Of the differences that are possible between two timestamps modulo 2^32 s, it is the
+    /// smallest, and so correct for times up to 68 years apart.
     pub fn nanos_since(self, earlier: Self, format: Format) -> i64 {
         match format {
             Format::Ntp => {
@@ -81,8 +81,9 @@ impl Timestamp {
         }
     }
 
-    /// The time it stands for, in `format`: of all that are 2^32 s apart the one nearest to `near`,
-    /// such as the time now. None is before 1970.
+    /// Converts the timestamp from `format`: of the times that it may stand for, which are 2^32 s
+    /// apart, to the one nearest to `near`, such as the current time. The result is never before
+    /// 1970.
     #[expect(clippy::cast_possible_truncation, reason = "a remainder of NANOS, a u32")]
     pub fn to_unix(self, format: Format, near: UnixTime) -> UnixTime {
         let reference = match format {
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The first second of NTP's second era: 2036-02-07T06:28:16Z (RFC 5905, figure 4).
+    /// The first second of NTP's era 1: 2036-02-07T06:28:16Z (RFC 5905, figure 4).
     const ERA_1: u64 = 2_085_978_496;
 
     fn time(seconds: u64, nanoseconds: u32) -> UnixTime {
@@ -121,7 +122,7 @@ mod tests {
         Timestamp::from_be_bytes(bits.to_be_bytes())
     }
 
-    /// RFC 5905, figure 4, has these dates; fractions by hand.
+    /// The dates are from RFC 5905, figure 4; the fractions were computed by hand.
     #[test]
     fn ntp_counts_from_1900_and_anew_from_2036() {
         for (time, expected) in [
@@ -199,7 +200,7 @@ mod tests {
         assert_eq!(bits(0).nanos_since(bits(3), Ntp), -1);
     }
 
-    /// A sender may write nanoseconds that are more than a second.
+    /// The nanoseconds from a sender may exceed a second.
     #[test]
     fn nanoseconds_past_a_second_are_carried() {
         let odd = bits((10 << 32) + 1_500_000_000);
@@ -235,7 +236,7 @@ mod tests {
             for format in [Ntp, Ptp] {
                 let apart = bits(a).nanos_since(bits(b), format);
                 let back = bits(b).nanos_since(bits(a), format);
-                // Half of 2^32 s is the same in both directions.
+                // A difference of half of 2^32 s is the same in both directions.
                 prop_assert!(format == Ptp || apart == back || (apart + back).abs() <= 1, "{apart} {back}");
                 prop_assert!(bits(a).to_unix(format, time(seconds, nanoseconds)).nanoseconds < 1_000_000_000);
             }

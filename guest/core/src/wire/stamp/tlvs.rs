@@ -1,30 +1,29 @@
-//! What follows a base packet in authenticated mode: TLVs, of which the HMAC TLV says that they are
-//! from who has the key (RFC 8972, section 4.8). The HMAC in the base packet does not: it is of
-//! that alone.
+//! TLVs after the base packet in authenticated mode. The HMAC TLV authenticates them (RFC 8972,
+//! section 4.8); the HMAC in the base packet does not, since it covers only the base packet.
 
 use crate::seq::Seq;
 use crate::wire::auth::{Key, TRUNCATED};
 use crate::wire::stamp::AUTHENTICATED;
 
-/// Flags, type, and the length of the value.
+/// The length of a TLV header, in bytes: flags, type, and the length of the value.
 const HEADER: usize = 4;
 
 /// The type of the HMAC TLV (RFC 8972, section 5.1).
 const HMAC: u8 = 8;
 
-/// The flag of what nobody has recognised yet.
+/// The U flag, set on a TLV that has not been recognised yet.
 const UNRECOGNISED: u8 = 0x80;
 
-/// Replaces by zeros what follows the base packet in `datagram` and is not authenticated, so that
-/// it is as long as before, and has nothing in it that somebody without the key has written. The
-/// HMAC TLV becomes that of a reply with the number `seq`; its flags, which no HMAC is of, become
+/// Overwrites with zeros what follows the base packet in `datagram` and is not authenticated, so
+/// that the length stays the same and nothing is reflected that was written without the key. The
+/// HMAC TLV becomes that of a reply with the number `seq`; its flags, which no HMAC covers, become
 /// those that a sender sets (RFC 8972, section 4).
 pub(crate) fn keep_authenticated(key: &Key, seq: Seq, datagram: &mut [u8]) {
     let Some((base, rest)) = datagram.split_at_mut_checked(AUTHENTICATED) else { return };
     let Some(at) = hmac_tlv(rest) else { return rest.fill(0) };
     let (covered, after) = rest.split_at_mut(at + HEADER);
     let covered = &covered[..at];
-    // It is of the number in the base packet, and of all TLVs before it.
+    // The HMAC covers the number in the base packet and all TLVs before it.
     let hmac_of = |number: &[u8]| key.truncated(&[number, covered].concat());
     let Some((tag, after)) = after.split_first_chunk_mut::<TRUNCATED>() else { return };
     if key.is_truncated(&[&base[..4], covered].concat(), tag) {
@@ -36,7 +35,7 @@ pub(crate) fn keep_authenticated(key: &Key, seq: Seq, datagram: &mut [u8]) {
     }
 }
 
-/// Where the first HMAC TLV begins, if there is a whole one.
+/// Returns the offset of the first complete HMAC TLV, if there is one.
 fn hmac_tlv(tlvs: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -57,7 +56,7 @@ mod tests {
     use super::*;
     use crate::server::tests::key;
 
-    /// A base packet that begins with that number, as far as is of interest here.
+    /// A base packet that begins with that number; the rest of it does not matter here.
     fn packet(seq: u32, rest: &[u8]) -> Vec<u8> {
         [&seq.to_be_bytes()[..], &[0x55; AUTHENTICATED - 4], rest].concat()
     }
@@ -66,7 +65,8 @@ mod tests {
         [&[UNRECOGNISED, kind, 0, value.len() as u8], value].concat()
     }
 
-    /// What `kept` makes of what follows the base packet number 7, in a reply of that number.
+    /// Applies `keep_authenticated`, for a reply with the number `seq`, to `rest` after base packet
+    /// number 7, and returns the result for `rest`.
     fn kept(rest: &[u8], seq: u32) -> Vec<u8> {
         let mut datagram = packet(7, rest);
         keep_authenticated(&key(), Seq(seq), &mut datagram);
@@ -106,7 +106,7 @@ mod tests {
         for byte in 0..sealed.len() {
             let mut spoilt = sealed.clone();
             spoilt[byte] ^= 1;
-            // No HMAC is of the flags of the HMAC TLV.
+            // No HMAC covers the flags of the HMAC TLV.
             let expected = if byte == 8 { sealed.clone() } else { vec![0; sealed.len()] };
             assert_eq!(kept(&spoilt, 7), expected, "{byte}");
             assert_eq!(kept(&sealed[..byte], 7), vec![0; byte]);

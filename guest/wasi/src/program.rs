@@ -1,5 +1,4 @@
-//! What a component does before and after its own work: arguments and key in, a result out, panics
-//! made visible.
+//! What is common to all programs: arguments, keys, exit codes, and messages of panics.
 
 use thiserror::Error;
 use udping_cli::contract::UDPING_KEY;
@@ -11,35 +10,36 @@ use crate::console::{Console, WriteError};
 use crate::error::NetError;
 use crate::host;
 
-/// What may be behind a refusal of a host that does not say.
+/// The hint at why a host that does not say so may have refused.
 const REFUSED: &str = " (wasmtime grants the network with -S inherit-network; ports below 1024 need root or CAP_NET_BIND_SERVICE)";
 
-/// How a program ends when it does not end well.
+/// The ways in which a program fails.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// It ran, and did not get what it ran for; it has said so itself.
+    /// It ran without success, and has reported that itself.
     #[error("the run failed")]
     Ran,
-    /// It could not run, or not go on; the message says why and what to do.
+    /// It could not start or continue; the message says why and what to do.
     #[error("{0}")]
     Message(String),
-    /// The network or the host stood in the way of `.0`.
+    /// The network or the host prevented `.0`.
     #[error("{0}: {1}")]
     Net(String, NetError),
-    /// What it has to say cannot be written. Where nobody reads it any more, there is nobody to
-    /// tell.
+    /// Its output cannot be written. If the reader has closed it, nothing is reported.
     #[error("standard output: {0}")]
     Output(#[from] WriteError),
 }
 
-/// Runs `main` with the arguments, the program's name first, and gives `wasi:cli/run` its result.
+/// Runs `main` with the arguments, the program's name first, and returns the result of
+/// `wasi:cli/run`.
 ///
-/// A run that failed ends by returning an error, one that could not take place by `wasi:cli/exit`:
-/// that is how udping-host gives the two different exit codes, while for other runtimes both are 1.
+/// A run without success ends by returning an error, one that could not take place by calling
+/// `wasi:cli/exit`: this way udping-host has two different exit codes, while for other runtimes
+/// both are 1.
 ///
 /// # Errors
 ///
-/// Where `main` fails. What went wrong has then been said on standard error.
+/// If `main` fails, which has then been reported on standard error.
 #[expect(clippy::result_unit_err, reason = "wasi:cli/run defines it so")]
 pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()> {
     std::panic::set_hook(Box::new(|panic| {
@@ -47,25 +47,25 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
     }));
     let arguments = environment::get_arguments();
     let failure = match main(&arguments) {
-        // A reader that has what it wants, such as head, is no failure of what is read.
+        // A reader that has read enough, such as head, is not a failure.
         Ok(()) | Err(Failure::Output(WriteError::Closed)) => return Ok(()),
         Err(Failure::Ran) => return Err(()),
         Err(failure) => failure,
     };
     let is_refusal = matches!(failure, Failure::Net(_, error) if error.is_refusal());
-    // udping-host has said what was refused, by whom, and what to do.
+    // udping-host has reported what was refused, by whom, and what to do.
     if !(is_refusal && host::is_udping_host()) {
         let name = arguments.first().map_or("udping", String::as_str);
         let hint = if is_refusal { REFUSED } else { "" };
-        // Where standard error is closed too, only the exit code is left.
+        // If standard error is closed, too, only the exit code is left.
         let _ = Console::stderr().line(format_args!("{name}: {failure}{hint}"));
     }
     exit::exit(Err(()));
     Err(())
 }
 
-/// Reads the arguments. `None` where they asked for help or the version, which is then on standard
-/// output.
+/// Parses the arguments. Returns `None` if they requested help or the version, which has then been
+/// printed on standard output.
 pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, Failure> {
     match Args::try_parse_from(arguments) {
         Ok(args) => Ok(Some(args)),
@@ -77,18 +77,18 @@ pub fn parse<Args: clap::Parser>(arguments: &[String]) -> Result<Option<Args>, F
     }
 }
 
-/// The keys in the environment, where there are any. What is there and is no key is an error, and
-/// not no key.
+/// Returns the keys in the environment, if there are any. An invalid key is an error, not a missing
+/// key.
 pub fn keys() -> Result<Option<Keys>, Failure> {
     let keys = host::variable(UDPING_KEY).map(|digits| Keys::from_hex(&digits)).transpose();
     keys.map_err(|error| Failure::Message(format!("{UDPING_KEY}: {error}")))
 }
 
-/// The keys that are in the environment now, after it changed. Where they are none, that is said,
-/// and those that hold go on to hold.
+/// Returns the keys in the environment after a change. If they are invalid, that is reported, and
+/// the current keys remain valid.
 pub fn changed_keys() -> Option<Keys> {
     keys().unwrap_or_else(|failure| {
-        // Where standard error is closed, there is nobody to tell.
+        // If standard error is closed, the message is lost.
         let _ = Console::stderr().line(failure);
         None
     })

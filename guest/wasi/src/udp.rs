@@ -17,16 +17,16 @@ use crate::poll::{Pollable, poll};
 
 pub use crate::bindings::wasi::sockets::udp::{IncomingDatagram, OutgoingDatagram};
 
-/// How long a ping waits for room, in nanoseconds: much longer than a runtime takes to look at a
-/// socket.
+/// The maximum time for which a ping waits for room in the socket, in nanoseconds: much longer than
+/// a runtime takes to check one.
 const A_MOMENT: u64 = 10_000_000;
 
-/// A bound socket that has no streams yet.
+/// A bound socket without streams.
 #[derive(Debug)]
 pub struct Bound(UdpSocket);
 
 impl Bound {
-    /// Binds a new socket to `local`. An IPv6 socket never takes IPv4 traffic
+    /// Binds a new socket to `local`. An IPv6 socket never receives IPv4 traffic
     /// (`wasi:sockets/udp-create-socket`).
     pub fn new(local: SocketAddr) -> Result<Self, NetError> {
         let family = if local.is_ipv4() { IpAddressFamily::Ipv4 } else { IpAddressFamily::Ipv6 };
@@ -41,18 +41,17 @@ impl Bound {
         }
     }
 
-    /// Sets the TTL, or hop limit, of the datagrams it sends.
+    /// Sets the TTL, or hop limit, of sent datagrams.
     pub fn set_hop_limit(&self, hops: u8) -> Result<(), NetError> {
         Ok(self.0.set_unicast_hop_limit(hops)?)
     }
 
-    /// Asks for room for so many bytes of datagrams that wait to be received. The system may give
-    /// less.
+    /// Requests a receive buffer of this many bytes. The system may provide less.
     pub fn set_receive_buffer(&self, bytes: u64) -> Result<(), NetError> {
         Ok(self.0.set_receive_buffer_size(bytes)?)
     }
 
-    /// Opens its streams: for `peer` alone, or for everybody.
+    /// Opens the streams: connected to `peer`, or for any peer.
     pub fn open(self, peer: Option<SocketAddr>) -> Result<Channel, NetError> {
         let (incoming, outgoing) = self.0.stream(peer.map(Into::into))?;
         let local = self.0.local_address()?.into();
@@ -75,33 +74,33 @@ pub struct Channel {
     readable: Pollable,
     incoming: IncomingDatagramStream,
     outgoing: OutgoingDatagramStream,
-    /// What the last `check-send` permitted, until a `send` uses it.
+    /// The number of datagrams that the last `check-send` permitted, until a `send` uses it.
     permitted: Cell<usize>,
     local: SocketAddr,
     _socket: UdpSocket,
 }
 
 impl Channel {
-    /// The address it is bound to.
+    /// Returns the address that it is bound to.
     pub fn local_address(&self) -> SocketAddr {
         self.local
     }
 
-    /// Ready when [`Self::receive`] has something, be it an error.
+    /// Returns a pollable that is ready when [`Self::receive`] has a datagram or an error.
     pub fn readable(&self) -> &Pollable {
         &self.readable
     }
 
-    /// Up to `max` datagrams, or none where none is there. An error, such as an ICMP message,
-    /// leaves the socket usable.
+    /// Receives up to `max` datagrams, or none if there are none. An error, such as an ICMP
+    /// message, leaves the socket usable.
     pub fn receive(&self, max: u64) -> Result<Vec<IncomingDatagram>, NetError> {
         Ok(self.incoming.receive(max)?)
     }
 
-    /// Asks ahead for what the next send needs: between the time that a ping carries and its
-    /// departure, nothing should happen but the departure.
+    /// Calls `check-send` in advance: between reading the time for a ping and sending it, nothing
+    /// else should happen.
     pub fn prepare(&self) {
-        // An error comes back when it is asked for again, by the send.
+        // The send repeats the call, and gets an error again.
         let _ = self.permits();
     }
 
@@ -112,11 +111,12 @@ impl Channel {
         Ok(self.permitted.get())
     }
 
-    /// Sends `data` to `peer`, which is the channel's own, if it was opened for one. Where there is
-    /// no room, it is waited for, but no longer than `A_MOMENT`.
+    /// Sends `data` to `peer`, which must be the connected peer, if there is one. Waits for room in
+    /// the socket, but no longer than `A_MOMENT`.
     ///
-    /// An ICMP error that came back for an earlier datagram is reported by the next send, which
-    /// then sends nothing (Linux: `SO_ERROR`); it is not this datagram's, so there is a second try.
+    /// An ICMP error that was returned for an earlier datagram is reported by the next send, which
+    /// then sends nothing (Linux: `SO_ERROR`). It does not concern this datagram, so the send is
+    /// tried again.
     pub fn send_to(&self, peer: SocketAddr, data: &[u8]) -> Result<(), NetError> {
         let datagram =
             [OutgoingDatagram { data: data.to_vec(), remote_address: Some(peer.into()) }];
@@ -125,7 +125,7 @@ impl Channel {
             other => other,
         };
         let sent = match sent {
-            // A runtime that has not looked at the socket yet, as wasmtime 36, permits nothing
+            // A runtime that has not checked the socket yet, such as wasmtime 36, permits nothing
             // before it was waited for.
             Err(NetError(ErrorCode::WouldBlock)) => {
                 poll(&[&self.outgoing.subscribe(), &subscribe_duration(A_MOMENT)]);
@@ -136,12 +136,11 @@ impl Channel {
         sent.map(|_| ())
     }
 
-    /// Sends all of `datagrams`, waiting for room where there is none, and calls `done` with each
-    /// in turn and what came of it. One that the socket does not accept does not hold up those
-    /// after it.
+    /// Sends all of `datagrams`, waiting for room if necessary, and calls `done` with each in turn
+    /// and its result. One that the socket does not accept does not prevent those after it.
     ///
-    /// `depart` gets those that the next call to the system takes, right before it; and once more
-    /// those that it then did not take.
+    /// `depart` is called right before each system call with the datagrams that it should take;
+    /// those that it does not take are passed again.
     pub fn send_all(
         &self,
         datagrams: &mut [OutgoingDatagram],
@@ -173,7 +172,7 @@ impl Channel {
         }
     }
 
-    /// Sends as many of `datagrams` as the socket takes now, at least one. Sending more than
+    /// Sends as many of `datagrams` as the socket accepts now, at least one. Sending more than
     /// `check-send` permits traps.
     fn send_now(&self, datagrams: &[OutgoingDatagram]) -> Result<usize, NetError> {
         let permitted = self.permits()?;

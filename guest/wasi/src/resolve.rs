@@ -1,4 +1,4 @@
-//! From a host as the user wrote it to an address.
+//! Resolution of hosts, as written by the user, to addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -12,11 +12,11 @@ use crate::error::NetError;
 use crate::host::{self, Notice, Notices};
 use crate::poll::{self, Pollable};
 
-/// The address that `host` writes; `None` where it is a name.
+/// Parses `host` as an address; `None` if it is a name.
 ///
 /// # Errors
 ///
-/// Where it can only be an address, and is none, or where its zone is not known. The message is for
+/// If it can only be an address but is not valid, or if its zone is not known. The message is for
 /// users.
 pub fn literal(host: &str, port: u16) -> Result<Option<SocketAddr>, String> {
     match host.parse() {
@@ -28,11 +28,11 @@ pub fn literal(host: &str, port: u16) -> Result<Option<SocketAddr>, String> {
     }
 }
 
-/// A socket address of `address`.
+/// Returns `address` with a port.
 ///
 /// # Errors
 ///
-/// Where its zone is a name whose index the host has not told. The message is for users.
+/// If its zone is a name whose index the host has not provided. The message is for users.
 pub fn with_port(address: &Address, port: u16) -> Result<SocketAddr, String> {
     let index = match &address.zone {
         None => 0,
@@ -56,8 +56,8 @@ fn zone(name: &str) -> Result<u32, String> {
     })
 }
 
-/// The addresses of `name`, through `wasi:sockets/ip-name-lookup`, in the resolver's order. `None`
-/// where `stop` says meanwhile that the program should end: a resolver may take long.
+/// Resolves `name` with `wasi:sockets/ip-name-lookup`. The addresses are in the resolver's order.
+/// Returns `None` if `stop` has a notice to end before the resolver is done, which may take long.
 pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>, NetError> {
     let mut question = Question::ask(name)?;
     loop {
@@ -82,33 +82,33 @@ pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>,
 /// A name that is being resolved.
 #[derive(Debug)]
 pub struct Question {
-    // Dropped before the stream whose child it is.
+    // Dropped before the stream, whose child it is.
     answered: Pollable,
     stream: ResolveAddressStream,
     addresses: Vec<IpAddr>,
 }
 
 impl Question {
-    /// Asks for the addresses of `name`.
+    /// Starts to resolve `name`.
     ///
     /// # Errors
     ///
-    /// What `resolve-addresses` says: that it may not be resolved, or that it is no name.
+    /// That of `resolve-addresses`: the name may not be resolved, or is not valid.
     pub fn ask(name: &str) -> Result<Self, NetError> {
         let stream = ip_name_lookup::resolve_addresses(&instance_network(), name)?;
         Ok(Self { answered: stream.subscribe(), stream, addresses: Vec::new() })
     }
 
-    /// Ready when [`Self::answer`] is worth a call.
+    /// Returns a pollable that is ready when [`Self::answer`] should be called.
     pub fn pollable(&self) -> &Pollable {
         &self.answered
     }
 
-    /// All addresses, in the resolver's order; `None` as long as it is at work.
+    /// Returns all addresses, in the resolver's order; `None` if it is not done yet.
     ///
     /// # Errors
     ///
-    /// Why there are none.
+    /// The reason why there are none.
     pub fn answer(&mut self) -> Result<Option<Vec<IpAddr>>, NetError> {
         loop {
             match self.stream.resolve_next_address() {

@@ -1,4 +1,4 @@
-//! Standard output and standard error, a line at a time.
+//! Standard output and standard error, written by line.
 
 use std::fmt::Display;
 
@@ -8,22 +8,22 @@ use crate::bindings::wasi::cli::{stderr, stdout, terminal_stdout};
 use crate::bindings::wasi::io::streams::{OutputStream, StreamError};
 use crate::poll::Pollable;
 
-/// The most bytes that one `blocking-write-and-flush` takes (`wasi:io/streams`).
+/// The maximum number of bytes per `blocking-write-and-flush` (`wasi:io/streams`).
 const WRITE_LIMIT: usize = 4096;
 
-/// Why nothing more can be written.
+/// The error after which nothing more can be written.
 #[derive(Clone, Debug, Error)]
 pub enum WriteError {
-    /// The reader is gone.
+    /// The reader has closed the stream.
     #[error("the output was closed")]
     Closed,
-    /// Such as a disk that is full; in the words of the runtime.
+    /// Another error, such as a full disk, with the runtime's message.
     #[error("cannot write: {0}")]
     Failed(String),
 }
 
 impl From<StreamError> for WriteError {
-    /// To wasmtime a reader that is gone is one more failed operation: only its words tell.
+    /// wasmtime reports a closed reader as any other failed operation: only the message differs.
     fn from(error: StreamError) -> Self {
         match error {
             StreamError::Closed => Self::Closed,
@@ -36,54 +36,55 @@ impl From<StreamError> for WriteError {
     }
 }
 
-/// A stream that people read: each line is flushed as it is written.
+/// An output stream for people: each line is flushed as it is written.
 #[derive(Debug)]
 pub struct Console(OutputStream);
 
 impl Console {
-    /// `wasi:cli/stdout`.
+    /// Opens `wasi:cli/stdout`.
     pub fn stdout() -> Self {
         Self(stdout::get_stdout())
     }
 
-    /// `wasi:cli/stderr`.
+    /// Opens `wasi:cli/stderr`.
     pub fn stderr() -> Self {
         Self(stderr::get_stderr())
     }
 
-    /// Whether standard output is a terminal.
+    /// Returns whether standard output is a terminal.
     pub fn stdout_is_terminal() -> bool {
         terminal_stdout::get_terminal_stdout().is_some()
     }
 
-    /// Writes `text` and a line's end.
+    /// Writes `text` and a line feed.
     pub fn line(&self, text: impl Display) -> Result<(), WriteError> {
         self.write(&format!("{text}\n"))
     }
 
-    /// Writes as much of the start of `bytes` as is taken now, without waiting, and says how much
-    /// that is.
+    /// Writes as many of the first bytes of `bytes` as the stream accepts without waiting, and
+    /// returns their number.
     ///
     /// # Errors
     ///
-    /// Where nothing more can be written ever.
+    /// If nothing more can be written.
     pub fn write_some(&self, bytes: &[u8]) -> Result<usize, WriteError> {
         let permitted = usize::try_from(self.0.check_write()?).unwrap_or(usize::MAX);
         let now = &bytes[..bytes.len().min(permitted)];
         if !now.is_empty() {
             self.0.write(now)?;
-            // Begins to: what is not through by then is why less is permitted next time.
+            // Starts a flush: what it has not written by the next call reduces what is permitted
+            // then.
             self.0.flush()?;
         }
         Ok(now.len())
     }
 
-    /// Ready when [`Self::write_some`] is worth another try.
+    /// Returns a pollable that is ready when [`Self::write_some`] should be tried again.
     pub fn writable(&self) -> Pollable {
         self.0.subscribe()
     }
 
-    /// Writes `text` as it is.
+    /// Writes `text` without adding a line feed.
     pub fn write(&self, text: &str) -> Result<(), WriteError> {
         self.write_bytes(text.as_bytes())
     }

@@ -1,5 +1,5 @@
-//! What a host tells its guests: the environment; and udping-host's notices, by its contract
-//! ([`udping_cli::contract`]).
+//! What a host tells its guests: the environment, and udping-host's notices, according to its
+//! contract ([`udping_cli::contract`]).
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -10,44 +10,45 @@ use crate::bindings::wasi::cli::{environment, stdin};
 use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::poll::Pollable;
 
-/// Bytes of a line that are kept: more than any line has that means something.
+/// The number of bytes of a line that are kept: more than any valid line has.
 const LINE: usize = 64;
 
-/// Bytes that are asked for at a time.
+/// The number of bytes requested per read.
 const READ: u64 = 65_536;
 
-/// A variable of the environment.
+/// Returns the value of an environment variable.
 pub fn variable(wanted: &str) -> Option<String> {
     environment::get_environment()
         .into_iter()
         .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
-/// How many datagrams the system dropped because a socket of this component's had no room for them,
-/// where the host says so.
+/// Returns the number of datagrams that the system dropped because a receive buffer of this
+/// component was full, if the host reports it.
 pub fn dropped() -> Option<u64> {
     variable(contract::UDPING_DROPPED)?.parse().ok()
 }
 
-/// Why the system refused what was last refused; `None` where the host did, or does not say.
+/// Returns why the system refused the last refused operation; `None` if the host refused it, or
+/// does not say.
 pub fn refused_by_system() -> Option<String> {
     variable(contract::UDPING_DENIED)
 }
 
-/// An error that came back for a datagram that was sent.
+/// An error that was returned for a sent datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CameBack {
-    /// From 1, over all.
+    /// The number of the error, starting at 1, over all sockets.
     pub number: u64,
     /// The port that the datagram was sent from.
     pub local_port: u16,
-    /// Whom it was for.
+    /// The destination of the datagram.
     pub peer: SocketAddr,
-    /// What became of it.
+    /// The message for the error.
     pub reason: &'static str,
 }
 
-/// Those after number `last` that the host still knows, the oldest first.
+/// Returns the errors after number `last` that the host still keeps, oldest first.
 pub fn errors_after(last: u64) -> Vec<CameBack> {
     let errors = variable(contract::UDPING_ERRORS).unwrap_or_default();
     errors.split(',').filter_map(came_back).filter(|error| error.number > last).collect()
@@ -71,26 +72,26 @@ fn came_back(text: &str) -> Option<CameBack> {
     })
 }
 
-/// Whether udping-host runs this component.
+/// Returns whether udping-host runs this component.
 pub fn is_udping_host() -> bool {
     variable(contract::UDPING_HOST).is_some()
 }
 
-/// Whether standard input carries notices of udping-host.
+/// Returns whether standard input carries udping-host's notices.
 pub fn has_notices() -> bool {
     variable(contract::UDPING_NOTICES).as_deref() == Some(contract::NOTICES_ON_STDIN)
 }
 
-/// The columns of the terminal that standard output is, as they are now, where the host knows that.
+/// Returns the current number of columns of the terminal on standard output, if the host knows it.
 pub fn columns() -> Option<usize> {
     variable(contract::UDPING_COLUMNS)?.parse().ok()
 }
 
-/// Standard input to its end, as text.
+/// Reads standard input to its end, as text.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, or is not UTF-8.
+/// If it cannot be read, or is not UTF-8.
 pub fn read_stdin() -> Result<String, &'static str> {
     let (stdin, mut all) = (stdin::get_stdin(), Vec::new());
     loop {
@@ -106,43 +107,43 @@ pub fn read_stdin() -> Result<String, &'static str> {
     }
 }
 
-/// What the host says while the component runs.
+/// A notice from the host to a running component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The environment changed.
     Environment,
-    /// Somebody asks what there is to report so far.
+    /// A report of the run so far is requested.
     Report,
-    /// The component should end in good order.
+    /// The component should end gracefully.
     Stop,
 }
 
-/// Where the host's notices come.
+/// The stream of the host's notices.
 #[derive(Debug)]
 pub struct Notices {
-    // Dropped before the stream whose child it is.
+    // Dropped before the stream, whose child it is.
     readable: Pollable,
     stdin: InputStream,
-    /// The line that has not ended yet.
+    /// The line that is not complete yet.
     line: RefCell<Vec<u8>>,
 }
 
 impl Notices {
-    /// `None` under a host that gives none.
+    /// Opens the stream; `None` under a host without notices.
     pub fn from_host() -> Option<Self> {
-        // Elsewhere the end of standard input means nothing: it may be /dev/null.
+        // Under other hosts the end of standard input means nothing: it may be /dev/null.
         has_notices().then(|| {
             let stdin = stdin::get_stdin();
             Self { readable: stdin.subscribe(), stdin, line: RefCell::default() }
         })
     }
 
-    /// Ready when [`Self::read`] is worth a call.
+    /// Returns a pollable that is ready when [`Self::read`] should be called.
     pub fn pollable(&self) -> &Pollable {
         &self.readable
     }
 
-    /// What the host has said since the last time, each once. A line that means nothing is left.
+    /// Returns the notices since the last call, without duplicates. Unknown lines are ignored.
     pub fn read(&self) -> Vec<Notice> {
         let mut notices = Vec::new();
         loop {

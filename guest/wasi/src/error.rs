@@ -1,4 +1,4 @@
-//! Errors of `wasi:sockets`, in words.
+//! Errors of `wasi:sockets`, with messages.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::bindings::wasi::sockets::network::ErrorCode;
 
-/// What a socket or the name lookup answered.
+/// An error of a socket or of name resolution.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub struct NetError(pub ErrorCode);
 
@@ -42,7 +42,8 @@ impl fmt::Display for NetError {
 }
 
 impl NetError {
-    /// Whether it was refused, by the host or by the system, rather than impossible.
+    /// Returns whether the operation was refused, by the host or by the system, rather than
+    /// impossible.
     pub fn is_refusal(self) -> bool {
         self.0 == ErrorCode::AccessDenied
     }

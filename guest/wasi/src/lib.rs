@@ -1,9 +1,8 @@
-//! WASI 0.2 for the guests: the one place where bindings are generated, and small blocking helpers
+//! WASI 0.2 for the guests: the only place where bindings are generated, and small blocking helpers
 //! over them.
 //!
-//! Everything goes through these bindings and nothing through `std`: on `wasm32-unknown-unknown`
-//! the standard library's arguments, clocks and output lead nowhere, and so a component imports
-//! nothing but what its world names.
+//! Everything uses these bindings and not `std`: on `wasm32-unknown-unknown` the standard library's
+//! arguments, clocks and output are stubs. So a component imports only what its world declares.
 
 pub mod clock;
 pub mod console;
@@ -25,8 +24,8 @@ pub mod bindings {
     });
 }
 
-/// The declaration of udping-host's contract (`udping_cli::contract`): a component that keeps to it
-/// exports this, too.
+/// The declaration of udping-host's contract (`udping_cli::contract`), which a component that keeps
+/// to it also exports.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod declaration {
     wit_bindgen::generate!({
@@ -38,7 +37,7 @@ pub mod declaration {
     });
 }
 
-/// Has a type of a component, which keeps to udping-host's contract, declare that.
+/// Exports, for a component's type, the declaration that it keeps to udping-host's contract.
 #[macro_export]
 macro_rules! declare_notices {
     ($component:ident) => {

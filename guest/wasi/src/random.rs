@@ -1,8 +1,8 @@
-//! Randomness that need not be secret.
+//! Random numbers that need not be secret.
 
 use crate::bindings::wasi::random::insecure_seed;
 
-/// 64 bits from `wasi:random/insecure-seed`.
+/// Returns 64 bits from `wasi:random/insecure-seed`.
 pub fn seed() -> u64 {
     let (a, b) = insecure_seed::insecure_seed();
     a ^ b
