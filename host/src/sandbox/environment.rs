@@ -106,11 +106,11 @@ pub struct EnvironmentView<'a> {
     pub environment: &'a Environment,
     /// The instance's arguments, its own name first.
     pub arguments: &'a [String],
-    /// Whether it is given notices, and facts of the host.
+    /// Whether it gets notices, and facts of the host.
     pub notices: bool,
-    /// What its sockets share, which has facts to tell.
+    /// The state that its sockets share, a source of facts.
     pub sockets: &'a SocketContext,
-    /// Knows why something was refused.
+    /// Knows why something was denied.
     pub guard: &'a Guard,
 }
 
