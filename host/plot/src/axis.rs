@@ -9,7 +9,7 @@ use crate::units;
 /// How values map to positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scale {
-    /// Equal differences are equally long.
+    /// Equal differences have equal lengths.
     Linear,
     /// Equal factors have equal lengths.
     Log,

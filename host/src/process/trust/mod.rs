@@ -75,7 +75,9 @@ pub enum Untrusted {
 ///    entries there, and the entry passed rule 2. So do, for a policy, root's folders on a file
 ///    system that is mounted read-only: a Kubernetes `ConfigMap` is a folder that everyone could
 ///    write otherwise.
-///   write them does not determine what is read.
+/// 5. A descriptor that was handed over (`/dev/fd/N`, `/dev/stdin`) has no path, and only the file
+///    itself is checked. For a policy or a key, pipes, sockets and character devices pass: who may
+///    write them does not determine what is read.
 ///
 /// # Errors
 ///
