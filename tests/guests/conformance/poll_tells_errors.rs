@@ -1,4 +1,5 @@
-//! An error that came back for a datagram makes the stream ready, and is what it then receives.
+//! An error that came back for a datagram makes the stream ready, and the next `receive` returns
+//! it.
 
 use udping_net::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use udping_net::poll::poll;

@@ -1,4 +1,4 @@
-//! Keeps a datagram for a second before it answers.
+//! Answers a datagram only after a second.
 
 use udping_net::bindings::wasi::cli::exit::exit;
 use udping_net::console::Console;

@@ -1,4 +1,4 @@
-//! Spins, and looks in between whether strangers sent something that it may not have.
+//! Spins, and checks in between for datagrams from sources that were not granted.
 
 use udping_net::bindings::wasi::clocks::monotonic_clock::now;
 use udping_net::console::Console;

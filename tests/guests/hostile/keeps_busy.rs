@@ -1,4 +1,4 @@
-//! Calls the host without end for what needs no datagram, as its argument says.
+//! Makes calls that need no datagram endlessly, as its argument says.
 
 use udping_net::bindings::wasi::cli::environment::get_arguments;
 use udping_net::bindings::wasi::clocks::monotonic_clock::{now, subscribe_duration};

@@ -1,4 +1,4 @@
-//! Looks a name up, and once more when whoever answers has had the time to change the answer.
+//! Resolves a name, and again after the name's server has had time to change the answer.
 
 use udping_net::console::Console;
 use udping_net::resolve::lookup;

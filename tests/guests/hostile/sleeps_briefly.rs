@@ -1,4 +1,5 @@
-//! Spins and sleeps in turns: for so many microseconds each, so many times, as its arguments say.
+//! Spins and sleeps alternately, for as many microseconds each, and as many times, as its arguments
+//! say.
 
 use udping_net::bindings::wasi::cli::environment::get_arguments;
 use udping_net::bindings::wasi::clocks::monotonic_clock::now;

@@ -181,7 +181,7 @@ fn services_that_answer_whatever_comes(runtime: Runtime) {
     for (protocol, forged) in
         [("text", b"Ping 1 2.5".to_vec()), ("text", vec![0; 44]), ("stamp", stamp())]
     {
-        // In succession, with the stopped ones still running.
+        // In succession, with the earlier ones still running.
         let mut ours = Watched::start(runtime, &["--protocol", protocol]);
         let mut others = Vec::new();
         for kind in SERVICES {
