@@ -110,8 +110,8 @@ impl<'a> Figure<'a> {
         let detail = if pings <= FEW {
             Detail::Pings
         } else {
-            // Several pings of each target per column if possible; and at least two pixels per
-            // column, if there are very many pings.
+            // Several pings of each target per column if possible; and two pixels per column if
+            // there are very many pings.
             let most = CHART_WIDTH as usize * 4 / series.len().max(4);
             let count = (pings / series.len() / 4).clamp(100, most);
             Detail::Columns(

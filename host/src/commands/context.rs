@@ -158,7 +158,7 @@ pub struct RunContext {
 }
 
 impl RunContext {
-    /// Resolves the names in the plan's grants. Names that do not resolve are reported.
+    /// Creates the context, with the names in the plan's grants resolved. Denials are logged.
     ///
     /// # Errors
     ///

@@ -50,8 +50,8 @@ const IN_BASH: &str = "udping_host";
 
 /// Generates the script for `shell`.
 pub fn script(shell: Shell) -> Vec<u8> {
-    // clap_complete's script for bash treats a hyphen in a name as a separator: it is put back
-    // below.
+    // clap_complete's script for bash uses the name in two roles, and a hyphen breaks one: in the
+    // other, the program's, it is put back below.
     let name = if shell == Shell::Bash { IN_BASH } else { NAME };
     let mut command = definition();
     command.set_bin_name(name);
