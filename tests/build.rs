@@ -1,4 +1,5 @@
-//! Builds the guests of the tests, and lists those in the folders where none can be without a test.
+//! Builds the guests of the tests, and lists those in the folders whose guests must all have a
+//! test.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "it is for tests alone")]
 
@@ -11,7 +12,7 @@ use udping_guest_build::Guests;
 /// Folders of guests, each with a suite of the same name.
 const FOLDERS: [&str; 2] = ["conformance", "hostile"];
 
-/// Guests for one test each.
+/// Guests for single tests.
 const OTHERS: [&str; 7] = ["echoes", "fills", "heeds", "obeys", "panics", "waits", "writes"];
 
 fn main() {

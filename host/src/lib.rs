@@ -1,9 +1,10 @@
 //! udping-host: runs WASI 0.2 components with exactly the network they were granted.
 //!
-//! Data flows one way: command line -> what to run, and what its arguments grant ([`config`]) -> a
-//! component in a [`sandbox`] whose every use of the network, by [`wasi_datagram`], is decided by
-//! [`udping_permissions`] -> how it ended ([`process::exit`]). [`commands`] do it, in a process of
-//! [`process`], which gives up what it does not need ([`udping_harden`]).
+//! Data flows one way: [`config`] turns the command line into what to run and what its arguments
+//! grant; a [`sandbox`] runs the component, and [`udping_permissions`] decides about its every use
+//! of the network, which goes through [`wasi_datagram`]; [`process::exit`] says how it ended.
+//! [`commands`] drive this, in a process that [`process`] sets up and that gives up what it does
+//! not need ([`udping_harden`]).
 
 #![deny(unsafe_code)]
 

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
             if let Some(help) = asks_for_help(&error) {
                 help.exit();
             }
-            // Where the command line was understood, it was started with what that says.
+            // If the command line was parsed, the log was already started in the format it names.
             log::start(None);
             log::say(format_args!("{error:#}"));
             Exit::Usage.into()
@@ -89,7 +89,7 @@ fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
     }
 }
 
-/// What the flags say of compiling a component that is not run.
+/// Combines the flags that bear on compiling a component that is not run.
 fn loading(mut before: RunFlags, after: CompileFlags) -> Result<Loading> {
     let limits = after.or(before.limits.compile()).limits();
     let no_harden = std::mem::take(&mut before.service.no_harden);
@@ -130,14 +130,14 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Help { command } => {
             cli::explained(command.as_deref()).map_err(anyhow::Error::msg)?.print_long_help()?;
         }
-        // Those that have a component.
+        // Commands that run a component.
         _ => {}
     }
     out.flush()?;
     Ok(Exit::Success)
 }
 
-/// The help or the version of a built-in component, where its arguments ask for one.
+/// Returns the help or version output that the arguments of a built-in component ask for.
 fn asks_for_help(error: &anyhow::Error) -> Option<&clap::Error> {
     match error.downcast_ref() {
         Some(PlanError::Arguments(ArgumentsError::Usage { error, .. })) => {
@@ -147,7 +147,7 @@ fn asks_for_help(error: &anyhow::Error) -> Option<&clap::Error> {
     }
 }
 
-/// Whoever reads the output has enough of it: no error.
+/// Whether the reader of the output closed it early, which is not an error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

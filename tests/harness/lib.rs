@@ -1,5 +1,5 @@
-//! What the suites share: the two runtimes, servers and clients as processes, and limits on how
-//! long anything may take.
+//! Shared parts of the suites: the runtimes, servers and clients as processes, and time limits for
+//! everything.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -31,60 +31,60 @@ use udping_components::Component;
 
 pub use udping_components::{CLIENT, SERVER};
 
-/// How long a process may take before the test that started it fails. Nothing here should come near
-/// it.
+/// The maximum time a process may take before the test that started it fails. Normal runs take far
+/// less.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The paths that datagrams take through the host.
+/// The options that select each path of datagrams through the host.
 pub const PATHS: [&[&str]; 3] = [&[], &["--no-offload"], &["--batch", "1"]];
 
-/// Guests that do what a component should not, one behaviour each.
+/// Guests with one behaviour each, mostly one that a component should not have.
 pub mod guests {
     /// Echoes on all IPv4 addresses.
     pub const ECHOES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/echoes.wasm"));
-    /// Sends to 10.9.0.2 until there is no room, waits for some, and goes on.
+    /// Sends to 10.9.0.2 until there is no space, waits for some, and continues.
     pub const FILLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fills.wasm"));
-    /// Declares that it takes notices of the host, and does with them what its argument says.
+    /// Declares that it takes notices of the host, and reacts to them as its argument says.
     pub const HEEDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/heeds.wasm"));
-    /// Runs its arguments as programs, and says what came of each step.
+    /// Runs its arguments as programs, and prints the outcome of each step.
     pub const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));
     /// Panics with the message "the guest says why".
     pub const PANICS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/panics.wasm"));
-    /// Opens sockets, and closes none.
+    /// Opens sockets, and never closes them.
     pub const OPENS_SOCKETS: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/opens_sockets.wasm"));
-    /// Listens, as it may, and sends to whoever it likes.
+    /// Listens, as granted, and sends to addresses that were not.
     pub const SENDS_TO_STRANGERS: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/sends_to_strangers.wasm"));
-    /// Echoes, and traps where a datagram is "trap".
+    /// Echoes, and traps at the datagram "trap".
     pub const TRAPS_IN_BATCH: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/traps_in_batch.wasm"));
-    /// Writes to standard error without end.
+    /// Writes to standard error endlessly.
     pub const FLOODS_STDERR: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/floods_stderr.wasm"));
-    /// Writes to standard output without end.
+    /// Writes to standard output endlessly.
     pub const FLOODS_STDOUT: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/floods_stdout.wasm"));
-    /// Waits for three seconds for datagrams, and says how many it received.
+    /// Waits three seconds for datagrams, and prints how many it received.
     pub const WAITS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/waits.wasm"));
-    /// Writes what its arguments say, and shows its variables.
+    /// Writes what its arguments say, and prints its variables.
     pub const WRITES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/writes.wasm"));
     /// Never ends, and never calls the host.
     pub const SPINS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/spins.wasm"));
 }
 
-/// A program that runs components.
+/// A runtime for components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// Ours.
+    /// udping-host.
     UdpingHost,
-    /// The stock CLI, prebuilt, of the long-term line that the host embeds.
+    /// The stock wasmtime CLI, prebuilt, of the long-term line that the host embeds.
     Wasmtime,
-    /// The same, of the older one.
+    /// The stock wasmtime CLI, prebuilt, of the older long-term line.
     Wasmtime36,
 }
 
-/// Makes of each case, a function of a [`Runtime`], a test for each runtime.
+/// Turns each case, a function of a [`Runtime`], into one test per runtime.
 #[macro_export]
 macro_rules! under_both_runtimes {
     ($($case:ident),* $(,)?) => {
@@ -97,7 +97,7 @@ macro_rules! under_both_runtimes {
     };
 }
 
-/// The same, and a test under the older line of the stock CLI.
+/// Like `under_both_runtimes`, with a further test under the older line of the stock CLI.
 #[macro_export]
 macro_rules! under_all_runtimes {
     ($($case:ident),* $(,)?) => {
@@ -109,8 +109,7 @@ macro_rules! under_all_runtimes {
 }
 
 impl Runtime {
-    /// Whether it is installed. Where one is not, the test says so, and passes, but not where every
-    /// peer has to be there.
+    /// Whether it is installed. If not, the test says so and passes, unless all peers are required.
     pub fn is_there(self) -> bool {
         let is_there = self.program().is_some();
         if !is_there {
@@ -128,13 +127,13 @@ impl Runtime {
         }
     }
 
-    /// The command that runs `component` with `arguments`: under udping-host these are also the
-    /// grant.
+    /// Returns the command that runs `component` with `arguments`; under udping-host these are also
+    /// the grant.
     pub fn command(self, component: Component, arguments: &[&str]) -> Command {
         self.command_with_key(None, component, arguments)
     }
 
-    /// The same, with the hexadecimal digits of a key in the component's environment.
+    /// Like [`Self::command`], with the hexadecimal digits of a key in the component's environment.
     pub fn command_with_key(
         self,
         key: Option<&str>,
@@ -155,7 +154,7 @@ impl Runtime {
         match (self, key) {
             (_, None) => &mut command,
             (Self::UdpingHost, Some(key)) => command.arg("--key-file").arg(key_file(key)),
-            // Without a value: it is this process's, and no argument that all users can read.
+            // Without a value, so that the key is not an argument that all users can read.
             (_, Some(key)) => command.args(["--env", "UDPING_KEY"]).env("UDPING_KEY", key),
         };
         command.arg(file(&format!("{}.wasm", component.name), component.bytes)).args(arguments);
@@ -163,13 +162,13 @@ impl Runtime {
     }
 }
 
-/// `udping-host`, with nothing said yet.
+/// Returns the command `udping-host` without arguments.
 pub fn udping_host() -> Command {
     Command::new(host_program())
 }
 
-/// `wasmtime run`, the stock CLI, with nothing said yet; `None` where it is not installed, as the
-/// test says then.
+/// Returns the command `wasmtime run` of the stock CLI; `None` if it is not installed, which the
+/// test then reports.
 pub fn wasmtime() -> Option<Command> {
     let program = Runtime::Wasmtime.is_there().then(|| Runtime::Wasmtime.program()).flatten();
     let mut command = Command::new(program?);
@@ -177,16 +176,16 @@ pub fn wasmtime() -> Option<Command> {
     Some(command)
 }
 
-/// Where `udping-host` is.
+/// The path of `udping-host`.
 pub fn host_program() -> PathBuf {
     program("udping-host")
 }
 
-/// Where cargo puts what it builds in the profile of this test.
+/// The folder of cargo's output for the profile of this test.
 fn build_dir() -> PathBuf {
     let program = env::current_exe().expect("a program has a path");
     let folder = program.parent().expect("a program is in a folder");
-    // A test is TARGET/PROFILE/deps/TEST, and a program TARGET/PROFILE/PROGRAM.
+    // A test is TARGET/PROFILE/deps/TEST, a program TARGET/PROFILE/PROGRAM.
     if folder.ends_with("deps") {
         folder.parent().expect("deps is in a folder").to_owned()
     } else {
@@ -194,7 +193,7 @@ fn build_dir() -> PathBuf {
     }
 }
 
-/// A program of this workspace.
+/// The path of a program of this workspace.
 fn program(name: &str) -> PathBuf {
     let path = build_dir().join(name);
     assert!(
@@ -205,7 +204,7 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
-/// A file of that name with that content, for all tests that ask for it.
+/// Writes a file with that name and content, shared by all tests that ask for it.
 pub fn file(name: &str, content: &[u8]) -> PathBuf {
     static WRITING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,8 +221,8 @@ pub fn file(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// A file of that name with that content, which nobody else can write: among the system's temporary
-/// files, since others may be able to write the folders above this workspace.
+/// Writes a file that nobody else can write: in the system's temporary folder, since other users
+/// may be able to write the folders above this workspace.
 pub fn own_file(name: &str, content: &[u8]) -> PathBuf {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = tempfile::Builder::new()
@@ -244,19 +243,19 @@ pub fn own_file(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// A folder's name for files of that content: two tests may call different files the same.
+/// Names a folder after its files' content: two tests may use one name for different files.
 fn digest(content: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// A file with `key` in it.
+/// Writes a file with `key` in it.
 pub fn key_file(key: &str) -> PathBuf {
     own_file(&format!("{key}.key"), key.as_bytes())
 }
 
-/// A file of that name with the component or module that `text` describes.
+/// Writes a file with the component or module that `text` describes.
 pub fn wat(name: &str, text: &str) -> PathBuf {
     file(name, &wat::parse_str(text).expect("valid WebAssembly text"))
 }
@@ -268,7 +267,7 @@ pub fn peer(script: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// A program that is not of this workspace, where `make peers` puts it, or on the path.
+/// Finds a program from outside this workspace, where `make peers` installs it, or on the path.
 pub fn installed(program: &str) -> Option<PathBuf> {
     let tools = build_dir().with_file_name("tools").join("bin");
     let path = env::var_os("PATH").unwrap_or_default();
@@ -278,7 +277,7 @@ pub fn installed(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Waits for something to become so, and fails the test where it does not.
+/// Polls `what` until it returns a value; fails the test after the time limit.
 #[track_caller]
 pub fn until<T>(mut what: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -291,30 +290,30 @@ pub fn until<T>(mut what: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// What a process left behind.
+/// The result of a process.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its exit status.
+    /// The exit status.
     pub status: ExitStatus,
-    /// What it wrote on standard output.
+    /// Its standard output.
     pub stdout: String,
-    /// What it wrote on standard error.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl Outcome {
-    /// Its exit code; a signal is a failure of the test.
+    /// The exit code; fails the test if a signal ended the process.
     #[track_caller]
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
     }
 
-    /// The lines of standard output that hold `text`.
+    /// The lines of standard output that contain `text`.
     pub fn lines_with(&self, text: &str) -> Vec<&str> {
         self.stdout.lines().filter(|line| line.contains(text)).collect()
     }
 
-    /// The numbers of the pings whose lines hold `text`.
+    /// The sequence numbers of the pings whose lines contain `text`.
     pub fn seqs(&self, text: &str) -> Vec<u32> {
         let number = |line: &&str| {
             let digits = line.split("seq=").nth(1)?.split(' ').next()?;
@@ -323,7 +322,7 @@ impl Outcome {
         self.lines_with(text).iter().filter_map(number).collect()
     }
 
-    /// The one line of standard error; anything else is a failure of the test.
+    /// The only line of standard error; fails the test if there are none or more.
     #[track_caller]
     pub fn only_error(&self) -> &str {
         let lines: Vec<_> = self.stderr.lines().collect();
@@ -338,7 +337,7 @@ pub fn run(command: &mut Command) -> Outcome {
     Process::start(command).wait()
 }
 
-/// A process that a test started. It is killed when dropped.
+/// A process started by a test. It is killed when dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -347,7 +346,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with nothing on its standard input.
+    /// Starts `command` with empty standard input.
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -358,7 +357,7 @@ impl Process {
         Self { child, stdout, stderr }
     }
 
-    /// Its next line of standard output, without the line's end.
+    /// Reads the next line of its standard output, without the newline.
     #[track_caller]
     pub fn line(&mut self) -> String {
         let pid = self.pid();
@@ -377,7 +376,7 @@ impl Process {
         kill_process(self.pid(), signal).expect("it is our child, and not waited for yet");
     }
 
-    /// Lets it run to its end.
+    /// Waits for its end.
     #[track_caller]
     pub fn wait(mut self) -> Outcome {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -394,8 +393,8 @@ impl Process {
         Outcome { status, stdout: text(stdout), stderr: text(stderr) }
     }
 
-    /// Waits for its end without reading what it writes, which then may block it; of that, the
-    /// outcome has what got through.
+    /// Waits for its end without reading its output, which may then block it; the outcome contains
+    /// what was written until then.
     #[track_caller]
     pub fn wait_unread(mut self) -> Outcome {
         within_patience(self.pid(), || self.child.wait()).expect("it is our child");
@@ -407,7 +406,7 @@ impl Process {
         Pid::from_child(&self.child)
     }
 
-    /// What of it is in memory, in bytes (`VmRSS`).
+    /// Its resident memory in bytes (`VmRSS`).
     pub fn resident(&self) -> io::Result<u64> {
         let status = fs::read_to_string(self.proc("status"))?;
         let kibibytes = status
@@ -417,7 +416,7 @@ impl Process {
         Ok(kibibytes * 1024)
     }
 
-    /// How many descriptors it has open.
+    /// The number of its open descriptors.
     pub fn descriptors(&self) -> io::Result<usize> {
         Ok(fs::read_dir(self.proc("fd"))?.count())
     }
@@ -434,7 +433,7 @@ impl Drop for Process {
     }
 }
 
-/// Does `work`, and kills `pid`, on which it waits, where that takes too long.
+/// Does `work`, and kills `pid`, which it waits for, when the time limit is exceeded.
 fn within_patience<T>(pid: Pid, work: impl FnOnce() -> T) -> T {
     let (done, waiting) = mpsc::channel::<()>();
     thread::scope(|scope| {
@@ -450,24 +449,24 @@ fn within_patience<T>(pid: Pid, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// An echo server that listens.
+/// A listening echo server.
 #[derive(Debug)]
 pub struct Server {
-    /// Its process.
+    /// The process.
     pub process: Process,
-    /// Where it listens, in the order in which it says so.
+    /// The addresses that it listens on, in the order of its output.
     pub addresses: Vec<SocketAddr>,
 }
 
 impl Server {
-    /// `server.wasm` on a free port of `ip`.
+    /// Starts `server.wasm` on a free port of `ip`.
     #[track_caller]
     pub fn start(runtime: Runtime, ip: &str, options: &[&str]) -> Self {
         let arguments = [&["0", "--bind", ip], options].concat();
         Self::listening(&mut runtime.command(SERVER, &arguments))
     }
 
-    /// Any program whose first line names the addresses it listens on.
+    /// Starts a program whose first lines name the addresses it listens on.
     #[track_caller]
     pub fn listening(command: &mut Command) -> Self {
         let mut process = Process::start(command);
@@ -477,12 +476,12 @@ impl Server {
         Self { process, addresses }
     }
 
-    /// Where it listens, as arguments for a client.
+    /// Its address and port, as arguments for a client.
     pub fn host_and_port(&self) -> [String; 2] {
         [self.addresses[0].ip().to_string(), self.addresses[0].port().to_string()]
     }
 
-    /// Asks it to end, and lets it.
+    /// Asks it to end, and waits until it has.
     #[track_caller]
     pub fn stop(self) -> Outcome {
         self.process.signal(Signal::TERM);
@@ -497,7 +496,7 @@ pub fn ping(runtime: Runtime, server: &Server, options: &[&str]) -> Outcome {
     run(&mut runtime.command(CLIENT, &[&[host.as_str(), port.as_str()], options].concat()))
 }
 
-/// `command`'s program and arguments, under a limit of `mebibytes` of address space.
+/// Returns `command` under a limit of `mebibytes` MiB of address space.
 pub fn with_address_space(mebibytes: u32, command: &Command) -> Command {
     let mut shell = Command::new("sh");
     let words: Vec<OsString> = [command.get_program()]

@@ -1,15 +1,15 @@
-//! Networks of a test's own.
+//! Network namespaces for tests.
 
 use std::process::{Command, Stdio};
 
 use crate::Process;
 
-/// A network namespace, which goes with the process that holds it.
+/// A network namespace, which exists as long as the process that holds it.
 #[derive(Debug)]
 pub struct Namespace(Process);
 
 impl Namespace {
-    /// A new one, whose loopback is up.
+    /// Creates a namespace whose loopback interface is up.
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "it starts a process")]
     pub fn new() -> Self {
@@ -25,7 +25,7 @@ impl Namespace {
         namespace
     }
 
-    /// Two of them, 10.9.0.1 and 10.9.0.2, at the ends of one wire.
+    /// Creates two of them, 10.9.0.1 and 10.9.0.2, connected by a wire.
     #[track_caller]
     pub fn pair() -> [Self; 2] {
         let (one, two) = (Self::new(), Self::new());
@@ -41,20 +41,20 @@ impl Namespace {
         self.0.pid().as_raw_nonzero().to_string()
     }
 
-    /// A command that runs in it.
+    /// Returns a command that runs in it.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--net", "--target", &self.pid(), "--"]).arg(program);
         command
     }
 
-    /// Runs `ip` with these arguments, apart by spaces.
+    /// Runs `ip` with these arguments, separated by spaces.
     #[track_caller]
     pub fn ip(&self, arguments: &str) {
         self.tool("ip", arguments);
     }
 
-    /// The same with another tool.
+    /// Like [`Self::ip`], with another tool.
     #[track_caller]
     pub fn tool(&self, tool: &str, arguments: &str) {
         let output =

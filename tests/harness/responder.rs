@@ -1,5 +1,5 @@
-//! An echo server of many addresses: it answers from the one that was asked, which a component
-//! cannot (WASI 0.2 tells no destination address).
+//! An echo server with many addresses: it answers from the address that the request was sent to,
+//! which a component cannot (WASI 0.2 does not report the destination address).
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
@@ -27,7 +27,7 @@ pub fn start() -> SocketAddr {
     address
 }
 
-/// Answers one datagram. What cannot be received or sent is lost, as on a network.
+/// Answers one datagram. What cannot be received or sent counts as lost, as on a network.
 fn answer(socket: &UdpSocket) {
     let (mut buffer, mut control) = ([0; 2_048], cmsg_space!(in_pktinfo));
     let mut parts = [IoSliceMut::new(&mut buffer)];

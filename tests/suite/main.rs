@@ -1,6 +1,5 @@
-//! Everything that is seen from outside: programs are run, and what they say and do is looked at.
-//! One test binary: `cargo test --release --test suite`, or a part of it, as `--test suite
-//! server::stamp`.
+//! Tests from outside: programs are run, and their output and behaviour checked. One test binary:
+//! `cargo test --release --test suite`, or a part of it, as `--test suite server::stamp`.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -13,7 +12,7 @@
 
 /// The pinger, under udping-host and under the stock wasmtime CLI.
 mod client {
-    /// Client and server over loopback: what a user sees.
+    /// Client and server over loopback, as a user sees them.
     mod end_to_end;
     /// What a run measures, and how that is printed.
     mod measurement;
@@ -31,43 +30,43 @@ mod server {
     mod keys;
     /// Servers that are set on each other fall silent.
     mod loops;
-    /// STAMP against those who know it from the RFCs alone.
+    /// STAMP against implementations by others.
     mod stamp;
-    /// Several instances on one port, and the ways to tune a run.
+    /// Several instances on one port, and tuning options.
     mod workers;
 }
 
-/// udping-host: what is typed, granted, limited, and told.
+/// udping-host: its command line, grants, limits and messages.
 mod host {
     /// The components as files, and the WIT that they were built from.
     mod artifacts;
-    /// What cannot be run, and what is refused.
+    /// Input that cannot be run or is refused.
     mod bad_input;
     /// Options in any order, help, manual pages, completions.
     mod command_line;
     /// Compiled components.
     mod compiled;
-    /// What documents say of tests and flags is so.
+    /// What documents say about tests and flags is true.
     mod documents;
-    /// Components that attempt what they may not.
+    /// Components that attempt what is not permitted.
     mod hostile;
-    /// What comes back is what was sent, on each path of datagrams.
+    /// Replies equal the datagrams sent, on each path.
     mod integrity;
     /// Modules import downwards only.
     mod layers;
-    /// Components that take much before any of their code runs.
+    /// Components that take many resources before any of their code runs.
     mod loading;
     /// Grants on a machine with addresses, interfaces and names.
     mod permissions;
-    /// The process that runs a component, and those that help it.
+    /// The process that runs a component, and its helpers.
     mod process;
-    /// Keys that take the place of others.
+    /// Key rotation.
     mod rotation;
     /// A component as a service.
     mod service;
-    /// Signals.
+    /// Stopping by signals.
     mod stopping;
-    /// What the host says beside what a component writes.
+    /// Messages of the host and output of components.
     mod trail;
     /// Files that others could have written.
     mod trust;
@@ -75,18 +74,18 @@ mod host {
 
 /// What a component sees of its host, whichever that is.
 mod runtime {
-    /// A behaviour a guest: sockets, clocks and poll.
+    /// One behaviour per guest: sockets, clocks and poll.
     mod conformance;
     /// Random programs of calls, and the model of the WIT.
     mod states;
 }
 
-/// What goes wrong around a run.
+/// Faults around a run.
 mod faults {
     /// Processes that are stopped or killed, outputs that fail.
     mod mishaps;
     /// Networks that fail.
     mod networks;
-    /// What the system refuses or lacks.
+    /// Calls that the system refuses, and resources it lacks.
     mod system;
 }

@@ -6,16 +6,16 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 use crate::units;
 
-/// How values become places.
+/// How values map to positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scale {
-    /// Equal differences are equally long.
+    /// Equal differences have equal lengths.
     Linear,
-    /// Equal factors are equally long.
+    /// Equal factors have equal lengths.
     Log,
 }
 
-/// An axis: plotters asks it where things are.
+/// An axis, which plotters asks for the positions of values.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Axis {
     scale: Scale,
@@ -24,30 +24,30 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// A linear axis with at most so many ticks.
+    /// Creates a linear axis with at most `most` ticks.
     pub(crate) fn linear(range: Range<f64>, most: usize) -> Self {
         let ticks = Ticks::round(&range, most);
         Self { scale: Scale::Linear, range, ticks }
     }
 
-    /// A logarithmic axis with at most so many ticks. What is not above 0 is at its start.
+    /// Creates a logarithmic axis with at most `most` ticks. Values of 0 or less are at its start.
     pub(crate) fn log(range: Range<f64>, most: usize) -> Self {
         let ticks = Ticks::powers(&range, most);
         Self { scale: Scale::Log, range, ticks }
     }
 
-    /// The same, without ticks.
+    /// Removes the ticks.
     pub(crate) fn bare(self) -> Self {
         Self { ticks: Ticks::default(), ..self }
     }
 
-    /// What to write at its ticks.
+    /// The labels of its ticks.
     #[cfg(test)]
     fn labels(&self) -> Vec<String> {
         self.ticks.at.iter().map(|tick| self.format_ext(tick)).collect()
     }
 
-    /// Where a value is between start (0) and end (1).
+    /// The position of a value between start (0) and end (1).
     fn fraction(&self, value: f64) -> f64 {
         let Range { start, end } = self.range;
         match self.scale {
@@ -78,35 +78,35 @@ impl Ranged for Axis {
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, tick: &f64) -> String {
         let step = self.ticks.step.unwrap_or(*tick);
-        // A little more, since 0.001 can be a little less than that.
+        // The factor allows for rounding: 0.001 can be represented by slightly less than that.
         let decimals = -(step.abs() * 1.000_001).log10().floor();
         units::decimal(*tick, decimals.clamp(0.0, 9.0) as usize)
     }
 }
 
-/// Where an axis has its ticks.
+/// The ticks of an axis.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Ticks {
     at: Vec<f64>,
-    /// Between two, where that is the same everywhere.
+    /// The distance between ticks, if it is constant.
     step: Option<f64>,
 }
 
 impl Ticks {
-    /// Multiples of 1, 2 or 5 times a power of ten: as many as fit.
+    /// Chooses multiples of 1, 2 or 5 times a power of ten, at most `most`.
     fn round(range: &Range<f64>, most: usize) -> Self {
         let length = range.end - range.start;
         let power = 10_f64.powf((length / most as f64).log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|mantissa| mantissa * power);
         let step = steps.into_iter().find(|step| length / step <= most as f64).unwrap_or(length);
-        // The ends belong to it, also where they are a little off.
+        // The ends are included even with rounding errors.
         let (first, last) =
             ((range.start / step - 1e-9).ceil() as i64, (range.end / step + 1e-9).floor() as i64);
         Self { at: (first..=last).map(|i| i as f64 * step).collect(), step: Some(step) }
     }
 
-    /// 1 to 9 times powers of ten, or only 1, 2 and 5 times, or the powers alone, or some of them;
-    /// round numbers where these are too few.
+    /// Chooses 1 to 9 times powers of ten, or only 1, 2 and 5 times, or the powers alone, or every
+    /// nth power; round numbers if these are too few.
     fn powers(range: &Range<f64>, most: usize) -> Self {
         let decades = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
         let within = |mantissas: &[f64]| -> Vec<f64> {
@@ -119,7 +119,7 @@ impl Ticks {
         let (some, powers) = (within(&[1.0, 2.0, 5.0]), within(&[1.0]));
         let at = match (every.len(), some.len()) {
             (..6, _) => return Self::round(range, most.min(8)),
-            // The last of these are close to each other.
+            // The upper ones of these are close together.
             (n, _) if n * 4 <= most * 3 => every,
             (_, n) if n <= most => some,
             _ => powers.iter().copied().step_by(powers.len().div_ceil(most)).collect(),

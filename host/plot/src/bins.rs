@@ -1,22 +1,23 @@
-//! Bins of a histogram, equally wide on a logarithmic axis.
+//! Bins of a histogram, of equal width on a logarithmic axis.
 
 use std::ops::Range;
 
-/// Between the least and the most RTT.
+/// Bins from the minimum to the maximum RTT.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bins {
-    /// Of the first bin's start.
+    /// The natural logarithm of the first bin's start in ns.
     ln_start: f64,
-    /// Of the factor between a bin's ends.
+    /// The natural logarithm of the ratio of a bin's ends.
     ln_width: f64,
     count: usize,
 }
 
 impl Bins {
-    /// For `pings` round-trip times from `min` to `max` (in ns): the more pings, the more bins.
+    /// Creates bins for `pings` round-trip times from `min` to `max` (in ns): more bins for more
+    /// pings.
     pub(crate) fn new(min: u64, max: u64, pings: usize) -> Self {
         let (start, end) = ((min.max(1) as f64).ln(), (max.max(1) as f64).ln());
-        // Times that are all the same have one bin, 10 % wide.
+        // If all times are equal, there is one bin, 10 % wide.
         if end <= start {
             return Self { ln_start: start - 0.05, ln_width: 0.1, count: 1 };
         }
@@ -24,20 +25,20 @@ impl Bins {
         Self { ln_start: start, ln_width: (end - start) / count.floor(), count: count as usize }
     }
 
-    /// From where to where the bin of that index goes, in ns.
+    /// The start and end of a bin, in ns.
     pub(crate) fn edges(&self, index: usize) -> Range<f64> {
         let edge = |index: usize| (self.ln_start + self.ln_width * index as f64).exp();
         edge(index)..edge(index + 1)
     }
 
-    /// From where to where all of them go, in ns, and a little further.
+    /// The range of all bins with a small margin, in ns.
     pub(crate) fn range(&self) -> Range<f64> {
         let length = self.ln_width * self.count as f64;
         let margin = if self.count == 1 { 2.0 * length } else { 0.03 * length };
         (self.ln_start - margin).exp()..(self.ln_start + length + margin).exp()
     }
 
-    /// How many of `rtts` are in each bin.
+    /// Counts how many of `rtts` are in each bin.
     pub(crate) fn count(&self, rtts: impl Iterator<Item = u64>) -> Vec<u64> {
         let mut counts = vec![0; self.count];
         for rtt in rtts {

@@ -1,28 +1,28 @@
-//! Many pings as few columns: what happened in each part of the run.
+//! Aggregates many pings into few columns, one for each part of the run.
 
 use crate::document::{Fate, Ping};
 
-/// What can happen to a ping besides one reply in time.
+/// An event of a ping other than one reply in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mishap {
-    /// No reply came.
+    /// No reply was received.
     Lost,
-    /// It came after the timeout.
+    /// The reply was received after the timeout.
     Late,
-    /// More than one came.
+    /// More than one reply was received.
     Duplicated,
-    /// The system did not take it.
+    /// The system refused to send it.
     NotSent,
-    /// The run ended before.
+    /// The run ended before a reply or the timeout.
     Awaited,
 }
 
 impl Mishap {
-    /// Every one, in the order in which they are shown.
+    /// All of them, in the order in which they are shown.
     pub(crate) const ALL: [Self; 5] =
         [Self::Lost, Self::Late, Self::Duplicated, Self::NotSent, Self::Awaited];
 
-    /// What it is called.
+    /// The name in the figure.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Lost => "lost",
@@ -48,30 +48,30 @@ impl Mishap {
 /// The pings of one part of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Column {
-    /// How many there are.
+    /// The number of pings.
     pub pings: u64,
-    /// The RTTs of replies in time, where there were any.
+    /// The RTTs of replies in time, if there were any.
     pub rtt: Option<Spread>,
     mishaps: [u64; Mishap::ALL.len()],
 }
 
 impl Column {
-    /// To how many of its pings that happened.
+    /// The number of its pings with that event.
     pub(crate) fn mishaps(&self, kind: Mishap) -> u64 {
         self.mishaps[kind as usize]
     }
 }
 
-/// What is left of some round-trip times, in ns.
+/// The distribution of round-trip times, in ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spread {
     pub min: u64,
-    /// The nearest rank to the middle.
+    /// The median, by nearest rank.
     pub median: u64,
     pub max: u64,
 }
 
-/// Divides the time from 0 to `end` (in ns, and included) into `count` equal columns.
+/// Divides the time from 0 to `end` (in ns, inclusive) into `count` equal columns.
 pub(crate) fn columns<'a>(
     pings: impl Iterator<Item = &'a Ping>,
     end: u64,
@@ -99,7 +99,7 @@ pub(crate) fn columns<'a>(
     columns
 }
 
-/// That of `sorted` which `share` of them do not exceed: the nearest rank.
+/// Returns the quantile `share` of `sorted` by nearest rank.
 pub(crate) fn rank<T>(sorted: &[T], share: f64) -> Option<&T> {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.max(1) - 1)

@@ -1,5 +1,4 @@
-//! The document that the client writes, as it is read: once, from a stream, into what drawing needs
-//! of it.
+//! Reads the results document of the client, once, from a stream, into what is needed for drawing.
 
 mod text;
 
@@ -15,29 +14,29 @@ use udping_results::Nanoseconds;
 pub use text::Text;
 pub use udping_results::{Flow, Protocol, Spread, Summary};
 
-/// Read at a time: many small reads cost more than the parsing.
+/// The buffer's size in bytes: many small reads cost more than the parsing.
 const BUFFER: usize = 1 << 18;
 
-/// How a run pinged.
+/// The configuration of a run.
 pub type Config = udping_results::Config<Text>;
 /// When pings are sent.
 pub type Schedule = udping_results::Schedule<Text>;
-/// A host as it was named.
+/// A target, as it was given.
 pub type Target = udping_results::Target<Text>;
 
-/// The document as it is written.
+/// The document as written.
 type Written = udping_results::Document<Text, Ping>;
-/// A ping as it is written. Its time of the wall clock is not read.
+/// A ping as written. Its wall clock time is not read.
 type Record = udping_results::Record<IgnoredAny>;
 
-/// The results of a run, as far as they are drawn.
+/// The results of a run, without what is not drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// When it started.
     pub started: SystemTime,
-    /// How it pinged.
+    /// Its configuration.
     pub config: Config,
-    /// The hosts that were named. [`Ping::target`] and [`Flow::target`] are indices.
+    /// The targets. [`Ping::target`] and [`Flow::target`] are indices.
     pub targets: Vec<Target>,
     /// Every ping, in sequence order within its flow.
     pub pings: Vec<Ping>,
@@ -47,7 +46,7 @@ pub struct Document {
     pub total: Summary,
 }
 
-/// The host and the address of `target`, or only the address where that says as much.
+/// Returns the host and the address of `target`, or only the address if they are the same.
 #[must_use]
 pub fn name(target: &Target) -> String {
     let host = target.host.as_str();
@@ -66,15 +65,15 @@ pub fn name(target: &Target) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Record")]
 pub struct Ping {
-    /// When it left, or should have left where it did not, in ns since the start of the run.
+    /// When it was sent, or should have been sent if it was not, in ns since the start of the run.
     pub at: u64,
-    /// What became of it.
+    /// The outcome.
     pub fate: Fate,
-    /// Whom it was sent to.
+    /// The index of its target.
     pub target: u32,
-    /// From where.
+    /// Its source port.
     pub source_port: u16,
-    /// Further replies to it, as many as are counted.
+    /// The number of further replies, as far as they are counted.
     pub duplicates: u16,
 }
 
@@ -89,24 +88,24 @@ impl Ping {
     }
 }
 
-/// What became of a ping. Round-trip times are in ns.
+/// The outcome of a ping. Round-trip times are in ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// A reply came in time.
+    /// A reply was received in time.
     Received {
-        /// After so long.
+        /// The round-trip time.
         rtt: u64,
     },
-    /// A reply came after the timeout.
+    /// A reply was received after the timeout.
     Late {
-        /// After so long.
+        /// The round-trip time.
         rtt: u64,
     },
-    /// No reply came.
+    /// No reply was received.
     Lost,
-    /// The system did not take it.
+    /// The system refused to send it.
     NotSent,
-    /// The run ended before a reply, or the timeout, came.
+    /// The run ended before a reply or the timeout.
     Awaited,
 }
 
@@ -140,25 +139,25 @@ impl TryFrom<Record> for Ping {
     }
 }
 
-/// A document that cannot be drawn. Each is one line.
+/// Why a document cannot be drawn. The message is one line.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// It could not be read at all.
+    /// It could not be read.
     #[error("cannot be read: {0}")]
     Io(io::Error),
-    /// It is something else than JSON.
+    /// It is not JSON.
     #[error("is not JSON: {0}")]
     NotJson(Text),
-    /// It is the start of one.
+    /// It is truncated.
     #[error("ends in its middle ({0}): the client that wrote it did not come to its end")]
     CutOff(Text),
-    /// It is JSON, but not what the client writes.
+    /// It is JSON, but not a results document.
     #[error("is not a document of udping-results: {0}")]
     Other(Text),
-    /// It lacks what is needed.
+    /// It lacks a part that drawing needs.
     #[error("has no {0:?}: run the client with --format json --records")]
     Missing(&'static str),
-    /// A ping, or a flow, is somebody's who is not in the list.
+    /// A ping or a flow refers to a target that is not in the list.
     #[error("speaks of target {target}, and has {targets} targets, the first of which is 0")]
     NoSuchTarget {
         /// The index.
@@ -170,7 +169,7 @@ pub enum ReadError {
 
 impl From<serde_json::Error> for ReadError {
     fn from(error: serde_json::Error) -> Self {
-        // It can quote the document.
+        // The error may quote the document.
         let text = Text::from(error.to_string());
         match error.classify() {
             Category::Io => Self::Io(error.into()),
@@ -182,11 +181,11 @@ impl From<serde_json::Error> for ReadError {
 }
 
 impl Document {
-    /// Reads one.
+    /// Reads a document.
     ///
     /// # Errors
     ///
-    /// Where it is not what the client writes with `--format json --records`.
+    /// If it is not what the client writes with `--format json --records`.
     pub fn read(from: impl Read) -> Result<Self, ReadError> {
         let mut parser =
             serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, from));

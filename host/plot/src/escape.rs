@@ -1,8 +1,8 @@
-//! Text as XML and HTML write it.
+//! Escaping of text for XML and HTML.
 
 use std::fmt::{self, Write as _};
 
-/// Shows text so that nothing of it is markup.
+/// Displays text with all markup escaped.
 pub(crate) struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {

@@ -1,4 +1,4 @@
-//! The figure: what is in it, and where.
+//! The figure: its parts and their layout.
 
 mod bars;
 mod heading;
@@ -28,23 +28,23 @@ use crate::table::Table;
 use crate::units::Unit;
 use crate::words;
 
-/// Of the figure, in pixels.
+/// The width of the figure in pixels.
 const WIDTH: u32 = 1280;
-/// To the left of all.
+/// The left margin of the figure in pixels.
 const MARGIN: u32 = 24;
-/// To the left of charts, with what stands at their axes.
+/// The left margin of charts in pixels, including axis labels.
 const LEFT: u32 = MARGIN + 84;
-/// To the right of charts.
+/// The right margin of charts in pixels.
 const RIGHT: u32 = 24;
-/// Of a chart, without what stands beside it.
+/// The width of a chart in pixels, without labels.
 const CHART_WIDTH: u32 = WIDTH - LEFT - RIGHT;
-/// Below a chart, for its axis.
+/// The height of the axis below a chart, in pixels.
 const X_AXIS: u32 = 48;
 
-/// Up to so many pings are drawn one by one.
+/// The maximum number of pings that are drawn individually.
 const FEW: usize = 4000;
 
-/// It could not be drawn. That does not happen: it is drawn to memory.
+/// The figure could not be drawn. That does not happen: it is drawn to memory.
 #[derive(Debug, Error)]
 #[error("cannot be drawn")]
 pub struct DrawError(#[from] DrawingAreaErrorKind<io::Error>);
@@ -56,45 +56,45 @@ type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 /// How pings are shown.
 #[derive(Debug)]
 enum Detail {
-    /// Each for itself.
+    /// Individually.
     Pings,
-    /// As columns, of each series as many.
+    /// Aggregated: the columns of each series, of equal number.
     Columns(Vec<Vec<Column>>),
 }
 
-/// Whether what can be said in text is in the figure, too.
+/// Whether the figure contains the parts that are text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parts {
-    /// It is: the figure stands alone.
+    /// It does: the figure stands alone.
     All,
-    /// It stands around the figure.
+    /// It does not: the text is around the figure.
     Charts,
 }
 
-/// What is drawn, one below the other.
+/// The parts of the figure, from top to bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     Heading,
     Legend,
     Rtt,
     Mishap(Mishap),
-    /// The axis below what is drawn over time.
+    /// The axis below the charts over time.
     Time,
     Histogram,
     Table,
 }
 
-/// A document, looked at for how it can be drawn.
+/// A document, prepared for drawing.
 #[derive(Debug)]
 pub(crate) struct Figure<'a> {
     document: &'a Document,
     series: Series<'a>,
     detail: Detail,
-    /// Of the last ping, in ns since the start; where there is but one, when another would have
-    /// come.
+    /// When the last ping was sent, in ns since the start; if there is only one, when the next
+    /// would have been.
     end: u64,
     time_unit: Unit,
-    /// Of replies in time, in ns, sorted.
+    /// The RTTs of replies in time, in ns, sorted.
     rtts: Vec<u64>,
     unit: Unit,
 }
@@ -110,8 +110,8 @@ impl<'a> Figure<'a> {
         let detail = if pings <= FEW {
             Detail::Pings
         } else {
-            // Some pings of each target to a column, where that is possible; and two pixels, where
-            // there would be very many.
+            // Several pings of each target per column if possible; and two pixels per column if
+            // there are very many pings.
             let most = CHART_WIDTH as usize * 4 / series.len().max(4);
             let count = (pings / series.len() / 4).clamp(100, most);
             Detail::Columns(
@@ -122,16 +122,16 @@ impl<'a> Figure<'a> {
         Self { document, series, detail, end, time_unit: Unit::of_span(end), rtts, unit }
     }
 
-    /// Its account, as text.
+    /// The summary table.
     pub(crate) fn table(&self) -> Table {
         Table::new(self.document, &self.rtts, self.unit)
     }
 
-    /// Draws it, as SVG.
+    /// Draws it as SVG.
     ///
     /// # Errors
     ///
-    /// Where plotters refuses.
+    /// If plotters fails.
     pub(crate) fn svg(&self, parts: Parts) -> Drawn<String> {
         let table = self.table();
         let blocks: Vec<_> = self
@@ -194,19 +194,19 @@ impl<'a> Figure<'a> {
         }
     }
 
-    /// The time since the start of the run, with room for marks at its ends.
+    /// The axis of the time since the start of the run, with space for marks at its ends.
     fn time_axis(&self) -> Axis {
         let end = self.x(self.end as f64);
         let margin = 0.01 * end;
         Axis::linear(-margin..end + margin, 12)
     }
 
-    /// Where so many ns since the start are on that axis.
+    /// The position on that axis of a time in ns since the start.
     fn x(&self, ns: f64) -> f64 {
         self.time_unit.of(ns)
     }
 
-    /// Where one of `count` columns starts on it.
+    /// The start of one of `count` columns on that axis.
     fn edge(&self, column: usize, count: usize) -> f64 {
         self.x(self.end as f64 * column as f64 / count as f64)
     }
@@ -220,13 +220,13 @@ impl<'a> Figure<'a> {
         Ok(())
     }
 
-    /// A chart over time, above others of that kind.
+    /// A chart over time, with the axis that all such charts share.
     fn over_time<'b>(&self, area: &Area<'b>, y: Axis) -> Drawn<Chart<'_, 'b>> {
         Ok(chart_on(area).build_cartesian_2d(self.time_axis(), y)?)
     }
 }
 
-/// A chart that is still to be built: from [`LEFT`] to [`RIGHT`].
+/// A chart to be built, from [`LEFT`] to [`RIGHT`].
 fn chart_on<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'a, SVGBackend<'b>> {
     let mut chart = ChartBuilder::on(area);
     chart
@@ -236,7 +236,7 @@ fn chart_on<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'a, SVGBackend<'b>> 
     chart
 }
 
-/// With a title, which readers of screens read.
+/// Adds a title for screen readers.
 fn with_title(svg: &str, title: &str) -> String {
     match svg.split_once('>') {
         Some((start, rest)) => {

@@ -1,4 +1,4 @@
-//! A page with the figure and the table: one file, without scripts, that needs no network.
+//! An HTML page with the figure and the table: one file, without scripts, that loads nothing.
 
 use std::fmt::{self, Write as _};
 
@@ -33,7 +33,7 @@ const STYLE: &str = "\
 ///
 /// # Errors
 ///
-/// Where the figure cannot be drawn.
+/// If the figure cannot be drawn.
 pub(crate) fn page(document: &Document) -> Result<String, DrawError> {
     let figure = Figure::new(document);
     let (title, subtitle) = (words::title(document), words::subtitle(document));

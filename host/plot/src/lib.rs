@@ -1,9 +1,9 @@
 //! Draws the results that udping's client writes with `--format json --records`, as SVG or as an
 //! HTML page.
 //!
-//! Data flows one way: JSON ([`document`]) -> what is to be seen in it (`series`, `columns`,
-//! `bins`, `table`) -> a [`Drawing`] (`figure`, and `html` around it). Memory is 32 bytes a ping,
-//! and some more while it is drawn.
+//! Data flows one way: JSON ([`document`]) -> the data to show (`series`, `columns`, `bins`,
+//! `table`) -> a [`Drawing`] (`figure`, and `html` around it). It takes 32 bytes of memory per
+//! ping, and some more while drawing.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -33,26 +33,26 @@ use thiserror::Error;
 pub use document::{Document, ReadError};
 pub use figure::DrawError;
 
-/// What to draw.
+/// The kind of drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawing {
-    /// A figure with everything in it.
+    /// A figure that contains everything.
     Svg,
-    /// A page with the figure, and with the table as one.
+    /// A page with the figure, and with the table as HTML.
     Html,
 }
 
-/// A file's name that does not tell what to draw.
+/// A file name with an extension that does not tell what to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("ends neither in .svg nor in .html, which are what can be drawn")]
 pub struct UnknownExtension;
 
 impl Drawing {
-    /// What the file at `path` is to be, by its extension.
+    /// Returns the kind of drawing for the extension of `path`.
     ///
     /// # Errors
     ///
-    /// Where that is neither `.svg` nor `.html`.
+    /// If it is neither `.svg` nor `.html`.
     pub fn by_extension(path: &Path) -> Result<Self, UnknownExtension> {
         match path.extension().and_then(OsStr::to_str) {
             Some("svg") => Ok(Self::Svg),
@@ -61,11 +61,11 @@ impl Drawing {
         }
     }
 
-    /// Draws `document`: the bytes of a file.
+    /// Draws `document`, and returns the content of the file.
     ///
     /// # Errors
     ///
-    /// None that is known: it is drawn to memory.
+    /// None known: it is drawn to memory.
     pub fn of(self, document: &Document) -> Result<String, DrawError> {
         match self {
             Self::Svg => figure::Figure::new(document).svg(figure::Parts::All),

@@ -1,5 +1,4 @@
-//! Colours that can be told apart by colour-blind people as well, on white paper and on a dark
-//! screen.
+//! Colours that colour-blind people can distinguish, too, on white paper and on a dark screen.
 
 #![expect(clippy::unreadable_literal, reason = "colours are six digits, as in CSS")]
 
@@ -7,7 +6,7 @@ use std::fmt::Write as _;
 
 use plotters::style::RGBColor;
 
-/// A colour, and what it becomes on a dark page.
+/// A colour, and its counterpart on a dark page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ink {
     light: u32,
@@ -19,23 +18,23 @@ impl Ink {
         Self { light, dark }
     }
 
-    /// As it is drawn, which is on white.
+    /// The colour as drawn, on white.
     pub(crate) fn rgb(self) -> RGBColor {
         let [_, red, green, blue] = self.light.to_be_bytes();
         RGBColor(red, green, blue)
     }
 }
 
-/// What all is drawn on.
+/// The background.
 pub(crate) const PAPER: Ink = Ink::new(0xffffff, 0x16181b);
 pub(crate) const TEXT: Ink = Ink::new(0x1a1a1a, 0xe8e8e8);
-/// Of text that says less, and of axes.
+/// Secondary text and axes.
 pub(crate) const QUIET: Ink = Ink::new(0x595959, 0xa8adb3);
-/// Of lines behind what is drawn.
+/// Grid lines.
 pub(crate) const GRID: Ink = Ink::new(0xe3e3e3, 0x33383e);
 
-/// Of targets. The first six are Okabe and Ito's, without their yellow, which cannot be seen on
-/// white.
+/// The colours of targets. The first six are Okabe and Ito's, without their yellow, which is
+/// invisible on white.
 pub(crate) const TARGETS: [Ink; 8] = [
     Ink::new(0x0072b2, 0x4aa8e0),
     Ink::new(0xd55e00, 0xf0803c),
@@ -47,16 +46,16 @@ pub(crate) const TARGETS: [Ink; 8] = [
     Ink::new(0x777777, 0xcfcfcf),
 ];
 
-/// Of what is lost, late, duplicated, not sent and awaited, where targets have no colours of their
-/// own.
+/// The colours of lost, late, duplicated, unsent and awaited pings, if targets have no colours of
+/// their own.
 pub(crate) const MISHAPS: [Ink; 5] = [TARGETS[1], TARGETS[4], TARGETS[3], TARGETS[6], TARGETS[7]];
 
-/// The rules by which an SVG in a page becomes dark where the reader prefers it.
+/// The CSS rules that turn an SVG in a page dark if the reader prefers it.
 pub(crate) fn dark_rules() -> String {
     let mut rules = String::new();
     for Ink { light, dark } in [PAPER, TEXT, QUIET, GRID].into_iter().chain(TARGETS) {
         for property in ["fill", "stroke"] {
-            // To a string this never fails.
+            // Writing to a string never fails.
             let _ = writeln!(
                 rules,
                 "  svg [{property}=\"#{light:06X}\"] {{ {property}: #{dark:06x} }}"

@@ -1,14 +1,14 @@
-//! What has a colour of its own.
+//! The series of pings that have colours of their own.
 
 use crate::columns::Mishap;
 use crate::document::{self, Document, Ping};
 use crate::palette::{self, Ink};
 
-/// The targets, each with its colour where they are few; else all of them together.
+/// The targets, each with its colour if they are few; otherwise all of them together.
 #[derive(Debug)]
 pub(crate) struct Series<'a> {
     document: &'a Document,
-    /// Those that were pinged, where they are several and few.
+    /// The targets that were pinged, if there are several, but few.
     targets: Vec<u32>,
 }
 
@@ -24,12 +24,12 @@ impl<'a> Series<'a> {
         Self { document, targets }
     }
 
-    /// How many there are: 1 where none has a colour of its own.
+    /// The number of series: 1 if no target has a colour of its own.
     pub(crate) fn len(&self) -> usize {
         self.targets.len().max(1)
     }
 
-    /// The pings of one.
+    /// The pings of one series.
     pub(crate) fn pings(&self, index: usize) -> impl Iterator<Item = &'a Ping> {
         let target = self.targets.get(index).copied();
         self.document
@@ -38,17 +38,17 @@ impl<'a> Series<'a> {
             .filter(move |ping| target.is_none_or(|target| ping.target == target))
     }
 
-    /// The name of one that has a colour of its own.
+    /// The names of the targets that have colours of their own.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         self.targets.iter().map(|target| document::name(&self.document.targets[*target as usize]))
     }
 
-    /// Of replies to one.
+    /// The colour of replies to one target.
     pub(crate) fn ink(index: usize) -> Ink {
         palette::TARGETS[index]
     }
 
-    /// Of a mishap to one: its own, or that of the mishap where none has one.
+    /// The colour of an event of one series: the target's, or the event's if targets have none.
     pub(crate) fn mishap_ink(&self, index: usize, kind: Mishap) -> Ink {
         if self.targets.is_empty() { palette::MISHAPS[kind as usize] } else { Self::ink(index) }
     }

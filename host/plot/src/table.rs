@@ -1,4 +1,4 @@
-//! The account of a run as a table of text.
+//! The summary of a run as a table of text.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use crate::columns::rank;
 use crate::document::{self, Document, Flow, Spread, Summary};
 use crate::units::{self, Unit};
 
-/// What stands where there is nothing to say.
+/// The content of a cell without a value.
 const NOTHING: &str = "-";
 
-/// What a table says of each row.
+/// The columns of a row.
 const HEADINGS: [&str; 16] = [
     "sent",
     "received",
@@ -31,16 +31,16 @@ const HEADINGS: [&str; 16] = [
     "jitter",
 ];
 
-/// Those of [`HEADINGS`] that are left out where no row has them.
+/// The [`HEADINGS`] that are left out if no row has a value for them.
 const OPTIONAL: [&str; 4] = ["late", "duplicates", "mean ipdv", "jitter"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
-    /// What it is about, with the unit of its times.
+    /// The caption, with the unit of times.
     pub caption: String,
-    /// Of the columns after the first, which has names.
+    /// The headings of the columns after the first, which has names.
     pub headings: Vec<&'static str>,
-    /// All pings; and each target and source port, where there are several.
+    /// All pings; then each target and source port, if there are several.
     pub rows: Vec<Row>,
     /// Targets that could not be pinged, and why.
     pub notes: Vec<String>,
@@ -50,12 +50,12 @@ pub(crate) struct Table {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub name: String,
-    /// As many as there are headings.
+    /// One cell for each heading.
     pub cells: Vec<String>,
 }
 
 impl Table {
-    /// That of `document`, all of whose RTTs are `rtts` (in ns, sorted), with times in `unit`.
+    /// Summarizes `document`, all of whose RTTs are `rtts` (in ns, sorted), with times in `unit`.
     pub(crate) fn new(document: &Document, rtts: &[u64], unit: Unit) -> Self {
         let mut headings = HEADINGS.to_vec();
         let mut rows = rows(document, rtts, unit);
@@ -105,7 +105,7 @@ fn rows(document: &Document, rtts: &[u64], unit: Unit) -> Vec<Row> {
     [all("all".to_owned())].into_iter().chain(document.flows.iter().map(flow)).collect()
 }
 
-/// Sorted, in ns; of no flow where each has its percentiles already.
+/// The RTTs of each flow, in ns, sorted; empty if all flows have their percentiles already.
 fn rtts_of_flows(document: &Document) -> HashMap<(u32, u16), Vec<u64>> {
     let mut flows = HashMap::<_, Vec<u64>>::new();
     if document
@@ -124,7 +124,7 @@ fn rtts_of_flows(document: &Document) -> HashMap<(u32, u16), Vec<u64>> {
     flows
 }
 
-/// What [`HEADINGS`] promise of one `summary`. What it lacks of percentiles is had from `rtts`.
+/// The cells of one `summary`. Percentiles that it lacks are computed from `rtts`.
 fn cells(summary: &Summary, rtts: &[u64], unit: Unit) -> Vec<String> {
     let time = |ns: Option<Nanoseconds>| {
         ns.map_or_else(|| NOTHING.to_owned(), |ns| units::figures(unit.of(ns.0 as f64)))
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use crate::document::{Fate, Ping};
 
-    /// Two targets, one of which was pinged from two ports, and one that has no address. The first
+    /// Two targets, one of which was pinged from two ports, and one without an address. The first
     /// has no percentiles.
     const WRITTEN: &str = r#"{"format": "udping-results", "version": 1, "started": "2026-11-24T00:20:11Z",
         "config": {"protocol": "text", "schedule": "fixed", "interval_ns": 1000, "timeout_ns": 2000, "size_bytes": 32},
@@ -178,7 +178,7 @@ mod tests {
 
     fn table() -> Table {
         let mut document = Document::read(WRITTEN.as_bytes()).unwrap();
-        // Backwards, so that nothing is in order by chance.
+        // Backwards, so that nothing is in order by accident.
         document.pings = (1..=100)
             .rev()
             .map(|us| Ping {

@@ -1,4 +1,4 @@
-//! Durations and counts as people read them.
+//! Durations and counts in readable form.
 
 /// A unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// The one for round-trip times around `typical_ns`.
+    /// Chooses the unit for round-trip times around `typical_ns`.
     pub(crate) fn of_rtt(typical_ns: u64) -> Self {
         match typical_ns {
             0..1_000_000 => Self::Us,
@@ -25,7 +25,7 @@ impl Unit {
         }
     }
 
-    /// The one for a time axis of so many ns.
+    /// Chooses the unit for a time axis of that length in ns.
     pub(crate) fn of_span(ns: u64) -> Self {
         match ns {
             0..500_000 => Self::Us,
@@ -36,7 +36,7 @@ impl Unit {
         }
     }
 
-    /// Its sign, as the rest of udping writes it.
+    /// The unit's symbol, as in the rest of udping.
     pub(crate) const fn sign(self) -> &'static str {
         match self {
             Self::Us => "us",
@@ -47,7 +47,7 @@ impl Unit {
         }
     }
 
-    /// So many ns, in this unit.
+    /// Converts nanoseconds to this unit.
     pub(crate) fn of(self, ns: f64) -> f64 {
         ns / match self {
             Self::Us => 1e3,
@@ -59,8 +59,8 @@ impl Unit {
     }
 }
 
-/// Four digits that count, or more where they stand before the point, and no more than three after
-/// it.
+/// Formats with four significant digits, or more if they are before the point, and no more than
+/// three decimals.
 pub(crate) fn figures(value: f64) -> String {
     let decimals = match value.abs() {
         0.0 => 0,
@@ -72,14 +72,14 @@ pub(crate) fn figures(value: f64) -> String {
     decimal(value, decimals)
 }
 
-/// A share as a percentage: one decimal, or more where two digits would not count otherwise.
+/// Formats a share as a percentage: one decimal, or more for two significant digits.
 pub(crate) fn percent(share: f64) -> String {
     let percentage = share * 100.0;
     let decimals = if percentage > 0.0 { 1.0 - percentage.log10().floor() } else { 1.0 };
     decimal(percentage, decimals.clamp(1.0, 12.0) as usize)
 }
 
-/// With so many decimals, and commas between thousands.
+/// Formats with that number of decimals, and commas between thousands.
 pub(crate) fn decimal(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
@@ -88,7 +88,7 @@ pub(crate) fn decimal(value: f64, decimals: usize) -> String {
     format!("{sign}{}{fraction}", with_commas(whole))
 }
 
-/// A count, with commas between thousands.
+/// Formats a count with commas between thousands.
 pub(crate) fn count(number: u64) -> String {
     with_commas(&number.to_string())
 }

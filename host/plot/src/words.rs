@@ -1,11 +1,11 @@
-//! What a run is called, and how it was done.
+//! The title and the subtitle of a run.
 
 use udping_results::Nanoseconds;
 
 use crate::document::{self, Document, Schedule};
 use crate::units;
 
-/// Title of the figure: the targets of the run.
+/// The title of the figure: the targets of the run.
 pub(crate) fn title(document: &Document) -> String {
     match document.targets.as_slice() {
         [only] => format!("udping: {}", document::name(only)),
@@ -13,7 +13,7 @@ pub(crate) fn title(document: &Document) -> String {
     }
 }
 
-/// Line below the title: when the run began, and how it pinged.
+/// The subtitle: when the run began, and how it pinged.
 pub(crate) fn subtitle(document: &Document) -> String {
     let config = &document.config;
     let pings = document.pings.len() as u64;

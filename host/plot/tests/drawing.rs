@@ -23,7 +23,7 @@ fn text(text: &str) -> Text {
     Text::from(text.to_owned())
 }
 
-/// Pings of so many targets by turns, 1 ms apart.
+/// Pings to that number of targets in turn, 1 ms apart.
 fn document(targets: u32, fates: impl IntoIterator<Item = Fate>) -> Document {
     let ping = |(index, fate)| Ping {
         at: index * MS,
@@ -59,7 +59,7 @@ fn document(targets: u32, fates: impl IntoIterator<Item = Fate>) -> Document {
     }
 }
 
-/// Round-trip times that go up and down between 1 and 2 ms.
+/// Round-trip times that vary between 1 and 2 ms.
 fn replies() -> impl Iterator<Item = Fate> {
     (0..).map(|i: u64| Fate::Received { rtt: MS + i * 7919 % MS })
 }
@@ -72,7 +72,7 @@ fn html(document: &Document) -> String {
     Drawing::Html.of(document).unwrap()
 }
 
-/// How many elements of that name have all of these attributes.
+/// Counts the elements of that name that have all of these attributes.
 fn count(svg: &str, name: &str, attributes: &[(&str, &str)]) -> usize {
     let tree = roxmltree::Document::parse(svg).unwrap();
     let is = |node: &Node<'_, '_>| {
@@ -82,7 +82,7 @@ fn count(svg: &str, name: &str, attributes: &[(&str, &str)]) -> usize {
     tree.descendants().filter(is).count()
 }
 
-/// What is written in it.
+/// The texts in the SVG.
 fn texts(svg: &str) -> Vec<String> {
     let tree = roxmltree::Document::parse(svg).unwrap();
     tree.descendants()
@@ -124,7 +124,7 @@ fn what_befell_a_ping_is_marked() {
         assert!(says(&svg, mishap) && says(&svg, &marks.to_string()), "{mishap}");
         assert_eq!(count(&svg, "rect", &[("fill", colour)]), marks, "{mishap}");
     }
-    // Each, and one in the key.
+    // One for each ping, and one in the key.
     assert_eq!(count(&svg, "polygon", &[("fill", "#E69F00")]), 2, "triangles");
     assert_eq!(count(&svg, "circle", &[("stroke", "#CC79A7"), ("fill", "none")]), 2, "rings");
     assert!(!says(&svg, "awaited"));
@@ -137,7 +137,7 @@ fn million_pings_make_a_small_svg_with_a_gap_for_lost_ones() {
     let svg = svg(&document);
     assert!(svg.len() < 300_000, "{} bytes", svg.len());
     assert!(html(&document).len() < 300_000);
-    // A band and its key; the bars of the histogram are opaquer.
+    // A band and its key; the bars of the histogram are more opaque.
     assert_eq!(count(&svg, "polygon", &[("fill", FIRST), ("opacity", "0.35")]), 2);
     assert_eq!(count(&svg, "circle", &[]), 0);
     assert!(says(&svg, "to 100.0 %"), "{:?}", texts(&svg));
@@ -211,7 +211,7 @@ fn the_axis_of_times_says_how_it_is_divided() {
     assert!(says(&spread([MS, 2 * MS, 3 * MS]), "RTT, ms"));
     assert!(says(&spread([30_000, 40_000, 50_000]), "RTT, us"));
     assert!(says(&spread([20 * MS, 21 * MS, 22 * MS]), "RTT, ms (not from 0)"));
-    // Of the axis of times; that of the histogram says it always.
+    // The label of the RTT axis over time; the histogram always has it.
     let logarithmic =
         |svg: &str| texts(svg).iter().filter(|text| *text == "RTT, ms (log scale)").count();
     assert_eq!(logarithmic(&spread([MS, 2 * MS, 200 * MS])), 2);

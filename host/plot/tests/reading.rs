@@ -27,7 +27,7 @@ const WRITTEN: &str = r#"{
   "what came later": {"is": "ignored"}
 }"#;
 
-/// What is said of [`WRITTEN`] with that in place of this.
+/// The error about [`WRITTEN`] with `this` replaced by `that`.
 fn problem(this: &str, that: &str) -> String {
     assert!(WRITTEN.contains(this), "{this}");
     problem_of(&WRITTEN.replacen(this, that, 1))

@@ -1,4 +1,4 @@
-//! The audit trail: what a run is, what was refused to it, and how it ended.
+//! The audit trail: what a run is, what it was refused, and how it ended.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use udping_permissions::grants::Grants;
 use udping_permissions::guard::{Denial, Kind, Ledger, Traffic};
 use udping_permissions::limits::LimitExceeded;
 
-/// Something that did not pass, and how many of its kind were not told since the last.
+/// Logs a denial, and how many of its kind were suppressed since the last one logged.
 pub fn denial(denial: &Denial<'_>, suppressed: u64) {
     let Kind { what, why } = denial.kind();
     let more = if suppressed > 0 {
@@ -26,10 +26,10 @@ pub fn denial(denial: &Denial<'_>, suppressed: u64) {
     tracing::warn!(event = "denied", what, why, suppressed, "{denial}{more}");
 }
 
-/// A component is about to run.
+/// Logs that a component is about to run.
 pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
     if tracing::enabled!(Level::INFO) {
-        // Of a built-in component, that of what `emit` writes.
+        // For a built-in component, the digest of what `emit` writes.
         let bytes = if let Source::BuiltIn(component) = &plan.source {
             component.bytes
         } else {
@@ -55,17 +55,17 @@ pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
     }
 }
 
-/// The key file was read again: so many keys are in it, and hold from now on.
+/// Logs that the key file was read again; its keys are in force from now on.
 pub fn keys_read(keys: usize) {
     tracing::info!(event = "keys", keys, "keys re-read: {keys}");
 }
 
-/// A component was stopped at a limit.
+/// Logs that a component was stopped at a limit.
 pub fn limited(component: &str, limit: &LimitExceeded) {
     tracing::warn!(event = "limited", component, "stopped: {component} {limit}");
 }
 
-/// A component trapped, after that was `refused` to it, where something was.
+/// Logs that a component trapped, and what it had been `refused` before, if anything.
 pub fn trapped(component: &str, reason: &str, refused: Option<&str>) {
     if let Some(refused) = refused {
         tracing::warn!(
@@ -79,7 +79,7 @@ pub fn trapped(component: &str, reason: &str, refused: Option<&str>) {
     }
 }
 
-/// A component was told to stop by a signal, and goes on.
+/// Logs that a signal told a component to stop, while it keeps running.
 pub fn stopping(component: &str, signal: Signal, grace: Duration) {
     let grace = humantime::format_duration(grace);
     tracing::warn!(
@@ -90,7 +90,7 @@ pub fn stopping(component: &str, signal: Signal, grace: Duration) {
     );
 }
 
-/// A component was ended that was to stop.
+/// Logs that a component was ended after it had been told to stop.
 pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
     let grace = humantime::format_duration(grace);
     match stopped {
@@ -112,7 +112,7 @@ pub fn stopped(component: &str, stopped: Stopped, grace: Duration) {
     }
 }
 
-/// The process ends although a component goes on.
+/// Logs that the process exits while a component is still running.
 pub fn killed(component: &str, exit: Exit) {
     tracing::warn!(
         event = "killed",
@@ -122,7 +122,7 @@ pub fn killed(component: &str, exit: Exit) {
     );
 }
 
-/// A run is over.
+/// Logs the end of a run, with its totals.
 pub fn ended(plan: &Plan, ledger: &Ledger, exit: Exit) {
     for (Kind { what, why }, count, suppressed) in ledger.totals() {
         tracing::info!(

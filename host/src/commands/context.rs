@@ -34,23 +34,23 @@ use udping_permissions::limits::{Lookups, Output};
 use udping_permissions::names::Names;
 use wasi_datagram::{Buffers, InheritedSockets, OperatingSystem, Reports, SocketContext};
 
-/// How a component is made ready to run.
+/// How a component is prepared for running.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loading {
-    /// What compiling it may take.
+    /// Resource limits for compiling it.
     pub limits: CompileLimits,
-    /// Whether the process that compiles it keeps what it does not need.
+    /// Whether the compiling process skips hardening.
     pub no_harden: bool,
 }
 
 impl Loading {
-    /// As planned.
+    /// Takes the settings from the plan.
     pub fn of(plan: &Plan) -> Self {
         Self { limits: plan.limits.compile, no_harden: !plan.harden }
     }
 }
 
-/// What `artifact` holds, compiled where need be.
+/// Returns the component in `artifact`, compiled if necessary.
 fn loaded(sandbox: &Sandbox, artifact: &Artifact, loading: Loading) -> Result<Loaded, LoadError> {
     match artifact {
         Artifact::Compiled(code) => sandbox.load(code),
@@ -61,7 +61,7 @@ fn loaded(sandbox: &Sandbox, artifact: &Artifact, loading: Loading) -> Result<Lo
 #[cfg(feature = "compiler")]
 fn compiled(sandbox: &Sandbox, component: &[u8], loading: Loading) -> Result<Loaded, LoadError> {
     let (cache, key) = (Cache::of_this_user(), Key::of(component));
-    // What was kept by another configuration, or for another processor, is compiled anew.
+    // A cached artifact of another configuration or processor is compiled again.
     let kept = cache.as_ref().and_then(|cache| sandbox.load(&cache.get(&key)?).ok());
     if let Some(loaded) = kept {
         return Ok(loaded);
@@ -70,7 +70,7 @@ fn compiled(sandbox: &Sandbox, component: &[u8], loading: Loading) -> Result<Loa
         crate::sandbox::compile::machine_code(component, &loading.limits, !loading.no_harden)?;
     let loaded = sandbox.load(&code)?;
     if let Some(cache) = cache {
-        // Without it, the next start takes as long.
+        // If it cannot be cached, the next start only takes as long again.
         let _ = cache.put(&key, &code);
     }
     Ok(loaded)
@@ -81,22 +81,22 @@ fn compiled(_: &Sandbox, _: &[u8], _: Loading) -> Result<Loaded, LoadError> {
     Err(LoadError::NoCompiler)
 }
 
-/// Reads the component at `source`, and compiles it where need be. The error says which component
-/// it is about.
+/// Reads the component at `source`, and compiles it if necessary. The error names the component.
 pub fn read(source: &Source, loading: Loading) -> Result<(Sandbox, Loaded)> {
     let (artifact, sandbox) = (source.read()?, Sandbox::new()?);
     let loaded = loaded(&sandbox, &artifact, loading).with_context(|| source.to_string())?;
     Ok((sandbox, loaded))
 }
 
-/// What `source` held, ready to be started. The error says which component it is about.
+/// Loads what was read from `source` as a program that can be started. The error names the
+/// component.
 pub fn load(source: &Source, artifact: &Artifact, loading: Loading) -> Result<Program> {
     let sandbox = Sandbox::new()?;
     let loaded = loaded(&sandbox, artifact, loading).with_context(|| source.to_string())?;
     sandbox.link(&loaded).with_context(|| source.to_string())
 }
 
-/// Says why the component at `source` cannot be run.
+/// Reports why the component at `source` cannot be run.
 pub fn refuse(source: &Source, error: &anyhow::Error) -> Exit {
     match error.downcast_ref() {
         Some(LoadError::Limited(limit)) => {
@@ -114,7 +114,7 @@ pub fn refuse(source: &Source, error: &anyhow::Error) -> Exit {
     }
 }
 
-/// Compiles the component at `source` into the file `output`, which this host would run.
+/// Compiles the component at `source` into the file `output`, for this host to run later.
 #[cfg(feature = "compiler")]
 pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit> {
     let code = source.read_component().map_err(anyhow::Error::from).and_then(|bytes| {
@@ -137,34 +137,34 @@ pub fn compile(source: &Source, output: &Path, loading: Loading) -> Result<Exit>
     Ok(Exit::Success)
 }
 
-/// What all instances of a run share.
+/// The state shared by all instances of a run.
 #[derive(Clone)]
 pub struct RunContext {
-    /// What they may do.
+    /// The grants in force.
     pub grants: Arc<Current>,
-    /// What names stand for.
+    /// The addresses that names resolve to.
     pub names: Arc<Names>,
-    /// Asks for those that are not known.
+    /// Resolves the names that are not known yet.
     pub resolver: Arc<Resolver>,
     output: Output,
-    /// Its variables.
+    /// The environment variables of the component.
     pub environment: Arc<Environment>,
     meters: Arc<Meters>,
     lookups: Lookups,
-    /// What did not pass.
+    /// The record of denials.
     pub ledger: Arc<Ledger>,
-    /// What is used, where that is to be learnt.
+    /// Records what is used, under `learn`.
     pub recorder: Option<Arc<Recorder>>,
 }
 
 impl RunContext {
-    /// Resolves the names in the plan's grants. What does not pass is told.
+    /// Creates the context, with the names in the plan's grants resolved. Denials are logged.
     ///
     /// # Errors
     ///
-    /// Where a name that is to be denied has no address: then it is not known what to deny. Where a
-    /// network is granted, and the addresses of this machine cannot be read: then it is not known
-    /// what is not granted.
+    /// If a name that is to be denied has no address, since it is then unknown what to deny; or if
+    /// a network is granted and the addresses of this machine cannot be read, since it is then
+    /// unknown what the grant excludes.
     pub fn of(plan: &Plan) -> Result<Self> {
         let names = Arc::new(resolved(plan.grants.names()).again_after(plan.resolve_every));
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty())
@@ -192,7 +192,8 @@ impl RunContext {
         })
     }
 
-    /// A place for instances. Where `given` are sockets that are bound already, they are its own.
+    /// Creates the context of a worker. The sockets in `given` are already bound, and become its
+    /// own.
     pub fn place(&self, plan: &Plan, given: Vec<UdpSocket>) -> io::Result<WorkerContext> {
         let guard = Guard::new(
             plan.source.name(),
@@ -221,7 +222,7 @@ impl RunContext {
         })
     }
 
-    /// An instance for `plan`, in `place`.
+    /// Creates an instance of `plan` in the worker `place`.
     pub fn instance<Out: StdoutStream, Err: StdoutStream>(
         &self,
         plan: &Plan,
@@ -252,7 +253,7 @@ impl RunContext {
     }
 }
 
-/// What the system says of each name, now.
+/// Resolves each name now, by the system's resolver.
 fn resolved<'a>(names: impl Iterator<Item = &'a HostName>) -> Names {
     let mut names: Vec<_> = names.cloned().collect();
     names.sort_unstable();
@@ -261,8 +262,8 @@ fn resolved<'a>(names: impl Iterator<Item = &'a HostName>) -> Names {
     names.into_iter().zip(resolved).collect()
 }
 
-/// The variables that `plan` has for its component. Those of the operator come last, and so before
-/// others of their names.
+/// Returns the variables that `plan` sets for its component. The operator's come last, so they take
+/// precedence over others of the same name.
 fn environment(plan: &Plan) -> Environment {
     let mut variables = terminal::variables(&plan.source);
     variables.retain(|(name, _)| !plan.variables.iter().any(|(other, _)| other == name));
@@ -272,10 +273,10 @@ fn environment(plan: &Plan) -> Environment {
     Environment::new(variables)
 }
 
-/// What instances have in common that follow one another.
+/// The state that a worker's successive instances share.
 #[derive(Clone)]
 pub struct WorkerContext {
-    /// Knows whom they have heard from.
+    /// Knows which peers the instances have received from.
     pub guard: Arc<Guard>,
     kept: Arc<InheritedSockets>,
     bind_capability: Arc<BindCapability>,

@@ -1,4 +1,4 @@
-//! `udping-host demo`: the built-in server and client, each in its sandbox, over loopback.
+//! `udping-host demo`: the built-in server and client over loopback, each in its own sandbox.
 
 use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncBufReadExt as _, BufReader, duplex};
@@ -18,7 +18,8 @@ use crate::sandbox::instance::Program;
 use crate::sandbox::standard_streams::Stream;
 use udping_harden::{self as harden, Needs};
 
-/// What the server's first line may have in bytes, and the room that its standard output has.
+/// The maximum length of the server's first line, and the capacity of its standard output, in
+/// bytes.
 const PIPE: usize = 4096;
 
 /// Runs both until the client has ended.
@@ -74,7 +75,7 @@ async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {
     }
 }
 
-/// At the first signal the client prints its summary; the second ends the process.
+/// Stops the client at the first signal, so that it prints its summary, and exits at the second.
 struct AtOnce;
 
 impl AtSignals for AtOnce {

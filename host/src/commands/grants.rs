@@ -1,4 +1,4 @@
-//! What a component would be granted, before it runs.
+//! `udping-host grants`: what a component would be granted, without running it.
 
 use std::io::Write;
 

@@ -1,10 +1,10 @@
-//! What this program does in a role that it was started in by itself.
+//! The helper roles that this program starts itself in.
 
 use std::process::ExitCode;
 
 use crate::process::helper::{Role, isolate};
 
-/// Does the work of `role`, to its end.
+/// Runs the helper `role` to its end.
 pub fn serve(role: Role) -> ExitCode {
     isolate();
     match role {

@@ -1,4 +1,4 @@
-//! What a component imports and exports, and what it would need to be granted.
+//! `udping-host inspect`: what a component imports and exports, and which grants it would need.
 
 use std::fmt;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::process::log::say;
 use crate::process::printable::Printable;
 use crate::sandbox::artifact::Source;
 
-/// What the network interfaces need, by the start of their names.
+/// Which grant each network interface needs, by the prefix of its name.
 const NEEDS: [(&str, &str); 2] = [
     (
         "wasi:sockets/udp@",
@@ -26,8 +26,8 @@ const NEEDS: [(&str, &str); 2] = [
     ),
 ];
 
-/// What is imported, never granted, and mostly not used: standard libraries import it for all
-/// programs.
+/// Imports that are never granted, and mostly unused: standard libraries import them for every
+/// program.
 const NEVER_GRANTED: [(&str, &str); 2] = [
     (
         "wasi:sockets/tcp@",
@@ -39,8 +39,8 @@ const NEVER_GRANTED: [(&str, &str); 2] = [
     ),
 ];
 
-/// Writes the interface of the component at `source` to `out`, and on standard error what of it
-/// cannot be served.
+/// Writes the interface of the component at `source` to `out`, and reports on standard error which
+/// imports this host does not serve.
 pub fn inspect(source: &Source, loading: Loading, out: &mut impl Write) -> Result<Exit> {
     match context::read(source, loading) {
         Ok((sandbox, loaded)) => {
@@ -57,7 +57,7 @@ pub fn inspect(source: &Source, loading: Loading, out: &mut impl Write) -> Resul
     }
 }
 
-/// A component from outside.
+/// The imports and exports of a component.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Interface {
     imports: Vec<String>,
@@ -65,7 +65,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// That of a compiled component.
+    /// Reads the interface of a compiled component.
     pub fn of(component: &Component, engine: &Engine) -> Self {
         let outside = component.component_type();
         Self {
@@ -74,12 +74,12 @@ impl Interface {
         }
     }
 
-    /// The names of what it imports, in the component's order.
+    /// The names of its imports, in the component's order.
     pub fn imports(&self) -> &[String] {
         &self.imports
     }
 
-    /// The names of what it exports, in the component's order.
+    /// The names of its exports, in the component's order.
     pub fn exports(&self) -> &[String] {
         &self.exports
     }

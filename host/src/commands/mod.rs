@@ -1,5 +1,4 @@
-//! What the program does: a command a file, and what several of them share. Nothing else calls them
-//! but `main`.
+//! The commands, one per file, and what several of them share. Only `main` calls them.
 
 pub mod audit;
 pub mod context;

@@ -1,4 +1,4 @@
-//! The results of a run, drawn into a file.
+//! `udping-host plot`: draws the results of a run into a file.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -7,16 +7,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use udping_plot::{Document, Drawing, ReadError};
 
-/// What stands for standard input.
+/// The path that means standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Draws the results in the file `results`, or those on standard input, into the file `output`.
+/// Draws the results in the file `results`, or on standard input, into the file `output`.
 ///
 /// # Errors
 ///
-/// One line. Whatever was in `output` before is still there.
+/// One line. The previous content of `output` is then unchanged.
 pub fn plot(results: &Path, output: &Path) -> Result<()> {
-    // First, since results may be long, or still to come.
+    // Checked first, since results may be long, or still arriving.
     let drawing = Drawing::by_extension(output).with_context(|| output.display().to_string())?;
     let document = read(results).with_context(|| name(results))?;
     let drawn = drawing.of(&document).with_context(|| name(results))?;
@@ -39,7 +39,7 @@ fn read(results: &Path) -> Result<Document, ReadError> {
     }
 }
 
-/// All of it or nothing: into another file beside it, which then takes its name.
+/// Writes atomically: into a temporary file in the same folder, which is then renamed.
 fn write(output: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder =
         output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -49,7 +49,7 @@ fn write(output: &Path, bytes: &[u8]) -> io::Result<()> {
         use std::fs::Permissions;
         use std::os::unix::fs::PermissionsExt as _;
 
-        // As any new file, which the umask narrows: temporary ones are their owner's alone.
+        // The mode of any new file, before the umask; temporary files are only their owner's.
         temporary.permissions(Permissions::from_mode(0o666));
     }
     let mut file = temporary.prefix(".udping-plot").tempfile_in(folder)?;

@@ -1,8 +1,9 @@
-//! New keys for a component that runs: SIGHUP has the key file read again.
+//! Key rotation while a component runs: SIGHUP has the key file read again.
 //!
-//! This process has no files by then ([`udping_harden`]). So it starts a helper before, whose only
-//! work is to read that file, checked as at the start, when it is asked to, and to hand back what
-//! it holds. The helper is told its path once: who asks later has no say in what is read.
+//! By then this process has given up access to files ([`udping_harden`]). So it first starts a
+//! helper whose only task is to read that file when asked, with the same checks as at the start,
+//! and to return what it holds. The helper is given the path once: a later request has no influence
+//! on which file is read.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
@@ -22,10 +23,10 @@ use crate::process::printable::Printable;
 use crate::sandbox::environment::Environment;
 use udping_harden::{self as harden, Needs};
 
-/// The longest answer of a reader: two keys, or an error that names a path.
+/// The longest answer of a reader, in bytes: two keys, or an error that names a path.
 const ANSWER_LIMIT: u64 = 16 << 10;
 
-/// What follows the path, which has none in it.
+/// The byte that ends the path; a path contains none.
 const PATH_END: u8 = 0;
 
 fn hangup() -> SigSet {
@@ -34,7 +35,7 @@ fn hangup() -> SigSet {
     signals
 }
 
-/// The reader of one key file.
+/// The helper that reads one key file.
 #[derive(Debug)]
 pub struct Rotation {
     reader: io::Result<Reader>,
@@ -47,8 +48,8 @@ struct Reader {
 }
 
 impl Rotation {
-    /// Starts a reader for the key file at `path`, and holds SIGHUP back until [`Self::watch`]. To
-    /// be called before there are other threads: they would not hold it back.
+    /// Starts a reader for the key file at `path`, and blocks SIGHUP until [`Self::watch`]. Call
+    /// this before other threads are started: SIGHUP would not be blocked in them.
     pub fn of(path: &Path) -> Self {
         let reader =
             hangup().thread_block().map_err(io::Error::from).and_then(|()| Reader::start(path));
@@ -58,11 +59,11 @@ impl Rotation {
         Self { reader }
     }
 
-    /// From now on, on a thread of its own, has the file read at each SIGHUP, and its keys put into
-    /// `environment`. Where there are none, that is said, and those from before go on to hold.
+    /// Starts a thread that has the file read at each SIGHUP and puts its keys into `environment`.
+    /// If the file has none, this is logged and the previous keys stay in force.
     pub fn watch(mut self, environment: Arc<Environment>) -> io::Result<()> {
         let work = move || {
-            // It fails for a signal that does not exist.
+            // It fails only for a signal that does not exist.
             while hangup().wait().is_ok() {
                 match self.read() {
                     Ok(keys) => {
@@ -119,8 +120,8 @@ impl Reader {
     }
 }
 
-/// What the helper does: its standard input starts with the path of the key file; for each byte
-/// that follows it reads the file, and writes a line. It ends with its input.
+/// Runs the helper: its standard input starts with the path of the key file; for each byte after
+/// it, the helper reads the file and writes a line. It ends when its input ends.
 pub fn serve() -> ExitCode {
     match read_on_request(&mut io::stdin().lock(), &mut io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -129,14 +130,14 @@ pub fn serve() -> ExitCode {
 }
 
 fn read_on_request(requests: &mut impl BufRead, answers: &mut impl Write) -> io::Result<()> {
-    // Neither a terminal's Ctrl-C nor who stops a service ends it before the process that it reads
-    // for.
+    // Neither a terminal's Ctrl-C nor a service manager's stop ends the helper before the process
+    // that it serves.
     SigSet::all().thread_block()?;
     let mut path = Vec::new();
     requests.read_until(PATH_END, &mut path)?;
     path.pop();
     let path = Path::new(OsStr::from_bytes(&path));
-    // What a kernel has no means for is said by the process that it reads for.
+    // Hardening that this kernel lacks is reported by the process that it serves.
     let _ = (
         harden::hide_memory(),
         harden::drop_privileges(Needs::default()),

@@ -1,4 +1,4 @@
-//! Instances of one component, a thread each.
+//! `udping-host run`: instances of one component, one thread each.
 
 use std::io;
 use std::net::UdpSocket;
@@ -27,15 +27,13 @@ use crate::sandbox::standard_streams::Stream;
 use udping_harden::{self as harden, BindCapability};
 use udping_permissions::limits::{self, LimitExceeded};
 
-/// The first pause before an instance is followed by another, which doubles each time, and the
-/// longest.
+/// The first pause before a restart, which doubles each time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
 
-/// Runs `plan` with this process's output and signals, and says on standard error what was refused
-/// and why it trapped.
+/// Runs `plan` with this process's output and signals, and reports on standard error what was
+/// refused and why the component trapped.
 ///
-/// Where there are several workers, the first that does not succeed has the others stopped, and its
-/// end is the run's.
+/// With several workers, the first that fails stops the others, and its outcome is that of the run.
 pub fn run(plan: &Plan) -> Result<Exit> {
     limits::note_address_space();
     if plan.harden && plan.keys.is_some() {
@@ -92,7 +90,8 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Ends the process in the place of a thread that cannot, with what that would have said.
+/// Creates the enforcer: it ends the process in place of a blocked thread, and reports what that
+/// thread would have.
 fn enforcer(plan: &Plan, shared: &RunContext) -> Enforcer {
     let (plan, ledger) = (plan.clone(), shared.ledger.clone());
     Enforcer::new(move |limit, exit| {
@@ -105,8 +104,8 @@ fn enforcer(plan: &Plan, shared: &RunContext) -> Enforcer {
     })
 }
 
-/// Leaves this process with what its guests need. All is read by now, and there is no other thread
-/// yet.
+/// Reduces this process's privileges to what its guests need. Everything has been read by now, and
+/// no other thread has been started.
 #[cfg(target_os = "linux")]
 fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> {
     use std::os::fd::AsFd as _;
@@ -114,22 +113,22 @@ fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> 
     if plan.resolves_at_any_time() {
         shared.resolver.start_helper().context("cannot start a process that resolves names")?;
     }
-    // tokio has sockets that all runtimes of a process share, where it is built for signals; it
-    // opens them for the first one.
+    // tokio opens sockets that all runtimes of a process share (for signals) when the first runtime
+    // is created.
     drop(runtime()?);
     harden::close_inherited(given.iter().map(UdpSocket::as_fd));
     harden::shut_but_for(plan.needs()).iter().for_each(say);
     Ok(())
 }
 
-/// Says that there is nothing to give up.
+/// Reports that this system has no hardening.
 #[cfg(not(target_os = "linux"))]
 fn give_up(_: &Plan, _: &RunContext, _: &[UdpSocket]) -> Result<()> {
     harden::shut().iter().for_each(say);
     Ok(())
 }
 
-/// Runs the instances. `watch` starts what else has a thread.
+/// Runs the instances. `watch` starts further threads.
 fn instances(
     plan: &Plan,
     program: &Program,
@@ -184,7 +183,7 @@ fn instances(
     })
 }
 
-/// Ends the process where what runs does not.
+/// Ends the process if the instances do not stop in time.
 struct Ending {
     enforcer: Enforcer,
     grace: Duration,
@@ -200,7 +199,7 @@ impl AtSignals for Ending {
     }
 }
 
-/// Stops the other workers when one goes without success, be it by a panic.
+/// Stops the other workers when one fails or panics.
 struct StopOthers<'a> {
     stop: &'a Stop,
     needless: bool,
@@ -214,7 +213,7 @@ impl Drop for StopOthers<'_> {
     }
 }
 
-/// Instances that follow one another, as `plan` has it, on this thread.
+/// Runs successive instances on this thread, as `plan` configures restarts.
 fn work(
     plan: &Plan,
     program: &Program,
@@ -232,7 +231,7 @@ fn work(
             if !matches!(ended, Outcome::Trapped(_)) || plan.restart.is_none() || stop.is_raised() {
                 return Ok(ended.exit(shared.ledger.refusals()));
             }
-            // One that ran for long has not trapped because it was started anew.
+            // After a long run, the trap was not caused by the restart.
             if start.elapsed() > PAUSES.1 {
                 pause = PAUSES.0;
             }
@@ -249,7 +248,7 @@ fn work(
     })
 }
 
-/// One instance, from its start to its end.
+/// Runs one instance from start to end.
 async fn instance(
     plan: &Plan,
     program: &Program,
@@ -260,7 +259,7 @@ async fn instance(
 ) -> Outcome {
     let deadline = plan.limits.time.map(|time| enforcer.within(time, LimitExceeded::Time(time)));
     let stderr = Stream::stderr(&plan.source);
-    // Standard output is for the policy that comes of it.
+    // Under `learn`, standard output is reserved for the resulting policy.
     let stdout =
         if plan.learns { Stream::stderr(&plan.source) } else { Stream::stdout(&plan.source) };
     let announce = async {
@@ -278,10 +277,10 @@ async fn instance(
         never = announce => never,
     };
     if deadline.is_some_and(|deadline| !deadline.is_met()) {
-        // The process is being ended.
+        // The enforcer is ending the process.
         std::future::pending::<()>().await;
     }
-    // What it wrote without waiting for the reader.
+    // Output that was written without waiting for the reader.
     if matches!(ended, Outcome::Succeeded | Outcome::Failed | Outcome::GaveUp | Outcome::Stopped(_))
     {
         let _ = standard_output::finish();
@@ -300,7 +299,7 @@ async fn instance(
     ended
 }
 
-/// A guest and what it waits for share one thread.
+/// Creates a runtime: a guest and what it waits for share one thread.
 pub fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }

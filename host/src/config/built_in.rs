@@ -1,5 +1,5 @@
-//! What the command lines of the built-in components say: this host shares their definition, and
-//! derives grants from it, whatever the order of arguments.
+//! The command lines of the built-in components: the host shares their definitions, and derives
+//! grants from them regardless of the order of arguments.
 
 use std::iter;
 
@@ -11,41 +11,41 @@ use udping_components::{CLIENT, Component};
 
 use udping_permissions::grants::{Endpoint, GrantError, GrantSpec, Listen, Ports};
 
-/// What cannot be run, since its command line is none of the component's.
+/// Why the arguments of a built-in component are not valid.
 #[derive(Debug, Error)]
 pub enum ArgumentsError {
-    /// Asked for help or the version, or wrong.
+    /// They ask for help or the version, or do not parse.
     #[error("{component}: {}", usage::one_line(error))]
     Usage {
-        /// Whose command line it is.
+        /// The component.
         component: &'static str,
-        /// What clap says of it.
+        /// The error of clap.
         error: Box<clap::Error>,
     },
-    /// An option of the host.
+    /// They contain an option of the host.
     #[error(
         "{component}: {option} is an option of udping-host, and those go before the component: udping-host {option} ... {component} ..."
     )]
     OfHost {
-        /// Whose command line it is.
+        /// The component.
         component: &'static str,
-        /// Which option.
+        /// The option.
         option: String,
     },
-    /// Wrong in itself.
+    /// They parse, but their values are not valid.
     #[error("{component}: {message}")]
     Wrong {
-        /// Whose command line it is.
+        /// The component.
         component: &'static str,
-        /// What is wrong.
+        /// The error message.
         message: String,
     },
 }
 
-/// The definition of a component's command line, as part of this program's.
+/// Returns a component's command line as a subcommand of this program.
 pub fn command(component: Component) -> clap::Command {
     let command = definition(component);
-    // Its examples start with its name.
+    // Its examples start with the component's name.
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let (name, here) =
         (format!("\n  {} ", component.name), format!("\n  udping-host {} ", component.name));
@@ -55,17 +55,17 @@ pub fn command(component: Component) -> clap::Command {
         .display_name(format!("udping-host {}", component.name))
 }
 
-/// The definition of a component's command line, as the component has it.
+/// Returns a component's command line as the component itself defines it.
 pub fn definition(component: Component) -> clap::Command {
     if component == CLIENT { client::Args::command() } else { server::Args::command() }
 }
 
-/// What `arguments`, without the component's own name, ask to have granted.
+/// Returns the grants that `arguments`, without the component's own name, ask for.
 ///
 /// # Errors
 ///
-/// Where they are no command line of the component's. `host` is this program's own, whose options
-/// may stand there by mistake.
+/// If they are not a valid command line of the component. `host` is this program's own command
+/// line, whose options may stand there by mistake.
 pub fn grants(
     component: Component,
     arguments: &[String],
@@ -112,7 +112,7 @@ pub fn grants(
 
 fn endpoint(named: &Named) -> Result<Endpoint, GrantError> {
     let port = named.port.get();
-    // A host has no prefix length.
+    // A grant may be for a network; a host has no prefix length.
     if named.host.contains('/') {
         return Err(GrantError::Endpoint);
     }

@@ -1,4 +1,5 @@
-//! What the built-in client's own options ask of this host: WASI has neither interfaces nor files.
+//! The options of the built-in client that this host applies: WASI has neither interfaces nor
+//! files.
 
 use std::iter;
 use std::net::IpAddr;
@@ -9,27 +10,27 @@ use crate::config::built_in;
 use crate::config::cli::BuiltIn;
 use crate::sandbox::artifact::Source;
 
-/// Options of the client that mean something here.
+/// The client's options that also concern the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// `-I` with an address: it sends from there.
+    /// `-I` with an address: the source address.
     pub source: Option<IpAddr>,
     /// `-I` with an interface: the same as `--bind-device`.
     pub device: Option<String>,
-    /// `-p`: the port of targets that are named without one.
+    /// `-p`: the default port of targets.
     pub port: Option<u16>,
     /// `--resolve-every`.
     pub resolve_every: Option<Duration>,
 }
 
 impl ClientOptions {
-    /// Those among `arguments`; none where `source` is another component, whose options may mean
-    /// anything.
+    /// Parses `arguments`. Returns none of the options if `source` is another component, whose
+    /// options may mean anything.
     pub fn of(source: &Source, arguments: &[String]) -> Self {
         if !is_client(source) {
             return Self::default();
         }
-        // Where the list of targets is not among the arguments yet, they are not complete.
+        // The list of targets may not be among the arguments yet, so they may be incomplete.
         let command = built_in::definition(BuiltIn::Client.component()).ignore_errors(true);
         let words = iter::once("client").chain(arguments.iter().map(String::as_str));
         let Ok(matches) = command.try_get_matches_from(words) else { return Self::default() };

@@ -1,5 +1,5 @@
 //! The keys that a component gets in its environment: it has no files to read them from, and
-//! arguments are seen by everybody.
+//! arguments are visible to every user.
 
 use std::env::{self, VarError};
 use std::fmt;
@@ -12,20 +12,18 @@ use udping_cli::contract::{KEY_DIGITS, UDPING_KEY};
 
 use crate::process::trust::{self, Purpose, Untrusted};
 
-/// The variable that they are in, here and under `wasmtime run --env`.
+/// The environment variable that holds them, here and under `wasmtime run --env`.
 pub const VARIABLE: &str = UDPING_KEY;
 
-/// The most that is read of a file: more than any keys and their comments have is as wrong as it
-/// needs to be.
+/// The maximum size of a key file in bytes: more than any keys and their comments take.
 const SIZE_LIMIT: u64 = 4_096;
 
-/// The hexadecimal digits of one key, or of two while one takes the place of the other.
+/// The hexadecimal digits of one key, or of two during a rotation.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Keys(Vec<String>);
 
 impl Keys {
-    /// Reads them from a file that holds nothing else: a key a line; what follows a `#` is a
-    /// comment.
+    /// Reads a file that holds only keys, one per line; a `#` starts a comment.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let failed = |problem| KeyError { origin: Origin::File(path.to_owned()), problem };
         let file = trust::open(path).map_err(|error| failed(Problem::Unreadable(error)))?;
@@ -44,7 +42,7 @@ impl Keys {
         Self::of(lines.filter(|line| !line.is_empty())).map_err(failed)
     }
 
-    /// Those in this process's own environment, if there are any.
+    /// Reads the keys in this process's own environment, if there are any.
     pub fn from_environment() -> Result<Option<Self>, KeyError> {
         let keys = match env::var(VARIABLE) {
             Err(VarError::NotPresent) => return Ok(None),
@@ -54,7 +52,7 @@ impl Keys {
         keys.map(Some).map_err(|problem| KeyError { origin: Origin::Variable, problem })
     }
 
-    /// Reads them as they stand in the variable, with a comma between two.
+    /// Parses the value of the variable: keys separated by commas.
     pub(crate) fn parse(value: &str) -> Result<Self, Problem> {
         Self::of(value.split(',').map(str::trim))
     }
@@ -74,7 +72,7 @@ impl Keys {
         }
     }
 
-    /// How many there are.
+    /// The number of keys.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -84,20 +82,20 @@ impl Keys {
         self.0.join(",")
     }
 
-    /// The variable.
+    /// The name and value of the variable.
     pub fn variable(&self) -> (String, String) {
         (VARIABLE.to_owned(), self.value())
     }
 }
 
-/// They do not show.
+/// Hides the keys.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Keys({})", self.0.len())
     }
 }
 
-/// A file, or a variable, without a key in it.
+/// A file or variable that does not contain a valid key.
 #[derive(Debug, Error)]
 #[error("{origin}: {problem}")]
 pub struct KeyError {
@@ -105,7 +103,7 @@ pub struct KeyError {
     problem: Problem,
 }
 
-/// Where keys come from.
+/// Where keys were read from.
 #[derive(Debug)]
 enum Origin {
     File(PathBuf),
@@ -121,24 +119,24 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What is wrong with it.
+/// Why keys are not accepted.
 #[derive(Debug, Error)]
 pub enum Problem {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
-    /// Somebody else may have chosen it.
+    /// Another user may have written it.
     #[error(
         "may be no secret, since {0}: make a new key in a file and a folder that only you can write"
     )]
     Untrusted(Untrusted),
-    /// It is no secret.
+    /// Everyone can read it, so it is not secret.
     #[error("everybody can read it: `chmod o-r` it, and make a new key")]
     OpenToAll,
-    /// It holds something else.
+    /// It contains something other than keys.
     #[error("contains no key: write 32 to 128 hexadecimal digits, as `openssl rand -hex 32` does")]
     NoKey,
-    /// There are more than two.
+    /// It contains more than two keys.
     #[error(
         "holds more than two keys: the one that all have, and the one that takes its place, are enough"
     )]
@@ -149,7 +147,7 @@ pub enum Problem {
 fn is_open_to_all(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
     let status = file.metadata()?;
-    // Who can read a device reads something else.
+    // Other readers of a device read different bytes.
     Ok(!status.file_type().is_char_device() && status.mode() & 0o004 != 0)
 }
 

@@ -1,5 +1,5 @@
-//! What is to be done: from what was typed, or stands in files, to a [`plan::Plan`], after which
-//! nothing is text any more. It does nothing itself, and knows of no command.
+//! Configuration: turns arguments and files into a [`plan::Plan`], in which nothing is unparsed
+//! text. It performs no action itself, and knows of no command.
 
 pub mod built_in;
 pub mod cli;

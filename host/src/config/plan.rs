@@ -1,4 +1,4 @@
-//! What to run: the command line, resolved.
+//! What to run: the resolved command line.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -24,94 +24,95 @@ use udping_permissions::limits::{Limits, OUTPUT_TOTAL};
 use udping_permissions::zones;
 use wasi_datagram::{SocketOptions, Tuning};
 
-/// How long a component that takes notices has to end after it is told to stop, unless
-/// `--stop-grace` says otherwise.
+/// The default of `--stop-grace`: how long a component that takes notices has to end after it is
+/// told to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// One component to run, with its arguments and what it is granted.
+/// A component to run, with its arguments and grants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The component.
+    /// Where the component comes from.
     pub source: Source,
     /// Its arguments, without its own name.
     pub arguments: Vec<String>,
-    /// What the operator granted.
+    /// The operator's grants.
     pub grants: GrantSpec,
-    /// What refusals say besides.
+    /// Additional advice in the messages about denials.
     pub advice: Advice,
-    /// Whether everything is granted, to learn what is used.
+    /// Whether everything is granted, to record what is used.
     pub learns: bool,
-    /// What each instance may use.
+    /// The resource limits of each instance.
     pub limits: Limits,
-    /// What each instance may send and receive.
+    /// The send and receive rates of each instance.
     pub rates: Rates,
     /// How its sockets are driven.
     pub tuning: Tuning,
-    /// What is set on them.
+    /// The options set on its sockets.
     pub socket_options: SocketOptions,
-    /// When an instance is followed by another.
+    /// When an instance is restarted.
     pub restart: Option<Restart>,
-    /// What it is to share with others.
+    /// The keys that it shares with its peers.
     pub keys: Option<Keys>,
-    /// Where those are read again.
+    /// The file from which keys are read again.
     pub key_file: Option<PathBuf>,
-    /// Whether there is a key in this process's environment that the component does not get.
+    /// Whether this process's environment has a key that the component does not get.
     pub withholds_key: bool,
-    /// What else is in its environment.
+    /// The other variables in its environment.
     pub variables: Vec<(String, String)>,
-    /// Whether the process gives up what a run does not need.
+    /// Whether the process is hardened.
     pub harden: bool,
-    /// Whether standard input is the component's.
+    /// Whether the component gets this process's standard input.
     pub stdin: bool,
     /// How long it has to end after it is told to stop.
     pub stop_grace: Duration,
-    /// How often names in the grants are resolved again; once where nothing is said.
+    /// How often names in the grants are resolved again; `None` resolves them once.
     pub resolve_every: Option<Duration>,
-    /// How many instances run, each on a thread of its own.
+    /// The number of instances, one thread each.
     pub workers: NonZeroUsize,
 }
 
-/// Why something cannot be run as asked.
+/// Why a command line cannot be run as asked.
 #[derive(Debug, Error)]
 pub enum PlanError {
-    /// WASI arguments are text.
+    /// An argument is not Unicode, as WASI requires.
     #[error("the component's argument {0:?} is not valid Unicode")]
     NotUnicode(OsString),
-    /// They are none of a built-in component's.
+    /// The arguments are not valid for a built-in component.
     #[error(transparent)]
     Arguments(#[from] ArgumentsError),
-    /// There is no such policy.
+    /// The policy cannot be used.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// There is no such list.
+    /// The list of targets cannot be used.
     #[error(transparent)]
     Targets(#[from] TargetsError),
-    /// There is no such key.
+    /// The key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// There is no such variable.
+    /// A variable cannot be set.
     #[error(transparent)]
     Variable(#[from] VariableError),
-    /// The system would give each worker a port of its own.
+    /// Port 0 would give each worker a different port.
     #[error(
         "several workers share one port, and port 0 is another one for each: name a port, or leave --workers out"
     )]
     WorkersWithoutPort,
-    /// It would limit nothing.
+    /// The prefix lengths have no effect without a limit.
     #[error(
         "--limit-source-prefix says what one source is, and --limit-source how much may come from it: give both"
     )]
     SourcePrefixAlone,
-    /// It would not be told what is missing.
+    /// With grants or a policy, `learn` would not record what is missing.
     #[error("`learn` grants everything, to find out what is used: leave grants and --policy out")]
     GrantsWhileLearning,
-    /// There is no `SO_REUSEPORT` that splits flows.
+    /// Only Linux's `SO_REUSEPORT` distributes flows among sockets.
     #[error("--workers needs Linux, which splits the flows of one port among them")]
     WorkersElsewhere,
 }
 
 impl Plan {
-    /// What the operator typed after the component is the grant, unless flags say what is.
+    /// Resolves the command line. The component's arguments are its grants unless flags grant
+    /// something.
     pub fn new(
         flags: &RunFlags,
         source: Source,
@@ -133,7 +134,7 @@ impl Plan {
         let policy = service.policy.as_deref().map_or(Ok(Policy::default()), Policy::read)?;
         let (mut allowed, limited) =
             (flags.grants.clone().or(policy.grants), flags.limits.clone().or(policy.limits));
-        // What the built-in client asks of the host.
+        // The built-in client's options that the host applies.
         let client = ClientOptions::of(&source, &arguments);
         let asks_alone = allowed.spec().is_none();
         let default_port =
@@ -149,7 +150,7 @@ impl Plan {
             arguments.extend(["--target".to_owned(), target.text]);
             listed.push(target.endpoint);
         }
-        // Without any arguments a component says itself what it lacks, and `grants` shows what
+        // Without arguments, a component itself reports what it lacks, and `grants` shows what
         // flags grant.
         let (peers, from_arguments) = if let Source::BuiltIn(component) = &source
             && !arguments.is_empty()
@@ -159,8 +160,8 @@ impl Plan {
         } else {
             (Advice::peers_in(&arguments[..typed]), None)
         };
-        // What the definition of a built-in component says includes the list; of another component,
-        // the list is a flag.
+        // A built-in component's command line already includes the list; for another component, the
+        // list counts as a flag.
         if allowed.spec().is_some() || from_arguments.is_none() {
             allowed.allow_to.extend(listed);
         }
@@ -195,7 +196,7 @@ impl Plan {
         if limited.source_prefix.is_some() && limited.source.is_none() {
             return Err(PlanError::SourcePrefixAlone);
         }
-        // A ping that runs for months is the built-in client's job.
+        // A ping may run for months, with the built-in client.
         if !matches!(source, Source::BuiltIn(_)) {
             limits.output_total = limits.output_total.or(Some(OUTPUT_TOTAL));
         }
@@ -224,7 +225,7 @@ impl Plan {
         })
     }
 
-    /// What the process still needs when guest code runs.
+    /// The privileges that the process still needs while guest code runs.
     pub fn needs(&self) -> Needs {
         Needs {
             bind_capability: self.grants.binds_low_ports(),
@@ -239,11 +240,11 @@ impl Plan {
             || (self.resolve_every.is_some() && self.grants.names().next().is_some())
     }
 
-    /// The same with everything granted, and what is used recorded.
+    /// Like [`Self::new`], but with everything granted and all use recorded.
     ///
     /// # Errors
     ///
-    /// Where something is granted or denied already.
+    /// If anything is explicitly granted or denied.
     pub fn to_learn(
         flags: &RunFlags,
         source: Source,
@@ -253,31 +254,30 @@ impl Plan {
             return Err(PlanError::GrantsWhileLearning);
         }
         let plan = Self::new(flags, source, arguments)?;
-        // More than any protocol answers, so that what is answered can be told from what is not.
+        // More than any protocol's answers, so that answers can be told from other datagrams.
         let answer = AnswerRule { amplification: 1e6, ..AnswerRule::default() };
         let grants = GrantSpec { inherit_network: true, any_name: true, answer, ..plan.grants };
         Ok(Self { grants, learns: true, ..plan })
     }
 
-    /// The arguments as the component gets them: its own name first, as `wasmtime run` has it.
+    /// The arguments as the component gets them: its own name first, as with `wasmtime run`.
     pub fn argv(&self) -> Vec<String> {
         [self.source.name()].into_iter().chain(self.arguments.iter().cloned()).collect()
     }
 }
 
-/// This process's own command, whose last `arguments` words are the component's.
+/// This process's own command line; its last `arguments` words are the component's.
 fn command(arguments: usize) -> Option<Command> {
     let words: Vec<_> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let (before, component) = words.split_at_checked(words.len().checked_sub(arguments + 1)?)?;
     (!before.is_empty()).then(|| Command { before: before.to_vec(), component: component.to_vec() })
 }
 
-/// The keys that the component from `source` gets: those of a file that was named, else those of
-/// this process's environment, which the built-in components get, and others where that is asked
-/// for.
+/// Returns the keys for the component from `source`: from the key file if one is named, else from
+/// this process's environment, which built-in components get by default and others on request.
 fn keys(service: &ServiceFlags, source: &Source) -> Result<Option<Keys>, PlanError> {
     let asked_for: Vec<_> = service.env.iter().filter(|variable| variable.is_key()).collect();
-    // Where one is asked for, there has to be one, and it stands nowhere but there.
+    // A key that is asked for must exist, and is given nowhere else.
     asked_for.iter().try_for_each(|variable| variable.resolved().map(|_| ()))?;
     match (&service.key_file, source) {
         (Some(_), _) if !asked_for.is_empty() => Err(VariableError::TwoKeys(key::VARIABLE).into()),

@@ -1,4 +1,4 @@
-//! Grants and limits from a file: what the flags say, in TOML, for service units and images.
+//! Policy files: the flags for grants and limits, in TOML, for service units and images.
 //!
 //! `docs/policy.schema.json` describes it.
 
@@ -12,7 +12,7 @@ use crate::config::cli::{GrantFlags, LimitFlags};
 use crate::process::log;
 use crate::process::trust::{self, Text};
 
-/// The largest policy that is read.
+/// The maximum size of a policy.
 const SIZE_LIMIT: ByteSize = ByteSize::mib(1);
 
 /// A policy: flags without their dashes.
@@ -21,11 +21,11 @@ const SIZE_LIMIT: ByteSize = ByteSize::mib(1);
 pub struct Policy {
     /// What a component may do.
     pub grants: GrantFlags,
-    /// What it may use.
+    /// The limits of what it may use.
     pub limits: LimitFlags,
 }
 
-/// A file that is no policy.
+/// Why a file is not a valid policy.
 #[derive(Debug, Error)]
 #[error("{}: {problem}", path.display())]
 pub struct PolicyError {
@@ -34,8 +34,8 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// Reads one that nobody but this user and root could have written, or a group, which is worth
-    /// a warning.
+    /// Reads a policy. The file must be writable only by this user and root; a group that can write
+    /// it too causes a warning.
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let failed = |problem: String| PolicyError { path: path.to_owned(), problem };
         let Text { text, warning } =
@@ -46,7 +46,7 @@ impl Policy {
         Self::parse(&text).map_err(failed)
     }
 
-    /// Reads one from text. The error is one line.
+    /// Parses a policy. The error is one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| {
             let line =
@@ -78,8 +78,8 @@ mod tests {
         assert_eq!(policy.limits.rates().source.unwrap().0.get(), 1_000);
     }
 
-    /// The names that one of the two tables may have, as its parser lists them when it is given
-    /// another.
+    /// Returns the valid keys of one of the two tables, as the parser lists them in its error about
+    /// an unknown key.
     fn parsed(table: &str) -> Vec<String> {
         let error = Policy::parse(&format!("[{table}]\nnonsense = 1")).unwrap_err();
         error.split('`').skip(3).step_by(2).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! Whom a component is to reach, from a file: it has none itself.
+//! Lists of targets, read from a file on the component's behalf: it has no files.
 
 use std::path::{Path, PathBuf};
 
@@ -9,45 +9,45 @@ use crate::process::log;
 use crate::process::trust::{self, ReadError, Text};
 use udping_permissions::grants::{Endpoint, GrantError, Ports};
 
-/// The largest list that is read: more targets than a component has room for.
+/// The maximum size of a list: more targets than a component has memory for.
 const SIZE_LIMIT: ByteSize = ByteSize::mib(4);
 
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// As it stands there: `HOST[:PORT]`.
+    /// The text of the line: `HOST[:PORT]`.
     pub text: String,
     /// The same as a grant.
     pub endpoint: Endpoint,
 }
 
-/// Why a file names nobody.
+/// Why a list of targets cannot be used.
 #[derive(Debug, Error)]
 pub enum TargetsError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("--targets {}: {error}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: ReadError,
     },
-    /// A line is something else.
+    /// A line is not a target.
     #[error("--targets {}: line {number}: {line:?} is not HOST[:PORT], with an IPv6 address in brackets", path.display())]
     Line {
         /// The file.
         path: PathBuf,
-        /// Which line, from 1.
+        /// The number of the line, from 1.
         number: usize,
-        /// What it says.
+        /// The text of the line.
         line: String,
     },
-    /// There is no line.
+    /// The file contains no target.
     #[error("--targets {}: it contains no target", .0.display())]
     Empty(PathBuf),
 }
 
-/// Reads `path`, or standard input where that is `-`. A line without a port grants the default one.
+/// Reads `path`, or standard input if it is `-`. A line without a port grants `default_port`.
 pub fn read(path: &Path, default_port: Ports) -> Result<Vec<Target>, TargetsError> {
     let is_stdin = path == Path::new("-");
     let read = if is_stdin {

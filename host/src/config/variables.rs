@@ -1,4 +1,4 @@
-//! `--env`: variables that a component gets.
+//! `--env`: environment variables for a component.
 
 use std::convert::Infallible;
 use std::env::{self, VarError};
@@ -13,7 +13,7 @@ use crate::sandbox::environment::RESERVED;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     name: String,
-    /// `None` for the value that it has in this process's environment.
+    /// `None` inherits the value from this process's environment.
     value: Option<String>,
 }
 
@@ -28,32 +28,32 @@ impl FromStr for Variable {
     }
 }
 
-/// Why a component cannot get a variable. No message tells a value.
+/// Why a variable cannot be set. No message contains a value.
 #[derive(Debug, Error)]
 pub enum VariableError {
     /// It has no name.
     #[error("--env: a variable has a name: write --env NAME, or --env NAME=VALUE")]
     NoName,
-    /// There is none to be inherited.
+    /// This process has no such variable to inherit.
     #[error("--env {0}: there is no such variable: set it{or_value}", or_value = or_value(.0))]
     Missing(String),
-    /// WASI's variables are text.
+    /// Its value is not Unicode, as WASI requires.
     #[error("--env {0}: its value is not valid Unicode")]
     NotUnicode(String),
-    /// It tells a component that it runs here.
+    /// It is one that this host sets itself.
     #[error("--env {0}: this host sets it itself")]
     Reserved(String),
-    /// A secret would be an argument.
+    /// A secret would be visible among the arguments.
     #[error(
         "--env {0}=...: every user of the machine can read arguments: set the variable, and write --env {0}"
     )]
     KeyInArguments(&'static str),
-    /// There would be two values.
+    /// The key would have two values.
     #[error("--key-file and --env {0} both give it a key: leave one out")]
     TwoKeys(&'static str),
 }
 
-/// What else could be done about a variable that is not there. A key's value is no argument.
+/// Suggests an alternative to a missing variable. A key's value must not be an argument.
 fn or_value(name: &str) -> String {
     if name == key::VARIABLE { String::new() } else { format!(", or write --env {name}=VALUE") }
 }
@@ -64,7 +64,7 @@ impl Variable {
         self.name == key::VARIABLE
     }
 
-    /// Its name and its value.
+    /// Returns its name and value.
     pub fn resolved(&self) -> Result<(String, String), VariableError> {
         let Self { name, value } = self;
         if name.is_empty() {

@@ -1,15 +1,15 @@
-//! Being started by systemd, or another that speaks its protocols: sockets that are handed over
-//! (`sd_listen_fds(3)`), and the message that the service is up (`sd_notify(3)`).
+//! Activation by systemd, or another manager that speaks its protocols: sockets that are handed
+//! over (`sd_listen_fds(3)`), and the readiness notification (`sd_notify(3)`).
 
 use std::net::UdpSocket;
 
 use anyhow::Result;
 
-/// The sockets that were handed over, if any were, in the state of new ones.
+/// Returns the sockets that were handed over, if any, reset to the state of new ones.
 ///
 /// # Errors
 ///
-/// Where one of them is of no use here.
+/// If one of them cannot be used.
 #[cfg(target_os = "linux")]
 pub fn sockets() -> Result<Vec<UdpSocket>> {
     use anyhow::{Context as _, ensure};
@@ -34,20 +34,20 @@ pub fn sockets() -> Result<Vec<UdpSocket>> {
         .collect()
 }
 
-/// Says that the service is up, where somebody waits for it: its component is about to run, and
-/// datagrams to sockets that were handed over have been waiting all along.
+/// Notifies the service manager that the service is ready: its component is about to run, and
+/// datagrams to sockets that were handed over have been queued all along.
 #[cfg(target_os = "linux")]
 pub fn ready() {
-    // Nobody could be told that nobody can be told.
+    // A failure could not be reported to anyone.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
-/// None, where there is no systemd.
+/// There is no systemd on this system.
 #[cfg(not(target_os = "linux"))]
 pub fn sockets() -> Result<Vec<UdpSocket>> {
     Ok(Vec::new())
 }
 
-/// Nothing, where there is no systemd.
+/// There is no systemd on this system.
 #[cfg(not(target_os = "linux"))]
 pub fn ready() {}

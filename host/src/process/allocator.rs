@@ -1,24 +1,24 @@
-//! How the C library's heap behaves.
+//! The configuration of the C library's heap.
 
-/// What the heap may keep: a batch of the largest datagrams on its way in, and another on its way
-/// out.
+/// How much free memory the heap may keep, in bytes: a batch of the largest datagrams received, and
+/// another sent.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEPT: libc::c_int = 16 << 20;
 
-/// Has glibc keep memory between batches. By default it gives the heap's end back to the system as
-/// soon as 128 KiB are free there: after each batch of large datagrams, to fetch it anew for the
-/// next. Without this, an echo of 60,000-byte datagrams was 1.9 times slower, and one of 8,000
-/// bytes 1.1 times.
+/// Makes glibc keep memory between batches. By default it returns the end of the heap to the system
+/// as soon as 128 KiB are free there: after each batch of large datagrams, only to allocate it
+/// again for the next. Without this, an echo of 60,000-byte datagrams was 1.9 times slower, and one
+/// of 8,000 bytes 1.1 times.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn keep_memory() {
-    // SAFETY: mallopt(3) takes two numbers and no pointer, and may be called at any time; this is
-    // before any other thread.
+    // SAFETY: mallopt(3) takes two numbers and no pointer, and may be called at any time; no other
+    // thread has been started yet.
     #[expect(unsafe_code, reason = "a call into the C library")]
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }
 
-/// Other heaps are left as they are.
+/// Other heaps keep their defaults.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn keep_memory() {}

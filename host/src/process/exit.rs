@@ -1,21 +1,21 @@
-//! How this program ends.
+//! The exit codes of this program.
 
 use std::process::ExitCode;
 
-/// Every exit code there is. `--help` lists them from here.
+/// Every exit code. `--help` lists them from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// The component succeeded.
     Success,
-    /// The component ran, and failed.
+    /// The component ran, and reported failure.
     Failed,
-    /// Nothing could be run as asked.
+    /// The command line is not valid, or cannot be carried out.
     Usage,
-    /// The component failed after something was refused to it.
+    /// The component failed after something was denied to it.
     Refused,
-    /// The component did what a component may not.
+    /// The component trapped.
     Trapped,
-    /// There is nothing that could be run.
+    /// The file is not a component, or not one that can be run.
     NotAComponent,
     /// The component reached a limit.
     Limited,
@@ -28,7 +28,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every one, in the order of their codes.
+    /// All of them, in the order of their codes.
     pub const ALL: [Self; 10] = [
         Self::Success,
         Self::Failed,
@@ -42,7 +42,7 @@ impl Exit {
         Self::Terminated,
     ];
 
-    /// Its number.
+    /// The numeric exit code.
     pub const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -52,15 +52,15 @@ impl Exit {
             Self::Trapped => 4,
             Self::NotAComponent => 5,
             Self::Limited => 6,
-            // As a shell has it: 128 and the number of the signal.
+            // As shells report it: 128 plus the number of the signal.
             Self::HungUp => 129,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
     }
 
-    /// Ends this process now. Nothing is flushed and no handler runs: a thread that is blocked in
-    /// either could block this one.
+    /// Exits now, without flushing or running handlers: a thread that is blocked in either could
+    /// block this one.
     pub fn at_once(self) -> ! {
         #[cfg(target_os = "linux")]
         // SAFETY: _exit(2) takes a number, touches no memory of ours, and may be called on any
@@ -73,7 +73,7 @@ impl Exit {
         std::process::exit(self.code().into())
     }
 
-    /// What it means beside that where the component is a built-in one, for the list in `--help`.
+    /// What it means in addition for a built-in component, for the list in `--help`.
     pub const fn of_built_in(self) -> Option<&'static str> {
         match self {
             Self::Success => Some("for the client: at least one reply came"),
@@ -85,7 +85,7 @@ impl Exit {
         }
     }
 
-    /// What it says to a script.
+    /// What it means to a script.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Success => "success",

@@ -1,6 +1,6 @@
-//! Sockets that were handed over, in the state of new ones: whoever opened them may have set
-//! options that this host neither sets nor expects, by which a component would reach or hear more
-//! than it was granted, or send other than it asked for.
+//! Resets sockets that were handed over to the state of new ones: their opener may have set options
+//! that this host neither sets nor expects, and by which a component could send or receive more
+//! than it was granted, or send something other than it asked for.
 
 use std::fs;
 use std::io;
@@ -13,12 +13,12 @@ use rustix::net::{
 };
 use thiserror::Error;
 
-/// An option whose value is an int.
+/// A socket option, mostly with an int value.
 #[derive(Clone, Copy, Debug)]
 struct SocketOption {
     level: libc::c_int,
     name: libc::c_int,
-    /// As it is called.
+    /// Its name in messages.
     text: &'static str,
 }
 
@@ -28,31 +28,31 @@ macro_rules! options {
     };
 }
 
-/// Of every socket. What whoever runs this host chooses by options is left: its buffers, interface
-/// (`SO_BINDTODEVICE`), mark, priority and filters, its hops and its traffic class, and with whom
-/// it shares its port (`SO_REUSEPORT`).
+/// Options of every socket. What the operator configures by options is kept: buffers, interface
+/// (`SO_BINDTODEVICE`), mark, priority and filters, hop limit and traffic class, and with which
+/// sockets the port is shared (`SO_REUSEPORT`).
 const OF_ALL: &[SocketOption] = options! {
-    // A socket that shares its address lets other users' take its datagrams.
+    // A socket that shares its address lets sockets of other users take its datagrams.
     SOL_SOCKET: SO_BROADCAST SO_REUSEADDR SO_DONTROUTE SO_NO_CHECK SO_OOBINLINE SO_TIMESTAMP SO_TIMESTAMPNS SO_TIMESTAMPING
         SO_RXQ_OVFL SO_PEEK_OFF SO_SELECT_ERR_QUEUE SO_WIFI_STATUS SO_ZEROCOPY;
-    // One datagram would leave as many, late or as another protocol's.
+    // One datagram would be sent as several, late, or as another protocol's.
     SOL_UDP: UDP_CORK UDP_ENCAP UDP_SEGMENT UDP_GRO UDP_NO_CHECK6_TX UDP_NO_CHECK6_RX;
 };
 
-/// Of IPv4's.
+/// Options of IPv4 sockets.
 const OF_V4: &[SocketOption] = options! {
     IPPROTO_IP: IP_TRANSPARENT IP_RECVERR IP_PKTINFO IP_RECVTTL IP_RECVTOS IP_RECVOPTS IP_RETOPTS IP_RECVORIGDSTADDR
         IP_PASSSEC IP_MTU_DISCOVER IP_MULTICAST_IF IP_MULTICAST_TTL IP_MULTICAST_LOOP IP_UNICAST_IF;
 };
 
-/// Of IPv6's.
+/// Options of IPv6 sockets.
 const OF_V6: &[SocketOption] = options! {
     IPPROTO_IPV6: IPV6_TRANSPARENT IPV6_RECVERR IPV6_RECVPKTINFO IPV6_RECVHOPLIMIT IPV6_RECVTCLASS IPV6_RECVRTHDR
         IPV6_RECVHOPOPTS IPV6_RECVDSTOPTS IPV6_RECVPATHMTU IPV6_RECVORIGDSTADDR IPV6_FLOWINFO IPV6_DONTFRAG
         IPV6_MTU_DISCOVER IPV6_MULTICAST_IF IPV6_MULTICAST_HOPS IPV6_MULTICAST_LOOP IPV6_UNICAST_IF;
 };
 
-/// Headers that a socket puts into each datagram: routes that its sender chooses, among others.
+/// Headers that a socket adds to each datagram, such as source routes.
 const HEADERS_OF_V4: &[SocketOption] = options! { IPPROTO_IP: IP_OPTIONS; };
 const HEADERS_OF_V6: &[SocketOption] =
     options! { IPPROTO_IPV6: IPV6_HOPOPTS IPV6_RTHDRDSTOPTS IPV6_RTHDR IPV6_DSTOPTS; };
@@ -60,20 +60,20 @@ const HEADERS_OF_V6: &[SocketOption] =
 /// Why a socket cannot be used.
 #[derive(Debug, Error)]
 pub enum StateError {
-    /// It stays other than new ones are.
+    /// An option cannot be reset.
     #[error("it has {0} set, which cannot be undone: open it without")]
     Stays(&'static str),
-    /// It cannot be looked at.
+    /// Its state cannot be read or changed.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Brings `socket` to the state of one that this host opened and bound. Datagrams that wait in it
+/// Resets `socket` to the state of one that this host opened and bound. Datagrams in its queue
 /// stay.
 ///
 /// # Errors
 ///
-/// Where that is not possible.
+/// If that is not possible.
 pub fn reset(socket: &UdpSocket) -> Result<(), StateError> {
     let local = socket.local_addr()?;
     let is_v4 = local.is_ipv4();
@@ -91,35 +91,35 @@ pub fn reset(socket: &UdpSocket) -> Result<(), StateError> {
         header.clear(socket)?;
     }
     leave_groups(socket);
-    // It takes datagrams from everybody, and of what came for one that was sent before nothing is
-    // told.
+    // It then accepts datagrams from every source, and pending errors of the former peer are
+    // discarded.
     if socket.peer_addr().is_ok() {
         connect_unspec(socket).map_err(io::Error::from)?;
-        // A port that the system chose is given back by that.
+        // Disconnecting releases a port that the system chose.
         if socket.local_addr()? != local {
             bind(socket, &local).map_err(io::Error::from)?;
         }
     }
     let _ = socket.take_error();
-    // Neither does it block, nor does it send signals.
+    // Non-blocking, and without O_ASYNC, which would raise signals.
     fcntl_setfl(socket, OFlags::NONBLOCK).map_err(io::Error::from)?;
     Ok(())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "options are up to a few KiB long")]
 impl SocketOption {
-    /// Gives it the value that it has in `new`. What this kernel does not know cannot be set.
+    /// Sets the option to its value in `new`. What this kernel does not know cannot be set either.
     fn reset(self, socket: &UdpSocket, new: &OwnedFd) -> Result<(), StateError> {
         let (Ok(value), Ok(wanted)) = (self.get(socket), self.get(new)) else { return Ok(()) };
         if value == wanted {
             return Ok(());
         }
-        // Whether it worked is seen below.
+        // The value is checked below.
         let _ = self.set(socket, &wanted.to_ne_bytes());
         if self.get(socket)? == wanted { Ok(()) } else { Err(StateError::Stays(self.text)) }
     }
 
-    /// Empties it.
+    /// Clears the option.
     fn clear(self, socket: &UdpSocket) -> Result<(), StateError> {
         if self.length(socket).unwrap_or_default() == 0 {
             return Ok(());
@@ -145,7 +145,7 @@ impl SocketOption {
         if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// How many bytes it has.
+    /// The length of the value in bytes.
     fn length(self, socket: &UdpSocket) -> io::Result<libc::socklen_t> {
         let mut bytes = [0_u8; 2_048];
         let mut length = bytes.len() as libc::socklen_t;
@@ -179,13 +179,13 @@ impl SocketOption {
     }
 }
 
-/// Leaves all multicast groups. A socket does not tell which it has joined; `/proc` has those of
+/// Leaves all multicast groups. A socket does not tell which it has joined; `/proc` lists those of
 /// this machine.
 fn leave_groups(socket: &UdpSocket) {
     for (group, interface) in
         groups_of_v4(&fs::read_to_string("/proc/net/igmp").unwrap_or_default())
     {
-        // It fails where the socket had not joined it, which is as well.
+        // It fails if the socket had not joined the group, which is fine.
         let _ = sockopt::set_ip_drop_membership_with_ifindex(
             socket,
             &group,
@@ -200,8 +200,8 @@ fn leave_groups(socket: &UdpSocket) {
     }
 }
 
-/// A line an interface that starts with its number, and a line each of its groups, as the kernel
-/// has it in memory.
+/// Parses /proc/net/igmp: a line per interface that starts with its index, and a line for each of
+/// its groups, in the kernel's byte order.
 fn groups_of_v4(text: &str) -> Vec<(Ipv4Addr, u32)> {
     let mut interface = 0;
     let mut groups = Vec::new();
@@ -216,7 +216,7 @@ fn groups_of_v4(text: &str) -> Vec<(Ipv4Addr, u32)> {
     groups
 }
 
-/// A line each: the interface's number and name, and the group.
+/// Parses /proc/net/igmp6: lines of the interface's index, its name, and the group.
 fn groups_of_v6(text: &str) -> Vec<(Ipv6Addr, u32)> {
     let group = |line: &str| {
         let mut words = line.split_whitespace();

@@ -1,16 +1,15 @@
-//! Ctrl-C and SIGTERM while this process waits for the system's resolver, which takes no notice of
-//! them: nothing runs yet that would have to end in good order, so the process ends at once.
+//! Ctrl-C and SIGTERM while this process waits for the system's resolver, which ignores them:
+//! nothing is running yet that would need to end in good order, so the process exits at once.
 
 #[cfg(unix)]
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-/// What is said, by a signal handler: one line, made beforehand.
+/// The message that the signal handler writes: one line, prepared in advance.
 #[cfg(unix)]
 const MESSAGE: &[u8] = b"udping-host: interrupted while names were being resolved\n";
 
-/// As long as it lives, the first Ctrl-C or SIGTERM ends this process with the exit code 128 and
-/// the signal's number, also where the signal was ignored, as a shell has it for what it starts in
-/// the background.
+/// While this exists, the first Ctrl-C or SIGTERM ends this process with the exit code 128 plus the
+/// signal's number, even if the signal was ignored, as shells ignore SIGINT for background jobs.
 #[derive(Debug)]
 #[must_use]
 pub struct EndAtSignals {
@@ -19,7 +18,7 @@ pub struct EndAtSignals {
 }
 
 impl EndAtSignals {
-    /// From now on.
+    /// Installs the handlers.
     #[cfg(unix)]
     pub fn start() -> Self {
         let action = SigAction::new(SigHandler::Handler(end), SaFlags::empty(), SigSet::empty());
@@ -33,7 +32,7 @@ impl EndAtSignals {
         Self { before: [Signal::SIGINT, Signal::SIGTERM].into_iter().filter_map(set).collect() }
     }
 
-    /// Other systems end a process by themselves.
+    /// Other systems end a process by default.
     #[cfg(not(unix))]
     pub fn start() -> Self {
         Self {}
@@ -44,7 +43,7 @@ impl EndAtSignals {
 impl Drop for EndAtSignals {
     fn drop(&mut self) {
         for (signal, before) in &self.before {
-            // SAFETY: it is what was in force before.
+            // SAFETY: it restores the action that was in force before.
             #[expect(unsafe_code, reason = "a signal handler runs at any time")]
             let _ = unsafe { sigaction(*signal, before) };
         }
@@ -53,7 +52,7 @@ impl Drop for EndAtSignals {
 
 #[cfg(unix)]
 extern "C" fn end(signal: i32) {
-    // Where nobody reads it, there is nobody to tell.
+    // If it cannot be written, nobody is reading.
     let _ = rustix::io::write(std::io::stderr(), MESSAGE);
     // SAFETY: _exit(2) takes a number, touches no memory of ours, and may be called in a signal
     // handler.

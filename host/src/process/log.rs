@@ -1,5 +1,4 @@
-//! Where what this host says goes: to standard error, as lines for people, or as records of an
-//! audit trail.
+//! The log of this host on standard error: lines for people, or the records of an audit trail.
 
 use std::fmt;
 use std::io;
@@ -24,11 +23,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// What [`start`] was called with.
+/// The argument that [`start`] was called with.
 static FORMAT: OnceLock<Option<LogFormat>> = OnceLock::new();
 
-/// From now on, messages go to standard error: in that format everything, without one what went
-/// wrong. The first call counts.
+/// Sends messages to standard error from now on: with a format, every event; without, only warnings
+/// and errors. Only the first call has an effect.
 pub fn start(format: Option<LogFormat>) {
     if FORMAT.set(format).is_err() {
         return;
@@ -51,33 +50,33 @@ pub fn start(format: Option<LogFormat>) {
     };
 }
 
-/// Whether there is an audit trail, in which nothing else may stand.
+/// Whether there is an audit trail, into which nothing else may be written.
 pub fn is_trail() -> bool {
     matches!(FORMAT.get(), Some(Some(_)))
 }
 
-/// Records that could not be written, on a full disk, since the last that could.
+/// The number of records lost, on a full disk, since the last that was written.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Whether the last record was written. Where it was not, nothing could say so: neither in the
-/// trail, nor elsewhere.
+/// Whether the last record was written. If not, the failure could not be reported: neither in the
+/// trail nor elsewhere.
 pub fn is_written() -> bool {
     LOST.load(Ordering::Relaxed) == 0
 }
 
-/// Something that went wrong, on one line.
+/// Logs a warning, on one line.
 pub fn say(message: impl fmt::Display) {
     tracing::warn!("{message}");
 }
 
-/// A line that a component has written to `stream`, `stdout` or `stderr`.
+/// Logs a line that a component wrote to `stream`, `stdout` or `stderr`.
 pub fn component_wrote(component: &str, stream: &str, line: &[u8]) {
     let line = printable::bytes(line);
     tracing::info!(event = stream, component, line, "{component} wrote to {stream}");
 }
 
-/// Makes one line of each event, whatever is in it: who chose a component's name, a file's or a
-/// field's value cannot end the line, nor control the terminal that it is read on.
+/// Writes each event as one line, whatever it contains: a component's name, a file's name or a
+/// field's value cannot end the line, nor control the terminal that shows it.
 #[derive(Clone, Copy, Debug)]
 struct Sink(Option<LogFormat>);
 
@@ -89,12 +88,13 @@ impl MakeWriter<'_> for Sink {
     }
 }
 
-/// An event is written by one call.
+/// Writes one event per call.
 impl io::Write for Sink {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let result = self.write_line(event);
         match &result {
-            // That record takes this way, too, and comes after the one that could be written again.
+            // The record of the loss is written in the same way, and follows the first record that
+            // could be written again.
             Ok(()) if is_trail() => match LOST.swap(0, Ordering::Relaxed) {
                 0 => {}
                 lost => {
@@ -108,7 +108,7 @@ impl io::Write for Sink {
                     }
                 }
             },
-            // A reader that is gone misses nothing.
+            // A closed pipe loses nothing: nobody reads it.
             Err(error) if is_trail() && error.kind() != io::ErrorKind::BrokenPipe => {
                 LOST.fetch_add(1, Ordering::Relaxed);
             }
@@ -134,7 +134,7 @@ impl Sink {
     }
 }
 
-/// `udping-host: ` and the message.
+/// Formats an event as `udping-host: ` and the message.
 struct Plain;
 
 impl<S, N> FormatEvent<S, N> for Plain

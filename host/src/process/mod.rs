@@ -1,4 +1,4 @@
-//! This process itself: its rights, signals, output, files and exit code. It knows nothing of
+//! This process itself: its privileges, signals, output, files and exit code. It knows nothing of
 //! components.
 
 pub mod activation;

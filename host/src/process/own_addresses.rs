@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 
-/// Those that its interfaces have now, but for loopback, whose whole range is this machine's. In a
-/// network namespace, those of the namespace.
+/// Reads the current addresses of the interfaces, except loopback's, whose whole range belongs to
+/// this machine. In a network namespace, they are the namespace's.
 #[cfg(unix)]
 pub fn read() -> io::Result<HashSet<IpAddr>> {
     let interfaces = nix::ifaddrs::getifaddrs()?;
@@ -17,13 +17,13 @@ pub fn read() -> io::Result<HashSet<IpAddr>> {
     Ok(addresses.filter(|ip| !ip.is_loopback()).collect())
 }
 
-/// They are not read: what contains them covers them.
+/// Not read on this system: the networks that contain them cover them.
 #[cfg(not(unix))]
 pub fn read() -> io::Result<HashSet<IpAddr>> {
     Ok(HashSet::new())
 }
 
-/// The BSDs keep the zone of a link-local address within it.
+/// The BSDs embed the zone of a link-local address in it.
 #[cfg(unix)]
 fn without_zone(ip: std::net::Ipv6Addr) -> std::net::Ipv6Addr {
     let mut segments = ip.segments();

@@ -1,10 +1,10 @@
-//! Text that others have chosen, made safe to print: no control character of it reaches a terminal,
-//! or ends a line.
+//! Makes text from others safe to print: none of its control characters reaches a terminal or ends
+//! a line.
 
 use std::fmt::{self, Display, Formatter, Write};
 
-/// Displays as what is in it, with characters that control a terminal, end a line or change the
-/// direction of text replaced by their escapes, as Rust writes them: `\n`, `\u{1b}`.
+/// Displays its content with characters that control a terminal, end a line or change the direction
+/// of text escaped as Rust does: `\n`, `\u{1b}`.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<T>(pub T);
 
@@ -14,8 +14,8 @@ impl<T: Display> Display for Printable<T> {
     }
 }
 
-/// Displays as JSON which holds such characters as they are, with them replaced by JSON's escapes.
-/// They can stand in strings alone: the value is the same.
+/// Displays JSON with the same characters replaced by JSON escapes. They can occur only within
+/// strings, so the value is the same.
 #[derive(Clone, Copy, Debug)]
 pub struct PrintableJson<T>(pub T);
 
@@ -25,9 +25,9 @@ impl<T: Display> Display for PrintableJson<T> {
     }
 }
 
-/// Whether a character is not to be printed as it is: controls (C0, C1 and DEL), line and paragraph
-/// separators, and characters that nobody sees but that change how others are shown, those that
-/// turn the direction of text above all.
+/// Whether a character must not be printed as it is: controls (C0, C1 and DEL), line and paragraph
+/// separators, and invisible characters that change how others are shown, above all those that
+/// change the direction of text.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -40,9 +40,8 @@ pub fn is_unprintable(c: char) -> bool {
         )
 }
 
-/// Any bytes as text from which they can be told again: what is UTF-8 and printable stands as it
-/// is, but for backslashes, which are doubled; all else is escaped, and bytes that are not UTF-8 as
-/// `\xff`.
+/// Displays bytes reversibly as text: printable UTF-8 is unchanged, except that backslashes are
+/// doubled; all else is escaped, and bytes that are not UTF-8 become `\xff`.
 pub fn bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

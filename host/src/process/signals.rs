@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::process::exit::Exit;
 
-/// Signals that come so soon after the first are the first: `timeout` of the GNU coreutils signals
-/// its child, and then its process group, which the child is part of.
+/// Signals this soon after the first count as the same one: `timeout` of the GNU coreutils signals
+/// its child, and then its process group, which the child belongs to.
 pub const AS_ONE: Duration = Duration::from_millis(200);
 
 /// A signal that stops a run.
@@ -19,12 +19,12 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM.
     Terminate,
-    /// SIGHUP, where it does not have keys read again.
+    /// SIGHUP, unless it has the keys read again.
     HangUp,
 }
 
 impl Signal {
-    /// How the process ends that it ends.
+    /// The exit code of a process that this signal ends.
     pub fn exit(self) -> Exit {
         match self {
             Self::Interrupt => Exit::Interrupted,
@@ -44,39 +44,39 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Asks everything that runs to stop, or to report.
+/// Tells everything that runs to stop, or to report.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Sender<Asked>);
 
-/// What was asked for so far.
+/// What has been asked for so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {
     stop: bool,
-    /// What asked for it; none where another instance has failed.
+    /// The signal that asked to stop; `None` if another instance has failed.
     signal: Option<Signal>,
     reports: u64,
 }
 
-/// What is done at signals.
+/// The reactions to signals.
 pub trait AtSignals: Send + 'static {
-    /// The first came.
+    /// Called at the first signal.
     fn first(&mut self, signal: Signal);
-    /// The second came: ends the process.
+    /// Called at the second signal: ends the process.
     fn second(&mut self, signal: Signal);
 }
 
 impl Stop {
-    /// What is never raised but by [`Self::raise`].
+    /// Creates one that only [`Self::raise`] raises.
     pub fn never() -> Self {
         Self(watch::Sender::new(Asked::default()))
     }
 
-    /// Raised at the first of `signals` from now on. At the second, `done` ends the process, on a
-    /// thread of its own, so that a component that spins or blocks cannot prevent it.
+    /// Creates one that is raised at the first of `signals`. At the second, `done` ends the
+    /// process, on a separate thread, so that a component that spins or blocks cannot prevent it.
     ///
     /// # Errors
     ///
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub fn at(signals: Held, mut done: impl AtSignals) -> Result<Self, Error> {
         let stop = Self::never();
         let (signalled, mut so_far) = (stop.clone(), SoFar::default());
@@ -92,7 +92,7 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Raises it: whether it was not raised before.
+    /// Raises it. Returns whether it was not raised before.
     pub fn raise(&self, signal: Option<Signal>) -> bool {
         self.0.send_if_modified(|asked| {
             let is_first = !asked.stop;
@@ -108,7 +108,7 @@ impl Stop {
         self.0.send_modify(|asked| asked.reports += 1);
     }
 
-    /// Whether it is raised.
+    /// Whether it has been raised.
     pub fn is_raised(&self) -> bool {
         self.0.borrow().stop
     }
@@ -124,14 +124,14 @@ impl Stop {
         let _ = self.0.subscribe().wait_for(|asked| asked.stop).await;
     }
 
-    /// Tells of each request for a report from now on.
+    /// Subscribes to requests for a report from now on.
     pub fn reports(&self) -> Reports {
         let seen = self.0.borrow().reports;
         Reports { asked: self.0.subscribe(), seen }
     }
 }
 
-/// The requests for reports.
+/// A subscription to requests for a report.
 #[derive(Debug)]
 pub struct Reports {
     asked: watch::Receiver<Asked>,
@@ -139,7 +139,7 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// Resolves at the next one, and never when there can be none any more.
+    /// Resolves at the next request; never, if none is possible any more.
     pub async fn next(&mut self) {
         let seen = self.seen;
         match self.asked.wait_for(|asked| asked.reports != seen).await {
@@ -151,8 +151,8 @@ impl Reports {
 
 pub use system::{Error, Held};
 
-/// On Unix, signals are blocked in every thread, and one waits for them: unlike a handler, it may
-/// do anything.
+/// On Unix, signals are blocked in every thread, and one thread waits for them: unlike a handler,
+/// it may call anything.
 #[cfg(unix)]
 mod system {
     use std::io;
@@ -165,23 +165,23 @@ mod system {
     /// Why signals cannot be watched for.
     pub type Error = io::Error;
 
-    /// Signals that wait for [`super::Stop::at`].
+    /// Blocked signals, to be passed to [`super::Stop::at`].
     #[derive(Debug)]
     pub struct Held(SigSet);
 
     impl Held {
-        /// Holds them back on this thread, and on those that it starts from now on. To be called
-        /// before there are others: a signal would end the process there. Where `reports`, SIGQUIT
+        /// Blocks the signals on this thread, and on those it starts from now on. Call it before
+        /// there are other threads: a signal would end the process there. With `reports`, SIGQUIT
         /// is one of them.
         ///
         /// # Errors
         ///
-        /// None that Linux knows.
+        /// None on Linux.
         pub fn hold(reports: bool) -> io::Result<Self> {
             let mut signals = SigSet::empty();
             signals.add(Number::SIGINT);
             signals.add(Number::SIGTERM);
-            // Where it is blocked already, it has keys read again.
+            // If it is blocked already, it has the keys read again.
             if !SigSet::thread_get_mask()?.contains(Number::SIGHUP) {
                 signals.add(Number::SIGHUP);
             }
@@ -192,13 +192,13 @@ mod system {
             Ok(Self(signals))
         }
 
-        /// Calls `at` with each, on a thread of its own. `None` is a request for a report.
+        /// Calls `at` for each signal, on a separate thread. `None` is a request for a report.
         pub(super) fn watch(
             self,
             mut at: impl FnMut(Option<Signal>) + Send + 'static,
         ) -> io::Result<()> {
             let work = move || {
-                // It fails for a signal that does not exist.
+                // It fails only for a signal that does not exist.
                 while let Ok(number) = self.0.wait() {
                     at(match number {
                         Number::SIGINT => Some(Signal::Interrupt),
@@ -220,12 +220,12 @@ mod system {
 
     pub use ctrlc::Error;
 
-    /// Ctrl-C, which waits for [`super::Stop::at`].
+    /// Ctrl-C, to be passed to [`super::Stop::at`].
     #[derive(Debug)]
     pub struct Held;
 
     impl Held {
-        /// There is nothing to be held back.
+        /// There is nothing to block.
         pub fn hold(_: bool) -> Result<Self, Error> {
             Ok(Self)
         }
@@ -239,14 +239,14 @@ mod system {
     }
 }
 
-/// The signals so far.
+/// The stop signals received so far.
 #[derive(Debug, Default)]
 struct SoFar {
     first: Option<Instant>,
 }
 
 impl SoFar {
-    /// Another one came: whether it is the second.
+    /// Notes another signal. Returns whether it counts as the second.
     fn is_second(&mut self, now: Instant) -> bool {
         let first = *self.first.get_or_insert(now);
         now.saturating_duration_since(first) >= AS_ONE

@@ -1,34 +1,34 @@
-//! Standard error, where what this program says and what a component writes stand on lines of their
-//! own.
+//! Standard error, where messages of this program and output of a component are kept on separate
+//! lines.
 
 #[cfg(not(unix))]
 use std::io::IsTerminal as _;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Whether a component has left a line open in the file that standard error is. Who holds it may
-/// write there.
+/// Whether a component has left an unfinished line in the file that standard error is. Only the
+/// holder of the lock may write there.
 static OPEN_LINE: Mutex<bool> = Mutex::new(false);
 
-/// That, for as long as nothing else is to be written there.
+/// Locks standard error: nothing else is written there while the guard exists.
 pub fn open_line() -> MutexGuard<'static, bool> {
     OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes a line of this program's own, from the start of a line.
+/// Writes a line of this program's own, at the start of a line.
 ///
 /// # Errors
 ///
-/// Where a part of it, or all, cannot be written.
+/// If it cannot be written completely.
 pub fn write_line(line: &[u8]) -> io::Result<()> {
     let mut open = open_line();
-    // By one call, so that what another process writes stands before or after it.
+    // In one call, so that other processes' output stands before or after it, not within.
     let mut rest = if *open { &*[b"\n", line].concat() } else { line };
     while !rest.is_empty() {
         match io::stderr().write(rest) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
-                // On a disk that is full now, a part of the line may stand there.
+                // On a disk that fills up, part of the line may have been written.
                 *open = rest[written - 1] != b'\n';
                 rest = &rest[written..];
             }

@@ -1,21 +1,20 @@
-//! Standard output, written to without waiting for its reader: a component that has other work can
-//! do it meanwhile.
+//! Non-blocking standard output: a component with other work can do it while the reader is slow.
 //!
-//! A pipe or a terminal is opened once more, by which the mode of that opening alone changes: other
-//! processes share the other one, and go on to wait. Where that is not permitted, and for all else,
-//! it is written to as ever: a file never makes one wait for long.
+//! A pipe or a terminal is opened again, so that O_NONBLOCK applies to the new file description
+//! only: other processes share the old one, and keep blocking on it. Where that is not permitted,
+//! and for anything else, writes block as usual: a file never blocks for long.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What is not written yet, and where to.
+/// The output not yet written, and where it goes.
 #[derive(Debug)]
 struct Outlet {
-    /// The opening that does not wait.
+    /// The non-blocking file description.
     file: Option<File>,
-    /// What the reader has not taken yet: at most what one write takes.
+    /// Bytes that the reader has not taken yet: at most those of one write.
     pending: Vec<u8>,
 }
 
@@ -25,7 +24,7 @@ fn outlet() -> MutexGuard<'static, Outlet> {
     OUTLET.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// To be called while this process can open files.
+/// Opens standard output again. Call this while the process can still open files.
 pub fn open() {
     outlet().file = reopened();
 }
@@ -57,7 +56,7 @@ fn reopened() -> Option<File> {
 }
 
 impl Outlet {
-    /// Writes as much of what is pending as the reader takes.
+    /// Writes as much of the pending output as the reader takes.
     fn drain(&mut self) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut written = 0;
@@ -82,12 +81,13 @@ impl Outlet {
     }
 }
 
-/// Writes `bytes`, or keeps what the reader does not take now. Whether all is written.
+/// Writes `bytes`, or keeps what the reader does not take now. Returns whether all is written.
 pub fn write(bytes: &[u8]) -> io::Result<bool> {
     let mut outlet = outlet();
     if outlet.file.is_none() {
         let mut stdout = io::stdout().lock();
-        // What waits in the buffer would come after what is written to another opening.
+        // Flushed, since output left in this buffer would follow what is written to the other file
+        // description.
         stdout.write_all(bytes)?;
         return stdout.flush().map(|()| true);
     }
@@ -96,31 +96,31 @@ pub fn write(bytes: &[u8]) -> io::Result<bool> {
     Ok(outlet.pending.is_empty())
 }
 
-/// Whether the reader has taken all that was written.
+/// Whether the reader has taken everything; writes what it takes now.
 pub fn is_drained() -> io::Result<bool> {
     let mut outlet = outlet();
     outlet.drain()?;
     Ok(outlet.pending.is_empty())
 }
 
-/// Waits until the reader has taken all that was written, or is gone.
+/// Waits until the reader has taken everything, or is gone.
 pub async fn drained() {
     while let Ok(false) = is_drained() {
         writable().await;
     }
 }
 
-/// Resolves when the reader takes more, or after a while.
+/// Resolves when the reader may take more, or after a while.
 #[cfg(target_os = "linux")]
 async fn writable() {
     use tokio::net::unix::pipe::Sender;
 
-    /// How long to wait where it cannot be told: as where two instances of one thread wait for the
-    /// same reader.
+    /// The pause where readiness is not available: when two instances on one thread wait for the
+    /// same reader, for example.
     const PAUSE: Duration = Duration::from_millis(10);
 
     let file = outlet().file.as_ref().and_then(|file| file.try_clone().ok());
-    // A terminal is waited for as a pipe is.
+    // Unchecked, since a terminal is polled like a pipe.
     match file.and_then(|file| Sender::from_file_unchecked(file).ok()) {
         Some(file) => drop(file.writable().await),
         None => tokio::time::sleep(PAUSE).await,
@@ -132,7 +132,7 @@ async fn writable() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
-/// Waits, as a plain program would, until the reader has taken all that was written.
+/// Blocks, as a plain write would, until the reader has taken everything.
 pub fn finish() -> io::Result<()> {
     while !is_drained()? {
         #[cfg(target_os = "linux")]
@@ -142,7 +142,7 @@ pub fn finish() -> io::Result<()> {
             let Some(file) = outlet().file.as_ref().and_then(|file| file.try_clone().ok()) else {
                 return Ok(());
             };
-            // An interruption is one more look.
+            // If interrupted, it is checked again.
             let _ = poll(&mut [PollFd::new(&file, PollFlags::OUT)], None);
         }
         #[cfg(not(target_os = "linux"))]

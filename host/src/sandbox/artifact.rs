@@ -1,4 +1,4 @@
-//! A component's bytes, from a file or built in.
+//! The bytes of a component, from a file or built in.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,23 +12,23 @@ use crate::process::printable::Printable;
 use crate::process::trust::{self, Purpose, Untrusted};
 use crate::sandbox::compile::CODE_LIMIT;
 
-/// The largest component that is read. The built-in ones have 0.3 MB.
+/// The maximum size of a component in bytes. The built-in ones have 0.3 MB.
 pub const SIZE_LIMIT: u64 = 64 << 20;
 
-/// What is set aside for one before it is read.
+/// The initial capacity of the buffer that one is read into, in bytes.
 const LIKELY_SIZE: usize = 1 << 20;
 
 /// Where a component comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It is part of this program.
+    /// Part of this program.
     BuiltIn(Component),
-    /// It is in a file.
+    /// In a file.
     File(PathBuf),
 }
 
 impl Source {
-    /// The built-in component called `text`, else the file of that path.
+    /// Returns the built-in component called `text`, or else the file with that path.
     pub fn new(text: PathBuf) -> Self {
         match udping_components::ALL.into_iter().find(|component| text == Path::new(component.name))
         {
@@ -37,8 +37,8 @@ impl Source {
         }
     }
 
-    /// What messages call it: the file's name without its folder, and without what must not be
-    /// printed.
+    /// The name in messages: the file's name without its folder, with unprintable characters
+    /// escaped.
     pub fn name(&self) -> String {
         match self {
             Self::BuiltIn(component) => component.name.to_owned(),
@@ -49,8 +49,7 @@ impl Source {
         }
     }
 
-    /// What can be run of it: so far it is known only that it starts as a component, or machine
-    /// code, does.
+    /// Reads it. Only the preamble is checked: that it starts as a component or machine code does.
     pub fn read(&self) -> Result<Artifact, ArtifactError> {
         match self {
             Self::BuiltIn(component) => {
@@ -62,7 +61,7 @@ impl Source {
         }
     }
 
-    /// The component as it was before anything was compiled.
+    /// Reads the component as it was before compilation.
     pub fn read_component(&self) -> Result<Vec<u8>, ArtifactError> {
         match (self, self.read()?) {
             (Self::BuiltIn(component), _) => Ok(component.bytes.to_vec()),
@@ -83,12 +82,12 @@ impl fmt::Display for Source {
     }
 }
 
-/// What a source holds.
+/// The content of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Artifact {
     /// A component, in WebAssembly.
     Component(Vec<u8>),
-    /// A component that is compiled already (`.cwasm`).
+    /// An already compiled component (`.cwasm`).
     Compiled(MachineCode),
 }
 
@@ -102,13 +101,13 @@ impl Artifact {
     }
 }
 
-/// Machine code that this user may as well run: it is part of this program, this host compiled it,
-/// or nobody but this user and root could write it.
+/// Machine code that is safe to run as this user: it is part of this program, this host compiled
+/// it, or only this user and root could write it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MachineCode(Cow<'static, [u8]>);
 
 impl MachineCode {
-    /// What this host's own compiler wrote.
+    /// Wraps the output of this host's own compiler.
     #[cfg(feature = "compiler")]
     pub(crate) fn compiled(code: Vec<u8>) -> Self {
         Self(code.into())
@@ -119,7 +118,7 @@ impl MachineCode {
         matches!(self.0, Cow::Borrowed(_))
     }
 
-    /// As a compiler wrote it.
+    /// The bytes, as the compiler wrote them.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -139,25 +138,25 @@ pub struct ArtifactError {
     problem: Problem,
 }
 
-/// What is wrong with it.
+/// Why a file cannot be run.
 #[derive(Debug, Error)]
 pub enum Problem {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("no such file; the built-in components are called client and server")]
     Missing,
     /// It is a directory.
     #[error("is a directory, not a component")]
     Directory,
-    /// It has no bytes.
+    /// It is empty.
     #[error("is empty, not a component")]
     Empty,
-    /// It does not start with the bytes that WebAssembly starts with.
+    /// It does not start with the WebAssembly magic.
     #[error("is not WebAssembly")]
     NotWasm,
-    /// It is WebAssembly of the older kind.
+    /// It is a core module.
     #[error("is a core module, not a component: {0}")]
     CoreModule(Advice),
-    /// It is machine code that others could have written.
+    /// It is machine code that other users could have written.
     #[error(
         "is machine code, which runs as it is, and others than you and root could have written it ({0}): copy it, check the \
          copy's digest against its maker's, and run the copy; or compile the component yourself"
@@ -166,13 +165,13 @@ pub enum Problem {
     /// It is machine code, where a component is needed.
     #[error("is compiled already")]
     CompiledAlready,
-    /// It is WebAssembly of a kind that came later.
+    /// It is WebAssembly of a later version.
     #[error("is WebAssembly of an unknown version")]
     UnknownVersion,
-    /// It is beyond [`SIZE_LIMIT`].
+    /// It is larger than [`SIZE_LIMIT`].
     #[error("is larger than 64 MiB")]
     TooLarge,
-    /// It is beyond [`CODE_LIMIT`].
+    /// It is larger than [`CODE_LIMIT`].
     #[error("is larger than 512 MiB")]
     TooMuchCode,
     /// It cannot be read.
@@ -180,15 +179,15 @@ pub enum Problem {
     Io(io::Error),
 }
 
-/// How a component comes of what a core module was made from.
+/// How to get a component from the source of a core module.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Advice {
-    /// It imports WASI 0.1, which has no UDP that an adapter could make WASI 0.2's of.
+    /// It imports WASI 0.1, which has no UDP, so no adapter can provide WASI 0.2's.
     #[error(
         "it is for WASI 0.1 (wasip1), which has no UDP; build it for WASI 0.2, as `cargo build --target wasm32-wasip2` does"
     )]
     Wasip1,
-    /// It says itself which component it is the core of.
+    /// It embeds the type of the component that it is the core of.
     #[error("`wasm-tools component new` makes one of it")]
     Embedded,
     /// It imports something else, or nothing.
@@ -197,8 +196,8 @@ pub enum Advice {
 }
 
 impl Advice {
-    /// By what stands in the module: the name of what it imports, and that of the section that says
-    /// what it is the core of.
+    /// Searches the module for the name of the import, and for that of the section with the
+    /// component's type.
     fn of(module: &[u8]) -> Self {
         let has = |name: &[u8]| module.windows(name.len()).any(|window| window == name);
         if has(b"wasi_snapshot_preview1") || has(b"wasi_unstable") {
@@ -227,19 +226,19 @@ fn read_file(path: &Path) -> Result<Artifact, Problem> {
     match kind {
         Kind::Component => Ok(Artifact::Component(bytes)),
         Kind::MachineCode => {
-            // The file that was read, not one that has its name now.
+            // The descriptor that was read: the path may lead to another file by now.
             trust::check(&file, path, Purpose::Code).map_err(Problem::NotYours)?;
             Ok(Artifact::Compiled(MachineCode(bytes.into())))
         }
     }
 }
 
-/// How much of a core module is read, to tell what it is for: imports stand near its start, but
-/// sections of tools may not.
+/// How many bytes of a core module are searched: imports are near its start, but sections that
+/// tools add may not be.
 const MODULE_READ: u64 = 8 << 20;
 
-/// Reads a component, and no more than its first 8 bytes where those tell that it is none, but for
-/// a core module.
+/// Reads a component. Stops after the first 8 bytes if they show that it is none, except for a core
+/// module.
 fn read(file: &mut impl Read) -> Result<(Kind, Vec<u8>), Problem> {
     let mut bytes = Vec::with_capacity(LIKELY_SIZE);
     file.take(8).read_to_end(&mut bytes)?;
@@ -257,21 +256,21 @@ fn read(file: &mut impl Read) -> Result<(Kind, Vec<u8>), Problem> {
     if bytes.len() as u64 > limit { Err(too_large) } else { Ok((kind, bytes)) }
 }
 
-/// What a file's first bytes tell.
+/// The kind of a file, from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Component,
     MachineCode,
 }
 
-/// For WebAssembly `\0asm`, a version, and a layer: 0 for core modules, 1 for components (component
-/// model, Binary.md).
+/// Checks the preamble of WebAssembly: `\0asm`, a version, and a layer, which is 0 for core modules
+/// and 1 for components (component model, Binary.md).
 fn check_preamble(start: &[u8]) -> Result<Kind, Problem> {
     match start {
         [] => Err(Problem::Empty),
         [0, b'a', b's', b'm', 1, 0, 0, 0] => Err(Problem::CoreModule(Advice::Other)),
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0] => Ok(Kind::Component),
-        // wasmtime keeps compiled components in ELF files.
+        // wasmtime stores compiled components as ELF files.
         [0x7f, b'E', b'L', b'F', ..] => Ok(Kind::MachineCode),
         [0, b'a', b's', b'm', _, _, _, _] => Err(Problem::UnknownVersion),
         _ => Err(Problem::NotWasm),

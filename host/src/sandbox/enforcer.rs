@@ -1,5 +1,5 @@
 //! Ends the process at a deadline, whatever its threads are blocked in: a write to a pipe whose
-//! reader sleeps takes no notice of timers.
+//! reader sleeps does not observe timers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,24 +10,23 @@ use std::time::{Duration, Instant};
 use crate::process::exit::Exit;
 use udping_permissions::limits::LimitExceeded;
 
-/// How much later than a limit says the process is ended from outside: in good order it ends by
-/// itself.
+/// How long after a limit's deadline the process is ended from outside; normally it ends by itself.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long it may then take to say why: whoever reads that may sleep, too.
+/// How long it may then take to report why: the reader of the report may be blocked, too.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Says why the process ends, as far as there is something left to say.
+/// Reports why the process ends, as far as that is still possible.
 type Tell = dyn Fn(Option<LimitExceeded>, Exit) + Send + Sync;
 
-/// Knows until when the process may run. Its clones are the same one.
+/// Ends the process at the earliest of its deadlines. Clones share the deadlines.
 #[derive(Clone)]
 pub struct Enforcer(Arc<Inner>);
 
 struct Inner {
     deadlines: Mutex<Vec<Entry>>,
     next: AtomicU64,
-    /// Whether somebody has the last word already.
+    /// Whether the final report was already made.
     told: AtomicBool,
     tell: Box<Tell>,
 }
@@ -40,8 +39,8 @@ struct Entry {
 }
 
 impl Enforcer {
-    /// Without any deadline yet. `tell` gets the limit that ended the process, unless it was told
-    /// of already.
+    /// Creates an enforcer without deadlines. `tell` gets the limit that ended the process, unless
+    /// it was reported already.
     pub fn new(tell: impl Fn(Option<LimitExceeded>, Exit) + Send + Sync + 'static) -> Self {
         let inner = Inner {
             deadlines: Mutex::default(),
@@ -52,30 +51,33 @@ impl Enforcer {
         Self(Arc::new(inner))
     }
 
-    /// What runs now ends by itself within `time`, or is ended soon after it, by `limit`.
+    /// Adds a deadline: what runs now ends by itself within `time`, or is ended soon after, for
+    /// `limit`.
     pub fn within(&self, time: Duration, limit: LimitExceeded) -> Deadline {
         Deadline { enforcer: self.clone(), id: self.add(time, Some(limit), Exit::Limited) }
     }
 
-    /// A limit was reached and will be told of: what else runs has little time left.
+    /// Notes that a limit was reached and will be reported: the remaining threads have little time
+    /// left.
     pub fn limited(&self) {
         self.add(Duration::ZERO, None, Exit::Limited);
     }
 
-    /// What runs was told to stop, and ends by itself within `time`, or is ended soon after it.
+    /// Notes that what runs was told to stop: it ends by itself within `time`, or is ended soon
+    /// after.
     pub fn stopped(&self, time: Duration, exit: Exit) {
         self.add(time, None, exit);
     }
 
     fn add(&self, time: Duration, limit: Option<LimitExceeded>, exit: Exit) -> u64 {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        // `None` is later than there is time.
+        // `None` is a time too late to represent: no deadline.
         let at = Instant::now().checked_add(time.saturating_add(GRACE));
         self.deadlines().push(Entry { id, at, limit, exit });
         id
     }
 
-    /// Ends the process where a deadline has passed.
+    /// Ends the process if a deadline has passed.
     pub fn check(&self, now: Instant) {
         if let Some(entry) = self.overdue(now) {
             self.end(entry.limit, entry.exit);
@@ -88,12 +90,12 @@ impl Enforcer {
         Some(deadlines.swap_remove(index))
     }
 
-    /// Whether nobody has had the last word so far: the caller has it then.
+    /// Claims the final report: returns whether nobody else has made it.
     pub fn has_last_word(&self) -> bool {
         !self.0.told.swap(true, Ordering::Relaxed)
     }
 
-    /// Ends the process now, and says why where that can be said.
+    /// Ends the process now, and reports why if possible.
     pub fn end(&self, limit: Option<LimitExceeded>, exit: Exit) -> ! {
         if self.has_last_word() {
             let (inner, (said, is_said)) = (self.0.clone(), mpsc::channel());
@@ -122,7 +124,7 @@ impl fmt::Debug for Enforcer {
     }
 }
 
-/// By when something has to end.
+/// The deadline of something that runs.
 #[derive(Debug)]
 pub struct Deadline {
     enforcer: Enforcer,
@@ -130,8 +132,8 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// It has ended. Where that was too late, the process is being ended, and the caller has
-    /// nothing more to say.
+    /// Removes the deadline, since what it was for has ended. Returns false if it had passed: the
+    /// process is then being ended, and the caller must not report anything.
     pub fn is_met(self) -> bool {
         let mut deadlines = self.enforcer.deadlines();
         let before = deadlines.len();

@@ -1,6 +1,5 @@
-//! `wasi:cli/environment`: the variables of a component, asked for afresh at each call, since some
-//! of them change while it runs. `udping_cli::contract` says which ones this host sets, and what
-//! they mean.
+//! `wasi:cli/environment`: the variables of a component, read anew at each call, since some change
+//! while it runs. `udping_cli::contract` defines which ones this host sets, and their meaning.
 
 use std::sync::Arc;
 
@@ -13,10 +12,10 @@ use crate::sandbox::facts;
 use udping_permissions::guard::Guard;
 use wasi_datagram::{Reports, SocketContext};
 
-/// The variable that tells a component that it runs here.
+/// The variable that tells a component that it runs under this host.
 const UNDER_UDPING_HOST: (&str, &str) = (contract::UDPING_HOST, env!("CARGO_PKG_VERSION"));
 
-/// The variables that this host sets itself.
+/// The variables that only this host sets.
 pub const RESERVED: [&str; 7] = [
     contract::UDPING_HOST,
     contract::UDPING_NOTICES,
@@ -27,23 +26,23 @@ pub const RESERVED: [&str; 7] = [
     contract::UDPING_DENIED,
 ];
 
-/// The variables of all instances of a run.
+/// The environment variables shared by all instances of a run.
 #[derive(Debug)]
 pub struct Environment(watch::Sender<Vec<(String, String)>>);
 
 impl Environment {
-    /// That which names this host, and `variables`.
+    /// Creates an environment with the variable that names this host, and `variables`.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let host = (UNDER_UDPING_HOST.0.to_owned(), UNDER_UDPING_HOST.1.to_owned());
         Self(watch::Sender::new([host].into_iter().chain(variables).collect()))
     }
 
-    /// What they are now.
+    /// The current variables.
     pub fn variables(&self) -> Vec<(String, String)> {
         self.0.borrow().clone()
     }
 
-    /// Gives a variable another value, and has everybody told who asked for [`Self::changes`].
+    /// Changes the value of a variable, and notifies the holders of [`Self::changes`].
     pub fn set(&self, variable: (String, String)) {
         self.0.send_if_modified(|variables| {
             match variables.iter_mut().find(|(name, _)| *name == variable.0) {
@@ -60,13 +59,13 @@ impl Environment {
         });
     }
 
-    /// Tells of each change from now on.
+    /// Subscribes to changes from now on.
     pub fn changes(&self) -> Changes {
         Changes { variables: self.0.subscribe(), reports: None }
     }
 }
 
-/// The changes of an [`Environment`].
+/// A subscription to the changes of an [`Environment`].
 #[derive(Debug)]
 pub struct Changes {
     variables: watch::Receiver<Vec<(String, String)>>,
@@ -74,13 +73,13 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// And of the errors in `reports`, which are a variable, too ([`contract::UDPING_ERRORS`]).
+    /// Adds the errors in `reports`, which are a variable, too ([`contract::UDPING_ERRORS`]).
     #[must_use]
     pub fn and_of(self, reports: Arc<Reports>) -> Self {
         Self { reports: Some(reports), ..self }
     }
 
-    /// Resolves at the next change, and never when there can be none any more.
+    /// Resolves at the next change; never, if no change is possible any more.
     pub async fn next(&mut self) {
         let Self { variables, reports } = self;
         let of_variables = async {
@@ -101,21 +100,21 @@ impl Changes {
     }
 }
 
-/// What the interface needs of a store's state.
+/// The parts of a store's state that the interface needs.
 pub struct EnvironmentView<'a> {
     /// The variables.
     pub environment: &'a Environment,
     /// The instance's arguments, its own name first.
     pub arguments: &'a [String],
-    /// Whether it is given notices, and facts of the host.
+    /// Whether it gets notices, and facts of the host.
     pub notices: bool,
-    /// What its sockets share, which has facts to tell.
+    /// The state that its sockets share, a source of facts.
     pub sockets: &'a SocketContext,
-    /// Knows why something was refused.
+    /// Knows why something was denied.
     pub guard: &'a Guard,
 }
 
-/// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
+/// Adds the interface to a linker. `view` borrows what it needs from a store's state.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> EnvironmentView<'_>,

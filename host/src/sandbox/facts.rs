@@ -1,5 +1,5 @@
 //! Facts of this host that a component reads by `wasi:cli/environment`'s `get-environment`,
-//! answered afresh at each call: those of `udping_cli::contract`.
+//! computed at each call: those of `udping_cli::contract`.
 
 #[cfg(unix)]
 use std::io;
@@ -9,7 +9,7 @@ use udping_cli::contract;
 use udping_permissions::guard::Guard;
 use wasi_datagram::SocketContext;
 
-/// What they are now for an instance with that guard, and those sockets.
+/// Returns the current facts for an instance with that guard and those sockets.
 pub fn variables(sockets: &SocketContext, guard: &Guard) -> Vec<(String, String)> {
     let facts = [
         (contract::UDPING_COLUMNS, columns().map(|columns| columns.to_string())),
@@ -23,11 +23,11 @@ pub fn variables(sockets: &SocketContext, guard: &Guard) -> Vec<(String, String)
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// The columns of the terminal that standard output is.
+/// The width of the terminal on standard output, in columns.
 #[cfg(unix)]
 fn columns() -> Option<u16> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    // A serial line does not know its size.
+    // A serial line reports a width of 0.
     (size.ws_col > 0).then_some(size.ws_col)
 }
 

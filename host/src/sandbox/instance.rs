@@ -1,4 +1,4 @@
-//! Where a component runs: wasmtime, what it is served, and the state of one instance.
+//! The engine of wasmtime with the interfaces it serves, and the run of one instance.
 
 use std::io;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::sandbox::watchdog::Watchdog;
 use udping_permissions::limits::{Footprint, LimitExceeded, Limits, Output};
 use wasi_datagram::SocketContext;
 
-/// Why something that starts as a component cannot be run.
+/// Why something that starts as a component does cannot be run.
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// It does not validate, or does not compile.
@@ -37,7 +37,7 @@ pub enum LoadError {
     /// It is machine code that this host cannot run.
     #[error("was not compiled by and for this host, compile it again: {0}")]
     Foreign(String),
-    /// It has to be compiled, and this host cannot.
+    /// It needs compilation, and this host has no compiler.
     #[error(
         "is not compiled, and this udping-host has no compiler: make a .cwasm of it by `udping-host compile` elsewhere"
     )]
@@ -51,23 +51,23 @@ pub enum LoadError {
     /// The compiler failed on it.
     #[error("cannot be compiled: {0}")]
     Crashed(String),
-    /// No process can be started to compile it.
+    /// The process to compile it cannot be started.
     #[error("cannot be compiled, since no process can be started for that: {0}")]
     NoHelper(io::Error),
-    /// Its machine code is more than [`compile::CODE_LIMIT`].
+    /// Its machine code exceeds [`compile::CODE_LIMIT`].
     #[error("compiles to more than 512 MiB of machine code")]
     TooMuchCode,
-    /// It wants something that this host does not have.
+    /// It imports something that this host does not serve.
     #[error("cannot be run here: {0}")]
     Import(String),
-    /// It is for another version of WASI, which this name is of.
+    /// It imports or exports an interface of another version of WASI.
     #[error(
         "is a component for WASI {version} ({name}), and this host serves WASI 0.2: build it for that (wasm32-wasip2)"
     )]
     OtherWasi {
-        /// Such as 0.3.
+        /// The version, such as 0.3.
         version: String,
-        /// An import or export of the component.
+        /// The name of the import or export.
         name: String,
     },
     /// It does not export `wasi:cli/run`.
@@ -76,8 +76,8 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// The first of a component's names that is of another version of WASI than 0.2, if one is. A
-    /// patch version is none.
+    /// Finds the first of a component's names that belongs to a version of WASI other than 0.2.
+    /// Patch versions do not count.
     pub fn other_wasi<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
         names.find_map(|name| {
             let (_, version) = name.strip_prefix("wasi:")?.split_once('@')?;
@@ -97,7 +97,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox for any number of components and instances. It has no compiler: [`compile`] has.
+    /// Creates a sandbox for any number of components and instances. It has no compiler:
+    /// [`compile`] has.
     pub fn new() -> wasmtime::Result<Self> {
         let mut config = udping_compiled::config();
         compile::without_compiler(&mut config);
@@ -107,17 +108,17 @@ impl Sandbox {
         Ok(Self { engine, linker })
     }
 
-    /// Its engine.
+    /// The engine of wasmtime.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Makes of machine code what can be linked.
+    /// Loads machine code so that it can be linked.
     pub fn load(&self, code: &MachineCode) -> Result<Loaded, LoadError> {
-        // SAFETY: a `MachineCode` is what a compiler wrote: it is part of this program, or of a
-        // file that only who runs this program, or root, could write, and who can write such a file
-        // can run code as this user anyway. Code for another version, configuration or processor is
-        // found out by wasmtime and refused.
+        // SAFETY: a `MachineCode` is the output of a compiler: part of this program, or of a file
+        // that only this user or root could write, and who can write such a file can run code as
+        // this user anyway. wasmtime detects and refuses code for another version, configuration or
+        // processor.
         #[expect(unsafe_code, reason = "wasmtime runs compiled code as it is")]
         let component = unsafe { Component::deserialize(&self.engine, code.bytes()) };
         let component = component.map_err(|error| LoadError::Foreign(first_line(&error)))?;
@@ -128,7 +129,7 @@ impl Sandbox {
         })
     }
 
-    /// Finds everything that a component imports, and its entry.
+    /// Resolves everything that a component imports, and its entry point.
     pub fn link(&self, loaded: &Loaded) -> Result<Program, LoadError> {
         let other_or = |error: LoadError| {
             let outside = loaded.component.component_type();
@@ -151,13 +152,13 @@ impl Sandbox {
 
 /// A component in machine code.
 pub struct Loaded {
-    /// What can be linked.
+    /// The component to be linked.
     pub component: Component,
     footprint: Footprint,
 }
 
 impl Loaded {
-    /// Whether it takes standard input for notices ([`contract`]).
+    /// Whether it takes notices on standard input ([`contract`]).
     pub fn declares_notices(&self, engine: &Engine) -> bool {
         self.component
             .component_type()
@@ -166,14 +167,14 @@ impl Loaded {
     }
 }
 
-/// A component that is ready to be started, any number of times.
+/// A linked component that can be started any number of times.
 pub struct Program {
     command: CommandPre<State>,
     footprint: Footprint,
     declares_notices: bool,
 }
 
-/// What one instance gets.
+/// What an instance is started with.
 pub struct Instance<Out, Err> {
     /// Its arguments, its own name first.
     pub arguments: Vec<String>,
@@ -181,17 +182,17 @@ pub struct Instance<Out, Err> {
     pub stdout: Out,
     /// Its standard error.
     pub stderr: Err,
-    /// Its variables.
+    /// Its environment variables.
     pub environment: Arc<Environment>,
     /// What it may do.
     pub permissions: Arc<InstancePermissions>,
-    /// What its sockets share.
+    /// The state that its sockets share.
     pub sockets: SocketContext,
-    /// What it may use.
+    /// The limits of what it may use.
     pub limits: Limits,
-    /// What it may write.
+    /// The account of its output.
     pub output: Output,
-    /// Whether its standard input is this process's.
+    /// Whether it gets this process's standard input.
     pub own_stdin: bool,
     /// How long it has to end after it is told to stop.
     pub stop_grace: Duration,
@@ -204,23 +205,23 @@ pub enum Outcome {
     Succeeded,
     /// It ran, and reports failure.
     Failed,
-    /// It keeps to the [`contract`], and left by `wasi:cli/exit` with an error: it could not run.
+    /// It follows the [`contract`], and left by `wasi:cli/exit` with an error: it could not run.
     GaveUp,
-    /// It did what a component may not, for the reason given.
+    /// It trapped, for this reason.
     Trapped(String),
     /// It was stopped at a limit.
     Limited(LimitExceeded),
-    /// It was ended, since it was to stop and did not.
+    /// It was told to stop, did not, and was ended.
     Stopped(Stopped),
 }
 
 impl Outcome {
-    /// How that, with so many refusals, ends this program.
+    /// The exit code of this program for that outcome after that number of denials.
     pub fn exit(&self, refusals: u64) -> Exit {
         match self {
             Self::Succeeded => Exit::Success,
             Self::Limited(_) => Exit::Limited,
-            // Where it was another instance that failed, that one's end counts.
+            // If another instance failed, the outcome of that one counts.
             Self::Stopped(stopped) => stopped.signal.map_or(Exit::Success, Signal::exit),
             Self::Failed | Self::GaveUp | Self::Trapped(_) if refusals > 0 => Exit::Refused,
             Self::Trapped(_) => Exit::Trapped,
@@ -230,22 +231,22 @@ impl Outcome {
     }
 }
 
-/// Why an instance was ended that was to stop.
+/// Why an instance that did not stop was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// The signal that asked for it; none where another instance failed.
+    /// The signal that asked for it; `None` if another instance failed.
     pub signal: Option<Signal>,
     /// Whether it could know, and had time to end by itself.
     pub could_know: bool,
 }
 
 impl Program {
-    /// Has its instances interrupted from time to time, as their limits ask for, and the deadlines
-    /// of `enforcer` held.
+    /// Starts a watchdog: it interrupts the instances regularly, as their limits require, and
+    /// enforces the deadlines of `enforcer`.
     ///
     /// # Errors
     ///
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub fn watched(&self, enforcer: &Enforcer) -> io::Result<Watchdog> {
         Watchdog::start(self.command.engine(), enforcer.clone())
     }
@@ -259,9 +260,9 @@ impl Program {
         }
     }
 
-    /// Runs an instance to its end. Where it is given notices, they say when its environment
-    /// changes, and when `stop` is raised or a report asked for. One that cannot know that it is to
-    /// stop, or does not end in time, is ended.
+    /// Runs an instance to its end. If it takes notices, they tell it about changes of its
+    /// environment, when `stop` is raised, and requests for a report. An instance that cannot know
+    /// that it is to stop, or does not end in time, is ended.
     pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: &Stop) -> Outcome
     where
         Out: StdoutStream + 'static,
@@ -269,7 +270,7 @@ impl Program {
     {
         let input = self.input(instance.own_stdin);
         let (stdin, notifier) = standard_input::open(input);
-        // From before it runs: what comes while it does for the first time is told, too.
+        // Subscribed before it runs, so that no change during the run is missed.
         let changes =
             instance.environment.changes().and_of(instance.sockets.world.reports().clone());
         let reports = stop.reports();
@@ -282,7 +283,7 @@ impl Program {
         let limits = instance.limits;
         let program = (instance.arguments, instance.environment, input == Input::Notices);
         let mut state = State::new(wasi, program, instance.permissions, instance.sockets, limits);
-        // Before it is made: nothing can stop that half-way.
+        // Checked before instantiation, which nothing can interrupt.
         if let Err(struck) = state.memory().reserve(self.footprint) {
             return Outcome::Limited(struck);
         }
@@ -322,8 +323,8 @@ impl Program {
 }
 
 impl Outcome {
-    /// Who keeps to the [`contract`] leaves by `wasi:cli/exit` where it could not run; to all
-    /// others that is one way to fail.
+    /// A component that follows the [`contract`] leaves by `wasi:cli/exit` if it could not run; for
+    /// all others that is an ordinary failure.
     fn of(
         result: wasmtime::Result<Result<(), ()>>,
         limits: &Limits,
@@ -345,16 +346,16 @@ impl Outcome {
     }
 }
 
-/// How many of the innermost functions a trap names.
+/// The maximum number of functions, innermost first, in the description of a trap.
 const FRAMES: usize = 24;
 
-/// What a trap was, and in which functions, the innermost first. They have names where the
-/// component has them.
+/// Describes a trap and the functions it happened in, innermost first, by name if the component has
+/// names.
 fn trap(error: &wasmtime::Error) -> String {
     let reason = error.root_cause().to_string();
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     let name = |frame: &FrameInfo| match frame.func_name() {
-        // Without the hash that tells crates of one name apart.
+        // Omits the hash that distinguishes crates of one name.
         Some(name) => format!("{:#}", demangle(name)),
         None => format!("function {}", frame.func_index()),
     };
@@ -362,7 +363,7 @@ fn trap(error: &wasmtime::Error) -> String {
     if frames.len() > FRAMES {
         names.push(format!("{} more", frames.len() - FRAMES));
     }
-    // A number tells nobody anything.
+    // Indices alone are no help.
     if frames.iter().all(|frame| frame.func_name().is_none()) {
         reason
     } else {
@@ -370,7 +371,7 @@ fn trap(error: &wasmtime::Error) -> String {
     }
 }
 
-/// wasmtime's errors explain themselves over many lines; the first says what is wrong.
+/// Returns the first line of an error of wasmtime: it says what is wrong, the others explain it.
 pub(crate) fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     text.lines().next().unwrap_or_default().to_owned()

@@ -1,9 +1,9 @@
-//! The interfaces that components are served: WASI 0.2's command world, with our own environment,
-//! UDP, refusal of TCP, name lookup, waiting, clocks and random bytes.
+//! The interfaces that components are served: WASI 0.2's command world, with this host's own
+//! environment, UDP, refusal of TCP, name resolution, waiting, clocks and random bytes.
 //!
 //! Each is listed, rather than all added and some replaced: a linker takes the newest patch version
 //! of an interface, so a replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component
-//! that asks for another than 0.2.0.
+//! that asks for a version other than 0.2.0.
 
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -24,7 +24,7 @@ impl HasData for Io {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// Everything that a component can import from this host.
+/// Adds everything that a component can import from this host.
 pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     let l = linker;
     io::error::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
@@ -53,7 +53,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     wasi_datagram::add_to_linker(l, State::network)?;
 
-    // What a standard library imports whether its program uses it or not. There are no files, and
+    // Standard libraries import these whether a program uses them or not. There are no files, and
     // TCP is never granted.
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;

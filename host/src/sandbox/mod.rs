@@ -1,5 +1,5 @@
-//! A component in its sandbox: loaded, compiled within limits, linked to the interfaces that there
-//! are, and run. It knows what a component is, and not how it came to be run.
+//! The sandbox: a component is loaded, compiled within limits, linked to the available interfaces,
+//! and run. Nothing here depends on the command that runs it.
 
 pub mod artifact;
 pub mod compile;

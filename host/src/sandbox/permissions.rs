@@ -1,5 +1,5 @@
-//! What one instance may do, as [`udping_permissions`] has it: the grants, asked through the guard,
-//! and the limits that sockets and names fall under.
+//! Implements the permissions that `wasi_datagram` asks for with [`udping_permissions`]: the
+//! grants, through the guard, and the limits that apply to sockets and names.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,24 +23,25 @@ use wasi_datagram::{
 pub struct InstancePermissions {
     /// Decides about every address and name.
     pub guard: Arc<Guard>,
-    /// Where is noted what passed.
+    /// Records which datagrams passed.
     pub activity: Activity,
-    /// What the system may be asked to resolve.
+    /// The limit on names that the system is asked to resolve.
     pub lookups: Lookups,
-    /// What names stand for.
+    /// The addresses that names resolve to.
     pub names: Arc<Names>,
-    /// Asks for those that are not known.
+    /// Resolves the names that are not known yet.
     pub resolver: Arc<Resolver>,
-    /// Given up when the first datagrams are about to pass.
+    /// Released when the first datagrams are about to pass.
     pub bind_capability: Arc<BindCapability>,
-    /// How many sockets may be open at a time.
+    /// The maximum number of open sockets.
     pub most_sockets: usize,
-    /// How many are.
+    /// The number of open sockets.
     pub sockets: AtomicUsize,
 }
 
 impl InstancePermissions {
-    /// Those of an instance by itself, which has no names, and no capability to give up.
+    /// Creates permissions for a single instance without names, and without a capability to
+    /// release.
     pub fn new(guard: Arc<Guard>, limits: &Limits) -> Self {
         Self {
             guard,
@@ -82,7 +83,7 @@ impl Permissions for InstancePermissions {
     }
 
     fn resolve(&self, name: &str) -> Resolution {
-        // An address is no question to anybody. Its zone has no place in the answer.
+        // An address needs no resolution. Its zone is not part of the answer.
         if let Ok(Address { ip, .. }) = name.parse() {
             return Resolution::Known(Ok(vec![ip]));
         }
@@ -125,7 +126,7 @@ impl Permissions for InstancePermissions {
     }
 }
 
-/// Those of a bound socket.
+/// The permissions of a bound socket.
 struct Bound {
     gate: Gate,
     activity: Activity,
@@ -143,7 +144,7 @@ impl SocketPermissions for Bound {
     }
 }
 
-/// A turn at the gate.
+/// The permissions of one batch.
 struct Passing<'a> {
     turn: Turn<'a>,
     activity: &'a Activity,

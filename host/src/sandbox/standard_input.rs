@@ -1,4 +1,4 @@
-//! What a component reads from standard input: nothing, this process's own, or notices
+//! The standard input of a component: empty, this process's own, or notices
 //! (`udping_cli::contract`).
 
 use std::future::{Future, pending};
@@ -22,7 +22,7 @@ pub enum Input {
     Empty,
     /// This process's (`--stdin`).
     Own,
-    /// What this host has to say, for a component that declares that it listens.
+    /// Notices of this host, for a component that declares that it takes them.
     Notices,
 }
 
@@ -38,22 +38,22 @@ enum Stream {
     Notices(AsyncStdinStream),
 }
 
-/// The other end of standard input.
+/// The host's end of standard input.
 pub struct Notifier {
-    /// None where the instance gets no notices.
+    /// `None` if the instance gets no notices.
     stdin: Option<DuplexStream>,
     is_asked_for: Arc<AtomicBool>,
 }
 
-/// Both ends.
+/// Creates both ends.
 pub fn open(input: Input) -> (Stdin, Notifier) {
     let is_asked_for = Arc::new(AtomicBool::new(false));
     let (stream, stdin) = match input {
         Input::Empty => (Stream::Empty, None),
         Input::Own => (Stream::Own, None),
         Input::Notices => {
-            // A notice waits for the instance to read the one before: what happens more than once
-            // by then is told once.
+            // A notice waits until the instance has read the previous one: events that repeat
+            // meanwhile are reported once.
             let (guest, host) = duplex(contract::ENVIRONMENT.len() + 1);
             (Stream::Notices(AsyncStdinStream::new(guest)), Some(host))
         }
@@ -63,8 +63,8 @@ pub fn open(input: Input) -> (Stdin, Notifier) {
 
 impl Notifier {
     /// Writes a notice for each change and each request for a report until `stop` resolves; then
-    /// standard input ends. Whether the instance can know that: whether it is given notices, and
-    /// has asked for standard input.
+    /// standard input ends. Returns whether the instance can know that: whether it gets notices,
+    /// and has asked for standard input.
     pub async fn notify(
         self,
         mut changes: Changes,
@@ -90,7 +90,7 @@ impl Notifier {
             () = stop => {}
             () = tell => {}
         }
-        // Its end is the notice.
+        // The end of the stream is the notice to stop.
         drop(stdin);
         self.is_asked_for.load(Ordering::Relaxed)
     }
@@ -124,8 +124,8 @@ mod tests {
     use crate::process::signals::{Signal, Stop};
     use crate::sandbox::environment::Environment;
 
-    /// What an instance that reads its standard input to the end finds there, and whether it can
-    /// know that it is to stop.
+    /// Returns what an instance that reads its standard input to the end finds there, and whether
+    /// it can know that it is to stop.
     async fn notices(input: Input, reads: bool) -> (Vec<u8>, bool) {
         let (stdin, notifier) = open(input);
         let (environment, stop) = (Environment::new([]), Stop::never());
@@ -136,7 +136,7 @@ mod tests {
             environment.set(("A".to_owned(), "1".to_owned()));
             stop.ask_for_report();
             while let Some(stream) = &mut stream {
-                // Both notices are there before the end is.
+                // Raised only after both notices were read.
                 if read.len() >= "environment\nreport\n".len() {
                     stop.raise(Some(Signal::Terminate));
                 }

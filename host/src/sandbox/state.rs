@@ -1,4 +1,4 @@
-//! The state of one instance, and the parts of it that each interface sees.
+//! The state of one instance, and the view of it that each interface gets.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use wasi_datagram::SocketContext;
 use wasi_datagram::clock::{Clock, ClockView};
 use wasi_datagram::random::RandomView;
 
-/// What a store holds.
+/// The state that a store holds.
 pub struct State {
     wasi: WasiCtx,
     arguments: Vec<String>,
@@ -30,8 +30,8 @@ pub struct State {
 }
 
 impl State {
-    /// The state of an instance that has not run yet, and that gets those arguments and variables,
-    /// and notices or none.
+    /// Creates the state of an instance that has not run yet, from its arguments, its variables,
+    /// and whether it gets notices.
     pub fn new(
         wasi: WasiCtx,
         (arguments, environment, notices): (Vec<String>, Arc<Environment>, bool),
@@ -56,17 +56,17 @@ impl State {
         }
     }
 
-    /// What the clocks see.
+    /// The view for clocks.
     pub fn clock(&mut self) -> ClockView<'_> {
         ClockView { table: &mut self.table, clock: &self.clock }
     }
 
-    /// What randomness sees.
+    /// The view for random bytes.
     pub fn random(&mut self) -> RandomView<'_> {
         RandomView { world: &*self.sockets.world }
     }
 
-    /// What the interface of arguments and variables sees.
+    /// The view for arguments and variables.
     pub fn environment(&mut self) -> EnvironmentView<'_> {
         let Self { environment, arguments, notices, sockets, permissions, .. } = self;
         EnvironmentView {
@@ -78,22 +78,22 @@ impl State {
         }
     }
 
-    /// What the network sees.
+    /// The view for the network.
     pub fn network(&mut self) -> NetworkView<'_> {
         NetworkView { table: &mut self.table, sockets: &self.sockets }
     }
 
-    /// What waiting sees.
+    /// The view for waiting.
     pub fn waiting(&mut self) -> WaitingView<'_> {
         WaitingView { table: &mut self.table, compute: &mut self.compute, calls: &mut self.calls }
     }
 
-    /// What holds its memory to the limit.
+    /// Enforces the limit on its memory.
     pub fn memory(&mut self) -> &mut Memory {
         &mut self.memory
     }
 
-    /// What holds its computing to the limit.
+    /// Enforces the limit on its processor time.
     pub fn compute(&mut self) -> &mut Compute {
         &mut self.compute
     }

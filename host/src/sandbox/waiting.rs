@@ -1,4 +1,4 @@
-//! `wasi:io/poll` as wasmtime-wasi has it, with an account of what was slept.
+//! `wasi:io/poll` of wasmtime-wasi, with an account of the time slept.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::DynPollable;
@@ -6,7 +6,7 @@ use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 
 use udping_permissions::limits::Compute;
 
-/// Adds it to what a linker serves, where `view` gives what it needs of a store's state.
+/// Adds the interface to a linker. `view` borrows what it needs from a store's state.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> WaitingView<'_>,
@@ -20,22 +20,23 @@ impl HasData for Waiting {
     type Data<'a> = WaitingView<'a>;
 }
 
-/// What waiting needs of the store's state.
+/// The parts of a store's state that waiting needs.
 pub struct WaitingView<'a> {
     /// The store's resources.
     pub table: &'a mut ResourceTable,
-    /// What sleep is given back to.
+    /// Sleep is credited to it.
     pub compute: &'a mut Compute,
-    /// Calls since others had their turn.
+    /// Calls since the guest last yielded.
     pub calls: &'a mut u32,
 }
 
-/// Calls after which others get their turn, although the guest never had to wait: else one that
-/// asks again and again for what is ready keeps the reactor from all that it has not heard of.
+/// Calls after which a guest yields although it never had to wait: one that polls ready pollables
+/// in a loop would otherwise keep the reactor from seeing new events.
 const CALLS: u32 = 64;
 
 impl WaitingView<'_> {
-    /// The system is asked what is ready by now, and what else runs on this thread goes on.
+    /// Yields every [`CALLS`] calls: the reactor checks for readiness, and other tasks of this
+    /// thread run.
     async fn give_turn(&mut self) {
         *self.calls += 1;
         if *self.calls >= CALLS {
@@ -49,7 +50,7 @@ impl Host for WaitingView<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         self.give_turn().await;
         let mut ready = self.compute.wait(Host::poll(self.table, pollables)).await?;
-        // In the order in which they were asked for.
+        // In the order of the request.
         ready.sort_unstable();
         Ok(ready)
     }

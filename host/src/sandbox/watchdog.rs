@@ -1,5 +1,4 @@
-//! The thread that looks at everything else: a guest that spins, or a call that blocks, leaves no
-//! other.
+//! A thread that watches the others: a guest that spins, or a call that blocks, occupies its own.
 
 use std::io;
 use std::sync::Arc;
@@ -11,11 +10,11 @@ use wasmtime::Engine;
 
 use crate::sandbox::enforcer::Enforcer;
 
-/// How often guests and deadlines are looked at.
+/// The interval between checks of guests and deadlines.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Interrupts every guest of an engine from time to time, so that its host can look at it, and
-/// others get their turn; and ends the process where a deadline of the enforcer's has passed.
+/// Interrupts every guest of an engine regularly, so that its host can check it and other tasks
+/// run; and ends the process when a deadline of the enforcer has passed.
 #[derive(Debug)]
 pub struct Watchdog {
     over: Arc<AtomicBool>,
@@ -23,7 +22,7 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts it. It ends when it is dropped.
+    /// Starts the thread. It ends when the watchdog is dropped.
     pub fn start(engine: &Engine, enforcer: Enforcer) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let (seen, engine) = (over.clone(), engine.clone());
@@ -45,7 +44,7 @@ impl Drop for Watchdog {
         self.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It cannot panic, and if it did there would be nothing to do.
+            // It does not panic, and if it did there would be nothing to do.
             let _ = thread.join();
         }
     }

@@ -1,9 +1,9 @@
-//! Two builds of udping-host beside each other: what a change cost.
+//! Compares two builds of udping-host: what a change cost.
 //!
-//! Each pair of values is measured back to back, in alternating order, so that a noisy minute is
-//! both builds'. What is judged is the median of the pairs' ratios, with its confidence interval
-//! from order statistics: no assumption about how the noise is distributed, and a stall of the
-//! machine is one pair among many.
+//! Each pair of values is measured back to back, in alternating order, so that a noisy minute
+//! affects both builds. The verdict is about the median of the pairs' ratios, with its confidence
+//! interval from order statistics: this assumes nothing about the distribution of the noise, and a
+//! stall of the machine affects one pair among many.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::load::{self, Load, Until};
 use crate::measures::printed_rtts;
 use crate::peers::{self, Running};
 
-/// A build is no worse where the interval reaches this ratio to the base.
+/// A build is no worse if the interval reaches this ratio to the base.
 const TOLERATED: f64 = 0.97;
 
 /// Compares two builds.
@@ -39,14 +39,14 @@ pub(crate) struct Comparison {
     only: String,
 }
 
-/// What of a value is better.
+/// Which direction of a value is better.
 #[derive(Clone, Copy, Debug)]
 enum Better {
     Higher,
     Lower,
 }
 
-/// One quantity: how one value of it is taken.
+/// A quantity, and how to measure one value of it.
 struct Quantity {
     name: &'static str,
     unit: &'static str,
@@ -147,22 +147,22 @@ const SEGMENTED: Load = Load { window: 512, segmented: true, ..PLAIN };
 const SOURCES: Load = Load { window: 1000, sources: 1000, ..PLAIN };
 const LARGE: Load = Load { size: 1400, ..PLAIN };
 
-/// What became of one quantity.
+/// The result for one quantity.
 #[derive(Debug, Serialize)]
 pub(crate) struct Compared {
     name: &'static str,
     unit: &'static str,
-    /// Of the base, and of the new build.
+    /// The medians of the base and of the new build.
     medians: [f64; 2],
-    /// New to base, turned so that more than 1 is better: the median, and the bounds of its 95 %
-    /// confidence interval.
+    /// New to base, inverted if necessary so that more than 1 is better: the median, and the bounds
+    /// of its 95 % confidence interval.
     ratio: f64,
     interval: [f64; 2],
     pairs: usize,
 }
 
 impl Compared {
-    /// Whether the interval reaches what is tolerated.
+    /// Whether the interval reaches the tolerated ratio.
     fn is_no_worse(&self) -> bool {
         self.interval[1] >= TOLERATED
     }
@@ -179,7 +179,7 @@ impl fmt::Display for Compared {
     }
 }
 
-/// Measures every quantity of both builds, prints a table, and says whether none is worse.
+/// Measures every quantity of both builds, prints a table, and returns whether none is worse.
 pub(crate) fn run(comparison: &Comparison) -> Result<bool> {
     ensure!(
         comparison.pairs >= 6,
@@ -203,7 +203,7 @@ pub(crate) fn run(comparison: &Comparison) -> Result<bool> {
 fn compare(quantity: &Quantity, comparison: &Comparison) -> Result<Compared> {
     let builds = [&comparison.base, &comparison.new];
     let mut values = [Vec::new(), Vec::new()];
-    // One of each that does not count: caches are filled, and programs in memory.
+    // A warm-up of each that does not count: it fills caches, and loads the programs into memory.
     for build in builds {
         (quantity.measure)(build)?;
     }
@@ -228,9 +228,9 @@ fn compare(quantity: &Quantity, comparison: &Comparison) -> Result<Compared> {
     })
 }
 
-/// Which of `n` sorted values, from either end, bounds the 95 % confidence interval of the median:
-/// as many values are below it as a fair coin shows heads in `n` throws with a probability of at
-/// most 2.5 %.
+/// The rank, from either end of `n` sorted values, of the bounds of the median's 95 % confidence
+/// interval: that many values are below it as a fair coin shows heads in `n` throws with a
+/// probability of at most 2.5 %.
 fn interval_rank(n: usize) -> usize {
     let mut probability = 0.5_f64.powi(n as i32);
     let mut below = 0.0;
@@ -260,7 +260,7 @@ fn serving(host: &Path, component: &OsStr) -> Command {
     command
 }
 
-/// `command` on that core alone (taskset(1)).
+/// Pins `command` to that core (taskset(1)).
 fn pinned(core: &str, command: &Command) -> Command {
     let mut pinned = Command::new("taskset");
     pinned.args(["-c", core]).arg(command.get_program()).args(command.get_args());
@@ -271,13 +271,14 @@ fn rate(host: &Path, load: Load) -> Result<f64> {
     flood(Server::listening(&mut serving(host, OsStr::new("server"))), load)
 }
 
-/// With server and load each on a core, or both on one: the load is this thread.
+/// Measures the rate with server and load pinned to a core each, or to the same one; the load is
+/// this thread.
 fn rate_pinned(host: &Path, load: Load, server: &str, client: &str) -> Result<f64> {
     let server = Server::listening(&mut pinned(server, &serving(host, OsStr::new("server"))));
     on_core(client.parse()?, || flood(server, load))
 }
 
-/// Does `work` in a thread that stays on that core.
+/// Does `work` in a thread pinned to that core.
 fn on_core<T: Send>(core: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let pinned_work = || {
         let mut cores = rustix::thread::CpuSet::new();
@@ -315,7 +316,7 @@ fn rtt(
     Ok(median(&rtts))
 }
 
-/// The median of a few starts.
+/// The median of several start times.
 fn start(command: impl Fn() -> Command) -> f64 {
     let times = (0..5).map(|_| {
         let before = Instant::now();

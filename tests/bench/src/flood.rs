@@ -1,4 +1,4 @@
-//! What one source gets while others flood the server: pings answered, in percent.
+//! The pings of one source that are answered while others flood the server, in percent.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -19,35 +19,34 @@ use crate::measures::{Effort, alternate};
 use crate::peers::Peer;
 use crate::report::{Measure, Row};
 
-/// Datagrams a second of the flood.
+/// The rate of the flood in datagrams per second.
 const RATE: f64 = 200_000.0;
 
-/// Bytes of each datagram.
+/// The size of a flood's datagram in bytes.
 const SIZE: usize = 64;
 
-/// Datagrams of one system call. They travel apart: what comes from a network card seldom travels
-/// together.
+/// Datagrams per system call. They are not coalesced, since datagrams from a network card seldom
+/// are.
 const BATCH: usize = 64;
 
-/// How long before the first ping the flood starts: queues are full then.
+/// How long before the first ping the flood starts, so that queues are full.
 const BEFORE: Duration = Duration::from_millis(300);
 
-/// From one ping to the next, and how long a reply may take. With one a second it would take ten
-/// times as long to see as much.
+/// The interval of pings, and their timeout. At one per second the same precision would take ten
+/// times as long.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Where a flood comes from.
+/// The sources of a flood.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sources {
-    /// So many sockets, each of its own address, in turn.
+    /// That number of sockets, each with its own address, in turn.
     Sockets(usize),
-    /// Another address and port for each datagram, forged: what a limit for each source cannot
-    /// hold.
+    /// A new forged address and port for each datagram, which a limit per source cannot stop.
     Random,
 }
 
-/// The share of pings that each of `peers` answers beside a flood from `sources`, and how large
-/// that was.
+/// Measures the share of pings that each of `peers` answers beside a flood from `sources`, and the
+/// rate of that flood.
 pub(crate) fn beside(
     names: [&'static str; 2],
     sources: Sources,
@@ -78,8 +77,8 @@ pub(crate) fn beside(
     Ok([answered, Measure { name: names[1], unit: "datagrams/s sent", rows: floods }])
 }
 
-/// Sends distinct datagrams from `sources` until it is `over`, whatever comes back, and says how
-/// many a second.
+/// Sends distinct datagrams from `sources` until it is `over`, whatever comes back, and returns the
+/// rate per second.
 fn flood(server: SocketAddr, sources: Sources, over: &AtomicBool) -> Result<f64> {
     let mut sender = Sender::new(server, sources)?;
     let mut datagrams = vec![0; BATCH * SIZE];
@@ -98,7 +97,7 @@ fn flood(server: SocketAddr, sources: Sources, over: &AtomicBool) -> Result<f64>
     Ok(sent as f64 / start.elapsed().as_secs_f64())
 }
 
-/// What sends a flood.
+/// The sender of a flood.
 enum Sender {
     Sockets { sockets: Vec<UdpSocket>, next: usize },
     Raw { socket: OwnedFd, server: SocketAddrV4, rng: fastrand::Rng },
@@ -108,8 +107,7 @@ impl Sender {
     fn new(server: SocketAddr, sources: Sources) -> Result<Self> {
         match (sources, server) {
             (Sources::Sockets(count), _) => {
-                // Each has an address of its own, and none that of the pings: limits are for
-                // addresses.
+                // Each has its own address, and none that of the pings: limits apply to addresses.
                 let open = |i: usize| {
                     let address =
                         Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 1, 1).to_bits() + i as u32);
@@ -123,7 +121,7 @@ impl Sender {
                 })
             }
             (Sources::Random, SocketAddr::V4(server)) => {
-                // The header is ours: IPPROTO_RAW implies IP_HDRINCL (raw(7)).
+                // The IP header is written here: IPPROTO_RAW implies IP_HDRINCL (raw(7)).
                 let socket = socket(
                     AddressFamily::Inet,
                     SockType::Raw,
@@ -136,19 +134,19 @@ impl Sender {
         }
     }
 
-    /// Sends `datagrams`, and says how many the socket took.
+    /// Sends `datagrams`, and returns how many the socket took.
     fn send(&mut self, datagrams: &[u8]) -> io::Result<usize> {
         match self {
             Self::Sockets { sockets, next } => {
-                // From as many as there are, in equal shares.
+                // From all sockets, in equal shares.
                 let share = BATCH.div_ceil(sockets.len()) * SIZE;
                 let mut sent = 0;
                 for datagrams in datagrams.chunks(share) {
                     *next = (*next + 1) % sockets.len();
                     match load::send_batch(&sockets[*next], datagrams, SIZE) {
                         Ok(count) => sent += count,
-                        // Also where an earlier one met a closed port: connected sockets are told
-                        // so.
+                        // Continues even if an earlier one met a closed port, which connected
+                        // sockets report.
                         Err(error)
                             if matches!(
                                 error.kind(),
@@ -182,14 +180,14 @@ impl Sender {
     }
 }
 
-/// An address of loopback's network, and a port that nobody listens on.
+/// A random address of loopback's network, and a port without a listener.
 fn forged(rng: &mut fastrand::Rng) -> SocketAddrV4 {
     let [_, b, c, d] = rng.u32(..).to_be_bytes();
     SocketAddrV4::new(Ipv4Addr::new(127, b.max(1), c, d), rng.u16(1..1024))
 }
 
-/// An IPv4 packet with one UDP datagram (RFC 791, RFC 768). The kernel fills in lengths,
-/// identification and the header's checksum; UDP's is 0, which is none.
+/// Builds an IPv4 packet with one UDP datagram (RFC 791, RFC 768). The kernel fills in lengths,
+/// identification and the header's checksum; UDP's is 0, which means none.
 fn packet(from: SocketAddrV4, to: SocketAddrV4, data: &[u8]) -> Vec<u8> {
     let mut packet = Vec::with_capacity(28 + data.len());
     packet.extend([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0]);
@@ -203,7 +201,7 @@ fn packet(from: SocketAddrV4, to: SocketAddrV4, data: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// How many of `count` pings are answered before the next is due.
+/// Returns how many of `count` pings are answered before the next is due.
 fn ping(server: SocketAddr, count: usize) -> io::Result<usize> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(server)?;

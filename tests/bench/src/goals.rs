@@ -1,41 +1,41 @@
-//! What the figures are held against.
+//! The goals that the measurements are compared with.
 
 use crate::measures::CACHED;
 use crate::peers::Peer;
 use crate::report::{Bound, Goal, Measure, Row};
 
-/// The names of the throughput measures, each with that of the CPU time that goes with it.
+/// The names of the throughput measures, each with that of the matching CPU time.
 pub(crate) const THROUGHPUT: [&str; 2] = ["64 B, window 256", "CPU, 64 B"];
-/// With a sender that lets the kernel cut its datagrams.
+/// With a sender that uses GSO.
 pub(crate) const SEGMENTED: [&str; 2] = ["64 B, GSO sender, window 512", "CPU, 64 B, GSO sender"];
 pub(crate) const BYTES_512: [&str; 2] = ["512 B, window 256", "CPU, 512 B"];
-/// Such as fill an Ethernet frame.
+/// Datagrams that fill an Ethernet frame.
 pub(crate) const BYTES_1400: [&str; 2] = ["1400 B, window 256", "CPU, 1400 B"];
-/// No two datagrams in a row from one address.
+/// No two successive datagrams have the same source.
 pub(crate) const SOURCES: [&str; 2] =
     ["64 B, 1,000 sources, one datagram each", "CPU, 1,000 sources"];
-/// Workers against each other.
+/// Different numbers of workers.
 pub(crate) const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
-/// What a source gets beside one that floods, with how much of a flood that was.
+/// A source beside one that floods, and the rate of that flood.
 pub(crate) const FLOOD: [&str; 2] =
     ["pings answered beside a flood from another source", "that flood, 64 B"];
 /// The same, with a flood from 1,000 sources.
 pub(crate) const FLOOD_OF_MANY: [&str; 2] =
     ["pings answered beside a flood from 1,000 sources", "that flood from 1,000, 64 B"];
-/// The same, with forged sources, another for each datagram.
+/// The same, with forged sources, a new one for each datagram.
 pub(crate) const FLOOD_OF_RANDOM: [&str; 2] =
     ["pings answered beside a flood from random sources", "that flood from random, 64 B"];
-/// One client of 10,000 targets: its processor, its memory, and what is answered.
+/// One client with 10,000 targets: its CPU time, its memory, and the share of answered pings.
 pub(crate) const TARGETS: [&str; 3] =
     ["10,000 targets, a ping each every second", "its memory", "its pings answered"];
-/// How late pings are, and how many never leave.
+/// How late pings are, and how many are never sent.
 pub(crate) const PUNCTUALITY: [&str; 2] =
     ["timer error, a ping every 1 ms", "slots missed, a ping every 1 ms"];
-/// With everybody sleeping between pings.
+/// With all processes sleeping between pings.
 pub(crate) const RTT: &str = "RTT, blocking, a ping every 1 ms";
 pub(crate) const RTT_SPINNING: &str = "RTT, spinning, a ping every 100 us";
 
-/// Every goal, with what `measures` say of it.
+/// Every goal, compared with `measures`.
 pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
     let row =
         |measure: &str, peer: &Peer| measures.iter().find(|m| m.name == measure)?.row(&peer.name());

@@ -1,5 +1,5 @@
-//! The load: floods an echo server with a window of datagrams, and checks that each reply is the
-//! datagram sent.
+//! The load: floods an echo server with a window of datagrams, and checks that each reply is
+//! identical to the datagram sent.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
@@ -14,49 +14,49 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use serde::Serialize;
 
-/// Datagrams of one system call.
+/// Datagrams per system call.
 const BATCH: usize = 64;
 
-/// Room for the largest message, several datagrams that travelled together.
+/// The size of a receive buffer in bytes: it fits the largest coalesced message.
 const SLOT: usize = 1 << 16;
 
-/// When no reply came for so long, what is out is lost.
+/// After this time without a reply, outstanding datagrams count as lost.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Load on a server: what is sent, and for how long.
+/// The load on a server: what is sent, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// Bytes of each datagram, at least [`HEADER`].
+    /// The size of each datagram in bytes, at least [`HEADER`].
     pub size: usize,
-    /// Datagrams on their way at a time, over all sources.
+    /// The number of outstanding datagrams, over all sources.
     pub window: usize,
-    /// Sockets that they are sent from, in turn.
+    /// The number of sockets, used in turn.
     pub sources: usize,
-    /// Whether the kernel cuts them out of larger ones (`UDP_SEGMENT`), and puts replies together
+    /// Whether datagrams are segmented by the kernel (`UDP_SEGMENT`), and replies coalesced
     /// (`UDP_GRO`).
     pub segmented: bool,
     pub until: Until,
 }
 
-/// When a load stops.
+/// The end of a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
-    /// After so long.
+    /// After this time.
     Time(Duration),
-    /// After so many replies.
+    /// After this number of replies.
     Replies(u64),
 }
 
-/// Replies to a [`Load`], and the time that they took.
+/// The result of a [`Load`].
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Result {
-    /// Replies that were the datagram sent.
+    /// The number of correct replies.
     pub replies: u64,
-    /// Datagrams without a reply.
+    /// The number of datagrams without a reply.
     pub lost: u64,
-    /// Replies that were not: other bytes, another length, or a second time.
+    /// The number of wrong replies: other bytes, another length, or duplicates.
     pub wrong: u64,
-    /// How long it took.
+    /// The duration in seconds.
     pub seconds: f64,
 }
 
@@ -66,26 +66,26 @@ impl Result {
     }
 }
 
-/// A ping of the UDP Pinger lab, whose number tells a datagram from all others of its source: what
-/// an echo server of ours answers at any rate. A filling follows, which follows from the number.
+/// A ping of the UDP Pinger lab, whose number identifies a datagram of its source: what our echo
+/// server answers at any rate. It is padded with a byte derived from the number.
 const PING: &[u8; HEADER] = b"Ping 0000000000 1700000000 ";
 
-/// Bytes of the ping.
+/// The size of the ping in bytes.
 pub(crate) const HEADER: usize = 27;
 
-/// Where its number is.
+/// The position of its number.
 const NUMBER: std::ops::Range<usize> = 5..15;
 
-/// A socket of the load, and what it is waiting for.
+/// A socket of the load, and its outstanding datagrams.
 struct Source {
     socket: UdpSocket,
     next: u64,
-    /// Sent and not answered, by its number modulo the window.
+    /// Sent and not answered, indexed by number modulo the window.
     out: Vec<Option<u64>>,
     waiting: usize,
 }
 
-/// Sends `load` to `server` from this thread.
+/// Applies `load` to `server` from this thread.
 pub(crate) fn run(server: SocketAddr, load: Load) -> io::Result<Result> {
     let share = load.window.div_ceil(load.sources);
     let mut sources = (0..load.sources)
@@ -126,7 +126,7 @@ pub(crate) fn run(server: SocketAddr, load: Load) -> io::Result<Result> {
         }
     }
     flood.result.seconds = start.elapsed().as_secs_f64();
-    // What is still out was sent, and has its time.
+    // Replies to outstanding datagrams are still awaited.
     let deadline = Instant::now() + PATIENCE;
     while sources.iter().any(|source| source.waiting > 0) && Instant::now() < deadline {
         let before = flood.result.replies;
@@ -138,7 +138,7 @@ pub(crate) fn run(server: SocketAddr, load: Load) -> io::Result<Result> {
     Ok(flood.result)
 }
 
-/// Until one of the first sources has a reply, or a while.
+/// Waits until one of the first sources has a reply, or for a while.
 fn wait(sources: &[Source]) -> io::Result<()> {
     let mut waiting: Vec<_> =
         sources.iter().map(|source| PollFd::new(&source.socket, PollFlags::IN)).collect();
@@ -155,8 +155,8 @@ struct Flood {
 }
 
 impl Flood {
-    /// Sends until the source's window is full. Half a window at a time: calls should have
-    /// something to do.
+    /// Sends until the source's window is full, but at least half a window at a time, so that calls
+    /// are batched.
     fn fill(&mut self, source: &mut Source) -> io::Result<()> {
         let room = self.share - source.waiting;
         if room == 0 || (room < BATCH && room < self.share.div_ceil(2)) {
@@ -189,7 +189,7 @@ impl Flood {
         Ok(())
     }
 
-    /// Takes what replies there are.
+    /// Receives the available replies.
     fn drain(&mut self, source: &mut Source) -> io::Result<()> {
         if source.waiting == 0 {
             return Ok(());
@@ -247,7 +247,7 @@ impl Source {
         let socket = UdpSocket::bind(any)?;
         socket.connect(server)?;
         socket.set_nonblocking(true)?;
-        // All of a window may wait here, while this thread is not running.
+        // A whole window may be queued while this thread is not running.
         setsockopt(&socket, sockopt::RcvBuf, &(4 << 20))?;
         if segmented {
             setsockopt(&socket, sockopt::UdpGroSegment, &true)?;
@@ -264,7 +264,7 @@ impl Source {
         self.waiting += count;
     }
 
-    /// Whether `reply` is what was sent, for the first time.
+    /// Whether `reply` is the datagram sent, and the first one.
     fn answered(&mut self, reply: &[u8]) -> bool {
         let Some(number) = read(reply) else { return false };
         let slot = number as usize % self.out.len();
@@ -276,19 +276,19 @@ impl Source {
         true
     }
 
-    /// Waits for nothing any more, and says what it waited for.
+    /// Gives up all outstanding datagrams, and returns their number.
     fn give_up(&mut self) -> u64 {
         self.out.fill(None);
         std::mem::take(&mut self.waiting) as u64
     }
 }
 
-/// What fills datagram `number`: a byte that differs from one datagram to the next.
+/// The padding of datagram `number`: a byte that differs from one datagram to the next.
 fn filling(number: u64) -> u8 {
     (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 
-/// Makes `datagram` number `number` of its source, told from all others.
+/// Writes datagram `number` of a source; the number makes it unique.
 pub(crate) fn write(datagram: &mut [u8], number: u64) {
     let (header, rest) = datagram.split_at_mut(HEADER);
     header.copy_from_slice(PING);
@@ -321,7 +321,7 @@ fn send_together(socket: &UdpSocket, bytes: &[u8], size: usize, count: usize) ->
     Ok(count)
 }
 
-/// Sends the datagrams of `size` bytes in `bytes`, and says how many the socket took.
+/// Sends the datagrams of `size` bytes in `bytes`, and returns how many the socket took.
 pub(crate) fn send_batch(socket: &UdpSocket, bytes: &[u8], size: usize) -> io::Result<usize> {
     let slices: Vec<_> = bytes.chunks(size).map(|datagram| [IoSlice::new(datagram)]).collect();
     let mut controls: Vec<_> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();

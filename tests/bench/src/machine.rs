@@ -1,10 +1,10 @@
-//! Where a benchmark ran: figures without it mean nothing.
+//! The machine of a benchmark: figures mean nothing without it.
 
 use std::{fs, thread};
 
 use crate::peers::version;
 
-/// Processor, cores, kernel, and the versions of everything that takes part.
+/// Returns processor, cores, kernel, and the versions of all peers.
 pub(crate) fn describe() -> Vec<(&'static str, String)> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -1,4 +1,4 @@
-//! `make bench`: udping beside everything that does the same, in one run.
+//! `make bench`: udping and everything that does the same, in one run.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -170,14 +170,14 @@ const FLOODED: &[Peer] = &[
     Peer::Udping(&["--workers", "2", "--limit-source", "1000"]),
 ];
 const BLOCKING: &[Peer] = &[Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime, Peer::Irtt];
-/// Longer than the pause between two pings: nobody sleeps, as with sockperf's `--nonblocked`.
+/// Longer than the interval of pings: nobody sleeps, as with sockperf's `--nonblocked`.
 const SPINNING: &[Peer] =
     &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
 
 fn measure(args: &Args) -> Result<Vec<Measure>> {
     let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
-    // Briefly, nothing may be lost, however small the system makes the buffers.
+    // In a brief run nothing may be lost, however small the system's buffers are.
     let window = if args.quick { 32 } else { 256 };
     let base =
         Load { size: 64, window, sources: 1, segmented: false, until: Until::Time(effort.flood) };

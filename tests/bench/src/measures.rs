@@ -1,4 +1,4 @@
-//! What is measured. Peers take turns, A B A B, so that a noisy minute is everybody's.
+//! The measurements. Peers take turns, A B A B, so that a noisy minute affects all.
 
 use std::io::{Read as _, Seek as _};
 use std::process::{Command, Stdio};
@@ -13,30 +13,30 @@ use crate::native::{self, Pinged, Waiting};
 use crate::peers::{self, Peer, Running};
 use crate::report::{Measure, Row};
 
-/// How long and how often.
+/// The duration and the number of measurements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    /// Rounds; each peer is measured once in each.
+    /// The number of rounds; each peer is measured once in each.
     pub rounds: usize,
-    /// How long a server is flooded for one value.
+    /// The duration of the flood for one value.
     pub flood: Duration,
-    /// Pings for one value.
+    /// The number of pings for one value.
     pub pings: usize,
-    /// Starts for one value.
+    /// The number of starts for one value.
     pub starts: usize,
 }
 
 impl Effort {
-    /// What figures are quoted from.
+    /// The effort for figures to be quoted.
     pub(crate) const FULL: Self =
         Self { rounds: 5, flood: Duration::from_millis(1500), pings: 500, starts: 10 };
-    /// Enough to see that everything runs.
+    /// The effort that shows that everything runs.
     pub(crate) const QUICK: Self =
         Self { rounds: 1, flood: Duration::from_millis(100), pings: 20, starts: 1 };
 }
 
-/// Measures each peer once a round. A value that can't be had is an error of the benchmark's; a
-/// peer that isn't there is named as missing.
+/// Measures each peer once per round. A value that cannot be measured is an error of the benchmark;
+/// a peer that is not installed is listed as missing.
 pub(crate) fn alternate(
     name: &'static str,
     unit: &'static str,
@@ -54,7 +54,7 @@ pub(crate) fn alternate(
     Ok(Measure { name, unit, rows })
 }
 
-/// Datagrams a second that a server answers, and the CPU time that each takes it.
+/// Measures how many datagrams per second a server answers, and the CPU time it takes for each.
 pub(crate) fn throughput(
     [name, cpu_name]: [&'static str; 2],
     peers: &[Peer],
@@ -82,7 +82,8 @@ pub(crate) fn throughput(
 
 const SIZE: usize = 32;
 
-/// The median RTT of pings, one every `interval`, from each peer's own client to its own server.
+/// Measures the median RTT of pings, one every `interval`, from each peer's own client to its own
+/// server.
 pub(crate) fn rtt(
     name: &'static str,
     peers: &[Peer],
@@ -158,10 +159,9 @@ fn micros(pings: &[Pinged]) -> Vec<f64> {
     pings.iter().map(|ping| ping.rtt.as_secs_f64() * 1e6).collect()
 }
 
-/// The RTTs that `client.wasm` prints, in microseconds.
+/// Returns the RTTs that `client.wasm` prints, in microseconds.
 pub(crate) fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
-    // Into a file: through a pipe, each line would wake this process, on a core that the ping
-    // needs.
+    // Into a file: with a pipe, each line would wake this process, on a core that the ping needs.
     let mut output = tempfile::tempfile()?;
     let status = client.stdin(Stdio::null()).stdout(output.try_clone()?).status()?;
     ensure!(status.success(), "{client:?}: {status}");
@@ -172,7 +172,7 @@ pub(crate) fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
     Ok(text.lines().filter_map(rtt).map(|millis| millis * 1e3).collect())
 }
 
-/// From the start of a process until it says that it listens.
+/// Measures the time from the start of a process until it reports that it listens.
 pub(crate) fn start(effort: Effort) -> Result<Measure> {
     let peers = [Peer::NativeSingle, Peer::Lean, Peer::Udping(&[]), Peer::Wasmtime];
     let mut measure =
@@ -209,7 +209,7 @@ fn cached_start(effort: Effort) -> Row {
         time.as_secs_f64() * 1e3
     };
     start();
-    // Hosts of older commits write the cache at leisure.
+    // Hosts of older commits write the cache in the background.
     thread::sleep(Duration::from_millis(500));
     for _ in 0..effort.rounds {
         let mut times: Vec<_> = (0..effort.starts).map(|_| start()).collect();
@@ -219,7 +219,7 @@ fn cached_start(effort: Effort) -> Row {
     row
 }
 
-/// What an idle server has in memory.
+/// Measures the resident memory of an idle server.
 pub(crate) fn memory(effort: Effort) -> Result<Measure> {
     let peers = [Peer::NativeSingle, Peer::Lean, Peer::Udping(&[]), Peer::Wasmtime];
     alternate("idle memory", "MB resident", &peers, effort.rounds.min(2), |peer, row| {
@@ -230,7 +230,7 @@ pub(crate) fn memory(effort: Effort) -> Result<Measure> {
     })
 }
 
-/// The CPU that a client takes which pings every millisecond, in percent of a core.
+/// Measures the CPU time of a client that pings every millisecond, in percent of a core.
 pub(crate) fn client(effort: Effort) -> Result<Measure> {
     let server = Peer::NativeSingle.start()?;
     let target = [server.address.ip().to_string(), server.address.port().to_string()];
@@ -257,7 +257,7 @@ pub(crate) fn client(effort: Effort) -> Result<Measure> {
     })
 }
 
-/// What a server has in memory before a flood and after it.
+/// Measures the resident memory of a server before and after a flood.
 pub(crate) fn flat(datagrams: u64) -> Result<Measure> {
     let mut rows = Vec::new();
     let server = Peer::Udping(&[]).start()?;

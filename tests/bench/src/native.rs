@@ -19,7 +19,7 @@ fn listen() -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// One system call for each datagram received, and one for each sent.
+/// Echoes with one system call per datagram received, and one per datagram sent.
 pub(crate) fn echo_single() -> io::Result<()> {
     let socket = listen()?;
     let mut buffer = vec![0; SLOT];
@@ -29,7 +29,7 @@ pub(crate) fn echo_single() -> io::Result<()> {
     }
 }
 
-/// As [`echo_single`], never sleeping.
+/// Like [`echo_single`], but never sleeping.
 pub(crate) fn echo_spinning() -> io::Result<()> {
     let socket = listen()?;
     socket.set_nonblocking(true)?;
@@ -84,13 +84,13 @@ pub(crate) fn echo_batched() -> io::Result<()> {
 /// How a native pinger waits for a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    /// In the kernel.
+    /// Sleeping in the kernel.
     Blocking,
-    /// Asking again and again.
+    /// Busy-polling.
     Spinning,
 }
 
-/// One ping of a native pinger.
+/// The result of a native pinger's ping.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pinged {
     /// From when it was due to when it was sent.
@@ -99,7 +99,7 @@ pub(crate) struct Pinged {
     pub rtt: Duration,
 }
 
-/// `count` pings, one every `interval`.
+/// Sends `count` pings, one every `interval`.
 pub(crate) fn ping(
     server: SocketAddr,
     count: usize,

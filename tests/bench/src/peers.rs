@@ -12,19 +12,19 @@ use udping_tests::{Process, Runtime, SERVER, Server, installed};
 /// A server, or a pair of server and client, that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// Ours, with these options.
+    /// udping-host, with these options.
     Udping(&'static [&'static str]),
-    /// Ours, built without a compiler.
+    /// udping-host, built without a compiler.
     Lean,
-    /// Native, one system call a datagram.
+    /// Native, with one system call per datagram.
     NativeSingle,
     /// Native, never sleeping.
     NativeSpinning,
-    /// Native, `recvmmsg` and `sendmmsg`.
+    /// Native, with `recvmmsg` and `sendmmsg`.
     NativeBatched,
     /// The stock CLI, with our server.wasm.
     Wasmtime,
-    /// A Python echo of a few lines.
+    /// A Python echo server of a few lines.
     Python,
     /// sockperf, with its own client.
     Sockperf,
@@ -33,7 +33,7 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// What tables call it.
+    /// The name in tables.
     pub(crate) fn name(self) -> String {
         match self {
             Self::Udping([]) => "udping-host".to_owned(),
@@ -49,7 +49,7 @@ impl Peer {
         }
     }
 
-    /// Why it cannot take part, if it can't.
+    /// Why it cannot take part; `None` if it can.
     pub(crate) fn missing(self) -> Option<String> {
         let needs = |program: &str| {
             installed(program).is_none().then(|| format!("{program} is not installed (make peers)"))
@@ -94,7 +94,7 @@ impl Peer {
                     "-b",
                     &address.to_string(),
                 ]));
-                // It says nothing that tells when it listens: it is there when the port is taken.
+                // It does not report when it listens: it does when the port is taken.
                 for _ in 0..200 {
                     if UdpSocket::bind(address).is_err() {
                         return Ok(Running { process, address });
@@ -107,9 +107,9 @@ impl Peer {
     }
 }
 
-/// A server that listens.
+/// A listening server.
 pub(crate) struct Running {
-    /// Its process, which ends with this.
+    /// The process, which ends when this is dropped.
     pub process: Process,
     pub address: SocketAddr,
 }
@@ -120,7 +120,7 @@ impl Running {
         cpu_seconds(&self.process)
     }
 
-    /// What of it is in memory, in bytes.
+    /// Its resident memory in bytes.
     pub(crate) fn resident(&self) -> Result<f64> {
         Ok(self.process.resident()? as f64)
     }
@@ -142,45 +142,45 @@ fn listening(command: &mut Command) -> Running {
     Running { address: server.addresses[0], process: server.process }
 }
 
-/// `program`, serving on `port` of 127.0.0.1.
+/// Returns the command for `program` to serve on `port` of 127.0.0.1.
 pub(crate) fn udping(program: &Path, options: &[&str], port: u16) -> Command {
     let mut command = Command::new(program);
     command.args(options).args(["server", &port.to_string(), "--bind", "127.0.0.1"]);
     command
 }
 
-/// Where `make lean` leaves the host without a compiler.
+/// The path where `make lean` puts the host without a compiler.
 pub(crate) fn lean() -> PathBuf {
     udping_tests::host_program().with_file_name("udping-host-lean")
 }
 
-/// This program, as a peer.
+/// Returns the command for this program as a peer.
 fn own(role: &str) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["peer", role]);
     Ok(command)
 }
 
-/// This program, as a client that pings every millisecond.
+/// Returns the command for this program as a client that pings every millisecond.
 pub(crate) fn native_client(server: SocketAddr) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["ping", &server.to_string()]);
     Ok(command)
 }
 
-/// A port that was free just now: for programs that cannot choose one and say which.
+/// A port that was free just now, for programs that cannot choose one and report it.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// What the first line of `program VERSION_ARGUMENT` says.
+/// The first line that `program VERSION_ARGUMENT` prints.
 pub(crate) fn version(program: &str, argument: &str) -> Option<String> {
     let output = Command::new(program).arg(argument).output().ok()?;
     let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     Some(String::from_utf8_lossy(&text).lines().next()?.trim().to_owned())
 }
 
-/// What a program writes on standard output, when it ends well.
+/// The standard output of a program that succeeds.
 pub(crate) fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program.as_ref()).args(arguments).output()?;
     ensure!(

@@ -1,27 +1,27 @@
-//! What was measured, as tables for people and as JSON.
+//! The results, as tables for people and as JSON.
 
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-/// Everything that one run of the benchmark found.
+/// All results of a run of the benchmark.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub machine: Vec<(&'static str, String)>,
-    /// Each measure, in the order measured.
+    /// The measures, in the order measured.
     pub measures: Vec<Measure>,
-    /// What was aimed at, and what came of it.
+    /// The goals, and whether they are met.
     pub goals: Vec<Goal>,
 }
 
-/// One quantity, of several peers, measured alternately.
+/// One quantity of several peers, measured in turn.
 #[derive(Debug, Serialize)]
 pub(crate) struct Measure {
-    /// What it is called.
+    /// The name.
     pub name: &'static str,
-    /// What its values count.
+    /// The unit of the values.
     pub unit: &'static str,
-    /// One for each peer; ratios are to the first.
+    /// One for each peer; ratios are relative to the first.
     pub rows: Vec<Row>,
 }
 
@@ -30,19 +30,19 @@ pub(crate) struct Row {
     pub peer: String,
     /// One for each round.
     pub values: Vec<f64>,
-    /// Datagrams lost or answered wrongly in all rounds, where they are counted.
+    /// Datagrams lost or answered wrongly in all rounds, if they are counted.
     pub lost: Option<u64>,
     /// Why there are no values.
     pub missing: Option<String>,
 }
 
 impl Row {
-    /// A row that has no values yet.
+    /// Creates a row without values.
     pub(crate) fn new(peer: String, missing: Option<String>) -> Self {
         Self { peer, missing, ..Self::default() }
     }
 
-    /// The middle of its values.
+    /// The median of its values.
     pub(crate) fn median(&self) -> Option<f64> {
         let mut sorted = self.values.clone();
         sorted.sort_by(f64::total_cmp);
@@ -50,12 +50,12 @@ impl Row {
         Some(f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]))
     }
 
-    /// The least of its values.
+    /// The minimum of its values.
     pub(crate) fn min(&self) -> Option<f64> {
         self.values.iter().copied().min_by(f64::total_cmp)
     }
 
-    /// The greatest of its values.
+    /// The maximum of its values.
     pub(crate) fn max(&self) -> Option<f64> {
         self.values.iter().copied().max_by(f64::total_cmp)
     }
@@ -68,18 +68,18 @@ impl Measure {
     }
 }
 
-/// A bound on what was measured.
+/// A bound for a measured value.
 #[derive(Debug, Serialize)]
 pub(crate) struct Goal {
-    /// What is compared with what.
+    /// What is compared.
     pub what: String,
-    /// What it should be.
+    /// The bound.
     pub bound: Bound,
-    /// What it is; `None` where something needed for it is missing.
+    /// The value; `None` if something needed for it is missing.
     pub measured: Option<f64>,
 }
 
-/// What a value should be.
+/// A bound for a value.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Bound {
@@ -88,7 +88,7 @@ pub(crate) enum Bound {
 }
 
 impl Goal {
-    /// Whether it is reached; `None` where nothing tells.
+    /// Whether the value is within the bound; `None` if there is no value.
     pub(crate) fn is_met(&self) -> Option<bool> {
         Some(match self.bound {
             Bound::AtLeast(bound) => self.measured? >= bound,
@@ -158,7 +158,7 @@ impl fmt::Display for Measure {
     }
 }
 
-/// With three digits that mean something, and thousands set apart.
+/// Formats with three significant digits, and separators between thousands.
 fn number(value: f64) -> String {
     match value.abs() {
         10_000.0.. => {

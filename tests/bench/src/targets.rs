@@ -1,4 +1,4 @@
-//! One client for very many targets, and how well it keeps to its schedule.
+//! One client with very many targets, and how well it keeps to its schedule.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::native::{self, Waiting};
 use crate::peers::{self, Peer};
 use crate::report::{Measure, Row};
 
-/// The schedule whose keeping is measured.
+/// The interval of the schedule that is measured.
 const EVERY: Duration = Duration::from_millis(1);
 
-/// Each at another address of loopback.
+/// The number of targets, each at another address of loopback.
 const TARGETS: usize = 10_000;
 
-/// What a client for 10,000 targets, a ping to each every second, takes of a core and of memory,
-/// and the share of pings that is answered.
+/// Measures a client for 10,000 targets with a ping to each every second: its CPU time, its memory,
+/// and the share of pings that are answered.
 pub(crate) fn many(effort: Effort) -> Result<[Measure; 3]> {
     let port = responder::start().port();
     let folder = tempfile::tempdir()?;
@@ -35,7 +35,7 @@ pub(crate) fn many(effort: Effort) -> Result<[Measure; 3]> {
         let mut command = udping_host();
         command.arg("--targets").arg(&list).args(["client", "-c", "0", "-w", "6s", "--quiet"]);
         let client = Process::start(&mut command);
-        // Until all have been pinged once.
+        // Until every target has been pinged once.
         thread::sleep(Duration::from_millis(1_500));
         let (before, start) = (peers::cpu_seconds(&client)?, Instant::now());
         thread::sleep(Duration::from_secs(3));
@@ -65,9 +65,9 @@ pub(crate) fn many(effort: Effort) -> Result<[Measure; 3]> {
     ])
 }
 
-/// How late pings at 1 ms are sent, and how many of their slots are missed: points of the schedule
-/// that were over by more than half an interval. The native client shows what the machine alone
-/// does to a program that sleeps.
+/// Measures how late pings at 1 ms are sent, and how many slots are missed: points of the schedule
+/// that had passed by more than half an interval. The native client shows the effect of the machine
+/// alone on a program that sleeps.
 pub(crate) fn punctuality(effort: Effort) -> Result<[Measure; 2]> {
     let peers = [Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime];
     let responder = SocketAddr::from(([127, 0, 0, 1], responder::start().port()));
@@ -96,8 +96,8 @@ pub(crate) fn punctuality(effort: Effort) -> Result<[Measure; 2]> {
     Ok([late, Measure { name: goals::PUNCTUALITY[1], unit: "slots missed in a run", rows: missed }])
 }
 
-/// What our client says of its own error: how late it sent, in the median, in microseconds, and how
-/// many slots it missed.
+/// Returns what our client reports about its own error: how late it sent, the median in
+/// microseconds, and how many slots it missed.
 fn sender(peer: Peer, port: u16, pings: usize) -> Result<(f64, f64)> {
     let (port, count, every) =
         (port.to_string(), pings.to_string(), format!("{}ms", EVERY.as_millis()));

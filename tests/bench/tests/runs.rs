@@ -1,4 +1,4 @@
-//! The benchmark runs: once, briefly. No figure of it is looked at, since a test's machine is never
+//! Runs the benchmark once, briefly. Its figures are not checked, since a test's machine is never
 //! quiet.
 
 use std::process::Command;
@@ -43,9 +43,9 @@ fn every_measure_runs_and_our_servers_lose_nothing() {
     for line in &missing {
         eprintln!("missing: {line}");
     }
-    // The lean host takes another build of wasmtime, which is `make release-check`'s.
+    // The lean host requires another build of wasmtime, which is for `make release-check`.
     missing.retain(|line| !line.ends_with("not built (make lean)"));
-    // Where all of them must be there, CI says so.
+    // CI requires all of them.
     assert!(env::var_os("UDPING_ALL_PEERS").is_none() || missing.is_empty(), "{missing:?}");
 }
 
@@ -59,7 +59,7 @@ fn comparing_a_build_with_itself_prints_a_row_per_quantity() {
         .args(arguments));
     let rows = outcome.lines_with(" to ");
     assert_eq!(rows.len(), 2, "{outcome:?}");
-    // Which verdict it is tells of this machine's noise; the exit code agrees with it.
+    // The verdict depends on this machine's noise; the exit code agrees with it.
     let is_worse = rows.iter().any(|row| row.contains("| WORSE |"));
     assert!(
         rows.iter().all(|row| row.contains("| no worse |") || row.contains("| WORSE |")),

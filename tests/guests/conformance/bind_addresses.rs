@@ -1,4 +1,4 @@
-//! Only a free address of the machine, and of the family of the socket, can be bound.
+//! Only a free address of the machine, of the socket's family, can be bound.
 
 use udping_test_guests::{ErrorCode, IpAddressFamily, address, bind, bound, socket};
 
@@ -18,7 +18,7 @@ fn main() {
         let taken = bound(family);
         let second = socket(family);
         assert_eq!(bind(&second, address(&taken)).unwrap_err(), ErrorCode::AddressInUse);
-        // A failure leaves it as it was.
+        // A failure leaves the socket unbound.
         drop(taken);
         bind(&second, udping_test_guests::loopback(family, 0)).unwrap();
     }

@@ -1,4 +1,4 @@
-//! A socket is bound once, in two steps, and has no address before.
+//! A socket is bound once, in two steps, and has no address before that.
 
 use udping_test_guests::{ErrorCode, FAMILIES, address, bind, loopback, socket};
 use udping_wasi::bindings::wasi::sockets::instance_network::instance_network;

@@ -1,4 +1,4 @@
-//! A timer is ready from when it expires, whether somebody waited for it or not, and not before.
+//! A timer is ready as soon as it expires, whether or not it is being waited for, and not before.
 
 use udping_test_guests::pause;
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::{
@@ -6,7 +6,7 @@ use udping_wasi::bindings::wasi::clocks::monotonic_clock::{
 };
 use udping_wasi::poll::poll;
 
-/// Nanoseconds.
+/// A short wait, in nanoseconds.
 const SHORT: u64 = 3_000_000;
 const AN_HOUR: u64 = 3_600_000_000_000;
 
@@ -30,7 +30,7 @@ fn main() {
         [1, 3, 4, 5]
     );
 
-    // None is ever early.
+    // None expires early.
     for wait in [1, 1_000, 100_000, SHORT] {
         let start = now();
         let timer = subscribe_duration(wait);

@@ -1,5 +1,5 @@
-//! A wait for no time, or for a time that has passed, is over when somebody has waited for it, and
-//! stays so.
+//! A wait for no time, or until a time that has passed, is ready after it was waited for, and stays
+//! ready.
 
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::{
     now, subscribe_duration, subscribe_instant,

@@ -1,4 +1,4 @@
-//! A wait for no time, or for a time that has passed, is over before anybody waits for it.
+//! A wait for no time, or until a time that has passed, is ready before anything waits for it.
 
 use udping_test_guests::{IpAddressFamily, address, bound, send};
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::{

@@ -1,5 +1,5 @@
-//! An error that comes back for a datagram of a socket without a peer is not told of a peer that it
-//! gets later.
+//! An error that comes back for a datagram of an unconnected socket is not reported after the
+//! socket is connected.
 
 use udping_test_guests::{A_WHILE, FAMILIES, address, bound, deserted, pause, receive, send};
 

@@ -1,4 +1,4 @@
-//! Streams need a bound socket, and a peer that can be one.
+//! Streams need a bound socket, and a valid peer.
 
 use udping_test_guests::{ErrorCode, FAMILIES, IpAddressFamily, bound, socket};
 

@@ -4,8 +4,8 @@ use udping_test_guests::{ErrorCode, FAMILIES, address, bind, bound, loopback, so
 
 fn main() {
     for family in FAMILIES {
-        // A port that was asked for: one that Linux chose, the stock backend loses when it
-        // disconnects.
+        // An explicit port: the stock backend loses a port that Linux chose when the socket is
+        // disconnected.
         let local = address(&bound(family));
         let socket = socket(family);
         bind(&socket, local).unwrap();

@@ -1,4 +1,4 @@
-//! Hop limit and buffers are what was set, give or take what the system rounds; zero is refused.
+//! Hop limit and buffer sizes are as set, apart from the system's rounding; zero is refused.
 
 use udping_test_guests::{ErrorCode, FAMILIES, socket};
 

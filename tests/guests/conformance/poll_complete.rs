@@ -1,5 +1,5 @@
-//! `poll` returns the index of each pollable that is ready, however many there are, each once, and
-//! no other.
+//! `poll` returns the index of each ready pollable, however many there are, exactly once, and no
+//! other.
 
 use udping_test_guests::{A_WHILE, FAMILIES, address, bound, send};
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
@@ -15,7 +15,7 @@ fn main() {
         let writable = streams.each_ref().map(|(_, outgoing)| outgoing.subscribe());
         let (over, late) = (subscribe_duration(0), subscribe_duration(AN_HOUR));
         over.block();
-        // Index 0 to 3, 4 to 7, 8, 9; and 10 to 12 once more.
+        // Index 0 to 3, 4 to 7, 8, 9; and duplicates at 10 to 12.
         let mut all: Vec<_> = readable.iter().chain(&writable).chain([&over, &late]).collect();
         all.extend([&over, &late, &readable[2]]);
         let ready = |expected: &[u32]| {
@@ -34,7 +34,8 @@ fn main() {
         ready(&[0, 4, 5, 6, 7, 8, 10]);
         assert_eq!(streams[0].0.receive(9).unwrap().len(), 1);
         ready(&always);
-        // Where none is ready, the first that becomes so ends the wait, and is told of alone.
+        // If none is ready, the first that becomes ready ends the wait, and is the only one
+        // returned.
         let soon = subscribe_duration(A_WHILE);
         assert_eq!(poll(&[&late, &readable[0], &soon, &readable[1]]), [2]);
         send(&streams[3].1, b"x", Some(address(&sockets[1]))).unwrap();

@@ -1,4 +1,4 @@
-//! Pollables are ready when there is something to receive, and room to send, and not before.
+//! Pollables are ready when there is something to receive, or space to send, and not before.
 
 use udping_test_guests::{FAMILIES, address, bound, send};
 use udping_wasi::poll::poll;

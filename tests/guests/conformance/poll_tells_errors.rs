@@ -1,4 +1,5 @@
-//! An error that came back for a datagram makes the stream ready, and is what it then receives.
+//! An error that came back for a datagram makes the stream ready, and the next `receive` returns
+//! it.
 
 use udping_test_guests::{ErrorCode, FAMILIES, bound, deserted, send};
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;

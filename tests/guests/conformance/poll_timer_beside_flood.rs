@@ -1,16 +1,16 @@
-//! A timer that has expired is told of by `poll`, although a socket always has something.
+//! `poll` reports an expired timer although a socket is always ready.
 
 use udping_test_guests::{IpAddressFamily, address, bound, send};
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::{now, subscribe_instant};
 use udping_wasi::poll::poll;
 
-/// Nanoseconds.
+/// The timer's wait, in nanoseconds.
 const WAIT: u64 = 20_000_000;
 
-/// How much later it may be told of, in nanoseconds: a machine may be busy.
+/// The tolerated delay, in nanoseconds: a machine may be busy.
 const LATE: u64 = 1_000_000_000;
 
-/// Datagrams that wait at the beginning.
+/// The number of datagrams queued at the beginning.
 const AHEAD: usize = 8;
 
 fn main() {

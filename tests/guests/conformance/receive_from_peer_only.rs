@@ -1,4 +1,4 @@
-//! Connected streams hear the peer alone, also of what came before.
+//! Connected streams receive from the peer only, also among datagrams that arrived before.
 
 use udping_test_guests::{A_WHILE, FAMILIES, address, bound, pause, receive, send};
 

@@ -1,4 +1,5 @@
-//! No more datagrams than asked for, none lost, and none where nothing came.
+//! `receive` returns at most as many datagrams as requested, loses none, and returns none if none
+//! arrived.
 
 use udping_test_guests::{A_WHILE, FAMILIES, address, bound, pause, send};
 

@@ -1,4 +1,4 @@
-//! What has come is handed over together, also after waiting for the first of it.
+//! All datagrams that have arrived are received together, also after waiting for the first of them.
 
 use udping_test_guests::{A_WHILE, FAMILIES, address, bound, pause, send};
 

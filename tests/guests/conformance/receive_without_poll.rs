@@ -1,4 +1,4 @@
-//! A program that never polls hears, too.
+//! A program that never polls receives, too.
 
 use udping_test_guests::{FAMILIES, address, bound, send};
 

@@ -1,4 +1,4 @@
-//! More datagrams than check-send permitted: a trap.
+//! Sending more datagrams than check-send permitted traps.
 
 use udping_test_guests::{IpAddressFamily, address, bound, datagram};
 

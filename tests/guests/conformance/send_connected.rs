@@ -1,4 +1,4 @@
-//! With a peer, a datagram is to nobody else.
+//! A connected stream sends to its peer only.
 
 use udping_test_guests::{ErrorCode, FAMILIES, address, bound, loopback, receive, send};
 

@@ -1,4 +1,4 @@
-//! A permit is for one send: a second one is a trap.
+//! A permit is for one send: a second one traps.
 
 use udping_test_guests::{IpAddressFamily, address, bound, datagram};
 

@@ -1,4 +1,4 @@
-//! Every size that UDP has goes through, in order; the next one is too large.
+//! Every size that UDP allows is delivered, in order; the next one is too large.
 
 use udping_test_guests::{ErrorCode, FAMILIES, IpAddressFamily, address, bound, receive, send};
 
@@ -7,7 +7,7 @@ fn main() {
         let (here, there) = (bound(family), bound(family));
         let (_, outgoing) = here.stream(None).unwrap();
         let (incoming, _out) = there.stream(None).unwrap();
-        // RFC 768 and 791, 8200: 65,535 less the headers; IPv6's is not in its length.
+        // RFC 768, 791 and 8200: 65,535 less the headers; the length of IPv6 excludes its header.
         let largest = match family {
             IpAddressFamily::Ipv4 => 65_507,
             IpAddressFamily::Ipv6 => 65_527,

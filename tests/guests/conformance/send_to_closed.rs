@@ -1,4 +1,5 @@
-//! Nobody at the peer: an error that passes, on receive or send, and never the end of the socket.
+//! A peer that does not listen causes a transient error of receive or send, and never breaks the
+//! socket.
 
 use udping_test_guests::{
     A_WHILE, ErrorCode, FAMILIES, address, bind, bound, deserted, pause, receive, send, socket,

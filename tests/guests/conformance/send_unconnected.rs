@@ -1,4 +1,4 @@
-//! Without a peer, each datagram says whom it is to; an error ends the list that is sent.
+//! Without a peer, each datagram names its destination; an error ends the list being sent.
 
 use udping_test_guests::{
     ErrorCode, FAMILIES, IpAddressFamily, address, bound, datagram, receive, send,

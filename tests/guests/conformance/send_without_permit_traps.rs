@@ -1,4 +1,4 @@
-//! Sending without check-send: a trap.
+//! Sending without check-send traps.
 
 use udping_test_guests::{IpAddressFamily, bound, datagram, loopback};
 

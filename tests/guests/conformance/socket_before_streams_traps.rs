@@ -1,4 +1,4 @@
-//! A socket that goes before its streams: a trap.
+//! Dropping a socket before its streams traps.
 
 use udping_test_guests::{IpAddressFamily, bound};
 

@@ -1,4 +1,4 @@
-//! New streams while the old ones are there: a trap.
+//! Creating new streams while the old ones exist traps.
 
 use udping_test_guests::{IpAddressFamily, bound};
 

@@ -1,4 +1,4 @@
-//! Sends to 10.9.0.2 until there is no room, waits for some, and goes on: 3 times.
+//! Sends to 10.9.0.2 until there is no space, waits for some, and continues: 3 times.
 
 use udping_test_guests::{IpAddressFamily, bind, datagram, socket};
 use udping_wasi::console::Console;

@@ -1,9 +1,9 @@
-//! Declares udping-host's contract, and does what its argument says when the host tells it
-//! something. `says`: writes each notice as a word, and ends at that to stop; `ignores`: never
-//! ends, and reads notices; `looks away`: never asks for standard input; `spins`: asks for it, and
-//! computes without end; `columns`: writes the columns of the terminal at each report; `env`:
-//! writes its variables at the start and when they change, and then traps; `gives up`: leaves by
-//! `wasi:cli/exit`; `no notices`: fails where there are any.
+//! Declares udping-host's contract, and reacts to notices as its argument says. `says`: writes each
+//! notice as a word, and ends at the one to stop; `ignores`: never ends, and reads notices; `looks
+//! away`: never asks for standard input; `spins`: asks for it, and computes endlessly; `columns`:
+//! writes the columns of the terminal at each report; `env`: writes its variables at the start and
+//! when they change, and then traps; `gives up`: leaves by `wasi:cli/exit`; `no notices`: fails if
+//! there are any.
 
 use std::hint;
 
@@ -38,7 +38,7 @@ fn main() {
         show_variables();
         panic!("to be started anew");
     }
-    // A line that is not ended, as what is flushed only at the end.
+    // An unfinished line, like output that is only flushed at the end.
     out.write("runs\nand ").unwrap();
     let Some(notices) = notices else { return };
     if mode == "spins" {

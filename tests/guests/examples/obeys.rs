@@ -1,5 +1,5 @@
-//! Runs each of its arguments as a program (`udping_model`), and says of each step in a word what
-//! came of it: a line a program.
+//! Runs each of its arguments as a program (`udping_model`), and prints the outcome of each step as
+//! a word, one line per program.
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -27,24 +27,24 @@ fn main() {
     }
 }
 
-/// What a program has of one socket. Fields are in the order in which they must be dropped:
-/// children first.
+/// The handles of one socket. Fields are in the order in which they must be dropped: children
+/// first.
 #[derive(Default)]
 struct Slot {
     pollable: Option<Pollable>,
     incoming: Option<IncomingDatagramStream>,
     outgoing: Option<OutgoingDatagramStream>,
     socket: Option<UdpSocket>,
-    /// Where it was when it was bound.
+    /// The address that it was bound to.
     local: Option<SocketAddr>,
-    /// Whom it was connected to.
+    /// The peer that it was connected to.
     peer: Option<SocketAddr>,
 }
 
 #[derive(Default)]
 struct Run {
     slots: [Slot; SOCKETS],
-    /// Who sent each datagram so far: its number is its place here.
+    /// The source of each datagram so far, indexed by number.
     senders: Vec<SocketAddr>,
 }
 
@@ -130,7 +130,8 @@ impl Run {
         }
     }
 
-    /// The datagrams, each with its number: they count as sent by whoever is at `index` now.
+    /// Creates the datagrams, each with its number; their source is the address of the socket at
+    /// `index`.
     fn list(&mut self, index: usize, datagrams: Datagrams) -> Vec<OutgoingDatagram> {
         let next = self.slots[(index + 1) % SOCKETS].local;
         let slot = &self.slots[index];
@@ -154,8 +155,8 @@ impl Run {
         list.collect()
     }
 
-    /// The numbers of what was received. Anybody may send to a port of ours: what is no datagram of
-    /// ours is passed over, unless it should not have been received at all.
+    /// Returns the numbers of received datagrams. Others may send to our ports, too: their
+    /// datagrams are skipped, unless they should not have been received at all.
     fn numbers(&self, index: usize, list: &[IncomingDatagram]) -> String {
         let mut numbers = Vec::new();
         for IncomingDatagram { data, remote_address } in list {
@@ -243,13 +244,13 @@ impl Slot {
     }
 }
 
-/// The port of the discard service, which no machine has any more.
+/// The port of the discard service, which no machine runs any more.
 const DISCARD: u16 = 9;
 
-/// One byte more than IPv6 can carry behind UDP's header.
+/// One byte more than IPv6 can carry after the UDP header.
 const TOO_LARGE: usize = 65_528;
 
-/// What is in a datagram: some in a row are equally long, as those are that can travel together.
+/// The payload of a datagram: several in a row have equal length, so that they can be coalesced.
 fn payload(number: usize) -> Vec<u8> {
     let mut data = (number as u32).to_le_bytes().to_vec();
     data.resize(data.len() + number / 4 % 4 * 100, number as u8);
@@ -284,7 +285,7 @@ fn number(result: Result<impl Display, ErrorCode>) -> String {
     result.map_or_else(|error| error.name().to_owned(), |number| number.to_string())
 }
 
-/// An address by what it is to the socket, where it is what it should be.
+/// Returns `name` for the expected address.
 fn named(
     result: Result<udping_test_guests::IpSocketAddress, ErrorCode>,
     expected: Option<SocketAddr>,

@@ -1,4 +1,4 @@
-//! Panics.
+//! Panics with a message.
 
 fn main() {
     panic!("the guest says why")

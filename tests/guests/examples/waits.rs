@@ -1,5 +1,5 @@
-//! Waits for three seconds for datagrams that it may have, wakes ten times a second, and says
-//! whether it got any.
+//! Waits three seconds for datagrams that it is granted, wakes ten times per second, and prints how
+//! many it received.
 
 use udping_test_guests::{IpAddressFamily, address, bound};
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::subscribe_duration;

@@ -1,8 +1,7 @@
-//! Does what its arguments say, one after the other: `err:HEX` and `out:HEX` write bytes to
-//! standard error and standard output, `refused` asks for a socket that nobody granted, `env`
-//! writes the variables to standard output, `stdin` waits for a line and writes it there,
-//! `stdin-is-empty` fails where there is one, `gives-up` leaves by `wasi:cli/exit`, `trap` traps,
-//! and `waits` never ends.
+//! Performs its arguments in order: `err:HEX` and `out:HEX` write bytes to standard error and
+//! standard output, `refused` asks for a socket that was not granted, `env` writes the variables to
+//! standard output, `stdin` waits for a line and writes it there, `stdin-is-empty` fails if there
+//! is one, `gives-up` leaves by `wasi:cli/exit`, `trap` traps, and `waits` never ends.
 
 use udping_test_guests::{ErrorCode, IpAddressFamily, bind, socket};
 use udping_wasi::bindings::wasi::cli::environment::{get_arguments, get_environment};

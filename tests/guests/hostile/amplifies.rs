@@ -1,5 +1,5 @@
-//! Answers one datagram by more, and by larger ones. What is too much is dropped, and looks as if
-//! it was sent.
+//! Answers one datagram with more, and with larger ones. The excess is dropped, but `send` reports
+//! it as sent.
 
 use udping_test_guests::{IpAddressFamily, address, bound, datagram as datagram_to, receive, send};
 use udping_wasi::console::Console;
@@ -12,7 +12,7 @@ fn main() {
     let peer = Some(datagram.remote_address.into());
     let larger = [&datagram.data[..], b"!"].concat();
     assert_eq!(send(&outgoing, &larger, peer), Ok(()));
-    // Of three, the first is too much, and the second is not.
+    // Of three, the first exceeds the limit, and the second does not.
     assert!(outgoing.check_send().unwrap() >= 3);
     let batch = [&larger[..], &datagram.data, &larger].map(|data| datagram_to(data, peer));
     assert_eq!(outgoing.send(&batch), Ok(3));

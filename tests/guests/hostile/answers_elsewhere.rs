@@ -1,5 +1,5 @@
-//! Hears on one socket, and answers from another, and from one that it opens when the first is
-//! closed.
+//! Receives on one socket, and answers from another, and from one that it opens after closing the
+//! first.
 
 use udping_test_guests::{ErrorCode, IpAddressFamily, address, bound, receive, send};
 use udping_wasi::bindings::wasi::cli::exit::exit;

@@ -1,4 +1,4 @@
-//! Keeps a datagram for a second before it answers.
+//! Answers a datagram only after a second.
 
 use udping_test_guests::{ErrorCode, IpAddressFamily, address, bound, pause, receive, send};
 use udping_wasi::bindings::wasi::cli::exit::exit;

@@ -1,5 +1,4 @@
-//! Opens as many sockets as the system has for it, and goes on asking for more, which it does not
-//! get.
+//! Opens as many sockets as the system allows, and keeps asking for more, in vain.
 
 use udping_test_guests::IpAddressFamily;
 use udping_wasi::bindings::wasi::sockets::udp_create_socket::create_udp_socket;

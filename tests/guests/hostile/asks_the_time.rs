@@ -1,4 +1,4 @@
-//! Asks for the time, and for nothing else, without end.
+//! Asks for the time, and for nothing else, endlessly.
 
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::now;
 

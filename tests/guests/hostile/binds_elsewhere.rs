@@ -1,4 +1,5 @@
-//! Binds what it was not granted: other ports, a port of the system's choice, other addresses.
+//! Binds to addresses that were not granted: other ports, a port of the system's choice, other
+//! addresses.
 
 use udping_test_guests::{ErrorCode, FAMILIES, bind, loopback, socket};
 use udping_wasi::bindings::wasi::cli::exit::exit;

@@ -1,4 +1,4 @@
-//! Waits for what never comes.
+//! Waits for a datagram that never arrives.
 
 use udping_test_guests::{IpAddressFamily, bound};
 

@@ -1,4 +1,4 @@
-//! Writes to standard error without end.
+//! Writes to standard error endlessly.
 
 use udping_wasi::console::Console;
 

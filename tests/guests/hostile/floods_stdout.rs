@@ -1,4 +1,4 @@
-//! Writes to standard output without end.
+//! Writes to standard output endlessly.
 
 use udping_wasi::console::Console;
 

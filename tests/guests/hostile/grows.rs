@@ -1,4 +1,4 @@
-//! Takes memory until there is none.
+//! Allocates memory until there is none left.
 
 fn main() {
     let mut taken: Vec<Vec<u8>> = Vec::new();

@@ -1,4 +1,4 @@
-//! Spins, and looks in between whether strangers sent something that it may not have.
+//! Spins, and checks in between for datagrams from sources that were not granted.
 
 use udping_test_guests::{IpAddressFamily, address, bound};
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::now;

@@ -1,4 +1,4 @@
-//! Opens many sockets with the largest buffers, fills them with datagrams, and has the host look at
+//! Opens many sockets with the largest buffers, fills them with datagrams, and makes the host check
 //! all of them.
 
 use udping_test_guests::{IpAddressFamily, address, bound, datagram};
@@ -20,9 +20,9 @@ fn main() {
     }
     let streams: Vec<_> = sockets.iter().map(|socket| socket.stream(None).unwrap()).collect();
     let readable: Vec<_> = streams.iter().map(|(incoming, _)| incoming.subscribe()).collect();
-    // Each is sent more than its buffer holds, again and again, since what waits in the host makes
-    // room in the kernel; and is looked at by the host, which takes many at once where it has found
-    // some before.
+    // Each is sent more than its buffer holds, repeatedly, since datagrams received by the host
+    // free space in the kernel; and each is checked by the host, which receives larger batches
+    // after it has found some.
     for _ in 0..4 {
         for (socket, (_, outgoing)) in sockets.iter().zip(&streams) {
             for _ in 0..16 {

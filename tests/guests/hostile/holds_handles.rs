@@ -1,4 +1,4 @@
-//! Asks for pollables, and gives none back.
+//! Creates pollables, and never drops them.
 
 use udping_test_guests::{IpAddressFamily, bound};
 

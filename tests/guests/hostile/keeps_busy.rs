@@ -1,4 +1,4 @@
-//! Calls the host without end for what needs no datagram, as its argument says.
+//! Makes calls that need no datagram endlessly, as its argument says.
 
 use udping_test_guests::{IpAddressFamily, bound, datagram};
 use udping_wasi::bindings::wasi::cli::environment::get_arguments;

@@ -1,4 +1,4 @@
-//! Binds a socket to a link, and sends to what is denied there without saying on which link.
+//! Binds a socket to a link, and sends to a destination denied on it, without naming the link.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -20,7 +20,7 @@ fn main() {
         let denied = link_local(0xb, 9, zone);
         assert_eq!(send(&outgoing, b"x", Some(denied)), Err(ErrorCode::AccessDenied), "{denied}");
     }
-    // What is not denied goes, so the socket is good for it.
+    // A destination that is not denied is sent to, so the socket works.
     assert_eq!(send(&outgoing, b"x", Some(link_local(0xc, 9, 0))), Ok(()));
     exit(Err(()));
 }

@@ -1,4 +1,4 @@
-//! Looks for what it was not given.
+//! Looks for resources that it was not given.
 
 use udping_wasi::bindings::wasi::cli::environment::{get_arguments, get_environment, initial_cwd};
 

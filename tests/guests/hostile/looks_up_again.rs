@@ -1,4 +1,4 @@
-//! Looks a name up, and once more when whoever answers has had the time to change the answer.
+//! Resolves a name, and again after the name's server has had time to change the answer.
 
 use udping_test_guests::pause;
 use udping_wasi::console::Console;

@@ -1,5 +1,5 @@
-//! Looks names up, 100 of them: what it looks up could carry what it knows to whoever answers. Says
-//! what came of it, and traps where its argument says so.
+//! Resolves 100 names: the names could carry what it knows to the server that answers. Prints the
+//! outcome, and traps if its argument says so.
 
 use udping_test_guests::ErrorCode;
 use udping_wasi::bindings::wasi::cli::environment::get_arguments;
@@ -11,7 +11,7 @@ use udping_wasi::console::Console;
 fn main() {
     let (mut asked, mut denied, mut later, run) = (0, 0, 0, now());
     for number in 0..100 {
-        // No instance asks for what another one asked for.
+        // No instance resolves the names of another one.
         match resolve_addresses(
             &instance_network(),
             &format!("secret-{run}-{number}.example.invalid"),

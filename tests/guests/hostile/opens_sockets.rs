@@ -1,4 +1,4 @@
-//! Opens sockets, and closes none.
+//! Opens sockets, and never closes them.
 
 use udping_test_guests::{IpAddressFamily, socket};
 

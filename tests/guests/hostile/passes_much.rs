@@ -1,4 +1,4 @@
-//! Passes one list to the host that is larger than any datagrams need.
+//! Passes a list to the host that is larger than any datagrams need.
 
 use udping_test_guests::{IpAddressFamily, bound, datagram};
 

@@ -1,5 +1,5 @@
-//! May send somewhere, and asks by binding which addresses the machine has: 10.9.0.1 is its own,
-//! the others are not.
+//! Is granted a destination, and probes by binding which addresses the machine has: 10.9.0.1 is its
+//! own, the others are not.
 
 use udping_test_guests::{ErrorCode, IpAddressFamily, bind, socket};
 use udping_wasi::bindings::wasi::cli::exit::exit;

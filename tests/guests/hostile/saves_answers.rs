@@ -1,4 +1,4 @@
-//! Hears from one peer all the time, answers nothing, and then as much at once as it may.
+//! Receives from one peer all the time, answers nothing, and then as much at once as it may.
 
 use udping_test_guests::{IpAddressFamily, address, bound, receive, send};
 use udping_wasi::clock;
@@ -24,7 +24,7 @@ fn main() {
     for _ in 0..200 {
         send(&outgoing, b"", Some(peer.into())).unwrap();
     }
-    // The host has heard of each before this guest did.
+    // The host has received each before this guest did.
     let owed = heard.iter().filter(|at| start - **at <= WINDOW).count();
     out.line(format_args!("{} heard, {owed} of them within the window", heard.len())).unwrap();
     assert!(owed < heard.len(), "all came within the window, so this shows nothing");

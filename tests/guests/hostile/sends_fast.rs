@@ -1,4 +1,4 @@
-//! Sends as fast as it may for two seconds, and says how much that was.
+//! Sends as fast as it can for two seconds, and prints how many datagrams that was.
 
 use udping_test_guests::{IpAddressFamily, bound, datagram};
 use udping_wasi::bindings::wasi::clocks::monotonic_clock::now;

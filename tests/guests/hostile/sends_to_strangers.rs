@@ -1,4 +1,4 @@
-//! Listens, as it may, and sends to whoever it likes.
+//! Listens, as granted, and sends to addresses that were not.
 
 use udping_test_guests::{ErrorCode, IpAddressFamily, bound, send};
 use udping_wasi::bindings::wasi::cli::exit::exit;

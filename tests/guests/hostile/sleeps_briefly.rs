@@ -1,4 +1,5 @@
-//! Spins and sleeps in turns: for so many microseconds each, so many times, as its arguments say.
+//! Spins and sleeps alternately, for as many microseconds each, and as many times, as its arguments
+//! say.
 
 use udping_test_guests::pause;
 use udping_wasi::bindings::wasi::cli::environment::get_arguments;

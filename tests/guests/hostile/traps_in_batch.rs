@@ -1,4 +1,4 @@
-//! Echoes, and traps where a datagram says so, with those of its batch in hand.
+//! Echoes, and traps when a datagram says so, while it holds the others of the batch.
 
 use udping_test_guests::{IpAddressFamily, OutgoingDatagram, address, bound};
 use udping_wasi::console::Console;

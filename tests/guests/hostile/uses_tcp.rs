@@ -1,4 +1,4 @@
-//! Connects and listens by TCP, which a pinger's host has no grant for.
+//! Connects and listens by TCP, for which this host has no grant.
 
 use udping_wasi::bindings::wasi::cli::exit::exit;
 

@@ -1,6 +1,6 @@
-//! What the guests share. Those in `conformance/` show one behaviour each of `wasi:sockets/udp`,
-//! and panic where it is another; those in `hostile/` attempt one abuse each, and panic where they
-//! get away with it; those in `examples/` serve one test each.
+//! Shared parts of the guests. Those in `conformance/` check one behaviour each of
+//! `wasi:sockets/udp`, clocks or `wasi:io/poll`, and panic if it differs; those in `hostile/`
+//! attempt one abuse each, and panic if it succeeds; those in `examples/` serve one test each.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -16,7 +16,7 @@ pub use udping_wasi::bindings::wasi::sockets::udp::{
     IncomingDatagram, IncomingDatagramStream, OutgoingDatagram, OutgoingDatagramStream, UdpSocket,
 };
 
-/// The same as [`guest`], of a component that declares udping-host's contract.
+/// Like [`guest`], for a component that declares udping-host's contract.
 #[macro_export]
 macro_rules! guest_with_notices {
     ($main:path) => {
@@ -25,7 +25,7 @@ macro_rules! guest_with_notices {
     };
 }
 
-/// Makes a component of a function without arguments.
+/// Exports a function without arguments as a component.
 #[macro_export]
 macro_rules! guest {
     ($main:path) => {
@@ -43,16 +43,16 @@ macro_rules! guest {
     };
 }
 
-/// Both families.
+/// Both address families.
 pub const FAMILIES: [IpAddressFamily; 2] = [IpAddressFamily::Ipv4, IpAddressFamily::Ipv6];
 
-/// Nanoseconds that something which should happen soon may take.
+/// The maximum wait for something that should happen soon, in nanoseconds.
 const PATIENCE: u64 = 5_000_000_000;
 
-/// Nanoseconds after which something which should not happen has not.
+/// The wait after which something that should not happen counts as not happening, in nanoseconds.
 pub const A_WHILE: u64 = 50_000_000;
 
-/// The loopback address of a family.
+/// A loopback address of that family.
 pub fn loopback(family: IpAddressFamily, port: u16) -> SocketAddr {
     match family {
         IpAddressFamily::Ipv4 => (IpAddr::from(Ipv4Addr::LOCALHOST), port).into(),
@@ -60,12 +60,12 @@ pub fn loopback(family: IpAddressFamily, port: u16) -> SocketAddr {
     }
 }
 
-/// A new socket.
+/// Creates a socket.
 pub fn socket(family: IpAddressFamily) -> UdpSocket {
     create_udp_socket(family).unwrap()
 }
 
-/// Binds, to the end.
+/// Binds a socket, in both steps.
 pub fn bind(socket: &UdpSocket, local: SocketAddr) -> Result<(), ErrorCode> {
     socket.start_bind(&instance_network(), local.into())?;
     loop {
@@ -76,29 +76,29 @@ pub fn bind(socket: &UdpSocket, local: SocketAddr) -> Result<(), ErrorCode> {
     }
 }
 
-/// A socket on a free port of loopback.
+/// Creates a socket that is bound to a free port of loopback.
 pub fn bound(family: IpAddressFamily) -> UdpSocket {
     let socket = socket(family);
     bind(&socket, loopback(family, 0)).unwrap();
     socket
 }
 
-/// Where a socket is.
+/// The local address of a socket.
 pub fn address(socket: &UdpSocket) -> SocketAddr {
     socket.local_address().unwrap().into()
 }
 
-/// An address at which nothing listens any more.
+/// An address without a listener.
 pub fn deserted(family: IpAddressFamily) -> SocketAddr {
     address(&bound(family))
 }
 
-/// Such a datagram.
+/// Creates a datagram.
 pub fn datagram(data: &[u8], to: Option<SocketAddr>) -> OutgoingDatagram {
     OutgoingDatagram { data: data.to_vec(), remote_address: to.map(Into::into) }
 }
 
-/// Sends one datagram, when there is room.
+/// Sends one datagram, as soon as there is space.
 pub fn send(
     stream: &OutgoingDatagramStream,
     data: &[u8],
@@ -112,7 +112,7 @@ pub fn send(
     }
 }
 
-/// What comes next.
+/// Waits for the next datagram and returns it.
 pub fn receive(stream: &IncomingDatagramStream) -> Result<IncomingDatagram, ErrorCode> {
     let readable = stream.subscribe();
     let late = subscribe_duration(PATIENCE);
@@ -125,7 +125,7 @@ pub fn receive(stream: &IncomingDatagramStream) -> Result<IncomingDatagram, Erro
     }
 }
 
-/// Sleeps.
+/// Sleeps that many nanoseconds.
 pub fn pause(nanoseconds: u64) {
     subscribe_duration(nanoseconds).block();
 }

@@ -1,9 +1,9 @@
-//! What `wasi:sockets/udp` promises, as a model: programs of host calls, and what must come of
-//! each.
+//! A model of what `wasi:sockets/udp` promises: programs of host calls, and the outcomes that each
+//! call may have.
 //!
-//! A program is a string of bytes, of which each is a step. So whatever makes bytes makes programs,
-//! and every string of bytes is one. The guest `obeys` runs programs and says of each step in a
-//! word what came of it; [`judge`] says whether that may be.
+//! A program is a string of bytes, one per step. So every source of bytes is a source of programs,
+//! and every string of bytes is a valid one. The guest `obeys` runs programs and prints the outcome
+//! of each step as a word; [`judge`] checks whether that is allowed.
 
 mod model;
 mod program;

@@ -1,5 +1,5 @@
-//! The states of sockets as `wit/deps/sockets/udp.wit` has them, and what must, or may, come of
-//! each step in them.
+//! The states of sockets according to `wit/deps/sockets/udp.wit`, and the outcomes that each step
+//! must or may have in them.
 
 use std::ops::RangeInclusive;
 
@@ -7,30 +7,30 @@ use crate::program::{
     Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, steps,
 };
 
-/// Who serves `wasi:sockets/udp`.
+/// An implementation of `wasi:sockets/udp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// One that does what the WIT says.
     Exact,
-    /// wasmtime-wasi's: see `Model::is_beyond_stock`.
+    /// The one of wasmtime-wasi: see `Model::is_beyond_stock`.
     Stock,
 }
 
-/// What was seen of a program.
+/// The traffic of a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Datagrams that were sent.
+    /// The number of datagrams sent.
     pub sent: usize,
-    /// Of those, the ones that were received.
+    /// The number of those that were received.
     pub received: usize,
 }
 
-/// Whether a program may have gone so: `words` is what was said of its steps, and `trapped` whether
-/// it ended in a trap.
+/// Checks whether a run of a program is allowed: `words` are the outcomes of its steps, and
+/// `trapped` is whether it ended in a trap.
 ///
 /// # Errors
 ///
-/// The first step of which something else must come.
+/// The first step that must have another outcome.
 pub fn judge(
     backend: Backend,
     program: &[u8],
@@ -58,10 +58,10 @@ pub fn judge(
     if trapped { Err("it trapped after its last step".to_owned()) } else { Ok(model.traffic) }
 }
 
-/// A socket that is bound, and no other one before or after it: ports are used again.
+/// The identity of a bound socket. It is never reused, unlike ports.
 type Id = usize;
 
-/// Somewhere a datagram can go.
+/// A destination of datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Socket(Id),
@@ -80,9 +80,9 @@ struct Socket {
     family: Family,
     binding: Binding,
     peer: Option<Target>,
-    /// Whether something that it sent to a peer may have come back as an error.
+    /// Whether an error may have come back for a datagram that it sent to a peer.
     bounced: bool,
-    /// Whether it was asked for a datagram.
+    /// Whether its stream was received from or polled.
     asked: bool,
     hop_limit: Option<u64>,
     receive_buffer: Option<u64>,
@@ -105,7 +105,7 @@ impl Socket {
     }
 }
 
-/// What a program has of one socket.
+/// The handles that a program has of one socket.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     socket: Option<Socket>,
@@ -116,7 +116,7 @@ struct Slot {
     permitted: bool,
 }
 
-/// A datagram that was sent and not received.
+/// A datagram that was sent and not yet received.
 #[derive(Clone, Copy, Debug)]
 struct InFlight {
     number: usize,
@@ -128,13 +128,13 @@ struct InFlight {
 struct Model {
     slots: [Slot; SOCKETS],
     ids: usize,
-    /// Datagrams so far: each has a number.
+    /// The number of datagrams so far; it numbers the next one.
     numbers: usize,
     in_flight: Vec<InFlight>,
     traffic: Traffic,
 }
 
-/// What must come of a step.
+/// The required outcome of a step.
 enum Outcome {
     /// This word.
     Word(&'static str),
@@ -144,10 +144,10 @@ enum Outcome {
     Number(u64),
     /// This number, or a larger one.
     AtLeast(u64),
-    /// So many of a list of datagrams to these targets were sent; or one of these words.
+    /// That many of a list of datagrams to these targets were sent; or one of these words.
     Sent { from: Id, to: Vec<Target>, counts: RangeInclusive<usize>, or: Vec<&'static str> },
-    /// Some of what was sent to this socket, at most so many; or, where an earlier datagram may
-    /// have bounced, that it did.
+    /// At most `most` of the datagrams sent to this socket; or, if an earlier datagram may have
+    /// bounced, that error.
     Received { at: Id, most: u64, or_bounced: bool },
 }
 
@@ -158,16 +158,17 @@ const INVALID_STATE: Outcome = Outcome::Word("invalid-state");
 const BOUNCED: &str = "connection-refused";
 const TOO_LARGE: &str = "datagram-too-large";
 
-/// As many datagrams as there are in the longest list: what `check-send` must permit, as long as
-/// there is room.
+/// The length of the longest list: what `check-send` must permit as long as there is space.
 const LONGEST: u64 = 3;
 
 impl Model {
-    /// What wasmtime-wasi does otherwise, in this version: the program is not judged from there on.
+    /// Whether wasmtime-wasi, in this version, deviates at this step: the program is not judged
+    /// from there on.
     ///
-    /// - A socket that is disconnected loses a port that Linux chose for it, and all are such here.
-    /// - New streams of a socket trap where earlier ones, though dropped, were asked for a
-    ///   datagram: what then waits for one in the background holds the socket.
+    /// - A socket that is disconnected loses a port that Linux chose for it, as it does for all
+    /// - New streams of a socket trap if earlier ones were received from or polled, even though
+    ///   they were dropped: a background task that waits for a datagram holds the socket.
+    ///   were dropped: a background task that waits for a datagram holds the socket.
     fn is_beyond_stock(&self, Step { socket, action }: Step) -> bool {
         let Some(socket) = self.slots[socket].socket else { return false };
         match action {
@@ -191,7 +192,7 @@ impl Model {
         !has || (action.needs_next() && self.next(socket).is_none())
     }
 
-    /// Whether a step must trap: a child handle outlives its parent, streams are made twice, or
+    /// Whether a step must trap: a child handle outlives its parent, streams are created twice, or
     /// more is sent than permitted.
     fn traps(&self, step: Step) -> bool {
         let slot = &self.slots[step.socket];
@@ -205,7 +206,7 @@ impl Model {
             }
     }
 
-    /// Takes a step that does not trap. The error is what must have come of it.
+    /// Applies a step that does not trap. The error is the outcome that it must have had.
     fn take(&mut self, step: Step, word: &str) -> Result<(), String> {
         if self.skips(step) {
             return if word == SKIPPED { Ok(()) } else { Err("be skipped".to_owned()) };
@@ -240,7 +241,7 @@ impl Model {
         }
     }
 
-    /// Takes what was received: a word of numbers, with commas between them.
+    /// Applies what was received: a word of numbers, separated by commas.
     fn receive(&mut self, at: Id, most: u64, word: &str) -> Result<(), String> {
         if word == "none" {
             return Ok(());
@@ -253,7 +254,7 @@ impl Model {
         }
         for number in numbers {
             let heard = |sent: &InFlight| {
-                // Who is gone may have had the port that another one has now.
+                // The port of a dropped socket may have been reused by another one.
                 let here = sent.to == Target::Socket(at) || !self.is_there(sent.to);
                 sent.number == number && here && self.hears(at, sent.from)
             };
@@ -268,7 +269,7 @@ impl Model {
         Ok(())
     }
 
-    /// What comes of a step, and the state after it.
+    /// Returns the outcome of a step, and updates the state.
     #[expect(clippy::too_many_lines, reason = "an arm for each action")]
     fn outcome(&mut self, Step { socket: index, action }: Step) -> Outcome {
         let (next, ids) = (self.next(index), self.ids);
@@ -288,11 +289,11 @@ impl Model {
             });
             return OK;
         }
-        // Not skipped, so there is one.
+        // The step was not skipped, so there is a socket.
         let Some(socket) = &mut slot.socket else { return OK };
         match action {
             Action::StartBind(local) => match (socket.binding, local) {
-                // The WIT does not say; its implementations do.
+                // The WIT does not specify this; the implementations agree.
                 (Binding::Started(_), _) => Outcome::Word("concurrency-conflict"),
                 (Binding::Bound(_), _) => INVALID_STATE,
                 (Binding::Unbound, Local::Free) => {
@@ -320,7 +321,7 @@ impl Model {
             Action::Stream(remote) | Action::Restream(remote) => {
                 (slot.incoming, slot.outgoing, slot.pollable, slot.permitted) =
                     (false, false, false, false);
-                // Between start-bind and finish-bind it is bound already, in all implementations.
+                // Between start-bind and finish-bind it is already bound in all implementations.
                 if socket.id().is_none() {
                     return INVALID_STATE;
                 }
@@ -347,7 +348,7 @@ impl Model {
                 socket.buffer(which).map_or(Outcome::AtLeast(1), Outcome::Number)
             }
             Action::SetBufferSize(which, bytes) => {
-                // Any other size may be rounded.
+                // Other sizes may be rounded.
                 *socket.buffer(which) = (bytes == 100_000).then_some(bytes);
                 OK
             }
@@ -401,14 +402,15 @@ impl Model {
     fn send(&mut self, index: usize, socket: Socket, datagrams: Datagrams) -> Outcome {
         let Some(from) = socket.id() else { return INVALID_STATE };
         let home = socket.peer.unwrap_or(Target::Socket(from));
-        // Connected, a datagram is to nobody else; and else, it says whom it is to.
+        // A connected socket sends only to its peer; an unconnected one needs a destination per
+        // datagram.
         let to = |remote| match (socket.peer, destination(remote, socket.family, self.next(index)))
         {
             (Some(peer), _) if remote == Remote::Unsaid => Some(peer),
             (Some(peer), Some(to)) => (to == peer).then_some(to),
             (_, to) => to,
         };
-        // Who is gone may have had the port that the next one has now.
+        // The port of a dropped peer may have been reused by the next socket.
         let unsure =
             socket.peer.is_some_and(|peer| peer != Target::Deserted && !self.is_there(peer));
         let list = match datagrams {
@@ -431,7 +433,7 @@ impl Model {
             return INVALID_ARGUMENT;
         }
         let to: Vec<_> = list.into_iter().map(|to| to.unwrap_or(home)).collect();
-        // Only to a peer: else there is no telling whom an error is for (udp(7)).
+        // Only with a peer: otherwise the error's datagram is unknown (udp(7)).
         let bounces = socket.peer.is_some() && to[..most].iter().any(|to| !self.listens(*to, from));
         if bounces && let Some(socket) = &mut self.slots[index].socket {
             socket.bounced = true;
@@ -442,7 +444,7 @@ impl Model {
         Outcome::Sent { from, to, counts: least..=most, or: words.into_iter().flatten().collect() }
     }
 
-    /// Where the socket after this one is bound.
+    /// The address of the socket after this one.
     fn next(&self, index: usize) -> Option<(Id, Family)> {
         let next = self.slots[(index + 1) % SOCKETS].socket?;
         Some((next.id()?, next.family))
@@ -459,7 +461,7 @@ impl Model {
         matches!(target, Target::Socket(id) if self.bound(id).is_some())
     }
 
-    /// Whether the socket `at` may be handed what comes from `from`.
+    /// Whether the socket `at` may receive datagrams from `from`.
     fn hears(&self, at: Id, from: Id) -> bool {
         let peer = self.bound(at).and_then(|socket| socket.peer);
         peer.is_none_or(|peer| peer == Target::Socket(from) || !self.is_there(peer))
@@ -472,7 +474,7 @@ impl Model {
     }
 }
 
-/// Whom a socket of `family` can send to, or connect to.
+/// The target of `remote`, if a socket of `family` can send or connect to it.
 fn destination(remote: Remote, family: Family, next: Option<(Id, Family)>) -> Option<Target> {
     match remote {
         Remote::Next => {

@@ -1,18 +1,18 @@
-//! Programs: what a guest is told to do.
+//! Programs: the steps that a guest runs.
 
-/// How many sockets a program has at a time, at most.
+/// The maximum number of sockets that a program has at a time.
 pub const SOCKETS: usize = 3;
 
-/// What is said of a step that lacks what it is about, such as a stream that is not there: no call
-/// is made.
+/// The outcome of a step that lacks its handle, such as a stream that does not exist: no call is
+/// made.
 pub const SKIPPED: &str = "-";
 
 /// A step: an action on one of the sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Which socket, below [`SOCKETS`].
+    /// The index of the socket, below [`SOCKETS`].
     pub socket: usize,
-    /// What to do with it.
+    /// The action on it.
     pub action: Action,
 }
 
@@ -25,29 +25,29 @@ pub enum Family {
     V6,
 }
 
-/// Where a socket is to be bound.
+/// The address of a `start-bind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Local {
     /// A port of loopback that the system chooses.
     Free,
-    /// Where the next socket is bound.
+    /// The address of the next socket.
     Taken,
     /// Loopback of the other family.
     OtherFamily,
     /// An IPv4-mapped IPv6 address.
     Mapped,
-    /// An address that is not the machine's.
+    /// An address that the machine does not have.
     Elsewhere,
 }
 
-/// Whom a stream, or a datagram, is for.
+/// The remote address of a stream or a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
-    /// It is not said.
+    /// None.
     Unsaid,
-    /// Where the next socket is bound.
+    /// The address of the next socket.
     Next,
-    /// A port of loopback at which nobody listens.
+    /// A port of loopback without a listener.
     Deserted,
     /// Loopback of the other family.
     OtherFamily,
@@ -59,17 +59,16 @@ pub enum Remote {
     Mapped,
 }
 
-/// Room in the kernel.
+/// A buffer in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Buffer {
-    /// For what is to be received.
+    /// The receive buffer.
     Receive,
-    /// For what is sent.
+    /// The send buffer.
     Send,
 }
 
-/// A list of datagrams to send. One that is sent home goes to the peer of the stream or, without
-/// one, to the socket itself.
+/// A list of datagrams to send. Home is the peer of the stream or, without one, the socket itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Datagrams {
     /// None.
@@ -78,11 +77,11 @@ pub enum Datagrams {
     One(Remote),
     /// One between two that are sent home.
     Amid(Remote),
-    /// One that no datagram can be as large as, home.
+    /// One that exceeds the maximum size of a datagram, sent home.
     TooLarge,
 }
 
-/// What to do. Where it has no "safely", it may trap.
+/// An action. It may trap unless it says "safely".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// `create-udp-socket`.
@@ -93,7 +92,7 @@ pub enum Action {
     FinishBind,
     /// `stream`.
     Stream(Remote),
-    /// `stream`, safely: the streams of before are dropped first.
+    /// `stream`, safely: the previous streams are dropped first.
     Restream(Remote),
     /// `local-address`.
     LocalAddress,
@@ -115,32 +114,32 @@ pub enum Action {
     Send(Datagrams),
     /// `send`, safely: after a `check-send`.
     CheckAndSend(Datagrams),
-    /// `send` of one datagram more than a `check-send` before it permits.
+    /// `send` of one datagram more than a preceding `check-send` permits.
     SendTooMany,
     /// `receive`.
     Receive(u64),
-    /// `outgoing-datagram-stream.subscribe`, to ask whether it is ready.
+    /// `subscribe` of `outgoing-datagram-stream`, to test for readiness.
     IsWritable,
-    /// `incoming-datagram-stream.subscribe`, to ask whether it is ready.
+    /// `subscribe` of `incoming-datagram-stream`, to test for readiness.
     IsReadable,
-    /// `incoming-datagram-stream.subscribe`, to be kept.
+    /// `subscribe` of `incoming-datagram-stream`, to be kept.
     Subscribe,
-    /// Drops what `Subscribe` made.
+    /// Drops the pollable of `Subscribe`.
     Unsubscribe,
-    /// Drops the stream.
+    /// Drops the receiving stream.
     DropIncoming,
-    /// Drops the stream.
+    /// Drops the sending stream.
     DropOutgoing,
     /// Drops the socket.
     DropSocket,
-    /// Drops everything safely: what was made last first.
+    /// Drops everything safely: in reverse order of creation.
     Close,
 }
 
-/// What an action is about.
+/// The handle that an action needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handle {
-    /// A socket that is to be made, where there is none.
+    /// No socket: it is to be created.
     NoSocket,
     /// The socket.
     Socket,
@@ -148,14 +147,14 @@ pub enum Handle {
     Incoming,
     /// Its sending stream.
     Outgoing,
-    /// The pollable that is kept.
+    /// The kept pollable.
     Pollable,
-    /// A pollable that is to be made of the receiving stream, where none is kept.
+    /// The receiving stream without a kept pollable: that is to be created.
     NoPollable,
 }
 
 impl Action {
-    /// What must be there, or must not.
+    /// The handle that must, or must not, exist.
     pub fn handle(self) -> Handle {
         match self {
             Self::Create(_) => Handle::NoSocket,
@@ -198,8 +197,8 @@ impl Action {
     }
 }
 
-/// How often each action is chosen, of 85 times: a third of the bytes there are. Most lead on to
-/// where there is most to do.
+/// The weights of the actions, of 85 in total: a third of the values of a byte. Most lead to states
+/// with many possible actions.
 const ACTIONS: [(usize, Action); 61] = {
     use Action::{
         AddressFamily, BufferSize, CheckAndSend, CheckSend, Close, Create, DropIncoming,
@@ -273,7 +272,7 @@ const ACTIONS: [(usize, Action); 61] = {
     ]
 };
 
-/// The steps of a program.
+/// Decodes the steps of a program.
 pub fn steps(program: &[u8]) -> impl Iterator<Item = Step> {
     program.iter().map(|byte| Step {
         socket: usize::from(*byte) % SOCKETS,
@@ -281,7 +280,7 @@ pub fn steps(program: &[u8]) -> impl Iterator<Item = Step> {
     })
 }
 
-/// The `index`th action, where each stands as often as it is to be chosen.
+/// Returns the `index`th action, where each is repeated according to its weight.
 fn action(index: usize) -> Action {
     let all = ACTIONS.iter().map(|(often, _)| often).sum::<usize>();
     let mut left = index % all;
@@ -291,16 +290,16 @@ fn action(index: usize) -> Action {
             None => return action,
         }
     }
-    // Not reached: what is left is below the sum.
+    // Unreachable: the rest is below the sum.
     Action::Close
 }
 
-/// A program as an argument.
+/// Encodes a program as an argument.
 pub fn hex(program: &[u8]) -> String {
     program.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A program from an argument; what is no hexadecimal number is no step.
+/// Decodes a program from an argument; what is not hexadecimal is skipped.
 pub fn unhex(digits: &str) -> Vec<u8> {
     let pairs = (0..digits.len() / 2).filter_map(|index| digits.get(2 * index..2 * index + 2));
     pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()

@@ -1,5 +1,5 @@
-//! Holds what the client writes against the schemas in `docs/`. It is for tests: where something is
-//! wrong, it panics.
+//! Validates what the client writes against the schemas in `docs/`, for tests: it panics if
+//! something is wrong.
 
 #![allow(
     clippy::expect_used,
@@ -13,17 +13,17 @@ use std::sync::LazyLock;
 use jsonschema::{Registry, Validator};
 use serde_json::Value;
 
-/// Where schemas are for each other: one that names another means the file beside it.
+/// The base URI of the schemas: a reference to another one means the file in the same folder.
 const FOLDER: &str = "docs:/";
 
-/// The document of `--format json`.
+/// Validates the document of `--format json`.
 #[track_caller]
 pub fn results(text: &str) -> Value {
     static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(RESULTS));
     validated(&VALIDATOR, text)
 }
 
-/// The lines of `--format jsonl`.
+/// Validates the lines of `--format jsonl`.
 #[track_caller]
 pub fn events(text: &str) -> Vec<Value> {
     static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| validator(EVENTS));

@@ -1,4 +1,4 @@
-//! Where every datagram went.
+//! The account of every datagram.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use crate::kernel::Drops;
 use crate::load::{Load, Pings};
 use crate::services::Said;
 
-/// A trapped instance may have a batch in hand, and the host one datagram that it did not fit.
+/// A trapped instance may have received a batch, and the host one more datagram that did not fit.
 const IN_HAND: u64 = 64 + 1;
 
 /// What was sent, what was answered, and why the rest was not.
@@ -21,26 +21,26 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Datagrams that were not answered, for that reason.
+    /// Adds unanswered datagrams with their reason.
     pub(crate) fn enter(&mut self, reason: String, count: u64) {
         *self.reasons.entry(reason).or_default() += count;
     }
 
-    /// What a server did whose guest trapped.
+    /// Adds the datagrams of a server whose guest trapped.
     pub(crate) fn enter_trapped(&mut self, said: &Said) {
         self.in_hand = (said.in_hand(), said.traps * IN_HAND);
         self.enter("host: in the hand of an instance that trapped".to_owned(), said.in_hand());
         said.enter_denied(self);
     }
 
-    /// What the kernel dropped.
+    /// Adds the datagrams that the kernel dropped.
     pub(crate) fn enter_kernel(&mut self, drops: &Drops) {
         self.enter("kernel: no room in the socket".to_owned(), drops.no_room);
         self.enter("kernel: nobody listened".to_owned(), drops.nobody);
         self.enter("kernel: the interface was down".to_owned(), drops.no_link);
     }
 
-    /// What was sent, and came back.
+    /// Adds the datagrams that were sent, and the replies.
     pub(crate) fn enter_load(&mut self, load: &Load, pings: &Pings) {
         self.sent += load.sent() + pings.sent;
         self.answered += load.replies() + pings.answered;
@@ -53,8 +53,8 @@ impl Account {
             - i128::from(self.reasons.values().sum::<u64>())
     }
 
-    /// Whether each datagram is accounted for, once, and no answer was another than the datagram
-    /// sent.
+    /// Whether each datagram is accounted for exactly once, and each reply is identical to its
+    /// datagram.
     pub(crate) fn is_balanced(&self) -> bool {
         self.sent > 0
             && self.unaccounted() == 0

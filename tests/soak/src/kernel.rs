@@ -1,21 +1,21 @@
-//! What the kernel did with datagrams, by the counters of this network namespace.
+//! The kernel's counters of datagrams in this network namespace.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
-/// Datagrams that reached no program, since the namespace was made.
+/// Datagrams dropped by the kernel since the namespace was created.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Drops {
-    /// There was no room where they were to wait (`RcvbufErrors`).
+    /// The receive buffer was full (`RcvbufErrors`).
     pub no_room: u64,
-    /// Nobody listened (`NoPorts`).
+    /// There was no listener (`NoPorts`).
     pub nobody: u64,
     /// The interface was down.
     pub no_link: u64,
 }
 
-/// What was dropped so far.
+/// Reads the number of datagrams dropped so far.
 pub(crate) fn drops() -> Result<Drops> {
     let snmp = fs::read_to_string("/proc/net/snmp")?;
     let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Udp: "));
@@ -32,13 +32,13 @@ pub(crate) fn drops() -> Result<Drops> {
     let devices = fs::read_to_string("/proc/net/dev")?;
     let loopback =
         devices.lines().find_map(|line| line.trim_start().strip_prefix("lo:")).context("no lo")?;
-    // Eight columns of what was received, then bytes, packets and errors of what was sent.
+    // Eight receive columns, then bytes, packets and errors of transmit.
     let no_link =
         loopback.split_whitespace().nth(8 + 3).context("/proc/net/dev is short")?.parse()?;
     Ok(Drops { no_room: udp("RcvbufErrors")?, nobody: udp("NoPorts")?, no_link })
 }
 
-/// Bytes that wait in sockets to be received.
+/// The number of bytes queued in sockets.
 pub(crate) fn waiting() -> Result<u64> {
     let mut bytes = 0;
     for line in fs::read_to_string("/proc/net/udp")?.lines().skip(1) {

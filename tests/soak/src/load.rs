@@ -1,4 +1,4 @@
-//! The load: sources that behave, sources that do not, and pings by the real client.
+//! The load: sources that behave, sources that do not, and pings of the real client.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,33 +13,33 @@ use udping_tests::{run, udping_host};
 
 use crate::services::SOURCE_LIMIT;
 
-/// A ping, whose number tells a datagram from all others of its source.
+/// A ping whose number identifies a datagram of its source.
 const PING: &[u8; HEADER] = b"Ping 0000000000 1700000000 ";
 const HEADER: usize = 27;
 
-/// Where its number is.
+/// The position of its number.
 const NUMBER: std::ops::Range<usize> = 5..15;
 
-/// No datagram is larger.
+/// The maximum size of a datagram in bytes.
 const LARGEST: usize = 9_000;
 
-/// What was not sent for so long is not made up for.
+/// A backlog of more than this many seconds is not made up for.
 const LONGEST_BURST: f64 = 0.1;
 
-/// What comes where, how large and how often.
+/// A source: where it sends to, what sizes, and how often.
 struct Source {
     socket: UdpSocket,
     to: SocketAddr,
     sizes: RangeInclusive<usize>,
     per_second: f64,
-    /// How many are to be sent now.
+    /// The number of datagrams to be sent now.
     due: f64,
     next: u64,
-    /// The lengths of those that are awaited, by their numbers.
+    /// The lengths of outstanding datagrams, by number.
     out: HashMap<u64, usize>,
 }
 
-/// All sources, and what came of what they sent.
+/// All sources, and the results of what they sent.
 pub(crate) struct Load {
     sources: Vec<Source>,
     poison_to: SocketAddr,
@@ -56,11 +56,11 @@ fn local(port: u16) -> SocketAddr {
 }
 
 impl Load {
-    /// Sources for each of the three servers, by their ports.
+    /// Creates the sources for each of the three servers, by their ports.
     pub(crate) fn new(steady: u16, restarted: u16, trapping: u16) -> io::Result<Self> {
         let behaved = f64::from(SOURCE_LIMIT) * 0.8;
         let mut sources = Vec::new();
-        // Each at an address of its own: the host's limit is of an address.
+        // Each has its own address: the host's limit applies per address.
         let mut ip = u32::from(Ipv4Addr::LOCALHOST);
         let mut source = |port, to, sizes, per_second| {
             ip += 1;
@@ -71,7 +71,7 @@ impl Load {
                 sources.push(source(0, to, HEADER..=LARGEST, behaved)?);
                 sources.push(source(0, to, HEADER..=64, behaved)?);
             }
-            // Over the host's limit; from a port of services; and empty, thus no pings.
+            // Above the host's limit; from a service's port; and empty, thus not pings.
             sources.push(source(0, to, HEADER..=64, 2.0 * f64::from(SOURCE_LIMIT))?);
             sources.push(source(low_port, to, HEADER..=LARGEST, 20.0)?);
             sources.push(source(0, to, 0..=0, 20.0)?);
@@ -92,12 +92,12 @@ impl Load {
         })
     }
 
-    /// What was not sent up to now is not due any more.
+    /// Drops the backlog up to now.
     pub(crate) fn resume(&mut self) {
         self.now = Instant::now();
     }
 
-    /// Sends what is due, the sources in turn.
+    /// Sends what is due, from all sources in turn.
     pub(crate) fn send(&mut self) -> io::Result<()> {
         let passed = self.now.elapsed().as_secs_f64().min(LONGEST_BURST);
         self.now = Instant::now();
@@ -114,7 +114,7 @@ impl Load {
         Ok(())
     }
 
-    /// Tells the guest that traps to do so.
+    /// Sends the datagram at which the trapping guest traps.
     pub(crate) fn poison(&mut self) -> io::Result<()> {
         UdpSocket::bind(local(0))?.send_to(b"trap", self.poison_to)?;
         self.sent += 1;
@@ -140,22 +140,22 @@ impl Load {
         Ok(())
     }
 
-    /// Awaits nothing any more.
+    /// Forgets all outstanding datagrams.
     pub(crate) fn forget(&mut self) {
         self.sources.iter_mut().for_each(|source| source.out.clear());
     }
 
-    /// Datagrams that the sockets took.
+    /// The number of datagrams that the sockets took.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Datagrams that came back.
+    /// The number of replies.
     pub(crate) fn replies(&self) -> u64 {
         self.replies
     }
 
-    /// Those of them that were not awaited: other bytes, from elsewhere, or a second time.
+    /// The number of unexpected replies: other bytes, from elsewhere, or duplicates.
     pub(crate) fn wrong(&self) -> u64 {
         self.wrong
     }
@@ -188,7 +188,7 @@ impl Source {
         })
     }
 
-    /// Whether the socket took the next datagram.
+    /// Sends the next datagram. Returns whether the socket took it.
     fn send(&mut self, rng: &mut Rng, buffer: &mut [u8]) -> io::Result<bool> {
         let datagram = &mut buffer[..rng.usize(self.sizes.clone())];
         if let Some((header, rest)) = datagram.split_first_chunk_mut::<HEADER>() {
@@ -214,7 +214,7 @@ impl Source {
         }
     }
 
-    /// Whether `reply` is what was sent, for the first time. Empty ones are all the same.
+    /// Whether `reply` is the datagram sent, and the first one. Empty ones are indistinguishable.
     fn is_awaited(&mut self, reply: &[u8]) -> bool {
         match reply.split_first_chunk::<HEADER>() {
             Some((header, rest)) => {
@@ -230,24 +230,24 @@ impl Source {
     }
 }
 
-/// What fills datagram `number`: a byte that differs from one datagram to the next.
+/// The padding of datagram `number`: a byte that differs from one datagram to the next.
 fn filling(number: u64) -> u8 {
     (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 
-/// What clients say of their pings.
+/// The results that clients report.
 #[derive(Debug, Default)]
 pub(crate) struct Pings {
-    /// Pings that the sockets took.
+    /// The number of pings that the sockets took.
     pub sent: u64,
-    /// Pings that were answered, in time or late.
+    /// The number of pings that were answered, in time or late.
     pub answered: u64,
-    /// Replies that were none, and further ones.
+    /// The number of invalid and duplicate replies.
     pub wrong: u64,
 }
 
 impl Pings {
-    /// Clients one after the other, until it is `over`.
+    /// Runs clients one after the other, until it is `over`.
     pub(crate) fn until(over: &AtomicBool, port: u16) -> Self {
         let mut pings = Self::default();
         let port = port.to_string();

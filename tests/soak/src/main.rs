@@ -1,6 +1,6 @@
-//! `make soak`: servers under mixed load, with faults and restarts, for as long as one likes. In
-//! the end memory was flat, no descriptor leaked, and every datagram was answered or dropped for a
-//! reason that has a name; or this fails.
+//! `make soak`: servers under mixed load, with faults and restarts, for as long as requested. It
+//! fails unless memory stayed flat, no descriptor leaked, and every datagram was answered or
+//! dropped for a named reason.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -42,23 +42,23 @@ struct Args {
     apart: bool,
 }
 
-/// All faults are made once in so long. A trap must come more than 10 s after the last, or restarts
-/// are put off longer and longer.
+/// The period in which all faults happen once. Traps must be more than 10 s apart, or restarts are
+/// delayed longer and longer.
 const ROUND: Duration = Duration::from_secs(12);
 
-/// In less than so many rounds, memory has no time to show where it goes.
+/// With fewer rounds, a trend of memory is not visible.
 const ROUNDS_THAT_TELL: u32 = 5;
 
 /// How long the interface is down.
 const NO_LINK: Duration = Duration::from_millis(300);
 
-/// How long nothing must move before nothing is under way any more.
+/// How long counters must not change before everything counts as settled.
 const STILL: Duration = Duration::from_millis(200);
 
-/// What may take longer has failed.
+/// The timeout of everything else.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is done to the servers.
+/// A fault injected into the servers.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Stop,
@@ -68,7 +68,7 @@ enum Fault {
     Restart,
 }
 
-/// The faults of a round, and after which part of it each comes.
+/// The faults of a round, each with the part of the round after which it happens.
 const FAULTS: [(f64, Fault); 5] = [
     (0.15, Fault::Stop),
     (0.22, Fault::Continue),
@@ -92,7 +92,7 @@ fn main() -> Result<ExitCode> {
     let rounds = u32::try_from(time.as_nanos().div_ceil(ROUND.as_nanos()))?;
     let over = &AtomicBool::new(false);
     let (soak, pings) = thread::scope(|scope| -> Result<(Soak, Pings)> {
-        // Ends the pings also where this fails.
+        // Ends the pings even if this fails.
         let end = End(over);
         let mut soak = Soak::start()?;
         let port = soak.steady.service.port();
@@ -117,8 +117,8 @@ impl Drop for End<'_> {
     }
 }
 
-/// This program once more, in a network namespace of its own: its interface can be taken down, and
-/// all of its counters count nothing else.
+/// Runs this program in a network namespace of its own, whose interface can be taken down, and
+/// whose counters count nothing else.
 fn apart(args: &Args) -> anyhow::Error {
     let program = match env::current_exe() {
         Ok(program) => program,
@@ -144,13 +144,13 @@ fn ip(arguments: &str) -> Result<()> {
     Ok(())
 }
 
-/// Everything that runs.
+/// The running servers and load.
 struct Soak {
     /// Runs from start to end.
     steady: Watched,
-    /// Its guest traps and is started anew; the process runs from start to end.
+    /// Its guest traps and is restarted; the process runs from start to end.
     trapping: Watched,
-    /// A new process each round, each on another path that datagrams take.
+    /// A new process each round, on another path of datagrams each time.
     restarted: Service,
     restarts: usize,
     traps: u64,
@@ -187,7 +187,7 @@ impl Soak {
         Ok(())
     }
 
-    /// A moment in which only replies are taken.
+    /// A pause in which only replies are received.
     fn pause(&mut self) -> Result<()> {
         thread::sleep(Duration::from_millis(1));
         self.load.receive()?;
@@ -204,8 +204,8 @@ impl Soak {
             Fault::Stop => self.signal_all(Signal::STOP),
             Fault::Continue => self.signal_all(Signal::CONT),
             Fault::LinkDown => {
-                // An interface counts the pieces that it drops: several answers that travel
-                // together would be one.
+                // An interface counts the packets that it drops: several coalesced answers would
+                // count as one.
                 self.settle()?;
                 ip("link set lo down")?;
                 self.run_until(Instant::now() + NO_LINK)?;
@@ -216,11 +216,11 @@ impl Soak {
                 self.traps += 1;
             }
             Fault::Restart => {
-                // What waits in a socket that is closed is counted nowhere.
+                // What is queued in a socket that is closed is counted nowhere.
                 self.settle()?;
                 self.restarts += 1;
                 self.restarted.stop()?.enter(&mut self.account)?;
-                // Datagrams come while nobody is there.
+                // Datagrams arrive while there is no listener.
                 self.run_until(Instant::now() + Duration::from_millis(50))?;
                 self.restarted =
                     Service::echo(self.restarted.port(), services::path(self.restarts))?;
@@ -235,7 +235,7 @@ impl Soak {
         }
     }
 
-    /// Sends nothing until everything that was sent is where it ends.
+    /// Sends nothing until all datagrams have arrived or were dropped.
     fn settle(&mut self) -> Result<()> {
         let start = Instant::now();
         let (mut still_since, mut replies) = (start, self.load.replies());
@@ -250,7 +250,7 @@ impl Soak {
         Ok(())
     }
 
-    /// Stops everything, prints the account, and says whether all is well.
+    /// Stops everything, prints the account, and returns whether it is in order.
     fn end(mut self, pings: &Pings, tells: bool) -> Result<bool> {
         self.settle()?;
         let descriptors = [self.steady.descriptors()?, self.trapping.descriptors()?];

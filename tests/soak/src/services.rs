@@ -1,4 +1,5 @@
-//! The servers, each a `udping-host` with a trail; what it says that it did, and what it holds.
+//! The servers: each a `udping-host` with an audit trail, what it reports, and the resources it
+//! holds.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -12,16 +13,16 @@ use udping_tests::{Server, file, guests, host_program};
 
 use crate::account::Account;
 
-/// What each source may send a second.
+/// The host's limit per source, in datagrams per second.
 pub(crate) const SOURCE_LIMIT: u32 = 500;
 
-/// Options that choose the path that datagrams take through the host, in turn.
+/// Options that select the path of datagrams through the host, in turn.
 pub(crate) fn path(turn: usize) -> &'static [&'static str] {
     const PATHS: [&[&str]; 4] = [&[], &["--no-offload"], &["--batch", "1"], &["--workers", "2"]];
     PATHS[turn % PATHS.len()]
 }
 
-/// A server that runs.
+/// A running server.
 pub(crate) struct Service {
     server: Option<Server>,
     port: u16,
@@ -29,7 +30,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// The built-in server, which leaves one in a hundred unanswered on purpose.
+    /// Starts the built-in server, which deliberately leaves one in a hundred unanswered.
     pub(crate) fn echo(port: u16, options: &[&str]) -> Result<Self> {
         let (limit, port) = (SOURCE_LIMIT.to_string(), port.to_string());
         let server =
@@ -37,7 +38,7 @@ impl Service {
         Self::start(&[options, &server].concat())
     }
 
-    /// The guest that traps when it is told to, and is started anew.
+    /// Starts the guest that traps when told to, and is restarted.
     pub(crate) fn trapping() -> Result<Self> {
         let guest = file("traps_in_batch.wasm", guests::TRAPS_IN_BATCH);
         let guest = guest.to_str().context("a path that is text")?;
@@ -47,7 +48,7 @@ impl Service {
     fn start(arguments: &[&str]) -> Result<Self> {
         let trail = NamedTempFile::new()?;
         let mut command = Command::new("sh");
-        // Into a file: a pipe that nobody reads would be full some time.
+        // Into a file: a pipe that nobody reads would fill up.
         command.args(["-c", "trail=$1; shift; exec \"$@\" 2>\"$trail\"", "sh"]).arg(trail.path());
         let server =
             Server::listening(command.arg(host_program()).args(["--log", "json"]).args(arguments));
@@ -73,7 +74,7 @@ impl Service {
         self.ended()
     }
 
-    /// What it says that it did, when it has ended.
+    /// Returns its report after it has ended.
     pub(crate) fn ended(&mut self) -> Result<Said> {
         let outcome = self.server.take().context("it has ended already")?.process.wait();
         let mut said =
@@ -88,7 +89,8 @@ impl Service {
     }
 }
 
-/// `3 received, 1 answered, 0 dropped, 2 refused (1 repeated, 1 not a request: over one a second)`.
+/// Parses `3 received, 1 answered, 0 dropped, 2 refused (1 repeated, 1 not a request: over one a
+/// second)`.
 fn counts(line: &str) -> Result<Vec<(String, u64)>> {
     let parts = line.split([',', '(']).map(|part| part.trim_end_matches(')').trim());
     parts
@@ -100,16 +102,16 @@ fn counts(line: &str) -> Result<Vec<(String, u64)>> {
         .collect()
 }
 
-/// What a server did, by its own account.
+/// The report of a server.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
     received: u64,
     sent: u64,
-    /// Datagrams that the host did not hand over, by why.
+    /// Datagrams that the host did not deliver, by reason.
     denied: Vec<(String, u64)>,
-    /// How often its guest trapped.
+    /// The number of its guest's traps.
     pub traps: u64,
-    /// What the guest counted, where it does.
+    /// The guest's counts, if it reports any.
     guest: Option<Vec<(String, u64)>>,
 }
 
@@ -118,7 +120,7 @@ impl Said {
         let mut said = Self::default();
         let mut has_ended = false;
         for line in trail.lines() {
-            // What a guest says when it panics is on standard error, too.
+            // The message of a panicking guest is on standard error, too.
             let Ok(event) = serde_json::from_str::<Value>(&line?) else { continue };
             let count = |key| event[key].as_u64().with_context(|| format!("no {key}: {event}"));
             match event["event"].as_str() {
@@ -140,7 +142,7 @@ impl Said {
         Ok(said)
     }
 
-    /// Enters what became of the datagrams of a server that counts them itself.
+    /// Adds the datagrams of a server that counts them itself.
     pub(crate) fn enter(&self, account: &mut Account) -> Result<()> {
         let counts = self.guest.as_ref().context("the server did not say what it did")?;
         let of = |wanted: &str| {
@@ -159,47 +161,47 @@ impl Said {
         Ok(())
     }
 
-    /// Enters what the host did not hand over.
+    /// Adds the datagrams that the host did not deliver.
     pub(crate) fn enter_denied(&self, account: &mut Account) {
         for (why, count) in &self.denied {
             account.enter(format!("host: {why}"), *count);
         }
     }
 
-    /// Datagrams that the host handed over, and that no answer followed.
+    /// The number of datagrams that the host delivered without an answer.
     pub(crate) fn in_hand(&self) -> u64 {
         self.received - self.sent
     }
 }
 
-/// A server that runs from start to end, with samples of what it holds.
+/// A server that runs from start to end, with samples of its resources.
 pub(crate) struct Watched {
     name: &'static str,
     pub service: Service,
-    /// How many descriptors it had open before it had anything to do.
+    /// The number of its open descriptors before it had anything to do.
     pub first_descriptors: usize,
     resident: Vec<u64>,
 }
 
 impl Watched {
-    /// To be called before it has anything to do.
+    /// Call this before the server has anything to do.
     pub(crate) fn new(name: &'static str, service: Service) -> Result<Self> {
         let first_descriptors = service.server().process.descriptors()?;
         Ok(Self { name, service, first_descriptors, resident: Vec::new() })
     }
 
-    /// Notes what is in memory.
+    /// Samples its resident memory.
     pub(crate) fn sample(&mut self) -> Result<()> {
         self.resident.push(self.service.server().process.resident()?);
         Ok(())
     }
 
-    /// How many descriptors it has open.
+    /// The number of its open descriptors.
     pub(crate) fn descriptors(&self) -> Result<usize> {
         Ok(self.service.server().process.descriptors()?)
     }
 
-    /// What was in memory in that quarter of the run, counted from 0: the median.
+    /// The median of the resident memory in that quarter of the run, counted from 0.
     fn quarter(&self, number: usize) -> u64 {
         let length = self.resident.len();
         let mut samples = self.resident[length * number / 4..length * (number + 1) / 4].to_vec();
@@ -212,7 +214,7 @@ impl Watched {
         self.quarter(3) * 100 <= self.quarter(1) * 105
     }
 
-    /// Its row of the table, with the descriptors that it has open in the end.
+    /// Its row of the table, with the number of descriptors open at the end.
     pub(crate) fn row(&self, last_descriptors: usize) -> String {
         let Self { name, first_descriptors, .. } = self;
         let [second, fourth] = [1, 3].map(|quarter| self.quarter(quarter) as f64 / 1e6);

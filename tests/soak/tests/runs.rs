@@ -1,5 +1,5 @@
-//! The soak runs: briefly, with each fault once. What takes longer to show, memory above all, is
-//! for `make soak`.
+//! Runs the soak test briefly, with each fault once. What takes longer to show, memory above all,
+//! is left to `make soak`.
 
 use std::process::Command;
 

@@ -1,6 +1,6 @@
-//! Client and server over loopback, the same cases under udping-host and under the stock wasmtime
-//! CLI: of the version that the host embeds, and of both long-term lines, prebuilt, against each
-//! other.
+//! Client and server over loopback: the same cases under udping-host and under the stock wasmtime
+//! CLI, prebuilt, of the version that the host embeds and of both long-term lines, in all
+//! combinations.
 
 use std::net::UdpSocket;
 use std::thread;
@@ -59,7 +59,7 @@ fn each_runtime_pings_each_other() {
         there.iter().flat_map(|one| there.iter().map(move |other| (*one, *other)))
     {
         let server = Server::start(server_runtime, "127.0.0.1", &[]);
-        // Several times: what is missed in the beginning of a run is not missed in each.
+        // Several times: a fault at the start of a run does not show in each.
         for _ in 0..5 {
             let outcome = ping(client_runtime, &server, &["-c", "3", "-i", "10ms"]);
             let said = outcome.lines_with("3 sent, 3 received, 0 lost (0.0 %)");
@@ -106,8 +106,7 @@ fn losses_are_reported_where_nobody_listens(runtime: Runtime) {
     assert_eq!(outcome.code(), 1, "{outcome:?}");
     assert_eq!(outcome.seqs("lost: "), [1, 2, 3]);
     assert_eq!(outcome.lines_with("3 sent, 0 received, 3 lost (100.0 %)").len(), 1, "{outcome:?}");
-    // Other runtimes tell of errors that come back to connected sockets alone, and the client
-    // connects none.
+    // Other runtimes report errors to connected sockets only, and the client connects none.
     assert_eq!(
         outcome.lines_with("connection refused").is_empty(),
         runtime != Runtime::UdpingHost,
@@ -364,7 +363,7 @@ fn a_source_port_and_a_ttl_can_be_chosen(runtime: Runtime) {
 fn server_survives_vanished_clients_and_ones_that_never_read(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &["--echo-all"]);
     for _ in 0..50 {
-        // Its answer finds the port closed, and an ICMP error comes back.
+        // The answer reaches a closed port, and an ICMP error comes back.
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"gone", server.addresses[0]).unwrap();
     }
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -386,13 +385,13 @@ fn a_client_whose_reader_is_gone_ends_quietly(runtime: Runtime) {
     assert_eq!(outcome.stderr, "", "{outcome:?}");
 }
 
-/// The code for a component that could not start its work: `wasi:cli/exit` has no more than failure
-/// for the stock CLI.
+/// The exit code of a component that could not start: under the stock CLI, `wasi:cli/exit` can only
+/// report failure.
 fn usage(runtime: Runtime) -> i32 {
     if runtime == Runtime::UdpingHost { 2 } else { 1 }
 }
 
-/// `command` with more arguments, from the `index`th on.
+/// Inserts more arguments into `command` at `index`.
 fn insert(command: &std::process::Command, index: usize, more: &[&str]) -> std::process::Command {
     let mut arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     arguments.splice(index..index, more.iter().map(Into::into));
@@ -401,7 +400,7 @@ fn insert(command: &std::process::Command, index: usize, more: &[&str]) -> std::
     inserted
 }
 
-/// A port on which nobody listens: it was free a moment ago.
+/// A port without a listener: it was free a moment ago.
 fn closed_port() -> String {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
 }

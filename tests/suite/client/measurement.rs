@@ -1,4 +1,4 @@
-//! What a run measures, of whom, and how that is printed.
+//! What a run measures, for which targets, and how that is printed.
 
 use std::fs;
 use std::io::Write as _;
@@ -27,11 +27,11 @@ under_both_runtimes![
 
 const FAST: [&str; 6] = ["-c", "5", "-i", "20ms", "-W", "300ms"];
 
-/// Five pings to a server that drops none, in `format`.
+/// Runs five pings to a server that drops none, with output in `format`.
 fn printed(runtime: Runtime, options: &[&str]) -> Outcome {
     let server = Server::start(runtime, "127.0.0.1", &[]);
     let outcome = ping(runtime, &server, &[&FAST, options].concat());
-    // The summary of csv is no row of it.
+    // The summary is not part of the csv.
     let has_summary = outcome.stderr.contains("\n5 sent, 5 received, 0 lost (0.0 %)");
     assert!(outcome.code() == 0 && has_summary == options.contains(&"csv"), "{outcome:?}");
     assert!(has_summary || outcome.stderr.is_empty(), "{outcome:?}");
@@ -58,7 +58,7 @@ fn a_document_holds_the_run(runtime: Runtime) {
         assert_eq!(all.map(Vec::len), records.then_some(5));
         for (i, record) in all.into_iter().flatten().enumerate() {
             assert_eq!((&record["seq"], &record["fate"]), (&(i + 1).into(), &"received".into()));
-            // On a machine that stalls some slots are missed.
+            // On a machine that stalls, some slots are missed.
             let slot = record["scheduled_ns"].as_u64().unwrap();
             assert!(slot % 20_000_000 == 0 && slot >= i as u64 * 20_000_000, "{record}");
             let (min, max) =
@@ -99,7 +99,7 @@ fn metrics_end_as_openmetrics_has_it(runtime: Runtime) {
     assert_eq!(outcome.lines_with("udping_rtt_seconds{").len(), 9);
 }
 
-/// A collector that runs it each minute has the same series each time.
+/// A collector that runs it each minute gets the same series each time.
 fn metrics_of_each_run_are_the_same_series(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &[]);
     let series = || {
@@ -175,7 +175,7 @@ fn a_live_line_is_for_terminals_alone(runtime: Runtime) {
     assert!(!outcome.stdout.contains('\x1b'));
 }
 
-/// Two servers and an address where nobody is, in a list with comments.
+/// A list of targets: two servers and an unused address, with comments.
 fn list(servers: &[&Server]) -> String {
     let mut text = "# those who answer\n\n".to_owned();
     for server in servers {
@@ -211,8 +211,8 @@ fn a_list_of_hosts_without_ports_has_one_port() {
         let mut command = udping_host();
         command.arg("--targets").arg(&targets).args(["client", option, &port]).args(FAST);
         let outcome = run(&mut command);
-        // Each was granted and pinged on that port; from which address the second is answered is
-        // not for this test.
+        // Each was granted and pinged on that port; this test does not check the address that
+        // answers the second.
         assert_eq!(outcome.stderr, "", "{outcome:?}");
         assert_eq!(
             outcome.lines_with(&format!("127.0.0.1:{port}: 5 sent, 5 received")).len(),
@@ -261,7 +261,7 @@ fn unresolved_and_duplicate_targets_are_reported() {
             command.arg("--targets").arg(list).arg("client").args(FAST).args(["--format", format]);
             let outcome = run(&mut command);
             assert_eq!(outcome.code(), code, "{format}: {outcome:?}");
-            // With csv, the summary follows there.
+            // With csv, the summary follows on standard error.
             let error = if format == "csv" {
                 outcome.stderr.lines().next().unwrap()
             } else {
@@ -332,7 +332,7 @@ fn under_udping_host_a_client_says_who_reads_the_list() {
     assert!(outcome.only_error().ends_with("udping-host --targets FILE client"), "{outcome:?}");
 }
 
-/// The same seed gives the same gaps, and another seed others.
+/// The same seed gives the same intervals, another seed others.
 #[test]
 fn a_poisson_schedule_is_that_of_its_seed() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
@@ -359,7 +359,7 @@ fn a_poisson_schedule_is_that_of_its_seed() {
             .collect::<Vec<_>>()
     };
     let (one, again, other) = (due("1"), due("1"), due("2"));
-    // A slot that was missed is in neither.
+    // A missed slot is in neither.
     assert!(one.iter().filter(|at| again.contains(at)).count() >= 2, "{one:?} {again:?}");
     assert_eq!(
         one.iter().filter(|at| other.contains(at)).count(),
@@ -368,8 +368,8 @@ fn a_poisson_schedule_is_that_of_its_seed() {
     );
 }
 
-/// As many as a site has: the table of flows, the grants and the list must not make a difference
-/// for each datagram.
+/// As many as a site has: the table of flows, the grants and the list must not slow down each
+/// datagram.
 #[test]
 fn a_thousand_targets_are_pinged_by_one_process() {
     let port = udping_tests::responder::start().port();
@@ -383,7 +383,7 @@ fn a_thousand_targets_are_pinged_by_one_process() {
     assert_eq!((outcome.code(), answered), (0, 2_000), "{}", outcome.stderr);
 }
 
-/// The output of a client on a terminal of that many columns, and of that many later, which ends
+/// The output of a client on a terminal with that many columns, and later with others, which ends
 /// after `count` pings.
 fn on_terminal(columns: &str, variables: &[(&str, &str)], options: &[&str]) -> String {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
@@ -395,7 +395,7 @@ fn on_terminal(columns: &str, variables: &[(&str, &str)], options: &[&str]) -> S
         .args(options);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let outcome = run(command.envs(variables.iter().copied()));
-    // A run in which no reply came, in time or late, has failed, and is shown all the same.
+    // A run without any reply fails, but is shown nevertheless.
     assert!(matches!(outcome.code(), 0 | 1), "{outcome:?}");
     outcome.stdout
 }
@@ -433,7 +433,7 @@ fn a_live_line_follows_its_terminal_when_that_is_resized() {
     };
     assert!(widest(wide.rsplit_once("datagrams\r\n").unwrap().1) > 30, "{wide:?}");
     let live = narrow.split("\r\n").next().unwrap();
-    // The line that was being written then may still be a wide one.
+    // The line that was being written at that time may still be a wide one.
     let later = live.splitn(3, '\r').nth(2).unwrap();
     assert!(widest(later) < 30, "{later:?}");
 }
@@ -446,8 +446,7 @@ fn loss_is_red_on_a_terminal_that_has_colours() {
         (&[("TERM", "xterm"), ("NO_COLOR", "1")], false),
         (&[("TERM", "dumb")], false),
     ] {
-        // Some are lost, since they are awaited for no time at all; the first, which is slow,
-        // almost surely.
+        // Some are lost, since the timeout is tiny: almost certainly the first, which is slow.
         let text = on_terminal("80", variables, &["-c", "3", "-i", "20ms", "-W", "1us"]);
         assert_eq!(text.contains("\x1b[31m"), is_red, "{variables:?}: {text:?}");
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use udping_tests::{Outcome, Process, file, host_program, run, wasmtime};
 
-/// Answers no question, and says when it was first asked one, as long as the process lives that
+/// A name server that answers nothing, and reports the first query; it ends with the process that
 /// started it.
 const SILENT: &str = "
 import os, socket
@@ -23,8 +23,8 @@ while os.getppid() == parent:
     asked = True
 ";
 
-/// A command that runs `script` in a network of its own, with that resolv.conf and those hosts;
-/// `$UDPING` is the host.
+/// Returns a command that runs `script` in a network of its own, with that resolv.conf and those
+/// hosts; `$UDPING` is the host.
 fn in_network(name: &str, hosts: &str, script: &str) -> Command {
     let resolver = file(
         &format!("{name}.resolv.conf"),
@@ -61,7 +61,7 @@ fn a_silent_name_server_is_a_temporary_failure() {
     assert!(!outcome.stderr.contains("no such name"), "{outcome:?}");
 }
 
-/// Also where a shell has it ignore the signal, as it does with what it starts in the background.
+/// Even if a shell has it ignore the signal, as for background jobs.
 #[test]
 fn ctrl_c_ends_it_while_a_name_is_resolved() {
     let script = "python3 -c \"$SILENT\" & trap '' INT; export RES_OPTIONS='timeout:30 attempts:2'
@@ -119,7 +119,7 @@ fn interface_name_is_accepted_as_zone_wherever_an_address_is() {
     }
 }
 
-/// A name that stands for another address after a second, in a network where both answer.
+/// A name that resolves to another address after a second, in a network where both answer.
 const MOVES: &str = "cd $(mktemp -d); for n in 1 2 3; do ip addr add 10.9.0.$n/32 dev lo; done
     $UDPING server 7 >log & server=$!; trap 'kill $server' EXIT
     until grep -qs listening log; do sleep 0.05; done; $UDPING emit client >client.wasm
@@ -150,17 +150,17 @@ fn client_follows_a_changed_address_only_with_resolve_every() {
         }
         assert_eq!(outcome.lines_with(" 0 lost (0.0 %)").len(), 1, "{outcome:?}");
     }
-    // Where nobody asks for that, a name stays what it was.
+    // Without the option, the address of a name does not change.
     let outcome = pings("moves-once", "10.9.0.2 moves.example", "client");
     assert!(!outcome.stdout.contains("10.9.0.2"), "{outcome:?}");
-    // As long as the name stands for where it is pinged, that is where it is pinged.
+    // As long as the name still resolves to the address in use, that is kept.
     let outcome = pings(
         "moves-not",
         "10.9.0.2 moves.example\n10.9.0.1 moves.example",
         "client --resolve-every 1s",
     );
     assert!(!outcome.stdout.contains("10.9.0.2"), "{outcome:?}");
-    // One that is gone, and comes to what a name cannot grant.
+    // A name that no longer resolves, and one that resolves to an address that a name cannot grant.
     let outcome = pings("moves-gone", "", "client --resolve-every 1s");
     assert_eq!(
         outcome.lines_with("moves.example was not resolved again: ").len(),
@@ -187,7 +187,7 @@ fn unreachable_address_of_a_name_is_skipped_for_another() {
     }
 }
 
-/// RFC 6761, section 6.3. Under the wasmtime CLI, the client knows it.
+/// RFC 6761, section 6.3. Under the wasmtime CLI, the client itself knows localhost.
 #[test]
 fn localhost_is_the_loopback_address_where_no_file_says_so() {
     let served = "cd $(mktemp -d); $UDPING server 7 >log & server=$!; trap 'kill $server' EXIT

@@ -1,5 +1,5 @@
-//! What befalls processes and their outputs: they are stopped for a while, or killed; a disk is
-//! full, a reader goes.
+//! Faults of processes and their outputs: processes are stopped or killed, a disk is full, a reader
+//! goes away.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
@@ -23,13 +23,13 @@ fn client(server: &Server, options: &[&str]) -> Command {
     command
 }
 
-/// The RTTs of the lines that hold `text`, in milliseconds.
+/// The RTTs of the lines that contain `text`, in milliseconds.
 fn rtts(outcome: &Outcome, text: &str) -> Vec<f64> {
     let rtt = |line: &&str| line.split("rtt=").nth(1)?.split(' ').next()?.parse().ok();
     outcome.lines_with(text).iter().filter_map(rtt).collect()
 }
 
-/// The summary's count of `what`, 0 where it has none.
+/// The summary's count of `what`; 0 if it has none.
 fn counted(outcome: &Outcome, what: &str) -> usize {
     let summary = outcome.lines_with(" sent, ").concat();
     let count = summary
@@ -56,7 +56,7 @@ fn resumed_server_answers_its_backlog_in_time_or_late() {
         let outcome = client.wait();
         assert_eq!(outcome.code(), 0, "{path:?}: {outcome:?}");
         let (late, lost) = (rtts(&outcome, "(late)"), outcome.seqs("lost: "));
-        // Those of the first of the two seconds.
+        // The pings of the first of the two seconds.
         assert!(late.len() >= 5 && late.len() == lost.len(), "{path:?}: {outcome:?}");
         assert!(late.iter().all(|rtt| (1_000.0..3_000.0).contains(rtt)), "{path:?}: {late:?}");
         let all = rtts(&outcome, "rtt=");
@@ -86,7 +86,7 @@ fn stopped_client_counts_missed_slots_and_late_replies() {
     let mut process =
         Process::start(&mut client(&server, &["-c", "20", "-i", "50ms", "-W", "500ms"]));
     while !process.line().contains("seq=3 rtt=") {}
-    // So that replies come while the client is stopped.
+    // So that replies arrive while the client is stopped.
     server.process.signal(Signal::STOP);
     thread::sleep(Duration::from_millis(200));
     process.signal(Signal::STOP);
@@ -107,7 +107,7 @@ fn stopped_client_counts_missed_slots_and_late_replies() {
     assert_eq!(counts, [20, 20 - late.len(), late.len(), 0], "{outcome:?}");
 }
 
-/// Floods `server` for as long as what this returns is kept.
+/// Floods `server` until the returned value is dropped.
 fn flood(server: SocketAddr) -> Arc<()> {
     let kept = Arc::new(());
     let still_kept = Arc::downgrade(&kept);
@@ -147,12 +147,12 @@ fn client_survives_server_kill_and_restart_during_a_flood() {
     assert!(outcome.seqs("rtt=").contains(&40), "{outcome:?}");
 }
 
-/// What `who` says on a full disk.
+/// The message of `who` on a full disk.
 fn no_space(who: &str) -> String {
     format!("{who}: No space left on device (os error 28)\n")
 }
 
-/// `udping-host` with its standard output elsewhere, as a shell has it.
+/// Returns `udping-host` with redirected standard output, as by a shell.
 fn with_stdout(redirection: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("bash");
     command
@@ -190,7 +190,7 @@ fn on_a_full_disk_a_program_fails_and_does_not_panic() {
 #[test]
 fn a_disk_that_fills_up_costs_the_servers_log_and_no_answer() {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    // Goes with the namespace, thus with the server.
+    // It is unmounted with the namespace, thus with the server.
     let disk = "mount -t tmpfs -o size=8k none /mnt && exec \"$@\" >/mnt/log";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", disk, "sh"]).arg(host_program()).args([
@@ -205,9 +205,9 @@ fn a_disk_that_fills_up_costs_the_servers_log_and_no_answer() {
         let options = ["-c", count, "-i", "5ms", "-W", "1s"];
         run(udping_host().args(["client", "127.0.0.1", &port]).args(options))
     };
-    // Where it listens, it says on the disk.
+    // The address it listens on is in a file on that disk.
     while pings("1").code() != 0 {}
-    // Two lines of log each.
+    // Each is logged in two lines.
     let outcome = pings("300");
     assert_eq!(counted(&outcome, "received"), 300, "{outcome:?}");
     process.signal(Signal::TERM);
@@ -254,8 +254,8 @@ fn closed_output_ends_a_client_quietly_and_not_a_server() {
     );
 }
 
-/// Rows and lines are there as soon as something became of a ping: a monitor without end may be
-/// killed, and a machine lose its power.
+/// Rows and lines are written as soon as the outcome of a ping is known: an endless monitor may be
+/// killed, and a machine lose power.
 #[test]
 fn a_killed_client_has_written_all_but_what_was_in_flight() {
     for format in ["csv", "jsonl"] {
@@ -283,7 +283,7 @@ fn a_killed_client_has_written_all_but_what_was_in_flight() {
     }
 }
 
-/// An echo server that counts what it answers.
+/// An echo server that counts its answers.
 fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (address, count) = (socket.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -300,7 +300,7 @@ fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
 
 const STALLED: usize = 12_000;
 
-/// A client whose output nobody reads before its last ping was answered.
+/// Runs a client whose output is not read before its last ping was answered.
 fn stalled(format: &str) -> Outcome {
     let (server, answered) = counting();
     let port = server.port().to_string();

@@ -1,5 +1,4 @@
-//! Networks that fail, in namespaces of their own: an error is one datagram's, and the next one is
-//! served.
+//! Networks that fail, in namespaces: an error concerns one datagram, and the next one is sent.
 
 use std::process::Command;
 use std::thread;
@@ -25,7 +24,7 @@ fn a_client_outlives_its_interface() {
         assert_eq!(outcome.code(), 0, "{outcome:?}");
         let unsent = outcome.seqs("not sent");
         assert!(unsent.len() >= 3, "{outcome:?}");
-        // Nothing is lost where nothing was sent, but the link was down: for as long as that.
+        // Nothing unsent counts as lost, but the time without a link is in the summary.
         let summary = outcome.lines_with(" received, ").concat();
         assert!(summary.contains(&format!(", {} not sent (", unsent.len())), "{outcome:?}");
         let outage = outcome.lines_with("longest outage ").concat();
@@ -125,7 +124,7 @@ fn a_queue_that_drops_is_one_datagrams_error() {
         let _server = Server::listening(
             there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]),
         );
-        // Datagrams larger than the MTU, cut into fragments for which the queue has no room.
+        // Datagrams larger than the MTU, in fragments that exceed the queue.
         here.tool("tc", "qdisc add dev wire root pfifo limit 1");
         let arguments =
             ["client", "10.9.0.2", "12000", "-c", "5", "-i", "100ms", "-W", "300ms", "--size"];
@@ -137,13 +136,13 @@ fn a_queue_that_drops_is_one_datagrams_error() {
     }
 }
 
-/// The kernel has no memory for a datagram: too rare to wait for, so strace puts the error in place
-/// of the third send.
+/// The kernel has no memory for a datagram: too rare to wait for, so strace injects the error into
+/// the third send.
 #[test]
 fn a_lack_of_buffers_is_one_datagrams_error() {
     let lacking = |path: &[&str], arguments: &[&str]| {
         let mut command = Command::new("strace");
-        // -D: the program, and not strace, is our child.
+        // -D: our child is the program, not strace.
         command.args([
             "-D",
             "-f",
@@ -184,7 +183,7 @@ fn a_lack_of_buffers_is_one_datagrams_error() {
     }
 }
 
-/// What is set on sockets is in the packets: read by another program, on the wire.
+/// Socket options take effect in packets, as read by another program on the wire.
 #[test]
 fn socket_options_are_in_the_packets() {
     if udping_tests::installed("tshark").is_none() {
@@ -213,7 +212,7 @@ fn socket_options_are_in_the_packets() {
                 command.args(["-e", field]);
             }
             let mut capture = Process::start(command.arg("-f").arg("udp dst port 12000"));
-            // It captures from some time on, and until it has three.
+            // The capture starts at some time, and ends after three packets.
             let pings = ["client", host, "12000", "-c", "0", "-i", "50ms", "-q"];
             let client = Process::start(here.command(host_program()).args(options).args(pings));
             let line = capture.line();
@@ -246,7 +245,7 @@ fn what_may_not_be_fragmented_and_is_too_large_is_not_sent() {
     );
 }
 
-/// A route that only marked packets have; the capability to mark is kept until they leave.
+/// A route for marked packets only; the capability to mark is kept until they are sent.
 #[test]
 fn a_mark_chooses_the_route_it_is_for() {
     let [here, there] = Namespace::pair();
@@ -277,7 +276,7 @@ fn a_mark_chooses_the_route_it_is_for() {
     let outcome =
         run(here.command(host_program()).arg("--policy").arg(policy).arg(client).args(&pings[1..]));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
-    // Who may not is told at the start.
+    // A lack of privileges is reported at the start.
     let mut command = here.command("setpriv");
     command.args(["--bounding-set=-net_admin,-net_raw", "--inh-caps=-all"]).arg(host_program());
     let refused = run(command.args(["--mark", "7"]).args(pings));
@@ -314,7 +313,7 @@ fn client_uses_the_named_interface_or_source_address() {
         family.only_error().ends_with("-I ::1: 10.9.0.2:12000 has an address of the other family"),
         "{family:?}"
     );
-    // A component from a file cannot: its host has to.
+    // A component from a file cannot do this itself: its host has to.
     let client = file("client.wasm", udping_tests::CLIENT.bytes);
     let arguments = ["10.9.0.2", "12000", "-c", "1", "-I", "wire"];
     let refused = run(here.command(host_program()).arg(&client).args(arguments));

@@ -1,5 +1,5 @@
-//! What the network tells, and what the system refuses or lacks: the cause is told as it is, and a
-//! run goes on.
+//! Errors that the network reports, and calls that the system refuses: the message names the cause,
+//! and a run continues.
 
 use std::process::Command;
 
@@ -50,7 +50,7 @@ fn client_started_without_a_route_recovers_when_one_appears() {
 fn an_error_that_comes_back_is_told_with_whom_it_is_about() {
     for path in PATHS {
         let [here, there] = Namespace::pair();
-        // The kernel sends six at once, and then one a second (icmp(7)).
+        // By default the kernel sends six at once, and then one per second (icmp(7)).
         there.tool("sysctl", "-qw net.ipv4.icmp_ratelimit=0");
         let server = Server::listening(
             there.command(host_program()).args(["server", "12000", "--bind", "10.9.0.2"]),
@@ -80,7 +80,7 @@ fn an_error_that_comes_back_is_told_with_whom_it_is_about() {
         let told = lines.lines_with("\"network_error\"");
         assert_eq!(told.len(), 3, "{path:?}: {lines:?}");
         assert!(told.iter().all(|line| line.contains("\"target\":1,")), "{path:?}: {told:?}");
-        // Nor is it the server's, whom a client has left.
+        // Nor does a server fail when its client has left.
         drop(server);
     }
 }
@@ -107,8 +107,7 @@ for i in range(50): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'Pi
     }
 }
 
-/// Each reply is larger than the receive buffer that the client is left, and there are many at a
-/// time.
+/// Each reply is larger than the client's receive buffer, and many arrive at a time.
 #[test]
 fn what_this_machine_dropped_is_told_beside_what_was_lost() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
@@ -145,7 +144,7 @@ fn what_this_machine_dropped_is_told_beside_what_was_lost() {
         .lines()
         .find_map(|line| line.strip_prefix("udping_receive_buffer_drops_total "));
     assert!(count.is_some_and(|count| count != "0"), "{metrics:?}");
-    // With room, there are none.
+    // With sufficient buffers, there are none.
     let roomy =
         ping(Runtime::UdpingHost, &server, &["-c", "1000", "--burst", "100", "-i", "100ms", "-q"]);
     assert_eq!(
@@ -155,10 +154,10 @@ fn what_this_machine_dropped_is_told_beside_what_was_lost() {
     );
 }
 
-/// A program in which the system refuses those calls, each time by that error.
+/// Returns a program for which the system refuses those calls, always with that error.
 fn without(calls: &str, error: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("strace");
-    // -D: the program, and not strace, is our child.
+    // -D: our child is the program, not strace.
     command.args(["-D", "-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
     command
         .args(["-e", &format!("inject={calls}:error={error}")])
@@ -210,7 +209,7 @@ fn a_call_that_always_fails_is_not_made_again_at_once() {
         assert_eq!(client.code(), 1, "{client:?}");
         let outcome = server.stop();
         assert_eq!(outcome.code(), 0, "{error}: {outcome:?}");
-        // Each pause is twice as long as the one before.
+        // Each pause is twice as long as the previous one.
         let tried = std::fs::read_to_string(&trace)
             .unwrap()
             .lines()
@@ -243,7 +242,7 @@ fn lack_of_address_space_is_not_blamed_on_the_component() {
     assert!(!error.contains("trapped") && !error.contains("asked for"), "{error}");
 }
 
-/// What the kernel refuses, no grant would help: the cause is named, and what does.
+/// No grant helps against a refusal by the kernel: the message names the cause, and what does help.
 #[test]
 fn what_the_kernel_refuses_is_not_called_the_hosts_refusal() {
     let [here, _there] = Namespace::pair();

@@ -1,4 +1,4 @@
-//! The components as files: what they import, and the WIT that they were built from.
+//! The components as files: their imports, and the WIT that they were built from.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,10 +22,10 @@ const BOTH: [&str; 12] = [
     "wasi:sockets/udp@0.2.0",
 ];
 
-/// The second one runs them; the first one declares that they take udping-host's notices.
+/// The second is the entry point; the first declares that they take udping-host's notices.
 const EXPORTS: [&str; 2] = ["udping:guest/notices@0.1.0", "wasi:cli/run@0.2.0"];
 
-/// The names under `title` in what `inspect` prints.
+/// The names under `title` in the output of `inspect`.
 fn inspected(component: &str, title: &str) -> Vec<String> {
     let outcome = run(udping_host().args(["inspect", component]));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
@@ -75,7 +75,7 @@ fn emit_writes_the_component_that_is_built_in() {
     }
 }
 
-/// The files below `root`, by their path from there.
+/// The files below `root`, by relative path.
 fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];

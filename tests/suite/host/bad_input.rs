@@ -1,4 +1,4 @@
-//! What cannot be run, and what is refused: one line on standard error, an exit code of its own,
+//! Input that cannot be run or is refused: one line on standard error, a specific exit code,
 //! bounded memory.
 
 use std::fs::File;
@@ -8,7 +8,7 @@ use udping_tests::{
     CLIENT, Outcome, SERVER, file, guests, run, udping_host, wat, with_address_space,
 };
 
-/// Runs `command` with less memory than the largest of these files has, and more than the host
+/// Runs `command` with less memory than the largest of these files takes, and more than the host
 /// needs.
 #[track_caller]
 fn bounded(command: &mut Command) -> Outcome {
@@ -102,8 +102,8 @@ fn a_component_with_an_import_that_the_host_does_not_serve() {
     assert!(inspected.stdout.contains("  acme:rockets/launch@1.0.0\n"), "{inspected:?}");
 }
 
-/// What its interfaces are is told, also where it uses what only that version of the component
-/// model has.
+/// The version of its interfaces is reported, even if it uses features of that version of the
+/// component model.
 #[test]
 fn a_component_for_a_later_wasi_is_named_as_what_it_is() {
     let later = "is a component for WASI 0.3 (wasi:cli/run@0.3.0), and this host serves WASI 0.2: build it for that (wasm32-wasip2)";
@@ -140,7 +140,7 @@ fn a_component_for_a_later_wasi_is_named_as_what_it_is() {
             .contains("is a component for WASI 0.3 (wasi:clocks/system-clock@0.3.1)"),
         "{outcome:?}"
     );
-    // A patch version of 0.2 is no other one, whatever it lacks.
+    // A patch version of 0.2 does not count as another version, whatever it lacks.
     let patch =
         r#"(component (import "wasi:clocks/timezone@0.2.9" (instance (export "now" (func)))))"#;
     let outcome = bounded(udping_host().arg(wat("patch.wasm", patch)));
@@ -211,8 +211,8 @@ fn a_name_that_is_not_granted() {
     );
 }
 
-/// A linker takes the newest patch version of an interface that it has: none of them may lead past
-/// the grants.
+/// A linker takes the newest patch version of an interface that it has: none of them may bypass the
+/// grants.
 #[test]
 fn grants_apply_to_components_of_other_wasi_patch_versions() {
     for version in ["0.2.3", "0.2.9"] {
@@ -234,7 +234,7 @@ fn grants_apply_to_components_of_other_wasi_patch_versions() {
     }
 }
 
-/// `bytes` with every `old` replaced by `new`, which is as long.
+/// Replaces every `old` in `bytes` by `new`, of the same length.
 fn renamed(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     assert_eq!(old.len(), new.len());
     let mut renamed = bytes.to_vec();

@@ -1,5 +1,4 @@
-//! What is typed: options in any order, help, manual pages, completions, and messages that say what
-//! was meant.
+//! The command line: options in any order, help, manual pages, completions, and helpful messages.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -43,7 +42,7 @@ fn options_of_built_in_components_may_come_first() {
     assert!(verbose.process.line().starts_with("received "));
 }
 
-/// What the definition says is granted, and no more.
+/// The definition of the command line determines exactly what is granted.
 #[test]
 fn grants_follow_from_the_definition() {
     for (line, flags) in [
@@ -56,7 +55,7 @@ fn grants_follow_from_the_definition() {
     }
 }
 
-/// Of another component nobody knows which words are options' values.
+/// For other components it is unknown which words are values of options.
 #[test]
 fn denial_with_options_first_suggests_a_working_command() {
     let (_server, port) = server();
@@ -110,7 +109,7 @@ fn a_mistake_is_told_as_what_it_is() {
     }
 }
 
-/// The words of Rust's own parsers mean nothing to who typed the number.
+/// The messages of Rust's own parsers mean nothing to users.
 #[test]
 fn a_number_that_is_none_is_told_in_words_of_users() {
     let client =
@@ -173,7 +172,7 @@ fn help_of_a_component_is_the_hosts_and_fits_the_terminal() {
     );
 }
 
-/// Each option that help or a manual page names is one.
+/// Every option named by help or a manual page exists.
 #[test]
 fn help_names_no_option_that_there_is_none_of() {
     let of = |line: &str| typed(line).stdout;
@@ -266,7 +265,7 @@ fn a_trap_names_the_functions_that_it_was_in() {
     assert_eq!(outcome.only_error(), trap);
 }
 
-/// As wasi-libc's `socket(AF_INET, SOCK_STREAM, 0)` does it, twice.
+/// As with wasi-libc's `socket(AF_INET, SOCK_STREAM, 0)`, twice.
 #[test]
 fn tcp_is_refused_and_that_is_said_once() {
     let text = r#"(component
@@ -312,8 +311,8 @@ fn tcp_is_refused_and_that_is_said_once() {
     assert_eq!(outcome.only_error(), refusal);
 }
 
-/// Whether a component with those options first, which grant nothing, gets along with `policy`, as
-/// far as the host says.
+/// Whether a component with those options first, which grant nothing, is refused something under
+/// `policy`, according to the host's messages.
 fn is_refused_with(policy: &str, component: &Path, arguments: &[&str]) -> bool {
     let path = own_file(&format!("learnt-{}.toml", fastrand::u64(..)), policy.as_bytes());
     let outcome = run(udping_host().arg("--policy").arg(path).arg(component).args(arguments));
@@ -328,12 +327,12 @@ fn is_refused_with(policy: &str, component: &Path, arguments: &[&str]) -> bool {
     outcome.code() != 0
 }
 
-/// With it nothing is refused, and without any line of it something is.
+/// With it nothing is refused; without any one of its lines something is.
 #[test]
 fn what_is_learnt_is_the_least_policy() {
     let (_server, port) = server();
     let component = file("learns.wasm", CLIENT.bytes);
-    // No name stands for it.
+    // No name resolves to it.
     let other = Server::start(Runtime::UdpingHost, "127.0.0.2", &[]);
     let target = other.addresses[0].to_string();
     for host in ["127.0.0.1", "localhost"] {

@@ -1,4 +1,4 @@
-//! Compiled components: made by `compile`, run as they are, and only where nobody else could have
+//! Compiled components: made by `compile`, run unverified, and only if nobody else could have
 //! written them.
 
 use std::fs::{self, Permissions};
@@ -55,7 +55,7 @@ fn one_that_others_can_write_is_not_run() {
             "{outcome:?}"
         );
     }
-    // It is the file that counts, not the way to it.
+    // The file counts, not the link.
     let link = folder.path().join("link.cwasm");
     symlink(&client, &link).unwrap();
     assert_eq!(run(udping_host().arg(&link).arg("--help")).code(), 5);
@@ -68,7 +68,7 @@ fn one_of_another_user_is_not_run() {
     let (_folder, client) = compiled("client");
     let nobody = 65_534;
     if let Err(error) = std::os::unix::fs::chown(&client, Some(nobody), None) {
-        // Only root can give a file away; that CI is root is asserted there.
+        // Only root can give a file away; CI asserts that it is root.
         eprintln!("not tested: cannot give a file to another user: {error}");
         assert!(std::env::var_os("UDPING_ALL_PEERS").is_none(), "CI runs as root");
         return;
@@ -123,8 +123,8 @@ fn what_cannot_be_compiled_or_written_is_said() {
     );
 }
 
-/// Where the machine code of `component` is kept, with `root` for all caches, and what the run of
-/// `--version` said that put it there.
+/// The path of the cached machine code of `component`, with `root` as the user's cache folder, and
+/// the output of the `--version` run that put it there.
 fn cached(root: &Path, component: &Path) -> (PathBuf, String) {
     let outcome = run(udping_host().env("XDG_CACHE_HOME", root).arg(component).arg("--version"));
     assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{outcome:?}");
@@ -140,11 +140,11 @@ fn a_component_is_compiled_once() {
     assert!(said.starts_with("udping-client "), "{said}");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&code), mode(code.parent().unwrap())), (0o600, 0o700));
-    // What is found there is run.
+    // Cached code is run.
     let (_other, server) = compiled("server");
     fs::copy(server, &code).unwrap();
     assert!(cached(folder.path(), &wasm).1.starts_with("udping-server "));
-    // Half of it, or something else, is not: it is made anew.
+    // Truncated or other content is not: it is compiled again.
     let whole = fs::read(&code).unwrap();
     for bytes in [&whole[..whole.len() / 2], b"\x7fELF", b""] {
         fs::write(&code, bytes).unwrap();
@@ -153,7 +153,7 @@ fn a_component_is_compiled_once() {
     }
 }
 
-/// Machine code that somebody else could have put there.
+/// Machine code that someone else could have put there.
 #[test]
 fn what_others_can_write_in_the_cache_is_not_run() {
     let (folder, wasm) = (tempfile::tempdir().unwrap(), file("client.wasm", CLIENT.bytes));

@@ -1,4 +1,4 @@
-//! What documents, help and messages say of tests and flags is so.
+//! What documents, help and messages say about tests and flags is true.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// All files of the repository below `folder` whose name ends so, by their path from its root. What
-/// was built is none.
+/// All files of the repository below `folder` with that suffix, by their path from its root, except
+/// build output.
 fn files(folder: &str, suffix: &str) -> Vec<PathBuf> {
     fn walk(folder: &Path, suffix: &str, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -35,9 +35,9 @@ fn read(path: &Path) -> String {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The tests of the workspace: the file, and the function's name. What stands in a list of cases
-/// for both runtimes is a test, and a guest that the conformance and hostile suites run is one of
-/// its file's name.
+/// The tests of the workspace: the file, and the function's name. A case in a list for both
+/// runtimes counts as a test, and so does a guest that the conformance and hostile suites run,
+/// under its file's name.
 fn tests() -> Vec<(PathBuf, String)> {
     let mut tests = Vec::new();
     for path in ["guest", "host", "tests"].iter().flat_map(|folder| files(folder, ".rs")) {
@@ -70,8 +70,8 @@ fn tests() -> Vec<(PathBuf, String)> {
     tests
 }
 
-/// Whether a test is what SECURITY.md calls `a::b::name`: each module is a file or folder on its
-/// path, `*` any name, and `…` the modules of the test before.
+/// Whether SECURITY.md's `a::b::name` means this test: each module is a file or folder on its path,
+/// `*` is any name, and `…` the modules of the previous test.
 fn is_called(name: &str, (path, function): &(PathBuf, String)) -> bool {
     let mut parts: Vec<_> = name.trim_start_matches('…').split("::").collect();
     let last = parts.pop().unwrap_or_default();
@@ -107,7 +107,7 @@ fn every_test_that_security_md_names_exists() {
     assert!(named > 50, "{named} tests named");
 }
 
-/// The flags in `text`: two hyphens and a word, wherever they stand.
+/// The flags in `text`: two hyphens and a word, anywhere.
 fn flags(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices("--") {
@@ -147,7 +147,7 @@ const HELP: &[&[&str]] = &[
     &["man", "--help"],
 ];
 
-/// Flags of programs that are not ours, by what names them.
+/// Flags of other programs, by the text that names the program.
 const OTHERS: &[(&str, &[&str])] = &[
     (
         "cargo",
@@ -170,7 +170,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("scripts/docs", &["--check"]),
 ];
 
-/// What help offers comes from the parsers themselves, so that is what they take.
+/// The options in the help come from the parsers themselves, so these are accepted.
 #[test]
 fn every_flag_that_any_text_names_is_parsed() {
     let offered: BTreeSet<_> = HELP
@@ -193,12 +193,12 @@ fn every_flag_that_any_text_names_is_parsed() {
     {
         texts.insert(path.to_owned(), read(Path::new(path)));
     }
-    // Messages are in the sources, and so is what they are made of.
+    // Messages, and what they are composed of, are in the sources.
     for path in ["guest", "host"].iter().flat_map(|folder| files(folder, ".rs")) {
         let is_of_messages =
             path.iter().any(|part| part == "src") && !path.starts_with("guest/build");
         let name = path.display().to_string();
-        // What looks like flags in a style sheet is its variables.
+        // What looks like flags in a style sheet are CSS variables.
         if is_of_messages && !name.contains("tests") && name != "host/plot/src/html.rs" {
             texts.insert(name, without_tests(&read(&path)));
         }
@@ -216,7 +216,7 @@ fn every_flag_that_any_text_names_is_parsed() {
     assert!(wrong.is_empty(), "flags that no program here has:\n{}", wrong.join("\n"));
 }
 
-/// Words of our own, for which the field has others: forward and backward, a reply, events, the UDP
+/// Private terms for which the field has others: forward and backward, a reply, events, the UDP
 /// Pinger lab.
 const NOT_OURS: [&str; 12] = [
     "way there",
@@ -248,7 +248,7 @@ fn help_and_output_have_the_words_of_the_field() {
     }
 }
 
-/// A source without its unit tests, whose command lines may well be wrong.
+/// A source without its unit tests, whose command lines may be invalid.
 fn without_tests(text: &str) -> String {
     text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
 }

@@ -1,6 +1,6 @@
-//! Components that attempt what they may not: each is refused or stopped, with a message that names
-//! why and an exit code of its own. Each guest in `guests/hostile/` has its case here, or this does
-//! not compile.
+//! Components that attempt what is not permitted: each is refused or stopped, with a message that
+//! names the reason and a specific exit code. Each guest in `guests/hostile/` must have a case
+//! here, or this does not compile.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use udping_tests::{Outcome, PATIENCE, Process, Server, file, guests, run, udping_host, wat};
 
-/// How soon a component is stopped at a limit: it takes less than a second, and a machine that
-/// tests run on is busy.
+/// The maximum time until a component is stopped at a limit: it takes less than a second, but
+/// machines that run tests are busy.
 const SOON: Duration = Duration::from_secs(3);
 
 macro_rules! tests {
@@ -24,7 +24,7 @@ macro_rules! tests {
 include!(concat!(env!("OUT_DIR"), "/hostile.rs"));
 for_each_guest!(tests);
 
-/// Runs a component that a limit is to stop, and that has no business going on for longer.
+/// Runs a component that must be stopped at a limit soon.
 #[track_caller]
 fn assert_stopped(flags: &[&str], component: &str, limit: &str) -> Outcome {
     assert_stopped_with(flags, component, &[], limit)
@@ -47,7 +47,7 @@ fn assert_stopped_with(
     outcome
 }
 
-/// Runs a component to which something is to be refused.
+/// Checks that a component was refused something.
 #[track_caller]
 fn assert_refused(outcome: &Outcome, refusal: &str) {
     assert_eq!(outcome.code(), 3, "{outcome:?}");
@@ -59,7 +59,7 @@ fn assert_refused(outcome: &Outcome, refusal: &str) {
     );
 }
 
-/// A component that listens, and a datagram for it.
+/// Runs a component that listens, and sends it a datagram.
 fn with_a_datagram(flags: &[&str], component: &str) -> (Outcome, Vec<Vec<u8>>) {
     let server = Server::listening(
         udping_host().args(["--allow-listen", "127.0.0.1:0"]).args(flags).arg(component),
@@ -76,7 +76,7 @@ fn with_a_datagram(flags: &[&str], component: &str) -> (Outcome, Vec<Vec<u8>>) {
     (outcome, answers.collect())
 }
 
-/// The host, in a network namespace of its own, where `setup` was run.
+/// Returns the host in a network namespace where `setup` was run.
 fn in_namespace(setup: &str) -> Command {
     let mut command = Command::new("unshare");
     let script = format!("{setup} && exec \"$0\" \"$@\"");
@@ -128,7 +128,7 @@ mod cases {
         let limit = "computed for 300ms without a datagram sent or received (--limit-compute)";
         assert_stopped_with(&flags, guest, &["299000", "1", "100"], limit);
         assert_stopped_with(&flags, guest, &["500", "1", "100000"], limit);
-        // Sleep pays back: this computes for longer in total.
+        // Sleep is credited: this computes for longer in total.
         let outcome = run(udping_host().args(flags).arg(guest).args(["50000", "100000", "12"]));
         assert_eq!((outcome.code(), outcome.stdout.as_str()), (0, "done\n"), "{outcome:?}");
     }
@@ -164,9 +164,9 @@ mod cases {
                 udping_host().args(flags).args(["--limit-buffers", limit]).arg(guest),
             );
             let reserved: u64 = process.line().strip_prefix("reserved ").unwrap().parse().unwrap();
-            // Linux reserves twice what is asked for, and a little for each socket in any case.
+            // Linux reserves twice the requested size, and at least a minimum for each socket.
             assert!(reserved * 2 <= most + 250 * 8192, "{limit}: {reserved}");
-            // One message may wait for each socket in any case.
+            // Each socket may hold one message in any case.
             let resident = process.resident().unwrap();
             assert!(resident < most + (100 << 20), "{limit}: {resident}");
         }
@@ -190,7 +190,7 @@ mod cases {
         let flags = ["-S", "inherit-network", "--limit-output", "1MiB"];
         let outcome =
             assert_stopped(&flags, guest, "wrote more than 1.0 MiB in a second (--limit-output)");
-        // What comes back in the time that it writes is little beside it.
+        // The output during the delay until it is stopped is small in comparison.
         assert!((1_000_000..2 << 20).contains(&outcome.stdout.len()), "{}", outcome.stdout.len());
         let flags = ["--limit-output-total", "1MiB"];
         let outcome = assert_stopped(
@@ -232,7 +232,7 @@ mod cases {
     }
 
     pub(super) fn looks_up_again(guest: &str) {
-        // The system's hosts file, where only this process sees it.
+        // The system's hosts file, visible only to this process.
         let hosts = file("hosts", b"192.0.2.7 service.example other.service.example\n");
         let with_hosts = |flags: &[&str]| {
             let mut command = Command::new("unshare");
@@ -249,7 +249,7 @@ mod cases {
         assert_eq!(bound.line(), "192.0.2.7");
         fs::write(&hosts, "127.0.0.1 service.example\n").unwrap();
         assert_eq!(bound.line(), "192.0.2.7", "what was granted is what it stood for at the start");
-        // Under a wildcard, it is asked when the component asks.
+        // Under a wildcard, the system is asked when the component resolves a name.
         let mut wild = Process::start(&mut with_hosts(&["--allow-resolve", "*.example"]));
         assert_eq!(wild.line(), "127.0.0.1");
         fs::write(&hosts, "127.0.0.2 service.example\n").unwrap();
@@ -262,7 +262,7 @@ mod cases {
     }
 
     pub(super) fn looks_up_names(guest: &str) {
-        // Where there is no network, the system's resolver has nobody to ask.
+        // Without a network, the system's resolver has no server to ask.
         let without_network = |flags: &[&str], arguments: &[&str]| {
             let mut command = Command::new("unshare");
             command
@@ -299,7 +299,7 @@ mod cases {
             run(&mut without_network(&[&any_name[..], &["--limit-lookups", "0"]].concat(), &[]));
         assert_eq!(none.stdout, "asked 0, denied 0, later 100\n", "{none:?}");
 
-        // An instance that follows another has what that left over.
+        // A restarted instance gets the rest of the budget.
         let start = Instant::now();
         let flags = [&any_name[..], &["--restart", "on-trap"]].concat();
         let mut restarted = Process::start(&mut without_network(&flags, &["trap"]));
@@ -333,7 +333,7 @@ mod cases {
             "{said}"
         );
         assert_eq!(answers, [[7; 100]]);
-        // Were it let, it would: else this guest would show nothing.
+        // With the grant, it succeeds: otherwise this guest would show nothing.
         let (let_do, answers) = with_a_datagram(&["--amplification", "2000"], guest);
         assert_eq!((let_do.stderr.as_str(), answers.len()), ("", 104), "{let_do:?}");
     }
@@ -388,7 +388,7 @@ mod cases {
         let asked = "probes_addresses.wasm asked to open a socket to send from, at 10.9.0.1";
         let refusal = format!("{asked}; granted: send to 127.0.0.1:9; {flags}");
         assert_refused(&outcome, &refusal);
-        // Who may listen there may know.
+        // A component that may listen there may know the address.
         let listens = run(in_namespace(setup)
             .args(["--allow-to", "127.0.0.1:9", "--allow-listen", "10.9.0.1:0"])
             .arg(guest));
@@ -444,7 +444,7 @@ mod cases {
             );
             outcome.stdout.trim().strip_prefix("sent ").unwrap().parse().unwrap()
         };
-        // The first second's worth may go at once.
+        // The budget of the first second may be spent at once.
         let limited = sent(&["--limit-send", "1000"]);
         assert!((2_000..=3_000).contains(&limited), "{limited}");
         let limited = sent(&["--limit-send-bytes", "100kB"]);
@@ -470,7 +470,7 @@ mod cases {
     }
 
     pub(super) fn uses_tcp(guest: &str) {
-        // Hardening alone would keep it from TCP, too.
+        // Hardening alone would prevent TCP, too.
         for hardened in [&[][..], &["--no-harden"]] {
             let outcome =
                 run(udping_host().args(["-S", "inherit-network"]).args(hardened).arg(guest));
@@ -490,8 +490,7 @@ mod cases {
     }
 }
 
-/// Handles of a resource that is the component's own: the host never sees them, and has to keep
-/// them.
+/// Handles of a resource of the component's own: the host never sees them, but has to store them.
 #[test]
 fn handles_of_its_own() {
     let path = wat(
@@ -516,7 +515,7 @@ fn handles_of_its_own() {
     assert_stopped(&[], path.to_str().unwrap(), "held more than 16384 handles (--limit-handles)");
 }
 
-/// What a component asks for before it runs counts, too.
+/// A component's initial memory counts, too.
 #[test]
 fn a_memory_that_is_too_large_from_the_start() {
     assert_too_large("large_memory.wasm", "(memory 2000)");
@@ -541,12 +540,12 @@ fn assert_too_large(name: &str, definition: &str) {
     assert_stopped(&[], wat(name, &text).to_str().unwrap(), limit);
 }
 
-/// A limit holds whatever the component's thread is blocked in: here it writes what nobody reads.
+/// A limit holds even while the component's thread is blocked: here in a write that nobody reads.
 #[test]
 fn a_limit_of_time_while_nobody_reads_what_is_written() {
     for (name, component, said) in [
         ("floods_stdout.wasm", guests::FLOODS_STDOUT, true),
-        // Then there is no place left to say why.
+        // Then the reason cannot be reported anywhere.
         ("floods_stderr.wasm", guests::FLOODS_STDERR, false),
     ] {
         let start = Instant::now();
@@ -565,7 +564,7 @@ fn a_limit_of_time_while_nobody_reads_what_is_written() {
     }
 }
 
-/// Whoever sends what a component may not have cannot have it ended for what it costs to drop that.
+/// A sender of denied datagrams must not get a component ended by the cost of dropping them.
 #[test]
 fn flood_by_strangers_is_not_charged_to_a_waiting_component() {
     let flags = ["--log", "json", "--limit-compute", "100ms", "--allow-to", "192.0.2.7:9"];

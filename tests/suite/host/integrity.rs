@@ -1,4 +1,4 @@
-//! What comes back is what was sent, on each path that datagrams can take through the host.
+//! Replies equal the datagrams sent, on each path of datagrams through the host.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{SocketAddr, UdpSocket};
@@ -12,18 +12,17 @@ use udping_tests::{Server, udping_host};
 /// Datagrams sent on each path.
 const DATAGRAMS: usize = 100_000;
 
-/// Sockets that they are sent from, half of them over IPv6.
+/// The number of sending sockets, half of them over IPv6.
 const SOCKETS: usize = 8;
 
-/// The largest payload that both families have.
+/// The largest payload that both families allow, in bytes.
 const LARGEST: usize = 65_507;
 
-/// Datagrams that are under way from one socket at a time, and what they may have together: what
-/// fits into the buffers of a socket as systems size them.
+/// The number of datagrams that a socket sends at a time, and their total size: what fits into the
+/// default buffers of a socket.
 const BURST: usize = 32;
 
-/// How long a burst may take before what is missing of it counts as lost, which UDP allows, and the
-/// burst is sent again.
+/// The time after which missing replies count as lost, which UDP allows, and the burst is repeated.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 #[test]
@@ -47,7 +46,7 @@ fn on_two_workers() {
 }
 
 fn check(options: &[&str]) {
-    // Both families; a port of our own, since workers do not take 0.
+    // Both families; a fixed port, since workers do not accept 0.
     let port = UdpSocket::bind("[::]:0").unwrap().local_addr().unwrap().port();
     let server = Server::listening(udping_host().args(options).args([
         "server",
@@ -72,7 +71,7 @@ fn check(options: &[&str]) {
     drop(server);
 }
 
-/// Sends this socket's share in bursts, and checks each. Says how many had to be sent again.
+/// Sends this socket's share in bursts, and checks each. Returns how many had to be repeated.
 fn exchange(to: SocketAddr, seed: u64) -> usize {
     let socket = UdpSocket::bind(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" }).unwrap();
     socket.connect(to).unwrap();
@@ -90,8 +89,8 @@ fn exchange(to: SocketAddr, seed: u64) -> usize {
     lost
 }
 
-/// Datagrams of random sizes and bytes, and whether the kernel is to cut them out of one: then all
-/// but the last are equally long.
+/// Returns datagrams of random sizes and bytes, and whether the kernel is to segment them: then all
+/// but the last are of equal length.
 fn burst(random: &mut fastrand::Rng) -> (Vec<Vec<u8>>, bool) {
     let (lengths, together) = match random.u8(..3) {
         0 => (vec![random.usize(..=LARGEST)], false),
@@ -115,7 +114,7 @@ fn burst(random: &mut fastrand::Rng) -> (Vec<Vec<u8>>, bool) {
     (lengths.into_iter().map(bytes).collect(), together)
 }
 
-/// Sends a burst, and compares what comes back, in whatever order.
+/// Sends a burst, and compares the replies, in any order.
 fn comes_back(socket: &UdpSocket, burst: &mut [Vec<u8>], together: bool) -> bool {
     if together {
         send_together(socket, burst).unwrap();
@@ -130,7 +129,7 @@ fn comes_back(socket: &UdpSocket, burst: &mut [Vec<u8>], together: bool) -> bool
         match socket.recv(&mut buffer) {
             Ok(length) => replies.push(buffer[..length].to_vec()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                // What came did so whole.
+                // What was received is intact.
                 assert!(
                     replies.iter().all(|reply| burst.contains(reply)),
                     "a reply that was not sent"

@@ -1,5 +1,5 @@
-//! The architecture that CONTRIBUTING.md shows is that of the sources: places import those below
-//! them, and no file imports one that imports it.
+//! The sources follow the architecture in the documents: modules import only from those below, and
+//! there are no circular imports between files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -38,7 +38,7 @@ fn sources(folder: &Path, above: &str, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Every path that starts with `crate::` or `super::` in `code`, lists in braces taken apart.
+/// Every path that starts with `crate::` or `super::` in `code`, with lists in braces expanded.
 fn paths(module: &str, code: &str) -> Vec<String> {
     let mut all = Vec::new();
     for (start, _) in code.match_indices("crate::").chain(code.match_indices("super::")) {
@@ -87,8 +87,7 @@ fn expand(base: &str, rest: &str, all: &mut Vec<String>) {
     }
 }
 
-/// What each module imports of other modules. A folder's `mod.rs` re-exports what is in it: that is
-/// no import.
+/// The modules that each module imports. The re-exports of a folder's `mod.rs` do not count.
 fn imports(folder: &str) -> Imports {
     let mut found = BTreeMap::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(folder), "", &mut found);
@@ -110,7 +109,7 @@ fn imports(folder: &str) -> Imports {
     found.iter().map(of).collect()
 }
 
-/// All that are imported by `module`, directly or not.
+/// All modules that `module` imports, directly or indirectly.
 fn reached<'a>(imports: &'a Imports, module: &'a str) -> BTreeSet<&'a str> {
     let (mut reached, mut left) = (BTreeSet::new(), vec![module]);
     while let Some(module) = left.pop() {

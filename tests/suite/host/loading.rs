@@ -1,5 +1,5 @@
-//! Components that take much before any of their code runs: to parse, to compile, to instantiate.
-//! Each is stopped at a limit, which the message names, whatever is done with it.
+//! Components that take many resources before any of their code runs: to parse, to compile, to
+//! instantiate. Each is stopped at a limit, which the message names, in every command.
 
 #![cfg(target_os = "linux")]
 
@@ -16,7 +16,7 @@ use udping_tests::{
 };
 use wasm_encoder::Encode as _;
 
-/// What no process may have more of, in MiB; and what a compilation may take, well within it.
+/// The address space of a process in MiB; and the limit of a compilation, well below it.
 const ADDRESS_SPACE: u32 = 700;
 const COMPILE_MEMORY: &str = "400MiB";
 const TOO_MUCH_MEMORY: &str =
@@ -36,15 +36,15 @@ fn program(name: &str, definitions: &str) -> PathBuf {
     wat(name, &text)
 }
 
-/// A program that instantiates a module with `content` so often: `times` in each of `components`,
-/// since there may be 1,000 instances in a component.
+/// A program that instantiates a module with `content` `times` times in each of `components`, since
+/// a component may have at most 1,000 instances.
 fn instances(name: &str, content: &str, times: usize, components: usize) -> PathBuf {
     let inner = "(core instance (instantiate $m))".repeat(times);
     let outer = "(instance (instantiate $c))".repeat(components);
     program(name, &format!("(component $c (core module $m {content}) {inner}) {outer}"))
 }
 
-/// Components in each other, each of which instantiates the next so often.
+/// Nested components, each of which instantiates the next `times` times.
 fn nested(name: &str, depth: usize, times: usize) -> PathBuf {
     let all = format!("(core module $m) {}", "(core instance (instantiate $m))".repeat(times));
     let definitions = (0..depth).fold(all, |inner, _| {
@@ -53,7 +53,7 @@ fn nested(name: &str, depth: usize, times: usize) -> PathBuf {
     program(name, &definitions)
 }
 
-/// A function whose compilation is quadratic: so many loops around so many variables that change.
+/// A function with quadratic compile time: that many loops around that many changing variables.
 fn slow(name: &str, loops: usize, locals: usize) -> PathBuf {
     let sums: String = (0..locals)
         .map(|i| {
@@ -66,7 +66,7 @@ fn slow(name: &str, loops: usize, locals: usize) -> PathBuf {
     program(name, &format!("(core module (func {body}))"))
 }
 
-/// What is done with a component before it runs.
+/// The commands that load a component before it runs.
 fn ways(component: &Path) -> [(TempDir, Vec<String>); 3] {
     let path = component.to_str().unwrap().to_owned();
     let folder = || tempfile::tempdir().unwrap();
@@ -86,7 +86,7 @@ fn assert_stopped(outcome: &Outcome, component: &Path, limit: &str) {
     assert_eq!(outcome.only_error(), format!("udping-host: stopped: {name} {limit}"));
 }
 
-/// Whatever is done with it, no process has more memory than it may.
+/// No process exceeds its memory, whatever the command.
 #[track_caller]
 fn assert_too_much_to_compile(component: &Path) {
     for (cache, arguments) in ways(component) {
@@ -182,7 +182,7 @@ fn the_limits_of_compiling_stand_before_a_command_and_after_it() {
 #[test]
 fn the_least_and_the_most_that_a_limit_of_compiling_can_be() {
     let component = program("small.wasm", "");
-    // A cache of its own, and for each a new one: what was compiled before is not compiled.
+    // A new cache for each, so that nothing is already compiled.
     let inspected = |flag: [&str; 2]| {
         let cache = tempfile::tempdir().unwrap();
         run(udping_host()
@@ -207,17 +207,16 @@ fn the_least_and_the_most_that_a_limit_of_compiling_can_be() {
     }
 }
 
-/// While it compiles: what the process has that does it, and that it does not outlive who asked for
-/// it.
+/// The compiling process has only what it needs, and does not outlive its parent.
 #[test]
 fn the_process_that_compiles_has_limits_and_nothing_else() {
     let component = slow("slow-alone.wasm", 150, 1000);
     let mut command = udping_host();
-    // The process that inspects keeps what it has: what the other one lacks it gave up itself.
+    // The inspecting process is not hardened: what the other one lacks it gave up itself.
     command
         .args(["--limit-compile-time", "41s", "--limit-compile-memory", "1234MiB", "inspect"])
         .arg(component);
-    // Descriptors and variables that it is not to get.
+    // A descriptor and a variable that it must not get.
     command.env("UDPING_SECRET", "secret");
     let mut shell = std::process::Command::new("sh");
     let words = [command.get_program()].into_iter().chain(command.get_args());
@@ -277,7 +276,7 @@ fn the_process_that_compiles_has_limits_and_nothing_else() {
     assert!(!outlived, "it outlived who asked for it");
 }
 
-/// Asks again until there is an answer.
+/// Polls `ask` until it returns a value.
 #[track_caller]
 fn awaited<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -290,7 +289,7 @@ fn awaited<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A component that was compiled just now is run by a process that has no thread but its own.
+/// The process that runs a newly compiled component has only its own threads.
 #[test]
 fn the_process_that_runs_a_guest_has_no_thread_of_a_compilers() {
     let (cache, wasm) = (tempfile::tempdir().unwrap(), file("server.wasm", SERVER.bytes));
@@ -301,15 +300,15 @@ fn the_process_that_runs_a_guest_has_no_thread_of_a_compilers() {
         let server = Server::listening(&mut command);
         let tasks = format!("/proc/{}/task", server.process.pid().as_raw_nonzero());
         let names = || {
-            // A thread may end between the listing of its folder and the reading of its name.
+            // A thread may end between listing the folder and reading its name.
             let tasks = fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path().join("comm"));
             let mut names: Vec<_> =
                 tasks.filter_map(|name| fs::read_to_string(name).ok()).collect();
             names.sort();
             names
         };
-        // A thread without a name has that of the program: the first one, those of the pool that
-        // compiles, and, for an instant, each that has been made and did not yet name itself.
+        // An unnamed thread has the program's name: the first one, those of the compiler's pool,
+        // and, for an instant, each new thread before it sets its name.
         awaited(|| {
             (names().iter().filter(|name| name.trim() == "udping-host").count() == 1).then_some(())
         });
@@ -317,8 +316,8 @@ fn the_process_that_runs_a_guest_has_no_thread_of_a_compilers() {
     }
 }
 
-/// Whatever a component's instances take, it is counted before they are made; and a limit is no
-/// trap, after which the same would be tried again.
+/// Everything that a component's instances take is counted before they are created; and a limit is
+/// not a trap, after which the component would be restarted.
 #[track_caller]
 fn assert_too_much_to_instantiate(flags: &[&str], component: &Path, limit: &str) {
     for restart in [&[][..], &["--restart", "on-trap"]] {
@@ -337,7 +336,7 @@ fn globals_count_in_each_instance_before_any_is_made() {
         instances("globals.wasm", &"(global i32 (i32.const 0))".repeat(100_000), 300, 1);
     assert_too_much_to_instantiate(&["--limit-memory", "1MiB"], &component, "1.0 MiB");
     assert_too_much_to_instantiate(&[], &component, "64.0 MiB");
-    // Making them takes processor time, too, and on a busy machine more of it.
+    // Creating them takes processor time, too, and more on a busy machine.
     let outcome =
         run(udping_host().args(["--limit-memory", "1GiB", "--limit-compute", "1m"]).arg(component));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
@@ -347,7 +346,7 @@ fn globals_count_in_each_instance_before_any_is_made() {
 fn instances_count_as_memory() {
     let component = instances("instances.wasm", "", 1_000, 200);
     assert_too_much_to_instantiate(&[], &component, "64.0 MiB");
-    // More than wasmtime's own bound, which is no limit of ours.
+    // More than wasmtime's own bound, which is separate from this limit.
     let outcome = run(udping_host()
         .args(["--limit-memory", "256MiB", "--limit-compute", "1m"])
         .arg(component));
@@ -380,7 +379,7 @@ fn memories_and_tables_count_together_before_they_are_made() {
     );
 }
 
-/// More memories than there are addresses for is the system's limit, and no trap either.
+/// More memories than there are addresses for is a limit of the system, and not a trap either.
 #[test]
 fn what_the_system_refuses_is_a_limit() {
     let component = instances("addresses.wasm", &"(memory 0)".repeat(100), 1_000, 1);
@@ -389,11 +388,11 @@ fn what_the_system_refuses_is_a_limit() {
     assert_stopped(&outcome, &component, "needs memory that the system does not give");
 }
 
-/// What runs while a component is instantiated is stopped as all of its code is.
+/// Code that runs during instantiation is under the same limits.
 #[test]
 fn limits_strike_while_it_is_instantiated() {
     let spins = instances("spins.wasm", "(func $f (loop (br 0))) (start $f)", 1, 1);
-    // So many instances, each of which writes megabytes to a memory that they share.
+    // Many instances, each of which writes megabytes to a shared memory.
     let writers = format!(
         r#"(core module $owner (memory (export "m") 100))
            (core instance $owner (instantiate $owner))

@@ -1,11 +1,11 @@
-//! What grants cover on a machine with addresses, interfaces and names: in namespaces of their own.
+//! What grants cover on a machine with addresses, interfaces and names, in namespaces.
 
 use std::net::UdpSocket;
 use std::process::Command;
 
 use udping_tests::{Outcome, Server, file, host_program, run, udping_host};
 
-/// The host where `setup` was run first, with a network and a file system that nobody else sees.
+/// Runs the host after `setup`, with a private network and file system.
 fn in_namespace(setup: &str, arguments: &[&str]) -> Outcome {
     let script = format!("ip link set lo up && {setup} && exec \"$0\" \"$@\"");
     let mut command = Command::new("unshare");
@@ -40,7 +40,7 @@ fn own_addresses_are_not_reached_through_a_network() {
             outcome.stderr.contains(&format!("--allow-to {network} --allow-to {shown}\n")),
             "{outcome:?}"
         );
-        // The flags that it names are enough.
+        // The flags that it names are sufficient.
         let outcome = in_namespace(setup, &[&["--allow-to", &shown], &arguments[..]].concat());
         assert!(!outcome.stderr.contains("refused: "), "{outcome:?}");
         assert_eq!(outcome.code(), 1, "nobody answers there: {outcome:?}");
@@ -107,7 +107,7 @@ fn a_listener_hears_only_whom_it_may() {
         let length = heard.recv(&mut answer).unwrap();
         assert_eq!(&answer[..length], b"friend");
     }
-    // What came before has been decided by now.
+    // Earlier datagrams have been decided by now.
     left_out.set_nonblocking(true).unwrap();
     assert!(left_out.recv(&mut answer).is_err());
     let outcome = server.stop();
@@ -143,7 +143,7 @@ fn one_address_is_one_source_whatever_its_ports() {
     for socket in &sockets {
         socket.send_to(b"one of many", server.addresses[0]).unwrap();
     }
-    // Another host is heard; so what came before has been decided.
+    // A datagram of another host is received; so earlier ones have been decided.
     let other = UdpSocket::bind("127.0.0.9:0").unwrap();
     other.set_read_timeout(Some(udping_tests::PATIENCE)).unwrap();
     other.send_to(b"another", server.addresses[0]).unwrap();

@@ -1,5 +1,5 @@
-//! The process that runs a component, and those that help it: every thread of them is restricted,
-//! and nothing is open to them that was not handed over on purpose.
+//! The process that runs a component, and its helpers: every thread is restricted, and nothing is
+//! open to them that was not passed on purpose.
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -37,11 +37,11 @@ fn field(path: &Path, name: &str) -> String {
         .to_owned()
 }
 
-/// The processes that `parent` started and that have not ended.
+/// The running processes that `parent` started.
 fn children(parent: i32) -> Vec<i32> {
     let is_child = |pid: &i32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name may hold anything but ends at the last parenthesis; then come state and parent.
+        // The name may contain anything but ends at the last parenthesis; state and parent follow.
         let mut words = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         words.next() != Some("Z") && words.next() == Some(&parent.to_string())
     };
@@ -80,7 +80,7 @@ fn limit(pid: i32, name: &str) -> [String; 2] {
     [values.next().unwrap().to_owned(), values.next().unwrap().to_owned()]
 }
 
-/// What the descriptors above the standard streams are open to.
+/// The targets of the descriptors above the standard streams.
 fn open(pid: i32) -> Vec<(i32, String)> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let mut open: Vec<(i32, String)> = entries
@@ -95,7 +95,7 @@ fn open(pid: i32) -> Vec<(i32, String)> {
     open
 }
 
-/// An echo server from a file, which is compiled at its start, and that may resolve any name.
+/// An echo server from a file, compiled at its start, that may resolve any name.
 fn resolving_server(options: &[&str]) -> Server {
     let cache = tempfile::tempdir().unwrap();
     let mut command = udping_host();
@@ -120,7 +120,7 @@ fn every_thread_is_restricted_of_the_process_and_of_its_helpers() {
         let children = children(pid);
         assert_eq!(children.len(), helpers, "{what}");
         children.into_iter().for_each(assert_restricted);
-        // Those of a compiler would have been there before.
+        // The threads of a compiler would have been there before.
         let known = ["udping-host", "watchdog", "signals", "resolver"];
         let names: Vec<_> = threads(pid).iter().map(|thread| field(thread, "Name")).collect();
         assert!(names.iter().all(|name| known.contains(&name.as_str())), "{what}: {names:?}");
@@ -151,7 +151,7 @@ fn no_thread_keeps_the_capability_for_low_ports() {
             "127.0.0.1",
         ]));
         assert_eq!(ping(Runtime::UdpingHost, &server, &["-c", "1"]).code(), 0);
-        // A worker gives it up when it first looks for datagrams.
+        // A worker releases it when it first receives.
         let have_it = || {
             threads(pid(&server.process))
                 .iter()
@@ -238,7 +238,7 @@ fn resolver_process_is_restricted_and_ends_with_the_host() {
     }
 }
 
-/// A helper that is started with more than its standard streams has only those.
+/// A helper that inherits more than its standard streams closes the rest.
 #[test]
 fn what_is_handed_down_to_a_helper_is_closed() {
     for role in ["compile", "read-keys", "resolve"] {
@@ -247,7 +247,7 @@ fn what_is_handed_down_to_a_helper_is_closed() {
             .args(["-c", "exec \"$@\" 7<\"$0\" 8<>\"$0\""])
             .arg(file("secret.txt", b"secret"))
             .arg(host_program());
-        // Who resolves names needs a socket; the others take one for a pipe.
+        // The resolver needs a socket; the others accept one in place of a pipe.
         let (_requests, stdin) = UnixStream::pair().unwrap();
         command
             .arg(format!("@helper={role}"))
@@ -261,8 +261,7 @@ fn what_is_handed_down_to_a_helper_is_closed() {
             (fs::read_link(format!("/proc/{pid}/exe")).unwrap() == host_program()).then_some(())
         });
         until(|| open(pid).is_empty().then_some(()));
-        // The others wait for what they are asked: who resolves names restricts itself at once,
-        // whoever started it.
+        // The others wait for a request; the resolver restricts itself at once, whoever started it.
         if role == "resolve" {
             until(|| (field(Path::new(&format!("/proc/{pid}")), "Seccomp") == "2").then_some(()));
             assert_restricted(pid);
@@ -340,7 +339,7 @@ fn inherited_files_are_closed_except_activation_sockets() {
             open.iter().any(|(number, path)| *number == 3 && path.starts_with("socket:")),
             "{open:?}"
         );
-        // Nothing that has a name is left.
+        // Nothing with a path is left open.
         assert!(
             kept || open
                 .iter()
@@ -350,8 +349,8 @@ fn inherited_files_are_closed_except_activation_sockets() {
     }
 }
 
-/// What is said of a socket that is handed over after `set` has done something to it; the server's,
-/// if it started.
+/// Hands over a socket after `set` has changed it. Returns the server if it started, or else the
+/// error.
 fn handed_over(socket: &UdpSocket) -> Result<Server, String> {
     rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
     let local = socket.local_addr().unwrap();
@@ -393,7 +392,7 @@ fn a_socket_that_was_handed_over_is_as_a_new_one() {
     options::set_ip_tos(&socket, 0x20).unwrap();
 
     let server = handed_over(&socket).unwrap();
-    // This is the same socket: what is set of one is set of the other.
+    // This is the same socket, so it shows the options that the server set.
     assert!(!socket.broadcast().unwrap());
     assert!(!options::socket_reuseaddr(&socket).unwrap());
     assert_eq!(getsockopt(&socket, sockopt::UdpGsoSegment).unwrap(), 0);
@@ -418,7 +417,7 @@ fn a_socket_that_was_handed_over_is_as_a_new_one() {
     assert_eq!(outcome.lines_with("1000 bytes from ").len(), 2, "{outcome:?}");
 }
 
-/// Options that a socket may have when it is handed over, and a value that a new one does not have.
+/// Options that a handed over socket may have, with values that new sockets do not have.
 const OPTIONS_OF_ALL: &[(i32, i32, i32)] = &[
     (libc::SOL_SOCKET, libc::SO_BROADCAST, 1),
     (libc::SOL_SOCKET, libc::SO_REUSEADDR, 1),
@@ -437,7 +436,7 @@ const OPTIONS_OF_ALL: &[(i32, i32, i32)] = &[
     (libc::SOL_UDP, libc::UDP_NO_CHECK6_TX, 1),
     (libc::SOL_UDP, libc::UDP_NO_CHECK6_RX, 1),
 ];
-/// By themselves: with the others they would be one option, or a socket that takes no datagrams.
+/// Set alone: with the others they would be one option, or a socket that receives nothing.
 const OPTIONS_ALONE: &[(i32, i32, i32)] = &[
     (libc::SOL_SOCKET, libc::SO_TIMESTAMP, 1),
     (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1),
@@ -459,7 +458,7 @@ const OPTIONS_OF_V4: &[(i32, i32, i32)] = &[
     (libc::IPPROTO_IP, libc::IP_MULTICAST_IF, i32::from_ne_bytes([127, 0, 0, 1])),
     (libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, 9),
     (libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, 0),
-    // Of the loopback interface, in network byte order.
+    // The index of the loopback interface, in network byte order.
     (libc::IPPROTO_IP, libc::IP_UNICAST_IF, 1_i32.to_be()),
 ];
 const OPTIONS_OF_V6: &[(i32, i32, i32)] = &[
@@ -532,7 +531,7 @@ fn options_of_an_inherited_socket_are_reset_to_defaults() {
                 eprintln!("not tested: nobody could set {one:?} of {address}");
             }
             let server = handed_over(&socket).unwrap();
-            // A new one that this host has bound is told which datagram an error is about.
+            // A new socket bound by this host reports which datagram an error is about.
             set_option(&new, *of_family.iter().find(|one| ERRORS.contains(one)).unwrap());
             for one in others {
                 assert!(
@@ -547,12 +546,12 @@ fn options_of_an_inherited_socket_are_reset_to_defaults() {
     }
 }
 
-/// What this host sets itself.
+/// The options that this host sets itself.
 const ERRORS: [(i32, i32, i32); 2] =
     [(libc::IPPROTO_IP, libc::IP_RECVERR, 1), (libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)];
 
-/// Headers that a socket may put into each datagram (RFC 791, RFC 8200): padding alone, and a
-/// segment route (RFC 8754).
+/// Headers that a socket may add to each datagram (RFC 791, RFC 8200): padding alone, and a segment
+/// route (RFC 8754).
 const HEADERS: &[(&str, i32, i32, &[u8])] = &[
     ("127.0.0.1:0", libc::IPPROTO_IP, libc::IP_OPTIONS, &[1; 4]),
     ("[::1]:0", libc::IPPROTO_IPV6, libc::IPV6_HOPOPTS, &[0, 0, 1, 4, 0, 0, 0, 0]),
@@ -608,7 +607,7 @@ fn a_socket_that_was_handed_over_puts_no_header_into_datagrams() {
         assert_eq!(length(), 0, "option {name} of level {level}");
         assert_eq!(server.stop().code(), 0);
     }
-    // The others take root.
+    // The others require root.
     assert!(tried > 0 && (tried > 2 || std::env::var_os("UDPING_ALL_PEERS").is_none()), "{tried}");
 }
 
@@ -636,18 +635,17 @@ fn with_a_key_other_processes_of_the_user_do_not_see_its_memory() {
                 .arg(&key);
         }
         command.args(["server", "0", "--bind", "127.0.0.1"]).uid(nobody).gid(nobody);
-        // Else there may be no core dumps in any case.
+        // Otherwise core dumps may be disabled anyway.
         let most = getrlimit(Resource::Core).maximum;
         setrlimit(Resource::Core, Rlimit { current: most, maximum: most }).unwrap();
         let server = Server::listening(&mut command);
         let pid = pid(&server.process);
-        // What the kernel keeps from the user it gives to root (proc(5)).
+        // Files that the kernel hides from the user belong to root (proc(5)).
         let owner = fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid();
         assert_eq!(owner, if keyed { 0 } else { nobody }, "keyed: {keyed}");
         let core = limit(pid, "Max core file size");
         assert!(core.iter().all(|most| ["0", "1"].contains(&most.as_str())) || !keyed, "{core:?}");
-        // Who reads the key file again has the key, and who resolves names may have what a guest
-        // has.
+        // The helper that reads the key file has the key, and the resolver may have a guest's data.
         let helpers = children(pid);
         assert_eq!(helpers.len(), if keyed { 2 } else { 0 });
         for helper in helpers {

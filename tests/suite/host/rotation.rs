@@ -1,5 +1,5 @@
-//! Keys under udping-host: from its environment or a file, to whom they are handed, and how one
-//! takes the place of another while client and server run.
+//! Keys under udping-host: from its environment or a file, to which components they are passed, and
+//! how they are rotated while client and server run.
 
 use std::fs::{self, File, Permissions};
 use std::net::UdpSocket;
@@ -15,14 +15,14 @@ const OLD: &str = "000102030405060708090a0b0c0d0e0f";
 const NEW: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 const KEY: &str = "UDPING_KEY";
 
-/// udping-host with `key` in its own environment.
+/// Returns udping-host with `key` in its own environment.
 fn with_variable(key: &str) -> Command {
     let mut command = udping_host();
     command.env(KEY, key);
     command
 }
 
-/// Pings of a client that has `key`, or none.
+/// Runs pings of a client that has `key`, or none.
 fn ping(server: &Server, key: Option<&str>, options: &[&str]) -> Outcome {
     let mut command = udping_host();
     if let Some(key) = key {
@@ -35,7 +35,7 @@ fn ping(server: &Server, key: Option<&str>, options: &[&str]) -> Outcome {
         .args(options))
 }
 
-/// How many pings were sent, and how many answered.
+/// The number of pings sent, and of those answered.
 #[track_caller]
 fn counts(outcome: &Outcome) -> (u32, u32) {
     let summary = outcome.lines_with(" duplicates, ").concat();
@@ -125,8 +125,7 @@ fn what_is_no_key_in_the_hosts_environment_stops_the_start() {
     }
 }
 
-/// A file with `text` in it, in the place of what was there, as an operator replaces one: it is
-/// never half written.
+/// Replaces a file by one with `text`, atomically, as an operator would.
 fn write_keys(path: &Path, text: &str) {
     let new = path.with_extension("new");
     fs::write(&new, text).unwrap();
@@ -176,7 +175,7 @@ fn component_file_gets_the_key_only_with_env_flag_or_key_file() {
     assert!(from_file.stderr.is_empty() && from_file.stdout.contains(", keyed\n"), "{from_file:?}");
 }
 
-/// The guest that shows its variables.
+/// The guest that prints its variables.
 fn writing(flags: &[&str], actions: &[&str]) -> Command {
     let mut command = udping_host();
     command
@@ -234,15 +233,15 @@ fn what_cannot_be_handed_over_is_one_line() {
     );
 }
 
-/// udping-host with its standard error in a file, where it can be read while it runs: the harness
-/// has it in a pipe.
+/// Returns udping-host with its standard error in a file, to be read while it runs: the harness
+/// uses a pipe.
 fn with_stderr_in(path: &Path) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" 2>\"$0\""]).arg(path).arg(udping_tests::host_program());
     command
 }
 
-/// A server that has its keys from a file, whose trail is another.
+/// A server that has its keys in a file, and its audit trail in another.
 struct Rotating {
     server: Server,
     keys: PathBuf,
@@ -266,7 +265,7 @@ impl Rotating {
         fs::read_to_string(&self.trail).unwrap()
     }
 
-    /// Has the server read its file again, and waits until it says `said` once more than before.
+    /// Has the server read its key file again, and waits until it reports `said` once more.
     fn hang_up(&self, said: &str) {
         let count = || self.trail().matches(said).count();
         let before = count();
@@ -295,7 +294,7 @@ fn keys_are_replaced_at_a_hangup_without_a_restart() {
         (&["--restart", "on-trap", "--no-harden"], &[], &[]),
     ] {
         let rotating = Rotating::start(flags, free_port(), options);
-        // Each port may be another worker's.
+        // Each source port may go to a different worker.
         let ports = if flags.contains(&"--workers") { 12 } else { 1 };
         let answers = |key: &str| {
             let each: Vec<_> =
@@ -305,7 +304,7 @@ fn keys_are_replaced_at_a_hangup_without_a_restart() {
         let both = || (answers(OLD), answers(NEW));
         assert_eq!(both(), (Some(true), Some(false)), "{flags:?}");
         rotating.rotate(&[OLD, NEW]);
-        // Workers are told one after the other.
+        // Workers are notified one after the other.
         until(|| (both() == (Some(true), Some(true))).then_some(()));
         rotating.rotate(&[NEW]);
         until(|| (both() == (Some(false), Some(true))).then_some(()));
@@ -339,7 +338,7 @@ fn while_keys_are_replaced_on_both_sides_no_ping_is_lost() {
         write_keys(&keys, NEW);
         client.signal(Signal::HUP);
         until(|| fs::read_to_string(&trail).unwrap().contains("keys re-read: 1").then_some(()));
-        // Pings with the old key are still on their way.
+        // Pings with the old key are still outstanding.
         let mut answered =
             |count: usize| (0..count).for_each(|_| while !client.line().contains(" rtt=") {});
         answered(100);
@@ -385,7 +384,7 @@ fn restarted_component_gets_new_keys_and_running_one_is_told() {
     let mut process =
         Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg("env"));
     let shown = |process: &mut Process, expected: &str| {
-        // Facts of the host stand there, too.
+        // The environment contains facts of the host, too.
         let line = (0..8).map(|_| process.line()).find(|line| line.starts_with("UDPING_KEY="));
         assert_eq!(line, Some(format!("UDPING_KEY={expected}")));
     };
@@ -408,7 +407,7 @@ fn without_a_key_file_a_hangup_ends_the_run_as_it_always_did() {
     );
 }
 
-/// The one process that `parent` has started.
+/// The only child process of `parent`.
 fn child_of(parent: Pid) -> i32 {
     let parent = parent.as_raw_nonzero();
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
@@ -439,14 +438,13 @@ fn key_reader_has_no_privileges_or_key_and_ends_with_the_host() {
     until(|| is_gone(status(reader, "State")).then_some(()));
 }
 
-/// It reads what is in the folder of the key file, and nothing else, also where that is a link by
-/// then.
+/// It reads files in the folder of the key file only, even if the path has become a link.
 #[test]
 fn who_reads_the_file_again_reads_in_its_folder_alone() {
     for flags in [&[][..], &["--no-harden"]] {
         let (rotating, elsewhere) = (Rotating::start(flags, 0, &[]), TempDir::new().unwrap());
         let other = key_file(&elsewhere, "other", NEW);
-        // It restricts itself as soon as it runs, to the folders that the path has by then.
+        // It restricts itself as soon as it runs, to the folders of the path at that time.
         rotating.hang_up("keys re-read: 1");
         fs::remove_file(&rotating.keys).unwrap();
         std::os::unix::fs::symlink(&other, &rotating.keys).unwrap();
@@ -460,8 +458,8 @@ fn who_reads_the_file_again_reads_in_its_folder_alone() {
     }
 }
 
-/// Between the start and the first instance nothing must be lost, nor end the run: a service
-/// manager may be fast.
+/// Between the start and the first instance, a SIGHUP must neither be lost nor end the run: a
+/// service manager may be fast.
 #[test]
 fn a_hangup_while_it_starts_is_no_end() {
     for _ in 0..5 {
@@ -476,7 +474,7 @@ fn a_hangup_while_it_starts_is_no_end() {
         ]);
         command.stdout(std::process::Stdio::null()).stderr(File::create(&trail).unwrap());
         let mut child = command.spawn().unwrap();
-        // The first thing that it says comes before it compiles, or is restricted.
+        // Its first message comes before it compiles, or is restricted.
         until(|| fs::read_to_string(&trail).unwrap().contains("\"started\"").then_some(()));
         let pid = Pid::from_child(&child);
         kill_process(pid, Signal::HUP).unwrap();

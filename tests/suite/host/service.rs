@@ -1,5 +1,5 @@
-//! A component as a service: kept up, on sockets that outlive it or were there before it, with a
-//! key, and with a trail.
+//! A component as a service: restarted, on sockets that outlive it or were there before it, with a
+//! key, and with an audit trail.
 
 use std::fs::{self, Permissions};
 use std::net::UdpSocket;
@@ -27,7 +27,7 @@ fn trapping(options: &[&str]) -> Server {
     Server::listening(command.arg(file("traps_in_batch.wasm", guests::TRAPS_IN_BATCH)))
 }
 
-/// How many datagrams come until none does.
+/// Receives until nothing arrives, and returns the number of datagrams.
 fn received(socket: &UdpSocket) -> u32 {
     let mut count = 0;
     while socket.recv(&mut [0; 2048]).is_ok() {
@@ -58,11 +58,11 @@ fn a_trap_costs_one_batch_and_the_socket_stays_open() {
             }
         }
         answered += received(&socket);
-        // Four traps, each with no more than a batch in hand.
+        // Four traps, each of which loses at most a batch.
         assert!((sent - 4 * 64..=sent - 4).contains(&answered), "{path:?}: {answered}");
         let address = server.addresses[0];
         assert_eq!(server.process.line(), format!("listening on {address}"), "the same socket");
-        // It would heed a second SIGTERM only, and two that come together are one.
+        // Only a second SIGTERM would end it, and two that arrive together count as one.
         server.process.signal(Signal::KILL);
         let stderr = server.process.wait().stderr;
         assert_eq!(stderr.matches("trapped: wasm trap: wasm `unreachable`").count(), 4, "{stderr}");
@@ -82,10 +82,11 @@ fn without_restarts_a_trap_is_the_end() {
     assert_eq!(server.process.wait().code(), 4);
 }
 
-/// `udping-host` as systemd starts it: `socket` is its descriptor 3, and `LISTEN_PID` its own.
+/// Returns `udping-host` as systemd starts it: `socket` is its descriptor 3, and `LISTEN_PID` its
+/// own.
 fn activated(socket: &UdpSocket, arguments: &[&str]) -> Command {
     use std::os::fd::AsRawFd as _;
-    // Only a descriptor that is not closed on exec is handed over.
+    // Only a descriptor without close-on-exec is inherited.
     rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
     let host = udping_host();
     let mut command = Command::new("bash");
@@ -279,7 +280,7 @@ fn a_trail_as_text_is_a_line_an_event() {
     );
 }
 
-/// What the kernel says of each thread of a process: `CapEff`, `NoNewPrivs` or `Seccomp`.
+/// The value of a field in each thread's status: `CapEff`, `NoNewPrivs` or `Seccomp`.
 fn of_each_thread(process: &Process, field: &str) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", process.pid().as_raw_nonzero())).unwrap();
     tasks
@@ -313,7 +314,7 @@ fn serving_threads_have_no_privileges_unless_hardening_is_off() {
         }
         let seen = ping(udping_tests::Runtime::UdpingHost, &server, &["-c", "1"]);
         assert_eq!(seen.code(), 0, "{seen:?}");
-        // A worker that has not had a datagram has asked for one.
+        // A worker that has not received a datagram has polled for one.
         for (field, value) in
             [("CapEff", "0000000000000000"), ("NoNewPrivs", "1"), ("Seccomp", "2")]
         {
@@ -364,7 +365,7 @@ fn a_flood_of_refusals_is_a_line_a_second() {
     assert!(outcome.stderr.contains(" more since the last such line)"), "{outcome:?}");
 }
 
-/// The units are what people copy: they must be right where systemd can say whether they are.
+/// Users copy the units: systemd must accept them.
 #[test]
 fn the_units_pass_systemds_own_checks() {
     let systemd = |arguments: &[&str]| Command::new("systemd-analyze").args(arguments).output();
@@ -387,7 +388,7 @@ fn the_units_pass_systemds_own_checks() {
     let verified = systemd(&["verify", &unit("udping.service"), &unit("udping.socket")]).unwrap();
     let complaints = String::from_utf8(verified.stderr).unwrap();
     assert!(verified.status.success() && !complaints.contains("udping"), "{complaints}");
-    // From 0, safe, to 10: what is left is that it may use the network.
+    // From 0, safe, to 10: the rest is its access to the network.
     let security =
         systemd(&["security", "--offline=yes", "--threshold=20", &unit("udping.service")]).unwrap();
     assert!(security.status.success(), "{}", String::from_utf8_lossy(&security.stdout));

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM under udping-host, and what they leave alone elsewhere.
+//! Ctrl-C and SIGTERM under udping-host, and that they have no effect elsewhere.
 
 use std::fs;
 use std::process::Command;
@@ -55,7 +55,7 @@ fn a_terminated_server_prints_what_it_did() {
     }
 }
 
-/// A component from a file, which declares that it takes notices, in one of its modes.
+/// Starts a component from a file that declares that it takes notices, in one of its modes.
 fn heeds(flags: &[&str], mode: &str) -> Process {
     let mut process =
         Process::start(udping_host().args(flags).arg(file("heeds.wasm", guests::HEEDS)).arg(mode));
@@ -127,7 +127,7 @@ fn the_grace_period_is_two_seconds() {
 
 #[test]
 fn one_that_never_asks_for_standard_input_is_ended_at_once() {
-    // A period that outlasts the test's patience.
+    // A grace period that exceeds the test's time limit.
     let process = heeds(&["--stop-grace", "1h"], "looks away");
     process.signal(Signal::TERM);
     assert_said(
@@ -170,8 +170,8 @@ fn one_that_spins_is_ended_by_the_first_signal() {
     );
 }
 
-/// Waits until the process has the thread that a signal wakes: before, the signal would end it by
-/// itself.
+/// Waits until the process has the thread that waits for signals: before that, a signal would kill
+/// it.
 fn watches_for_signals(process: &Process) {
     let tasks = format!("/proc/{}/task", process.pid().as_raw_nonzero());
     until(|| {
@@ -244,7 +244,7 @@ fn standard_input_is_empty_unless_the_flag_passes_it_on() {
     assert_eq!((given.code(), given.stdout.as_str()), (0, "typed\n"), "{given:?}");
     let empty = run(udping_host().arg(&writes).arg("stdin-is-empty"));
     assert_eq!(empty.code(), 0, "{empty:?}");
-    // Who declares notices gets none with it.
+    // A component that declares notices gets none with it.
     let told = run(udping_host()
         .args(["--stdin"])
         .arg(file("heeds.wasm", guests::HEEDS))
@@ -261,8 +261,8 @@ fn failure_exit_code_depends_on_declaring_the_contract() {
     );
 }
 
-/// GNU `timeout` signals the client, and then its group, which the client is part of: microseconds
-/// later.
+/// GNU `timeout` signals the client, and then its process group, which the client belongs to,
+/// microseconds later.
 #[test]
 fn simultaneous_signals_count_as_one_and_summary_is_printed() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
@@ -286,8 +286,8 @@ fn simultaneous_signals_count_as_one_and_summary_is_printed() {
     assert_eq!(outcome.lines_with(" received, ").len(), 1, "{outcome:?}");
 }
 
-/// Every process of these suites has /dev/null as its standard input: a client that took its end
-/// for "stop" would send nothing.
+/// All processes of these suites have /dev/null as standard input: a client that took its end for
+/// "stop" would send nothing.
 #[test]
 fn end_of_standard_input_is_ignored_under_the_wasmtime_cli() {
     if !Runtime::Wasmtime.is_there() {
@@ -298,7 +298,7 @@ fn end_of_standard_input_is_ignored_under_the_wasmtime_cli() {
     assert_eq!(outcome.lines_with("3 sent, 3 received").len(), 1, "{outcome:?}");
 }
 
-/// As ping has it: one line on standard error, and the run goes on.
+/// As with ping: one line on standard error, and the run continues.
 #[test]
 fn at_sigquit_a_client_says_what_it_has_so_far() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);

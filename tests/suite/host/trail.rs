@@ -1,5 +1,5 @@
-//! What this host says, beside what a component writes: one cannot be taken for the other, whatever
-//! a component writes and whatever it is called.
+//! Messages of this host and output of a component: one cannot be taken for the other, whatever a
+//! component writes and whatever its name.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,14 +14,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 use udping_tests::{Outcome, Process, file, guests, run, udping_host, until};
 
-/// What an event of a trail looks like that a component would like to be taken for the host's.
+/// A forged event, which a component would pass off as the host's.
 const FORGED: &str = r#"{"timestamp":"2026-11-23T14:41:48.419778Z","level":"INFO","message":"x ended","event":"ended","component":"x","code":0}"#;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The argument that has the guest write `text` to standard error.
+/// The argument that makes the guest write `text` to standard error.
 fn err(text: impl AsRef<[u8]>) -> String {
     format!("err:{}", hex(text.as_ref()))
 }
@@ -30,7 +30,7 @@ fn out(text: impl AsRef<[u8]>) -> String {
     format!("out:{}", hex(text.as_ref()))
 }
 
-/// The guest that does what `actions` say, and is granted next to nothing.
+/// Returns a command for the guest that does what `actions` say, with next to no grants.
 fn writing(flags: &[&str], actions: &[String]) -> Command {
     let mut command = udping_host();
     command.args(["--allow-to", "192.0.2.1:9"]).args(flags);
@@ -49,8 +49,8 @@ fn events(stderr: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Fails where there is something in `text` that controls a terminal, ends a line before its end,
-/// or turns text round.
+/// Fails if `text` contains something that controls a terminal, ends a line early, or changes the
+/// direction of text.
 #[track_caller]
 fn assert_printable(text: &str) {
     let unprintable = |c: char| {
@@ -120,7 +120,7 @@ fn text_trail_quotes_everything_a_component_wrote() {
     );
 }
 
-/// As a service manager runs it, or `2>&1`.
+/// As under a service manager, or with `2>&1`.
 #[test]
 fn stdout_is_recorded_when_it_is_the_same_file_as_the_trail() {
     let folder = TempDir::new().unwrap();
@@ -139,7 +139,7 @@ fn stdout_is_recorded_when_it_is_the_same_file_as_the_trail() {
     let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["started", "stdout", "denied", "stdout", "denied_total", "ended"]);
     assert_eq!((&events[1]["line"], &events[3]["line"]), (&FORGED.into(), &"half".into()));
-    // Else standard output is the component's own.
+    // Otherwise standard output is the component's own.
     let apart = run(&mut writing(&["--log", "json"], &actions));
     assert_eq!(apart.stdout, format!("{FORGED}\nhalf"));
 }
@@ -175,7 +175,7 @@ fn records_lost_on_a_full_disk_are_counted_in_the_trail() {
     let mut process = Process::start(&mut command);
     assert_eq!(process.line(), "written");
     let root = PathBuf::from(format!("/proc/{}/root/mnt", process.pid().as_raw_nonzero()));
-    // The file system is there as long as one of its files is open.
+    // The file system exists as long as one of its files is open.
     let log = File::open(root.join("log")).unwrap();
     fs::remove_file(root.join("other")).unwrap();
     process.signal(Signal::TERM);
@@ -183,7 +183,7 @@ fn records_lost_on_a_full_disk_are_counted_in_the_trail() {
     process.signal(Signal::TERM);
     process.wait();
     let log = io::read_to_string(log).unwrap();
-    // One stands there in part.
+    // One record may be truncated.
     let (records, torn): (Vec<_>, Vec<_>) =
         log.lines().map(serde_json::from_str::<Value>).partition(Result::is_ok);
     let records: Vec<_> = records.into_iter().flatten().collect();
@@ -266,7 +266,7 @@ fn that_holds_for_standard_output_too_where_both_are_one_file() {
     assert!(lines[1].starts_with("udping-host: refused: "), "{text}");
 }
 
-/// On a terminal of its own, which is standard output and standard error.
+/// Runs `command` on a terminal of its own, as standard output and standard error.
 fn on_a_terminal(command: &Command) -> String {
     let words: Vec<_> = [command.get_program()]
         .into_iter()
@@ -293,15 +293,15 @@ fn terminal_controls_written_by_a_component_are_replaced() {
         "{shown:?}"
     );
     assert!(shown.contains("\r\nudping-host: refused: "), "{shown:?}");
-    // What is no terminal gets every byte.
+    // What is not a terminal gets every byte.
     let piped = run(&mut writing(&[], &[err(controls), out(controls)]));
     assert_eq!((piped.stderr.as_str(), piped.stdout.as_str()), (controls, controls));
 }
 
-/// A name that would clear the terminal, and go on in a line of its own.
+/// A file name that would clear the terminal, and continue on a line of its own.
 const NAME: &str = "a\x1b[2J\u{202e}\u{9b}1m\nudping-host: forged\u{2028}.wasm";
 
-/// Holds an outcome to showing none of it as it is.
+/// Checks that an outcome contains none of it unescaped.
 #[track_caller]
 fn assert_names_are_printable(outcome: &Outcome) {
     assert_printable(&outcome.stderr);
@@ -358,13 +358,13 @@ fn a_name_that_others_chose_controls_nothing() {
         .args(["server", "0"])));
 }
 
-/// Names within a component are shown where it is no component, cannot be linked, or is inspected.
+/// Names within a component are shown if it is not a component, cannot be linked, or is inspected.
 #[test]
 fn a_name_within_a_component_controls_nothing() {
-    // The escapes are those of the text format of WebAssembly.
+    // The escapes are those of the WebAssembly text format.
     let name = r"\1b[2J\e2\80\ae\n";
     for (text, inspected) in [
-        // A core module whose import is not given.
+        // A core module with an import that is not provided.
         (
             format!(
                 r#"(component (core module $m (import "{name}" "f" (func))) (core instance (instantiate $m)))"#

@@ -1,5 +1,5 @@
-//! Files that others could have written are not obeyed, not run, and not taken for a secret; and no
-//! file is read without end.
+//! Files that others could have written are not obeyed, not run, and not used as a secret; and no
+//! file is read beyond a maximum size.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -15,14 +15,14 @@ const POLICY: &str = "[grants]\nallow-listen = [\"12000\"]\n";
 const LIST: &str = "127.0.0.1:12000\n";
 const KEY: &str = "000102030405060708090a0b0c0d0e0f\n";
 
-/// Somebody else.
+/// Another user.
 const NOBODY: u32 = 65_534;
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// A folder, with a file of each kind in it.
+/// A folder with a file of each kind.
 struct Files {
     folder: TempDir,
 }
@@ -45,7 +45,7 @@ impl Files {
     }
 }
 
-/// What runs, or shows its grants, by the file of that kind at `path`.
+/// Returns a command that runs, or shows its grants, by the file of that kind at `path`.
 fn command(host: &Path, kind: &str, path: &Path) -> Command {
     let mut command = Command::new(host);
     match kind {
@@ -193,7 +193,7 @@ fn under_sudo_a_policy_and_a_list_may_be_the_callers() {
             assert_refused(kind, &outcome, &format!("belongs to user {NOBODY}"));
         }
     }
-    // Who is not root could say anything there.
+    // Without root, anyone could set it to anything.
     let program = tempfile::tempdir().unwrap();
     let host = host_for_all(program.path());
     let policy = program.path().join("policy");
@@ -219,7 +219,7 @@ fn a_sticky_folder_passes() {
     }
 }
 
-/// The program, where every user can run it.
+/// Copies the program to where every user can run it.
 fn host_for_all(folder: &Path) -> PathBuf {
     let host = folder.join("udping-host");
     fs::copy(host_program(), &host).unwrap();
@@ -228,7 +228,7 @@ fn host_for_all(folder: &Path) -> PathBuf {
     host
 }
 
-/// As a volume of Kubernetes: root's files, in a folder with a date, which `..data` leads to.
+/// A volume as in Kubernetes: root's files, in a dated folder, to which `..data` links.
 fn volume(folder: &Path, files: &Files, folder_mode: u32, file_mode: u32, group: u32) {
     let dated = folder.join("..2026_11_26_09_00_00.1234567890");
     fs::create_dir(&dated).unwrap();
@@ -253,10 +253,10 @@ fn a_secret_and_a_config_map_of_kubernetes_pass() {
     let (files, program) = (Files::new(), tempfile::tempdir().unwrap());
     let host = host_for_all(program.path());
     let group = 2_000;
-    // A Secret is on a tmpfs, with the mode of one; its files are for the pod's group (fsGroup).
+    // A Secret is on a tmpfs, with that mode; its files belong to the pod's group (fsGroup).
     let secret = tempfile::tempdir().unwrap();
     volume(secret.path(), &files, 0o3777, 0o440, group);
-    // A ConfigMap is on the node's disk, with the mode that an emptyDir has, and mounted read-only.
+    // A ConfigMap is on the node's disk, with the mode of an emptyDir, and mounted read-only.
     let config_map = tempfile::tempdir().unwrap();
     volume(config_map.path(), &files, 0o777, 0o644, 0);
     for user in [0, NOBODY] {
@@ -284,12 +284,12 @@ fn a_secret_and_a_config_map_of_kubernetes_pass() {
             (0, ""),
             "{kind} of a ConfigMap: {outcome:?}"
         );
-        // What protects it is the mount.
+        // The mount protects it.
         assert_refused(kind, &self::outcome(kind, &path), "every user can write");
     }
 }
 
-/// `script` in bash, with the host, an option of the host's and a file as $1 to $3.
+/// Runs `script` in bash, with the host, one of its options and a file as $1 to $3.
 fn by_shell(script: &str, words: [&Path; 2]) -> Outcome {
     run(Command::new("bash").args(["-c", script, "bash"]).arg(host_program()).args(words))
 }
@@ -312,7 +312,7 @@ fn pipes_and_descriptors_that_are_handed_over_pass() {
             ("code", format!("\"$1\" run {way} --version")),
             ("wasm", format!("\"$1\" run {way} --version")),
         ] {
-            // For redirections to come last.
+            // So that redirections come last.
             let script = match script.split_once(way) {
                 Some((before, after)) if way.starts_with("/dev") => {
                     let (path, redirection) = way.split_once(' ').unwrap();
@@ -329,7 +329,7 @@ fn pipes_and_descriptors_that_are_handed_over_pass() {
         [&files.path("list"), Path::new("")],
     );
     assert_eq!((list.code(), list.stderr.as_str()), (0, ""), "{list:?}");
-    // What everybody can write they can write while it is open, too.
+    // A file that everyone can write can be written while it is open, too.
     for kind in ["policy", "list", "key", "code"] {
         mode(&files.path(kind), 0o606);
     }

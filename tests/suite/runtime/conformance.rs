@@ -1,24 +1,24 @@
-//! `wasi:sockets/udp`, `wasi:clocks` and `wasi:io/poll` as wasmtime-wasi implements them, and as
-//! udping-host does, on each path that its datagrams can take, and another embedder of wasi-datagram: every guest in `guests/conformance/`
-//! must end the same under all.
+//! `wasi:sockets/udp`, `wasi:clocks` and `wasi:io/poll` as implemented by wasmtime-wasi, by
+//! udping-host on each path of its datagrams, and by another embedder of wasi-datagram: every guest
+//! in `guests/conformance/` must end the same under all.
 
 use std::process::Command;
 
 use udping_tests::{file, run, udping_host, wasmtime};
 
-/// Who serves `wasi:sockets/udp`.
+/// An implementation of `wasi:sockets/udp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backend {
     /// wasmtime-wasi, under the stock CLI.
     Stock,
-    /// Ours, with these options.
+    /// udping-host, with these options.
     Ours(&'static [&'static str]),
-    /// wasi-datagram, as another embedder has it: `scripts/check-package` builds it, and says where it
-    /// is.
+    /// wasi-datagram in another embedder, which `scripts/check-package` builds, and names by
+    /// [`EMBEDDER`].
     Embedder,
 }
 
-/// The variable that says where the embedder is.
+/// The variable with the path of the embedder.
 const EMBEDDER: &str = "UDPING_EMBEDDER";
 
 impl Backend {
@@ -42,11 +42,12 @@ impl Backend {
 }
 
 impl Backend {
-    /// What it does not do, although the WIT asks for it, and ours does it.
+    /// The guests that it fails, although the WIT requires their behaviour, and ours has it.
     ///
-    /// A program that calls `receive` and never `poll` hears nothing from wasmtime-wasi's sockets,
-    /// since tokio does not look for it. A wait for no time is not ready when wasmtime-wasi's `poll`
-    /// looks at it for the first time, so that tokio gets a turn; ours gives one after some calls.
+    /// A program that calls `receive` and never `poll` receives nothing from wasmtime-wasi's
+    /// sockets, since tokio does not check them. A wait for no time is not ready when
+    /// wasmtime-wasi's `poll` first checks it, so that tokio gets a turn; ours yields after some
+    /// calls.
     fn lacks(self) -> &'static [&'static str] {
         match self {
             Self::Stock => &["clock_zero_waits_at_once", "receive_without_poll"],
@@ -56,7 +57,7 @@ impl Backend {
     }
 }
 
-/// Where the name of a guest says that it traps it must; else it must succeed.
+/// A guest whose name says that it traps must trap; others must succeed.
 #[track_caller]
 fn check(backend: Backend, name: &str, component: &[u8]) {
     let file = file(&format!("{name}.wasm"), component);

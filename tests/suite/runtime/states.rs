@@ -1,6 +1,6 @@
-//! Random programs of calls on sockets: what comes of each step is what the model (`udping_model`)
-//! says, under udping-host on each path that its datagrams can take, and under the stock backend as
-//! far as that does what the WIT says.
+//! Random programs of calls on sockets: the outcome of each step is as in the model
+//! (`udping_model`), under udping-host on each path of its datagrams, and under the stock backend
+//! as far as that follows the WIT.
 
 use std::process::Command;
 
@@ -9,16 +9,16 @@ use proptest::test_runner::TestRunner;
 use udping_model::{Backend, Traffic, hex, judge, unhex};
 use udping_tests::{file, guests, run, udping_host, wasmtime};
 
-/// Programs that one process runs, up to the first that traps.
+/// Programs per process, which ends at the first that traps.
 const BATCH: usize = 20;
 
-/// How often as many programs are tried until one of them receives something.
+/// How many times as many programs are tried until one of them receives something.
 const ROUNDS: usize = 5;
 
-/// The most steps of a program.
+/// The maximum number of steps of a program.
 const STEPS: usize = 200;
 
-/// What served the programs, and how a trap ends it.
+/// The implementation under test, and how it reports a trap.
 struct Path {
     backend: Backend,
     command: fn() -> Option<Command>,
@@ -79,8 +79,8 @@ fn check(cases: u32, path: &Path) {
         ..ProptestConfig::default()
     });
     let traffic = std::cell::Cell::new(Traffic::default());
-    // The model lets every datagram be lost; not all are, though few random programs send to where
-    // they receive.
+    // The model allows every datagram to be lost; not all are, though few random programs send to
+    // where they receive.
     for _ in 0..ROUNDS {
         let result = runner.run(&programs, |programs| {
             let seen = go(path, &programs).map_err(TestCaseError::fail)?;
@@ -114,7 +114,7 @@ fn go(path: &Path, programs: &[String]) -> Result<Traffic, String> {
         if (!trapped && outcome.code() != 0) || outcome.stderr.contains("panicked") {
             return Err(format!("{outcome:?}"));
         }
-        // A line for each program that went to its end, and words after them for one that trapped.
+        // A line for each program that ended, and then the words of one that trapped.
         let lines: Vec<_> = outcome.stdout.split('\n').collect();
         let ended = lines.len() - 1;
         if !trapped && ended != rest.len() {

@@ -1,13 +1,14 @@
-//! A server with several addresses answers each datagram from the one that it came to.
+//! A server with several addresses answers each datagram from the address it was sent to.
 
 use udping_tests::namespace::Namespace;
 use udping_tests::{Outcome, PATHS, Server, file, guests, host_program, run};
 
-/// A server's namespace with two addresses of each kind on its wire, and one on another interface.
+/// Namespaces of a client and of a server, which has two addresses of each family on the wire, and
+/// one on another interface.
 fn multihomed() -> [Namespace; 2] {
     let [here, there] = Namespace::pair();
     for namespace in [&here, &there] {
-        // Without it, an address is not used until nobody else was seen to have it (RFC 4862).
+        // Otherwise an address is tentative until duplicate address detection ends (RFC 4862).
         namespace
             .tool("sysctl", "-qw net.ipv6.conf.wire.accept_dad=0 net.ipv6.conf.all.accept_dad=0");
     }
@@ -23,7 +24,7 @@ fn multihomed() -> [Namespace; 2] {
 
 const PINGS: [&str; 6] = ["-c", "6", "-i", "20ms", "-W", "2s"];
 
-/// The number of the wire's interface.
+/// The index of the wire's interface.
 fn index(namespace: &Namespace) -> String {
     let output = namespace.command("ip").args(["-o", "link", "show", "wire"]).output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
@@ -86,9 +87,9 @@ fn a_component_that_knows_nothing_of_it_answers_from_there_too() {
     }
 }
 
-/// Sends to two addresses of a server from one socket, in turns, and prints from where the answers
-/// come: in bursts, by whole batches of the kernel's, and each as the other's answer comes. What is
-/// sent is the same each time, so that nothing but the order tells.
+/// Sends to two addresses of a server from one socket, alternately, and prints the sources of the
+/// answers: in bursts, by whole batches of the kernel's, and each after the other's answer. The
+/// payload is always the same, so that only the order distinguishes them.
 const TURNS: &str = "import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(30)
 to = [('10.9.0.3', 12000), ('10.9.0.2', 12000)]
@@ -154,8 +155,8 @@ fn what_is_left_out_on_purpose_does_not_mix_two_addresses_up() {
     }
 }
 
-/// Sends datagrams that travel together (`UDP_SEGMENT`) to one of a server's addresses, until a
-/// batch of its answers has come.
+/// Sends coalesced datagrams (`UDP_SEGMENT`) to one of a server's addresses, until a batch of its
+/// answers has arrived.
 const TOGETHER: &str = "import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(30)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20); s.setsockopt(17, 103, 100)

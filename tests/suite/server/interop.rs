@@ -1,4 +1,4 @@
-//! Against programs in another language, written from the protocol alone.
+//! Interoperability with programs in another language, written from the protocol alone.
 
 use std::net::UdpSocket;
 use std::thread;
@@ -41,8 +41,7 @@ fn a_classic_server_is_pinged(runtime: Runtime) {
     assert_eq!(lost, dropped, "what is reported lost is what was dropped");
 }
 
-/// Whether the datagrams that a client sends are such, and how it ends where a server answers each
-/// by what `answer` makes of it.
+/// Runs a client whose datagrams are answered by what `answer` makes of them.
 fn pinged(runtime: Runtime, options: &[&str], answer: impl Fn(&[u8]) -> Vec<u8> + Sync) -> Outcome {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -60,7 +59,7 @@ fn pinged(runtime: Runtime, options: &[&str], answer: impl Fn(&[u8]) -> Vec<u8> 
     })
 }
 
-/// As students write it: `message.decode().split(' ')`.
+/// As in students' servers: `message.decode().split(' ')`.
 fn a_server_that_splits_at_spaces_finds_three_words(runtime: Runtime) {
     for size in ["32", "1400"] {
         let outcome = pinged(runtime, &["-s", size], |ping| {
@@ -103,12 +102,12 @@ fn every_oddity_of_a_server_is_reported_as_what_it_is(runtime: Runtime) {
     let order: Vec<_> =
         in_time.iter().filter_map(|line| line.split("seq=").nth(1)?.split(' ').next()).collect();
     assert_eq!(order, ["1", "4", "3", "8", "9", "10"], "{outcome:?}");
-    // The reply from another port is granted to nobody; the wasmtime CLI hands it over.
+    // The reply from another port is not granted; the wasmtime CLI delivers it.
     let foreign = if matches!(runtime, Runtime::UdpingHost) { 1 } else { 2 };
     let summary = format!(
         "10 sent, 6 received, 3 lost (30.0 %), 1 duplicates, 1 late, 2 reordered, {foreign} foreign"
     );
-    // A machine that stalls misses slots of the schedule, which the line says in the end.
+    // A machine that stalls misses slots of the schedule, which the line reports at its end.
     let lines = outcome.lines_with("sent,");
     assert!(matches!(lines[..], [line] if line.starts_with(&summary)), "{outcome:?}");
 }

@@ -1,4 +1,4 @@
-//! A key that client and server share: who does not have it gets no answer.
+//! A key that client and server share: clients without it get no answer.
 
 use std::net::UdpSocket;
 use std::process::Command;
@@ -15,7 +15,7 @@ use udping_tests::{CLIENT, Outcome, PATIENCE, Runtime, SERVER, Server, ping, run
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const OTHER: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
-/// `component` under the stock CLI, with `key` in its environment.
+/// Returns `component` under the stock CLI, with `key` in its environment.
 fn with_key(key: &str, component: Component, arguments: &[&str]) -> Command {
     Runtime::Wasmtime.command_with_key(Some(key), component, arguments)
 }
@@ -28,14 +28,14 @@ fn keyed_server(options: &[&str]) -> Server {
     ))
 }
 
-/// Three pings of a client that has `key`.
+/// Runs three pings of a client that has `key`.
 fn keyed_ping(key: &str, server: &Server, options: &[&str]) -> Outcome {
     let [host, port] = server.host_and_port();
     let target = [host.as_str(), port.as_str(), "-c", "3", "-i", "20ms", "-W", "500ms"];
     run(&mut with_key(key, CLIENT, &[&target, options].concat()))
 }
 
-/// What `server` says of the next datagram after that it has received it.
+/// The line that `server` logs about the next datagram after receiving it.
 #[track_caller]
 fn next_fate(server: &mut Server) -> String {
     assert!(server.process.line().starts_with("received "));
@@ -151,7 +151,7 @@ fn a_recorded_ping_is_worth_little_now_and_nothing_later() {
     }
 }
 
-/// A request of STAMP as a sender with the key has just sent it.
+/// A STAMP request as a sender with the key has just sent it.
 fn recorded_stamp(seq: u32) -> Vec<u8> {
     let (sent, error) = (Timestamp::ntp(unix_time(Duration::ZERO)), ErrorEstimate::of_clock(false));
     let mut datagram = Vec::new();
@@ -176,7 +176,7 @@ fn recorded_stamp_request_stays_a_repeat_with_appended_bytes() {
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client.send_to(&recorded_stamp(2), server.addresses[0]).unwrap();
     client.recv(&mut [0; 200]).unwrap();
-    // What was sent before has been dealt with before.
+    // Earlier datagrams have been handled before.
     attacker.set_nonblocking(true).unwrap();
     let mut reply = [0x55; 200];
     let replies: Vec<_> = std::iter::from_fn(|| {

@@ -1,5 +1,5 @@
-//! The server set on other servers, by datagrams with forged sources: it is soon silent, and still
-//! there for everybody else.
+//! The server set on other servers by datagrams with forged sources: it soon falls silent, and
+//! still serves everyone else.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
@@ -25,10 +25,10 @@ under_both_runtimes![
     a_reflector_and_an_echo,
 ];
 
-/// Why what is no well-formed request is refused.
+/// The reason for refusing what is not a well-formed request.
 const OVER_RATE: &str = "not a request: over one a second";
 
-/// Sends `to` a datagram that seems to come from `from`.
+/// Sends `to` a datagram whose source appears to be `from`.
 fn forge(from: SocketAddr, to: SocketAddr, datagram: impl AsRef<[u8]>) {
     let [from_port, to_port] = [from, to].map(|address| address.port().to_string());
     let [from, to] = [from, to].map(|address| address.ip().to_string());
@@ -49,7 +49,7 @@ impl Watched {
         self.0.addresses[0]
     }
 
-    /// The reason it gives for the next datagram that it refuses, and how many it answered before.
+    /// The reason for the next refusal, and the number of answers before it.
     fn next_refusal(&mut self) -> (String, usize) {
         let mut answered = 0;
         loop {
@@ -60,19 +60,19 @@ impl Watched {
                 }
                 _ => answered += usize::from(line.starts_with("sent ")),
             }
-            // What was forged, and 16 rounds.
+            // The answer to the forged datagram, and 16 rounds.
             assert!(answered <= 17, "a loop");
         }
     }
 
-    /// It has answered the next datagram.
+    /// Checks that it has answered the next datagram.
     #[track_caller]
     fn skip_answer(&mut self) {
         let lines = [self.0.process.line(), self.0.process.line()];
         assert!(lines[0].starts_with("received ") && lines[1].starts_with("sent "), "{lines:?}");
     }
 
-    /// It answers `request` from a client, and nothing else came before that.
+    /// Checks that it answers `request` from a client, and received nothing before that.
     #[track_caller]
     fn assert_silent_until(&mut self, request: impl AsRef<[u8]>) {
         let (client, request) = (client(), request.as_ref());
@@ -118,7 +118,7 @@ fn two_servers_on_one_port(runtime: Runtime) {
     for (forged, answered, reason) in [("Ping 1 2.5", 5, "repeated"), ("hello", 16, OVER_RATE)] {
         forge(b.addresses[0], a.address(), forged);
         let (refusal, count) = a.next_refusal();
-        // The second of these has what is left of the first one's, and what has come since.
+        // The second of these has the rest of the first one's budget, and what was added since.
         assert!(refusal == reason && count <= answered, "{refusal} after {count}");
         a.assert_silent_until("Ping 2 2.5");
     }
@@ -132,7 +132,7 @@ fn a_server_that_upper_cases_and_one_that_does_not(runtime: Runtime) {
     plain.assert_silent_until("Ping 2 2.5");
 }
 
-/// A request of STAMP.
+/// A STAMP request.
 fn stamp() -> Vec<u8> {
     stamp_numbered(1)
 }
@@ -147,8 +147,8 @@ fn stamp_numbered(seq: u32) -> Vec<u8> {
     datagram
 }
 
-/// A service of that kind that has sent `forged` to `server`, from `own` address and port if that
-/// is given.
+/// Starts a service of that kind that has sent `forged` to `server`, from its `own` address and
+/// port if given.
 fn service(kind: &str, server: SocketAddr, forged: &[u8], own: Option<&str>) -> Server {
     let digits: String = forged.iter().map(|byte| format!("{byte:02x}")).collect();
     let (ip, port) = (server.ip().to_string(), server.port().to_string());
@@ -181,7 +181,7 @@ fn services_that_answer_whatever_comes(runtime: Runtime) {
     for (protocol, forged) in
         [("text", b"Ping 1 2.5".to_vec()), ("text", vec![0; 44]), ("stamp", stamp())]
     {
-        // One after the other, and those that were cut are still there.
+        // In succession, with the earlier ones still running.
         let mut ours = Watched::start(runtime, &["--protocol", protocol]);
         let mut others = Vec::new();
         for kind in SERVICES {
@@ -191,7 +191,7 @@ fn services_that_answer_whatever_comes(runtime: Runtime) {
                 ours.skip_answer();
             } else {
                 let (reason, answered) = ours.next_refusal();
-                // What was forged may have been answered before.
+                // The forged datagram may have been answered before.
                 let at_once = if reason == "repeated" { 6 } else { 17 };
                 assert!(answered <= at_once, "{protocol}, {kind}: {reason} after {answered}");
             }
@@ -285,7 +285,7 @@ fn with_echo_all_everything_is_answered(runtime: Runtime) {
     }
 }
 
-/// As senders of STAMP do from 862 to 862.
+/// As from STAMP senders that use port 862 on both sides.
 fn the_same_port_on_both_sides_is_answered(runtime: Runtime) {
     for (protocol, payload) in [("text", b"hello".to_vec()), ("stamp", stamp())] {
         let server = Watched::start(runtime, &["--protocol", protocol]);
@@ -296,8 +296,8 @@ fn the_same_port_on_both_sides_is_answered(runtime: Runtime) {
     }
 }
 
-/// From the server's own port, as owamp's and other senders of STAMP do, and from DNS's, which is
-/// behind many a NAT.
+/// From the server's own port, as used by owamp and other STAMP senders, and from the port of DNS,
+/// which many NATs map to.
 fn new_requests_are_always_answered_from_any_source_port(runtime: Runtime) {
     for protocol in ["text", "stamp"] {
         let server = Watched::start(runtime, &["--protocol", protocol]);
@@ -338,7 +338,7 @@ fn two_reflectors(runtime: Runtime) {
     forge(b.address(), a.address(), stamp());
     assert_eq!(b.next_refusal(), ("is a reply".to_owned(), 0));
     forge(a.address(), b.address(), stamp());
-    // It answered what was forged the first time, and is refusing what came of the second.
+    // It answered the first forged datagram, and refuses the consequence of the second.
     assert_eq!(a.next_refusal(), ("is a reply".to_owned(), 1));
 }
 

@@ -1,9 +1,9 @@
-//! STAMP against those who know it from the RFCs alone: stamp-suite on the other side, in both
-//! modes, and tshark as a reader.
+//! STAMP against independent implementations: stamp-suite on the other side, in both modes, and
+//! tshark as a decoder.
 //!
-//! tshark 4.0 knows TWAMP-Test, whose unauthenticated packets STAMP's are but for the SSID (RFC
-//! 8762, section 4.6; RFC 8972, section 3). Authenticated ones it reads as if they were not:
-//! whether those are right only stamp-suite tells.
+//! tshark 4.0 knows TWAMP-Test, whose unauthenticated packets equal STAMP's except for the SSID
+//! (RFC 8762, section 4.6; RFC 8972, section 3). It decodes authenticated ones as if they were not:
+//! only stamp-suite can verify those.
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ const OTHER: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 /// Unauthenticated and authenticated.
 const MODES: [Option<&str>; 2] = [None, Some(KEY)];
 
-/// A foreign program, if it is there.
+/// The path of a foreign program, if installed.
 fn foreign(program: &str) -> Option<PathBuf> {
     let path = installed(program);
     if path.is_none() {
@@ -44,13 +44,13 @@ fn foreign(program: &str) -> Option<PathBuf> {
     path
 }
 
-/// Our reflector, with `key`.
+/// Starts our reflector, with `key`.
 fn reflector(runtime: Runtime, key: Option<&str>, options: &[&str]) -> Server {
     let arguments = [&["0", "--bind", "127.0.0.1", "--protocol", "stamp"], options].concat();
     Server::listening(&mut runtime.command_with_key(key, SERVER, &arguments))
 }
 
-/// What our sender, with `key`, has to say in the end.
+/// The final report of our sender, with `key`.
 fn sent(runtime: Runtime, key: Option<&str>, server: &Server, options: &[&str]) -> Value {
     let [host, port] = server.host_and_port();
     let arguments = [&host, &port, "--protocol", "stamp", "--format", "json"];
@@ -59,7 +59,7 @@ fn sent(runtime: Runtime, key: Option<&str>, server: &Server, options: &[&str]) 
     udping_schema::results(&outcome.stdout)["total"].take()
 }
 
-/// stamp-suite, with `key`.
+/// Returns stamp-suite, with `key`.
 fn stamp_suite(program: &Path, key: Option<&str>) -> Command {
     let mut command = Command::new(program);
     if let Some(key) = key {
@@ -68,7 +68,8 @@ fn stamp_suite(program: &Path, key: Option<&str>) -> Command {
     command
 }
 
-/// What stamp-suite reports as a sender of 10 requests, and the lines that it writes before.
+/// Returns the report of stamp-suite as a sender of 10 requests, and the lines that it prints
+/// before.
 fn foreign_sender(
     program: &Path,
     key: Option<&str>,
@@ -96,12 +97,12 @@ fn foreign_sender(
     )
 }
 
-/// stamp-suite as a reflector.
+/// Starts stamp-suite as a reflector.
 fn foreign_reflector(program: &Path, key: Option<&str>, options: &[&str]) -> Server {
     // It takes 0 for the protocol's own port.
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let reflector = stamp_suite(program, key);
-    // On standard error it says where it listens.
+    // It reports the address it listens on on standard error.
     let mut command = Command::new("sh");
     command
         .args(["-c", "exec \"$@\" 2>&1", "sh"])
@@ -152,8 +153,7 @@ fn a_foreign_sender_has_all_of_its_requests_answered(runtime: Runtime) {
                 assert_eq!(measurements[format!("{fault}_replies")], 0, "{fault}: {report}");
             }
             assert_eq!(measurements["independent_sequence_observations"], 0, "{report}");
-            // TLVs come back as they were sent, with the flag of those that nobody has recognised
-            // (RFC 8972, section 4).
+            // TLVs are returned as sent, with the flag of unrecognized ones (RFC 8972, section 4).
             let tlvs = &measurements["tlv_validation"];
             assert!(tlvs["observed_tlvs"].as_u64() >= Some(10), "{tlvs}");
             let flags = json!({
@@ -172,8 +172,7 @@ fn a_foreign_sender_has_all_of_its_requests_answered(runtime: Runtime) {
                     "{delay}, by the same clock: {one_way}"
                 );
             }
-            // A line for each reply, and none of complaint, such as of an SSID that has not come
-            // back.
+            // One line for each reply, and no warning, such as about an SSID that was not returned.
             assert_eq!(said.len(), 10, "{said:?}");
             for (seq, line) in said.iter().enumerate() {
                 assert_eq!((number(line, "seq"), number(line, "ttl")), (seq as u64, 255));
@@ -226,10 +225,10 @@ fn a_foreign_reflector_answers_every_ping(runtime: Runtime) {
     for key in MODES {
         for (theirs, ours) in [
             (&[][..], &["--ssid", "4660"][..]),
-            // What pads a ping are TLVs to it (RFC 8972, section 4).
+            // It takes the padding of a ping for TLVs (RFC 8972, section 4).
             (&["--stateful-reflector"], &["--stateful", "--size", "200"]),
-            // Its times have another format than ours (RFC 8186), and it says how far they may be
-            // wrong: by 5 / 2^12 s.
+            // Its timestamps have another format than ours (RFC 8186), and it states their error: 5
+            // / 2^12 s.
             (
                 &[
                     "--clock-source",
@@ -284,7 +283,7 @@ fn a_foreign_reflector_answers_every_ping(runtime: Runtime) {
 fn a_foreign_reflectors_count_tells_where_pings_were_lost(runtime: Runtime) {
     let Some(program) = foreign("stamp-suite") else { return };
     for key in MODES {
-        // What comes too fast for it, it drops and does not count: that is lost on the way there.
+        // Requests above its rate are dropped and not counted: they are lost forward.
         let options = ["--stateful-reflector", "--max-pps", "20", "--reflector-rate-burst", "1"];
         let server = foreign_reflector(&program, key, &options);
         let total =
@@ -306,15 +305,15 @@ fn a_foreign_reflector_with_another_key_is_not_heard(runtime: Runtime) {
     }
 }
 
-/// What tshark reads on the loopback interface.
+/// Packets that tshark decodes on the loopback interface.
 struct Capture {
     tshark: Process,
-    /// The port whose packets are STAMP's.
+    /// The port to decode as STAMP.
     port: u16,
 }
 
 impl Capture {
-    /// Begins to read what goes to `port` and comes from there, and returns when it was that it had
+    /// Starts to capture packets to and from `port`, and returns the time when the capture had
     /// begun.
     fn start(tshark: &Path, port: u16) -> (Self, String) {
         let marker = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -327,7 +326,7 @@ impl Capture {
             "-n", "-l", "-i", "lo", "-f", &filter, "-d", &decoded, "-T", "ek", "-a", &patience,
         ]);
         let mut capture = Self { tshark: Process::start(&mut command), port };
-        // It has begun when it has seen something.
+        // It has begun when it has captured a packet.
         let (seen, waiting) = mpsc::channel::<()>();
         thread::scope(|scope| {
             scope.spawn(move || {
@@ -344,7 +343,7 @@ impl Capture {
         })
     }
 
-    /// The layers of the next packet.
+    /// Returns the layers of the next packet.
     fn next(&mut self) -> Value {
         loop {
             let line = self.tshark.line();
@@ -355,7 +354,7 @@ impl Capture {
         }
     }
 
-    /// The next packet of STAMP, of which tshark has nothing to complain.
+    /// Returns the next STAMP packet, which tshark must decode without warnings.
     fn next_stamp(&mut self) -> Value {
         loop {
             let layers = self.next();
@@ -371,7 +370,7 @@ impl Capture {
     }
 }
 
-/// When the kernel had the packet.
+/// The kernel's timestamp of the packet.
 fn frame_time(layers: &Value) -> &str {
     layers["frame"]["frame_frame_time"].as_str().unwrap()
 }
@@ -395,8 +394,8 @@ fn tshark_reads_every_field_of_requests_and_replies() {
         assert!(env::var_os("UDPING_ALL_PEERS").is_none(), "CI runs as root");
         return;
     }
-    // Not under udping-host: it hands replies over several at a time, to be cut (UDP_SEGMENT), and
-    // from the loopback interface they are read uncut.
+    // Not under udping-host: it sends several replies at a time, to be segmented (UDP_SEGMENT), and
+    // on the loopback interface they are captured unsegmented.
     let runtime = Runtime::Wasmtime;
     if !runtime.is_there() {
         return;
@@ -418,7 +417,7 @@ fn tshark_reads_every_field_of_requests_and_replies() {
             for (name, in_request, in_reply) in [
                 ("seq_number", seq, seq),
                 ("error_estimate", error, error),
-                // Where TWAMP has zeros, STAMP has the session (RFC 8972, section 3).
+                // Where TWAMP has zeros, STAMP has the SSID (RFC 8972, section 3).
                 ("mbz1", 4660, 4660),
                 ("sender_seq_number", 0, seq),
                 ("sender_error_estimate", 0, error),
@@ -438,7 +437,7 @@ fn tshark_reads_every_field_of_requests_and_replies() {
                     .all(|packet| field(packet, "padding").chars().all(|c| "0:".contains(c)))
             );
             assert_eq!(field(reply, "sender_timestamp"), field(request, "timestamp"));
-            // As RFC 3339 has them, in UTC and with nine digits: what sorts is in order.
+            // In the format of RFC 3339, in UTC with nine digits: sorted text is in order of time.
             let times = [
                 &before,
                 field(request, "timestamp"),

@@ -1,11 +1,11 @@
-//! Several instances of a server on one port, and the other ways to tune a run.
+//! Several instances of a server on one port, and other tuning options.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use udping_tests::{Server, file, guests, run, udping_host};
 
-/// A port that was free just now: workers do not take 0.
+/// A port that was free just now: workers do not accept 0.
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -24,7 +24,7 @@ fn flows_are_split_among_workers_and_none_is_lost() {
     let port = free_port().to_string();
     let arguments = ["--workers", "2", "server", &port, "--bind", "127.0.0.1"];
     let mut server = Server::listening(udping_host().args(arguments));
-    // The second worker's.
+    // The line of the second worker.
     assert!(server.process.line().starts_with("listening on"));
     for _ in 0..64 {
         echoes(server.addresses[0]);
@@ -34,7 +34,7 @@ fn flows_are_split_among_workers_and_none_is_lost() {
     let counts =
         outcome.stdout.lines().map(|line| line.split(' ').next().unwrap().parse::<u32>().unwrap());
     let counts: Vec<_> = counts.collect();
-    // That one worker gets all of 64 flows by chance: once in 2^63.
+    // The probability that one worker gets all of 64 flows is 2^-63.
     assert_eq!((counts.len(), counts.iter().sum::<u32>()), (2, 64), "{outcome:?}");
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
@@ -48,7 +48,7 @@ fn a_rate_is_the_runs_however_many_workers_there_are() {
     (1..4).for_each(|_| drop(server.process.line()));
     let start = Instant::now();
     for number in 0_u32..400 {
-        // A socket each, so that every worker gets some.
+        // A new socket for each datagram, so that every worker gets some.
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.send_to(&number.to_be_bytes(), server.addresses[0]).unwrap();
     }
@@ -61,7 +61,7 @@ fn a_rate_is_the_runs_however_many_workers_there_are() {
     assert!((50..=most).contains(&received), "{received} of at most {most}: {outcome:?}");
 }
 
-/// Neither workers nor instances that follow one another have an allowance of their own.
+/// Workers and restarted instances share one budget.
 #[test]
 fn total_output_limit_is_shared_by_restarts_and_workers() {
     let guest = file("writes.wasm", guests::WRITES);

@@ -342,7 +342,7 @@ mod tests {
         assert_eq!((account.charged, account.until), (Duration::ZERO, Duration::ZERO));
         activity.dropped(MS * 4);
         account.was_woken(|| MS * 10);
-        assert_eq!((account.charged, account.until), (MS * 6 - WAKE, MS * 10));
+        assert_eq!((account.charged, account.until), ((MS * 6).saturating_sub(WAKE), MS * 10));
         account.was_woken(|| MS * 20);
         assert_eq!(account.until, MS * 10, "nothing was dropped since");
     }
@@ -354,9 +354,9 @@ mod tests {
             // The processor time of a long sleep is charged at the next check.
             (MS * 3, 0, MS * 97, MS * 100),
             (LONG, 0, MS * 99, MS * 100),
-            (LONG / 2, 0, MS * 110 - LONG / 2, MS * 110),
+            (LONG / 2, 0, (MS * 110).saturating_sub(LONG / 2), MS * 110),
             // Busy-polling is the host's.
-            (LONG / 2, 1, MS * 100 - LONG / 2, MS * 110),
+            (LONG / 2, 1, (MS * 100).saturating_sub(LONG / 2), MS * 110),
             (MS * 3, 1, MS * 97, MS * 110),
         ] {
             let (mut account, activity) = account();

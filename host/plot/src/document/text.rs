@@ -1,17 +1,17 @@
-//! Text from outside.
+//! Untrusted text from a document.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Text that can stand in a figure: what XML forbids, and what changes the order of other text, is
+/// Text that is safe in a figure: what XML forbids, and what changes the order of other text, is
 /// replaced by U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String")]
 pub struct Text(String);
 
 impl Text {
-    /// As it can be drawn. It is not escaped yet.
+    /// The text to draw, not yet escaped.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -30,7 +30,7 @@ impl From<String> for Text {
     }
 }
 
-/// Controls, marks of direction, and the two that are no characters for XML.
+/// Whether it is a control, a mark of direction, or one of the two characters that XML forbids.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')

@@ -1,19 +1,19 @@
-//! Bars that stand side by side, drawn as one shape.
+//! Adjacent bars, drawn as one shape.
 
-/// From where to where, and from how low to how high.
+/// A bar: its horizontal and its vertical extent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bar {
-    /// Left and right end.
+    /// The left and right end.
     pub x: [f64; 2],
     pub y: [f64; 2],
 }
 
-/// The line along the heads of `bars`.
+/// The line along the tops of `bars`.
 pub(super) fn heads(bars: &[Bar]) -> Vec<(f64, f64)> {
     bars.iter().flat_map(|Bar { x, y: [_, head] }| x.map(|x| (x, *head))).collect()
 }
 
-/// The line around all of `bars`: along the heads, and back along the feet.
+/// The outline of all `bars`: along their tops, and back along their bottoms.
 pub(super) fn outline(bars: &[Bar]) -> Vec<(f64, f64)> {
     let feet = bars
         .iter()

@@ -1,4 +1,4 @@
-//! The title, and which colour is whose.
+//! The title and the legend.
 
 use plotters::element::Rectangle;
 use plotters::style::Color as _;
@@ -10,20 +10,20 @@ use crate::palette;
 use crate::series::Series;
 use crate::words;
 
-/// Of title and subtitle.
+/// The height of title and subtitle in pixels.
 pub(super) const HEIGHT: u32 = 68;
 
 const LINE: u32 = 22;
-/// Names in a line.
+/// Names per line.
 const ACROSS: u32 = 3;
-/// Of a coloured square.
+/// The size of a coloured square in pixels.
 const SQUARE: i32 = 12;
 
 /// Draws title and subtitle.
 pub(super) fn draw(document: &Document, area: &Area<'_>) -> Drawn {
     let title = words::title(document);
     let within = WIDTH - LEFT - RIGHT;
-    // A title has larger letters.
+    // The title is in larger letters.
     let title = style::cut(&title, (f64::from(within) * style::BODY / style::TITLE * 0.95) as u32);
     area.draw_text(
         &title,
@@ -39,12 +39,12 @@ pub(super) fn draw(document: &Document, area: &Area<'_>) -> Drawn {
     Ok(())
 }
 
-/// How high the names of all series are, in pixels.
+/// The height of the legend in pixels.
 pub(super) fn legend_height(series: &Series<'_>) -> u32 {
     (series.len() as u32).div_ceil(ACROSS) * LINE + 8
 }
 
-/// Draws the name of each series beside its colour.
+/// Draws the name of each series next to its colour.
 pub(super) fn draw_legend(series: &Series<'_>, area: &Area<'_>) -> Drawn {
     let width = (WIDTH - LEFT - RIGHT) / ACROSS;
     for (index, name) in series.names().enumerate() {

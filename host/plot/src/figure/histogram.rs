@@ -1,4 +1,4 @@
-//! How often each round-trip time came.
+//! The histogram of round-trip times.
 
 use plotters::chart::LabelAreaPosition;
 use plotters::element::{PathElement, Polygon};
@@ -13,13 +13,13 @@ use crate::document::Ping;
 use crate::palette;
 use crate::series::Series;
 
-/// With its title and axis.
+/// The height with title and axis, in pixels.
 pub(super) const HEIGHT: u32 = TITLE + 210 + X_AXIS;
 
 const TITLE: u32 = 34;
 
-/// Where a bin has more pings, their number is on a logarithmic axis, so that the rare ones can be
-/// seen.
+/// If a bin has more pings than this, counts are on a logarithmic axis, so that rare ones are
+/// visible.
 const MANY: u64 = 100;
 
 impl Figure<'_> {
@@ -46,7 +46,7 @@ impl Figure<'_> {
             .x_desc(format!("RTT, {} (log scale)", self.unit.sign()))
             .y_desc(name)
             .draw()?;
-        // Of several, others are seen through each.
+        // Several series are translucent, so that none hides another.
         let (opacity, width) = if counts.len() == 1 { (0.8, 1) } else { (0.2, 2) };
         for (index, counts) in counts.iter().enumerate() {
             let ink = Series::ink(index);

@@ -1,4 +1,4 @@
-//! A lane for each kind of mishap: when it happened.
+//! Lanes that show when events happened, one for each kind.
 
 use plotters::element::{Polygon, Rectangle};
 use plotters::style::Color as _;
@@ -11,15 +11,15 @@ use crate::columns::{Column, Mishap};
 use crate::palette;
 use crate::units;
 
-/// Between lanes.
+/// The gap between lanes in pixels.
 const GAP: u32 = 6;
-/// Of a lane with one colour.
+/// The height of a lane with one colour, in pixels.
 const LANE: u32 = 34;
-/// Of what one of several targets has of a lane.
+/// The height of one target's part of a lane, in pixels.
 const PART: u32 = 8;
-/// Of the smallest share that there is: else few among many could not be seen.
+/// The height of the smallest share, in pixels: otherwise few among many would be invisible.
 const LEAST: u32 = 3;
-/// Of a mark for one ping, to each side of its middle.
+/// Half the width of a mark for one ping, in pixels.
 const HALF_MARK: i32 = 1;
 
 impl Figure<'_> {
@@ -47,7 +47,7 @@ impl Figure<'_> {
         Ok(())
     }
 
-    /// A mark for each ping, in the part of the lane that its target has. Says how many there are.
+    /// Draws a mark for each ping, in its target's part of the lane. Returns the number of marks.
     fn draw_marks(&self, kind: Mishap, area: &Area<'_>) -> Drawn<String> {
         let parts = self.series.len();
         let mut chart = self.over_time(area, Axis::linear(0.0..parts as f64, 1).bare())?;
@@ -61,7 +61,7 @@ impl Figure<'_> {
             for ping in self.series.pings(index).filter(|ping| kind.befell(ping)) {
                 count += 1;
                 let at = self.x(ping.at as f64);
-                // From above, in the order of the legend.
+                // From the top, in the order of the legend.
                 let (x, start) = plot.map_coordinate(&(at, (parts - index) as f64));
                 let (_, end) = plot.map_coordinate(&(at, (parts - index - 1) as f64));
                 let mark =
@@ -72,8 +72,8 @@ impl Figure<'_> {
         Ok(units::count(count))
     }
 
-    /// For each column, the share of its pings, that of each target upon those before it. Says what
-    /// a full lane stands for.
+    /// Draws the share of each column's pings, with the targets stacked. Returns what a full lane
+    /// stands for.
     fn draw_shares(&self, kind: Mishap, series: &[Vec<Column>], area: &Area<'_>) -> Drawn<String> {
         let count = series.iter().map(Vec::len).min().unwrap_or(0);
         let sum = |column: usize, of: &dyn Fn(&Column) -> u64| {

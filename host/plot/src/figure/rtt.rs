@@ -12,26 +12,26 @@ use crate::document::{Fate, Ping};
 use crate::palette::{self, Ink};
 use crate::series::Series;
 
-/// Above the chart, for its title.
+/// The height of the chart's title in pixels.
 const TITLE: u32 = 34;
 const CHART: u32 = 330;
-/// Of a chart that has nothing but to say so.
+/// The height of a chart without data, in pixels.
 const EMPTY: u32 = 80;
 
-/// What spreads further than by this factor above its median is on a logarithmic axis: linear, most
-/// would be at its foot.
+/// If the maximum exceeds the median by more than this factor, the axis is logarithmic: on a linear
+/// one, most replies would be at its bottom.
 const WIDE: u64 = 5;
 
-/// Up to so many pings to a target are joined by lines.
+/// The maximum number of pings to a target that are joined by lines.
 const JOINED: usize = 200;
 
-/// What a mark of a late reply stands for: the axis is as long as others need it.
+/// The meaning of the mark of a late reply: the axis does not extend to late replies.
 const LATE: &str = "late reply (beyond the axis: at its top)";
 
-/// How much of its colour a band has.
+/// The opacity of a band.
 const BAND: f64 = 0.35;
 
-/// A mark, and what it stands for.
+/// A mark, its colour and its meaning.
 type Key = (Mark, Ink, &'static str);
 
 #[derive(Clone, Copy)]
@@ -48,8 +48,8 @@ impl Figure<'_> {
         TITLE + if self.replies().is_some() { CHART } else { EMPTY }
     }
 
-    /// The least and the most RTT of replies in time; where there are none, of those late ones that
-    /// are drawn.
+    /// The minimum and the maximum RTT of replies in time; if there are none, of the late replies
+    /// that are drawn.
     fn replies(&self) -> Option<(u64, u64)> {
         let in_time = || Some((*self.rtts.first()?, *self.rtts.last()?));
         let drawn =
@@ -60,7 +60,7 @@ impl Figure<'_> {
         in_time().or_else(|| Some((late.clone().min()?, late.max()?)))
     }
 
-    /// The axis of RTTs, and what it is of.
+    /// The axis of RTTs, and its label.
     fn rtt_axis(&self, min: u64, max: u64) -> (Axis, String) {
         let median = rank(&self.rtts, 0.5).copied().unwrap_or(max);
         let [low, high] = [min, max].map(|ns| self.unit.of(ns.max(1) as f64));
@@ -174,8 +174,8 @@ impl Figure<'_> {
         Ok(())
     }
 
-    /// A band from the least to the most RTT, and the median within. Both end where pings were sent
-    /// and none came back.
+    /// Draws a band from the minimum to the maximum RTT, and the median within it. Both are
+    /// interrupted where pings were sent and none was answered.
     fn draw_columns(&self, index: usize, columns: &[Column], chart: &Chart<'_, '_>) -> Drawn {
         let plot = chart.plotting_area();
         let ink = Series::ink(index).rgb();
@@ -202,7 +202,7 @@ impl Figure<'_> {
     }
 }
 
-/// Draws what marks mean, from the right.
+/// Draws the key of the marks, from the right.
 fn draw_keys(keys: &[Key], area: &Area<'_>) -> Drawn {
     let mut end = (WIDTH - RIGHT) as i32;
     let y = TITLE as i32 / 2;

@@ -1,4 +1,4 @@
-//! How text and axes look, everywhere in the figure.
+//! The style of text and axes in the figure.
 
 use plotters::backend::SVGBackend;
 use plotters::chart::MeshStyle;
@@ -9,28 +9,28 @@ use super::Chart;
 use crate::axis::Axis;
 use crate::palette::{self, Ink};
 
-/// Of a figure's title, in pixels.
+/// The font size of the figure's title, in pixels.
 pub(super) const TITLE: f64 = 20.0;
-/// Of a chart's title.
+/// The font size of a chart's title, in pixels.
 pub(super) const CHART_TITLE: f64 = 15.0;
-/// Font size of all text but titles, in pixels.
+/// The font size of all other text, in pixels.
 pub(super) const BODY: f64 = 12.5;
 
-/// Of the lines that lead from an axis to its labels.
+/// The length of the lines from an axis to its labels, in pixels.
 const TICK: i32 = 4;
 
-/// How wide letters are, as a share of their size. There is no font to ask: the reader has it.
+/// Widths of letters, as a share of the font size. There is no font to measure: the reader has it.
 const NARROW: f64 = 0.4;
 const WIDE: f64 = 0.63;
 
-/// How wide `text` is in [`BODY`], in pixels: rather more than it is.
+/// Estimates the width of `text` in [`BODY`], in pixels; rather too wide.
 pub(super) fn width(text: &str) -> u32 {
     let share: f64 =
         text.chars().map(|c| if " .,:;()[]'|ijlftr-".contains(c) { NARROW } else { WIDE }).sum();
     (share * BODY).ceil() as u32
 }
 
-/// `text`, or as much of its start and end as has room within so many pixels in [`BODY`].
+/// Shortens `text` to that many pixels in [`BODY`], if necessary, keeping its start and end.
 pub(super) fn cut(text: &str, within: u32) -> String {
     if width(text) <= within {
         return text.to_owned();
@@ -43,23 +43,23 @@ pub(super) fn cut(text: &str, within: u32) -> String {
     (0..all).rev().map(with).find(|cut| width(cut) <= within).unwrap_or_default()
 }
 
-/// Text of that size, in pixels, with its middle at the height where it is put.
+/// Returns a text style of that size in pixels, centred vertically on its position.
 pub(super) fn text(size: f64, ink: Ink, anchor: HPos) -> TextStyle<'static> {
     styled(size, ink, anchor, FontStyle::Normal)
 }
 
-/// The same in bold.
+/// Like [`text`], but bold.
 pub(super) fn bold(size: f64, ink: Ink, anchor: HPos) -> TextStyle<'static> {
     styled(size, ink, anchor, FontStyle::Bold)
 }
 
 fn styled(size: f64, ink: Ink, anchor: HPos, style: FontStyle) -> TextStyle<'static> {
-    // The SVG backend divides sizes by that.
+    // The SVG backend divides sizes by that factor.
     let font = FontDesc::new(FontFamily::SansSerif, size * 1.24, style);
     TextStyle { font, color: ink.rgb().to_backend_color(), pos: Pos::new(anchor, VPos::Center) }
 }
 
-/// Axes with their ticks and the lines behind, which are still to be drawn.
+/// Returns the axes, ticks and grid lines of a chart, to be drawn.
 pub(super) fn mesh<'c, 'a, 'b>(
     chart: &'c mut Chart<'a, 'b>,
 ) -> MeshStyle<'a, 'c, Axis, Axis, SVGBackend<'b>> {

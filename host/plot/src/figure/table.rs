@@ -1,4 +1,4 @@
-//! The account of the run, drawn as text.
+//! The summary table, drawn as text.
 
 use plotters::element::PathElement;
 use plotters::style::text_anchor::HPos;
@@ -10,16 +10,16 @@ use crate::table::{Row, Table};
 const TITLE: u32 = 34;
 const LINE: u32 = 20;
 const BOTTOM: u32 = 16;
-/// Between columns.
+/// The gap between columns in pixels.
 const GAP: u32 = 12;
-/// Rows that are drawn. An HTML page has all.
+/// The maximum number of rows drawn. An HTML page has all.
 const MOST: usize = 24;
-/// Notes that are drawn.
+/// The maximum number of notes drawn.
 const MOST_NOTES: usize = 8;
 
-/// How high it is, in pixels.
+/// The height of the table in pixels.
 pub(super) fn height(table: &Table) -> u32 {
-    // With the headings.
+    // Including the headings.
     let lines = 1 + table.rows.len().min(MOST) + notes(table).len();
     TITLE + lines as u32 * LINE + BOTTOM
 }
@@ -66,7 +66,7 @@ pub(super) fn draw(table: &Table, area: &Area<'_>) -> Drawn {
     Ok(())
 }
 
-/// Where each column starts and ends: the last at the right margin, each as wide as what is in it.
+/// The start and end of each column: the last is at the right margin, each as wide as its content.
 fn ends(table: &Table, rows: &[Row]) -> Vec<(u32, u32)> {
     let mut end = WIDTH - RIGHT;
     let mut ends = Vec::new();
@@ -80,7 +80,7 @@ fn ends(table: &Table, rows: &[Row]) -> Vec<(u32, u32)> {
     ends
 }
 
-/// What is said below the rows.
+/// The notes below the rows.
 fn notes(table: &Table) -> Vec<String> {
     let more = |all: usize, shown: usize, what: &str| {
         (all > shown).then(|| format!("... and {} more {what}", all - shown))

@@ -6,10 +6,10 @@ use clap_complete::{Generator as _, Shell};
 use super::{BuiltIn, Cli};
 use crate::config::built_in;
 
-/// Where components stand, the script completes names of their files: for these shells, which can.
+/// Completes file names of components wherever one may stand, for shells that can.
 ///
-/// clap's generators know no pattern of names. So each gets what its shell has for that, after what
-/// they write.
+/// clap's generators cannot filter file names by pattern, so each script is followed by the shell's
+/// own means for it.
 const BASH: &str = r#"
 # Files of components, where one may stand.
 _udping-host_with_files() {
@@ -44,14 +44,14 @@ complete -c udping-host -n "__fish_udping_host_needs_command; or __fish_seen_sub
 const ZSH_COMMANDS: &str = "    _describe -t commands 'udping-host commands' commands \"$@\"\n";
 const ZSH_FILES: &str = "    _files -g '*.(wasm|cwasm)(-.)'\n";
 
-/// This program, and what stands for it in bash's script.
+/// The program's name, and its placeholder in bash's script.
 const NAME: &str = "udping-host";
 const IN_BASH: &str = "udping_host";
 
-/// The script for `shell`.
+/// Generates the script for `shell`.
 pub fn script(shell: Shell) -> Vec<u8> {
-    // clap_complete's script for bash takes a hyphen in a name for two things: as a program it is
-    // put back below.
+    // clap_complete's script for bash uses the name in two roles, and a hyphen breaks one: in the
+    // other, the program's, it is put back below.
     let name = if shell == Shell::Bash { IN_BASH } else { NAME };
     let mut command = definition();
     command.set_bin_name(name);
@@ -75,7 +75,7 @@ pub fn script(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// The definition of this program, with those of the components in it.
+/// The command line of this program, including those of the components.
 fn definition() -> Command {
     let mut command = Cli::command();
     for built_in in [BuiltIn::Client, BuiltIn::Server] {
@@ -91,7 +91,7 @@ fn definition() -> Command {
     with_hints(command)
 }
 
-/// Options whose value is a file say so.
+/// Marks the options whose value is a file.
 fn with_hints(command: Command) -> Command {
     let names_file = |argument: &clap::Arg| {
         argument.get_value_names().is_some_and(|names| {

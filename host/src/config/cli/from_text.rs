@@ -1,4 +1,4 @@
-//! Values that stand in a policy as they stand on the command line: as text.
+//! Deserializes policy values from the text that the command line accepts.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use udping_cli::number;
 
-/// A list of them.
+/// Reads a list of values from their texts.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -25,7 +25,7 @@ where
     Scalar::deserialize(deserializer)?.parse().map(Some)
 }
 
-/// A number of 1 or more.
+/// Reads a number of 1 or more.
 pub(super) fn positive<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -36,7 +36,7 @@ where
     number.map(Some).ok_or_else(|| invalid(&text, number::expected(&range)))
 }
 
-/// Ports and factors may also stand as the numbers that they are.
+/// A value, as text; ports and factors may also be plain numbers.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Scalar {

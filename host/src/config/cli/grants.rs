@@ -1,4 +1,4 @@
-//! What a component may do.
+//! Flags for what a component may do.
 
 use std::str::FromStr;
 
@@ -72,7 +72,7 @@ pub struct GrantFlags {
     pub wasi: Vec<WasiOption>,
 }
 
-/// Under which options of sockets stand in the help.
+/// The heading of socket options in the help.
 const SOCKET_OPTIONS: &str = "Socket options (of every socket; Linux)";
 
 /// The options of `wasmtime run -S` that this host shares.
@@ -99,8 +99,8 @@ impl FromStr for Amplification {
 }
 
 impl GrantFlags {
-    /// What they grant. `None` where they grant nothing: they may deny something, or say whom a
-    /// listener hears.
+    /// The grants of these flags. `None` if they grant nothing: they may still deny, or restrict
+    /// the sources that a listener accepts.
     pub fn spec(&self) -> Option<GrantSpec> {
         let spec = GrantSpec {
             to: self.allow_to.clone(),
@@ -113,7 +113,7 @@ impl GrantFlags {
         (spec != GrantSpec::default()).then_some(spec)
     }
 
-    /// What holds besides `granted`, whatever that is.
+    /// Applies the restrictions of these flags to `granted`.
     pub fn restrict(&self, granted: GrantSpec) -> GrantSpec {
         GrantSpec {
             deny: self.deny_to.clone(),
@@ -123,7 +123,7 @@ impl GrantFlags {
         }
     }
 
-    /// How far answers may go.
+    /// The rule that limits answers.
     pub fn answer(&self) -> AnswerRule {
         let default = AnswerRule::default();
         AnswerRule {
@@ -132,7 +132,7 @@ impl GrantFlags {
         }
     }
 
-    /// What is set on sockets.
+    /// The options to set on sockets.
     pub fn socket_options(&self) -> SocketOptions {
         SocketOptions {
             dscp: self.dscp.map(|dscp| dscp.0),
@@ -143,7 +143,7 @@ impl GrantFlags {
         }
     }
 
-    /// These, and those.
+    /// Merges both.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.allow_to.extend(other.allow_to);

@@ -1,4 +1,4 @@
-//! What a component may use.
+//! Flags for what a component may use.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::str::FromStr;
@@ -114,13 +114,13 @@ pub struct CompileFlags {
 }
 
 impl CompileFlags {
-    /// These, and where they say nothing, those.
+    /// Merges both; these take precedence.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { memory: self.memory.or(other.memory), time: self.time.or(other.time) }
     }
 
-    /// At which compiling is stopped.
+    /// The limits at which compiling is stopped.
     pub fn limits(self) -> CompileLimits {
         let default = CompileLimits::default();
         CompileLimits {
@@ -130,7 +130,7 @@ impl CompileFlags {
     }
 }
 
-/// Bytes a second, but for 0, which would hold everything back.
+/// A rate in bytes per second. It is not 0, which would block all traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRate(Rate);
 
@@ -146,7 +146,7 @@ impl FromStr for ByteRate {
 }
 
 impl LimitFlags {
-    /// At which a component is stopped.
+    /// The limits at which a component is stopped.
     pub fn limits(&self) -> Limits {
         let default = Limits::default();
         Limits {
@@ -164,12 +164,12 @@ impl LimitFlags {
         }
     }
 
-    /// Those for compiling it.
+    /// The limits for compiling it.
     pub fn compile(&self) -> CompileFlags {
         CompileFlags { memory: self.compile_memory, time: self.compile_time }
     }
 
-    /// Beyond which datagrams do not pass.
+    /// The rates above which datagrams are delayed or dropped.
     pub fn rates(&self) -> Rates {
         Rates {
             send: self.send.map(Rate),
@@ -181,7 +181,7 @@ impl LimitFlags {
         }
     }
 
-    /// These, and where they say nothing, those.
+    /// Merges both; these take precedence.
     #[expect(clippy::needless_pass_by_value, reason = "as the or of other flags")]
     #[must_use]
     pub fn or(self, other: Self) -> Self {

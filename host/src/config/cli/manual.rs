@@ -21,7 +21,7 @@ pub enum Page {
 }
 
 impl Page {
-    /// What `man` finds it by.
+    /// The name that `man` finds it by.
     fn name(self) -> &'static str {
         match self {
             Self::Host => "udping-host",
@@ -39,7 +39,7 @@ impl Page {
         command.name(self.name()).display_name(self.name())
     }
 
-    /// The page, as roff.
+    /// Renders the page as roff.
     ///
     /// # Errors
     ///
@@ -84,8 +84,8 @@ fn about(command: &Command) -> (String, String) {
     )
 }
 
-/// What stands after the options: a paragraph that starts with a title and a colon is a section,
-/// whose lines stay lines.
+/// Renders the text after the options: a paragraph that starts with a title and a colon becomes a
+/// section whose line breaks are kept.
 fn paragraphs(roff: &mut Roff, text: &str) {
     let mut has_notes = false;
     for paragraph in text.split("\n\n") {

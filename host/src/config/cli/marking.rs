@@ -1,4 +1,4 @@
-//! Values of the options of sockets.
+//! Values of the socket options.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dscp(pub u8);
 
-/// Names of code points, beside CS0 to CS7 and `AFxy`: RFC 3246, RFC 5865, RFC 8622.
+/// The names of code points, besides CS0 to CS7 and `AFxy`: RFC 3246, RFC 5865, RFC 8622.
 const NAMES: [(&str, u8); 3] = [("ef", 46), ("va", 44), ("le", 1)];
 
 impl FromStr for Dscp {
@@ -53,7 +53,7 @@ pub enum Ecn {
 }
 
 impl Ecn {
-    /// Its two bits.
+    /// The two bits of the ECN field.
     pub const fn bits(self) -> u8 {
         match self {
             Self::NotEct => 0,

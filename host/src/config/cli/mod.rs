@@ -51,7 +51,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// `--log`, before or after the command.
+    /// The value of `--log`, before or after the command.
     pub fn log(&self) -> Option<LogFormat> {
         match &self.command {
             Command::Run(run) | Command::Learn(run) => {
@@ -178,7 +178,7 @@ pub struct RunFlags {
 }
 
 impl RunFlags {
-    /// These, and where they say nothing, those.
+    /// Merges both; these take precedence.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -209,7 +209,7 @@ pub enum BuiltIn {
 }
 
 impl BuiltIn {
-    /// Its bytes and its name.
+    /// The component's bytes and name.
     pub fn component(self) -> udping_components::Component {
         match self {
             Self::Client => udping_components::CLIENT,
@@ -218,11 +218,11 @@ impl BuiltIn {
     }
 }
 
-/// The definition of which `help` prints the help.
+/// Returns the definition whose help `help` prints.
 ///
 /// # Errors
 ///
-/// Where there is no such command. The message is for users.
+/// If there is no such command. The message is for users.
 pub fn explained(command: Option<&str>) -> Result<clap::Command, String> {
     let mut host = Cli::command();
     host.build();
@@ -238,8 +238,8 @@ pub fn explained(command: Option<&str>) -> Result<clap::Command, String> {
     })
 }
 
-/// What a usage error says, on one line. An option of a component that stands before it is told as
-/// that.
+/// Renders a usage error on one line. A component's option that stands before the component is
+/// reported as such.
 pub fn complaint(error: &clap::Error) -> String {
     let line = usage::one_line(error);
     let Some(option) = usage::unknown_option(error) else { return line };

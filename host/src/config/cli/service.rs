@@ -1,4 +1,4 @@
-//! How a component's run is kept up, and what is told of it.
+//! Flags for how a component is kept running, and what is logged about it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,10 +56,10 @@ pub enum Restart {
 }
 
 impl ServiceFlags {
-    /// These, and where they say nothing, those.
+    /// Merges both; these take precedence.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
-        // The last one of a name counts: what stands nearer to the component.
+        // The last value of a name takes effect: the one closest to the component.
         self.env.splice(0..0, other.env);
         Self {
             env: self.env,

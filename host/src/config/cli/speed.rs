@@ -1,4 +1,4 @@
-//! How fast a component is run.
+//! Flags for how fast a component runs.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -28,7 +28,7 @@ pub struct SpeedFlags {
 }
 
 impl SpeedFlags {
-    /// What sockets are told of it.
+    /// The tuning of sockets.
     pub fn tuning(&self) -> Tuning {
         let default = Tuning::default();
         Tuning {
@@ -39,7 +39,7 @@ impl SpeedFlags {
         }
     }
 
-    /// These, and where they say nothing, those.
+    /// Merges both; these take precedence.
     #[expect(clippy::needless_pass_by_value, reason = "as the or of other flags")]
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -52,10 +52,10 @@ impl SpeedFlags {
     }
 }
 
-/// The most instances that `--workers` takes.
+/// The maximum of `--workers`.
 const MOST_WORKERS: usize = 1024;
 
-/// The largest `--batch`: Linux takes no more by one call (`UIO_MAXIOV`).
+/// The maximum of `--batch`: Linux accepts no more per call (`UIO_MAXIOV`).
 const LARGEST_BATCH: usize = 1024;
 
 fn batch(text: &str) -> Result<NonZeroUsize, String> {
@@ -66,12 +66,12 @@ fn up_to(most: usize, text: &str) -> Option<NonZeroUsize> {
     text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= most)
 }
 
-/// `--workers`.
+/// The value of `--workers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {
     /// One for each core that this process may use.
     Auto,
-    /// So many.
+    /// This number.
     Exactly(NonZeroUsize),
 }
 

@@ -1,4 +1,4 @@
-//! One request, and one answer.
+//! An exchange with a helper: one request, and one answer.
 
 use std::io::{self, Read, Write as _};
 use std::process::{Child, Command, ExitStatus};
@@ -7,47 +7,47 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// The longest message of a helper that is read, in bytes.
+/// The maximum length of a helper's message that is read, in bytes.
 const MESSAGE: u64 = 16 << 10;
 
-/// The first pause before a helper that has said everything is looked at again, which doubles each
+/// The first pause before a helper that has closed its output is checked again, which doubles each
 /// time, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
 
-/// What a helper may take.
+/// The bounds of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// From its start to its end.
+    /// The time from the helper's start to its end.
     pub time: Duration,
-    /// Bytes of its answer.
+    /// The maximum length of its answer, in bytes.
     pub answer: u64,
 }
 
-/// What came of a request.
+/// The result of an exchange.
 #[derive(Debug)]
 pub struct Answer {
-    /// What it wrote to its standard output, up to the bound and one byte more.
+    /// Its standard output, up to the bound and one byte more.
     pub bytes: Vec<u8>,
-    /// What it wrote to its standard error: its start.
+    /// The start of its standard error.
     pub message: String,
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// It was stopped since it took longer than it may.
+    /// Whether it was killed because its time was over.
     pub out_of_time: bool,
 }
 
-/// Starts a helper, hands it `request` whole, and reads its answer. Either way it has ended when
-/// this returns: there is no process left, and no thread.
+/// Starts a helper, sends it the whole `request`, and reads its answer. In every case the helper's
+/// process and all threads have ended when this returns.
 ///
 /// # Errors
 ///
-/// Where it cannot be started, or its answer cannot be read.
+/// If it cannot be started, or its answer cannot be read.
 pub fn ask(command: &mut Command, request: &[&[u8]], bounds: Bounds) -> io::Result<Answer> {
     let mut child = command.spawn()?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let child = Mutex::new(child);
     let kill = || {
-        // It fails where the helper has ended already.
+        // It fails if the helper has ended already.
         let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
     };
     let (done, waiting) = mpsc::channel::<()>();
@@ -59,11 +59,11 @@ pub fn ask(command: &mut Command, request: &[&[u8]], bounds: Bounds) -> io::Resu
         out_of_time
     };
     let talk = move || -> io::Result<(Vec<u8>, String)> {
-        // A helper that reads nothing more has ended, or is about to: how is seen below.
+        // A helper that stopped reading has ended, or is about to: its status is checked below.
         if let Some(mut stdin) = stdin {
             let _ = request.iter().try_for_each(|part| stdin.write_all(part));
         }
-        // What is read in full is closed, so that a helper with more to say than it may ends.
+        // The pipe is closed after the bound, so a helper that writes more than it may ends.
         let bytes = read(stdout, bounds.answer.saturating_add(1))?;
         let message = read(stderr, MESSAGE)?;
         Ok((bytes, String::from_utf8_lossy(&message).into_owned()))
@@ -74,8 +74,8 @@ pub fn ask(command: &mut Command, request: &[&[u8]], bounds: Bounds) -> io::Resu
         if timer.is_err() || said.is_err() {
             kill();
         }
-        // One that has nothing more to say may still be there: the timer has an eye on it until it
-        // is gone.
+        // A helper that has closed its output may still run: the timer stays armed until it has
+        // ended.
         let status = ended(&child);
         drop(done);
         // The timer does not panic.
@@ -85,7 +85,7 @@ pub fn ask(command: &mut Command, request: &[&[u8]], bounds: Bounds) -> io::Resu
     })
 }
 
-/// Waits for its end, and leaves it to others to kill it in between.
+/// Waits for the helper's end without holding the lock, so that the timer can kill it.
 fn ended(child: &Mutex<Child>) -> io::Result<ExitStatus> {
     let mut pause = PAUSES.0;
     loop {

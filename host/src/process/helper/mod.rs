@@ -1,9 +1,9 @@
-//! Helper processes: this program once more, with three pipes and nothing else, for work that this
-//! process must not do itself.
+//! Helper processes: further instances of this program, with nothing but three pipes, for work that
+//! this process must not do itself.
 //!
-//! A helper is told by its only argument ([`Role::of_this_process`]). It has no environment but
-//! what its [`command`] is given, no descriptors but its standard streams ([`isolate`]), and ends
-//! when the process ends that started it.
+//! A helper is identified by its only argument ([`Role::of_this_process`]). Its environment is only
+//! what its [`command`] is given, its descriptors are only the standard streams ([`isolate`]), and
+//! it ends when the process that started it ends.
 
 mod exchange;
 
@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 pub use exchange::{Answer, Bounds, ask};
 
-/// What the only argument of a helper starts with.
+/// The prefix of a helper's only argument.
 const ARGUMENT: &str = "@helper=";
 
 /// What a helper does.
@@ -32,7 +32,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every one.
+    /// All roles on this system.
     pub const ALL: &[Self] = &[
         #[cfg(feature = "compiler")]
         Self::Compile,
@@ -53,7 +53,7 @@ impl Role {
         }
     }
 
-    /// The role that this process was started in; none where it was started by a user.
+    /// Returns the role that this process was started in; `None` if a user started it.
     pub fn of_this_process() -> Option<Self> {
         let mut arguments = env::args_os().skip(1);
         let (argument, None) = (arguments.next()?, arguments.next()) else { return None };
@@ -66,19 +66,20 @@ impl Role {
     }
 }
 
-/// This program as a helper in that role, with pipes for its standard streams and no environment.
-/// To be started on the main thread: on Linux, a helper ends with the thread that started it.
+/// Returns a command that runs this program in that role, with pipes for its standard streams and
+/// no environment. Start it on the main thread: on Linux, a helper ends with the thread that
+/// started it.
 ///
 /// # Errors
 ///
-/// Where this program's own file is not known.
+/// If the path of this program's own file is not known.
 pub fn command(role: Role) -> io::Result<Command> {
-    // The file that runs, where it was replaced by another since.
+    // The running file, even if it was replaced since.
     #[cfg(target_os = "linux")]
     let mut command = Command::new("/proc/self/exe");
     #[cfg(not(target_os = "linux"))]
     let mut command = Command::new(env::current_exe()?);
-    // What listings of processes show.
+    // The name in process listings.
     #[cfg(target_os = "linux")]
     std::os::unix::process::CommandExt::arg0(&mut command, env!("CARGO_PKG_NAME"));
     command.arg(format!("{ARGUMENT}{}", role.name()));
@@ -90,27 +91,27 @@ pub fn command(role: Role) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Keeps the standard streams and no other descriptor, and ends when the thread ends that started
-/// this helper.
+/// Closes all descriptors but the standard streams, and has this helper end with the thread that
+/// started it.
 #[cfg(target_os = "linux")]
 pub fn isolate() {
     use rustix::process::{Signal, set_parent_process_death_signal};
 
-    // What is handed down on purpose by others (`LISTEN_FDS`), or by mistake.
+    // Descriptors that were passed on purpose by others (`LISTEN_FDS`), or by mistake.
     const FIRST_BEYOND_STANDARD_STREAMS: libc::c_uint = 3;
     // SAFETY: no descriptor is open yet but those that were inherited, which nothing in this
     // process knows.
     #[expect(unsafe_code, reason = "close_range(2), for which there is no wrapper")]
     unsafe {
-        // The C library has the function only from glibc 2.34 on. Before Linux 5.9 the kernel has
-        // none: descriptors stay open.
+        // The C library has the function only since glibc 2.34. Before Linux 5.9 the kernel lacks
+        // the call: descriptors stay open.
         libc::syscall(libc::SYS_close_range, FIRST_BEYOND_STANDARD_STREAMS, libc::c_uint::MAX, 0);
     }
-    // It fails nowhere with a signal that there is.
+    // It fails only for a signal that does not exist.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 
-/// Nothing: there, standard streams are all that a process hands down.
+/// Does nothing: on other systems only the standard streams are inherited.
 #[cfg(not(target_os = "linux"))]
 pub fn isolate() {}
 

@@ -1,8 +1,8 @@
-//! The side that asks a helper process, which can do nothing but resolve.
+//! The parent's side of the resolver: asks a helper process, which can do nothing but resolve.
 //!
 //! The system's resolver opens files, loads libraries, and uses TCP and netlink. A process that
-//! runs guests does none of it ([`udping_harden`]), so another one does. What passes between the
-//! two is a name, and the addresses it stands for.
+//! runs guests can do none of it ([`udping_harden`]), so another one does. Only names, and the
+//! addresses that they resolve to, pass between the two.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,11 +23,11 @@ use super::message::{Answer, Request};
 use crate::process::helper::{self, Role};
 use wasi_datagram::{ResolveError, Resolved};
 
-/// How long a name may take. The system's resolver gives up sooner, unless it has many servers to
+/// The timeout of a request. The system's resolver gives up sooner, unless it has many servers to
 /// ask.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What the system's resolver is configured by besides files (resolv.conf(5)).
+/// The environment variables that configure the system's resolver besides files (resolv.conf(5)).
 const DOMAIN: &str = "LOCALDOMAIN";
 const OPTIONS: &str = "RES_OPTIONS";
 
@@ -41,16 +41,16 @@ pub(super) struct Helper {
     _process: Child,
 }
 
-/// Who waits for which answer. None where there are no answers any more.
+/// The pending requests by number. `None` after the helper has ended.
 type Waiting = Option<HashMap<u32, oneshot::Sender<Resolved>>>;
 
 impl Helper {
-    /// Starts the helper process. To be called on the main thread, as long as this process may
-    /// start others.
+    /// Starts the helper process. Call this on the main thread, while this process may still start
+    /// others.
     ///
     /// # Errors
     ///
-    /// Where no process can be started.
+    /// If no process can be started.
     pub(super) fn start() -> io::Result<Arc<Self>> {
         let flags = SocketFlags::CLOEXEC;
         let (socket, its) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -67,11 +67,11 @@ impl Helper {
         }))
     }
 
-    /// Starts to listen for answers, on a thread of its own.
+    /// Starts a thread that listens for answers.
     ///
     /// # Errors
     ///
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub(super) fn listen(self: &Arc<Self>) -> io::Result<()> {
         let helper = Arc::clone(self);
         let work = move || {
@@ -79,18 +79,18 @@ impl Helper {
             while let Some(answer) = helper.receive(&mut buffer) {
                 let asked =
                     helper.waiting().as_mut().and_then(|waiting| waiting.remove(&answer.number));
-                // Whoever asked may have given up.
+                // The requester may have given up.
                 let _ = asked.map(|asked| asked.send(answer.resolved));
             }
-            // Everybody who waits is told, and everybody who comes.
+            // Fails all pending requests, and all later ones.
             *helper.waiting() = None;
         };
         thread::Builder::new().name("resolver".to_owned()).stack_size(128 << 10).spawn(work)?;
         Ok(())
     }
 
-    /// What `name` stands for. That the helper takes too long is a failure that may pass; that it
-    /// has ended is none.
+    /// Resolves `name`. A timeout is a temporary failure; that the helper has ended is a permanent
+    /// one.
     pub(super) async fn resolve(&self, name: &str) -> Resolved {
         self.request(name).await.unwrap_or(Err(ResolveError::Permanent))
     }
@@ -115,7 +115,8 @@ impl Helper {
         Ok(receiver)
     }
 
-    /// The next answer; none when there are no more. What is no answer is none to anybody.
+    /// Receives the next answer; `None` when the helper has ended. Messages that are not valid
+    /// answers are ignored.
     fn receive(&self, buffer: &mut [u8]) -> Option<Answer> {
         loop {
             let length = rustix::io::retry_on_intr(|| {
@@ -139,7 +140,7 @@ impl Helper {
     }
 }
 
-/// Somebody waits, until this is dropped.
+/// A pending request; dropping it cancels it.
 struct Asked<'a> {
     helper: &'a Helper,
     number: u32,
@@ -155,9 +156,9 @@ fn ended() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the process that resolves names has ended")
 }
 
-/// The resolver's options. A resolv.conf that takes the place of another in /etc cannot be opened
-/// by the helper, as no other file there can, and the C library would go on without one: so it goes
-/// on with what it read first.
+/// Returns the resolver's options. If /etc/resolv.conf is replaced, the helper cannot open the new
+/// file, like any other file there, and the C library would continue without any configuration:
+/// `no-reload` makes it keep what it read first.
 fn options() -> String {
     let given = env::var(OPTIONS).unwrap_or_default();
     let is_in_etc =

@@ -1,36 +1,35 @@
-//! What passes between a process that asks and one that resolves: a message each way, in a packet
-//! of its own.
+//! The messages between the parent and the resolving helper: one packet per request or answer.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use wasi_datagram::{ResolveError, Resolved};
 
-/// The longest name (RFC 1035, section 2.3.4).
+/// The maximum length of a name in bytes (RFC 1035, section 2.3.4).
 const NAME: usize = 255;
 
-/// The most addresses of one name that are passed on.
+/// The maximum number of addresses of one name that are passed on.
 const ADDRESSES: usize = 64;
 
 const NUMBER: usize = size_of::<u32>();
 const OUTCOME: usize = size_of::<u8>();
 const ADDRESS: usize = size_of::<u128>();
 
-/// A name to be resolved.
+/// A request to resolve a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// Which answer is this one's.
+    /// Matches the answer to its request.
     pub number: u32,
     pub name: String,
 }
 
-/// What a name stands for.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub number: u32,
     pub resolved: Resolved,
 }
 
-/// How it ended, in a byte.
+/// The outcomes; a message holds the index in one byte.
 const OUTCOMES: [Result<(), ResolveError>; 4] = [
     Ok(()),
     Err(ResolveError::NoSuchName),

@@ -1,8 +1,8 @@
-//! Names by the system's resolver: those of the grants at the start, all at once; others while
-//! guests run.
+//! Name resolution by the system's resolver: the names of the grants at the start, all at once;
+//! others while guests run.
 //!
 //! The C library opens files for it, loads libraries, and uses TCP and netlink. A hardened process
-//! does none of it, so another one does ([`Resolver::start_helper`]).
+//! can do none of it, so a helper does ([`Resolver::start_helper`]).
 
 #[cfg(target_os = "linux")]
 mod helper;
@@ -21,7 +21,7 @@ pub use server::serve;
 pub use system::resolve_all;
 use wasi_datagram::{ResolveError, Resolved};
 
-/// Resolves names while guests run: in this process, or by a helper once there is one.
+/// Resolves names while guests run: in this process, or by a helper once it is started.
 #[derive(Debug, Default)]
 pub struct Resolver {
     #[cfg(target_os = "linux")]
@@ -29,25 +29,25 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// From now on, a helper process resolves. To be called on the main thread, before this process
-    /// gives up what that takes.
+    /// Starts a helper process, which resolves from now on. Call this on the main thread, before
+    /// this process gives up the privileges that it takes.
     ///
     /// # Errors
     ///
-    /// Where no process can be started.
+    /// If no process can be started.
     #[cfg(target_os = "linux")]
     pub fn start_helper(&self) -> io::Result<()> {
         let helper = helper::Helper::start()?;
-        // Only a second one is none.
+        // It fails only if a helper was already set.
         let _ = self.helper.set(helper);
         Ok(())
     }
 
-    /// Starts to listen for that process's answers, on a thread of its own, where there is one.
+    /// Starts a thread that listens for the helper's answers, if there is a helper.
     ///
     /// # Errors
     ///
-    /// Where no thread can be started.
+    /// If no thread can be started.
     pub fn listen(&self) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         if let Some(helper) = self.helper.get() {
@@ -56,7 +56,7 @@ impl Resolver {
         Ok(())
     }
 
-    /// What `name` stands for.
+    /// Resolves `name`.
     pub async fn resolve(&self, name: &str) -> Resolved {
         #[cfg(target_os = "linux")]
         if let Some(helper) = self.helper.get() {

@@ -1,4 +1,4 @@
-//! The side that resolves: a helper process, which reads names from a socket until that is closed.
+//! The helper's side of the resolver: reads names from a socket until that is closed.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -12,24 +12,24 @@ use super::message::{Answer, Request};
 use super::system::system_resolve;
 use udping_harden::{self as harden, Needs};
 
-/// How many names are resolved at a time. Others wait their turn.
+/// The number of names resolved at a time. Others wait.
 const THREADS: usize = 8;
 
-/// What resolving takes of a stack: the C library puts answers there.
+/// The stack of a resolving thread in bytes: the C library stores answers on it.
 const STACK: usize = 512 << 10;
 
-/// Gives up all that resolving does not need, and resolves the names that come on standard input, a
-/// socket.
+/// Gives up all privileges that resolving does not need, and resolves the names that arrive on
+/// standard input, a socket.
 pub fn serve() -> ExitCode {
-    // Else it is called after the link that it was started by.
+    // Otherwise it is named `exe`, after the link that it was started by.
     let _ = rustix::thread::set_name(c"resolver");
     for (resource, most) in [(Resource::Core, 0), (Resource::Fsize, 0), (Resource::Nofile, 64)] {
-        // It can only be lowered: that fails nowhere.
+        // Limits are only lowered, which never fails.
         let now = getrlimit(resource).maximum;
         let limit = Some(now.map_or(most, |now| now.min(most)));
         let _ = setrlimit(resource, Rlimit { current: limit, maximum: limit });
     }
-    // The process that asked says which means there are none of.
+    // The parent reports which hardening is missing.
     let _ =
         (harden::hide_memory(), harden::drop_privileges(Needs::default()), harden::shut_resolver());
     let threads: Vec<_> = (0..THREADS)
@@ -50,7 +50,7 @@ fn resolve_names() {
     let mut buffer = [0; Request::LONGEST];
     loop {
         match rustix::io::retry_on_intr(|| recv(socket, &mut buffer, RecvFlags::empty())) {
-            // Nobody asks any more.
+            // The parent has closed the socket.
             Ok((_, 0)) | Err(_) => exit(0),
             Ok((_, length)) => {
                 let Some(request) = Request::decode(buffer.get(..length).unwrap_or_default())

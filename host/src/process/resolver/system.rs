@@ -1,4 +1,4 @@
-//! What the system's resolver says of a name (getaddrinfo(3)).
+//! Resolves names with the system's resolver (getaddrinfo(3)).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -8,16 +8,16 @@ use crate::process::interrupt::EndAtSignals;
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use wasi_datagram::{ResolveError, Resolved};
 
-/// How many names are resolved at a time: one name server that is silent holds up eight of them for
-/// ten seconds.
+/// The number of names resolved at a time: a name server that does not answer delays eight of them
+/// by ten seconds.
 const AT_A_TIME: usize = 16;
 
-/// It may take many seconds.
+/// Blocks, possibly for many seconds.
 fn getaddrinfo_of(name: &str) -> Resolved {
-    // Else each address comes once for every kind of socket.
+    // Otherwise each address is returned once per socket type.
     let hints = AddrInfoHints { socktype: SockType::DGram.into(), ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(name), None, Some(hints)).map_err(|error| match error.kind() {
-        // Family is that of an answer without any address of a family that there is.
+        // `Family` is the error for a name without addresses of an available family.
         LookupErrorKind::NoName | LookupErrorKind::NoData | LookupErrorKind::Family => {
             ResolveError::NoSuchName
         }
@@ -29,8 +29,8 @@ fn getaddrinfo_of(name: &str) -> Resolved {
     if addresses.is_empty() { Err(ResolveError::NoSuchName) } else { Ok(addresses) }
 }
 
-/// What the system's resolver says of `name`; and of localhost, where that does not know it, what
-/// it is (RFC 6761, section 6.3): a root without /etc/hosts has no other.
+/// Resolves `name` with the system's resolver. If that does not know localhost, its addresses are
+/// as in RFC 6761, section 6.3: a root file system without /etc/hosts has no other source for them.
 pub(super) fn system_resolve(name: &str) -> Resolved {
     getaddrinfo_of(name).or_else(|error| {
         let is_localhost = name == "localhost" || name.ends_with(".localhost");
@@ -39,8 +39,8 @@ pub(super) fn system_resolve(name: &str) -> Resolved {
     })
 }
 
-/// What each name stands for, in their order. Ctrl-C and SIGTERM end the process meanwhile. Where
-/// there are several names there are threads, which have ended when this returns.
+/// Resolves each name; the results are in the same order. Ctrl-C and SIGTERM end the process
+/// meanwhile. For several names it uses threads, which have ended when this returns.
 pub fn resolve_all<Name: AsRef<str> + Sync>(names: &[Name]) -> Vec<Resolved> {
     let _interruptible = (!names.is_empty()).then(EndAtSignals::start);
     let resolve =

@@ -1,4 +1,4 @@
-//! Files that are read once, when a run starts: checked, and no further than a bound.
+//! Files that are read once, when a run starts: checked, and with a maximum size.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -9,26 +9,26 @@ use thiserror::Error;
 
 use super::{Purpose, Untrusted, check};
 
-/// Why a file is not obeyed.
+/// Why a file is not used.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// It cannot be read.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is larger than what is read.
+    /// It is larger than the maximum.
     #[error("is larger than {0}")]
     TooLarge(ByteSize),
-    /// It may be somebody else's work.
+    /// It may have been written by someone else.
     #[error("is not obeyed, since {0}: read it, and copy it to where only you and root can write")]
     Untrusted(#[from] Untrusted),
 }
 
-/// A policy, or a list of targets.
+/// The text of a policy, or of a list of targets.
 #[derive(Debug)]
 pub struct Text {
-    /// What it says.
+    /// The content.
     pub text: String,
-    /// Who else could have written it, where that is no reason not to obey it.
+    /// Who else could have written it, if the file is used nevertheless.
     pub warning: Option<Untrusted>,
 }
 
@@ -36,12 +36,12 @@ pub struct Text {
 ///
 /// # Errors
 ///
-/// Where it is another user's, larger, or no text.
+/// If it is another user's, larger, or not text.
 pub fn read_text(path: &Path, limit: ByteSize) -> Result<Text, ReadError> {
     read_checked(&open(path)?, path, limit)
 }
 
-/// The same, from standard input.
+/// Like [`read_text`], but from standard input.
 #[cfg(unix)]
 pub fn read_text_from_stdin(limit: ByteSize) -> Result<Text, ReadError> {
     use std::os::fd::AsFd as _;
@@ -49,7 +49,7 @@ pub fn read_text_from_stdin(limit: ByteSize) -> Result<Text, ReadError> {
     read_checked(&file, Path::new("/dev/stdin"), limit)
 }
 
-/// The same, from standard input.
+/// Like [`read_text`], but from standard input.
 #[cfg(not(unix))]
 pub fn read_text_from_stdin(limit: ByteSize) -> Result<Text, ReadError> {
     let text = into_text(read_to_limit(io::stdin().lock(), limit)?)?;
@@ -67,20 +67,20 @@ fn into_text(bytes: Vec<u8>) -> io::Result<String> {
         .map_err(|_| io::Error::new(ErrorKind::InvalidData, "is no text (UTF-8)"))
 }
 
-/// Reads everything that there is, where that is no more than `limit`: by what is read, since the
-/// size that a system states is 0 for devices, pipes and what `/proc` holds.
+/// Reads everything, up to `limit` bytes. Counts what is read, since the stated size of devices,
+/// pipes and files in `/proc` is 0.
 ///
 /// # Errors
 ///
-/// Where there is more.
+/// If there is more.
 pub fn read_to_limit(source: impl Read, limit: ByteSize) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     source.take(limit.as_u64().saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit.as_u64() { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) }
 }
 
-/// Opens a file to read from. Where it is a pipe that nobody writes to, which reading would wait
-/// for, that is said.
+/// Opens a file for reading. Fails for a pipe that nobody writes to, since reading would wait for a
+/// writer.
 ///
 /// # Errors
 ///
@@ -92,8 +92,8 @@ pub fn open(path: &Path) -> io::Result<File> {
 
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-    // To open a named pipe waits for somebody who writes to it; this does not, and nor does it make
-    // a terminal ours.
+    // Opening a named pipe normally waits for a writer; this does not, nor does it make a terminal
+    // the controlling one.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)?;
     if file.metadata()?.file_type().is_fifo() {
@@ -122,7 +122,7 @@ fn wait_for_data(pipe: &File, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file to read from.
+/// Opens a file for reading.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! What of a file, and of the folders above it, decides who can change it, on Unix.
+//! The attributes of a file, and of the folders above it, that determine who can change it, on
+//! Unix.
 
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -12,10 +13,11 @@ const STICKY: u32 = 0o1000;
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 
-/// The most links that lead to a descriptor: `/dev/stdin` is one, and a container may have another.
+/// The maximum number of links followed to a descriptor: `/dev/stdin` is one, and a container may
+/// have another.
 const LINKS: usize = 8;
 
-/// A file or a folder, as far as it matters who can change it.
+/// A file or a folder, with what determines who can change it.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub path: PathBuf,
@@ -39,7 +41,7 @@ impl Entry {
         }
     }
 
-    /// Whether what is in it stays in it, whoever may write it.
+    /// Whether its entries cannot be replaced, whoever may write to it.
     fn keeps_entries(&self, purpose: Purpose) -> bool {
         let sticky = self.mode & STICKY != 0;
         self.is_folder
@@ -47,7 +49,7 @@ impl Entry {
     }
 }
 
-/// Users who are trusted.
+/// The trusted users.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Users {
     pub effective: u32,
@@ -57,7 +59,7 @@ pub(super) struct Users {
 impl Users {
     pub(super) fn of_this_process() -> Self {
         let effective = rustix::process::geteuid().as_raw();
-        // Whoever is not root could say anything there; to root, it is sudo's word.
+        // Only trusted for root, where sudo sets it: anyone else could set it to anything.
         let sudo = if effective == ROOT {
             env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok())
         } else {
@@ -72,7 +74,7 @@ impl Users {
             || purpose == Purpose::Policy && self.sudo == Some(owner)
     }
 
-    /// Rules 2 to 4 of [`super::check`].
+    /// Applies rules 2 to 4 of [`super::check`].
     pub(super) fn judge(
         self,
         entries: &[Entry],
@@ -101,7 +103,7 @@ impl Users {
     }
 }
 
-/// What has to be looked at: the file, and each folder above it, up to the root.
+/// Returns what has to be checked: the file, and each folder above it, up to the root.
 pub(super) fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<Entry>, Untrusted> {
     let unknown =
         |error: io::Error| Untrusted::Unknown { path: path.to_owned(), error: error.to_string() };
@@ -114,7 +116,7 @@ pub(super) fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<
             return Ok(Vec::new());
         }
         if link.starts_with("/memfd:") {
-            // Its mode is 0777, and nobody but who has its descriptor can open it.
+            // The mode of a memfd is 0777, but only holders of its descriptor can open it.
             entry.mode &= !(OTHERS_WRITE | GROUP_WRITES);
         }
         return Ok(vec![entry]);
@@ -126,21 +128,22 @@ pub(super) fn entries(file: &File, path: &Path, purpose: Purpose) -> Result<Vec<
     }
     let itself = (is_code || !kind.is_char_device()).then(|| Ok(Entry::new(&real, &opened)));
     let folders = real.ancestors().skip(1).map(|folder| {
-        // A link that has come here since the path was resolved is its owner's, and no folder.
+        // A link put here since the path was resolved counts as itself: it has an owner, and is no
+        // folder.
         let status = fs::symlink_metadata(folder).map_err(unknown)?;
         Ok(Entry::new(folder, &status))
     });
     itself.into_iter().chain(folders).collect()
 }
 
-/// Whether a descriptor's file has no name that others could open it by. `link` is what `/proc`
-/// says of it.
+/// Whether a descriptor's file has no name by which others could open it. `link` is what `/proc`
+/// reports for it.
 fn is_unnamed(kind: fs::FileType, link: &str) -> bool {
     let is_anonymous = if cfg!(target_os = "linux") { link.starts_with("pipe:") } else { true };
     kind.is_socket() || kind.is_fifo() && is_anonymous
 }
 
-/// Where `path` is a descriptor of this process, what `/proc` says that it is open to.
+/// If `path` is a descriptor of this process, returns what `/proc` reports that it refers to.
 pub(super) fn descriptor(path: &Path) -> Option<String> {
     let of_this_process = PathBuf::from(format!("/proc/{}/fd", process::id()));
     let mut path = path.to_owned();
@@ -152,7 +155,7 @@ pub(super) fn descriptor(path: &Path) -> Option<String> {
             let link = fs::read_link(&path).unwrap_or_default();
             return Some(link.to_string_lossy().into_owned());
         }
-        // Relative to the folder that the link is in.
+        // Relative to the link's folder.
         path = folder.join(fs::read_link(&path).ok()?);
     }
     None
@@ -188,7 +191,7 @@ mod tests {
         entry("/", ROOT, 0o755)
     }
 
-    /// What comes of `x.toml`, owned by `owner` and of `mode`, in `folder`.
+    /// Judges `x.toml`, owned by `owner` and with `mode`, in `folder`.
     fn judged(
         users: Users,
         purpose: Purpose,
@@ -250,7 +253,7 @@ mod tests {
                     "its owner removes entries"
                 );
             }
-            // Of a file the bit means nothing.
+            // The sticky bit means nothing on a file.
             assert!(judged(US, purpose, 1000, 0o1666, entry("/f", 1000, 0o755)).is_err());
         }
     }
@@ -297,7 +300,7 @@ mod tests {
         symlink("open/x", folder.path().join("to-open")).unwrap();
         for purpose in ALL {
             assert_eq!(checked(&link, purpose), Ok(None));
-            // The real path counts, not the way to it.
+            // The real path counts, not the link.
             assert_eq!(checked(&open_to_all.join("link"), purpose), Ok(None));
             let through_link = checked(&folder.path().join("to-open"), purpose).unwrap_err();
             assert!(
@@ -355,7 +358,7 @@ mod tests {
             assert_eq!(checked(&pipe, purpose), Ok(None));
         }
         if cfg!(target_os = "linux") {
-            // One that has a name can be opened by it.
+            // A pipe with a name can be opened by it.
             let named = folder.path().join("named");
             assert!(process::Command::new("mkfifo").arg(&named).status().unwrap().success());
             fs::set_permissions(&named, fs::Permissions::from_mode(0o666)).unwrap();
@@ -365,7 +368,7 @@ mod tests {
                 assert!(checked(&handed_over, purpose).is_err(), "{purpose:?}");
             }
         }
-        // Whose machine code is counts in any case. Only root can give a pipe away.
+        // The owner of machine code matters in any case. Only root can give a pipe away.
         let given_away = std::os::unix::fs::fchown(&reader, Some(65_534), None).is_ok();
         for purpose in ALL {
             assert_eq!(

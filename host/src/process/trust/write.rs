@@ -1,4 +1,4 @@
-//! Machine code that is written such that it passes the check when it is to be run.
+//! Writes machine code so that it passes the check when it is to be run.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -6,16 +6,16 @@ use std::path::Path;
 
 use super::{Purpose, Untrusted, check};
 
-/// Writes `code` to `path`: all of it or nothing, into a new file that only this user can write,
-/// whatever the umask and the file that was there permit. A device, a pipe or a descriptor is
-/// written to as it is. Tells who else could change the file in that folder, where anybody could:
-/// from there it would not be run.
+/// Writes `code` to `path`, atomically, as a new file that only this user can write, whatever the
+/// umask and the previous file permit. A device, a pipe or a descriptor is written to directly.
+/// Returns who else could change the file in that folder, if anyone could: from there it would not
+/// be run.
 ///
 /// # Errors
 ///
-/// Where the folder cannot be written to.
+/// If the folder cannot be written to.
 pub fn write_code(path: &Path, code: &[u8]) -> io::Result<Option<Untrusted>> {
-    // What a symbolic link leads to is replaced, and not the link.
+    // If `path` is a symbolic link, its target is replaced, not the link.
     let real = fs::canonicalize(path);
     let target = real.as_deref().unwrap_or(path);
     if is_descriptor(path) || fs::metadata(target).is_ok_and(|status| !status.is_file()) {
@@ -27,7 +27,7 @@ pub fn write_code(path: &Path, code: &[u8]) -> io::Result<Option<Untrusted>> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // The umask narrows it further.
+        // The umask restricts it further.
         temporary.permissions(fs::Permissions::from_mode(0o644));
     }
     let mut file = temporary.prefix(".udping-compile").tempfile_in(folder)?;

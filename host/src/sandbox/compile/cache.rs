@@ -1,8 +1,8 @@
-//! Machine code that is kept from one start to the next, in this user's cache folder.
+//! A cache of machine code in this user's cache folder, kept between starts.
 //!
-//! It is written and read by the process that runs guests, before it gives files up, and never by
-//! the one that compiles. What is not certain to be this user's alone is not read: each start
-//! compiles anew then.
+//! It is written and read by the process that runs guests, before that gives up access to files,
+//! and never by the process that compiles. Code that someone other than this user could have
+//! written is not used: the component is then compiled at each start.
 
 use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io::{self, Read as _, Write as _};
@@ -16,28 +16,28 @@ use super::CODE_LIMIT;
 use crate::process::trust::{self, Purpose};
 use crate::sandbox::artifact::MachineCode;
 
-/// The folder, in that of all caches.
+/// The name of the folder within the user's cache folder.
 const FOLDER: &str = "udping-host";
 
-/// What the files in it take at most, in bytes. The oldest go first.
+/// The maximum total size of its files in bytes. The oldest are removed first.
 const SIZE_LIMIT: u64 = 256 << 20;
 
-/// What unfinished files are called.
+/// The prefix of the names of unfinished files.
 const UNFINISHED: &str = ".unfinished";
 
-/// A user's machine code.
+/// The cache of one user.
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
     limit: u64,
 }
 
-/// Which machine code: what it was compiled from, and by what.
+/// Identifies machine code: by what it was compiled from, and by which compiler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// That of `component`, compiled by this version of this host.
+    /// The key of `component`, compiled by this version of this host.
     pub fn of(component: &[u8]) -> Self {
         let mut digest = Sha256::new();
         for part in [
@@ -61,16 +61,16 @@ impl fmt::Display for Key {
 }
 
 impl Cache {
-    /// That of this user; none where there is no folder for it.
+    /// Returns the cache of this user; `None` if there is no folder for it.
     pub fn of_this_user() -> Option<Self> {
         Some(Self { folder: caches()?.join(FOLDER), limit: SIZE_LIMIT })
     }
 
-    /// What is kept under `key`, where nobody but this user and root could have put it there.
+    /// Returns the code under `key`, if only this user and root could have put it there.
     pub fn get(&self, key: &Key) -> Option<MachineCode> {
         let path = self.path(key);
         let file = trust::open(&path).ok()?;
-        // The file that is read, not one that has its name later.
+        // The descriptor that is read: the path may lead to another file later.
         trust::check(&file, &path, Purpose::Code).ok()?;
         let size = file.metadata().ok()?.len();
         let mut code = Vec::with_capacity(usize::try_from(size.min(CODE_LIMIT)).ok()?);
@@ -78,11 +78,11 @@ impl Cache {
         Some(MachineCode::compiled(code))
     }
 
-    /// Keeps `code` under `key`, and no more than there is room for.
+    /// Stores `code` under `key`, if it fits.
     ///
     /// # Errors
     ///
-    /// Where it cannot be kept: the next start compiles anew.
+    /// If it cannot be stored: the next start compiles again.
     pub fn put(&self, key: &Key, code: &MachineCode) -> io::Result<()> {
         let size = code.bytes().len() as u64;
         if size > self.limit {
@@ -94,7 +94,7 @@ impl Cache {
         }
         self.create()?;
         self.make_room(size)?;
-        // All of it or nothing, also where the machine stops: it is run as it is.
+        // Written atomically, even if the machine stops: the code is run unverified.
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)?;
         file.write_all(code.bytes())?;
         file.as_file().sync_data()?;
@@ -125,7 +125,7 @@ impl Cache {
             if total <= self.limit {
                 break;
             }
-            // Another process may have done it.
+            // Another process may have removed it.
             let _ = fs::remove_file(&file.path);
             total = total.saturating_sub(file.size);
         }
@@ -148,14 +148,14 @@ impl InheritedSockets {
     }
 }
 
-/// Whether nobody but this user and root could have put something into that folder.
+/// Whether only this user and root could have put something into that folder.
 fn is_ours(folder: &Path) -> bool {
-    // Where folders cannot be opened as files, their modes do not tell.
+    // Where folders cannot be opened as files, modes say nothing.
     File::open(folder)
         .map_or(cfg!(not(unix)), |file| trust::check(&file, folder, Purpose::Code).is_ok())
 }
 
-/// Where this user's caches are.
+/// The folder of this user's caches.
 fn caches() -> Option<PathBuf> {
     let folder =
         |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -192,7 +192,7 @@ mod tests {
         let keys: Vec<_> = (0..4).map(|i| Key::of(&[i])).collect();
         for (i, key) in (0u8..).zip(&keys) {
             cache.put(key, &code(i)).unwrap();
-            // Files may be written within one tick of the file system's clock.
+            // Several files may be written within one tick of the file system's clock.
             let written = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::from(i) + 1);
             File::options()
                 .write(true)

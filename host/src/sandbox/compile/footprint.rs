@@ -1,4 +1,4 @@
-//! What a component's instances take before any of its code runs.
+//! The memory that a component's instances take before any of its code runs.
 
 use std::collections::HashMap;
 
@@ -12,29 +12,29 @@ use wasmtime_environ::{CompiledModuleInfo, HostPtr, StaticModuleIndex, VMOffsets
 use crate::sandbox::artifact::MachineCode;
 use udping_permissions::limits::{Footprint, TABLE_ELEMENT};
 
-/// What an instance of a core module takes beside its own data, in bytes: 200 were measured.
+/// Bytes per instance of a core module besides its own data: 200 were measured.
 const INSTANCE: u64 = 512;
 
-/// What an instance of a component takes: tables of its handles.
+/// Bytes per instance of a component: its tables of handles.
 const COMPONENT_INSTANCE: u64 = 512;
 
-/// What a memory takes beside its content: mappings, of which a process has 65,530, and the
-/// kernel's tables for the 4 GiB of addresses that are kept for it.
+/// Bytes per memory besides its content: mappings, of which a process has 65,530, and the kernel's
+/// page tables for the 4 GiB of addresses that are reserved for it.
 const MEMORY: u64 = 64 << 10;
 
-/// What a table takes beside its elements.
+/// Bytes per table besides its elements.
 const TABLE: u64 = 256;
 
-/// What an element of a segment takes that is kept for later.
+/// Bytes per element of a passive segment, which is kept for later.
 const PASSIVE_ELEMENT: u64 = 16;
 
-/// The footprint of the component in `code`, read from what wasmtime wrote into it; none where that
-/// is not there. Built-in components are known to take little, and do without.
+/// Returns the footprint of the component in `code`, from the metadata that wasmtime wrote into it;
+/// `None` if that is missing. Built-in components are known to take little, and are not read.
 pub fn of(code: &MachineCode) -> Option<Footprint> {
     if code.is_built_in() { Some(Footprint::default()) } else { read(code.bytes()) }
 }
 
-/// The same, of what a compiler has just written.
+/// Reads the footprint from a compiler's output.
 pub fn read(code: &[u8]) -> Option<Footprint> {
     let file = ElfFile64::<Endianness>::parse(code).ok()?;
     let info = file.section_by_name(obj::ELF_WASMTIME_INFO)?.data().ok()?;
@@ -42,7 +42,7 @@ pub fn read(code: &[u8]) -> Option<Footprint> {
     let component = &artifacts.info.component;
     let mut counts = HashMap::<StaticModuleIndex, u64>::new();
     for initializer in &component.initializers {
-        // Modules that the host provides are instantiated, too: this host provides none.
+        // Modules provided by the host would be instantiated, too: this host provides none.
         if let GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, _), _) =
             initializer
         {
@@ -61,7 +61,7 @@ pub fn read(code: &[u8]) -> Option<Footprint> {
     }))
 }
 
-/// That of one instance of a core module.
+/// The footprint of one instance of a core module.
 fn of_instance(info: &CompiledModuleInfo) -> Footprint {
     let module = &info.module;
     let memories = module.memories.values().skip(module.num_imported_memories);

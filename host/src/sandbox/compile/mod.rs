@@ -1,9 +1,9 @@
-//! Compiling components, where this host is built with a compiler (feature `compiler`).
+//! Compilation of components, if this host is built with a compiler (feature `compiler`).
 //!
-//! A component decides how much its compilation takes: 2 KB can take gigabytes, and 11 KB a minute.
-//! So it is parsed and compiled by a helper process that has limits, no files, no network and no
-//! privileges, and that hands the machine code back. The process that runs guests has no thread of
-//! the compiler's.
+//! A component determines what its compilation takes: 2 KB can take gigabytes, and 11 KB a minute.
+//! So it is parsed and compiled by a helper process with limits, and without files, network and
+//! privileges, which returns the machine code. The process that runs guests has no thread of the
+//! compiler.
 
 #[cfg(feature = "compiler")]
 mod cache;
@@ -23,10 +23,10 @@ pub use {
     server::serve,
 };
 
-/// The most machine code that is made of a component, or read from a file, in bytes.
+/// The maximum size of the machine code that is compiled, or read from a file, in bytes.
 pub const CODE_LIMIT: u64 = 512 << 20;
 
-/// Has an engine's configuration do without a compiler, where there is one.
+/// Disables the compiler in an engine's configuration, if there is one.
 pub fn without_compiler(config: &mut wasmtime::Config) {
     #[cfg(feature = "compiler")]
     config.enable_compiler(false);

@@ -1,4 +1,4 @@
-//! The side that has a component compiled.
+//! The parent's side of compilation.
 
 use std::num::NonZeroUsize;
 use std::process::ExitStatus;
@@ -12,17 +12,17 @@ use crate::sandbox::instance::LoadError;
 use udping_permissions::limits::CompileLimits;
 use udping_permissions::limits::LimitExceeded;
 
-/// Threads that compile, at most: each has a stack, and a heap of its own, that count as the
-/// process's memory.
+/// The maximum number of compiling threads: each has a stack and a heap of its own, which count
+/// towards the process's memory.
 const THREADS: usize = 4;
 
-/// What Rust's standard library says before it ends a process that has no memory, what the pool
-/// does that has none for its threads' stacks, and what Cranelift does where it cannot go on
-/// without. Tests with little memory hold these texts.
+/// What is printed when memory runs out: by Rust's standard library before it aborts, by the pool
+/// that cannot allocate its threads' stacks, and by Cranelift where it cannot continue. Tests with
+/// little memory verify these texts.
 const OUT_OF_MEMORY: [&str; 3] =
     ["memory allocation of ", "ThreadPoolBuildError", "unhandled out-of-memory error"];
 
-/// Compiles a component, in a process of its own.
+/// Compiles a component in a process of its own.
 pub fn machine_code(
     component: &[u8],
     limits: &CompileLimits,
@@ -32,8 +32,8 @@ pub fn machine_code(
         thread::available_parallelism().map_or(1, NonZeroUsize::get).min(THREADS).to_string();
     let header = Request { limits: *limits, harden }.header();
     let answer = helper::command(Role::Compile).and_then(|mut command| {
-        // The pool that wasmtime compiles in, and glibc's heaps, which are one a thread unless it
-        // is told otherwise.
+        // The pool that wasmtime compiles in, and glibc's heaps, of which there is one per thread
+        // by default.
         command.env("RAYON_NUM_THREADS", &threads).env("MALLOC_ARENA_MAX", &threads);
         let bounds = Bounds { time: limits.time, answer: CODE_LIMIT + 1 };
         helper::ask(&mut command, &[&header, component], bounds)
@@ -64,7 +64,7 @@ fn outcome(answer: Answer, limits: &CompileLimits) -> Result<MachineCode, LoadEr
     }
 }
 
-/// Why it crashed, as far as that is known, on one line.
+/// Describes why it crashed, as far as known, on one line.
 fn last_words(message: &str, status: ExitStatus) -> String {
     let words = message
         .split(|c: char| c.is_whitespace() || c.is_control())
@@ -142,13 +142,13 @@ mod tests {
             ("", 0, false, "cannot be compiled: exit status: 0"),
         ] {
             assert_eq!(error(b"", message, status, out_of_time), expected);
-            // Half an answer is none.
+            // An answer from a helper that failed is not used.
             if status != 0 {
                 assert_eq!(error(b"halfc", message, status, out_of_time), expected);
             }
         }
         assert_eq!(error(b"m", "", 0, false), memory);
-        // Memory that nobody touches takes none.
+        // Untouched memory takes none.
         let bytes = vec![0; usize::try_from(CODE_LIMIT).unwrap() + 1];
         let answer = Answer {
             bytes,

@@ -1,4 +1,4 @@
-//! The side that compiles: a helper process, and what it is asked and answers.
+//! The helper's side of compilation: its request and its answer.
 
 use std::io::{self, Read, Write as _};
 use std::process::ExitCode;
@@ -14,12 +14,12 @@ use crate::sandbox::instance::{LoadError, first_line};
 use udping_permissions::limits::CompileLimits;
 use udping_permissions::limits::is_out_of_memory;
 
-/// What comes before a component.
+/// The header before a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// What its compilation may take.
+    /// The limits of its compilation.
     pub limits: CompileLimits,
-    /// Whether the process gives up what that does not need.
+    /// Whether the process is hardened.
     pub harden: bool,
 }
 
@@ -29,7 +29,7 @@ impl Request {
     pub(super) fn header(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..8].copy_from_slice(&self.limits.memory.as_u64().to_le_bytes());
-        // More than any limit is.
+        // More than any limit.
         let time = u64::try_from(self.limits.time.as_nanos()).unwrap_or(u64::MAX);
         bytes[8..16].copy_from_slice(&time.to_le_bytes());
         bytes[16] = self.harden.into();
@@ -47,16 +47,16 @@ impl Request {
     }
 }
 
-/// What came of it.
+/// The result of a compilation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Machine code.
     Code(Vec<u8>),
-    /// It is no valid component, for that reason.
+    /// It is not a valid component, for this reason.
     Invalid(String),
     /// It cannot be compiled here, and has a name of another version of WASI.
     OtherWasi(String),
-    /// There was no more memory.
+    /// Memory ran out.
     OutOfMemory,
 }
 
@@ -69,12 +69,12 @@ impl Outcome {
             Self::OutOfMemory => (b'm', &[]),
         };
         to.write_all(bytes)?;
-        // Last, so that code need not be moved.
+        // Last, so that the code need not be moved.
         to.write_all(&[kind])?;
         to.flush()
     }
 
-    /// From the bytes of an answer.
+    /// Decodes the bytes of an answer.
     pub(super) fn decode(mut bytes: Vec<u8>) -> Option<Self> {
         match bytes.pop()? {
             b'c' => Some(Self::Code(bytes)),
@@ -86,7 +86,7 @@ impl Outcome {
     }
 }
 
-/// Compiles what comes on standard input, and writes what came of it to standard output.
+/// Compiles the component on standard input, and writes the outcome to standard output.
 pub fn serve() -> ExitCode {
     let mut stdin = io::stdin().lock();
     let answered = Request::read(&mut stdin).and_then(|request| {
@@ -112,7 +112,8 @@ fn compile(component: &[u8]) -> Outcome {
     let compiled = Engine::new(&udping_compiled::config())
         .and_then(|engine| engine.precompile_component(component));
     match compiled {
-        // Who gets the code reads the same of it, for which there is memory if there was here.
+        // The parent reads the same description of the code, and has memory for it if there was
+        // enough here.
         Ok(code) if footprint::read(&code).is_some() => Outcome::Code(code),
         Ok(_) => Outcome::Invalid("the compiler wrote what cannot be read".to_owned()),
         Err(error) if is_out_of_memory(&error) => Outcome::OutOfMemory,
@@ -123,7 +124,8 @@ fn compile(component: &[u8]) -> Outcome {
     }
 }
 
-/// The name of an import or export that is of another version of WASI than this host serves.
+/// Finds the name of an import or export that is of a version of WASI that this host does not
+/// serve.
 fn other_wasi(component: &[u8]) -> Option<String> {
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(component) {
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(Outcome::decode(b"?".to_vec()), None);
     }
 
-    /// A component with an empty one in it, of which there are so many instances (component model,
+    /// A component that contains an empty one, with `count` instances of it (component model,
     /// Binary.md).
     fn component_instances(count: u8) -> udping_permissions::limits::Footprint {
         let preamble = b"\0asm\x0d\0\x01\0";
@@ -202,7 +204,7 @@ mod tests {
         };
         assert!(code.starts_with(b"\x7fELF"));
         let footprint = footprint::read(&code).unwrap();
-        // A pinger has two pages of memory at least, and less than ten instances.
+        // A pinger has at least two pages of memory, and fewer than ten instances.
         assert!((128 << 10..4 << 20).contains(&footprint.initial), "{footprint:?}");
         assert!((1 << 10..1 << 20).contains(&footprint.instances), "{footprint:?}");
         assert!(

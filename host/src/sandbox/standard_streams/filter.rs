@@ -1,12 +1,11 @@
-//! What a component from a file writes to a terminal, without what would control it.
+//! Filters terminal control characters from the output of components from files.
 
 use crate::process::printable::is_unprintable;
 
-/// Takes out of text what controls a terminal, and puts U+FFFD, the replacement character, in its
-/// place.
+/// Replaces each character that controls a terminal by U+FFFD, the replacement character.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
-    /// The bytes of a character that is not there to its end.
+    /// The bytes of an incomplete character.
     start: Vec<u8>,
 }
 
@@ -35,7 +34,7 @@ impl Filter {
     }
 }
 
-/// Whether more bytes could make a character of these.
+/// Whether more bytes could complete a character.
 fn is_cut_off(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }

@@ -1,6 +1,6 @@
-//! What components write to standard output and standard error, beside what this host says on the
-//! latter: a line that a component has not ended never goes on in one of the host's, and in an
-//! audit trail there is nothing but records.
+//! Standard output and standard error of components, next to this host's own messages on the
+//! latter: an unfinished line of a component is never continued by one of the host's, and an audit
+//! trail contains nothing but records.
 
 mod filter;
 mod recorder;
@@ -34,21 +34,21 @@ enum End {
     Stderr,
 }
 
-/// What becomes of what is written.
+/// How output is passed on.
 #[derive(Clone, Debug)]
 enum Passing {
-    /// It is written as it is.
+    /// Unchanged.
     AsItIs,
-    /// It is written without what controls a terminal.
+    /// Without the characters that control a terminal.
     Filtered(Arc<Mutex<Filter>>),
     /// Each line becomes a record of the audit trail.
     Recorded(Arc<Recorder>),
 }
 
 impl Stream {
-    /// Standard output of an instance of the component from `source`. Where it is the file that the
-    /// trail is in, as under a service manager, it becomes records of it; on a terminal somebody
-    /// looks at both.
+    /// Standard output of an instance of the component from `source`. If it goes to the same file
+    /// as the trail, as under a service manager, it becomes records of the trail; a terminal shows
+    /// both as they are.
     pub fn stdout(source: &Source) -> Self {
         let is_terminal = io::stdout().is_terminal();
         let passing = if log::is_trail() && is_standard_output() && !is_terminal {
@@ -69,7 +69,7 @@ impl Stream {
         Self { end: End::Stderr, passing }
     }
 
-    /// Whether what is written waits for a reader that takes it slowly.
+    /// Whether writes wait for a slow reader.
     fn waits_for_reader(&self) -> bool {
         self.end == End::Stdout && !matches!(self.passing, Passing::Recorded(_))
     }
@@ -90,8 +90,7 @@ impl Stream {
 }
 
 impl Passing {
-    /// The built-in components control a terminal as they are meant to; who knows what others would
-    /// do to it.
+    /// The built-in components may control a terminal; other components are not trusted to.
     fn to(source: &Source, is_terminal: bool) -> Self {
         match source {
             Source::File(_) if is_terminal => Self::Filtered(Arc::default()),
@@ -108,7 +107,8 @@ impl End {
             Self::Stdout => {
                 let mut open = open_line();
                 let written = standard_output::write(bytes);
-                // Of what the reader has not taken, the end may be in the middle of a line.
+                // If the reader has not taken everything, its output may end in the middle of a
+                // line.
                 *open = *last != b'\n' || matches!(written, Ok(false));
                 written.map(|_| ())
             }
@@ -123,7 +123,7 @@ impl End {
 }
 
 impl IsTerminal for Stream {
-    /// What is filtered is no terminal to the component: it has no use for colours.
+    /// A filtered stream is not a terminal to the component: it has no use for colours.
     fn is_terminal(&self) -> bool {
         matches!(self.passing, Passing::AsItIs)
             && match self.end {
@@ -161,7 +161,7 @@ impl OutputStream for Stream {
     fn flush(&mut self) -> StreamResult<()> {
         match (&self.passing, self.end) {
             (Passing::Recorded(_), _) => Ok(()),
-            // What the reader does not take now is written on by whoever waits for it.
+            // What the reader does not take now is written on by the task that waits for it.
             (_, End::Stdout) => standard_output::is_drained().map(|_| ()).map_err(stream_error),
             (_, End::Stderr) => io::stderr().flush().map_err(stream_error),
         }
@@ -174,10 +174,10 @@ impl OutputStream for Stream {
     }
 }
 
-/// What is taken by one write.
+/// The maximum number of bytes per write.
 const WRITE_LIMIT: usize = 64 << 10;
 
-/// As wasmtime-wasi has it: a reader that is gone is no error, but the end of the stream.
+/// As in wasmtime-wasi: a closed pipe is no error, but the end of the stream.
 fn stream_error(error: io::Error) -> StreamError {
     match error.kind() {
         io::ErrorKind::BrokenPipe => StreamError::Closed,

@@ -1,4 +1,4 @@
-//! Records of the audit trail that are made of what a component writes.
+//! Audit trail records of a component's output.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use crate::process::log;
 use udping_permissions::rate::{Bucket, Rate};
 
-/// The longest line that is one record, in bytes.
+/// The maximum length of a line in one record, in bytes.
 const LINE_LIMIT: usize = 1_024;
 
-/// Records a second, and at once: beyond them lines are put together until there are [`LINE_LIMIT`]
-/// bytes, so that the trail grows no faster than what is written, but for what escapes take.
+/// Records per second, and the burst: above that, lines are joined up to [`LINE_LIMIT`] bytes, so
+/// that the trail grows no faster than the output, apart from escapes.
 const RECORDS: NonZeroU64 = NonZeroU64::new(100).unwrap();
 
-/// How long a line that has no end yet, or lines that are held back, may wait for the rest.
+/// How long an unfinished line, or lines that are held back, may wait for more.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// Makes records of what one instance writes to one of its streams.
+/// Turns the output of one instance to one of its streams into records.
 #[derive(Debug)]
 pub(super) struct Recorder {
     stream: &'static str,
@@ -42,7 +42,7 @@ impl Recorder {
         }
     }
 
-    /// Flushes after [`WAIT`]. Whether that can be done.
+    /// Schedules a flush after [`WAIT`]. Returns whether that is possible.
     fn flush_later(&self) -> bool {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
         let recorder = self.myself.clone();
@@ -66,19 +66,19 @@ impl Recorder {
     }
 }
 
-/// What is left when the instance is gone.
+/// Records what is left when the instance is gone.
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.flush();
     }
 }
 
-/// Bytes, cut into what becomes a record each.
+/// Bytes, to be cut into records.
 #[derive(Debug)]
 struct Lines {
     pending: Vec<u8>,
     records: Bucket,
-    /// Somebody will flush.
+    /// Whether a flush is scheduled.
     is_waiting: bool,
 }
 
@@ -104,10 +104,10 @@ impl Lines {
         }
     }
 
-    /// Makes a record of as much as one can hold.
+    /// Cuts off a record of the largest possible size.
     fn cut(&mut self, record: &mut impl FnMut(&[u8])) {
         let most = self.pending.len().min(LINE_LIMIT);
-        // Not within a character, where these are characters: they have up to three bytes after the
+        // Not within a character, if these are characters: UTF-8 has up to three bytes after the
         // first.
         let is_start = |at: &usize| self.pending.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
         let end = (most.saturating_sub(3).max(1)..=most).rev().find(is_start).unwrap_or(most);
@@ -161,7 +161,7 @@ mod tests {
             assert!(all.iter().all(|record| (1..=LINE_LIMIT).contains(&record.len())));
             assert_eq!(all.concat(), text);
         }
-        // No text at all, but no end either.
+        // Not UTF-8, but still cut.
         let mut lines = Lines::new(now);
         lines.put(&[0x80; 5_000], now, |line| assert!((1..=LINE_LIMIT).contains(&line.len())));
         assert!(lines.pending.len() < LINE_LIMIT);
