@@ -16,7 +16,7 @@ pub(crate) fn gain_none() -> Result<(), String> {
     set_no_new_privs(true).map_err(|error| error.to_string())
 }
 
-/// The capabilities for what the process needs. Since Linux 5.17 the lesser one, CAP_NET_RAW,
+/// The capabilities for what the process needs. Since Linux 5.17 the lesser one, `CAP_NET_RAW`,
 /// suffices for marks; before 5.7, binding to an interface needs one.
 fn needed(needs: Needs) -> CapabilitySet {
     let sets = [

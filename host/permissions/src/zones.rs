@@ -4,7 +4,7 @@
 use udping_cli::address::{Address, Zone};
 use udping_cli::contract::{self, UDPING_ZONES};
 
-/// The index of the network interface `name`, as by if_nametoindex(3).
+/// The index of the network interface `name`, as by `if_nametoindex(3)`.
 #[cfg(unix)]
 pub fn index(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()

@@ -1,6 +1,6 @@
 //! Non-blocking standard output: a component with other work can do it while the reader is slow.
 //!
-//! A pipe or a terminal is opened again, so that O_NONBLOCK applies to the new file description
+//! A pipe or a terminal is opened again, so that `O_NONBLOCK` applies to the new file description
 //! only: other processes share the old one, and keep blocking on it. Where that is not permitted,
 //! and for anything else, writes block as usual: a file never blocks for long.
 

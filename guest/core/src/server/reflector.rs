@@ -16,7 +16,7 @@ use crate::wire::stamp::{
 /// The maximum difference between a sender's clock and this one. Some senders write nonzero bytes
 /// where STAMP requires zeros, since TWAMP permits that (RFC 5357, section 4.1.2). So do services
 /// of unrelated protocols, but those have no current time in the place of T1.
-const CLOCKS_DIFFER: Duration = Duration::from_hours(24);
+const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3_600);
 
 /// A Session-Reflector (RFC 8762, section 4.3): in authenticated mode with a key, in
 /// unauthenticated mode without.

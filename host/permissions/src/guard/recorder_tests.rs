@@ -113,8 +113,12 @@ fn a_bind_is_learnt_where_no_grant_to_send_brings_it() {
     ] {
         let run = Run::new();
         run.binds(local);
-        to.iter().for_each(|to| run.sends(to));
-        from.iter().for_each(|from| run.hears(local, from, 1));
+        for to in to {
+            run.sends(to);
+        }
+        for from in from {
+            run.hears(local, from, 1);
+        }
         let listed = format!("allow-listen = [\n    \"{local}\",\n]\n");
         let policy = run.policy();
         assert_eq!(policy.ends_with(&listed), is_listed, "{local} {to:?} {from:?}: {policy}");
@@ -135,8 +139,12 @@ fn the_amplification_learnt_is_the_least_that_suffices() {
     ] {
         let run = Run::new();
         run.binds("0.0.0.0:12000");
-        heard.iter().for_each(|bytes| run.hears("0.0.0.0:12000", NO_PEER, *bytes));
-        answered.iter().for_each(|bytes| run.answers(NO_PEER, *bytes));
+        for bytes in heard {
+            run.hears("0.0.0.0:12000", NO_PEER, *bytes);
+        }
+        for bytes in answered {
+            run.answers(NO_PEER, *bytes);
+        }
         let policy = run.policy();
         let expected = format!("allow-listen = [\n    \"0.0.0.0:12000\",\n]\n{line}");
         assert_eq!(policy, expected, "{heard:?} {answered:?}");

@@ -144,7 +144,7 @@ mod tests {
     #[async_trait]
     impl Pollable for Closed {
         async fn ready(&mut self) {
-            future::pending().await;
+            future::pending::<()>().await;
         }
     }
 
