@@ -23,7 +23,7 @@ use udping_core::{Instant, UnixTime};
 const START: UnixTime = UnixTime { seconds: 1_795_685_343, nanoseconds: 0 };
 
 /// How long a loop is watched, and how many answers it may have before it counts as endless.
-const WATCHED: Duration = Duration::from_secs(1 * 60);
+const WATCHED: Duration = Duration::from_secs(60);
 const MANY: usize = 1_000;
 
 /// A service's answer to a datagram that arrives at the given time after the start.
