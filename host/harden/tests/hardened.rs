@@ -336,7 +336,9 @@ fn hide_memory() {
     let core = || getrlimit(Resource::Core).current;
     println!("attempt: hide: {:?}", dumpable_behavior().unwrap());
     println!("attempt: room: {:?}", core());
-    harden::hide_memory().iter().for_each(|unhardened| println!("attempt: {unhardened}"));
+    for unhardened in harden::hide_memory() {
+        println!("attempt: {unhardened}");
+    }
     println!("attempt: hide: {:?}", dumpable_behavior().unwrap());
     println!("attempt: room: {:?}", core());
 }
@@ -345,7 +347,9 @@ fn hide_memory() {
 fn deny_network() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let unbound = open_socket(libc::AF_INET, libc::SOCK_DGRAM, 0).unwrap();
-    harden::deny_network().iter().for_each(|unhardened| println!("attempt: {unhardened}"));
+    for unhardened in harden::deny_network() {
+        println!("attempt: {unhardened}");
+    }
     say("use UDP", UdpSocket::bind("127.0.0.1:0").map(drop));
     say("open a TCP socket", open_socket(libc::AF_INET, libc::SOCK_STREAM, 0).map(drop));
     say("make a pair of sockets", UnixDatagram::pair().map(drop));
@@ -361,7 +365,9 @@ fn deny_network() {
 fn read_again() {
     harden::drop_privileges(Needs::default());
     let file = Path::new("/etc/os-release");
-    harden::shut_reader(file).iter().for_each(|unhardened| println!("attempt: {unhardened}"));
+    for unhardened in harden::shut_reader(file) {
+        println!("attempt: {unhardened}");
+    }
     say("read it again", fs::read(file).map(drop));
     say("read what has its name then", fs::read("/etc/hosts").map(drop));
     say("read another folder", fs::read("/proc/self/status").map(drop));
