@@ -58,33 +58,39 @@ struct One {
     local: Local,
     /// The number of unanswered datagrams, at most [`WAITING`].
     unanswered: usize,
-    /// The start of the last datagram.
-    last: Start,
+    /// The start of the last datagram. It is hashed when the peer uses another address, as few do:
+    /// hashing each datagram cost some of the throughput with coalesced ones.
+    last: [u8; ECHOED],
+    length: usize,
     /// Whether all unanswered datagrams have the same start.
     alike: bool,
 }
 
 impl One {
     fn new(local: Local, datagram: &[u8]) -> Self {
-        Self { local, unanswered: 1, last: Start::of(datagram), alike: true }
+        let mut one = Self { local, unanswered: 0, last: [0; ECHOED], length: 0, alike: true };
+        one.hear(datagram);
+        one
     }
 
     fn hear(&mut self, datagram: &[u8]) {
-        let last = Start::of(datagram);
-        self.alike = self.unanswered == 0 || (self.alike && last == self.last);
-        (self.last, self.unanswered) = (last, (self.unanswered + 1).min(WAITING));
+        let start = &datagram[..datagram.len().min(ECHOED)];
+        let is_same = start == &self.last[..self.length];
+        if !is_same {
+            self.last[..start.len()].copy_from_slice(start);
+            self.length = start.len();
+        }
+        self.alike = self.unanswered == 0 || (self.alike && is_same);
+        self.unanswered = (self.unanswered + 1).min(WAITING);
     }
 
     /// The unanswered datagrams as a queue.
     fn waiting(&self) -> VecDeque<Waiting> {
-        let since = Instant::now();
+        let (since, last) = (Instant::now(), Start::of(&self.last[..self.length]));
         let waiting = |place| {
             // The starts of those before the last are known only if they are all the same.
-            let start = if self.alike || place + 1 == self.unanswered {
-                self.last
-            } else {
-                Start::default()
-            };
+            let start =
+                if self.alike || place + 1 == self.unanswered { last } else { Start::default() };
             Waiting { local: self.local, since, start }
         };
         (0..self.unanswered).map(waiting).collect()
@@ -161,6 +167,35 @@ impl Origins {
             }
             queue.push_back(Waiting { local, since: Instant::now(), start: Start::of(datagram) });
             self.waiting += 1;
+        }
+    }
+
+    /// Does the same for datagrams received from one `peer`, which were all sent to `local`.
+    pub(super) fn hear_all<'a>(
+        &mut self,
+        peer: SocketAddr,
+        local: Local,
+        mut datagrams: impl Iterator<Item = &'a [u8]>,
+    ) {
+        if let Some(Origin::One(one)) = Self::find(&mut self.peers, canonical(peer))
+            && one.local == local
+        {
+            datagrams.by_ref().for_each(|datagram| one.hear(datagram));
+        }
+        for datagram in datagrams {
+            self.hear(peer, local, datagram);
+        }
+    }
+
+    /// Returns the local address that all of `count` datagrams to `peer` leave from, if that does
+    /// not depend on them: as long as the peer uses one address.
+    pub(super) fn answer_all(&mut self, peer: SocketAddr, count: usize) -> Option<Local> {
+        match Self::find(&mut self.peers, canonical(peer))? {
+            Origin::One(one) => {
+                one.unanswered = one.unanswered.saturating_sub(count);
+                Some(one.local)
+            }
+            Origin::Ours | Origin::Several(..) => None,
         }
     }
 
@@ -348,5 +383,35 @@ mod tests {
             origins.peers.iter().flat_map(HashMap::values).map(waiting).sum::<usize>()
         );
         assert!(origins.answer(peer(1), b"y").is_some());
+    }
+
+    #[test]
+    fn runs_are_matched_like_their_datagrams_one_by_one() {
+        let (mut runs, mut singles) = (Origins::default(), Origins::default());
+        // Of a linear congruential generator: peers, addresses and payloads in any order.
+        let mut state = 7_u32;
+        let mut next = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        };
+        for _ in 0..2_000 {
+            let (peer, count) = (peer(u16::try_from(next(3)).unwrap()), next(4) as usize);
+            let data: Vec<_> =
+                (0..count).map(|_| [b'a' + u8::try_from(next(3)).unwrap()]).collect();
+            if next(2) == 0 {
+                // Most of the time one address, so that both states are met.
+                let local = local(1 + u8::from(next(40) == 0));
+                runs.hear_all(peer, local, data.iter().map(<[u8; 1]>::as_slice));
+                for data in &data {
+                    singles.hear(peer, local, data);
+                }
+            } else {
+                let of_all = runs.answer_all(peer, count);
+                for data in &data {
+                    let one_by_one = singles.answer(peer, data);
+                    assert_eq!(of_all.or_else(|| runs.answer(peer, data)), one_by_one);
+                }
+            }
+        }
     }
 }

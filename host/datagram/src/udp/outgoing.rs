@@ -190,9 +190,14 @@ fn try_send(
     }
     let mut origins = origins.map(|origins| origins.lock().unwrap_or_else(PoisonError::into_inner));
     let mut outgoing = Vec::with_capacity(datagrams.len());
-    for (to, Wanted { data, .. }) in datagrams {
-        let from = origins.as_mut().and_then(|origins| origins.answer(*to, data));
-        outgoing.push(Transmit { data: data.as_slice(), to: peer.is_none().then_some(*to), from });
+    for run in datagrams.chunk_by(|(to, _), (next, _)| to == next) {
+        let to = run[0].0;
+        let of_all = origins.as_mut().and_then(|origins| origins.answer_all(to, run.len()));
+        for (_, Wanted { data, .. }) in run {
+            let each = || origins.as_mut().and_then(|origins| origins.answer(to, data));
+            let from = of_all.or_else(each);
+            outgoing.push(Transmit { data, to: peer.is_none().then_some(to), from });
+        }
     }
     let sent = sender.try_send(&outgoing);
     if let Some(origins) = &mut origins {

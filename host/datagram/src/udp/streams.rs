@@ -163,9 +163,10 @@ impl Incoming {
     fn remember(&self, taken: &[Datagram]) {
         let Some(origins) = &self.origins else { return };
         let mut origins = origins.lock().unwrap_or_else(PoisonError::into_inner);
-        for datagram in taken {
-            if let Some(local) = datagram.to {
-                origins.hear(datagram.from, local, &datagram.data);
+        for run in taken.chunk_by(|one, next| (one.from, one.to) == (next.from, next.to)) {
+            if let Some(local) = run[0].to {
+                let datagrams = run.iter().map(|datagram| datagram.data.as_slice());
+                origins.hear_all(run[0].from, local, datagrams);
             }
         }
     }
