@@ -78,3 +78,31 @@ impl insecure_seed::Host for RandomView<'_> {
         Ok((self.number()?, self.number()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::OperatingSystem;
+
+    #[test]
+    fn random_bytes_have_the_requested_length_up_to_a_maximum() {
+        let world = OperatingSystem::default();
+        let mut view = RandomView { world: &world };
+        for count in [0, 1, 100] {
+            let bytes = random::Host::get_random_bytes(&mut view, count).unwrap();
+            assert_eq!(bytes.len() as u64, count);
+        }
+        let most = RandomView::MOST;
+        assert!(random::Host::get_random_bytes(&mut view, most + 1).is_err());
+        assert!(insecure::Host::get_insecure_random_bytes(&mut view, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn random_numbers_differ() {
+        let world = OperatingSystem::default();
+        let mut view = RandomView { world: &world };
+        let (one, other) = insecure_seed::Host::insecure_seed(&mut view).unwrap();
+        let third = random::Host::get_random_u64(&mut view).unwrap();
+        assert!(one != other && other != third, "{one} {other} {third}");
+    }
+}

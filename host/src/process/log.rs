@@ -75,7 +75,7 @@ pub fn component_wrote(component: &str, stream: &str, line: &[u8]) {
     tracing::info!(event = stream, component, line, "{component} wrote to {stream}");
 }
 
-/// Writes each event as one line, whatever it contains: a component's name, a file's name or a
+/// Writes each event as one line, regardless of what it contains: a component's name, a file's name or a
 /// field's value cannot end the line, nor control the terminal that shows it.
 #[derive(Clone, Copy, Debug)]
 struct Sink(Option<LogFormat>);

@@ -23,7 +23,7 @@ pub enum Pace {
     /// Evenly, at the interval.
     Fixed,
     /// At random, with exponentially distributed gaps: a Poisson process, which samples a network
-    /// in all of its states (RFC 2330, section 11.1.1). The points are derived from the seed.
+    /// in each of its states (RFC 2330, section 11.1.1). The points are derived from the seed.
     Poisson {
         /// The seed of the random number generator.
         seed: u64,

@@ -135,7 +135,7 @@ pub struct Flags<'a> {
 impl fmt::Display for Flags<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags = self.grants.as_flags();
-        // So many flags are not typed: they are in a file.
+        // With more flags than these, they come from a file.
         if flags.len() > NAMED {
             f.write_str("what grants it all now and ")?;
         } else {

@@ -171,7 +171,7 @@ impl fmt::Display for Denial<'_> {
             Self::TooMany { component, peer } => {
                 write!(
                     f,
-                    "dropped: so many datagrams to {component} that may not reach it, the last from {peer}, "
+                    "dropped: too many datagrams to {component} that may not reach it, the last from {peer}, "
                 )?;
                 write!(f, "that dropping them takes half a core: others may wait, or be lost")
             }

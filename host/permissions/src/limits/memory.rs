@@ -48,8 +48,19 @@ impl Memory {
         Ok(())
     }
 
-    fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
-        let used = self.used.saturating_add(by);
+    /// Counts growth in units of `unit` bytes: bytes of a memory, or elements of a table.
+    fn grow(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+        unit: usize,
+    ) -> wasmtime::Result<bool> {
+        // Growth beyond its own maximum fails, regardless of the limit.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let used = self.used.saturating_add((desired - current).saturating_mul(unit));
         if used as u64 > self.limit.as_u64() {
             return Err(LimitExceeded::Memory(self.limit).into());
         }
@@ -65,12 +76,7 @@ impl ResourceLimiter for Memory {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // Growth beyond the memory's own maximum fails, regardless of the limit.
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            Ok(false)
-        } else {
-            self.grow(desired - current)
-        }
+        self.grow(current, desired, maximum, 1)
     }
 
     fn table_growing(
@@ -79,10 +85,7 @@ impl ResourceLimiter for Memory {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.grow((desired - current).saturating_mul(ELEMENT))
+        self.grow(current, desired, maximum, ELEMENT)
     }
 
     // All of these are limited in bytes: wasmtime's counts would trap an instance with an error

@@ -152,8 +152,8 @@ impl Request {
         put(packet, layout.ssid, self.ssid.to_be_bytes());
     }
 
-    /// Decodes a request in the mode that `key` implies, whatever follows its base packet and
-    /// whatever is in the fields that must be zero (RFC 8762, section 4.2).
+    /// Decodes a request in the mode that `key` implies, regardless of what follows its base
+    /// packet and of the fields that must be zero (RFC 8762, section 4.2).
     ///
     /// # Errors
     ///
@@ -250,8 +250,8 @@ impl Reply {
         }
     }
 
-    /// Decodes a reply in the mode that `key` implies, whatever follows its base packet and
-    /// whatever is in the fields that must be zero (RFC 8762, section 4.3). Without a key, this
+    /// Decodes a reply in the mode that `key` implies, regardless of what follows its base
+    /// packet and of the fields that must be zero (RFC 8762, section 4.3). Without a key, this
     /// includes replies of 38 to 43 bytes from a TWAMP Light reflector, which does not need the
     /// three zeros at the end (RFC 8762, section 4.6; RFC 5357, section 4.2.1).
     ///
