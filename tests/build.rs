@@ -13,7 +13,8 @@ use udping_guest_build::Guests;
 const FOLDERS: [&str; 2] = ["conformance", "hostile"];
 
 /// Guests for single tests.
-const OTHERS: [&str; 7] = ["echoes", "fills", "heeds", "obeys", "panics", "waits", "writes"];
+const OTHERS: [&str; 8] =
+    ["arrives", "echoes", "fills", "heeds", "obeys", "panics", "waits", "writes"];
 
 fn main() {
     let folders = FOLDERS.map(|folder| (folder, guests_in(folder)));

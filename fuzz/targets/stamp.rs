@@ -210,8 +210,10 @@ impl Session {
             let datagram = payload.bytes(self.key().as_ref(), &replies);
             let is_reply = replies.contains(&datagram);
             let before = pinger.results().total.foreign;
-            pinger
-                .handle_input(client::Arrival { now, wall, source_port: 0, from: peer }, &datagram);
+            pinger.handle_input(
+                client::Arrival { now, wall, waited: None, source_port: 0, from: peer },
+                &datagram,
+            );
             arrived += 1;
             let summary = pinger.results().total;
             assert!(!is_reply || summary.foreign == before);

@@ -233,6 +233,7 @@ impl ClientSession {
             deadline: None,
         };
         let arrival = |now, from| client::Arrival {
+            waited: None,
             now,
             wall: UnixTime { seconds: 0, nanoseconds: 0 },
             source_port: 0,

@@ -65,6 +65,8 @@ pub mod guests {
     /// Writes to standard output endlessly.
     pub const FLOODS_STDOUT: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/floods_stdout.wasm"));
+    /// Prints how long ago the clocks say that datagrams arrived.
+    pub const ARRIVES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/arrives.wasm"));
     /// Waits three seconds for datagrams, and prints how many it received.
     pub const WAITS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/waits.wasm"));
     /// Writes what its arguments say, and prints its variables.

@@ -74,6 +74,8 @@ mod host {
 
 /// What a component sees of its host, whichever that is.
 mod runtime {
+    /// What clocks return after a `receive`.
+    mod arrivals;
     /// One behaviour per guest: sockets, clocks and poll.
     mod conformance;
     /// Random programs of calls, and the model of the WIT.

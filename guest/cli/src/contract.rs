@@ -27,7 +27,7 @@
 //! - With `--stdin` there are no notices, and [`UDPING_NOTICES`] is not set.
 //! - `wasi:cli/environment.get-environment` returns the current values. Values that change without
 //!   a notice are state of the host, to be read when needed: [`UDPING_COLUMNS`],
-//!   [`UDPING_DROPPED`], [`UDPING_DENIED`]. [`UDPING_ERRORS`] is announced with the notice
+//!   [`UDPING_DROPPED`], [`UDPING_DENIED`], [`UDPING_RECEIVE_TIMES`]. [`UDPING_ERRORS`] is announced with the notice
 //!   [`ENVIRONMENT`] when it has errors that were not read yet.
 //! - A component that could not start its work, or not continue, calls `wasi:cli/exit` with an
 //!   error: exit code 2. One that ran without success returns an error from `wasi:cli/run`: exit
@@ -51,6 +51,14 @@ pub const UDPING_COLUMNS: &str = "UDPING_COLUMNS";
 /// The variable with the number of datagrams that the system dropped because a receive buffer of
 /// the component was full; not set if the system does not count them.
 pub const UDPING_DROPPED: &str = "UDPING_DROPPED";
+
+/// The variable that says where the times come from that clocks return after a `receive` of
+/// `wasi:sockets/udp`: [`KERNEL`] if the first reading of each clock returns when the datagrams
+/// arrived, as recorded by the kernel; else not set.
+pub const UDPING_RECEIVE_TIMES: &str = "UDPING_RECEIVE_TIMES";
+
+/// The value of [`UDPING_RECEIVE_TIMES`].
+pub const KERNEL: &str = "kernel";
 
 /// The variable with the last errors that were returned for sent datagrams (ICMP), oldest first,
 /// separated by commas, each as `NUMBER PORT PEER PROBLEM`: its number, starting at 1, the local

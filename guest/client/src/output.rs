@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use udping_core::Instant;
-use udping_core::client::{Event, Happened, Pinger, Results};
+use udping_core::client::{Event, Happened, Pinger, ReceiveTimes, Results};
 use udping_report::live::Live;
 use udping_report::{Clocks, Exporter, Run, summary};
 use udping_wasi::console::{Console, WriteError};
@@ -163,7 +163,15 @@ impl Output {
             let cleared = live.clear(self.run.settings.style, terminal::columns());
             self.pending.extend_from_slice(cleared.as_bytes());
         }
-        let results = Results { dropped: host::dropped(), ..pinger.results() };
+        let results = Results {
+            dropped: host::dropped(),
+            receive_times: if host::has_kernel_time() {
+                ReceiveTimes::Kernel
+            } else {
+                ReceiveTimes::User
+            },
+            ..pinger.results()
+        };
         let mut text = String::new();
         self.exporter.finish(&self.run, &results, &mut text);
         self.pending.extend_from_slice(text.as_bytes());

@@ -193,6 +193,7 @@ fn ping(
         if let Some(after) = pinger.send_after_next() {
             timers.make(after);
         }
+        sockets.prepare();
         send_due(pinger, sockets);
         if pinger.is_over() {
             network.tell_errors(pinger);
@@ -224,7 +225,6 @@ fn ping(
         waited_for.extend(notices.as_ref().map(Notices::pollable));
         waited_for.extend(timer.into_iter().chain(writable.as_ref()));
         waited_for.extend(network.readdressing.as_ref().and_then(Readdressing::pollable));
-        sockets.prepare();
         for ready in poll::poll(&waited_for) {
             let ready = ready as usize;
             if ready < sockets.count() {
@@ -263,10 +263,17 @@ fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
 }
 
 fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
-    while let Some(departure) = pinger.poll_transmit(clock::now(), clock::unix_now()) {
+    // While a ping is on its way, the clocks are not read more often than needed: that takes time
+    // which, on a single core, its reply waits for.
+    let mut now = clock::now();
+    while pinger.is_due(now)
+        && let Some(departure) = pinger.poll_transmit(clock::now(), clock::unix_now())
+    {
         let (flow, seq, before) = (departure.flow, departure.seq, clock::now());
-        match sockets.send(&departure) {
-            Ok(()) => pinger.departed(flow, seq, before, clock::now()),
+        let sent = sockets.send(&departure);
+        now = clock::now();
+        match sent {
+            Ok(()) => pinger.departed(flow, seq, before, now),
             Err(error) if error.is_refusal() => {
                 let by_system = host::refused_by_system()
                     .map(|cause| format!("{error} by the system: {cause}"));

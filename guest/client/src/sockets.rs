@@ -26,6 +26,8 @@ const BIND_DEVICE: &str = "UDPING_BIND_DEVICE";
 #[derive(Debug)]
 pub struct Sockets {
     channels: Vec<Socket>,
+    /// Whether the clocks return when datagrams arrived.
+    kernel_time: bool,
 }
 
 #[derive(Debug)]
@@ -63,7 +65,8 @@ impl Sockets {
                 }
             }
         }
-        Ok(Self { channels })
+        // The sockets are open: the host knows.
+        Ok(Self { channels, kernel_time: host::has_kernel_time() })
     }
 
     /// Returns pollables that are ready when the socket at the same index has a datagram.
@@ -95,24 +98,31 @@ impl Sockets {
         }
     }
 
-    /// Receives the datagrams at the socket at `index`. The clocks are read first: the datagrams
-    /// had arrived when `poll` returned.
+    /// Receives the datagrams at the socket at `index`, which `poll` has returned.
     pub fn receive(&self, index: usize, pinger: &mut Pinger) {
         let Socket { channel, source_port, .. } = &self.channels[index];
         loop {
-            let (now, wall) = (clock::now(), clock::unix_now());
-            match channel.receive(BATCH) {
+            // Without the kernel's times, the clocks are read first: the datagrams had arrived when
+            // `poll` returned.
+            let before = (!self.kernel_time).then(|| (clock::now(), clock::unix_now()));
+            let received = channel.receive(BATCH);
+            let (now, wall) = before.unwrap_or_else(|| (clock::now(), clock::unix_now()));
+            match received {
                 Ok(datagrams) => {
+                    // The monotonic clock must not be read again before all that has arrived is
+                    // received: it would not return an earlier arrival any more.
+                    let waited = before.is_none().then(|| clock::unix_now().distance(wall));
                     for datagram in &datagrams {
                         let from = datagram.remote_address.into();
                         pinger.handle_input(
-                            Arrival { now, wall, source_port: *source_port, from },
+                            Arrival { now, wall, waited, source_port: *source_port, from },
                             &datagram.data,
                         );
                     }
-                    // A full batch may be followed by more; after one datagram, or none, `poll` is
-                    // called.
-                    if datagrams.len() < 2 {
+                    // A full batch may be followed by more, and a single datagram by those of other
+                    // arrivals, if the host tells their times.
+                    let is_last = if self.kernel_time { 1 } else { 2 };
+                    if datagrams.len() < is_last {
                         return;
                     }
                 }

@@ -56,7 +56,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let Some(deadline) = pinger.poll_timeout() else { break };
         if let Some((length, from)) = native.receive(deadline, &mut buffer)? {
-            let arrival = Arrival { now: native.now(), wall: Native::wall(), source_port: 0, from };
+            let arrival = Arrival {
+                now: native.now(),
+                wall: Native::wall(),
+                waited: None,
+                source_port: 0,
+                from,
+            };
             pinger.handle_input(arrival, &buffer[..length]);
         }
         while let Some(happened) = pinger.poll_event() {

@@ -24,7 +24,7 @@
 //!     let sent = pinger.poll_transmit(now, wall).map(|transmit| transmit.datagram.to_vec());
 //!     if let Some(datagram) = sent {
 //!         now = now + Duration::from_millis(3);
-//!         pinger.handle_input(Arrival { now, wall, source_port: 0, from: server }, &datagram);
+//!         pinger.handle_input(Arrival { now, wall, waited: None, source_port: 0, from: server }, &datagram);
 //!     }
 //!     while let Some(happened) = pinger.poll_event() {
 //!         if let Event::Reply { rtt, .. } = happened.event {

@@ -179,8 +179,13 @@ impl Scenario {
                     pinger.config().codec.encode(Seq(reply.ping), wall, &mut datagram);
                 }
                 self.answer(reply, &mut datagram);
-                let arrival =
-                    Arrival { now, wall, source_port: 0, from: reply.from.unwrap_or(PEER) };
+                let arrival = Arrival {
+                    now,
+                    wall,
+                    waited: None,
+                    source_port: 0,
+                    from: reply.from.unwrap_or(PEER),
+                };
                 pinger.handle_input(arrival, &datagram);
             }
         }

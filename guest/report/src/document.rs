@@ -1,7 +1,7 @@
 //! Conversion of a run to the types of the results document, [`udping_results`].
 
 use udping_core::Seq;
-use udping_core::client::{Pace, Protocol, Punctuality, Results, Summary};
+use udping_core::client::{Pace, Protocol, Punctuality, ReceiveTimes, Results, Summary};
 use udping_core::stats::{
     DirectedLosses, Fate, OneWaySpreads, Reflected, Sent, Spread, SyncedSpreads,
 };
@@ -184,7 +184,14 @@ pub(crate) fn sender(punctuality: &Punctuality) -> results::Sender {
     }
 }
 
-/// Converts the number of datagrams lost on this machine.
-pub(crate) const fn receiver(of: &Results) -> results::Receiver {
-    results::Receiver { dropped: of.dropped }
+/// Converts what is known of the receiver.
+pub(crate) fn receiver(of: &Results) -> results::Receiver {
+    results::Receiver {
+        dropped: of.dropped,
+        times: match of.receive_times {
+            ReceiveTimes::User => results::ReceiveTimes::User,
+            ReceiveTimes::Kernel => results::ReceiveTimes::Kernel,
+        },
+        delay: of.receive_delay.map(spread),
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use udping_core::client::Summary;
-use udping_core::client::{FlowId, Results};
+use udping_core::client::{FlowId, ReceiveTimes, Results};
 use udping_core::duration::Millis;
 use udping_core::stats::Spread;
 use udping_core::stats::SyncedSpreads;
@@ -38,6 +38,13 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
             "lost: {} forward, {} backward, {} unknown\n",
             losses.forward, losses.backward, losses.unknown
         );
+    }
+    if total.received > 0 {
+        let times = match results.receive_times {
+            ReceiveTimes::User => "user",
+            ReceiveTimes::Kernel => "kernel",
+        };
+        *out += &format!("receive times: {times}\n");
     }
     if let Some(rtt) = &total.rtt {
         // In ping's format, for programs that parse it.
@@ -272,6 +279,7 @@ fn quantities(results: &Results, out: &mut String) {
         ("ipdv", s.ipdv),
         ("timer error", p.timer_error),
         ("send call", p.send_call),
+        ("receive delay", results.receive_delay),
     ];
     let rows: Vec<_> = all.into_iter().filter_map(|(name, spread)| Some((name, spread?))).collect();
     if rows.is_empty() {

@@ -128,7 +128,8 @@ impl Printed {
     }
 
     fn receive(&mut self, us: u64, source_port: usize, from: &str, datagram: &[u8]) {
-        let arrival = Arrival { now: at(us), wall: wall(us), source_port, from: address(from) };
+        let arrival =
+            Arrival { now: at(us), wall: wall(us), waited: None, source_port, from: address(from) };
         self.pinger.handle_input(arrival, datagram);
     }
 

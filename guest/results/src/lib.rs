@@ -19,5 +19,5 @@ pub use config::{Config, Protocol, Schedule, Target};
 pub use document::{Document, Format, Version};
 pub use event::{Event, Ping, Reply};
 pub use record::{Fate, Record, Reflected};
-pub use summary::{Clock, Flow, OneWay, Receiver, Sender, Spread, Summary, Synced};
+pub use summary::{Clock, Flow, OneWay, ReceiveTimes, Receiver, Sender, Spread, Summary, Synced};
 pub use time::{Nanoseconds, Timestamp};

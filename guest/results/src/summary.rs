@@ -165,10 +165,28 @@ pub struct Sender {
     pub send_call: Option<Spread>,
 }
 
-/// The datagrams lost on the machine that pinged; their pings count as lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The receiving side of the machine that pinged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receiver {
     /// Datagrams that the system dropped because a receive buffer was full; none if the runtime
-    /// does not report it.
+    /// does not report it. Their pings count as lost.
     pub dropped: Option<u64>,
+    /// Where the times of receipt come from.
+    #[serde(default)]
+    pub times: ReceiveTimes,
+    /// The time from the arrival of datagrams to when the client looked, which is not part of their
+    /// RTTs; none unless the kernel recorded their arrival.
+    #[serde(default)]
+    pub delay: Option<Spread>,
+}
+
+/// Where the times of receipt come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiveTimes {
+    /// The client's clock, read when it received.
+    #[default]
+    User,
+    /// The kernel's timestamps of arrival.
+    Kernel,
 }

@@ -9,6 +9,7 @@ use udping_core::server::Sessions;
 use udping_core::server::log::{Fate, FirstLimited, Listening, Logged};
 use udping_core::server::{Arrival, Config, Keyed, Protocol, Refusal, Server, Verdict};
 use udping_core::wire::stamp::ErrorEstimate;
+use udping_core::{Instant, UnixTime};
 use udping_wasi::bindings::wasi::sockets::network::ErrorCode;
 use udping_wasi::console::Console;
 use udping_wasi::error::NetError;
@@ -63,6 +64,8 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
     waited_for.extend(notices.as_ref().map(Notices::pollable));
     let mut stopped = false;
     while !stopped {
+        // Before a datagram arrives, whose answer would wait for it.
+        channels.iter().for_each(Channel::prepare);
         for ready in poll::poll(&waited_for) {
             match channels.get(ready as usize) {
                 Some(channel) => service.serve(channel),
@@ -138,10 +141,14 @@ impl<P: Protocol> Service<'_, P> {
     /// datagram.
     fn serve(&mut self, channel: &Channel) {
         for _ in 0..ROUNDS {
+            let clocks = || (clock::now(), clock::unix_now());
+            // After `receive`, udping-host's clocks return when the datagrams arrived, and those of
+            // different arrivals are received one by one.
+            let before = (!P::TELLS_ARRIVAL).then(clocks);
             match channel.receive(BATCH) {
                 Ok(batch) => {
                     let more_may_follow = batch.len() > 1;
-                    self.answer(channel, batch);
+                    self.answer(channel, batch, before.unwrap_or_else(clocks));
                     if !more_may_follow {
                         return;
                     }
@@ -151,8 +158,12 @@ impl<P: Protocol> Service<'_, P> {
         }
     }
 
-    fn answer(&mut self, channel: &Channel, batch: Vec<IncomingDatagram>) {
-        let (now, wall) = (clock::now(), clock::unix_now());
+    fn answer(
+        &mut self,
+        channel: &Channel,
+        batch: Vec<IncomingDatagram>,
+        (now, wall): (Instant, UnixTime),
+    ) {
         let mut answers = Vec::with_capacity(batch.len());
         for IncomingDatagram { mut data, remote_address } in batch {
             let from = remote_address.into();

@@ -29,6 +29,12 @@ pub fn dropped() -> Option<u64> {
     variable(contract::UDPING_DROPPED)?.parse().ok()
 }
 
+/// Returns whether the first reading of each clock after a `receive` returns when the datagrams
+/// arrived.
+pub fn has_kernel_time() -> bool {
+    variable(contract::UDPING_RECEIVE_TIMES).as_deref() == Some(contract::KERNEL)
+}
+
 /// Returns why the system refused the last refused operation; `None` if the host refused it, or
 /// does not say.
 pub fn refused_by_system() -> Option<String> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use wasi_datagram::clock::{self, Clock, ClockView};
+use wasi_datagram::poll::{self, PollView};
 use wasi_datagram::{AddressUse, Check, NetworkView, SocketContext};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Result, Store};
@@ -38,11 +39,13 @@ async fn main() -> Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     // The interfaces below replace wasmtime-wasi's.
     linker.allow_shadowing(true);
-    wasi_datagram::add_to_linker(&mut linker, |State { table, sockets, .. }| NetworkView {
+    wasi_datagram::add_to_linker(&mut linker, |State { table, sockets, clock, .. }| NetworkView {
         table,
         sockets,
+        clock,
     })?;
     clock::add_to_linker(&mut linker, |State { table, clock, .. }| ClockView { table, clock })?;
+    poll::add_to_linker(&mut linker, |State { table, clock, .. }| PollView { table, clock })?;
     let component = Component::from_file(&engine, &arguments[0])?;
     let wasi = WasiCtx::builder().inherit_stdio().args(&arguments).build();
     let sockets = SocketContext::new(Arc::new(Check(this_machine)));

@@ -1,6 +1,9 @@
 //! `wasi:clocks`: the monotonic and the wall clock of a [`World`], and pollables for instants.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
@@ -8,6 +11,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
+use crate::arrivals::Arrivals;
 use crate::world::{Timer, World};
 
 /// Adds `wasi:clocks/monotonic-clock` and `wasi:clocks/wall-clock` to `linker`, with the state that
@@ -39,16 +43,43 @@ pub struct ClockView<'a> {
 }
 
 /// The clocks of one instance. The monotonic clock starts at zero, so that it reveals nothing about
-/// the machine.
+/// the machine. After a `receive` of `wasi:sockets/udp`, the first reading of each clock returns when
+/// the datagrams arrived, as far as that is known ([`crate::Received::arrived`]) and [`crate::poll`]
+/// has returned the socket.
 pub struct Clock {
     start: Instant,
     world: Arc<dyn World>,
+    arrivals: Mutex<Arrivals>,
 }
 
 impl Clock {
     /// Creates the clocks of an instance, whose monotonic clock is zero now.
     pub fn new(world: Arc<dyn World>) -> Self {
-        Self { start: world.now(), world }
+        let start = world.now();
+        Self { start, world, arrivals: Mutex::new(Arrivals::new(start)) }
+    }
+
+    /// Waits for `future`, in place where the world does.
+    pub(crate) async fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            let mut result = None;
+            self.world.poll_in_place(&mut || match future.as_mut().poll(context) {
+                Poll::Ready(value) => {
+                    result = Some(value);
+                    true
+                }
+                Poll::Pending => false,
+            });
+            result.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// The state behind the readings.
+    pub(crate) fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
+        // No panic while the lock is held leaves it inconsistent.
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,8 +101,9 @@ impl Pollable for Deadline {
 
 impl monotonic_clock::Host for ClockView<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        let Clock { start, world } = self.clock;
-        Ok(u64::try_from(world.now().saturating_duration_since(*start).as_nanos())?)
+        let Clock { start, world, .. } = self.clock;
+        let now = self.clock.arrivals().monotonic(world.now());
+        Ok(u64::try_from(now.saturating_duration_since(*start).as_nanos())?)
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
@@ -98,8 +130,11 @@ impl ClockView<'_> {
 
 impl wall_clock::Host for ClockView<'_> {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        let world = &self.clock.world;
+        let before = self.clock.arrivals().wall(world.now());
         // A clock before 1970 has not been set: it reads as 1970.
-        let since = self.clock.world.wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = world.wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = since.saturating_sub(before);
         let nanoseconds = since.subsec_nanos();
         Ok(wall_clock::Datetime { seconds: since.as_secs(), nanoseconds })
     }

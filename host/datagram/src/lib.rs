@@ -1,5 +1,5 @@
-//! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup`, `wasi:clocks` and `wasi:random` of WASI 0.2
-//! for embedders of wasmtime.
+//! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup`, `wasi:clocks`, `wasi:io/poll` and `wasi:random`
+//! of WASI 0.2 for embedders of wasmtime.
 //!
 //! wasmtime-wasi implements them, too. This crate sends and receives datagrams in batches, has
 //! timers with a resolution of a microsecond, and asks the embedder for permission at each use:
@@ -12,17 +12,22 @@
 //!   counted: [`Reports`].
 //! - [`Permissions`] decides about each bind, connect, name and datagram. An embedder implements
 //!   it, returns a [`NetworkView`] from the store's state, and calls [`add_to_linker`]; for the
-//!   clocks also [`clock::add_to_linker`], and for random bytes [`random::add_to_linker`].
+//!   clocks also [`clock::add_to_linker`], for waiting [`poll::add_to_linker`], and for random bytes
+//!   [`random::add_to_linker`].
+//! - After a `receive`, the clocks return when the datagrams arrived, as recorded by the kernel
+//!   (`SO_TIMESTAMPNS`, Linux): [`clock::Clock`].
 //! - [`World`] supplies sockets, clocks, timers and random bytes, in terms of datagrams, addresses,
 //!   instants and readiness. The default is the [`OperatingSystem`].
 //!
 //! The operating system is polled by tokio's reactor: instances run in a runtime with I/O and time
-//! enabled.
+//! enabled. On Linux, they may instead run in `block_on`, whose thread waits by one ppoll(2) for the
+//! sockets and timers of its instances, which shortens an RTT over loopback by a third.
 
 #![deny(unsafe_code)]
 #![warn(clippy::missing_errors_doc)]
 
 mod addresses;
+mod arrivals;
 mod buffers;
 pub mod clock;
 mod family;
@@ -31,6 +36,7 @@ mod network;
 mod os;
 mod permissions;
 mod policies;
+pub mod poll;
 pub mod random;
 mod reports;
 pub mod tcp;
@@ -45,6 +51,8 @@ pub use family::Family;
 pub use network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, NetworkView, add_to_linker,
 };
+#[cfg(target_os = "linux")]
+pub use os::executor::{Blocked, block_on, blocked};
 pub use os::{OperatingSystem, OptionError, SocketOptions};
 pub use permissions::{
     Batch, Operation, Permissions, Resolution, ResolveError, Resolved, SendDecision, SocketId,
@@ -65,6 +73,22 @@ use std::time::Duration;
 pub fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
+}
+
+/// Nothing: a component waits by its runtime.
+#[cfg(not(target_os = "linux"))]
+pub fn blocked() -> Blocked {
+    Blocked::default()
+}
+
+/// The waits in place on this thread.
+#[cfg(not(target_os = "linux"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Blocked {
+    /// Their total duration.
+    pub time: Duration,
+    /// Their number.
+    pub times: u32,
 }
 
 /// The time since the first call, where the processor time of a thread is not available.

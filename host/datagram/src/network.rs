@@ -9,6 +9,7 @@ pub use wasmtime_wasi::p2::bindings::sockets::network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress,
 };
 
+use crate::clock::Clock;
 use crate::udp::SocketContext;
 
 #[allow(missing_docs)]
@@ -44,6 +45,8 @@ pub struct NetworkView<'a> {
     pub table: &'a mut ResourceTable,
     /// The state shared by the instance's sockets.
     pub sockets: &'a SocketContext,
+    /// The instance's clocks.
+    pub clock: &'a Clock,
 }
 
 /// Adds `wasi:sockets/udp`, `udp-create-socket` and `ip-name-lookup` to `linker`, with the state

@@ -17,6 +17,9 @@ pub struct Tuning {
     /// Whether sockets may share their port with other sockets of the same user (`SO_REUSEPORT`),
     /// among which flows are distributed.
     pub share_port: bool,
+    /// Whether the system records when each datagram arrives (`SO_TIMESTAMPNS`, Linux), for what
+    /// [`crate::clock::Clock`] returns after a `receive`.
+    pub kernel_time: bool,
 }
 
 impl Tuning {
@@ -32,6 +35,12 @@ impl Default for Tuning {
         // Below 16, the fixed cost of a call dominates; above 64, nothing more is saved
         // (docs/performance.md).
         const BATCH: NonZeroUsize = NonZeroUsize::new(64).unwrap();
-        Self { batch: BATCH, offload: true, busy_poll: Duration::ZERO, share_port: false }
+        Self {
+            batch: BATCH,
+            offload: true,
+            busy_poll: Duration::ZERO,
+            share_port: false,
+            kernel_time: cfg!(target_os = "linux"),
+        }
     }
 }

@@ -130,11 +130,19 @@ impl udp::HostIncomingDatagramStream for NetworkView<'_> {
         stream: Resource<Incoming>,
         most: u64,
     ) -> SocketResult<Vec<udp::IncomingDatagram>> {
-        Ok(self.table.get_mut(&stream)?.receive(most)?.into_iter().map(Into::into).collect())
+        let mut arrivals = self.clock.arrivals();
+        arrivals.end();
+        let incoming = self.table.get_mut(&stream)?;
+        let taken = incoming.receive(most, arrivals.splits(stream.rep()))?;
+        arrivals.received(stream.rep(), taken.last().and_then(|datagram| datagram.arrived));
+        Ok(taken.into_iter().map(Into::into).collect())
     }
 
     fn subscribe(&mut self, stream: Resource<Incoming>) -> wasmtime::Result<Resource<DynPollable>> {
-        subscribe(self.table, stream)
+        let incoming = stream.rep();
+        let pollable = subscribe(self.table, stream)?;
+        self.clock.arrivals().subscribed(pollable.rep(), incoming);
+        Ok(pollable)
     }
 
     fn drop(&mut self, stream: Resource<Incoming>) -> wasmtime::Result<()> {
@@ -153,6 +161,7 @@ impl udp::HostOutgoingDatagramStream for NetworkView<'_> {
         stream: Resource<Outgoing>,
         datagrams: Vec<udp::OutgoingDatagram>,
     ) -> SocketResult<u64> {
+        self.clock.arrivals().end();
         let wanted: Vec<Wanted> = datagrams.into_iter().map(Into::into).collect();
         self.table.get_mut(&stream)?.send(&wanted)
     }

@@ -36,6 +36,11 @@ pub trait World: Send + Sync {
     /// The current time of the wall clock (`wasi:clocks/wall-clock`).
     fn wall_clock(&self) -> SystemTime;
 
+    /// Whether the time of arrival of datagrams is recorded ([`Received::arrived`]).
+    fn records_arrivals(&self) -> bool {
+        false
+    }
+
     /// Creates a timer that expires at `at`, on the clock of [`Self::now`], and runs from now on.
     fn timer(&self, at: Instant) -> Box<dyn Timer>;
 
@@ -56,6 +61,13 @@ pub trait World: Send + Sync {
     /// The parameters that sockets are driven with.
     fn tuning(&self) -> Tuning {
         Tuning::default()
+    }
+
+    /// Polls a component's wait, by calling `poll` until it returns true. A world may wait in between
+    /// for what `poll` has started to wait for, without leaving the component; if it returns false,
+    /// it is to be called again when the component's future is polled again.
+    fn poll_in_place(&self, poll: &mut dyn FnMut() -> bool) -> bool {
+        poll()
     }
 
     /// Yields to the other tasks of this thread.
@@ -193,6 +205,12 @@ pub trait Receiver: Send {
     /// are added to [`crate::Reports`], with the datagram's destination.
     fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()>;
 
+    /// Whether [`Self::readable`] is to be awaited without a call of [`Self::try_receive`] that finds
+    /// nothing: if datagrams wait already, it resolves at once. It saves a system call.
+    fn waits_first(&self) -> bool {
+        false
+    }
+
     /// Waits until [`Self::try_receive`] may succeed. Wakeups may be spurious.
     async fn readable(&mut self);
 }
@@ -229,8 +247,8 @@ pub struct Received<'a> {
     /// The local address that it was sent to, if the socket reports it
     /// ([`UdpSocket::tells_local`]).
     pub to: Option<Local>,
-    /// The time of arrival at this machine by the wall clock, if recorded.
-    pub arrived: Option<SystemTime>,
+    /// The instant of arrival at this machine, on the clock of [`World::now`], if recorded.
+    pub arrived: Option<Instant>,
     /// The two bits of Explicit Congestion Notification (RFC 3168, section 5), if known.
     pub ecn: Option<u8>,
     /// The number of datagrams that the socket had dropped before this one since it was opened, if

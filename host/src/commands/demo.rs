@@ -6,7 +6,7 @@ use udping_components::{CLIENT, Component, SERVER};
 use wasmtime_wasi::cli::AsyncStdoutStream;
 
 use crate::commands::context::{Loading, RunContext, load};
-use crate::commands::run::runtime;
+use crate::commands::run::{block_on, prepare_runtime, runtime};
 use crate::config::cli::RunFlags;
 use crate::config::plan::Plan;
 use crate::process::exit::Exit;
@@ -26,10 +26,12 @@ const PIPE: usize = 4096;
 pub fn demo() -> Result<Exit> {
     harden::drop_privileges(Needs::default()).iter().for_each(say);
     let (server, client) = (program(SERVER)?, program(CLIENT)?);
-    let runtime = runtime()?;
+    prepare_runtime()?;
     harden::close_inherited([]);
     harden::shut().iter().for_each(say);
-    runtime.block_on(ping_each_other(&server, &client))
+    // Only now: Landlock holds for threads that start after it (landlock(7)).
+    let runtime = runtime()?;
+    block_on(runtime.handle(), ping_each_other(&server, &client))?
 }
 
 async fn ping_each_other(server: &Program, client: &Program) -> Result<Exit> {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::commands::audit;
 use crate::commands::context::{self, Loading, RunContext, WorkerContext};
@@ -113,9 +113,7 @@ fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> 
     if plan.resolves_at_any_time() {
         shared.resolver.start_helper().context("cannot start a process that resolves names")?;
     }
-    // tokio opens sockets that all runtimes of a process share (for signals) when the first runtime
-    // is created.
-    drop(runtime()?);
+    prepare_runtime()?;
     harden::close_inherited(given.iter().map(UdpSocket::as_fd));
     harden::shut_but_for(plan.needs()).iter().for_each(say);
     Ok(())
@@ -140,7 +138,7 @@ fn instances(
     let input = program.input(plan.stdin);
     let signals = Held::hold(input == Input::Notices).context("cannot watch for signals")?;
     // Threads start without the capability that this one may still have.
-    let (stop, _watchdog) = thread::scope(|scope| {
+    let (stop, _watchdog, runtime) = thread::scope(|scope| {
         let start = || {
             BindCapability::new(plan.harden).release();
             let grace = if input == Input::Notices { plan.stop_grace } else { Duration::ZERO };
@@ -148,19 +146,21 @@ fn instances(
             let stop = stop.context("cannot watch for signals")?;
             watch()?;
             shared.resolver.listen().context("cannot listen for resolved names")?;
-            anyhow::Ok((stop, program.watched(enforcer).context("cannot start the watchdog")?))
+            let watchdog = program.watched(enforcer).context("cannot start the watchdog")?;
+            anyhow::Ok((stop, watchdog, runtime().context("cannot start a thread")?))
         };
         scope.spawn(start).join().map_err(|_| anyhow!("a thread panicked"))?
     })?;
     if plan.workers == NonZeroUsize::MIN {
-        return work(plan, program, shared, enforcer, given, &stop);
+        return work(runtime.handle(), plan, program, shared, enforcer, given, &stop);
     }
+    let runtime = runtime.handle();
     thread::scope(|scope| {
         let workers: Vec<_> = (0..plan.workers.get())
             .map(|_| {
                 let worker = || {
                     let mut others = StopOthers { stop: &stop, needless: false };
-                    let exit = work(plan, program, shared, enforcer, Vec::new(), &stop);
+                    let exit = work(runtime, plan, program, shared, enforcer, Vec::new(), &stop);
                     others.needless = matches!(exit, Ok(Exit::Success));
                     exit
                 };
@@ -215,6 +215,7 @@ impl Drop for StopOthers<'_> {
 
 /// Runs successive instances on this thread, as `plan` configures restarts.
 fn work(
+    runtime: &Handle,
     plan: &Plan,
     program: &Program,
     shared: &RunContext,
@@ -222,7 +223,7 @@ fn work(
     given: Vec<UdpSocket>,
     stop: &Stop,
 ) -> Result<Exit> {
-    runtime()?.block_on(async {
+    block_on(runtime, async {
         let place = shared.place(plan, given)?;
         let mut pause = PAUSES.0;
         loop {
@@ -245,7 +246,7 @@ fn work(
                 () = stop.raised() => return Ok(Exit::Trapped),
             }
         }
-    })
+    })?
 }
 
 /// Runs one instance from start to end.
@@ -299,7 +300,30 @@ async fn instance(
     ended
 }
 
-/// Creates a runtime: a guest and what it waits for share one thread.
+/// Has tokio open the sockets that all runtimes of a process share (for signals): it does when the
+/// first runtime is created, and they are to be opened before this process gives that up.
+///
+/// # Errors
+///
+/// For want of descriptors.
+pub fn prepare_runtime() -> io::Result<()> {
+    Builder::new_current_thread().enable_all().build().map(drop)
+}
+
+/// Starts a runtime, with one thread, for all that instances wait for beside their sockets and
+/// timers.
 pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+    Builder::new_multi_thread().worker_threads(1).thread_name("tokio").enable_all().build()
+}
+
+/// Runs `future` on this thread.
+///
+/// # Errors
+///
+/// For want of a descriptor.
+pub fn block_on<F: Future>(runtime: &Handle, future: F) -> io::Result<F::Output> {
+    #[cfg(target_os = "linux")]
+    return wasi_datagram::block_on(runtime, future);
+    #[cfg(not(target_os = "linux"))]
+    Ok(runtime.block_on(future))
 }

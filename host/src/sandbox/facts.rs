@@ -17,6 +17,10 @@ pub fn variables(sockets: &SocketContext, guard: &Guard) -> Vec<(String, String)
             contract::UDPING_DROPPED,
             sockets.world.reports().dropped().map(|count| count.to_string()),
         ),
+        (
+            contract::UDPING_RECEIVE_TIMES,
+            sockets.world.records_arrivals().then(|| contract::KERNEL.to_owned()),
+        ),
         (contract::UDPING_ERRORS, Some(sockets.world.reports().errors())),
         (contract::UDPING_DENIED, guard.refused_by_system()),
     ];

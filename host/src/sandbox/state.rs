@@ -12,6 +12,7 @@ use udping_permissions::limits::{Compute, Limits, Memory};
 use wasi_datagram::NetworkView;
 use wasi_datagram::SocketContext;
 use wasi_datagram::clock::{Clock, ClockView};
+use wasi_datagram::poll::PollView;
 use wasi_datagram::random::RandomView;
 
 /// The state that a store holds.
@@ -80,12 +81,13 @@ impl State {
 
     /// The view for the network.
     pub fn network(&mut self) -> NetworkView<'_> {
-        NetworkView { table: &mut self.table, sockets: &self.sockets }
+        NetworkView { table: &mut self.table, sockets: &self.sockets, clock: &self.clock }
     }
 
     /// The view for waiting.
     pub fn waiting(&mut self) -> WaitingView<'_> {
-        WaitingView { table: &mut self.table, compute: &mut self.compute, calls: &mut self.calls }
+        let Self { table, clock, compute, calls, .. } = self;
+        WaitingView { polling: PollView { table, clock }, compute, calls }
     }
 
     /// Enforces the limit on its memory.

@@ -1,10 +1,11 @@
-//! `wasi:io/poll` of wasmtime-wasi, with an account of the time slept.
+//! `wasi:io/poll` of wasi-datagram, with an account of the time slept.
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 
 use udping_permissions::limits::Compute;
+use wasi_datagram::poll::PollView;
 
 /// Adds the interface to a linker. `view` borrows what it needs from a store's state.
 pub fn add_to_linker<T: Send>(
@@ -22,8 +23,8 @@ impl HasData for Waiting {
 
 /// The parts of a store's state that waiting needs.
 pub struct WaitingView<'a> {
-    /// The store's resources.
-    pub table: &'a mut ResourceTable,
+    /// Waits.
+    pub polling: PollView<'a>,
     /// Sleep is credited to it.
     pub compute: &'a mut Compute,
     /// Calls since the guest last yielded.
@@ -49,25 +50,22 @@ impl WaitingView<'_> {
 impl Host for WaitingView<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         self.give_turn().await;
-        let mut ready = self.compute.wait(Host::poll(self.table, pollables)).await?;
-        // In the order of the request.
-        ready.sort_unstable();
-        Ok(ready)
+        self.compute.wait(self.polling.poll(pollables)).await
     }
 }
 
 impl HostPollable for WaitingView<'_> {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         self.give_turn().await;
-        self.compute.wait(HostPollable::block(self.table, pollable)).await
+        self.compute.wait(self.polling.block(pollable)).await
     }
 
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
         self.give_turn().await;
-        HostPollable::ready(self.table, pollable).await
+        self.polling.ready(pollable).await
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        HostPollable::drop(self.table, pollable)
+        self.polling.drop(pollable)
     }
 }

@@ -82,9 +82,35 @@ fn resumed_server_answers_its_backlog_in_time_or_late() {
 
 #[test]
 fn stopped_client_counts_missed_slots_and_late_replies() {
+    let outcome = stopped_for_two_seconds(&["--no-kernel-time"]);
+    let late = rtts(&outcome, "(late)");
+    assert!(late.len() >= 2 && late.iter().all(|rtt| *rtt > 1_900.0), "{outcome:?}");
+    assert_eq!(
+        rtts(&outcome, "rtt=").iter().filter(|rtt| **rtt > 500.0).count(),
+        late.len(),
+        "{outcome:?}"
+    );
+    let counts = ["sent", "received", "late", "lost"].map(|what| counted(&outcome, what));
+    assert_eq!(counts, [20, 20 - late.len(), late.len(), 0], "{outcome:?}");
+}
+
+#[test]
+fn client_stopped_while_replies_arrive_measures_the_network() {
+    let outcome = stopped_for_two_seconds(&[]);
+    let counts = ["sent", "received", "late", "lost"].map(|what| counted(&outcome, what));
+    assert_eq!(counts, [20, 20, 0, 0], "{outcome:?}");
+    // The server was stopped for 200 ms, too.
+    let rtts = rtts(&outcome, "rtt=");
+    assert!(rtts.iter().all(|rtt| *rtt < 400.0), "{outcome:?}");
+    assert!(rtts.iter().filter(|rtt| **rtt > 40.0).count() >= 2, "{outcome:?}");
+}
+
+/// The outcome of 20 pings, every 50 ms, of a client that is stopped while replies are on their way.
+fn stopped_for_two_seconds(flags: &[&str]) -> Outcome {
     let server = server(&[]);
-    let mut process =
-        Process::start(&mut client(&server, &["-c", "20", "-i", "50ms", "-W", "500ms"]));
+    let mut command = udping_host();
+    command.args(flags).arg("client").args(server.host_and_port());
+    let mut process = Process::start(command.args(["-c", "20", "-i", "50ms", "-W", "500ms"]));
     while !process.line().contains("seq=3 rtt=") {}
     // So that replies arrive while the client is stopped.
     server.process.signal(Signal::STOP);
@@ -96,15 +122,7 @@ fn stopped_client_counts_missed_slots_and_late_replies() {
     let outcome = process.wait();
     assert_eq!(outcome.code(), 0, "{outcome:?}");
     assert!((30..=41).contains(&counted(&outcome, "slots missed")), "{outcome:?}");
-    let late = rtts(&outcome, "(late)");
-    assert!(late.len() >= 2 && late.iter().all(|rtt| *rtt > 1_900.0), "{outcome:?}");
-    assert_eq!(
-        rtts(&outcome, "rtt=").iter().filter(|rtt| **rtt > 500.0).count(),
-        late.len(),
-        "{outcome:?}"
-    );
-    let counts = ["sent", "received", "late", "lost"].map(|what| counted(&outcome, what));
-    assert_eq!(counts, [20, 20 - late.len(), late.len(), 0], "{outcome:?}");
+    outcome
 }
 
 /// Floods `server` until the returned value is dropped.

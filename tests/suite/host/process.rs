@@ -121,7 +121,7 @@ fn every_thread_is_restricted_of_the_process_and_of_its_helpers() {
         assert_eq!(children.len(), helpers, "{what}");
         children.into_iter().for_each(assert_restricted);
         // The threads of a compiler would have been there before.
-        let known = ["udping-host", "watchdog", "signals", "resolver"];
+        let known = ["udping-host", "watchdog", "signals", "resolver", "tokio"];
         let names: Vec<_> = threads(pid).iter().map(|thread| field(thread, "Name")).collect();
         assert!(names.iter().all(|name| known.contains(&name.as_str())), "{what}: {names:?}");
         let outcome = server.stop();
@@ -396,7 +396,10 @@ fn a_socket_that_was_handed_over_is_as_a_new_one() {
     assert!(!socket.broadcast().unwrap());
     assert!(!options::socket_reuseaddr(&socket).unwrap());
     assert_eq!(getsockopt(&socket, sockopt::UdpGsoSegment).unwrap(), 0);
-    assert!(!getsockopt(&socket, sockopt::ReceiveTimestampns).unwrap());
+    assert!(
+        getsockopt(&socket, sockopt::ReceiveTimestampns).unwrap(),
+        "this host is told when a datagram arrived"
+    );
     assert!(!getsockopt(&socket, sockopt::Ipv4PacketInfo).unwrap());
     assert!(
         getsockopt(&socket, sockopt::Ipv4RecvErr).unwrap(),
@@ -531,8 +534,10 @@ fn options_of_an_inherited_socket_are_reset_to_defaults() {
                 eprintln!("not tested: nobody could set {one:?} of {address}");
             }
             let server = handed_over(&socket).unwrap();
-            // A new socket bound by this host reports which datagram an error is about.
+            // A new socket bound by this host reports which datagram an error is about, and when
+            // each arrived.
             set_option(&new, *of_family.iter().find(|one| ERRORS.contains(one)).unwrap());
+            setsockopt(&new, sockopt::ReceiveTimestampns, &true).unwrap();
             for one in others {
                 assert!(
                     is_new(one),

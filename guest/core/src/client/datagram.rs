@@ -1,6 +1,7 @@
 //! A datagram to be sent, and the metadata of a received one.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::client::flow::FlowId;
 use crate::seq::Seq;
@@ -28,6 +29,8 @@ pub struct Arrival {
     pub now: Instant,
     /// The time of receipt on the wall clock, which pings are stamped with.
     pub wall: UnixTime,
+    /// How long before the client looked that was, if the kernel recorded the arrival.
+    pub waited: Option<Duration>,
     /// The index of the source port that it was received on, starting at 0.
     pub source_port: usize,
     /// The source address.

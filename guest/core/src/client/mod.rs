@@ -19,4 +19,4 @@ pub use events::{Event, Happened, Times};
 pub use flow::{FlowId, ReplyKind};
 pub use pinger::Pinger;
 pub use schedule::Pace;
-pub use summary::{Punctuality, Results, Summary};
+pub use summary::{Punctuality, ReceiveTimes, Results, Summary};

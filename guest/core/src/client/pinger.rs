@@ -11,7 +11,7 @@ use crate::client::events::{Event, Happened, Times};
 use crate::client::flow::{Flow, FlowId};
 use crate::client::schedule::Schedule;
 use crate::client::sent_pings::SentPings;
-use crate::client::summary::{Punctuality, Results, Summary};
+use crate::client::summary::{Punctuality, ReceiveTimes, Results, Summary};
 use crate::seq::Seq;
 use crate::stats::Distribution;
 use crate::stats::delays::Delays;
@@ -62,6 +62,7 @@ pub struct Pinger {
     strangers: u64,
     timer_error: Distribution,
     send_call: Distribution,
+    receive_delay: Distribution,
     events: VecDeque<Happened>,
     datagram: Vec<u8>,
     scratch: Vec<u8>,
@@ -103,6 +104,7 @@ impl Pinger {
             strangers: 0,
             timer_error: Distribution::with_percentiles(),
             send_call: Distribution::with_percentiles(),
+            receive_delay: Distribution::with_percentiles(),
             events: VecDeque::new(),
             datagram: Vec::new(),
             scratch: Vec::new(),
@@ -120,6 +122,11 @@ impl Pinger {
     pub fn target_and_port(&self, flow: FlowId) -> (usize, usize) {
         let targets = self.config.targets.len();
         (flow.0 % targets, flow.0 / targets)
+    }
+
+    /// Returns whether [`Self::poll_transmit`] has a datagram at `now`.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.burst.is_some() || self.next_send().is_some_and(|next| next <= now)
     }
 
     /// Returns the datagram that is due at `now`, if any; `wall` is its timestamp.
@@ -234,8 +241,11 @@ impl Pinger {
 
     /// Handles a received datagram.
     pub fn handle_input(&mut self, arrival: Arrival, datagram: &[u8]) {
-        let Arrival { now, from, .. } = arrival;
+        let Arrival { now, from, waited, .. } = arrival;
         self.handle_timeout(now);
+        if let Some(waited) = waited {
+            self.receive_delay.record(waited);
+        }
         let bytes = datagram.len();
         if self.settle_reply(arrival, datagram).is_none() {
             match self.by_address.get(&(arrival.source_port, from)) {
@@ -250,7 +260,7 @@ impl Pinger {
     /// not sent.
     fn settle_reply(
         &mut self,
-        Arrival { now, wall, source_port, from }: Arrival,
+        Arrival { now, wall, source_port, from, .. }: Arrival,
         datagram: &[u8],
     ) -> Option<()> {
         let id = *self.by_address.get(&(source_port, from))?;
@@ -377,7 +387,15 @@ impl Pinger {
             send_call: self.send_call.spread(),
         };
         let duration = self.first_send.map_or(Duration::ZERO, |first| end.since(first));
-        Results { flows, total, duration, punctuality, dropped: None }
+        Results {
+            flows,
+            total,
+            duration,
+            punctuality,
+            dropped: None,
+            receive_times: ReceiveTimes::default(),
+            receive_delay: self.receive_delay.spread(),
+        }
     }
 
     fn tell(&mut self, at: Instant, event: Event) {

@@ -33,7 +33,7 @@ fn config(count: u64) -> Config {
 }
 
 fn arrival(ms: u64, from: SocketAddr) -> Arrival {
-    Arrival { now: at(ms), wall: wall(ms), source_port: 0, from }
+    Arrival { now: at(ms), wall: wall(ms), waited: None, source_port: 0, from }
 }
 
 const ONLY: FlowId = FlowId(0);

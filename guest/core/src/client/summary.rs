@@ -22,6 +22,21 @@ pub struct Results {
     /// The number of datagrams dropped because the own sockets' receive buffers were full, if
     /// known.
     pub dropped: Option<u64>,
+    /// Where the times of receipt come from.
+    pub receive_times: ReceiveTimes,
+    /// The time from the arrival of datagrams to when the client looked, if the kernel recorded
+    /// their arrival: it is not part of their RTTs.
+    pub receive_delay: Option<Spread>,
+}
+
+/// Where the times of receipt come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReceiveTimes {
+    /// The client's reading of the clock: they are late by the time that it took to wake up.
+    #[default]
+    User,
+    /// The kernel, which recorded when each datagram arrived.
+    Kernel,
 }
 
 /// The outcomes of the pings of one flow, or of all flows.

@@ -18,6 +18,7 @@ pub struct Echo {
 
 impl Protocol for Echo {
     const DOES: &str = "echoing";
+    const TELLS_ARRIVAL: bool = false;
 
     type Request = ();
 

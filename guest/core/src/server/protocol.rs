@@ -26,6 +26,9 @@ pub trait Protocol {
     /// What such a server does, as printed in its first line.
     const DOES: &str;
 
+    /// Whether answers contain the time at which their requests arrived.
+    const TELLS_ARRIVAL: bool;
+
     /// The content of a request that its answer is made from, besides its bytes.
     type Request;
 

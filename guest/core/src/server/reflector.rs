@@ -41,6 +41,7 @@ impl Reflector {
 
 impl Protocol for Reflector {
     const DOES: &str = "reflecting STAMP";
+    const TELLS_ARRIVAL: bool = true;
 
     type Request = Request;
 

@@ -50,6 +50,12 @@ fn first(config: &Config, from: &str, datagram: &[u8]) -> Verdict {
 }
 
 #[test]
+fn server_with_keys_says_so() {
+    assert!(echo(keyed()).is_keyed());
+    assert!(!echo(Config::default()).is_keyed());
+}
+
+#[test]
 fn a_rate_is_a_percentage() {
     for percent in [-0.1, 100.1, f64::NAN, f64::INFINITY] {
         assert_eq!(DropRate::from_percent(percent), None, "{percent}");

@@ -1,9 +1,9 @@
 //! Several datagrams per system call on Linux: `recvmmsg` and `sendmmsg`, `UDP_GRO` and
 //! `UDP_SEGMENT`.
 //!
-//! Each call is chosen by what is pending. A single datagram is cheapest by `recvfrom`; if the
-//! queue is not empty after it, `recvmmsg` receives the rest; if datagrams arrive coalesced, one
-//! `recvmsg` receives up to 64 of them.
+//! Each call is chosen by what is pending. `recvmmsg` receives a few datagrams, which tells in most
+//! cases that no more are queued; if they are, the next call receives many. If datagrams arrive
+//! coalesced, one `recvmsg` receives up to 64 of them.
 //!
 //! A call that the system lacks or refuses (seccomp(2)) is not made again: a simpler one takes its
 //! place.
@@ -24,8 +24,9 @@ use super::{RawSocket, with_slots};
 use crate::tuning::Tuning;
 use crate::world::{Take, Transmit};
 
-/// The number of datagrams received one by one before the next call receives a batch.
-const STREAK: u32 = 2;
+/// The maximum number of messages per call as long as all that was queued was received. It takes
+/// more time for more, even if there are none.
+const FEW: usize = 4;
 
 /// The receiving half of a socket.
 #[derive(Debug)]
@@ -36,8 +37,10 @@ pub(super) struct Receiver {
     readable: Watched,
     batch: usize,
     offload: Offload,
-    /// The number of successful calls since the queue was last found empty.
-    streak: u32,
+    /// Whether more may be queued than the last call received.
+    expects_more: bool,
+    /// Whether the last call received as many messages as it had room for.
+    was_full: bool,
     calls: Calls,
 }
 
@@ -46,7 +49,7 @@ pub(super) struct Receiver {
 enum Offload {
     /// Disabled, or not supported by this kernel.
     Off,
-    /// Enabled by the first batch: it gains nothing for one datagram at a time.
+    /// Enabled by the first batch of several: it gains nothing for one datagram at a time.
     Later,
     /// Enabled; `together` is whether the last call received coalesced datagrams.
     On { together: bool },
@@ -85,7 +88,8 @@ impl Receiver {
             socket,
             batch,
             offload,
-            streak: 0,
+            expects_more: true,
+            was_full: false,
             calls: Calls::Batch,
         })
     }
@@ -93,49 +97,62 @@ impl Receiver {
     pub(super) fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         let result = self.call(limit, take);
         match &result {
-            Ok(()) => self.streak = self.streak.saturating_add(1),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.streak = 0,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.expects_more = false,
             Err(error) if is_refused(error) && self.use_plainer_calls() => {
                 return self.try_receive(limit, take);
             }
-            Err(_) => {}
+            // After an error more may be queued, which is found out by the next call.
+            Err(_) => self.expects_more = true,
+            Ok(()) => {}
         }
         result
     }
 
     fn call(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         let count = limit.min(self.batch);
-        let batched = count > 1 && self.streak >= STREAK && self.calls == Calls::Batch;
-        if batched && self.offload == Offload::Later {
+        let batched = count > 1 && self.calls == Calls::Batch;
+        if batched && self.was_full && self.offload == Offload::Later {
             let on = setsockopt(&self.socket, sockopt::UdpGroSegment, &true).is_ok();
             self.offload = if on { Offload::On { together: false } } else { Offload::Off };
         }
-        let Self { socket, readable, offload, batch, calls, .. } = self;
-        let tells_local = socket.tells_local();
+        let count = if self.was_full { count } else { count.min(FEW) };
+        let Self { socket, readable, offload, batch, calls, expects_more, was_full, .. } = self;
+        let tells = socket.tells();
         with_slots(*batch * STRIDE, |buffers| {
             readable.call(|| match offload {
-                _ if *calls == Calls::Plain => receive_plainly(socket, buffers, take),
+                _ if *calls == Calls::Plain => {
+                    *expects_more = true;
+                    receive_plainly(socket, buffers, take)
+                }
                 Offload::On { together } if !batched || *together => {
+                    *expects_more = true;
                     *together = receive_message(socket, buffers, take)?;
                     Ok(())
                 }
-                Offload::On { together } => {
-                    *together = receive_batch(socket, count, buffers, true, take)?;
+                _ if batched => {
+                    let told = tells || matches!(offload, Offload::On { .. });
+                    let batch = receive_batch(socket, count, buffers, told, take)?;
+                    (*was_full, *expects_more) = (batch.messages == count, batch.messages == count);
+                    if let Offload::On { together } = offload {
+                        *together = batch.any_several;
+                    }
                     Ok(())
                 }
-                _ if batched => {
-                    receive_batch(socket, count, buffers, tells_local, take).map(|_| ())
+                _ => {
+                    *expects_more = true;
+                    if tells {
+                        receive_message(socket, buffers, take).map(|_| ())
+                    } else {
+                        receive_plainly(socket, buffers, take)
+                    }
                 }
-                _ if tells_local => receive_message(socket, buffers, take).map(|_| ()),
-                Offload::Off | Offload::Later => receive_plainly(socket, buffers, take),
             })
         })
     }
 
     /// Switches to simpler calls; returns whether there are any.
     fn use_plainer_calls(&mut self) -> bool {
-        let is_batch = self.calls == Calls::Batch && self.streak >= STREAK;
-        let plainer = if is_batch { Calls::Message } else { Calls::Plain };
+        let plainer = if self.calls == Calls::Batch { Calls::Message } else { Calls::Plain };
         if plainer == Calls::Plain {
             // A `recvfrom` does not return the stride at which coalesced datagrams are split.
             let _ = setsockopt(&self.socket, sockopt::UdpGroSegment, &false);
@@ -144,6 +161,11 @@ impl Receiver {
         let is_plainer = plainer < self.calls;
         self.calls = plainer;
         is_plainer
+    }
+
+    /// Whether waiting for readiness takes the place of a call that might block.
+    pub(super) fn waits_first(&self) -> bool {
+        self.readable.is_level_triggered() && !self.expects_more
     }
 
     pub(super) async fn readable(&self) {

@@ -1,10 +1,12 @@
 //! The messages of `recvmsg`, `recvmmsg`, `sendmsg` and `sendmmsg` on Linux: datagrams and their
 //! ancillary data (cmsg(3)), which is the local address (`IP_PKTINFO`, ip(7); `IPV6_PKTINFO`, RFC
-//! 3542, section 6) and the stride of coalesced datagrams (`UDP_GRO`, `UDP_SEGMENT`, udp(7)).
+//! 3542, section 6), the time of arrival (`SO_TIMESTAMPNS`, socket(7)) and the stride of coalesced
+//! datagrams (`UDP_GRO`, `UDP_SEGMENT`, udp(7)).
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{mem, ptr};
 
 use nix::errno::Errno;
@@ -13,7 +15,8 @@ use nix::sys::socket::{
     SockaddrStorage, recvmmsg, recvmsg, sendmsg,
 };
 
-use super::SLOT;
+use super::stamps::Conversion;
+use super::{RawSocket, SLOT};
 use crate::world::{Local, Received, Take, Transmit};
 
 /// The distance between slots in bytes: one cache line more than a slot, since otherwise the starts
@@ -27,6 +30,8 @@ struct Message {
     length: usize,
     /// The stride: the length of each datagram except the last, which may be shorter.
     segment: usize,
+    /// The time of arrival by the wall clock.
+    stamp: Option<SystemTime>,
 }
 
 impl Message {
@@ -34,7 +39,7 @@ impl Message {
         let from = message.address.as_ref().and_then(address).ok_or(ErrorKind::InvalidData)?;
         // An empty datagram is one segment, too.
         let mut segment = message.bytes.max(1);
-        let mut to = None;
+        let (mut to, mut stamp) = (None, None);
         for control in message.cmsgs()? {
             match control {
                 ControlMessageOwned::UdpGroSegments(length) if length > 0 => {
@@ -42,18 +47,23 @@ impl Message {
                 }
                 ControlMessageOwned::Ipv4PacketInfo(info) => to = Local::of_v4(&info),
                 ControlMessageOwned::Ipv6PacketInfo(info) => to = Local::of_v6(&info),
+                ControlMessageOwned::ScmTimestampns(time) => {
+                    stamp = UNIX_EPOCH.checked_add(Duration::from(time));
+                }
                 _ => {}
             }
         }
-        Ok(Self { from, to, length: message.bytes, segment })
+        Ok(Self { from, to, length: message.bytes, segment, stamp })
     }
 
     fn is_several(&self) -> bool {
         self.segment < self.length
     }
 
-    fn split(&self, buffer: &[u8], take: &mut Take<'_>) {
-        let mut take = |data| take(Received { to: self.to, ..Received::new(data, self.from) });
+    fn split(&self, buffer: &[u8], conversion: Option<&Conversion>, take: &mut Take<'_>) {
+        let arrived = self.stamp.zip(conversion).and_then(|(stamp, by)| by.instant(stamp));
+        let mut take =
+            |data| take(Received { to: self.to, arrived, ..Received::new(data, self.from) });
         if self.length == 0 {
             return take(&[]);
         }
@@ -96,13 +106,13 @@ fn storage(address: SocketAddr) -> SockaddrStorage {
 
 /// A buffer for all control messages of one received message.
 fn control_space() -> Vec<u8> {
-    nix::cmsg_space!(i32, libc::in6_pktinfo)
+    nix::cmsg_space!(i32, libc::in6_pktinfo, libc::timespec)
 }
 
 /// Receives one message: a datagram, or several coalesced ones of a flow. Returns whether it was
 /// several.
 pub(super) fn receive_message(
-    socket: &UdpSocket,
+    socket: &RawSocket,
     buffer: &mut [u8],
     take: &mut Take<'_>,
 ) -> io::Result<bool> {
@@ -115,19 +125,27 @@ pub(super) fn receive_message(
         MsgFlags::empty(),
     )?;
     let message = Message::new(&message)?;
-    message.split(buffer, take);
+    let conversion = message.stamp.and_then(|_| socket.conversion());
+    message.split(buffer, conversion.as_ref(), take);
     Ok(message.is_several())
 }
 
-/// Receives up to `slots` messages, with control messages if `told`. Returns whether one held
-/// several datagrams.
+/// A received batch.
+pub(super) struct Batch {
+    /// The number of messages.
+    pub(super) messages: usize,
+    /// Whether one held several datagrams.
+    pub(super) any_several: bool,
+}
+
+/// Receives up to `slots` messages, with control messages if `told`.
 pub(super) fn receive_batch(
-    socket: &UdpSocket,
+    socket: &RawSocket,
     slots: usize,
     buffers: &mut [u8],
     told: bool,
     take: &mut Take<'_>,
-) -> io::Result<bool> {
+) -> io::Result<Batch> {
     // nix does not reset the lengths that the kernel wrote into reused headers, so they are
     // allocated for each call.
     let control = told.then(control_space);
@@ -141,13 +159,15 @@ pub(super) fn receive_batch(
         recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?
             .map(|message| Message::new(&message))
             .collect();
-    let mut any_several = false;
+    // One for all: they had arrived before the call returned.
+    let conversion = socket.conversion();
+    let (count, mut any_several) = (messages.len(), false);
     for (message, buffer) in messages.into_iter().zip(buffers.chunks(STRIDE)) {
         let message = message?;
         any_several |= message.is_several();
-        message.split(buffer, take);
+        message.split(buffer, conversion.as_ref(), take);
     }
-    Ok(any_several)
+    Ok(Batch { messages: count, any_several })
 }
 
 /// Receives one datagram without control messages.

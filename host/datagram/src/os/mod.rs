@@ -1,8 +1,10 @@
 //! The operating system as a [`World`]: its sockets, clocks, timers and random bytes, polled by
-//! tokio's reactor.
+//! the thread that runs the instance, or by tokio's reactor.
 
 #[cfg(target_os = "linux")]
 mod batched;
+#[cfg(target_os = "linux")]
+pub(crate) mod executor;
 #[cfg(target_os = "linux")]
 mod message;
 mod options;
@@ -12,6 +14,8 @@ mod raw;
 mod reactor;
 mod sides;
 mod socket;
+#[cfg(target_os = "linux")]
+mod stamps;
 #[cfg(target_os = "linux")]
 mod tells;
 #[cfg_attr(not(target_os = "linux"), path = "portable_timers.rs")]
@@ -44,6 +48,9 @@ pub struct OperatingSystem {
     options: SocketOptions,
     reports: Arc<Reports>,
     timers: Arc<Timers>,
+    /// The conversion of times of arrival, if sockets are to report them.
+    #[cfg(target_os = "linux")]
+    stamps: Option<Arc<stamps::Stamps>>,
 }
 
 impl OperatingSystem {
@@ -55,13 +62,32 @@ impl OperatingSystem {
         options: SocketOptions,
         reports: Arc<Reports>,
     ) -> Self {
-        Self { tuning, buffers, options, reports, timers: Arc::default() }
+        Self {
+            tuning,
+            buffers,
+            options,
+            reports,
+            timers: Arc::default(),
+            #[cfg(target_os = "linux")]
+            stamps: tuning.kernel_time.then(Arc::default),
+        }
     }
 
     /// Replaces the parameters that sockets are driven with.
     #[must_use]
     pub fn with_tuning(self, tuning: Tuning) -> Self {
-        Self { tuning, ..self }
+        Self::new(tuning, self.buffers, self.options, self.reports)
+    }
+
+    /// Wraps a descriptor.
+    fn raw(&self, socket: UdpSocket) -> io::Result<RawSocket> {
+        #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "of Linux alone"))]
+        let mut raw = RawSocket::new(socket, &self.buffers, &self.reports)?;
+        #[cfg(target_os = "linux")]
+        if let Some(stamps) = &self.stamps {
+            raw.ask_for_times(stamps);
+        }
+        Ok(raw)
     }
 
     /// Converts a bound socket for [`crate::InheritedSockets`]. Returns its local address, too.
@@ -72,8 +98,7 @@ impl OperatingSystem {
     pub fn inherit(&self, socket: UdpSocket) -> io::Result<(SocketAddr, KeptSocket)> {
         let local = socket.local_addr()?;
         self.options.apply(&socket, local.is_ipv4())?;
-        let raw: Arc<RawSocket> = Arc::new(RawSocket::new(socket, &self.buffers, &self.reports)?);
-        Ok((local, raw))
+        Ok((local, Arc::new(self.raw(socket)?)))
     }
 }
 
@@ -98,7 +123,8 @@ impl fmt::Debug for OperatingSystem {
 #[async_trait]
 impl World for OperatingSystem {
     fn open(&self, family: Family) -> io::Result<Box<dyn world::UdpSocket>> {
-        let socket = socket::Socket::new(family, self.tuning, &self.buffers, &self.reports)?;
+        let socket = socket::open(family, self.tuning)?;
+        let socket = socket::Socket::new(self.raw(socket)?, family, self.tuning);
         self.options.apply(socket.raw(), family == Family::V4)?;
         let counts = Arc::downgrade(socket.raw());
         self.reports.watch(counts as Weak<_>);
@@ -111,6 +137,11 @@ impl World for OperatingSystem {
 
     fn wall_clock(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn records_arrivals(&self) -> bool {
+        self.stamps.as_ref().is_some_and(|stamps| !stamps.are_refused())
     }
 
     fn timer(&self, at: Instant) -> Box<dyn world::Timer> {
@@ -131,6 +162,11 @@ impl World for OperatingSystem {
 
     fn tuning(&self) -> Tuning {
         self.tuning
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_in_place(&self, poll: &mut dyn FnMut() -> bool) -> bool {
+        executor::poll_in_place(poll)
     }
 
     async fn yield_now(&self) {

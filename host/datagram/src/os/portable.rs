@@ -1,7 +1,6 @@
 //! One datagram per system call, over tokio, on every system.
 
 use std::io::{self, ErrorKind};
-use std::net::UdpSocket;
 use std::sync::Arc;
 
 use tokio::io::Interest;
@@ -31,7 +30,7 @@ impl Registered {
     fn call<T>(
         &self,
         interest: Interest,
-        mut call: impl FnMut(&UdpSocket) -> io::Result<T>,
+        mut call: impl FnMut(&RawSocket) -> io::Result<T>,
     ) -> io::Result<T> {
         let mut called = false;
         let result = self.reactor.try_io(interest, || {
@@ -77,12 +76,13 @@ impl Receiver {
         if let Some(error) = self.kept.take() {
             return Err(error);
         }
-        let tells_local = self.registered.socket.tells_local();
+        let tells = self.registered.socket.tells();
         with_slots(SLOT, |buffer| {
             for received in 0..limit {
-                match self.registered.call(Interest::READABLE, |socket| {
-                    receive_one(socket, tells_local, buffer, take)
-                }) {
+                match self
+                    .registered
+                    .call(Interest::READABLE, |socket| receive_one(socket, tells, buffer, take))
+                {
                     Ok(()) => {}
                     Err(error) if received == 0 => return Err(error),
                     Err(error) => {
@@ -104,12 +104,12 @@ impl Receiver {
 
 #[cfg(target_os = "linux")]
 fn receive_one(
-    socket: &UdpSocket,
-    tells_local: bool,
+    socket: &RawSocket,
+    tells: bool,
     buffer: &mut [u8],
     take: &mut Take<'_>,
 ) -> io::Result<()> {
-    if tells_local {
+    if tells {
         receive_message(socket, buffer, take).map(|_| ())
     } else {
         receive_plainly(socket, buffer, take)
@@ -118,7 +118,7 @@ fn receive_one(
 
 #[cfg(not(target_os = "linux"))]
 fn receive_one(
-    socket: &UdpSocket,
+    socket: &RawSocket,
     _: bool,
     buffer: &mut [u8],
     take: &mut Take<'_>,
@@ -148,7 +148,7 @@ impl Sender {
 
     pub(super) fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         for (sent, datagram) in datagrams.iter().enumerate() {
-            let send = |socket: &UdpSocket| send_one(socket, datagram);
+            let send = |socket: &RawSocket| send_one(socket, datagram);
             match self.0.call(Interest::WRITABLE, send) {
                 Ok(()) => {}
                 Err(error) if sent == 0 => return Err(error),

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 
 #[cfg(target_os = "linux")]
-use super::tells;
+use super::{stamps, tells};
 use crate::buffers::{Buffers, Share};
 use crate::reports::{CountsDropped, Reports};
 
@@ -27,6 +27,12 @@ pub(super) struct RawSocket {
     reports: Arc<Reports>,
     /// Whether each datagram carries the local address that it was sent to.
     tells_local: AtomicBool,
+    /// Converts the times of arrival; `None` if they are not asked for.
+    #[cfg(target_os = "linux")]
+    stamps: Option<Arc<stamps::Stamps>>,
+    /// Whether each datagram carries its time of arrival.
+    #[cfg(target_os = "linux")]
+    tells_time: AtomicBool,
     /// Whether returned errors are attributed to their datagrams (`IP_RECVERR`).
     tells_errors: AtomicBool,
 }
@@ -45,6 +51,10 @@ impl RawSocket {
             send: Share::of_socket(buffers),
             reports: reports.clone(),
             tells_local: AtomicBool::new(false),
+            #[cfg(target_os = "linux")]
+            stamps: None,
+            #[cfg(target_os = "linux")]
+            tells_time: AtomicBool::new(false),
             tells_errors: AtomicBool::new(false),
         };
         let (receive, send) = (raw.receive_buffer()?, raw.send_buffer()?);
@@ -57,6 +67,12 @@ impl RawSocket {
         Ok(raw)
     }
 
+    /// Asks for times of arrival, from [`Self::tell`] on.
+    #[cfg(target_os = "linux")]
+    pub(super) fn ask_for_times(&mut self, stamps: &Arc<stamps::Stamps>) {
+        self.stamps = Some(stamps.clone());
+    }
+
     /// Enables ancillary data and error reports for the unconnected socket, which is or will be
     /// bound to `local`.
     pub(super) fn tell(&self, local: SocketAddr) {
@@ -66,6 +82,13 @@ impl RawSocket {
             let tells_local = local.ip().is_unspecified()
                 && tells::local_addresses(&self.socket, local.is_ipv4());
             self.tells_local.store(tells_local, Ordering::Relaxed);
+            if let Some(stamps) = &self.stamps {
+                let tells_time = tells::times(&self.socket);
+                self.tells_time.store(tells_time, Ordering::Relaxed);
+                if !tells_time {
+                    stamps.refuse();
+                }
+            }
             self.tell_errors(local.is_ipv4(), true);
         }
         let _ = local;
@@ -83,6 +106,21 @@ impl RawSocket {
     /// Whether each datagram carries the local address that it was sent to.
     pub(super) fn tells_local(&self) -> bool {
         self.tells_local.load(Ordering::Relaxed)
+    }
+
+    /// Whether datagrams carry anything.
+    pub(super) fn tells(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.tells_local() || self.tells_time.load(Ordering::Relaxed);
+        #[cfg(not(target_os = "linux"))]
+        self.tells_local()
+    }
+
+    /// The conversion of the times of arrival of what was received just now.
+    #[cfg(target_os = "linux")]
+    pub(super) fn conversion(&self) -> Option<stamps::Conversion> {
+        let stamps = self.stamps.as_ref().filter(|_| self.tells_time.load(Ordering::Relaxed))?;
+        Some(stamps.now())
     }
 
     /// Whether a call failed with `error` because of earlier datagrams: the error has been

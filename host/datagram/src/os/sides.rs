@@ -70,6 +70,14 @@ impl world::Receiver for Receiver {
         })
     }
 
+    fn waits_first(&self) -> bool {
+        match &self.way {
+            #[cfg(target_os = "linux")]
+            Receiving::Batched(receiver) => receiver.waits_first(),
+            Receiving::Portable(_) => false,
+        }
+    }
+
     async fn readable(&mut self) {
         match &mut self.way {
             #[cfg(target_os = "linux")]

@@ -9,9 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::raw::{BOOKKEEPING, RawSocket};
 use super::sides::{Receiver, Sender};
-use crate::buffers::Buffers;
 use crate::family::Family;
-use crate::reports::Reports;
 use crate::tuning::Tuning;
 use crate::world::{self, KeptSocket};
 
@@ -27,31 +25,9 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Opens an unbound socket with buffers from what is left of `buffers`. Errors and drops are
-    /// reported to `reports`.
-    pub(super) fn new(
-        family: Family,
-        tuning: Tuning,
-        buffers: &Arc<Buffers>,
-        reports: &Arc<Reports>,
-    ) -> io::Result<Self> {
-        let domain = match family {
-            Family::V4 => AddressFamily::INET,
-            Family::V6 => AddressFamily::INET6,
-        };
-        let socket = UdpSocket::from(new_descriptor(domain)?);
-        socket.set_nonblocking(true)?;
-        if family == Family::V6 {
-            // "IPV6_V6ONLY is enabled by default and can't be configured otherwise"
-            // (wasi:sockets/udp-create-socket).
-            sockopt::set_ipv6_v6only(&socket, true)?;
-        }
-        #[cfg(unix)]
-        if tuning.share_port {
-            sockopt::set_socket_reuseport(&socket, true)?;
-        }
-        let inner = Arc::new(RawSocket::new(socket, buffers, reports)?);
-        Ok(Self { inner, family, tuning, asked: [None; 2] })
+    /// Wraps the unbound socket `raw`.
+    pub(super) fn new(raw: RawSocket, family: Family, tuning: Tuning) -> Self {
+        Self { inner: Arc::new(raw), family, tuning, asked: [None; 2] }
     }
 
     pub(super) fn raw(&self) -> &Arc<RawSocket> {
@@ -186,6 +162,26 @@ impl world::UdpSocket for Socket {
         self.inner.set_receive_buffer(receive.unwrap_or(sizes[0]))?;
         self.inner.set_send_buffer(send.unwrap_or(sizes[1]))
     }
+}
+
+/// Opens an unbound, non-blocking socket.
+pub(super) fn open(family: Family, tuning: Tuning) -> io::Result<UdpSocket> {
+    let domain = match family {
+        Family::V4 => AddressFamily::INET,
+        Family::V6 => AddressFamily::INET6,
+    };
+    let socket = UdpSocket::from(new_descriptor(domain)?);
+    socket.set_nonblocking(true)?;
+    if family == Family::V6 {
+        // "IPV6_V6ONLY is enabled by default and can't be configured otherwise"
+        // (wasi:sockets/udp-create-socket).
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    #[cfg(unix)]
+    if tuning.share_port {
+        sockopt::set_socket_reuseport(&socket, true)?;
+    }
+    Ok(socket)
 }
 
 #[cfg(not(any(windows, target_vendor = "apple")))]

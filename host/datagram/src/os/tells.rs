@@ -1,5 +1,5 @@
 //! What a Linux socket reports beside datagrams: the local address that each was sent to (ip(7),
-//! RFC 3542), the datagram that a returned error is about (`IP_RECVERR`, ip(7)), and the number of
+//! RFC 3542), when each arrived (`SO_TIMESTAMPNS`, socket(7)), the datagram that a returned error is about (`IP_RECVERR`, ip(7)), and the number of
 //! datagrams dropped by a full receive buffer.
 
 use std::io::IoSliceMut;
@@ -21,6 +21,11 @@ pub(super) fn local_addresses(socket: &UdpSocket, is_v4: bool) -> bool {
         setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)
     };
     set.is_ok()
+}
+
+/// Requests the time of arrival of each received datagram. Returns whether that succeeded.
+pub(super) fn times(socket: &UdpSocket) -> bool {
+    setsockopt(socket, sockopt::ReceiveTimestampns, &true).is_ok()
 }
 
 /// Enables or disables the error queue, which attributes errors to datagrams. Returns whether that

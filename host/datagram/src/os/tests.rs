@@ -14,12 +14,14 @@ const PATHS: [Tuning; 2] = [
         offload: true,
         busy_poll: std::time::Duration::ZERO,
         share_port: false,
+        kernel_time: true,
     },
     Tuning {
         batch: NonZeroUsize::MIN,
         offload: false,
         busy_poll: std::time::Duration::ZERO,
         share_port: false,
+        kernel_time: false,
     },
 ];
 
@@ -30,10 +32,15 @@ fn loopback(family: Family) -> SocketAddr {
     }
 }
 
+fn opened(family: Family, tuning: Tuning, buffers: &Arc<Buffers>) -> Socket {
+    let options = SocketOptions::default();
+    let world = OperatingSystem::new(tuning, buffers.clone(), options, Reports::new());
+    let raw = world.raw(socket::open(family, tuning).unwrap()).unwrap();
+    Socket::new(raw, family, tuning)
+}
+
 fn bound(family: Family, tuning: Tuning) -> Socket {
-    let mut socket =
-        Socket::new(family, tuning, &Buffers::new(ByteSize::mib(128), 256), &Reports::new())
-            .unwrap();
+    let mut socket = opened(family, tuning, &Buffers::new(ByteSize::mib(128), 256));
     socket.bind(loopback(family)).unwrap();
     socket
 }
@@ -113,9 +120,7 @@ fn sockets_share_their_allowance_and_are_never_refused_for_it() {
     let reserved = |socket: &Socket| {
         (socket.receive_buffer_size().unwrap() + socket.send_buffer_size().unwrap()) * BOOKKEEPING
     };
-    let mut sockets: Vec<_> = (0..4)
-        .map(|_| Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap())
-        .collect();
+    let mut sockets: Vec<_> = (0..4).map(|_| opened(Family::V4, PATHS[0], &buffers)).collect();
     for socket in &mut sockets {
         socket.set_receive_buffer_size(1 << 20).unwrap();
         socket.set_send_buffer_size(usize::MAX).unwrap();
@@ -123,7 +128,7 @@ fn sockets_share_their_allowance_and_are_never_refused_for_it() {
     assert!(sockets.iter().map(&reserved).sum::<usize>() <= 2 << 20);
     assert!(sockets.iter().all(|socket| reserved(socket) >= 1 << 18), "{sockets:?}");
     // Sockets beyond the expected number have the system's minimum.
-    let more = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
+    let more = opened(Family::V4, PATHS[0], &buffers);
     assert!(more.receive_buffer_size().unwrap() > 0);
     drop(sockets);
     assert!(buffers.left() > 0);
@@ -132,12 +137,12 @@ fn sockets_share_their_allowance_and_are_never_refused_for_it() {
 #[test]
 fn who_adopts_a_socket_has_its_own_share_again() {
     let buffers = Buffers::new(ByteSize::mib(2), 2);
-    let mut first = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
+    let mut first = opened(Family::V4, PATHS[0], &buffers);
     first.set_receive_buffer_size(400_000).unwrap();
     first.bind(loopback(Family::V4)).unwrap();
     let (local, kept) = (first.local_address().unwrap(), first.keep());
     drop(first);
-    let mut next = Socket::new(Family::V4, PATHS[0], &buffers, &Reports::new()).unwrap();
+    let mut next = opened(Family::V4, PATHS[0], &buffers);
     next.set_receive_buffer_size(400_000).unwrap();
     next.adopt(kept).unwrap();
     assert_eq!(

@@ -13,6 +13,7 @@ pub(crate) mod streams;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub use kept::InheritedSockets;
 pub use outgoing::{Outgoing, Wanted};
@@ -52,4 +53,6 @@ pub struct Datagram {
     pub from: SocketAddr,
     /// The local address it was sent to, if its reply has to leave from there.
     to: Option<Local>,
+    /// When it arrived, if known.
+    pub(crate) arrived: Option<Instant>,
 }

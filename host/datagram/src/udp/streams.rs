@@ -1,17 +1,18 @@
 //! `incoming-datagram-stream` of `wasi:sockets/udp`.
 
 use std::collections::VecDeque;
-use std::hint;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use std::{hint, mem};
 
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{Pollable, SocketResult};
 
 use super::origins::Origins;
 use super::{Datagram, SocketContext};
+use crate::arrivals::AS_ONE;
 use crate::buffers::Share;
 use crate::permissions::{Batch, Permissions, SocketPermissions};
 use crate::processor_time;
@@ -66,6 +67,10 @@ pub struct Incoming {
     rests: Option<Instant>,
     /// The length of the next pause after a failure.
     pause: Duration,
+    /// Whether the next wait starts without a look at the socket. Before the first look, the
+    /// permissions are not in use yet.
+    waits_first: bool,
+    has_looked: bool,
 }
 
 /// The datagrams dropped in one fill, and the processor time it took. The clock is read only if
@@ -123,18 +128,22 @@ impl Incoming {
             drops: false,
             rests: None,
             pause: PAUSES.0,
+            waits_first: false,
+            has_looked: false,
         }
     }
 
-    /// `receive`: returns the waiting datagrams, at most `most`.
-    pub(crate) fn receive(&mut self, most: u64) -> SocketResult<Vec<Datagram>> {
+    /// `receive`: returns the waiting datagrams, at most `most`; those of one arrival if it `splits`.
+    pub(crate) fn receive(&mut self, most: u64, splits: bool) -> SocketResult<Vec<Datagram>> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.hand);
         if most == 0 {
             return Ok(Vec::new());
         }
-        // A single one may have been received by `ready`: more may have arrived since.
-        if self.failed.is_none() && self.waiting.len() < most.min(2) {
-            self.fill(most);
+        // More may be queued than `ready` has received.
+        let wanted = if self.receiver.waits_first() { 1 } else { most };
+        if self.failed.is_none() && self.waiting.len() < wanted {
+            // Also for a component that asks for one at a time: the others wait for its next call.
+            self.fill(self.hand);
         }
         if self.waiting.is_empty()
             && let Some(error) = self.failed.take()
@@ -142,8 +151,13 @@ impl Incoming {
             return Err(error.into());
         }
         let mut bytes = 0;
+        let first = self.waiting.front().and_then(|first| first.arrived);
+        let is_one = |datagram: &Datagram| match (first, datagram.arrived) {
+            (Some(first), Some(arrived)) => arrived.saturating_duration_since(first) <= AS_ONE,
+            (first, arrived) => first == arrived,
+        };
         let fits = |datagram: &&Datagram| {
-            let room = bytes < BYTES;
+            let room = bytes < BYTES && (!splits || is_one(datagram));
             bytes += datagram.data.len();
             room
         };
@@ -188,8 +202,23 @@ impl Incoming {
         self.rests.is_some()
     }
 
+    /// Has the next wait start without a look at the socket, where that finds what waits there.
+    pub(crate) fn wait_first(&mut self) {
+        self.waits_first =
+            self.busy_poll.is_zero() && self.has_looked && self.receiver.waits_first();
+    }
+
+    /// Looks at the socket, after a wait that something else has ended. Returns whether `receive`
+    /// has something to return.
+    pub(crate) fn look(&mut self) -> bool {
+        if !self.is_ready() {
+            self.fill(self.hand);
+        }
+        self.is_ready()
+    }
+
     /// Whether `receive` has datagrams or an error to return.
-    fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         !self.waiting.is_empty() || self.failed.is_some()
     }
 
@@ -198,6 +227,7 @@ impl Incoming {
         if self.is_resting() {
             return false;
         }
+        self.has_looked = true;
         let (permissions, mut found) = (self.permissions.clone(), false);
         permissions.batch(self.world.now(), &mut |batch| found = self.take(most, batch));
         found
@@ -212,16 +242,19 @@ impl Incoming {
         let mut dropped = Dropped::none(self.drops);
         let mut found = true;
         for _ in 0..FRUITLESS {
-            let result = receiver.try_receive(most, &mut |Received { data, from, to, .. }| {
-                // A connected socket may still hold datagrams that others sent before it was
-                // connected (connect(2)).
-                if peer.is_none_or(|peer| peer == from) && batch.permit_receive(from, data.len()) {
-                    waiting.push_back(Datagram { data: data.to_vec(), from, to });
-                    *bytes += data.len() + OVERHEAD;
-                } else {
-                    dropped.add(from);
-                }
-            });
+            let result =
+                receiver.try_receive(most, &mut |Received { data, from, to, arrived, .. }| {
+                    // A connected socket may still hold datagrams that others sent before it was
+                    // connected (connect(2)).
+                    if peer.is_none_or(|peer| peer == from)
+                        && batch.permit_receive(from, data.len())
+                    {
+                        waiting.push_back(Datagram { data: data.to_vec(), from, to, arrived });
+                        *bytes += data.len() + OVERHEAD;
+                    } else {
+                        dropped.add(from);
+                    }
+                });
             match result {
                 Ok(()) if waiting.is_empty() => continue,
                 Ok(()) => self.pause = PAUSES.0,
@@ -274,9 +307,9 @@ impl Pollable for Incoming {
             self.spin().await;
         }
         while !self.is_ready() {
-            // Before waiting: a pending ICMP error does not make a descriptor readable in the
+            // Before waiting: a pending ICMP error does not make a descriptor readable in tokio's
             // reactor.
-            let found = self.fill(self.hand);
+            let found = !mem::take(&mut self.waits_first) && self.fill(self.hand);
             if self.is_ready() {
                 break;
             }

@@ -63,7 +63,7 @@ async fn a_socket_is_left_alone_as_long_as_dropping_took_too_much() {
     let drops_one = |incoming: &mut Incoming| {
         stranger.send_to(b"hello", local).unwrap();
         incoming.fill(1);
-        std::mem::take(&mut incoming.drops)
+        mem::take(&mut incoming.drops)
     };
     assert!(drops_one(&mut incoming) && incoming.rests.is_none());
     nothing.is_too_much.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::LimitExceeded;
-use wasi_datagram::processor_time;
+use wasi_datagram::{Blocked, blocked, processor_time};
 
 /// The maximum processor time of a wakeup by a datagram that is dropped, beside the time for
 /// dropping it.
@@ -142,7 +142,9 @@ impl Compute {
             if let Some(wait) = &mut wait {
                 wait.resume();
             }
+            let before = blocked();
             let polled = future.as_mut().poll(context);
+            self.has_blocked(before, blocked());
             match (&polled, &mut wait) {
                 (Poll::Pending, Some(wait)) => {
                     self.was_woken(processor_time);
@@ -164,6 +166,25 @@ impl Compute {
             let spins = self.activity.0.spins.load(Ordering::Relaxed);
             Wait { paused: Instant::now(), slept: Duration::ZERO, spins }
         })
+    }
+
+    /// Credits for the waits in place between two readings, unless a datagram has passed since the
+    /// last check.
+    fn has_blocked(&mut self, before: Blocked, after: Blocked) {
+        let (slept, wakeups) =
+            (after.time.saturating_sub(before.time), after.times.wrapping_sub(before.times));
+        if wakeups == 0 || self.activity.count() != self.passed {
+            return;
+        }
+        let pause = slept / wakeups;
+        if self.activity.dropping() != self.dropping {
+            self.charge(processor_time(), WAKE * wakeups);
+        } else if pause < LONG {
+            self.charge(processor_time(), Duration::ZERO);
+        }
+        if pause >= SHORT {
+            self.charged = self.charged.saturating_sub(slept);
+        }
     }
 
     /// Charges for a wakeup of the thread, except for the time spent on dropped datagrams.

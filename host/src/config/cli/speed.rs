@@ -25,6 +25,9 @@ pub struct SpeedFlags {
     /// Disable UDP segmentation offload (GSO/GRO)
     #[arg(long)]
     pub no_offload: bool,
+    /// Have clocks return the current time after a receive, not the kernel's time of arrival
+    #[arg(long)]
+    pub no_kernel_time: bool,
 }
 
 impl SpeedFlags {
@@ -36,6 +39,7 @@ impl SpeedFlags {
             offload: !self.no_offload,
             busy_poll: self.busy_poll.unwrap_or(default.busy_poll),
             share_port: default.share_port,
+            kernel_time: default.kernel_time && !self.no_kernel_time,
         }
     }
 
@@ -48,6 +52,7 @@ impl SpeedFlags {
             workers: self.workers.or(other.workers),
             batch: self.batch.or(other.batch),
             no_offload: self.no_offload || other.no_offload,
+            no_kernel_time: self.no_kernel_time || other.no_kernel_time,
         }
     }
 }

@@ -1,0 +1,108 @@
+//! `wasi:io/poll`: the one place where a component waits.
+//!
+//! The pollables wait by their [`World`](crate::World), all of them at once, as wasmtime-wasi's
+//! implementation has it. This one tells the clocks what was returned
+//! ([`crate::clock::Clock`]), and returns indexes in order.
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
+
+use crate::clock::Clock;
+use crate::udp::Incoming;
+
+/// Adds `wasi:io/poll` to `linker`, with the state that `view` returns.
+///
+/// # Errors
+///
+/// If the linker has it already and does not allow shadowing.
+pub fn add_to_linker<T: Send>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> PollView<'_>,
+) -> wasmtime::Result<()> {
+    poll::add_to_linker::<_, Polled>(linker, view)
+}
+
+struct Polled;
+
+impl HasData for Polled {
+    type Data<'a> = PollView<'a>;
+}
+
+/// A view of the store's state, for `wasi:io/poll`.
+pub struct PollView<'a> {
+    /// The store's resource table.
+    pub table: &'a mut ResourceTable,
+    /// The instance's clocks.
+    pub clock: &'a Clock,
+}
+
+impl PollView<'_> {
+    /// Has these streams wait without a look at their sockets, unless one has datagrams already.
+    fn wait_first(&mut self, streams: &[Option<u32>]) -> wasmtime::Result<bool> {
+        for stream in streams.iter().flatten() {
+            if self.table.get(&incoming(*stream))?.is_ready() {
+                return Ok(false);
+            }
+        }
+        for stream in streams.iter().flatten() {
+            self.table.get_mut(&incoming(*stream))?.wait_first();
+        }
+        Ok(true)
+    }
+}
+
+fn incoming(index: u32) -> Resource<Incoming> {
+    Resource::new_borrow(index)
+}
+
+impl Host for PollView<'_> {
+    async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        self.clock.arrivals().end();
+        let indexes: Vec<_> = pollables.iter().map(Resource::rep).collect();
+        let streams = self.clock.arrivals().streams(&indexes);
+        let waits = self.wait_first(&streams)?;
+        let mut ready = self.clock.wait(Host::poll(self.table, pollables)).await?;
+        if waits {
+            // Something else may have ended the wait: what is ready is returned completely.
+            for (index, stream) in (0..).zip(&streams) {
+                if let Some(stream) = stream
+                    && !ready.contains(&index)
+                    && self.table.get_mut(&incoming(*stream))?.look()
+                {
+                    ready.push(index);
+                }
+            }
+        }
+        // In the order of the request.
+        ready.sort_unstable();
+        let returned = ready.iter().filter_map(|index| indexes.get(*index as usize).copied());
+        self.clock.arrivals().returned(returned);
+        Ok(ready)
+    }
+}
+
+impl HostPollable for PollView<'_> {
+    async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        self.clock.arrivals().end();
+        let index = pollable.rep();
+        let streams = self.clock.arrivals().streams(&[index]);
+        self.wait_first(&streams)?;
+        self.clock.wait(HostPollable::block(self.table, pollable)).await?;
+        self.clock.arrivals().returned([index].into_iter());
+        Ok(())
+    }
+
+    async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
+        self.clock.arrivals().end();
+        let index = pollable.rep();
+        let is_ready = HostPollable::ready(self.table, pollable).await?;
+        self.clock.arrivals().returned(is_ready.then_some(index).into_iter());
+        Ok(is_ready)
+    }
+
+    fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        self.clock.arrivals().dropped(pollable.rep());
+        HostPollable::drop(self.table, pollable)
+    }
+}
