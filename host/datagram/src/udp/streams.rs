@@ -25,6 +25,9 @@ const BYTES: usize = 1 << 20;
 /// The number of batches without a datagram for the component before other tasks get their turn.
 const FRUITLESS: usize = 64;
 
+/// The number of datagrams that a component is given without another look at the socket.
+const LITTLE: usize = 8;
+
 /// The maximum total bytes of datagrams that are received coalesced (`UDP_GRO`).
 const LARGEST: usize = 1 << 16;
 
@@ -139,8 +142,8 @@ impl Incoming {
         if most == 0 {
             return Ok(Vec::new());
         }
-        // More may be queued than `ready` has received.
-        let wanted = if self.receiver.waits_first() { 1 } else { most };
+        // More may be queued than `ready` has received, if that is little.
+        let wanted = if self.receiver.waits_first() { 1 } else { most.min(LITTLE) };
         if self.failed.is_none() && self.waiting.len() < wanted {
             // Also for a component that asks for one at a time: the others wait for its next call.
             self.fill(self.hand);
