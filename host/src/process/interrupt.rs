@@ -58,6 +58,6 @@ extern "C" fn end(signal: i32) {
     // handler.
     #[expect(unsafe_code, reason = "a call into the C library")]
     unsafe {
-        libc::_exit(128 + signal)
+        nix::libc::_exit(128 + signal)
     }
 }

@@ -129,7 +129,7 @@ fn receive_one(
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send_one(socket: &UdpSocket, datagram: &Transmit<'_>) -> io::Result<()> {
+fn send_one(socket: &RawSocket, datagram: &Transmit<'_>) -> io::Result<()> {
     match datagram.to {
         Some(to) => socket.send_to(datagram.data, to),
         None => socket.send(datagram.data),

@@ -9,14 +9,14 @@ use crate::world;
 
 /// The state shared by timers, which is empty.
 #[derive(Debug, Default)]
-pub struct Timers;
+pub(super) struct Timers;
 
 /// A timer for an instant.
-pub struct Deadline(Instant);
+pub(super) struct Deadline(Instant);
 
 impl Deadline {
     /// Creates a timer that expires at `at`.
-    pub fn new(at: Instant, _: Arc<Timers>) -> Self {
+    pub(super) fn new(at: Instant, _: Arc<Timers>) -> Self {
         Self(at)
     }
 }

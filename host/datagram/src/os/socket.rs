@@ -181,6 +181,7 @@ pub(super) fn open(family: Family, tuning: Tuning) -> io::Result<UdpSocket> {
     if tuning.share_port {
         sockopt::set_socket_reuseport(&socket, true)?;
     }
+    let _ = tuning;
     Ok(socket)
 }
 
