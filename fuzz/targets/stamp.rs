@@ -179,6 +179,7 @@ impl Session {
             count: None,
             interval: Duration::from_millis(1),
             pace: Pace::Fixed,
+            grid: Duration::ZERO,
             burst: NonZeroU32::MIN,
             timeout: Duration::from_nanos(self.pause.into()),
             deadline: None,

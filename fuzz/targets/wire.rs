@@ -228,6 +228,7 @@ impl ClientSession {
             count: Some(self.count.into()),
             interval,
             pace: Pace::Fixed,
+            grid: Duration::ZERO,
             burst: NonZeroU32::MIN,
             timeout: self.timeout,
             deadline: None,

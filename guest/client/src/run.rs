@@ -10,7 +10,7 @@ use udping_core::client::{Config, FlowId, Pinger};
 use udping_core::stats::Measured;
 use udping_core::wire::Keys;
 use udping_core::wire::stamp::ErrorEstimate;
-use udping_core::{Instant, UnixTime};
+use udping_core::{Instant, Seq, UnixTime};
 use udping_report::csv::Csv;
 use udping_report::json::Json;
 use udping_report::jsonl::JsonLines;
@@ -18,13 +18,14 @@ use udping_report::openmetrics::OpenMetrics;
 use udping_report::text::Text;
 use udping_report::{Clocks, Exporter, FlowName, Run, Settings, Sort, Target};
 use udping_wasi::console::{Console, WriteError};
+use udping_wasi::error::NetError;
 use udping_wasi::host::{self, Notice, Notices};
 use udping_wasi::program::{self, Failure};
 use udping_wasi::{clock, poll, random};
 
 use crate::output::Output;
 use crate::readdressing::Readdressing;
-use crate::sockets::Sockets;
+use crate::sockets::{Departing, Sockets};
 use crate::targets::{self, Resolved};
 use crate::terminal;
 use crate::timers::Timers;
@@ -35,6 +36,13 @@ const MOST_AWAITED: u128 = 1 << 18;
 /// With `--precise`, how long before a send it starts to spin: the delay of a timer on an otherwise
 /// busy machine.
 const SPIN: Duration = Duration::from_micros(200);
+
+/// The maximum number of pings per call.
+const TOGETHER: usize = 64;
+
+/// Pings to different targets that are closer than this leave together: fewer wake-ups, and one
+/// call for many.
+const GRID: Duration = Duration::from_millis(1);
 
 /// The program that `wasi:cli/run` runs.
 pub fn main(arguments: &[String]) -> Result<(), Failure> {
@@ -118,6 +126,7 @@ fn config(args: &Args, codec: Codec, targets: &[Target]) -> Result<Config, Failu
         count: args.count(),
         interval: args.interval,
         pace,
+        grid: if args.precise { Duration::ZERO } else { GRID },
         burst: args.burst,
         timeout: args.timeout,
         deadline: args.deadline(),
@@ -262,33 +271,49 @@ fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
     }
 }
 
+/// Sends the pings that are due: those to different targets by one call, others one by one, since the
+/// RTT of each counts from when its own call starts.
 fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
     // While a ping is on its way, the clocks are not read more often than needed: that takes time
     // which, on a single core, its reply waits for.
     let mut now = clock::now();
-    while pinger.is_due(now)
-        && let Some(departure) = pinger.poll_transmit(clock::now(), clock::unix_now())
-    {
-        let (flow, seq, before) = (departure.flow, departure.seq, clock::now());
-        let sent = sockets.send(&departure);
+    let config = pinger.config();
+    let many = config.grid > Duration::ZERO && config.targets.len() > 1 && config.burst.get() == 1;
+    while pinger.is_due(now) {
+        let (mut departing, wall) = (Vec::new(), clock::unix_now());
         now = clock::now();
-        match sent {
-            Ok(()) => pinger.departed(flow, seq, before, now),
-            Err(error) if error.is_refusal() => {
-                let by_system = host::refused_by_system()
-                    .map(|cause| format!("{error} by the system: {cause}"));
-                let is_final = by_system.is_none()
-                    && host::is_udping_host()
-                    && pinger.config().targets.len() == 1;
-                pinger.not_sent(flow, seq, before, by_system.unwrap_or_else(|| error.to_string()));
-                // What is not granted now will not be granted later, and the host has said how to
-                // grant it.
-                if is_final {
-                    pinger.stop();
-                }
+        while let Some(departure) = pinger.poll_transmit(now, wall) {
+            departing.push(Departing::of(&departure));
+            if !many || departing.len() == TOGETHER || !pinger.is_due(now) {
+                break;
             }
-            Err(error) => pinger.not_sent(flow, seq, before, error.to_string()),
         }
+        if departing.is_empty() {
+            return;
+        }
+        sockets.send(&departing, |Departing { flow, seq, .. }, before, result| {
+            now = clock::now();
+            match result {
+                Ok(()) => pinger.departed(*flow, *seq, before, now),
+                Err(error) => not_sent(pinger, *flow, *seq, before, error),
+            }
+        });
+    }
+}
+
+/// Records that a ping was not sent.
+fn not_sent(pinger: &mut Pinger, flow: FlowId, seq: Seq, before: Instant, error: NetError) {
+    if !error.is_refusal() {
+        return pinger.not_sent(flow, seq, before, error.to_string());
+    }
+    let by_system =
+        host::refused_by_system().map(|cause| format!("{error} by the system: {cause}"));
+    let is_final =
+        by_system.is_none() && host::is_udping_host() && pinger.config().targets.len() == 1;
+    pinger.not_sent(flow, seq, before, by_system.unwrap_or_else(|| error.to_string()));
+    // What is not granted now will not be granted later, and the host has said how to grant it.
+    if is_final {
+        pinger.stop();
     }
 }
 

@@ -1,16 +1,18 @@
 //! The sockets of a run: one for each source port and address family.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_cli::client::Args;
-use udping_core::client::{Arrival, Pinger, Transmit};
+use udping_core::client::{Arrival, FlowId, Pinger, Transmit};
+use udping_core::{Instant, Seq};
 use udping_wasi::clock;
 use udping_wasi::error::NetError;
 use udping_wasi::host;
 use udping_wasi::poll::Pollable;
 use udping_wasi::program::Failure;
 use udping_wasi::resolve;
-use udping_wasi::udp::{Bound, Channel};
+use udping_wasi::udp::{Bound, Channel, OutgoingDatagram};
 
 /// The maximum number of datagrams per `receive`, which keeps the host's list under 4 MiB for the
 /// largest ones.
@@ -21,6 +23,30 @@ const BUFFER: u64 = 2 << 20;
 
 /// The variable with the name of the interface that the host sends through, if one was specified.
 const BIND_DEVICE: &str = "UDPING_BIND_DEVICE";
+
+/// A ping that is due.
+#[derive(Debug)]
+pub struct Departing {
+    /// The flow of the ping.
+    pub flow: FlowId,
+    /// The sequence number of the ping.
+    pub seq: Seq,
+    source_port: usize,
+    to: SocketAddr,
+    datagram: Vec<u8>,
+}
+
+impl Departing {
+    /// Copies what the pinger wants sent, so that it can be asked for more.
+    pub fn of(transmit: &Transmit<'_>) -> Self {
+        let Transmit { flow, seq, source_port, to, datagram } = *transmit;
+        Self { flow, seq, source_port, to, datagram: datagram.to_vec() }
+    }
+
+    fn outgoing(&self) -> OutgoingDatagram {
+        OutgoingDatagram { data: self.datagram.clone(), remote_address: Some(self.to.into()) }
+    }
+}
 
 /// The sockets, by source port and family.
 #[derive(Debug)]
@@ -86,15 +112,36 @@ impl Sockets {
 
     /// Returns the local port of pings to `peer` from the source port with the given index.
     pub fn local_port(&self, source_port: usize, peer: SocketAddr) -> u16 {
-        self.of(source_port, peer).map_or(0, |channel| channel.local_address().port())
+        self.channel(source_port, peer).map_or(0, |channel| channel.local_address().port())
     }
 
-    /// Sends a ping.
-    pub fn send(&self, departure: &Transmit<'_>) -> Result<(), NetError> {
-        let Transmit { source_port, to, datagram, .. } = departure;
-        match self.of(*source_port, *to) {
-            Some(channel) => channel.send_to(*to, datagram),
-            None => Ok(()),
+    /// Sends pings, those of one socket by as few calls as possible, and calls `done` with each, the
+    /// time before its call, and the result.
+    pub fn send(
+        &self,
+        departing: &[Departing],
+        mut done: impl FnMut(&Departing, Instant, Result<(), NetError>),
+    ) {
+        if let [only] = departing {
+            let before = clock::now();
+            let sent =
+                self.of(only).map_or(Ok(()), |channel| channel.send_to(only.to, &only.datagram));
+            return done(only, before, sent);
+        }
+        let way = |ping: &Departing| (ping.source_port, ping.to.is_ipv4());
+        for pings in departing.chunk_by(|one, next| way(one) == way(next)) {
+            let Some(channel) = self.of(&pings[0]) else { continue };
+            let mut datagrams: Vec<_> = pings.iter().map(Departing::outgoing).collect();
+            let (before, mut next) = (Cell::new(clock::now()), pings.iter());
+            channel.send_all(
+                &mut datagrams,
+                |_| before.set(clock::now()),
+                |_, result| {
+                    if let Some(ping) = next.next() {
+                        done(ping, before.get(), result);
+                    }
+                },
+            );
         }
     }
 
@@ -138,7 +185,11 @@ impl Sockets {
         self.channels.iter().find(is_it).map(|socket| socket.source_port)
     }
 
-    fn of(&self, source_port: usize, peer: SocketAddr) -> Option<&Channel> {
+    fn of(&self, ping: &Departing) -> Option<&Channel> {
+        self.channel(ping.source_port, ping.to)
+    }
+
+    fn channel(&self, source_port: usize, peer: SocketAddr) -> Option<&Channel> {
         let fits = |socket: &&Socket| {
             socket.source_port == source_port && socket.is_ipv4 == peer.is_ipv4()
         };

@@ -132,6 +132,7 @@ impl Scenario {
             count: Some(self.count),
             interval: span(self.interval_ms),
             pace: Pace::Fixed,
+            grid: Duration::ZERO,
             burst: NonZeroU32::MIN,
             timeout: span(self.timeout_ms),
             deadline: self.deadline_ms.map(span),

@@ -81,6 +81,7 @@ impl Printed {
             count: NonZeroU64::new(6),
             interval: Duration::from_millis(100),
             pace: Pace::Fixed,
+            grid: Duration::ZERO,
             burst: NonZeroU32::MIN,
             timeout: Duration::from_millis(250),
             deadline: None,

@@ -2,6 +2,7 @@
 //! nothing is running yet that would need to end in good order, so the process exits at once.
 
 #[cfg(unix)]
+use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 /// The message that the signal handler writes: one line, prepared in advance.
@@ -58,6 +59,6 @@ extern "C" fn end(signal: i32) {
     // handler.
     #[expect(unsafe_code, reason = "a call into the C library")]
     unsafe {
-        nix::libc::_exit(128 + signal)
+        libc::_exit(128 + signal)
     }
 }

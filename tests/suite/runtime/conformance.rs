@@ -51,8 +51,7 @@ impl Backend {
     fn lacks(self) -> &'static [&'static str] {
         match self {
             Self::Stock => &["clock_zero_waits_at_once", "receive_without_poll"],
-            Self::Embedder => &["clock_zero_waits_at_once"],
-            Self::Ours(_) => &[],
+            Self::Embedder | Self::Ours(_) => &[],
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct Config {
     pub interval: Duration,
     /// How sends are spaced.
     pub pace: Pace,
+    /// Pings to different targets whose times are closer than this are due at the same time; zero
+    /// for none. The times of each flow stay an interval apart.
+    pub grid: Duration,
     /// The number of pings sent back to back each time.
     pub burst: NonZeroU32,
     /// How long to wait for a reply to each ping.
@@ -51,6 +54,7 @@ impl Config {
             count: NonZeroU64::new(10),
             interval: Duration::from_secs(1),
             pace: Pace::Fixed,
+            grid: Duration::ZERO,
             burst: NonZeroU32::MIN,
             timeout: Duration::from_secs(2),
             deadline: None,

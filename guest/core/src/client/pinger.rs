@@ -88,7 +88,8 @@ impl Pinger {
         let address =
             |(index, flow): (usize, &Flow)| ((index / targets, flow.peer()), FlowId(index));
         Self {
-            schedule: Schedule::new(start, config.interval, targets.max(1) as u64, config.pace),
+            schedule: Schedule::new(start, config.interval, targets.max(1) as u64, config.pace)
+                .on_grid(config.grid),
             start,
             by_address: flows.iter().enumerate().map(address).collect(),
             flows,

@@ -50,6 +50,8 @@ pub(crate) struct Schedule {
     start: Instant,
     interval: Duration,
     turns: u64,
+    /// Turns whose points lie in the same one of these spans take the span's start.
+    grid: Option<Duration>,
     rhythm: Rhythm,
     next: Slot,
     missed: u64,
@@ -77,7 +79,16 @@ impl Schedule {
             Pace::Adaptive => Rhythm::Adaptive { smoothed: None },
         };
         let next = Slot { index: 0, at: start };
-        Self { start, interval, turns, rhythm, next, missed: 0, between_points: false }
+        let grid = None;
+        Self { start, interval, turns, grid, rhythm, next, missed: 0, between_points: false }
+    }
+
+    /// Has turns that are closer than `grid` take the same points, at multiples of `grid` from the
+    /// start of each interval: each sender still has its turn once per interval, to the nanosecond.
+    /// Only evenly spaced points are moved.
+    pub(crate) fn on_grid(self, grid: Duration) -> Self {
+        let gap = self.interval.as_nanos() / u128::from(self.turns);
+        Self { grid: (gap < grid.as_nanos()).then_some(grid), ..self }
     }
 
     /// Returns the next grid point.
@@ -152,8 +163,15 @@ impl Schedule {
             Rhythm::Fixed => {
                 // Computed from the start, not from the previous point, so that fractions of a
                 // nanosecond do not accumulate.
-                let offset =
-                    self.interval.as_nanos() * u128::from(slot.index + 1) / u128::from(self.turns);
+                let (interval, turns) = (self.interval.as_nanos(), u128::from(self.turns));
+                let index = u128::from(slot.index + 1);
+                let offset = match self.grid {
+                    None => interval * index / turns,
+                    Some(grid) => {
+                        let of_turn = interval * (index % turns) / turns;
+                        interval * (index / turns) + of_turn - of_turn % grid.as_nanos()
+                    }
+                };
                 self.start + Duration::from_nanos(u64::try_from(offset).unwrap_or(u64::MAX))
             }
             // By inversion; `f64` is in [0, 1), so the logarithm's argument is in (0, 1].
@@ -276,6 +294,31 @@ mod tests {
             [0, 33, 66, 100, 133, 166, 200].map(Instant::from_nanos)
         );
         assert_eq!(points.map(|slot| slot.index), [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn turns_on_a_grid_leave_together_and_keep_their_interval() {
+        let interval = Duration::from_millis(10);
+        let grid =
+            || Schedule::new(at(3), interval, 40, Pace::Fixed).on_grid(Duration::from_millis(1));
+        let mut points = grid();
+        let points: Vec<_> = (0..120).map(|_| points.take_due(points.next()).unwrap().at).collect();
+        for (index, point) in points.iter().enumerate() {
+            let (cycle, turn) = (index / 40, index % 40);
+            assert_eq!(*point, at(3 + 10 * cycle as u64 + turn as u64 / 4));
+        }
+        // All that are due leave, and none counts as missed.
+        let mut late = grid();
+        let taken = std::iter::from_fn(|| late.take_due(at(4))).count();
+        assert_eq!((taken, late.missed(), late.next()), (8, 0, at(5)));
+        // Farther apart than the grid, or alone, they keep their own points.
+        for turns in [1, 10] {
+            let new = || Schedule::new(at(0), interval, turns, Pace::Fixed);
+            let (mut one, mut other) = (new(), new().on_grid(Duration::from_millis(1)));
+            for _ in 0..30 {
+                assert_eq!(one.take_due(one.next()), other.take_due(other.next()));
+            }
+        }
     }
 
     #[test]
