@@ -80,7 +80,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "1", help_heading = PACE)]
     #[arg(value_parser = within::<NonZeroU32>(1..=u32::MAX.into()))]
     pub burst: NonZeroU32,
-    /// Busy-wait before each send, for exact send times (uses a core where pings are frequent)
+    /// Busy-wait before each send, for exact send times (uses a core where pings are frequent); pings
+    /// to different servers do not leave together
     #[arg(long, help_heading = PACE)]
     pub precise: bool,
     /// Output format

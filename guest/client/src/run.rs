@@ -277,8 +277,7 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
     // While a ping is on its way, the clocks are not read more often than needed: that takes time
     // which, on a single core, its reply waits for.
     let mut now = clock::now();
-    let config = pinger.config();
-    let many = config.grid > Duration::ZERO && config.targets.len() > 1 && config.burst.get() == 1;
+    let many = pinger.config().is_on_grid() && pinger.config().burst.get() == 1;
     while pinger.is_due(now) {
         let (mut departing, wall) = (Vec::new(), clock::unix_now());
         now = clock::now();

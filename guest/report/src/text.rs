@@ -43,7 +43,14 @@ impl Exporter for Text {
                 debug_assert_eq!(flows.len(), count * ports.get());
                 let ports =
                     if ports.get() == 1 { "1 port".to_owned() } else { format!("{ports} ports") };
-                format!("PING {count} targets from {ports}: {size}-byte datagrams{keyed}\n")
+                let together = if run.config.is_on_grid() {
+                    format!(", together every {}", Short(run.config.grid))
+                } else {
+                    String::new()
+                };
+                format!(
+                    "PING {count} targets from {ports}: {size}-byte datagrams{keyed}{together}\n"
+                )
             }
         };
     }

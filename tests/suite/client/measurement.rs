@@ -383,6 +383,45 @@ fn a_thousand_targets_are_pinged_by_one_process() {
     assert_eq!((outcome.code(), answered), (0, 2_000), "{}", outcome.stderr);
 }
 
+#[test]
+fn pings_to_many_targets_leave_together_unless_precise() {
+    let port = udping_tests::responder::start().port();
+    let text: String = (1..=40).map(|i| format!("127.0.9.{i}:{port}\n")).collect();
+    let targets = own_file("together.txt", text.as_bytes());
+    let client = |options: &[&str]| {
+        let mut command = udping_host();
+        command.arg("--targets").arg(&targets).args(["client", "-c", "5", "-i", "10ms"]);
+        let outcome = run(command.args(options));
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+        outcome
+    };
+    // When each ping was due, in nanoseconds from the start, by target.
+    let due = |options: &[&str]| {
+        let format = [&["--format", "json", "--records"], options].concat();
+        let results = udping_schema::results(&client(&format).stdout);
+        let mut due = vec![Vec::new(); 40];
+        for record in results["records"].as_array().unwrap() {
+            let target = record["target"].as_u64().unwrap() as usize;
+            due[target].push(record["scheduled_ns"].as_u64().unwrap());
+        }
+        due
+    };
+    assert!(client(&["-q"]).stdout.starts_with("PING 40 targets"));
+    let first_line = |options: &[&str]| client(options).stdout.lines().next().unwrap().to_owned();
+    assert!(first_line(&["-q"]).ends_with(", together every 1.00 ms"), "{}", first_line(&["-q"]));
+    assert!(!first_line(&["-q", "--precise"]).contains("together"));
+    for (options, grid) in [(&[][..], 1_000_000), (&["--precise"], 250_000)] {
+        for (target, times) in due(options).iter().enumerate() {
+            let turn = target as u64 * 250_000;
+            let offset = turn - turn % grid;
+            // A slot may be missed on a busy machine, but none is moved.
+            assert!(!times.is_empty(), "{options:?}");
+            assert!(times.iter().all(|at| at % 10_000_000 == offset), "{options:?}: {times:?}");
+        }
+    }
+    fs::remove_file(&targets).unwrap();
+}
+
 /// The output of a client on a terminal with that many columns, and later with others, which ends
 /// after `count` pings.
 fn on_terminal(columns: &str, variables: &[(&str, &str)], options: &[&str]) -> String {

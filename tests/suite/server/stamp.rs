@@ -31,6 +31,37 @@ under_both_runtimes![
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const OTHER: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
+/// What is queued at a reflector is its time, and not the network's: it says when each request arrived
+/// (RFC 8762, section 4.3.1), by the kernel's clock.
+#[test]
+fn requests_that_waited_for_a_stopped_reflector_arrived_when_they_did() {
+    for (flags, is_told) in [(&[][..], true), (&["--no-kernel-time"], false)] {
+        let mut command = udping_tests::udping_host();
+        command.args(flags).args(["server", "0", "--bind", "127.0.0.1", "--protocol", "stamp"]);
+        let server = Server::listening(&mut command);
+        let [host, port] = server.host_and_port();
+        let mut command = udping_tests::udping_host();
+        command.args(["client", &host, &port, "--protocol", "stamp", "-c", "6", "-i", "100ms"]);
+        let client = Process::start(command.args(["--format", "json"]));
+        thread::sleep(Duration::from_millis(150));
+        server.process.signal(Signal::STOP);
+        thread::sleep(Duration::from_millis(600));
+        server.process.signal(Signal::CONT);
+        let outcome = client.wait();
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+        let total = udping_schema::results(&outcome.stdout)["total"].take();
+        let ms = |spread: &Value| spread["max_ns"].as_f64().unwrap() / 1e6;
+        assert!(ms(&total["rtt"]) > 300.0, "{flags:?}: {total}");
+        let of_stamp = |what: &str| ms(&total["stamp"][what]);
+        let (net, reflector) = (of_stamp("net_rtt"), of_stamp("processing"));
+        if is_told {
+            assert!(net < 100.0 && reflector > 300.0, "{flags:?}: {total}");
+        } else {
+            assert!(net > 300.0 && reflector < 100.0, "{flags:?}: {total}");
+        }
+    }
+}
+
 /// Unauthenticated and authenticated.
 const MODES: [Option<&str>; 2] = [None, Some(KEY)];
 

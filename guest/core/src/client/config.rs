@@ -60,4 +60,12 @@ impl Config {
             deadline: None,
         }
     }
+
+    /// Whether pings to different targets are due together, since the [`Self::grid`] is wider than
+    /// the time between them.
+    pub fn is_on_grid(&self) -> bool {
+        self.pace == Pace::Fixed
+            && self.targets.len() > 1
+            && self.interval.as_nanos() < self.grid.as_nanos() * self.targets.len() as u128
+    }
 }

@@ -12,7 +12,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher as _;
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use foldhash::fast::{FixedState, RandomState};
@@ -36,7 +36,7 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     /// The peers that were active recently, and the generation before.
-    peers: [HashMap<SocketAddr, Origin, RandomState>; 2],
+    peers: [HashMap<Peer, Origin, RandomState>; 2],
     /// The total length of all queues.
     waiting: usize,
 }
@@ -146,7 +146,7 @@ fn hash(bytes: &[u8]) -> Option<u64> {
 impl Origins {
     /// Records that the component received `datagram` from `peer`, which was sent to `local`.
     pub(super) fn hear(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
-        let peer = canonical(peer);
+        let peer = Peer::of(peer);
         let Some(origin) = Self::find(&mut self.peers, peer) else {
             return self.insert(peer, Origin::One(One::new(local, datagram)));
         };
@@ -177,7 +177,7 @@ impl Origins {
         local: Local,
         mut datagrams: impl Iterator<Item = &'a [u8]>,
     ) {
-        if let Some(Origin::One(one)) = Self::find(&mut self.peers, canonical(peer))
+        if let Some(Origin::One(one)) = Self::find(&mut self.peers, Peer::of(peer))
             && one.local == local
         {
             datagrams.by_ref().for_each(|datagram| one.hear(datagram));
@@ -190,7 +190,7 @@ impl Origins {
     /// Returns the local address that all of `count` datagrams to `peer` leave from, if that does
     /// not depend on them: as long as the peer uses one address.
     pub(super) fn answer_all(&mut self, peer: SocketAddr, count: usize) -> Option<Local> {
-        match Self::find(&mut self.peers, canonical(peer))? {
+        match Self::find(&mut self.peers, Peer::of(peer))? {
             Origin::One(one) => {
                 one.unanswered = one.unanswered.saturating_sub(count);
                 Some(one.local)
@@ -202,7 +202,7 @@ impl Origins {
     /// Returns the local address that `datagram` to `peer` leaves from; `None` if the system
     /// chooses it.
     pub(super) fn answer(&mut self, peer: SocketAddr, datagram: &[u8]) -> Option<Local> {
-        let peer = canonical(peer);
+        let peer = Peer::of(peer);
         match Self::find(&mut self.peers, peer) {
             None => {
                 self.insert(peer, Origin::Ours);
@@ -234,7 +234,7 @@ impl Origins {
     /// Records that `datagram` was not sent to `peer` from `local`: the datagram that it answers is
     /// unanswered again.
     pub(super) fn not_answered(&mut self, peer: SocketAddr, local: Local, datagram: &[u8]) {
-        match Self::find(&mut self.peers, canonical(peer)) {
+        match Self::find(&mut self.peers, Peer::of(peer)) {
             Some(Origin::One(one)) if one.local == local => one.unanswered += 1,
             Some(Origin::Several(_, queue)) => {
                 // The request's start is not known any more: the reply's takes its place.
@@ -250,8 +250,8 @@ impl Origins {
     }
 
     fn find(
-        peers: &mut [HashMap<SocketAddr, Origin, RandomState>; 2],
-        peer: SocketAddr,
+        peers: &mut [HashMap<Peer, Origin, RandomState>; 2],
+        peer: Peer,
     ) -> Option<&mut Origin> {
         let [lately, before] = peers;
         Some(match lately.entry(peer) {
@@ -261,7 +261,7 @@ impl Origins {
         })
     }
 
-    fn insert(&mut self, peer: SocketAddr, origin: Origin) {
+    fn insert(&mut self, peer: Peer, origin: Origin) {
         if self.peers[0].len() >= PEERS {
             let waiting = |origin: &Origin| {
                 if let Origin::Several(_, queue) = origin { queue.len() } else { 0 }
@@ -274,11 +274,20 @@ impl Origins {
     }
 }
 
-/// Removes the flow label (RFC 6437), which does not distinguish peers.
-fn canonical(peer: SocketAddr) -> SocketAddr {
-    match peer {
-        SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
-        SocketAddr::V4(_) => peer,
+/// A peer of one socket, in two numbers, since it is hashed for each datagram: the address, and the
+/// port with the zone. A flow label (RFC 6437) does not distinguish peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Peer(u128, u64);
+
+impl Peer {
+    fn of(address: SocketAddr) -> Self {
+        match address {
+            // All peers of a socket are of one family.
+            SocketAddr::V4(v4) => Self(u32::from(*v4.ip()).into(), v4.port().into()),
+            SocketAddr::V6(v6) => {
+                Self((*v6.ip()).into(), u64::from(v6.scope_id()) << 16 | u64::from(v6.port()))
+            }
+        }
     }
 }
 
