@@ -78,7 +78,12 @@ impl Arrivals {
     /// Records that `poll` has returned these pollables.
     pub(crate) fn returned(&mut self, pollables: impl Iterator<Item = u32>) {
         self.returned.clear();
-        self.returned.extend(pollables.filter_map(|pollable| self.subscribed.get(&pollable)));
+        for stream in pollables.filter_map(|pollable| self.subscribed.get(&pollable)) {
+            // A list may name a stream very often.
+            if !self.returned.contains(stream) {
+                self.returned.push(*stream);
+            }
+        }
     }
 
     /// Whether a `receive` from `stream` returns datagrams of one arrival, so that the component can

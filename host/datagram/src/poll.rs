@@ -4,6 +4,9 @@
 //! implementation has it. This one tells the clocks what was returned
 //! ([`crate::clock::Clock`]), and returns indexes in order.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
@@ -64,12 +67,19 @@ impl Host for PollView<'_> {
         let waits = self.wait_first(&streams)?;
         let mut ready = self.clock.wait(Host::poll(self.table, pollables)).await?;
         if waits {
-            // Something else may have ended the wait: what is ready is returned completely.
+            // Something else may have ended the wait: what is ready is returned completely. A list
+            // may name a stream very often, which is looked at once.
+            let mut looked = HashMap::new();
+            let found: HashSet<_> = ready.iter().copied().collect();
             for (index, stream) in (0..).zip(&streams) {
-                if let Some(stream) = stream
-                    && !ready.contains(&index)
-                    && self.table.get_mut(&incoming(*stream))?.look()
-                {
+                let Some(stream) = stream.filter(|_| !found.contains(&index)) else { continue };
+                let is_ready = match looked.entry(stream) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => {
+                        *new.insert(self.table.get_mut(&incoming(stream))?.look())
+                    }
+                };
+                if is_ready {
                     ready.push(index);
                 }
             }
