@@ -4,9 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use wasi_datagram::clock::{self, Clock, ClockView};
-use wasi_datagram::poll::{self, PollView};
-use wasi_datagram::{AddressUse, Check, NetworkView, SocketContext};
+use wasi_datagram::clock::Clock;
+use wasi_datagram::{AddressUse, Check, SocketContext, View};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -18,6 +17,12 @@ struct State {
     table: ResourceTable,
     sockets: SocketContext,
     clock: Clock,
+}
+
+impl State {
+    fn view(&mut self) -> View<'_> {
+        View { table: &mut self.table, sockets: &self.sockets, clock: &self.clock }
+    }
 }
 
 impl WasiView for State {
@@ -39,13 +44,7 @@ async fn main() -> Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     // The interfaces below replace wasmtime-wasi's.
     linker.allow_shadowing(true);
-    wasi_datagram::add_to_linker(&mut linker, |State { table, sockets, clock, .. }| NetworkView {
-        table,
-        sockets,
-        clock,
-    })?;
-    clock::add_to_linker(&mut linker, |State { table, clock, .. }| ClockView { table, clock })?;
-    poll::add_to_linker(&mut linker, |State { table, clock, .. }| PollView { table, clock })?;
+    wasi_datagram::add_to_linker(&mut linker, State::view)?;
     let component = Component::from_file(&engine, &arguments[0])?;
     let wasi = WasiCtx::builder().inherit_stdio().args(&arguments).build();
     let sockets = SocketContext::new(Arc::new(Check(this_machine)));

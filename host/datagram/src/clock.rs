@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use crate::arrivals::Arrivals;
+use crate::view::{View, Viewed};
 use crate::world::{Timer, World};
 
 /// Adds `wasi:clocks/monotonic-clock` and `wasi:clocks/wall-clock` to `linker`, with the state that
@@ -22,24 +23,10 @@ use crate::world::{Timer, World};
 /// If the linker has one of them already and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
-    view: fn(&mut T) -> ClockView<'_>,
+    view: fn(&mut T) -> View<'_>,
 ) -> wasmtime::Result<()> {
-    monotonic_clock::add_to_linker::<_, Clocks>(linker, view)?;
-    wall_clock::add_to_linker::<_, Clocks>(linker, view)
-}
-
-struct Clocks;
-
-impl HasData for Clocks {
-    type Data<'a> = ClockView<'a>;
-}
-
-/// A view of the store's state, for `wasi:clocks`.
-pub struct ClockView<'a> {
-    /// The store's resource table.
-    pub table: &'a mut ResourceTable,
-    /// The instance's clocks.
-    pub clock: &'a Clock,
+    monotonic_clock::add_to_linker::<_, Viewed>(linker, view)?;
+    wall_clock::add_to_linker::<_, Viewed>(linker, view)
 }
 
 /// The clocks of one instance. The monotonic clock starts at zero, so that it reveals nothing about
@@ -99,7 +86,7 @@ impl Pollable for Deadline {
     }
 }
 
-impl monotonic_clock::Host for ClockView<'_> {
+impl monotonic_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
         let Clock { start, world, .. } = self.clock;
         let now = self.clock.arrivals().monotonic(world.now());
@@ -120,7 +107,7 @@ impl monotonic_clock::Host for ClockView<'_> {
     }
 }
 
-impl ClockView<'_> {
+impl View<'_> {
     fn deadline(&mut self, at: Option<Instant>) -> wasmtime::Result<Resource<DynPollable>> {
         let timer = at.map(|at| self.clock.world.timer(at));
         let deadline = self.table.push(Deadline { timer })?;
@@ -128,7 +115,7 @@ impl ClockView<'_> {
     }
 }
 
-impl wall_clock::Host for ClockView<'_> {
+impl wall_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
         let world = &self.clock.world;
         let before = self.clock.arrivals().wall(world.now());
@@ -147,15 +134,17 @@ impl wall_clock::Host for ClockView<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::OperatingSystem;
+    use crate::view::with_view;
 
-    #[tokio::test]
-    async fn one_that_is_later_than_there_is_time_never_comes() {
-        let mut table = ResourceTable::new();
-        let clock = Clock::new(Arc::new(OperatingSystem::default()));
-        let mut view = ClockView { table: &mut table, clock: &clock };
-        let never = monotonic_clock::Host::subscribe_instant(&mut view, u64::MAX).unwrap();
-        let wait = wasmtime_wasi::p2::bindings::io::poll::HostPollable::block(&mut table, never);
-        assert!(tokio::time::timeout(Duration::from_millis(5), wait).await.is_err());
+    #[test]
+    fn one_that_is_later_than_there_is_time_never_comes() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _runtime = runtime.enter();
+        with_view(|view| {
+            let never = monotonic_clock::Host::subscribe_instant(view, u64::MAX).unwrap();
+            let wait = wasmtime_wasi::p2::bindings::io::poll::HostPollable::block(view, never);
+            let wait = async { tokio::time::timeout(Duration::from_millis(5), wait).await };
+            assert!(runtime.block_on(wait).is_err());
+        });
     }
 }

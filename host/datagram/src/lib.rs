@@ -11,9 +11,8 @@
 //!   attributed to their datagram (`IP_RECVERR`), and datagrams dropped by full buffers are
 //!   counted: [`Reports`].
 //! - [`Permissions`] decides about each bind, connect, name and datagram. An embedder implements
-//!   it, returns a [`NetworkView`] from the store's state, and calls [`add_to_linker`]; for the
-//!   clocks also [`clock::add_to_linker`], for waiting [`poll::add_to_linker`], and for random bytes
-//!   [`random::add_to_linker`].
+//!   it, returns a [`View`] of the store's state, and calls [`add_to_linker`], or that of each
+//!   interface.
 //! - After a `receive`, the clocks return when the datagrams arrived, as recorded by the kernel
 //!   (`SO_TIMESTAMPNS`, Linux): [`clock::Clock`].
 //! - [`World`] supplies sockets, clocks, timers and random bytes, in terms of datagrams, addresses,
@@ -32,25 +31,23 @@ mod buffers;
 pub mod clock;
 mod family;
 mod lookup;
-mod network;
 mod os;
 mod permissions;
 mod policies;
 pub mod poll;
 pub mod random;
 mod reports;
+pub mod sockets;
 pub mod tcp;
 mod tuning;
 mod udp;
+mod view;
 mod wit;
 mod world;
 
 pub use addresses::{Addresses, Answer};
 pub use buffers::Buffers;
 pub use family::Family;
-pub use network::{
-    ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, NetworkView, add_to_linker,
-};
 #[cfg(target_os = "linux")]
 pub use os::executor::{Blocked, block_on, blocked};
 pub use os::{OperatingSystem, OptionError, SocketOptions};
@@ -60,8 +57,10 @@ pub use permissions::{
 };
 pub use policies::{AddressUse, AllowAll, Check};
 pub use reports::{CountsDropped, Problem, Reports};
+pub use sockets::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
 pub use tuning::Tuning;
 pub use udp::{Datagram, Incoming, InheritedSockets, Outgoing, Socket, SocketContext, Wanted};
+pub use view::{View, add_to_linker};
 pub use world::{
     KeptSocket, Local, Received, Receiver, Sender, Take, Timer, Transmit, UdpSocket, World,
 };
@@ -71,8 +70,8 @@ use std::time::Duration;
 /// The processor time of this thread.
 #[cfg(target_os = "linux")]
 pub fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID);
+    time.map(Duration::from).unwrap_or_default()
 }
 
 /// Nothing: a component waits by its runtime.

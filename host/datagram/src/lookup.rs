@@ -5,11 +5,12 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Network, SocketResult, subscribe};
 
 use crate::addresses::Addresses;
-use crate::network::ip_name_lookup::{Host, HostResolveAddressStream};
-use crate::network::{ErrorCode, IpAddress, NetworkView};
 use crate::permissions::{Resolution, ResolveError};
+use crate::sockets::ip_name_lookup::{Host, HostResolveAddressStream};
+use crate::sockets::{ErrorCode, IpAddress};
+use crate::view::View;
 
-impl Host for NetworkView<'_> {
+impl Host for View<'_> {
     fn resolve_addresses(
         &mut self,
         network: Resource<Network>,
@@ -32,7 +33,7 @@ impl Host for NetworkView<'_> {
     }
 }
 
-impl HostResolveAddressStream for NetworkView<'_> {
+impl HostResolveAddressStream for View<'_> {
     fn resolve_next_address(
         &mut self,
         stream: Resource<Addresses>,

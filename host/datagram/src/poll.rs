@@ -7,12 +7,12 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 
-use crate::clock::Clock;
 use crate::udp::Incoming;
+use crate::view::{View, Viewed};
 
 /// Adds `wasi:io/poll` to `linker`, with the state that `view` returns.
 ///
@@ -21,26 +21,12 @@ use crate::udp::Incoming;
 /// If the linker has it already and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
-    view: fn(&mut T) -> PollView<'_>,
+    view: fn(&mut T) -> View<'_>,
 ) -> wasmtime::Result<()> {
-    poll::add_to_linker::<_, Polled>(linker, view)
+    poll::add_to_linker::<_, Viewed>(linker, view)
 }
 
-struct Polled;
-
-impl HasData for Polled {
-    type Data<'a> = PollView<'a>;
-}
-
-/// A view of the store's state, for `wasi:io/poll`.
-pub struct PollView<'a> {
-    /// The store's resource table.
-    pub table: &'a mut ResourceTable,
-    /// The instance's clocks.
-    pub clock: &'a Clock,
-}
-
-impl PollView<'_> {
+impl View<'_> {
     /// Has these streams wait without a look at their sockets, unless one has datagrams already.
     fn wait_first(&mut self, streams: &[Option<u32>]) -> wasmtime::Result<bool> {
         for stream in streams.iter().flatten() {
@@ -59,7 +45,7 @@ fn incoming(index: u32) -> Resource<Incoming> {
     Resource::new_borrow(index)
 }
 
-impl Host for PollView<'_> {
+impl Host for View<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         self.clock.arrivals().end();
         let indexes: Vec<_> = pollables.iter().map(Resource::rep).collect();
@@ -92,7 +78,7 @@ impl Host for PollView<'_> {
     }
 }
 
-impl HostPollable for PollView<'_> {
+impl HostPollable for View<'_> {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         self.clock.arrivals().end();
         let index = pollable.rep();

@@ -7,13 +7,14 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResult, subscribe};
 
 use crate::family::Family;
-use crate::network::{IpAddressFamily, IpSocketAddress, NetworkView, udp, udp_create_socket};
+use crate::sockets::{IpAddressFamily, IpSocketAddress, udp, udp_create_socket};
 use crate::udp::Datagram;
 use crate::udp::outgoing::{Outgoing, Wanted};
 use crate::udp::socket::Socket;
 use crate::udp::streams::Incoming;
+use crate::view::View;
 
-impl udp_create_socket::Host for NetworkView<'_> {
+impl udp_create_socket::Host for View<'_> {
     fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<Socket>> {
         let family = match family {
             IpAddressFamily::Ipv4 => Family::V4,
@@ -30,9 +31,9 @@ impl udp_create_socket::Host for NetworkView<'_> {
     }
 }
 
-impl udp::Host for NetworkView<'_> {}
+impl udp::Host for View<'_> {}
 
-impl udp::HostUdpSocket for NetworkView<'_> {
+impl udp::HostUdpSocket for View<'_> {
     fn start_bind(
         &mut self,
         socket: Resource<Socket>,
@@ -124,7 +125,7 @@ impl Pollable for Socket {
     }
 }
 
-impl udp::HostIncomingDatagramStream for NetworkView<'_> {
+impl udp::HostIncomingDatagramStream for View<'_> {
     fn receive(
         &mut self,
         stream: Resource<Incoming>,
@@ -151,7 +152,7 @@ impl udp::HostIncomingDatagramStream for NetworkView<'_> {
     }
 }
 
-impl udp::HostOutgoingDatagramStream for NetworkView<'_> {
+impl udp::HostOutgoingDatagramStream for View<'_> {
     fn check_send(&mut self, stream: Resource<Outgoing>) -> SocketResult<u64> {
         Ok(self.table.get_mut(&stream)?.check_send())
     }

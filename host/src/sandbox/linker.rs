@@ -31,8 +31,8 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     waiting::add_to_linker(l, State::waiting)?;
     io::streams::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
 
-    clock::add_to_linker(l, State::clock)?;
-    random::add_to_linker(l, State::random)?;
+    clock::add_to_linker(l, State::view)?;
+    random::add_to_linker(l, State::view)?;
 
     cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
     environment::add_to_linker(l, State::environment)?;
@@ -51,12 +51,12 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
         State::sockets,
     )?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    wasi_datagram::add_to_linker(l, State::network)?;
+    wasi_datagram::sockets::add_to_linker(l, State::view)?;
 
     // Standard libraries import these whether a program uses them or not. There are no files, and
     // TCP is never granted.
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
-    tcp::add_to_linker(l, State::network)?;
+    tcp::add_to_linker(l, State::view)?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)
 }

@@ -9,11 +9,8 @@ use crate::sandbox::environment::{Environment, EnvironmentView};
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::waiting::WaitingView;
 use udping_permissions::limits::{Compute, Limits, Memory};
-use wasi_datagram::NetworkView;
-use wasi_datagram::SocketContext;
-use wasi_datagram::clock::{Clock, ClockView};
-use wasi_datagram::poll::PollView;
-use wasi_datagram::random::RandomView;
+use wasi_datagram::clock::Clock;
+use wasi_datagram::{SocketContext, View};
 
 /// The state that a store holds.
 pub struct State {
@@ -57,14 +54,9 @@ impl State {
         }
     }
 
-    /// The view for clocks.
-    pub fn clock(&mut self) -> ClockView<'_> {
-        ClockView { table: &mut self.table, clock: &self.clock }
-    }
-
-    /// The view for random bytes.
-    pub fn random(&mut self) -> RandomView<'_> {
-        RandomView { world: &*self.sockets.world }
+    /// The view for sockets, clocks and random bytes.
+    pub fn view(&mut self) -> View<'_> {
+        View { table: &mut self.table, sockets: &self.sockets, clock: &self.clock }
     }
 
     /// The view for arguments and variables.
@@ -79,15 +71,10 @@ impl State {
         }
     }
 
-    /// The view for the network.
-    pub fn network(&mut self) -> NetworkView<'_> {
-        NetworkView { table: &mut self.table, sockets: &self.sockets, clock: &self.clock }
-    }
-
     /// The view for waiting.
     pub fn waiting(&mut self) -> WaitingView<'_> {
-        let Self { table, clock, compute, calls, .. } = self;
-        WaitingView { polling: PollView { table, clock }, compute, calls }
+        let Self { table, sockets, clock, compute, calls, .. } = self;
+        WaitingView { view: View { table, sockets, clock }, compute, calls }
     }
 
     /// Enforces the limit on its memory.

@@ -5,7 +5,7 @@ use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 
 use udping_permissions::limits::Compute;
-use wasi_datagram::poll::PollView;
+use wasi_datagram::View;
 
 /// Adds the interface to a linker. `view` borrows what it needs from a store's state.
 pub fn add_to_linker<T: Send>(
@@ -24,7 +24,7 @@ impl HasData for Waiting {
 /// The parts of a store's state that waiting needs.
 pub struct WaitingView<'a> {
     /// Waits.
-    pub polling: PollView<'a>,
+    pub view: View<'a>,
     /// Sleep is credited to it.
     pub compute: &'a mut Compute,
     /// Calls since the guest last yielded.
@@ -50,22 +50,22 @@ impl WaitingView<'_> {
 impl Host for WaitingView<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         self.give_turn().await;
-        self.compute.wait(self.polling.poll(pollables)).await
+        self.compute.wait(self.view.poll(pollables)).await
     }
 }
 
 impl HostPollable for WaitingView<'_> {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         self.give_turn().await;
-        self.compute.wait(self.polling.block(pollable)).await
+        self.compute.wait(self.view.block(pollable)).await
     }
 
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
         self.give_turn().await;
-        self.polling.ready(pollable).await
+        self.view.ready(pollable).await
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        self.polling.drop(pollable)
+        self.view.drop(pollable)
     }
 }

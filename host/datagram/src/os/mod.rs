@@ -4,6 +4,8 @@
 #[cfg(target_os = "linux")]
 mod batched;
 #[cfg(target_os = "linux")]
+mod control;
+#[cfg(target_os = "linux")]
 pub(crate) mod executor;
 #[cfg(target_os = "linux")]
 mod message;

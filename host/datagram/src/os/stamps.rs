@@ -2,8 +2,9 @@
 //!
 //! They are of `CLOCK_REALTIME`, instants of `CLOCK_MONOTONIC`. Both advance alike, also while the
 //! clock is slewed (adjtimex(2)), so that their difference is constant until the wall clock is
-//! stepped, or the machine was suspended (`clock_gettime(2)`). What arrived before that was seen has a
-//! timestamp of either difference: it is not converted.
+//! stepped, or the machine was suspended (clock_gettime(2)). What arrived before that was seen has a
+//! timestamp of either difference: it is not converted. Steps that cancel each other out, to within
+//! a microsecond and between two readings of the clocks, are not seen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -244,14 +245,23 @@ mod tests {
         ) {
             let mut machine = Machine::new();
             let (mut now, mut queue) = (0, Vec::new());
+            let mut steps = Vec::new();
             for (pause, step, what) in moves {
                 now += pause;
+                let step = match what {
+                    0 => step,
+                    1 => step / 1_000_000,
+                    _ => 0,
+                };
+                machine.ahead += step;
                 match what {
-                    0 => machine.ahead += step,
-                    1 => machine.ahead += step / 1_000_000,
+                    0 | 1 => steps.push(step),
                     2..=5 => queue.push((now, machine.stamp(now))),
                     // The clocks are read once for what is received together.
                     _ => {
+                        let cancel_out = !steps.is_empty() && steps.iter().sum::<i128>().abs() <= 1_000;
+                        prop_assume!(!cancel_out);
+                        steps.clear();
                         for (arrived, stamp) in queue.drain(..) {
                             if let Some(told) = machine.instant(stamp, now) {
                                 prop_assert!((arrived..=now).contains(&told), "{told} of {arrived}");

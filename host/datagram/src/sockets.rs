@@ -1,7 +1,6 @@
-//! The bindings of `wasi:sockets`, and the view of a store's state that their implementations in
-//! [`crate::udp`] and [`crate::lookup`] have.
+//! The bindings of `wasi:sockets`, implemented in [`crate::wit`] and [`crate::lookup`].
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::network::{Host, HostNetwork};
 use wasmtime_wasi::p2::{Network, SocketError};
 
@@ -9,8 +8,7 @@ pub use wasmtime_wasi::p2::bindings::sockets::network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress,
 };
 
-use crate::clock::Clock;
-use crate::udp::SocketContext;
+use crate::view::{View, Viewed};
 
 #[allow(missing_docs)]
 #[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
@@ -39,16 +37,6 @@ mod bindings {
 
 pub(crate) use bindings::wasi::sockets::{ip_name_lookup, udp, udp_create_socket};
 
-/// A view of the store's state, for `wasi:sockets`.
-pub struct NetworkView<'a> {
-    /// The store's resource table.
-    pub table: &'a mut ResourceTable,
-    /// The state shared by the instance's sockets.
-    pub sockets: &'a SocketContext,
-    /// The instance's clocks.
-    pub clock: &'a Clock,
-}
-
 /// Adds `wasi:sockets/udp`, `udp-create-socket` and `ip-name-lookup` to `linker`, with the state
 /// that `view` returns.
 ///
@@ -57,21 +45,15 @@ pub struct NetworkView<'a> {
 /// If the linker has one of them already and does not allow shadowing.
 pub fn add_to_linker<T: Send>(
     linker: &mut Linker<T>,
-    view: fn(&mut T) -> NetworkView<'_>,
+    view: fn(&mut T) -> View<'_>,
 ) -> wasmtime::Result<()> {
-    ip_name_lookup::add_to_linker::<_, InState>(linker, view)?;
-    udp::add_to_linker::<_, InState>(linker, view)?;
-    udp_create_socket::add_to_linker::<_, InState>(linker, view)
-}
-
-struct InState;
-
-impl HasData for InState {
-    type Data<'a> = NetworkView<'a>;
+    ip_name_lookup::add_to_linker::<_, Viewed>(linker, view)?;
+    udp::add_to_linker::<_, Viewed>(linker, view)?;
+    udp_create_socket::add_to_linker::<_, Viewed>(linker, view)
 }
 
 // Required by bindgen to lower SocketError; the linker uses wasmtime-wasi's network interface.
-impl Host for NetworkView<'_> {
+impl Host for View<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
         error.downcast()
     }
@@ -84,7 +66,7 @@ impl Host for NetworkView<'_> {
     }
 }
 
-impl HostNetwork for NetworkView<'_> {
+impl HostNetwork for View<'_> {
     fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
         self.table.delete(network)?;
         Ok(())
