@@ -199,11 +199,6 @@ fn ping(
         if let Some(readdressing) = &mut network.readdressing {
             readdressing.advance(clock::now(), pinger);
         }
-        if let Some(after) = pinger.send_after_next() {
-            timers.make(after);
-        }
-        sockets.prepare();
-        send_due(pinger, sockets);
         if pinger.is_over() {
             network.tell_errors(pinger);
         }
@@ -213,6 +208,16 @@ fn ping(
         }
         if pinger.is_over() {
             return Ok(());
+        }
+        // From here on, a ping may be on its way, and on a single core its reply waits for all that
+        // is done before the poll: what can be done earlier or later is.
+        timers.keep([pinger.next_send(), pinger.send_after_next(), pinger.poll_timeout()]);
+        if let Some(after) = pinger.send_after_next() {
+            timers.make(after);
+        }
+        sockets.prepare();
+        if !send_due(pinger, sockets) || pinger.is_over() {
+            continue;
         }
         let resolves = network.readdressing.as_ref().and_then(Readdressing::poll_timeout);
         let mut wake =
@@ -228,7 +233,6 @@ fn ping(
         if let Some(wake) = wake {
             timers.make(wake);
         }
-        timers.keep([wake, pinger.next_send(), pinger.send_after_next()]);
         let (timer, writable) = (wake.and_then(|wake| timers.get(wake)), output.writable());
         let mut waited_for: Vec<_> = sockets.readable().collect();
         waited_for.extend(notices.as_ref().map(Notices::pollable));
@@ -272,10 +276,9 @@ fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
 }
 
 /// Sends the pings that are due: those to different targets by one call, others one by one, since the
-/// RTT of each counts from when its own call starts.
-fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
-    // While a ping is on its way, the clocks are not read more often than needed: that takes time
-    // which, on a single core, its reply waits for.
+/// RTT of each counts from when its own call starts. Returns whether the socket accepted them.
+fn send_due(pinger: &mut Pinger, sockets: &Sockets) -> bool {
+    let mut accepted = true;
     let mut now = clock::now();
     let many = pinger.config().is_on_grid() && pinger.config().burst.get() == 1;
     while pinger.is_due(now) {
@@ -288,16 +291,20 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) {
             }
         }
         if departing.is_empty() {
-            return;
+            break;
         }
         sockets.send(&departing, |Departing { flow, seq, .. }, before, result| {
             now = clock::now();
             match result {
                 Ok(()) => pinger.departed(*flow, *seq, before, now),
-                Err(error) => not_sent(pinger, *flow, *seq, before, error),
+                Err(error) => {
+                    accepted = false;
+                    not_sent(pinger, *flow, *seq, before, error);
+                }
             }
         });
     }
+    accepted
 }
 
 /// Records that a ping was not sent.

@@ -122,15 +122,15 @@ pub(crate) fn summary(of: &Summary) -> results::Summary {
         longest_outage_not_sent: of.longest_outage.not_sent,
         sent_bytes: of.sent_bytes,
         received_bytes: of.received_bytes,
-        rtt: of.rtt.map(spread),
-        scheduled_rtt: of.scheduled_rtt.map(spread),
-        ipdv: of.ipdv.map(spread),
+        rtt: of.rtt.as_ref().map(spread),
+        scheduled_rtt: of.scheduled_rtt.as_ref().map(spread),
+        ipdv: of.ipdv.as_ref().map(spread),
         jitter_ns: of.jitter.map(Into::into),
         stamp: of.one_way.as_ref().map(|spreads| one_way(spreads, of.directed_losses)),
     }
 }
 
-fn spread(of: Spread) -> results::Spread {
+fn spread(of: &Spread) -> results::Spread {
     let percentiles = of.percentiles;
     results::Spread {
         min_ns: of.min.into(),
@@ -150,18 +150,18 @@ fn one_way(spreads: &OneWaySpreads, losses: Option<DirectedLosses>) -> results::
         lost_forward: losses.map(|losses| losses.forward),
         lost_backward: losses.map(|losses| losses.backward),
         lost_unknown: losses.map(|losses| losses.unknown),
-        processing: spreads.processing.map(spread),
-        net_rtt: spreads.net_rtt.map(spread),
-        forward_variation: spreads.forward_variation.map(spread),
-        backward_variation: spreads.backward_variation.map(spread),
+        processing: spreads.processing.as_ref().map(spread),
+        net_rtt: spreads.net_rtt.as_ref().map(spread),
+        forward_variation: spreads.forward_variation.as_ref().map(spread),
+        backward_variation: spreads.backward_variation.as_ref().map(spread),
         synced: spreads.synced.as_ref().map(synced),
     }
 }
 
 fn synced(spreads: &SyncedSpreads) -> results::Synced {
     results::Synced {
-        forward_delay: spreads.forward_delay.map(spread),
-        backward_delay: spreads.backward_delay.map(spread),
+        forward_delay: spreads.forward_delay.as_ref().map(spread),
+        backward_delay: spreads.backward_delay.as_ref().map(spread),
         below_zero: spreads.below_zero,
         sender: clock(spreads.sender),
         reflector: spreads.reflector.map(clock),
@@ -179,8 +179,8 @@ fn clock(estimate: ErrorEstimate) -> results::Clock {
 pub(crate) fn sender(punctuality: &Punctuality) -> results::Sender {
     results::Sender {
         missed_slots: punctuality.missed_slots,
-        timer_error: punctuality.timer_error.map(spread),
-        send_call: punctuality.send_call.map(spread),
+        timer_error: punctuality.timer_error.as_ref().map(spread),
+        send_call: punctuality.send_call.as_ref().map(spread),
     }
 }
 
@@ -192,6 +192,6 @@ pub(crate) fn receiver(of: &Results) -> results::Receiver {
             ReceiveTimes::User => results::ReceiveTimes::User,
             ReceiveTimes::Kernel => results::ReceiveTimes::Kernel,
         },
-        delay: of.receive_delay.map(spread),
+        delay: of.receive_delay.as_ref().map(spread),
     }
 }

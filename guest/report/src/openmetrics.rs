@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use udping_core::Instant;
 use udping_core::client::{Happened, Results};
 use udping_core::client::{Punctuality, Summary};
-use udping_core::stats::Spread;
+use udping_core::stats::{Buckets, Spread};
 
 use crate::{Exporter, Run, Target};
 
@@ -67,10 +67,16 @@ struct NotPinged {
     reason: String,
 }
 
+/// The label of a quantile, as that of a summary.
 #[derive(Clone, Copy, Debug, EncodeLabelSet)]
-struct Statistic {
-    statistic: &'static str,
+struct Quantile {
+    quantile: &'static str,
 }
+
+/// The labels of what belongs to no flow, and of exemplars.
+type NoLabels = [(&'static str, &'static str); 0];
+
+const NO_LABELS: NoLabels = [];
 
 /// The results, as a collector for a registry.
 #[derive(Debug)]
@@ -131,24 +137,35 @@ const DURATIONS: [Metric<Option<Duration>>; 2] = [
 const BURST: Metric<u64> =
     ("longest_loss_burst", "The most consecutive pings that were lost.", |s| s.longest_loss_burst);
 
-/// Returns the statistics of a spread with their names.
-fn statistics(spread: &Spread) -> impl Iterator<Item = (Statistic, f64)> {
-    let mut all = vec![
-        ("min", spread.min),
-        ("mean", spread.mean),
-        ("stddev", spread.stddev),
-        ("max", spread.max),
-    ];
+/// Returns the quantiles of a spread, of which the minimum is 0 and the maximum 1.
+fn quantiles(spread: &Spread) -> impl Iterator<Item = (Quantile, f64)> {
+    let mut all = vec![("0", spread.min)];
     if let Some(p) = spread.percentiles {
         all.extend([
-            ("p50", p.p50),
-            ("p90", p.p90),
-            ("p95", p.p95),
-            ("p99", p.p99),
-            ("p99_9", p.p99_9),
+            ("0.5", p.p50),
+            ("0.9", p.p90),
+            ("0.95", p.p95),
+            ("0.99", p.p99),
+            ("0.999", p.p99_9),
         ]);
     }
-    all.into_iter().map(|(statistic, span)| (Statistic { statistic }, span.as_secs_f64()))
+    all.push(("1", spread.max));
+    all.into_iter().map(|(quantile, span)| (Quantile { quantile }, span.as_secs_f64()))
+}
+
+/// Returns the bounds and counts of a spread's histogram. Without one, there is but the bucket that
+/// has no bound.
+fn buckets(spread: &Spread) -> Vec<(f64, u64)> {
+    let counts = spread.buckets.map(|buckets| buckets.counts);
+    let mut all: Vec<_> = Buckets::BOUNDS
+        .iter()
+        .zip(counts.into_iter().flatten())
+        .map(|(bound, count)| (bound.as_secs_f64(), count))
+        .collect();
+    let bounded: u64 = all.iter().map(|(_, count)| count).sum();
+    // The library's infinity.
+    all.push((f64::MAX, spread.count - bounded));
+    all
 }
 
 impl Metrics {
@@ -159,6 +176,42 @@ impl Metrics {
         help: &str,
     ) -> Result<MetricEncoder<'e>, fmt::Error> {
         encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)
+    }
+
+    /// Encodes one spread for each set of labels: a histogram, and what it tells only roughly.
+    fn encode_spreads<L: EncodeLabelSet + Clone>(
+        encoder: &mut DescriptorEncoder<'_>,
+        (name, help): (&str, &str),
+        spreads: &[(L, Spread)],
+    ) -> fmt::Result {
+        if spreads.is_empty() {
+            return Ok(());
+        }
+        let seconds = Some(&Unit::Seconds);
+        let mut metric = encoder.encode_descriptor(name, help, seconds, MetricType::Histogram)?;
+        for (labels, spread) in spreads {
+            let sum = spread.mean.as_secs_f64() * spread.count as f64;
+            metric.encode_family(labels)?.encode_histogram::<NoLabels>(
+                sum,
+                spread.count,
+                &buckets(spread),
+                None,
+            )?;
+        }
+        let (name_of_quantiles, help_of_quantiles) =
+            (format!("{name}_quantile"), format!("Quantiles: {help}"));
+        let mut metric = Self::seconds(encoder, &name_of_quantiles, &help_of_quantiles)?;
+        for (labels, spread) in spreads {
+            for (quantile, seconds) in quantiles(spread) {
+                metric.encode_family(&(labels.clone(), quantile))?.encode_gauge(&seconds)?;
+            }
+        }
+        let (name, help) = (format!("{name}_stddev"), format!("Standard deviation: {help}"));
+        let mut metric = Self::seconds(encoder, &name, &help)?;
+        for (labels, spread) in spreads {
+            metric.encode_family(labels)?.encode_gauge(&spread.stddev.as_secs_f64())?;
+        }
+        Ok(())
     }
 
     fn encode_targets(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -216,17 +269,9 @@ impl Metrics {
             let spreads: Vec<_> = self
                 .flows
                 .iter()
-                .filter_map(|(flow, summary)| Some((flow, value(summary)?)))
+                .filter_map(|(flow, summary)| Some((flow.clone(), value(summary)?)))
                 .collect();
-            if spreads.is_empty() {
-                continue;
-            }
-            let mut metric = Self::seconds(encoder, name, help)?;
-            for (flow, spread) in &spreads {
-                for (statistic, seconds) in statistics(spread) {
-                    metric.encode_family(&((*flow).clone(), statistic))?.encode_gauge(&seconds)?;
-                }
-            }
+            Self::encode_spreads(encoder, (name, help), &spreads)?;
         }
         Ok(())
     }
@@ -254,10 +299,8 @@ impl Metrics {
             ),
             ("send_call", "How long the call took by which each was sent.", self.sender.send_call),
         ] {
-            let mut metric = Self::seconds(encoder, name, help)?;
-            for (statistic, seconds) in spread.iter().flat_map(statistics) {
-                metric.encode_family(&statistic)?.encode_gauge(&seconds)?;
-            }
+            let spreads: Vec<_> = spread.map(|spread| (NO_LABELS, spread)).into_iter().collect();
+            Self::encode_spreads(encoder, (name, help), &spreads)?;
         }
         Ok(())
     }

@@ -4,8 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use wasi_datagram::clock::Clock;
-use wasi_datagram::{AddressUse, Check, SocketContext, View};
+use wasi_datagram::{AddressUse, Check, Clock, SocketContext, View};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::p2::bindings::CommandPre;

@@ -14,7 +14,7 @@
 //!   it, returns a [`View`] of the store's state, and calls [`add_to_linker`], or that of each
 //!   interface.
 //! - After a `receive`, the clocks return when the datagrams arrived, as recorded by the kernel
-//!   (`SO_TIMESTAMPNS`, Linux): [`clock::Clock`].
+//!   (`SO_TIMESTAMPNS`, Linux): [`Clock`].
 //! - [`World`] supplies sockets, clocks, timers and random bytes, in terms of datagrams, addresses,
 //!   instants and readiness. The default is the [`OperatingSystem`].
 //!
@@ -28,7 +28,8 @@
 mod addresses;
 mod arrivals;
 mod buffers;
-pub mod clock;
+mod clock;
+pub mod clocks;
 mod family;
 mod lookup;
 mod os;
@@ -47,6 +48,7 @@ mod world;
 
 pub use addresses::{Addresses, Answer};
 pub use buffers::Buffers;
+pub use clock::Clock;
 pub use family::Family;
 #[cfg(target_os = "linux")]
 pub use os::executor::{Blocked, block_on, blocked};
@@ -60,12 +62,30 @@ pub use reports::{CountsDropped, Problem, Reports};
 pub use sockets::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
 pub use tuning::Tuning;
 pub use udp::{Datagram, Incoming, InheritedSockets, Outgoing, Socket, SocketContext, Wanted};
-pub use view::{View, add_to_linker};
+pub use view::View;
 pub use world::{
     KeptSocket, Local, Received, Receiver, Sender, Take, Timer, Transmit, UdpSocket, World,
 };
 
 use std::time::Duration;
+
+use wasmtime::component::Linker;
+
+/// Adds all interfaces of this crate to `linker`, except the refusal of TCP
+/// ([`crate::tcp::add_to_linker`]), with the state that `view` returns.
+///
+/// # Errors
+///
+/// If the linker has one of them already and does not allow shadowing.
+pub fn add_to_linker<T: Send>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> View<'_>,
+) -> wasmtime::Result<()> {
+    sockets::add_to_linker(linker, view)?;
+    clocks::add_to_linker(linker, view)?;
+    poll::add_to_linker(linker, view)?;
+    random::add_to_linker(linker, view)
+}
 
 /// The processor time of this thread.
 #[cfg(target_os = "linux")]

@@ -2,7 +2,7 @@
 //!
 //! The pollables wait by their [`World`](crate::World), all of them at once, as wasmtime-wasi's
 //! implementation has it. This one tells the clocks what was returned
-//! ([`crate::clock::Clock`]), and returns indexes in order.
+//! ([`crate::Clock`]), and returns indexes in order.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};

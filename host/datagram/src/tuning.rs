@@ -18,7 +18,7 @@ pub struct Tuning {
     /// among which flows are distributed.
     pub share_port: bool,
     /// Whether the system records when each datagram arrives (`SO_TIMESTAMPNS`, Linux), for what
-    /// [`crate::clock::Clock`] returns after a `receive`.
+    /// [`crate::Clock`] returns after a `receive`.
     pub kernel_time: bool,
 }
 

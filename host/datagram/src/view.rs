@@ -1,10 +1,9 @@
 //! The view of a store's state that the implementation of every interface has.
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::component::{HasData, ResourceTable};
 
 use crate::clock::Clock;
 use crate::udp::SocketContext;
-use crate::{clock, poll, random, sockets};
 
 /// A view of a store's state.
 pub struct View<'a> {
@@ -21,22 +20,6 @@ pub(crate) struct Viewed;
 
 impl HasData for Viewed {
     type Data<'a> = View<'a>;
-}
-
-/// Adds all interfaces of this crate to `linker`, except the refusal of TCP
-/// ([`crate::tcp::add_to_linker`]), with the state that `view` returns.
-///
-/// # Errors
-///
-/// If the linker has one of them already and does not allow shadowing.
-pub fn add_to_linker<T: Send>(
-    linker: &mut Linker<T>,
-    view: fn(&mut T) -> View<'_>,
-) -> wasmtime::Result<()> {
-    sockets::add_to_linker(linker, view)?;
-    clock::add_to_linker(linker, view)?;
-    poll::add_to_linker(linker, view)?;
-    random::add_to_linker(linker, view)
 }
 
 /// Calls `test` with the view of an instance that has just started and may do anything.

@@ -16,7 +16,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use crate::sandbox::environment;
 use crate::sandbox::state::State;
 use crate::sandbox::waiting;
-use wasi_datagram::{clock, random, tcp};
+use wasi_datagram::{clocks, random, tcp};
 
 struct Io;
 
@@ -31,7 +31,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     waiting::add_to_linker(l, State::waiting)?;
     io::streams::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
 
-    clock::add_to_linker(l, State::view)?;
+    clocks::add_to_linker(l, State::view)?;
     random::add_to_linker(l, State::view)?;
 
     cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;

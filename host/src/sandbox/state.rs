@@ -9,8 +9,7 @@ use crate::sandbox::environment::{Environment, EnvironmentView};
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::waiting::WaitingView;
 use udping_permissions::limits::{Compute, Limits, Memory};
-use wasi_datagram::clock::Clock;
-use wasi_datagram::{SocketContext, View};
+use wasi_datagram::{Clock, SocketContext, View};
 
 /// The state that a store holds.
 pub struct State {

@@ -96,7 +96,8 @@ fn metrics_end_as_openmetrics_has_it(runtime: Runtime) {
     assert!(outcome.stdout.ends_with("# EOF\n"), "{outcome:?}");
     let sent = outcome.lines_with("udping_sent_total{");
     assert!(sent.len() == 1 && sent[0].ends_with("} 5"), "{sent:?}");
-    assert_eq!(outcome.lines_with("udping_rtt_seconds{").len(), 9);
+    assert_eq!(outcome.lines_with("udping_rtt_seconds_bucket{").len(), 20);
+    assert_eq!(outcome.lines_with("udping_rtt_quantile_seconds{").len(), 7);
 }
 
 /// A collector that runs it each minute gets the same series each time.

@@ -42,6 +42,32 @@ pub struct Spread {
     pub stddev: Duration,
     /// The percentiles, if there is a histogram.
     pub percentiles: Option<Percentiles>,
+    /// The histogram in few buckets, if there is one.
+    pub buckets: Option<Buckets>,
+}
+
+/// The counts of a histogram with few buckets, as metrics have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Buckets {
+    /// The number of durations up to each of [`Self::BOUNDS`] and above the one before it. A duration
+    /// at most 0.1 % above a bound may count below it.
+    pub counts: [u64; Self::BOUNDS.len()],
+}
+
+impl Buckets {
+    /// The upper bounds: from 10 us, an RTT within one machine, to 10 s, in steps of 1, 2 and 5.
+    pub const BOUNDS: [Duration; 19] = {
+        let mut bounds = [Duration::ZERO; 19];
+        let (mut index, mut decade) = (0, Duration::from_micros(10));
+        while index < bounds.len() {
+            bounds[index] = decade.saturating_mul([1, 2, 5][index % 3]);
+            if index % 3 == 2 {
+                decade = decade.saturating_mul(10);
+            }
+            index += 1;
+        }
+        bounds
+    };
 }
 
 /// Percentiles by nearest rank: the smallest recorded value such that at least the given percentage
@@ -108,7 +134,24 @@ impl Distribution {
             max: self.max,
             stddev: stats::from_nanos((self.squares / self.count as f64).sqrt()),
             percentiles: self.percentiles(),
+            buckets: self.buckets(),
         })
+    }
+
+    fn buckets(&self) -> Option<Buckets> {
+        let histogram = self.histogram.as_ref()?;
+        let (mut buckets, mut index) = (Buckets::default(), 0);
+        for step in histogram.iter_recorded() {
+            let value = Duration::from_nanos(histogram.lowest_equivalent(step.value_iterated_to()));
+            while Buckets::BOUNDS.get(index).is_some_and(|bound| value > *bound) {
+                index += 1;
+            }
+            match buckets.counts.get_mut(index) {
+                Some(count) => *count += step.count_since_last_iteration(),
+                None => break,
+            }
+        }
+        Some(buckets)
     }
 
     /// Computes all percentiles in one pass over the histogram. The ranks are exact, where a
@@ -190,6 +233,19 @@ mod tests {
         distribution.record(Duration::from_millis(1));
         let spread = distribution.spread().unwrap();
         assert_eq!((spread.mean, spread.percentiles), (Duration::from_millis(1), None));
+        assert_eq!(spread.buckets, None);
+    }
+
+    #[test]
+    fn hand_worked_buckets() {
+        let bounds = Buckets::BOUNDS.map(|bound| bound.as_micros());
+        assert_eq!(bounds[..5], [10, 20, 50, 100, 200]);
+        assert_eq!(bounds[16..], [2_000_000, 5_000_000, 10_000_000]);
+        // Up to 10 us; up to 20 us; above 10 s, which belongs to no bucket.
+        let spans = [0, 10_000, 10_100, 20_000, 15_000, 10_100_000_000];
+        let counts = of(&spans).spread().unwrap().buckets.unwrap().counts;
+        assert_eq!(counts[..3], [2, 3, 0]);
+        assert_eq!(counts.iter().sum::<u64>(), 5);
     }
 
     #[test]
@@ -213,6 +269,22 @@ mod tests {
                 let exact = spans[(spans.len() * per_mille).div_ceil(1_000) - 1];
                 prop_assert!(found >= exact && found - exact <= exact / 1_000, "{found} for {exact}");
                 prop_assert!(found <= spans[spans.len() - 1]);
+            }
+        }
+
+        #[test]
+        fn buckets_count_what_is_up_to_their_bounds(
+            spans in prop::collection::vec(0..20_000_000_000_u64, 1..300),
+        ) {
+            let counts = of(&spans).spread().unwrap().buckets.unwrap().counts;
+            let mut found = 0;
+            for (bound, count) in Buckets::BOUNDS.iter().zip(counts) {
+                found += count;
+                let up_to = |bound: u128| {
+                    spans.iter().filter(|span| u128::from(**span) <= bound).count() as u64
+                };
+                let bound = bound.as_nanos();
+                prop_assert!((up_to(bound)..=up_to(bound + bound / 1_000)).contains(&found));
             }
         }
 

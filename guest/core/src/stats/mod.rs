@@ -13,7 +13,7 @@ pub(crate) mod reordering;
 use std::time::Duration;
 
 pub use delays::Measured;
-pub use distribution::{Distribution, Percentiles, Spread};
+pub use distribution::{Buckets, Distribution, Percentiles, Spread};
 pub use loss_directions::DirectedLosses;
 pub use losses::Outage;
 pub use one_way::{ClockSpan, OneWaySpreads, Reflected, SyncedSpreads};

@@ -2,7 +2,7 @@
 //!
 //! They are of `CLOCK_REALTIME`, instants of `CLOCK_MONOTONIC`. Both advance alike, also while the
 //! clock is slewed (adjtimex(2)), so that their difference is constant until the wall clock is
-//! stepped, or the machine was suspended (clock_gettime(2)). What arrived before that was seen has a
+//! stepped, or the machine was suspended (`clock_gettime(2)`). What arrived before that was seen has a
 //! timestamp of either difference: it is not converted. Steps that cancel each other out, to within
 //! a microsecond and between two readings of the clocks, are not seen.
 
