@@ -1,4 +1,4 @@
-//! `wasi:random`: random bytes of a [`World`], for all three interfaces.
+//! `wasi:random`: random bytes of a [`World`](crate::World), for all three interfaces.
 
 use wasmtime::component::Linker;
 use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};

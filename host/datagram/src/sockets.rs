@@ -1,4 +1,4 @@
-//! The bindings of `wasi:sockets`, implemented in [`crate::wit`] and [`crate::lookup`].
+//! The bindings of `wasi:sockets`: `crate::wit` and `crate::lookup` implement them.
 
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::network::{Host, HostNetwork};
