@@ -20,6 +20,7 @@ use udping_tests::{Process, SERVER, Server};
 use crate::load::{self, Load, Until};
 use crate::measures::printed_rtts;
 use crate::peers::{self, Running};
+use crate::placement::{Core, on_core, pinned};
 
 /// A build is no worse if the interval reaches this ratio to the base.
 const TOLERATED: f64 = 0.97;
@@ -260,34 +261,15 @@ fn serving(host: &Path, component: &OsStr) -> Command {
     command
 }
 
-/// Pins `command` to that core (taskset(1)).
-fn pinned(core: &str, command: &Command) -> Command {
-    let mut pinned = Command::new("taskset");
-    pinned.args(["-c", core]).arg(command.get_program()).args(command.get_args());
-    pinned
-}
-
 fn rate(host: &Path, load: Load) -> Result<f64> {
     flood(Server::listening(&mut serving(host, OsStr::new("server"))), load)
 }
 
 /// Measures the rate with server and load pinned to a core each, or to the same one; the load is
 /// this thread.
-fn rate_pinned(host: &Path, load: Load, server: &str, client: &str) -> Result<f64> {
+fn rate_pinned(host: &Path, load: Load, server: Core, client: Core) -> Result<f64> {
     let server = Server::listening(&mut pinned(server, &serving(host, OsStr::new("server"))));
-    on_core(client.parse()?, || flood(server, load))
-}
-
-/// Does `work` in a thread pinned to that core.
-fn on_core<T: Send>(core: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    let pinned_work = || {
-        let mut cores = rustix::thread::CpuSet::new();
-        cores.set(core);
-        rustix::thread::sched_setaffinity(None, &cores)?;
-        work()
-    };
-    thread::scope(|scope| scope.spawn(pinned_work).join())
-        .map_err(|_| anyhow::anyhow!("the load panicked"))?
+    on_core(client, || flood(server, load))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the server ends with it")]
@@ -299,8 +281,8 @@ fn flood(server: Server, load: Load) -> Result<f64> {
 /// The median RTT of one client and one server of the same build.
 fn rtt(
     host: &Path,
-    server: &str,
-    client: &str,
+    server: Core,
+    client: Core,
     options: &[&str],
     interval: Duration,
 ) -> Result<f64> {

@@ -32,19 +32,30 @@ pub(crate) const TARGETS: [&str; 3] =
 pub(crate) const PUNCTUALITY: [&str; 2] =
     ["timer error, a ping every 1 ms", "slots missed, a ping every 1 ms"];
 /// With all processes sleeping between pings.
-pub(crate) const RTT: &str = "RTT, blocking, a ping every 1 ms";
-pub(crate) const RTT_SPINNING: &str = "RTT, spinning, a ping every 100 us";
+pub(crate) const RTT: &str = "RTT, blocking, a ping every 1 ms, one core";
+pub(crate) const RTT_TWO_CORES: &str = "RTT, blocking, a ping every 1 ms, two cores";
+pub(crate) const RTT_SPINNING: &str = "RTT, spinning, a ping every 100 us, two cores";
+/// Reported RTTs against those on the wire.
+pub(crate) const WIRE: [&str; 2] =
+    ["error against the wire, idle", "error against the wire, the client's core busy"];
+
+fn goal(what: &str, bound: Bound, measured: Option<f64>) -> Goal {
+    Goal { what: what.to_owned(), bound, measured }
+}
+
+/// The row of a peer in the measure of that name.
+fn row<'a>(measures: &'a [Measure], measure: &str, peer: &Peer) -> Option<&'a Row> {
+    measures.iter().find(|m| m.name == measure)?.row(&peer.name())
+}
 
 /// Every goal, compared with `measures`.
 pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
-    let row =
-        |measure: &str, peer: &Peer| measures.iter().find(|m| m.name == measure)?.row(&peer.name());
+    let row = |measure: &str, peer: &Peer| row(measures, measure, peer);
     let median = |measure, peer: &Peer| row(measure, peer).and_then(Row::median);
     let ratio =
         |measure, peer: &Peer, to: &Peer| Some(median(measure, peer)? / median(measure, to)?);
     let (udping, native, batched) = (&Peer::Udping(&[]), &Peer::NativeSingle, &Peer::NativeBatched);
     let wasmtime = &Peer::Wasmtime;
-    let goal = |what: &str, bound, measured| Goal { what: what.to_owned(), bound, measured };
 
     let mut goals = vec![
         goal(
@@ -81,14 +92,8 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
         ),
         goal("CPU a datagram, us", Bound::AtMost(3.4), median(THROUGHPUT[1], udping)),
         goal("CPU a datagram with GRO, us", Bound::AtMost(1.0), median(SEGMENTED[1], udping)),
-        goal("RTT, blocking: x native", Bound::AtMost(1.15), ratio(RTT, udping, native)),
-        goal("RTT, blocking: x wasmtime CLI", Bound::AtMost(1.0), ratio(RTT, udping, wasmtime)),
-        goal(
-            "RTT, spinning: x sockperf",
-            Bound::AtMost(1.3),
-            ratio(RTT_SPINNING, &Peer::Udping(&["--busy-poll", "5ms"]), &Peer::Sockperf),
-        ),
     ];
+    goals.extend(of_rtt(measures));
     for (what, measure) in
         [("512 B", BYTES_512), ("1400 B", BYTES_1400), ("1,000 sources", SOURCES)]
     {
@@ -113,7 +118,7 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
         goal("start, lean, ms", Bound::AtMost(3.0), median("start", &Peer::Lean)),
         goal("idle memory, MB", Bound::AtMost(12.0), median("idle memory", udping)),
         goal("idle memory, lean, MB", Bound::AtMost(7.0), median("idle memory", &Peer::Lean)),
-        goal("10,000 targets, % of a core", Bound::AtMost(100.0), median(TARGETS[0], udping)),
+        goal("10,000 targets, % of a core", Bound::AtMost(12.0), median(TARGETS[0], udping)),
         goal("10,000 targets, MB resident", Bound::AtMost(67.1), median(TARGETS[1], udping)),
         goal(
             "10,000 targets, % of pings answered",
@@ -129,4 +134,39 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
         ),
     ]);
     goals
+}
+
+/// The goals for RTTs.
+fn of_rtt(measures: &[Measure]) -> Vec<Goal> {
+    let median = |measure: &str, peer: &Peer| row(measures, measure, peer).and_then(Row::median);
+    let ratio =
+        |measure, peer: &Peer, to: &Peer| Some(median(measure, peer)? / median(measure, to)?);
+    let (udping, native, wasmtime) = (&Peer::Udping(&[]), &Peer::NativeSingle, &Peer::Wasmtime);
+    vec![
+        goal("RTT, one core: x native", Bound::AtMost(1.15), ratio(RTT, udping, native)),
+        goal(
+            "RTT, one core, without kernel time: x native",
+            Bound::AtMost(1.7),
+            ratio(RTT, &Peer::Udping(&["--no-kernel-time"]), native),
+        ),
+        goal("RTT, two cores: x native", Bound::AtMost(1.15), ratio(RTT_TWO_CORES, udping, native)),
+        goal("RTT, one core: x wasmtime CLI", Bound::AtMost(1.0), ratio(RTT, udping, wasmtime)),
+        goal("error against the wire, idle, p50 us", Bound::AtMost(4.0), median(WIRE[0], udping)),
+        goal("error against the wire, busy, p99 us", Bound::AtMost(15.0), median(WIRE[1], udping)),
+        goal(
+            "error against the wire, busy, p99: x irtt",
+            Bound::AtMost(0.02),
+            ratio(WIRE[1], udping, &Peer::Irtt),
+        ),
+        goal(
+            "RTT, spinning: x sockperf",
+            Bound::AtMost(1.3),
+            ratio(RTT_SPINNING, &Peer::Udping(&["--busy-poll", "5ms"]), &Peer::Sockperf),
+        ),
+        goal(
+            "RTT, spinning: x native",
+            Bound::AtMost(1.3),
+            ratio(RTT_SPINNING, &Peer::Udping(&["--busy-poll", "5ms"]), &Peer::NativeSpinning),
+        ),
+    ]
 }

@@ -17,8 +17,10 @@ mod machine;
 mod measures;
 mod native;
 mod peers;
+mod placement;
 mod report;
 mod targets;
+mod wire;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -34,6 +36,7 @@ use crate::flood::Sources;
 use crate::load::{Load, Until};
 use crate::measures::Effort;
 use crate::peers::Peer;
+use crate::placement::Placement;
 use crate::report::{Measure, Report};
 
 /// Measures udping and its peers alternately, over loopback, and prints medians, ranges and ratios.
@@ -60,9 +63,30 @@ enum Role {
     /// Be one of the native peers
     #[command(hide = true)]
     Peer { kind: Native },
-    /// Ping one server every millisecond, natively, until killed
+    /// Ping one server natively, and print the RTT of each ping in nanoseconds
     #[command(hide = true)]
-    Ping { server: SocketAddr },
+    Ping {
+        server: SocketAddr,
+        count: usize,
+        /// Microseconds
+        interval: u64,
+        size: usize,
+        waiting: native::Waiting,
+    },
+    /// Keep a core from halting
+    #[command(hide = true)]
+    Spin,
+    /// Ping a server with udping, and compare each RTT with that on the wire
+    Wire {
+        /// Where it listens
+        server: SocketAddr,
+        /// The interface to capture on
+        #[arg(long, default_value = "any")]
+        interface: String,
+        /// Keep the client's core busy meanwhile
+        #[arg(long)]
+        busy: bool,
+    },
     /// Compare two builds of udping-host, and fail where the new one is worse
     Compare(Comparison),
     /// Flood one server, and print what came back as JSON
@@ -101,6 +125,7 @@ enum Part {
     Workers,
     Flood,
     Rtt,
+    Wire,
     Start,
     Memory,
     Client,
@@ -117,16 +142,15 @@ fn main() -> Result<ExitCode> {
         Some(Role::Peer { kind: Native::Single }) => native::echo_single()?,
         Some(Role::Peer { kind: Native::Spinning }) => native::echo_spinning()?,
         Some(Role::Peer { kind: Native::Batched }) => native::echo_batched()?,
-        Some(Role::Ping { server }) => {
+        Some(Role::Ping { server, count, interval, size, waiting }) => {
             println!("pinging {server}");
-            native::ping(
-                server,
-                usize::MAX,
-                Duration::from_millis(1),
-                32,
-                native::Waiting::Blocking,
-            )?;
+            let interval = Duration::from_micros(interval);
+            for ping in native::ping(server, count, interval, size, waiting)? {
+                println!("{}", ping.rtt.as_nanos());
+            }
         }
+        Some(Role::Spin) => placement::spin(),
+        Some(Role::Wire { server, interface, busy }) => wire::print(server, &interface, busy)?,
         Some(Role::Load { server, seconds, size, window, sources, segmented }) => {
             let load = Load {
                 size,
@@ -169,7 +193,13 @@ const FLOODED: &[Peer] = &[
     Peer::Udping(&["--workers", "2"]),
     Peer::Udping(&["--workers", "2", "--limit-source", "1000"]),
 ];
-const BLOCKING: &[Peer] = &[Peer::NativeSingle, Peer::Udping(&[]), Peer::Wasmtime, Peer::Irtt];
+const BLOCKING: &[Peer] = &[
+    Peer::NativeSingle,
+    Peer::Udping(&[]),
+    Peer::Udping(&["--no-kernel-time"]),
+    Peer::Wasmtime,
+    Peer::Irtt,
+];
 /// Longer than the interval of pings: nobody sleeps, as with sockperf's `--nonblocked`.
 const SPINNING: &[Peer] =
     &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
@@ -220,14 +250,22 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
     }
     if wanted(Part::Rtt) {
         let interval = Duration::from_millis(1);
-        measures.push(measures::rtt(goals::RTT, BLOCKING, interval, effort)?);
-        let interval = Duration::from_micros(100);
+        for (name, placement) in
+            [(goals::RTT, Placement::OneCore), (goals::RTT_TWO_CORES, Placement::TwoCores)]
+        {
+            measures.push(measures::rtt(name, BLOCKING, interval, placement, effort)?);
+        }
+        // Who spins needs a core of its own.
         measures.push(measures::rtt(
             goals::RTT_SPINNING,
             SPINNING,
-            interval,
+            Duration::from_micros(100),
+            Placement::TwoCores,
             Effort { pings: 10 * effort.pings, ..effort },
         )?);
+    }
+    if wanted(Part::Wire) {
+        measures.extend(wire::errors(goals::WIRE, effort)?);
     }
     if wanted(Part::Start) {
         measures.push(measures::start(effort)?);

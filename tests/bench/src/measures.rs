@@ -1,16 +1,16 @@
 //! The measurements. Peers take turns, A B A B, so that a noisy minute affects all.
 
-use std::io::{Read as _, Seek as _};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use udping_tests::{CLIENT, Process, Runtime, Server};
 
 use crate::load::{self, Load, Until};
 use crate::native::{self, Pinged, Waiting};
 use crate::peers::{self, Peer, Running};
+use crate::placement::{self, Placement, Spinners, on_core};
 use crate::report::{Measure, Row};
 
 /// The duration and the number of measurements.
@@ -83,15 +83,17 @@ pub(crate) fn throughput(
 const SIZE: usize = 32;
 
 /// Measures the median RTT of pings, one every `interval`, from each peer's own client to its own
-/// server.
+/// server, on cores that do not halt.
 pub(crate) fn rtt(
     name: &'static str,
     peers: &[Peer],
     interval: Duration,
+    placement: Placement,
     effort: Effort,
 ) -> Result<Measure> {
+    let _awake = Spinners::idle()?;
     alternate(name, "us, p50 of a run", peers, effort.rounds, |peer, row| {
-        let server = peer.start()?;
+        let server = peer.start_on(Some(placement.server()))?;
         row.values.push(median_rtt(peer, &server, interval, effort.pings)?);
         Ok(())
     })
@@ -102,18 +104,24 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
     let (count, every) = (pings.to_string(), format!("{}us", interval.as_micros()));
     let target =
         [ip.as_str(), port.as_str(), "-c", count.as_str(), "-i", every.as_str(), "--size", "32"];
+    let pinned = |command: &Command| placement::pinned(Placement::CLIENT, command);
+    let native = |waiting| {
+        on_core(Placement::CLIENT, || {
+            Ok(micros(&native::ping(server.address, pings, interval, SIZE, waiting)?))
+        })
+    };
     let mut rtts: Vec<f64> = match peer {
-        Peer::Udping(options) => printed_rtts(
-            Command::new(udping_tests::host_program()).args(options).arg("client").args(target),
-        )?,
-        Peer::Lean => printed_rtts(Command::new(peers::lean()).arg("client").args(target))?,
-        Peer::Wasmtime => printed_rtts(&mut Runtime::Wasmtime.command(CLIENT, &target))?,
-        Peer::NativeSpinning => {
-            micros(&native::ping(server.address, pings, interval, SIZE, Waiting::Spinning)?)
+        Peer::Udping(options) => {
+            let mut client = Command::new(udping_tests::host_program());
+            printed_rtts(&mut pinned(client.args(options).arg("client").args(target)))?
         }
-        Peer::NativeSingle | Peer::NativeBatched | Peer::Python => {
-            micros(&native::ping(server.address, pings, interval, SIZE, Waiting::Blocking)?)
+        Peer::Lean => {
+            printed_rtts(&mut pinned(Command::new(peers::lean()).arg("client").args(target)))?
         }
+        Peer::Wasmtime => printed_rtts(&mut pinned(&Runtime::Wasmtime.command(CLIENT, &target)))?,
+        Peer::NativeSpinning => native(Waiting::Spinning)?,
+        Peer::NativeStamped => native(Waiting::Stamped)?,
+        Peer::NativeSingle | Peer::NativeBatched | Peer::Python => native(Waiting::Blocking)?,
         Peer::Sockperf => {
             let seconds = (pings as f64 * interval.as_secs_f64()).ceil().max(1.0).to_string();
             let rate = (1.0 / interval.as_secs_f64()).to_string();
@@ -131,7 +139,7 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
                 "-m",
                 "32",
             ];
-            let text = peers::output("sockperf", &arguments)?;
+            let text = peers::printed(&mut pinned(Command::new("sockperf").args(arguments)))?;
             let half = text
                 .lines()
                 .find_map(|line| line.split("percentile 50.000 =").nth(1))
@@ -143,8 +151,9 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
             let length = format!("{}ms", pings as u128 * interval.as_millis());
             let address = server.address.to_string();
             let arguments = ["client", "-i", &every, "-d", &length, "-q", "-o", "-", &address];
-            let json: serde_json::Value =
-                serde_json::from_str(&peers::output("irtt", &arguments)?)?;
+            let json: serde_json::Value = serde_json::from_str(&peers::printed(&mut pinned(
+                Command::new("irtt").args(arguments),
+            ))?)?;
             vec![
                 json["stats"]["rtt"]["median"].as_f64().context("irtt's JSON has no median RTT")?
                     / 1e3,
@@ -161,13 +170,7 @@ fn micros(pings: &[Pinged]) -> Vec<f64> {
 
 /// Returns the RTTs that `client.wasm` prints, in microseconds.
 pub(crate) fn printed_rtts(client: &mut Command) -> Result<Vec<f64>> {
-    // Into a file: with a pipe, each line would wake this process, on a core that the ping needs.
-    let mut output = tempfile::tempfile()?;
-    let status = client.stdin(Stdio::null()).stdout(output.try_clone()?).status()?;
-    ensure!(status.success(), "{client:?}: {status}");
-    let mut text = String::new();
-    output.rewind()?;
-    output.read_to_string(&mut text)?;
+    let text = peers::printed(client)?;
     let rtt = |line: &str| line.split("rtt=").nth(1)?.strip_suffix(" ms")?.parse::<f64>().ok();
     Ok(text.lines().filter_map(rtt).map(|millis| millis * 1e3).collect())
 }

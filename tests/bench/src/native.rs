@@ -3,10 +3,13 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd as _;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{hint, thread};
 
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg};
+use clap::ValueEnum;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, recvmsg, setsockopt, sockopt,
+};
 use rustix::net::addr::SocketAddrArg as _;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
@@ -82,12 +85,25 @@ pub(crate) fn echo_batched() -> io::Result<()> {
 }
 
 /// How a native pinger waits for a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Waiting {
     /// Sleeping in the kernel.
     Blocking,
+    /// Sleeping in the kernel, which tells when the reply arrived (`SO_TIMESTAMPNS`).
+    Stamped,
     /// Busy-polling.
     Spinning,
+}
+
+impl Waiting {
+    /// The name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Blocking => "blocking",
+            Self::Stamped => "stamped",
+            Self::Spinning => "spinning",
+        }
+    }
 }
 
 /// The result of a native pinger's ping.
@@ -107,11 +123,14 @@ pub(crate) fn ping(
     size: usize,
     waiting: Waiting,
 ) -> io::Result<Vec<Pinged>> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let socket = UdpSocket::bind(("0.0.0.0", 0))?;
     socket.connect(server)?;
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
     socket.set_nonblocking(waiting == Waiting::Spinning)?;
-    let (sent, mut received) = (vec![0x55; size], vec![0; SLOT]);
+    if waiting == Waiting::Stamped {
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+    }
+    let (mut sent, mut received) = (vec![0x55; size], vec![0; SLOT]);
     let start = Instant::now();
     let mut pings = Vec::new();
     for number in 0..count {
@@ -120,27 +139,59 @@ pub(crate) fn ping(
             due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
         {
             match waiting {
-                Waiting::Blocking => thread::sleep(left),
+                Waiting::Blocking | Waiting::Stamped => thread::sleep(left),
                 Waiting::Spinning => hint::spin_loop(),
             }
         }
+        // No reply is that to another ping.
+        for (byte, of_number) in sent.iter_mut().zip(number.to_ne_bytes()) {
+            *byte = of_number;
+        }
+        let wall = SystemTime::now();
         let at = Instant::now();
         socket.send(&sent)?;
-        let length = loop {
-            match socket.recv(&mut received) {
-                Err(error)
-                    if error.kind() == io::ErrorKind::WouldBlock
-                        && waiting == Waiting::Spinning =>
-                {
-                    hint::spin_loop();
-                }
-                other => break other?,
-            }
+        let (length, arrived) = receive(&socket, &mut received, waiting)?;
+        let rtt = match arrived {
+            Some(arrived) => arrived.duration_since(wall).map_err(io::Error::other)?,
+            None => at.elapsed(),
         };
-        pings.push(Pinged { late: at - due, rtt: at.elapsed() });
+        pings.push(Pinged { late: at - due, rtt });
         if received[..length] != sent {
             return Err(io::Error::other("the reply is not what was sent"));
         }
     }
     Ok(pings)
+}
+
+/// Waits for a datagram; returns its length and, if the kernel tells, when it arrived.
+fn receive(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+    waiting: Waiting,
+) -> io::Result<(usize, Option<SystemTime>)> {
+    if waiting == Waiting::Stamped {
+        let mut control = nix::cmsg_space!(nix::libc::timespec);
+        let mut slices = [IoSliceMut::new(buffer)];
+        let message = recvmsg::<SockaddrIn>(
+            socket.as_raw_fd(),
+            &mut slices,
+            Some(&mut control),
+            MsgFlags::empty(),
+        )?;
+        let stamp = message.cmsgs()?.find_map(|control| match control {
+            ControlMessageOwned::ScmTimestampns(time) => Some(UNIX_EPOCH + Duration::from(time)),
+            _ => None,
+        });
+        return Ok((message.bytes, stamp));
+    }
+    loop {
+        match socket.recv(buffer) {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock && waiting == Waiting::Spinning =>
+            {
+                hint::spin_loop();
+            }
+            other => return Ok((other?, None)),
+        }
+    }
 }

@@ -1,13 +1,18 @@
 //! The programs that are compared, each started by this one.
 
-use std::ffi::OsStr;
+use std::env;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use udping_tests::{Process, Runtime, SERVER, Server, installed};
+
+use crate::native::Waiting;
+use crate::placement::{Core, pinned};
 
 /// A server, or a pair of server and client, that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub(crate) enum Peer {
     Lean,
     /// Native, with one system call per datagram.
     NativeSingle,
+    /// Native, with the kernel's times of arrival.
+    NativeStamped,
     /// Native, never sleeping.
     NativeSpinning,
     /// Native, with `recvmmsg` and `sendmmsg`.
@@ -40,6 +47,7 @@ impl Peer {
             Self::Udping(options) => format!("udping-host {}", options.join(" ")),
             Self::Lean => "udping-host, lean".to_owned(),
             Self::NativeSingle => "native, one syscall a datagram".to_owned(),
+            Self::NativeStamped => "native, kernel's times".to_owned(),
             Self::NativeSpinning => "native, spinning".to_owned(),
             Self::NativeBatched => "native, recvmmsg/sendmmsg".to_owned(),
             Self::Wasmtime => "wasmtime CLI".to_owned(),
@@ -65,41 +73,46 @@ impl Peer {
 
     /// Starts the server, which listens when this returns.
     pub(crate) fn start(self) -> Result<Running> {
+        self.start_on(None)
+    }
+
+    /// As [`Self::start`], pinned to a core.
+    pub(crate) fn start_on(self, core: Option<Core>) -> Result<Running> {
         let port = free_port()?;
+        let placed = |command: Command| match core {
+            Some(core) => pinned(core, &command),
+            None => command,
+        };
+        let listens = |command| Ok(listening(&mut placed(command)));
         match self {
-            Self::Udping(options) => {
-                Ok(listening(&mut udping(&udping_tests::host_program(), options, port)))
-            }
-            Self::Lean => Ok(listening(&mut udping(&lean(), &[], port))),
-            Self::NativeSingle => Ok(listening(&mut own("single")?)),
-            Self::NativeSpinning => Ok(listening(&mut own("spinning")?)),
-            Self::NativeBatched => Ok(listening(&mut own("batched")?)),
+            Self::Udping(options) => listens(udping(&udping_tests::host_program(), options, port)),
+            Self::Lean => listens(udping(&lean(), &[], port)),
+            Self::NativeSingle | Self::NativeStamped => listens(own("single")?),
+            Self::NativeSpinning => listens(own("spinning")?),
+            Self::NativeBatched => listens(own("batched")?),
             Self::Wasmtime => {
-                Ok(listening(&mut Runtime::Wasmtime.command(SERVER, &["0", "--bind", "127.0.0.1"])))
+                listens(Runtime::Wasmtime.command(SERVER, &["0", "--bind", "127.0.0.1"]))
             }
-            Self::Python => Ok(listening(&mut udping_tests::peer("plain_echo.py", &[]))),
+            Self::Python => listens(udping_tests::peer("plain_echo.py", &[])),
             Self::Sockperf => {
                 let port_text = port.to_string();
-                let arguments = ["server", "-i", "127.0.0.1", "-p", &port_text, "--nonblocked"];
-                let mut process = Process::start(Command::new("sockperf").args(arguments));
+                let mut sockperf = Command::new("sockperf");
+                sockperf.args(["server", "-i", "127.0.0.1", "-p", &port_text, "--nonblocked"]);
+                let mut process = Process::start(&mut placed(sockperf));
                 while !process.line().contains("using recvfrom") {}
                 Ok(Running { process, address: ([127, 0, 0, 1], port).into() })
             }
             Self::Irtt => {
                 let address = SocketAddr::from(([127, 0, 0, 1], port));
-                let process = Process::start(Command::new("irtt").args([
-                    "server",
-                    "-i",
-                    "0",
-                    "-b",
-                    &address.to_string(),
-                ]));
+                let mut irtt = Command::new("irtt");
+                irtt.args(["server", "-i", "0", "-b", &address.to_string()]);
+                let process = Process::start(&mut placed(irtt));
                 // It does not report when it listens: it does when the port is taken.
                 for _ in 0..200 {
                     if UdpSocket::bind(address).is_err() {
                         return Ok(Running { process, address });
                     }
-                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    std::thread::sleep(Duration::from_millis(10));
                 }
                 anyhow::bail!("irtt's server does not listen")
             }
@@ -161,10 +174,23 @@ fn own(role: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Returns the command for this program as a client that pings every millisecond.
+/// Returns the command for this program as a client that pings every millisecond, until killed.
 pub(crate) fn native_client(server: SocketAddr) -> Result<Command> {
+    native_pinger(server, usize::MAX, Duration::from_millis(1), 32, Waiting::Blocking)
+}
+
+/// Returns the command for this program as a client that then prints the RTT of each ping in
+/// nanoseconds.
+pub(crate) fn native_pinger(
+    server: SocketAddr,
+    count: usize,
+    interval: Duration,
+    size: usize,
+    waiting: Waiting,
+) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
-    command.args(["ping", &server.to_string()]);
+    command.args(["ping", &server.to_string(), &count.to_string()]);
+    command.args([&interval.as_micros().to_string(), &size.to_string(), waiting.name()]);
     Ok(command)
 }
 
@@ -180,14 +206,20 @@ pub(crate) fn version(program: &str, argument: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&text).lines().next()?.trim().to_owned())
 }
 
-/// The standard output of a program that succeeds.
-pub(crate) fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(program.as_ref()).args(arguments).output()?;
-    ensure!(
-        output.status.success(),
-        "{} {arguments:?}: {}",
-        program.as_ref().display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
+/// The standard output of a program that succeeds. It goes into a file: with a pipe, each line would
+/// wake this process, on a core that a ping needs.
+pub(crate) fn printed(command: &mut Command) -> Result<String> {
+    let (mut output, mut errors) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(errors.try_clone()?)
+        .status()?;
+    let text = |file: &mut File| {
+        let mut text = String::new();
+        file.rewind()?;
+        file.read_to_string(&mut text).map(|_| text)
+    };
+    ensure!(status.success(), "{command:?}: {status}: {}", text(&mut errors)?);
+    Ok(text(&mut output)?)
 }
