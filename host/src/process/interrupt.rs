@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 use nix::libc;
+#[cfg(unix)]
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 /// The message that the signal handler writes: one line, prepared in advance.
