@@ -164,7 +164,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("wasmtime run", &["--env"]),
     (
         "make bench, make soak, make compare and make mutants",
-        &["--since", "--only", "--flood", "--minutes", "--quick", "--json", "--pairs"],
+        &["--since", "--only", "--busy", "--flood", "--minutes", "--quick", "--json", "--pairs"],
     ),
     ("apt-get", &["--no-install-recommends"]),
     ("scripts/docs", &["--check"]),
