@@ -15,7 +15,7 @@
 //!
 //! The monotonic clock never runs back: it returns at least what it has returned before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
@@ -29,7 +29,7 @@ pub(crate) struct Arrivals {
     /// The incoming streams, by their pollables; both as indexes in the resource table.
     subscribed: HashMap<u32, u32, RandomState>,
     /// The incoming streams that the last `poll` returned.
-    returned: Vec<u32>,
+    returned: HashSet<u32, RandomState>,
     /// The time of arrival of what was just received, for the next reading of each clock.
     monotonic: Option<Instant>,
     wall: Option<Instant>,
@@ -44,7 +44,7 @@ impl Arrivals {
     pub(crate) fn new(start: Instant) -> Self {
         Self {
             subscribed: HashMap::default(),
-            returned: Vec::new(),
+            returned: HashSet::default(),
             monotonic: None,
             wall: None,
             latest: start,
@@ -78,12 +78,8 @@ impl Arrivals {
     /// Records that `poll` has returned these pollables.
     pub(crate) fn returned(&mut self, pollables: impl Iterator<Item = u32>) {
         self.returned.clear();
-        for stream in pollables.filter_map(|pollable| self.subscribed.get(&pollable)) {
-            // A list may name a stream very often.
-            if !self.returned.contains(stream) {
-                self.returned.push(*stream);
-            }
-        }
+        // A set: a list may name a stream very often.
+        self.returned.extend(pollables.filter_map(|pollable| self.subscribed.get(&pollable)));
     }
 
     /// Whether a `receive` from `stream` returns datagrams of one arrival, so that the component can

@@ -210,6 +210,15 @@ mod tests {
         assert_eq!(Ancillary::read(&[]), Ancillary::default());
     }
 
+    /// A stride of zero would split a message into no datagrams, or for ever.
+    #[test]
+    fn segments_have_a_length() {
+        for (length, expected) in [(1, Some(1)), (1_400, Some(1_400)), (0, None), (-7, None)] {
+            let control = message(libc::SOL_UDP, libc::UDP_GRO, &i32::to_ne_bytes(length));
+            assert_eq!(Ancillary::read(&control).segment, expected);
+        }
+    }
+
     #[test]
     fn replies_leave_from_unicast_addresses() {
         let v4 = |reply: [u8; 4], destination: [u8; 4]| {

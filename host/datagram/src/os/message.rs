@@ -18,10 +18,10 @@ use crate::world::{Local, Received, Take, Transmit};
 /// of all slots would share a cache set.
 pub(super) const STRIDE: usize = SLOT + 64;
 
-/// What the kernel writes beside the bytes of a message.
+/// The buffers of a received message for its source address and its control messages.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
-struct Beside {
+struct AncillaryBuffer {
     control: [u8; ROOM],
     name: [u8; NAME],
 }
@@ -34,11 +34,11 @@ struct Message {
 }
 
 impl Message {
-    fn new(header: &libc::mmsghdr, beside: &Beside) -> Option<Self> {
-        let name = beside.name.get(..header.msg_hdr.msg_namelen as usize)?;
+    fn new(header: &libc::mmsghdr, buffer: &AncillaryBuffer) -> Option<Self> {
+        let name = buffer.name.get(..header.msg_hdr.msg_namelen as usize)?;
         // A size_t, or an unsigned int.
         #[allow(clippy::unnecessary_cast, reason = "it depends on the C library")]
-        let control = beside.control.get(..header.msg_hdr.msg_controllen as usize)?;
+        let control = buffer.control.get(..header.msg_hdr.msg_controllen as usize)?;
         let ancillary = Ancillary::read(control);
         Some(Self { from: address(name)?, ancillary, length: header.msg_len as usize })
     }
@@ -107,7 +107,7 @@ pub(super) fn receive_batch(
     told: bool,
     take: &mut Take<'_>,
 ) -> io::Result<Batch> {
-    let mut beside = vec![Beside { control: [0; ROOM], name: [0; NAME] }; slots];
+    let mut ancillary = vec![AncillaryBuffer { control: [0; ROOM], name: [0; NAME] }; slots];
     let mut slices: Vec<_> = buffers
         .chunks_mut(STRIDE)
         .take(slots)
@@ -116,24 +116,24 @@ pub(super) fn receive_batch(
             libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() }
         })
         .collect();
-    let mut headers: Vec<_> = beside
+    let mut headers: Vec<_> = ancillary
         .iter_mut()
         .zip(&mut slices)
-        .map(|(beside, slice)| {
+        .map(|(buffer, slice)| {
             let mut header = header(slice);
-            header.msg_hdr.msg_name = beside.name.as_mut_ptr().cast();
+            header.msg_hdr.msg_name = buffer.name.as_mut_ptr().cast();
             header.msg_hdr.msg_namelen = libc::socklen_t::try_from(NAME).unwrap_or_default();
             if told {
-                header.msg_hdr.msg_control = beside.control.as_mut_ptr().cast();
+                header.msg_hdr.msg_control = buffer.control.as_mut_ptr().cast();
                 header.msg_hdr.msg_controllen = ROOM as _;
             }
             header
         })
         .collect();
     let (descriptor, flags) = (socket.as_raw_fd(), libc::MSG_DONTWAIT);
-    // SAFETY: each header points to its own element of `beside` and `slices`, and each of these to
+    // SAFETY: each header points to its own element of `ancillary` and `slices`, and each of these to
     // its own part of `buffers`, none of which is moved, dropped or looked at before the call is
-    // over; the kernel writes at most the lengths that are given beside the pointers.
+    // over; the kernel writes at most the lengths that are given with the pointers.
     #[expect(unsafe_code, reason = "nix's wrapper allocates and resets its headers at each call")]
     let received = match headers.as_mut_slice() {
         [one] => unsafe {
@@ -156,9 +156,9 @@ pub(super) fn receive_batch(
     // One for all: they had arrived before the call returned.
     let conversion = socket.conversion();
     let mut any_several = false;
-    let all = headers.iter().zip(&beside).zip(buffers.chunks(STRIDE)).take(received);
-    for ((header, beside), buffer) in all {
-        let message = Message::new(header, beside).ok_or(ErrorKind::InvalidData)?;
+    let all = headers.iter().zip(&ancillary).zip(buffers.chunks(STRIDE)).take(received);
+    for ((header, ancillary), buffer) in all {
+        let message = Message::new(header, ancillary).ok_or(ErrorKind::InvalidData)?;
         any_several |= message.is_several();
         message.split(buffer, conversion.as_ref(), take);
     }
