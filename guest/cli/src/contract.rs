@@ -52,9 +52,9 @@ pub const UDPING_COLUMNS: &str = "UDPING_COLUMNS";
 /// the component was full; not set if the system does not count them.
 pub const UDPING_DROPPED: &str = "UDPING_DROPPED";
 
-/// The variable that says where the times come from that clocks return after a `receive` of
-/// `wasi:sockets/udp`: [`KERNEL`] if the first reading of each clock returns when the datagrams
-/// arrived, as recorded by the kernel; else not set.
+/// The variable that says where the times come from that clocks return after a `receive` or `send`
+/// of `wasi:sockets/udp`: [`KERNEL`] if the first reading of each clock returns when the datagrams
+/// arrived, as recorded by the kernel, or were passed to it; else not set.
 pub const UDPING_RECEIVE_TIMES: &str = "UDPING_RECEIVE_TIMES";
 
 /// The value of [`UDPING_RECEIVE_TIMES`].

@@ -276,7 +276,7 @@ fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
 }
 
 /// Sends the pings that are due: those to different targets by one call, others one by one, since the
-/// RTT of each counts from when its own call starts. Returns whether the socket accepted them.
+/// RTT of each counts from its own call. Returns whether the socket accepted them.
 fn send_due(pinger: &mut Pinger, sockets: &Sockets) -> bool {
     let mut accepted = true;
     let mut now = clock::now();
@@ -293,13 +293,13 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) -> bool {
         if departing.is_empty() {
             break;
         }
-        sockets.send(&departing, |Departing { flow, seq, .. }, before, result| {
-            now = clock::now();
+        sockets.send(&departing, |Departing { flow, seq, .. }, call, result| {
+            now = call.ended;
             match result {
-                Ok(()) => pinger.departed(*flow, *seq, before, now),
+                Ok(()) => pinger.departed(*flow, *seq, call),
                 Err(error) => {
                     accepted = false;
-                    not_sent(pinger, *flow, *seq, before, error);
+                    not_sent(pinger, *flow, *seq, call.began, error);
                 }
             }
         });

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udping_cli::client::Args;
-use udping_core::client::{Arrival, FlowId, Pinger, Transmit};
+use udping_core::client::{Arrival, FlowId, Pinger, SendCall, Transmit};
 use udping_core::{Instant, Seq};
 use udping_wasi::clock;
 use udping_wasi::error::NetError;
@@ -52,7 +52,7 @@ impl Departing {
 #[derive(Debug)]
 pub struct Sockets {
     channels: Vec<Socket>,
-    /// Whether the clocks return when datagrams arrived.
+    /// Whether the clocks return when datagrams arrived or left.
     kernel_time: bool,
 }
 
@@ -115,33 +115,49 @@ impl Sockets {
         self.channel(source_port, peer).map_or(0, |channel| channel.local_address().port())
     }
 
-    /// Sends pings, those of one socket by as few calls as possible, and calls `done` with each, the
-    /// time before its call, and the result.
+    /// Sends pings, those of one socket by as few calls as possible, and calls `done` with each, its
+    /// call, and the result.
     pub fn send(
         &self,
         departing: &[Departing],
-        mut done: impl FnMut(&Departing, Instant, Result<(), NetError>),
+        mut done: impl FnMut(&Departing, SendCall, Result<(), NetError>),
     ) {
         if let [only] = departing {
-            let before = clock::now();
+            let began = clock::now();
             let sent =
                 self.of(only).map_or(Ok(()), |channel| channel.send_to(only.to, &only.datagram));
-            return done(only, before, sent);
+            return done(only, self.call(began), sent);
         }
         let way = |ping: &Departing| (ping.source_port, ping.to.is_ipv4());
         for pings in departing.chunk_by(|one, next| way(one) == way(next)) {
             let Some(channel) = self.of(&pings[0]) else { continue };
             let mut datagrams: Vec<_> = pings.iter().map(Departing::outgoing).collect();
-            let (before, mut next) = (Cell::new(clock::now()), pings.iter());
+            // One call for several, until the next begins.
+            let (began, call, mut next) = (Cell::new(clock::now()), Cell::new(None), pings.iter());
             channel.send_all(
                 &mut datagrams,
-                |_| before.set(clock::now()),
+                |_| {
+                    began.set(clock::now());
+                    call.set(None);
+                },
                 |_, result| {
                     if let Some(ping) = next.next() {
-                        done(ping, before.get(), result);
+                        let of_all = call.get().unwrap_or_else(|| self.call(began.get()));
+                        call.set(Some(of_all));
+                        done(ping, of_all, result);
                     }
                 },
             );
+        }
+    }
+
+    /// The call that has just ended.
+    fn call(&self, began: Instant) -> SendCall {
+        if self.kernel_time {
+            // After a send, the first reading returns when the datagrams were passed to the system.
+            SendCall { began, left: clock::now(), ended: clock::now() }
+        } else {
+            SendCall::new(began, clock::now())
         }
     }
 

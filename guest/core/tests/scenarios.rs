@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use udping_core::Seq;
 use udping_core::client::Pace;
-use udping_core::client::{Arrival, Config, Pinger, Results};
+use udping_core::client::{Arrival, Config, Pinger, Results, SendCall};
 use udping_core::client::{Codec, Protocol};
 use udping_core::stats::Measured;
 use udping_core::stats::OneWaySpreads;
@@ -165,12 +165,10 @@ impl Scenario {
                     (departure.flow, departure.seq, departure.datagram.to_vec());
                 match send {
                     Some(send) if send.fails => pinger.not_sent(flow, seq, now, String::new()),
-                    _ => pinger.departed(
-                        flow,
-                        seq,
-                        now,
-                        now + span(send.map_or(0, |send| send.call_ms)),
-                    ),
+                    _ => {
+                        let ended = now + span(send.map_or(0, |send| send.call_ms));
+                        pinger.departed(flow, seq, SendCall::new(now, ended));
+                    }
                 }
                 sent.insert(seq.0, datagram);
                 next = seq.next();

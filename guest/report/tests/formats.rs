@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use udping_core::Seq;
 use udping_core::client::Pace;
-use udping_core::client::{Arrival, Config, FlowId, Pinger, Results};
+use udping_core::client::{Arrival, Config, FlowId, Pinger, Results, SendCall};
 use udping_core::client::{Codec, Protocol};
 use udping_core::stats::Measured;
 use udping_core::wire::stamp::{ErrorEstimate, Reply, Request, Timestamp};
@@ -117,7 +117,7 @@ impl Printed {
     fn send(&mut self, us: u64) -> Vec<u8> {
         let departure = self.pinger.poll_transmit(at(us), wall(us)).unwrap();
         let (flow, seq, datagram) = (departure.flow, departure.seq, departure.datagram.to_vec());
-        self.pinger.departed(flow, seq, at(us), at(us + 9));
+        self.pinger.departed(flow, seq, SendCall::new(at(us), at(us + 9)));
         datagram
     }
 

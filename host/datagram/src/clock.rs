@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Instant;
 
-use crate::arrivals::Arrivals;
+use crate::datagram_times::DatagramTimes;
 use crate::world::World;
 
 /// The clocks of one instance. The monotonic clock starts at zero, so that it reveals nothing about
@@ -16,14 +16,14 @@ use crate::world::World;
 pub struct Clock {
     pub(crate) start: Instant,
     pub(crate) world: Arc<dyn World>,
-    arrivals: Mutex<Arrivals>,
+    datagram_times: Mutex<DatagramTimes>,
 }
 
 impl Clock {
     /// Creates the clocks of an instance, whose monotonic clock is zero now.
     pub fn new(world: Arc<dyn World>) -> Self {
         let start = world.now();
-        Self { start, world, arrivals: Mutex::new(Arrivals::new(start)) }
+        Self { start, world, datagram_times: Mutex::new(DatagramTimes::new(start)) }
     }
 
     /// Waits for `future`, in place where the world does.
@@ -44,8 +44,8 @@ impl Clock {
     }
 
     /// The state behind the readings.
-    pub(crate) fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
+    pub(crate) fn datagram_times(&self) -> MutexGuard<'_, DatagramTimes> {
         // No panic while the lock is held leaves it inconsistent.
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+        self.datagram_times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -45,7 +45,7 @@ impl Pollable for Deadline {
 impl monotonic_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
         let Clock { start, world, .. } = self.clock;
-        let now = self.clock.arrivals().monotonic(world.now());
+        let now = self.clock.datagram_times().monotonic(world.now());
         Ok(u64::try_from(now.saturating_duration_since(*start).as_nanos())?)
     }
 
@@ -74,7 +74,7 @@ impl View<'_> {
 impl wall_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
         let world = &self.clock.world;
-        let before = self.clock.arrivals().wall(world.now());
+        let before = self.clock.datagram_times().wall(world.now());
         // A clock before 1970 has not been set: it reads as 1970.
         let since = world.wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = since.saturating_sub(before);

@@ -26,10 +26,10 @@
 #![warn(clippy::missing_errors_doc)]
 
 mod addresses;
-mod arrivals;
 mod buffers;
 mod clock;
 pub mod clocks;
+mod datagram_times;
 mod family;
 mod lookup;
 mod os;

@@ -47,9 +47,9 @@ fn incoming(index: u32) -> Resource<Incoming> {
 
 impl Host for View<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        self.clock.arrivals().end();
+        self.clock.datagram_times().end();
         let indexes: Vec<_> = pollables.iter().map(Resource::rep).collect();
-        let streams = self.clock.arrivals().streams(&indexes);
+        let streams = self.clock.datagram_times().streams(&indexes);
         let waits = self.wait_first(&streams)?;
         let mut ready = self.clock.wait(Host::poll(self.table, pollables)).await?;
         if waits {
@@ -73,32 +73,32 @@ impl Host for View<'_> {
         // In the order of the request.
         ready.sort_unstable();
         let returned = ready.iter().filter_map(|index| indexes.get(*index as usize).copied());
-        self.clock.arrivals().returned(returned);
+        self.clock.datagram_times().returned(returned);
         Ok(ready)
     }
 }
 
 impl HostPollable for View<'_> {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        self.clock.arrivals().end();
+        self.clock.datagram_times().end();
         let index = pollable.rep();
-        let streams = self.clock.arrivals().streams(&[index]);
+        let streams = self.clock.datagram_times().streams(&[index]);
         self.wait_first(&streams)?;
         self.clock.wait(HostPollable::block(self.table, pollable)).await?;
-        self.clock.arrivals().returned([index].into_iter());
+        self.clock.datagram_times().returned([index].into_iter());
         Ok(())
     }
 
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
-        self.clock.arrivals().end();
+        self.clock.datagram_times().end();
         let index = pollable.rep();
         let is_ready = HostPollable::ready(self.table, pollable).await?;
-        self.clock.arrivals().returned(is_ready.then_some(index).into_iter());
+        self.clock.datagram_times().returned(is_ready.then_some(index).into_iter());
         Ok(is_ready)
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        self.clock.arrivals().dropped(pollable.rep());
+        self.clock.datagram_times().dropped(pollable.rep());
         HostPollable::drop(self.table, pollable)
     }
 }

@@ -9,7 +9,7 @@ use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResul
 use crate::family::Family;
 use crate::sockets::{IpAddressFamily, IpSocketAddress, udp, udp_create_socket};
 use crate::udp::Datagram;
-use crate::udp::outgoing::{Outgoing, Wanted};
+use crate::udp::outgoing::{Outgoing, Sent, Wanted};
 use crate::udp::socket::Socket;
 use crate::udp::streams::Incoming;
 use crate::view::View;
@@ -131,18 +131,18 @@ impl udp::HostIncomingDatagramStream for View<'_> {
         stream: Resource<Incoming>,
         most: u64,
     ) -> SocketResult<Vec<udp::IncomingDatagram>> {
-        let mut arrivals = self.clock.arrivals();
-        arrivals.end();
+        let mut times = self.clock.datagram_times();
+        times.end();
         let incoming = self.table.get_mut(&stream)?;
-        let taken = incoming.receive(most, arrivals.splits(stream.rep()))?;
-        arrivals.received(stream.rep(), taken.last().and_then(|datagram| datagram.arrived));
+        let taken = incoming.receive(most, times.splits(stream.rep()))?;
+        times.received(stream.rep(), taken.last().and_then(|datagram| datagram.arrived));
         Ok(taken.into_iter().map(Into::into).collect())
     }
 
     fn subscribe(&mut self, stream: Resource<Incoming>) -> wasmtime::Result<Resource<DynPollable>> {
         let incoming = stream.rep();
         let pollable = subscribe(self.table, stream)?;
-        self.clock.arrivals().subscribed(pollable.rep(), incoming);
+        self.clock.datagram_times().subscribed(pollable.rep(), incoming);
         Ok(pollable)
     }
 
@@ -162,9 +162,13 @@ impl udp::HostOutgoingDatagramStream for View<'_> {
         stream: Resource<Outgoing>,
         datagrams: Vec<udp::OutgoingDatagram>,
     ) -> SocketResult<u64> {
-        self.clock.arrivals().end();
+        self.clock.datagram_times().end();
         let wanted: Vec<Wanted> = datagrams.into_iter().map(Into::into).collect();
-        self.table.get_mut(&stream)?.send(&wanted)
+        let Sent { taken, left } = self.table.get_mut(&stream)?.send(&wanted)?;
+        if let Some(left) = left.filter(|_| self.clock.world.records_arrivals()) {
+            self.clock.datagram_times().sent(left);
+        }
+        Ok(taken)
     }
 
     fn subscribe(&mut self, stream: Resource<Outgoing>) -> wasmtime::Result<Resource<DynPollable>> {

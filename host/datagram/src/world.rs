@@ -36,7 +36,8 @@ pub trait World: Send + Sync {
     /// The current time of the wall clock (`wasi:clocks/wall-clock`).
     fn wall_clock(&self) -> SystemTime;
 
-    /// Whether the time of arrival of datagrams is recorded ([`Received::arrived`]).
+    /// Whether the time of arrival of datagrams is recorded ([`Received::arrived`]). If so, the
+    /// clocks of components return it, and when datagrams were passed to the system.
     fn records_arrivals(&self) -> bool {
         false
     }

@@ -1,5 +1,7 @@
 //! Prints how long ago, in microseconds, the clocks say that datagrams arrived which waited for 50
-//! ms, in several orders of calls.
+//! ms, or left which were sent before some work, in several orders of calls.
+
+use std::hint::black_box;
 
 use udping_test_guests::{A_WHILE, IpAddressFamily, address, bound, pause, send};
 use udping_wasi::bindings::wasi::clocks::{monotonic_clock, wall_clock};
@@ -14,6 +16,13 @@ fn wall() -> u64 {
 fn ago(clock: fn() -> u64) -> u64 {
     let first = clock();
     (clock() - first) / 1_000
+}
+
+/// Takes some fifty milliseconds, and calls nothing of the host.
+fn works() {
+    for number in 0..50_000_000_u32 {
+        black_box(number);
+    }
 }
 
 fn main() {
@@ -74,6 +83,19 @@ fn main() {
     say("first", (at - first) / 1_000);
     say("second-count", second_count);
     say("second", (at - second) / 1_000);
+
+    let sends = || send(&outgoing, b"x", Some(address(&there))).unwrap();
+    sends();
+    works();
+    say("left", ago(now));
+    say("left-again", ago(now));
+    sends();
+    works();
+    say("left-wall", ago(wall));
+    sends();
+    works();
+    pause(0);
+    say("left-before-poll", ago(now));
 
     let (mut last, mut back) = (now(), 0);
     for _ in 0..20 {

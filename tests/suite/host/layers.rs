@@ -174,7 +174,7 @@ fn the_datagram_crate_imports_downwards() {
             "tuning",
             "world",
             "os",
-            "arrivals",
+            "datagram_times",
             "clock",
             "udp",
             "view",

@@ -1,4 +1,5 @@
-//! What the clocks return after a `receive`: when the datagrams arrived, as the kernel recorded it.
+//! What the clocks return after a `receive` or `send`: when the datagrams arrived, as the kernel
+//! recorded it, or left.
 
 use std::collections::HashMap;
 use std::net::UdpSocket;
@@ -11,9 +12,11 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use udping_tests::{PATHS, file, guests, run, udping_host, wasmtime};
 
-/// How long each datagram waits, at least, and what counts as no time, in microseconds.
+/// How long each datagram waits and the guest works, at least, and what counts as no time, in
+/// microseconds.
 const WAITED: RangeInclusive<u64> = 49_000..=99_000;
 const TWICE: RangeInclusive<u64> = 99_000..=1_000_000;
+const WORKED: RangeInclusive<u64> = 25_000..=2_000_000;
 const NOW: RangeInclusive<u64> = 0..=20_000;
 
 fn told(command: &mut Command) -> HashMap<String, u64> {
@@ -37,7 +40,7 @@ fn check(command: &mut Command, expected: &[(&str, RangeInclusive<u64>)]) {
 }
 
 #[test]
-fn clocks_return_once_when_datagrams_arrived() {
+fn clocks_return_once_when_datagrams_arrived_or_left() {
     // The kernel records arrivals as long as any socket asks for them, from shortly after the first
     // one does.
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -60,6 +63,10 @@ fn clocks_return_once_when_datagrams_arrived() {
                 ("first", TWICE),
                 ("second-count", 1..=1),
                 ("second", WAITED),
+                ("left", WORKED),
+                ("left-again", NOW),
+                ("left-wall", WORKED),
+                ("left-before-poll", NOW),
                 ("back", 0..=0),
             ],
         );
@@ -83,6 +90,10 @@ fn without_kernel_time_clocks_return_the_current_time() {
             ("first", NOW),
             ("second-count", second),
             ("second", NOW),
+            ("left", NOW),
+            ("left-again", NOW),
+            ("left-wall", NOW),
+            ("left-before-poll", NOW),
             ("back", 0..=0),
         ]
     };

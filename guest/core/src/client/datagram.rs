@@ -22,6 +22,25 @@ pub struct Transmit<'a> {
     pub datagram: &'a [u8],
 }
 
+/// The instants of the call by which a ping was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct SendCall {
+    /// When it began.
+    pub began: Instant,
+    /// When the ping was passed to the system, from which its RTT is measured: where that is not
+    /// known, the same.
+    pub left: Instant,
+    /// When it ended.
+    pub ended: Instant,
+}
+
+impl SendCall {
+    /// A call of which no more is known.
+    pub fn new(began: Instant, ended: Instant) -> Self {
+        Self { began, left: began, ended }
+    }
+}
+
 /// The metadata of a received datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {

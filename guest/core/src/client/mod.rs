@@ -14,7 +14,7 @@ pub(crate) mod summary;
 
 pub use codec::{Answer, Codec, Protocol};
 pub use config::Config;
-pub use datagram::{Arrival, Transmit};
+pub use datagram::{Arrival, SendCall, Transmit};
 pub use events::{Event, Happened, Times};
 pub use flow::{FlowId, ReplyKind};
 pub use pinger::Pinger;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::client::config::Config;
-use crate::client::datagram::{Arrival, Transmit};
+use crate::client::datagram::{Arrival, SendCall, Transmit};
 use crate::client::events::{Event, Happened, Times};
 use crate::client::flow::{Flow, FlowId};
 use crate::client::schedule::Schedule;
@@ -181,16 +181,16 @@ impl Pinger {
         })
     }
 
-    /// Records that ping `seq` was sent by a call that began at `before`, from which its RTT is
-    /// measured, and ended at `after`.
-    pub fn departed(&mut self, flow: FlowId, seq: Seq, before: Instant, after: Instant) {
-        self.first_send.get_or_insert(before);
-        let Some(scheduled) = self.flows[flow.0].departed(seq, before, self.datagram.len()) else {
+    /// Records that ping `seq` was sent by `call`.
+    pub fn departed(&mut self, flow: FlowId, seq: Seq, call: SendCall) {
+        let SendCall { began, left, ended } = call;
+        self.first_send.get_or_insert(began);
+        let Some(scheduled) = self.flows[flow.0].departed(seq, left, self.datagram.len()) else {
             return;
         };
-        self.timer_error.record(before.since(scheduled));
-        self.send_call.record(after.since(before));
-        self.tell(before, Event::Sent(flow, seq));
+        self.timer_error.record(began.since(scheduled));
+        self.send_call.record(ended.since(began));
+        self.tell(began, Event::Sent(flow, seq));
     }
 
     /// Records that the socket did not accept ping `seq` at `now`, for the given `reason`.

@@ -221,12 +221,15 @@ fn send_errors_and_actual_and_scheduled_rtt_are_measured() {
     let mut pinger = Pinger::new(config(2), at(0));
     let micros = |us: u64| Instant::from_nanos(us * 1_000);
     // Due at 0: the timer was 30 us late, encoding took 5 us, the call 12 us. Due at 100 ms: 10 us
-    // late, the call took 8 us.
-    for (late, before, after) in [(30, 35, 47), (100_010, 100_010, 100_018)] {
+    // late, the call took 8 us, and it left 6 us after its begin.
+    let calls = [(30, (35, 35, 47)), (100_010, (100_010, 100_016, 100_018))];
+    for (late, (began, left, ended)) in calls {
         let departure = pinger.poll_transmit(micros(late), wall(0)).unwrap();
         let (seq, datagram) = (departure.seq, departure.datagram.to_vec());
-        pinger.departed(ONLY, seq, micros(before), micros(after));
-        pinger.handle_input(Arrival { now: micros(before + 200), ..arrival(0, peer()) }, &datagram);
+        let [began, left, ended] = [began, left, ended].map(micros);
+        pinger.departed(ONLY, seq, SendCall { began, left, ended });
+        let now = left + Duration::from_micros(200);
+        pinger.handle_input(Arrival { now, ..arrival(0, peer()) }, &datagram);
     }
     let results = pinger.results();
     let micros =
@@ -234,7 +237,7 @@ fn send_errors_and_actual_and_scheduled_rtt_are_measured() {
     assert_eq!(micros(results.punctuality.timer_error), Some((10, 35)));
     assert_eq!(micros(results.punctuality.send_call), Some((8, 12)));
     assert_eq!(micros(results.total.rtt), Some((200, 200)));
-    assert_eq!(micros(results.total.scheduled_rtt), Some((210, 235)));
+    assert_eq!(micros(results.total.scheduled_rtt), Some((216, 235)));
 }
 
 #[test]

@@ -45,6 +45,15 @@ pub struct Wanted {
     pub to: Option<SocketAddr>,
 }
 
+/// What became of a `send`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sent {
+    /// How many datagrams were taken, from the first.
+    pub taken: u64,
+    /// When they were passed to the system, if any was.
+    pub left: Option<Instant>,
+}
+
 /// Why no datagram of a `send` was taken.
 enum Failure {
     /// The first was denied, or its destination is invalid.
@@ -85,10 +94,10 @@ impl Outgoing {
         self.permits as u64
     }
 
-    /// `send`: returns how many of `datagrams` were taken, from the first.
-    pub(crate) fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<u64> {
+    /// `send`.
+    pub(crate) fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<Sent> {
         if datagrams.is_empty() {
-            return Ok(0);
+            return Ok(Sent::default());
         }
         if datagrams.len() > self.permits {
             return Err(SocketError::trap(wasmtime::format_err!(
@@ -99,10 +108,10 @@ impl Outgoing {
         }
         // "Each call to `send` must be permitted by a preceding `check-send`."
         self.permits = 0;
-        let (permissions, mut result) = (self.permissions.clone(), Ok(0));
+        let (permissions, mut result) = (self.permissions.clone(), Ok(Sent::default()));
         permissions.batch(self.world.now(), &mut |batch| result = self.pass(datagrams, batch));
         match result {
-            Ok(taken) => Ok(taken),
+            Ok(sent) => Ok(sent),
             Err(Failure::Code(code)) => Err(code.into()),
             Err(Failure::System(to, error)) => {
                 self.instance.failed(Operation::Send(to), &error);
@@ -111,9 +120,8 @@ impl Outgoing {
         }
     }
 
-    /// Sends those of `datagrams` that `batch` permits; returns how many were taken, from the
-    /// first.
-    fn pass(&mut self, datagrams: &[Wanted], batch: &mut dyn Batch) -> Result<u64, Failure> {
+    /// Sends those of `datagrams` that `batch` permits.
+    fn pass(&mut self, datagrams: &[Wanted], batch: &mut dyn Batch) -> Result<Sent, Failure> {
         let mut outgoing = Vec::with_capacity(datagrams.len());
         let mut dropped = 0;
         for datagram in datagrams {
@@ -136,7 +144,7 @@ impl Outgoing {
                 Ok((_, SendDecision::Refused)) | Err(_) => break,
             }
         }
-        let sent = try_send(&mut *self.sender, self.peer, self.origins.as_deref(), &outgoing);
+        let (left, sent) = self.try_send(&outgoing);
         for (to, datagram) in &outgoing[*sent.as_ref().unwrap_or(&0)..] {
             batch.not_sent(*to, datagram.data.len());
         }
@@ -155,11 +163,11 @@ impl Outgoing {
                         .position(|datagram| ptr::eq(datagram, *next))
                         .unwrap_or(sent),
                 };
-                Ok(taken as u64)
+                Ok(Sent { taken: taken as u64, left: (sent > 0).then_some(left) })
             }
             Err(error) if is_transient(&error) => {
                 self.full = true;
-                Ok(0)
+                Ok(Sent::default())
             }
             // `outgoing` is not empty, or nothing would have been sent.
             Err(error) => Err(outgoing
@@ -176,38 +184,37 @@ impl Outgoing {
             (to, peer) => to.or(peer).ok_or(ErrorCode::InvalidArgument),
         }
     }
-}
 
-/// Sends `datagrams`, without their destinations if the socket is connected to `peer`.
-fn try_send(
-    sender: &mut dyn Sender,
-    peer: Option<SocketAddr>,
-    origins: Option<&Mutex<Origins>>,
-    datagrams: &[(SocketAddr, &Wanted)],
-) -> io::Result<usize> {
-    if datagrams.is_empty() {
-        return Ok(0);
-    }
-    let mut origins = origins.map(|origins| origins.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut outgoing = Vec::with_capacity(datagrams.len());
-    for run in datagrams.chunk_by(|(to, _), (next, _)| to == next) {
-        let to = run[0].0;
-        let of_all = origins.as_mut().and_then(|origins| origins.answer_all(to, run.len()));
-        for (_, Wanted { data, .. }) in run {
-            let each = || origins.as_mut().and_then(|origins| origins.answer(to, data));
-            let from = of_all.or_else(each);
-            outgoing.push(Transmit { data, to: peer.is_none().then_some(to), from });
+    /// Sends `datagrams`, without their destinations if the socket is connected. Also returns the
+    /// instant right before that.
+    fn try_send(&mut self, datagrams: &[(SocketAddr, &Wanted)]) -> (Instant, io::Result<usize>) {
+        if datagrams.is_empty() {
+            return (self.world.now(), Ok(0));
         }
-    }
-    let sent = sender.try_send(&outgoing);
-    if let Some(origins) = &mut origins {
-        for Transmit { data, to, from } in outgoing[*sent.as_ref().unwrap_or(&0)..].iter().rev() {
-            if let (Some(to), Some(from)) = (to, from) {
-                origins.not_answered(*to, *from, data);
+        let lock = |origins| Mutex::lock(origins).unwrap_or_else(PoisonError::into_inner);
+        let mut origins = self.origins.as_deref().map(lock);
+        let mut outgoing = Vec::with_capacity(datagrams.len());
+        for run in datagrams.chunk_by(|(to, _), (next, _)| to == next) {
+            let to = run[0].0;
+            let of_all = origins.as_mut().and_then(|origins| origins.answer_all(to, run.len()));
+            for (_, Wanted { data, .. }) in run {
+                let each = || origins.as_mut().and_then(|origins| origins.answer(to, data));
+                let from = of_all.or_else(each);
+                outgoing.push(Transmit { data, to: self.peer.is_none().then_some(to), from });
             }
         }
+        let left = self.world.now();
+        let sent = self.sender.try_send(&outgoing);
+        if let Some(origins) = &mut origins {
+            for Transmit { data, to, from } in outgoing[*sent.as_ref().unwrap_or(&0)..].iter().rev()
+            {
+                if let (Some(to), Some(from)) = (to, from) {
+                    origins.not_answered(*to, *from, data);
+                }
+            }
+        }
+        (left, sent)
     }
-    sent
 }
 
 #[async_trait]

@@ -12,8 +12,8 @@ use wasmtime_wasi::p2::{Pollable, SocketResult};
 
 use super::origins::Origins;
 use super::{Datagram, SocketContext};
-use crate::arrivals::AS_ONE;
 use crate::buffers::Share;
+use crate::datagram_times::AS_ONE;
 use crate::permissions::{Batch, Permissions, SocketPermissions};
 use crate::processor_time;
 use crate::world::{Received, Receiver, World};

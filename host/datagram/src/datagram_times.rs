@@ -1,4 +1,5 @@
-//! What the clocks of an instance return after a `receive`: when the datagrams arrived.
+//! What the clocks of an instance return after a `receive` or `send`: when the datagrams arrived or
+//! left.
 //!
 //! A component reads a clock after `receive` to learn when a datagram arrived. Until then the
 //! datagram has waited: for the processor, for others before it, and for the sandbox, on a busy
@@ -13,9 +14,14 @@
 //! - The last `poll` must have returned the stream's pollable.
 //! - The next `poll`, `send` or `receive` ends it.
 //!
+//! Likewise, the first reading of each clock after a `send` returns when the datagrams were passed to
+//! the system: the component runs again some time after they left, on a busy machine after their
+//! replies have arrived.
+//!
 //! The monotonic clock never runs back: it returns at least what it has returned before.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
@@ -25,14 +31,16 @@ pub(crate) const AS_ONE: Duration = Duration::from_micros(1);
 
 /// The state behind the clocks of one instance.
 #[derive(Debug)]
-pub(crate) struct Arrivals {
+pub(crate) struct DatagramTimes {
     /// The incoming streams, by their pollables; both as indexes in the resource table.
     subscribed: HashMap<u32, u32, RandomState>,
     /// The incoming streams that the last `poll` returned.
     returned: HashSet<u32, RandomState>,
-    /// The time of arrival of what was just received, for the next reading of each clock.
+    /// The time of what was just received or sent, for the next reading of each clock.
     monotonic: Option<Instant>,
     wall: Option<Instant>,
+    /// Whether something was received and no clock read since.
+    is_unread: bool,
     /// The latest instant that the component was told.
     latest: Instant,
     /// Whether the component reads a clock after it receives, as far as is known: else nothing is
@@ -40,13 +48,14 @@ pub(crate) struct Arrivals {
     reads: bool,
 }
 
-impl Arrivals {
+impl DatagramTimes {
     pub(crate) fn new(start: Instant) -> Self {
         Self {
             subscribed: HashMap::default(),
             returned: HashSet::default(),
             monotonic: None,
             wall: None,
+            is_unread: false,
             latest: start,
             reads: false,
         }
@@ -69,10 +78,8 @@ impl Arrivals {
 
     /// Ends what was told: the component polls, sends or receives.
     pub(crate) fn end(&mut self) {
-        if self.monotonic.is_some() && self.wall.is_some() {
-            self.reads = false;
-        }
-        (self.monotonic, self.wall) = (None, None);
+        self.reads &= !self.is_unread;
+        (self.monotonic, self.wall, self.is_unread) = (None, None, false);
     }
 
     /// Records that `poll` has returned these pollables.
@@ -92,26 +99,32 @@ impl Arrivals {
     pub(crate) fn received(&mut self, stream: u32, arrived: Option<Instant>) {
         self.end();
         if self.returned.contains(&stream) {
-            (self.monotonic, self.wall) = (arrived, arrived);
+            (self.monotonic, self.wall, self.is_unread) = (arrived, arrived, arrived.is_some());
         }
+    }
+
+    /// Records that datagrams were passed to the system at `left`.
+    pub(crate) fn sent(&mut self, left: Instant) {
+        self.end();
+        (self.monotonic, self.wall) = (Some(left), Some(left));
     }
 
     /// What the monotonic clock returns at `now`.
     pub(crate) fn monotonic(&mut self, now: Instant) -> Instant {
-        if self.monotonic.is_some() {
-            self.reads = true;
-        }
-        let arrived = self.monotonic.take().unwrap_or(now);
-        self.latest = arrived.min(now).max(self.latest);
+        self.read();
+        let told = self.monotonic.take().unwrap_or(now);
+        self.latest = told.min(now).max(self.latest);
         self.latest
     }
 
     /// How long before `now` the time is that the wall clock returns.
     pub(crate) fn wall(&mut self, now: Instant) -> Duration {
-        if self.wall.is_some() {
-            self.reads = true;
-        }
-        self.wall.take().map_or(Duration::ZERO, |arrived| now.saturating_duration_since(arrived))
+        self.read();
+        self.wall.take().map_or(Duration::ZERO, |told| now.saturating_duration_since(told))
+    }
+
+    fn read(&mut self) {
+        self.reads |= mem::take(&mut self.is_unread);
     }
 }
 
@@ -124,15 +137,15 @@ mod tests {
 
     struct Guest {
         start: Instant,
-        arrivals: Arrivals,
+        times: DatagramTimes,
     }
 
     impl Default for Guest {
         fn default() -> Self {
             let start = Instant::now();
-            let mut arrivals = Arrivals::new(start);
-            arrivals.subscribed(POLLABLE, STREAM);
-            Self { start, arrivals }
+            let mut times = DatagramTimes::new(start);
+            times.subscribed(POLLABLE, STREAM);
+            Self { start, times }
         }
     }
 
@@ -142,19 +155,19 @@ mod tests {
         }
 
         fn polls(&mut self) {
-            self.arrivals.end();
-            self.arrivals.returned([POLLABLE].into_iter());
+            self.times.end();
+            self.times.returned([POLLABLE].into_iter());
         }
 
         fn receives(&mut self, arrived: u64) {
-            self.arrivals.received(STREAM, Some(self.at(arrived)));
+            self.times.received(STREAM, Some(self.at(arrived)));
         }
 
         /// What both clocks return: the monotonic one, and how long ago the wall clock's time is.
         fn reads(&mut self, now: u64) -> (u64, u64) {
             let now = self.at(now);
-            let monotonic = self.arrivals.monotonic(now) - self.start;
-            (micros(monotonic), micros(self.arrivals.wall(now)))
+            let monotonic = self.times.monotonic(now) - self.start;
+            (micros(monotonic), micros(self.times.wall(now)))
         }
     }
 
@@ -177,13 +190,13 @@ mod tests {
         let mut guest = Guest::default();
         guest.receives(10);
         assert_eq!(guest.reads(50), (50, 0));
-        guest.arrivals.returned([POLLABLE + 1].into_iter());
+        guest.times.returned([POLLABLE + 1].into_iter());
         guest.receives(60);
         assert_eq!(guest.reads(70), (70, 0));
         // Another poll or send comes before the clocks are read.
         guest.polls();
         guest.receives(80);
-        guest.arrivals.end();
+        guest.times.end();
         assert_eq!(guest.reads(90), (90, 0));
         // Another receive does: of another stream, of something whose arrival is not known, and of
         // the next arrival.
@@ -195,15 +208,35 @@ mod tests {
             guest.polls();
             guest.receives(95);
             let arrived = arrived.map(|arrived| guest.at(arrived));
-            guest.arrivals.received(stream, arrived);
+            guest.times.received(stream, arrived);
             let now = told.0 + told.1;
             assert_eq!(guest.reads(now), told);
         }
         // The pollable is gone, and its index stands for something else.
-        guest.arrivals.dropped(POLLABLE);
+        guest.times.dropped(POLLABLE);
         guest.polls();
         guest.receives(410);
         assert_eq!(guest.reads(450), (450, 0));
+    }
+
+    #[test]
+    fn departure_is_told_once_by_each_clock_until_the_next_call() {
+        let mut guest = Guest::default();
+        let at = guest.at(10);
+        guest.times.sent(at);
+        assert_eq!(guest.reads(50), (10, 40));
+        assert_eq!(guest.reads(60), (60, 0));
+        let at = guest.at(70);
+        guest.times.sent(at);
+        guest.times.end();
+        assert_eq!(guest.reads(80), (80, 0));
+        // Its reply arrived before the clock was read.
+        let at = guest.at(90);
+        guest.times.sent(at);
+        assert_eq!(guest.reads(200), (90, 110));
+        guest.polls();
+        guest.receives(100);
+        assert_eq!(guest.reads(210), (100, 110));
     }
 
     #[test]
@@ -222,15 +255,19 @@ mod tests {
     fn arrivals_are_split_for_a_guest_that_reads_clocks() {
         let mut guest = Guest::default();
         guest.polls();
-        assert!(!guest.arrivals.splits(STREAM));
+        assert!(!guest.times.splits(STREAM));
         guest.receives(10);
         let now = guest.at(20);
-        guest.arrivals.wall(now);
-        assert!(guest.arrivals.splits(STREAM));
-        assert!(!guest.arrivals.splits(STREAM + 1));
+        guest.times.wall(now);
+        assert!(guest.times.splits(STREAM));
+        assert!(!guest.times.splits(STREAM + 1));
+        // That it sends before it polls again, and whether it reads clocks then, means nothing.
+        guest.times.sent(now);
+        guest.polls();
+        assert!(guest.times.splits(STREAM));
         // It reads no clock any more.
         guest.receives(30);
         guest.polls();
-        assert!(!guest.arrivals.splits(STREAM));
+        assert!(!guest.times.splits(STREAM));
     }
 }
