@@ -294,7 +294,7 @@ fn send_due(pinger: &mut Pinger, sockets: &Sockets) -> bool {
             break;
         }
         sockets.send(&departing, |Departing { flow, seq, .. }, call, result| {
-            now = call.ended;
+            now = call.left;
             match result {
                 Ok(()) => pinger.departed(*flow, *seq, call),
                 Err(error) => {

@@ -153,12 +153,14 @@ impl Sockets {
 
     /// The call that has just ended.
     fn call(&self, began: Instant) -> SendCall {
-        if self.kernel_time {
-            // After a send, the first reading returns when the datagrams were passed to the system.
-            SendCall { began, left: clock::now(), ended: clock::now() }
-        } else {
-            SendCall::new(began, clock::now())
+        if !self.kernel_time {
+            return SendCall::new(began, clock::now());
         }
+        // The first reading of each clock returns when the datagrams were passed to the system. The
+        // monotonic clock must not be read again before the reply is received, which may have
+        // arrived already: it would not return that time any more.
+        let (left, wall) = (clock::now(), clock::unix_now());
+        SendCall { began, left, ended: left + clock::unix_now().distance(wall) }
     }
 
     /// Receives the datagrams at the socket at `index`, which `poll` has returned.
