@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use crate::datagram_times::DatagramTimes;
+use crate::gathering::Gathering;
 use crate::world::World;
 
 /// The clocks of one instance. The monotonic clock starts at zero, so that it reveals nothing about
@@ -17,13 +18,19 @@ pub struct Clock {
     pub(crate) start: Instant,
     pub(crate) world: Arc<dyn World>,
     datagram_times: Mutex<DatagramTimes>,
+    gathering: Mutex<Gathering>,
 }
 
 impl Clock {
     /// Creates the clocks of an instance, whose monotonic clock is zero now.
     pub fn new(world: Arc<dyn World>) -> Self {
         let start = world.now();
-        Self { start, world, datagram_times: Mutex::new(DatagramTimes::new(start)) }
+        Self {
+            start,
+            world,
+            datagram_times: Mutex::new(DatagramTimes::new(start)),
+            gathering: Mutex::default(),
+        }
     }
 
     /// Waits for `future`, in place where the world does.
@@ -41,6 +48,12 @@ impl Clock {
             result.map_or(Poll::Pending, Poll::Ready)
         })
         .await
+    }
+
+    /// What waits to be sent with other datagrams, since no clock has been read.
+    pub(crate) fn gathering(&self) -> MutexGuard<'_, Gathering> {
+        // As above: no panic leaves it inconsistent.
+        self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state behind the readings.

@@ -44,6 +44,7 @@ impl Pollable for Deadline {
 
 impl monotonic_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
+        self.time();
         let Clock { start, world, .. } = self.clock;
         let now = self.clock.datagram_times().monotonic(world.now());
         Ok(u64::try_from(now.saturating_duration_since(*start).as_nanos())?)
@@ -64,6 +65,12 @@ impl monotonic_clock::Host for View<'_> {
 }
 
 impl View<'_> {
+    /// Sends what the component has sent before it looks at a clock.
+    fn time(&mut self) {
+        self.flush();
+        self.clock.gathering().timed();
+    }
+
     fn deadline(&mut self, at: Option<Instant>) -> wasmtime::Result<Resource<DynPollable>> {
         let timer = at.map(|at| self.clock.world.timer(at));
         let deadline = self.table.push(Deadline { timer })?;
@@ -73,6 +80,7 @@ impl View<'_> {
 
 impl wall_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        self.time();
         let world = &self.clock.world;
         let before = self.clock.datagram_times().wall(world.now());
         // A clock before 1970 has not been set: it reads as 1970.

@@ -31,6 +31,7 @@ mod clock;
 pub mod clocks;
 mod datagram_times;
 mod family;
+mod gathering;
 mod lookup;
 mod os;
 mod permissions;

@@ -47,6 +47,8 @@ fn incoming(index: u32) -> Resource<Incoming> {
 
 impl Host for View<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        self.flush_all().await;
+        self.clock.gathering().polled();
         self.clock.datagram_times().end();
         let indexes: Vec<_> = pollables.iter().map(Resource::rep).collect();
         let streams = self.clock.datagram_times().streams(&indexes);
@@ -80,6 +82,8 @@ impl Host for View<'_> {
 
 impl HostPollable for View<'_> {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        self.flush_all().await;
+        self.clock.gathering().polled();
         self.clock.datagram_times().end();
         let index = pollable.rep();
         let streams = self.clock.datagram_times().streams(&[index]);
@@ -90,6 +94,8 @@ impl HostPollable for View<'_> {
     }
 
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
+        self.flush();
+        self.clock.gathering().polled();
         self.clock.datagram_times().end();
         let index = pollable.rep();
         let is_ready = HostPollable::ready(self.table, pollable).await?;

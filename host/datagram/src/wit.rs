@@ -131,11 +131,15 @@ impl udp::HostIncomingDatagramStream for View<'_> {
         stream: Resource<Incoming>,
         most: u64,
     ) -> SocketResult<Vec<udp::IncomingDatagram>> {
+        if !self.table.get(&stream)?.is_ready() {
+            self.flush();
+        }
         let mut times = self.clock.datagram_times();
         times.end();
         let incoming = self.table.get_mut(&stream)?;
         let taken = incoming.receive(most, times.splits(stream.rep()))?;
         times.received(stream.rep(), taken.last().and_then(|datagram| datagram.arrived));
+        self.clock.gathering().received(incoming.is_ready());
         Ok(taken.into_iter().map(Into::into).collect())
     }
 
@@ -164,7 +168,15 @@ impl udp::HostOutgoingDatagramStream for View<'_> {
     ) -> SocketResult<u64> {
         self.clock.datagram_times().end();
         let wanted: Vec<Wanted> = datagrams.into_iter().map(Into::into).collect();
-        let Sent { taken, left } = self.table.get_mut(&stream)?.send(&wanted)?;
+        let (now, index) = (self.clock.world.now(), stream.rep());
+        if self.clock.gathering().stream().is_some_and(|other| other != index) {
+            self.flush();
+        }
+        let outgoing = self.table.get_mut(&stream)?;
+        let mut gathering = self.clock.gathering();
+        let result = outgoing.send(wanted, gathering.permits(now));
+        gathering.sent(index, now, outgoing.has_gathered());
+        let Sent { taken, left } = result?;
         if let Some(left) = left.filter(|_| self.clock.world.records_arrivals()) {
             self.clock.datagram_times().sent(left);
         }
@@ -192,3 +204,7 @@ impl From<udp::OutgoingDatagram> for Wanted {
         Self { data: datagram.data, to: datagram.remote_address.map(SocketAddr::from) }
     }
 }
+
+#[cfg(test)]
+#[path = "wit_tests.rs"]
+mod tests;

@@ -175,6 +175,7 @@ fn the_datagram_crate_imports_downwards() {
             "world",
             "os",
             "datagram_times",
+            "gathering",
             "clock",
             "udp",
             "view",

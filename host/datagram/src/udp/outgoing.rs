@@ -1,10 +1,10 @@
 //! `outgoing-datagram-stream` of `wasi:sockets/udp`.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use std::{mem, ptr};
 
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
@@ -14,8 +14,12 @@ use super::SocketContext;
 use super::origins::Origins;
 use super::streams::is_transient;
 use crate::family::Family;
+use crate::gathering::MOST;
 use crate::permissions::{Batch, Operation, Permissions, SendDecision, SocketPermissions};
 use crate::world::{Sender, Transmit, World};
+
+/// The maximum total bytes of gathered datagrams: what one call can send (`UDP_SEGMENT`).
+const LARGEST: usize = 1 << 16;
 
 /// The outgoing stream of a socket.
 pub struct Outgoing {
@@ -28,6 +32,8 @@ pub struct Outgoing {
     /// Determines the local address of each reply, where it is not the socket's own.
     origins: Option<Arc<Mutex<Origins>>>,
     hand: usize,
+    /// The datagrams that wait for others to be sent with, each with its destination.
+    gathered: Vec<(SocketAddr, Wanted)>,
     /// The number of datagrams permitted by `check-send`.
     permits: usize,
     /// Whether the last `send` found the send buffer full.
@@ -80,6 +86,7 @@ impl Outgoing {
             peer,
             origins,
             hand: context.world.tuning().hand(),
+            gathered: Vec::new(),
             permits: 0,
             full: false,
             held: None,
@@ -94,8 +101,8 @@ impl Outgoing {
         self.permits as u64
     }
 
-    /// `send`.
-    pub(crate) fn send(&mut self, datagrams: &[Wanted]) -> SocketResult<Sent> {
+    /// `send`. If `gathers`, the datagrams may wait for those of the next one.
+    pub(crate) fn send(&mut self, datagrams: Vec<Wanted>, gathers: bool) -> SocketResult<Sent> {
         if datagrams.is_empty() {
             return Ok(Sent::default());
         }
@@ -109,7 +116,9 @@ impl Outgoing {
         // "Each call to `send` must be permitted by a preceding `check-send`."
         self.permits = 0;
         let (permissions, mut result) = (self.permissions.clone(), Ok(Sent::default()));
-        permissions.batch(self.world.now(), &mut |batch| result = self.pass(datagrams, batch));
+        permissions.batch(self.world.now(), &mut |batch| {
+            result = self.pass(&datagrams, gathers, batch);
+        });
         match result {
             Ok(sent) => Ok(sent),
             Err(Failure::Code(code)) => Err(code.into()),
@@ -120,8 +129,13 @@ impl Outgoing {
         }
     }
 
-    /// Sends those of `datagrams` that `batch` permits.
-    fn pass(&mut self, datagrams: &[Wanted], batch: &mut dyn Batch) -> Result<Sent, Failure> {
+    /// Sends those of `datagrams` that `batch` permits, or gathers them.
+    fn pass(
+        &mut self,
+        datagrams: &[Wanted],
+        gathers: bool,
+        batch: &mut dyn Batch,
+    ) -> Result<Sent, Failure> {
         let mut outgoing = Vec::with_capacity(datagrams.len());
         let mut dropped = 0;
         for datagram in datagrams {
@@ -144,7 +158,19 @@ impl Outgoing {
                 Ok((_, SendDecision::Refused)) | Err(_) => break,
             }
         }
-        let (left, sent) = self.try_send(&outgoing);
+        if let [(to, datagram)] = outgoing[..]
+            && gathers
+            && self.gathers(to, datagram)
+        {
+            self.gathered.push((to, datagram.clone()));
+            return Ok(Sent { taken: 1 + dropped as u64, left: None });
+        }
+        self.send_gathered(batch);
+        let (left, sent) = if self.gathered.is_empty() {
+            self.try_send(&outgoing)
+        } else {
+            (self.world.now(), Err(ErrorKind::WouldBlock.into()))
+        };
         for (to, datagram) in &outgoing[*sent.as_ref().unwrap_or(&0)..] {
             batch.not_sent(*to, datagram.data.len());
         }
@@ -173,6 +199,63 @@ impl Outgoing {
             Err(error) => Err(outgoing
                 .first()
                 .map_or(Failure::Code(ErrorCode::Unknown), |(to, _)| Failure::System(*to, error))),
+        }
+    }
+
+    /// Whether a datagram can be gathered with the others: to the same destination, and as long, so
+    /// that they can be coalesced.
+    fn gathers(&self, to: SocketAddr, datagram: &Wanted) -> bool {
+        let (count, length) = (self.gathered.len() + 1, datagram.data.len());
+        let fits = count < self.hand.min(MOST) && count * length < LARGEST;
+        let is_alike = |(first_to, first): &(SocketAddr, Wanted)| {
+            *first_to == to && first.data.len() == length
+        };
+        fits && self.gathered.first().is_none_or(is_alike)
+    }
+
+    /// Whether gathered datagrams have not been sent.
+    pub(crate) fn has_gathered(&self) -> bool {
+        !self.gathered.is_empty()
+    }
+
+    /// Sends the gathered datagrams, as many as the send buffer has room for.
+    pub(crate) fn flush(&mut self) {
+        if self.has_gathered() {
+            let permissions = self.permissions.clone();
+            permissions.batch(self.world.now(), &mut |batch| self.send_gathered(batch));
+        }
+    }
+
+    /// Waits until the send buffer has room for gathered datagrams.
+    pub(crate) async fn writable(&mut self) {
+        self.sender.writable().await;
+    }
+
+    /// As [`Self::flush`]. The component was told that they were sent: an error is reported, and
+    /// those after the datagram are sent.
+    fn send_gathered(&mut self, batch: &mut dyn Batch) {
+        while self.has_gathered() {
+            let gathered = mem::take(&mut self.gathered);
+            let outgoing: Vec<_> = gathered.iter().map(|(to, datagram)| (*to, datagram)).collect();
+            let (_, sent) = self.try_send(&outgoing);
+            let over = match sent {
+                Ok(sent) => {
+                    self.instance.passed();
+                    sent
+                }
+                Err(error) if is_transient(&error) => {
+                    self.full = true;
+                    self.gathered = gathered;
+                    return;
+                }
+                Err(error) => {
+                    let (to, datagram) = &gathered[0];
+                    batch.not_sent(*to, datagram.data.len());
+                    self.instance.failed(Operation::Send(*to), &error);
+                    1
+                }
+            };
+            self.gathered = gathered.into_iter().skip(over).collect();
         }
     }
 
@@ -214,6 +297,13 @@ impl Outgoing {
             }
         }
         (left, sent)
+    }
+}
+
+impl Drop for Outgoing {
+    /// What the component has sent leaves.
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 
