@@ -40,7 +40,7 @@ mutants: setup ## Change the code that guards, one place at a time, and see test
 	@scripts/mutants $(MUTANTS)
 
 bench: build lean peers ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
-	@cargo build --quiet $(CARGO_FLAGS) --package udping-bench
+	@cargo build --quiet $(CARGO_FLAGS) --package udping-bench --package udping-example-std --package udping-example-tokio
 	@$(dir $(HOST))bench $(BENCH)
 
 compare: peers ## Compare HEAD with an earlier commit: throughput, RTT, start, memory; COMPARE="BASE COMMIT --pairs 40"

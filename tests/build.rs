@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use udping_guest_build::Guests;
+use udping_guest_build::{Guests, Target};
 
 /// Folders of guests, each with a suite of the same name.
 const FOLDERS: [&str; 2] = ["conformance", "hostile"];
@@ -22,12 +22,21 @@ fn main() {
     let names = OTHERS.into_iter().chain(in_folders);
     let modules: Vec<_> = names.map(|name| format!("examples/{name}.wasm")).collect();
     let guests = Guests {
+        target: Target::Unknown,
         sources: &["tests/guests", "tests/model"],
         profile: "test-guest",
         selection: &["-p", "udping-test-guests", "--examples"],
         modules: &modules.iter().map(String::as_str).collect::<Vec<_>>(),
     };
     udping_guest_build::exit_on_error(guests.build());
+    let examples = Guests {
+        target: Target::Wasip2,
+        sources: &["examples"],
+        profile: "test-guest",
+        selection: &["-p", "udping-example-std", "-p", "udping-example-tokio"],
+        modules: &["std_echo.wasm", "std_pinger.wasm", "tokio_echo.wasm", "tokio_pinger.wasm"],
+    };
+    udping_guest_build::exit_on_error(examples.build());
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     for (folder, names) in &folders {

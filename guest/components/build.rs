@@ -1,9 +1,10 @@
 //! Builds the two guests.
 
-use udping_guest_build::Guests;
+use udping_guest_build::{Guests, Target};
 
 fn main() {
     let guests = Guests {
+        target: Target::Unknown,
         sources: &[],
         profile: "guest",
         selection: &["-p", "udping-client", "-p", "udping-server"],

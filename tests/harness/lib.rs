@@ -71,6 +71,14 @@ pub mod guests {
     pub const WAITS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/waits.wasm"));
     /// Writes what its arguments say, and prints its variables.
     pub const WRITES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/writes.wasm"));
+    /// An echo server by the standard library alone (`examples/rust-std`).
+    pub const STD_ECHO: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/std_echo.wasm"));
+    /// A pinger by the standard library alone.
+    pub const STD_PINGER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/std_pinger.wasm"));
+    /// An echo server by tokio (`examples/rust-tokio`).
+    pub const TOKIO_ECHO: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tokio_echo.wasm"));
+    /// A pinger by tokio.
+    pub const TOKIO_PINGER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tokio_pinger.wasm"));
     /// Never ends, and never calls the host.
     pub const SPINS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/spins.wasm"));
 }

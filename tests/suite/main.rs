@@ -74,10 +74,12 @@ mod host {
 
 /// What a component sees of its host, whichever that is.
 mod runtime {
-    /// What clocks return after a `receive`.
+    /// What clocks return after a `receive` or `send`.
     mod arrivals;
     /// One behaviour per guest: sockets, clocks and poll.
     mod conformance;
+    /// Programs that use sockets through their standard library.
+    mod programs;
     /// Random programs of calls, and the model of the WIT.
     mod states;
 }

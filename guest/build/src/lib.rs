@@ -1,5 +1,5 @@
-//! Support for build scripts: builds guests for `wasm32-unknown-unknown` and turns them into
-//! components.
+//! Support for build scripts: builds guests as components, for `wasm32-unknown-unknown` with their own
+//! bindings of WASI, or for `wasm32-wasip2` with those of the standard library.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,7 +10,24 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use wit_component::ComponentEncoder;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What guests are built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `wasm32-unknown-unknown`: modules, of which components are made. Their imports are what they
+    /// use, and no more.
+    Unknown,
+    /// `wasm32-wasip2`: the linker makes components, whose standard library has files and sockets.
+    Wasip2,
+}
+
+impl Target {
+    fn triple(self) -> &'static str {
+        match self {
+            Self::Unknown => "wasm32-unknown-unknown",
+            Self::Wasip2 => "wasm32-wasip2",
+        }
+    }
+}
 
 /// The sources of all guests, relative to the workspace's root.
 const SOURCES: [&str; 10] = [
@@ -29,6 +46,8 @@ const SOURCES: [&str; 10] = [
 /// A set of guests that are built together.
 #[derive(Clone, Copy, Debug)]
 pub struct Guests<'a> {
+    /// What they are built for.
+    pub target: Target,
     /// Their sources besides those common to all guests, relative to the workspace's root.
     pub sources: &'a [&'a str],
     /// The cargo profile.
@@ -55,7 +74,8 @@ impl Guests<'_> {
         let target_dir =
             out.ancestors().nth(3).context("OUT_DIR is not where cargo puts it")?.join("guests");
 
-        let status = Toolchain::find()?
+        let triple = self.target.triple();
+        let status = Toolchain::find(self.target)?
             .cargo()
             .args([
                 "build",
@@ -63,7 +83,7 @@ impl Guests<'_> {
                 "--profile",
                 self.profile,
                 "--target",
-                TARGET,
+                triple,
                 "--target-dir",
             ])
             .arg(&target_dir)
@@ -71,12 +91,16 @@ impl Guests<'_> {
             .current_dir(&workspace)
             .status()
             .context("cannot start cargo for the guests")?;
-        ensure!(status.success(), "the guests do not build for {TARGET}");
+        ensure!(status.success(), "the guests do not build for {triple}");
 
         for module in self.modules {
             let name = Path::new(module).file_stem().context("a module has a name")?;
-            let module = target_dir.join(TARGET).join(self.profile).join(module);
-            let component = component(&module)
+            let module = target_dir.join(triple).join(self.profile).join(module);
+            let component = match self.target {
+                Target::Unknown => component(&module),
+                Target::Wasip2 => fs::read(&module).map_err(Into::into),
+            };
+            let component = component
                 .with_context(|| format!("cannot make a component of {}", module.display()))?;
             fs::write(out.join(name).with_extension("wasm"), component)?;
         }
@@ -98,12 +122,17 @@ enum Toolchain {
 }
 
 impl Toolchain {
-    fn find() -> Result<Self> {
-        if has_target(env::var_os("RUSTC").as_deref().unwrap_or(OsStr::new("rustc"))) {
+    fn find(target: Target) -> Result<Self> {
+        let triple = target.triple();
+        if has_target(env::var_os("RUSTC").as_deref().unwrap_or(OsStr::new("rustc")), triple) {
             return Ok(Self::Installed {
                 cargo: env::var_os("CARGO").unwrap_or("cargo".into()).into(),
             });
         }
+        ensure!(
+            target == Target::Unknown,
+            "no standard library for {triple}: get it with `rustup target add {triple}` (`make setup` does)"
+        );
         let linker = Path::new("/usr/bin/wasm-ld-19");
         if ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/lib/rustlib/src/rust/library/std"]
             .iter()
@@ -113,7 +142,7 @@ impl Toolchain {
             return Ok(Self::Debian { linker: linker.to_owned() });
         }
         bail!(
-            "no Rust toolchain for {TARGET}: get one with `rustup target add {TARGET}`, or, on Debian, with \
+            "no Rust toolchain for {triple}: get one with `rustup target add {triple}`, or, on Debian, with \
              `apt-get install --no-install-recommends rustc-web cargo-web rust-web-src lld-19` (`make setup` does what works)"
         )
     }
@@ -142,13 +171,15 @@ impl Toolchain {
         ] {
             command.env_remove(variable);
         }
+        // As long as tokio's sockets on wasm32-wasip2 are unstable.
+        command.env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "--cfg tokio_unstable");
         command
     }
 }
 
-fn has_target(rustc: &OsStr) -> bool {
+fn has_target(rustc: &OsStr, triple: &str) -> bool {
     let Ok(output) =
-        Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output()
+        Command::new(rustc).args(["--print", "target-libdir", "--target", triple]).output()
     else {
         return false;
     };

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
-use wasmtime_wasi::p2::bindings::io::poll::HostPollable as _;
+use wasmtime_wasi::p2::bindings::io::poll::{self, HostPollable as _};
 
 use super::udp::{HostIncomingDatagramStream as _, HostOutgoingDatagramStream as _};
 use super::*;
@@ -118,9 +118,15 @@ fn answers_leave_when_the_component_waits() {
         assert_eq!(component.left(), 1);
     });
     behind(3, |component, runtime| {
-        let readable = component.readable();
+        let readable = component.readable().rep();
         component.answer(b"1");
-        runtime.block_on(component.view.block(readable)).unwrap();
+        runtime.block_on(component.view.block(Resource::new_own(readable))).unwrap();
+        assert_eq!(component.left(), 1);
+        component.receive();
+        component.answer(b"2");
+        assert_eq!(component.left(), 0);
+        let readable = vec![Resource::new_own(readable)];
+        assert_eq!(runtime.block_on(poll::Host::poll(component.view, readable)).unwrap(), [0]);
         assert_eq!(component.left(), 1);
     });
 }

@@ -1,7 +1,7 @@
 //! The goals that the measurements are compared with.
 
 use crate::measures::CACHED;
-use crate::peers::Peer;
+use crate::peers::{Example, Peer, Runner};
 use crate::report::{Bound, Goal, Measure, Row};
 
 /// The names of the throughput measures, each with that of the matching CPU time.
@@ -14,6 +14,9 @@ pub(crate) const BYTES_1400: [&str; 2] = ["1400 B, window 256", "CPU, 1400 B"];
 /// No two successive datagrams have the same source.
 pub(crate) const SOURCES: [&str; 2] =
     ["64 B, 1,000 sources, one datagram each", "CPU, 1,000 sources"];
+/// Servers that receive and send one datagram a call.
+pub(crate) const EXAMPLES: [&str; 2] =
+    ["64 B, window 128, programs of others", "CPU, programs of others"];
 /// Different numbers of workers.
 pub(crate) const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
 /// A source beside one that floods, and the rate of that flood.
@@ -93,6 +96,19 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
         goal("CPU a datagram, us", Bound::AtMost(3.4), median(THROUGHPUT[1], udping)),
         goal("CPU a datagram with GRO, us", Bound::AtMost(1.0), median(SEGMENTED[1], udping)),
     ];
+    let std = |runner| Peer::Example(Example::Std, runner);
+    goals.extend([
+        goal(
+            "std echo in the sandbox: x native",
+            Bound::AtLeast(1.0),
+            ratio(EXAMPLES[0], &std(Runner::Udping), &std(Runner::Native)),
+        ),
+        goal(
+            "std echo in the sandbox: x wasmtime CLI",
+            Bound::AtLeast(3.0),
+            ratio(EXAMPLES[0], &std(Runner::Udping), &std(Runner::Wasmtime)),
+        ),
+    ]);
     goals.extend(of_rtt(measures));
     for (what, measure) in
         [("512 B", BYTES_512), ("1400 B", BYTES_1400), ("1,000 sources", SOURCES)]

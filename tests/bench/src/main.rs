@@ -35,7 +35,7 @@ use crate::compare::Comparison;
 use crate::flood::Sources;
 use crate::load::{Load, Until};
 use crate::measures::Effort;
-use crate::peers::Peer;
+use crate::peers::{Example, Peer, Runner};
 use crate::placement::Placement;
 use crate::report::{Measure, Report};
 
@@ -122,6 +122,7 @@ enum Native {
 enum Part {
     Throughput,
     Sizes,
+    Examples,
     Workers,
     Flood,
     Rtt,
@@ -200,6 +201,14 @@ const BLOCKING: &[Peer] = &[
     Peer::Wasmtime,
     Peer::Irtt,
 ];
+const EXAMPLES: &[Peer] = &[
+    Peer::Example(Example::Std, Runner::Native),
+    Peer::Example(Example::Std, Runner::Udping),
+    Peer::Example(Example::Std, Runner::Wasmtime),
+    Peer::Example(Example::Tokio, Runner::Native),
+    Peer::Example(Example::Tokio, Runner::Udping),
+    Peer::Example(Example::Tokio, Runner::Wasmtime),
+];
 /// Longer than the interval of pings: nobody sleeps, as with sockperf's `--nonblocked`.
 const SPINNING: &[Peer] =
     &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
@@ -233,6 +242,11 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
         let sources = if args.quick { 32 } else { 1000 };
         let many = Load { window: sources, sources, ..base };
         measures.extend(measures::throughput(goals::SOURCES, FAST, many, effort)?);
+    }
+    if wanted(Part::Examples) {
+        // As many as fit into the receive buffer that a program has by default.
+        let load = Load { window: window.min(128), ..base };
+        measures.extend(measures::throughput(goals::EXAMPLES, EXAMPLES, load, effort)?);
     }
     if wanted(Part::Workers) {
         let flows = Load { sources: 64, window: 2 * window, ..base };

@@ -121,7 +121,9 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
         Peer::Wasmtime => printed_rtts(&mut pinned(&Runtime::Wasmtime.command(CLIENT, &target)))?,
         Peer::NativeSpinning => native(Waiting::Spinning)?,
         Peer::NativeStamped => native(Waiting::Stamped)?,
-        Peer::NativeSingle | Peer::NativeBatched | Peer::Python => native(Waiting::Blocking)?,
+        Peer::NativeSingle | Peer::NativeBatched | Peer::Python | Peer::Example(..) => {
+            native(Waiting::Blocking)?
+        }
         Peer::Sockperf => {
             let seconds = (pings as f64 * interval.as_secs_f64()).ceil().max(1.0).to_string();
             let rate = (1.0 / interval.as_secs_f64()).to_string();

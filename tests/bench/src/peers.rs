@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use udping_tests::{Process, Runtime, SERVER, Server, installed};
+use udping_tests::{Process, Runtime, SERVER, Server, guests, installed};
 
 use crate::native::Waiting;
 use crate::placement::{Core, pinned};
@@ -33,10 +33,49 @@ pub(crate) enum Peer {
     Wasmtime,
     /// A Python echo server of a few lines.
     Python,
+    /// A server that knows nothing of WASI or batches (`examples/`).
+    Example(Example, Runner),
     /// sockperf, with its own client.
     Sockperf,
     /// irtt, with its own client.
     Irtt,
+}
+
+/// What a server is written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Example {
+    /// The standard library of Rust.
+    Std,
+    /// tokio.
+    Tokio,
+}
+
+impl Example {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Std => "std_echo",
+            Self::Tokio => "tokio_echo",
+        }
+    }
+
+    /// The file of its component.
+    fn component(self) -> PathBuf {
+        match self {
+            Self::Std => udping_tests::file("std_echo.wasm", guests::STD_ECHO),
+            Self::Tokio => udping_tests::file("tokio_echo.wasm", guests::TOKIO_ECHO),
+        }
+    }
+}
+
+/// What runs a server: the same source, compiled for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// The machine itself.
+    Native,
+    /// udping-host.
+    Udping,
+    /// The stock CLI.
+    Wasmtime,
 }
 
 impl Peer {
@@ -52,6 +91,11 @@ impl Peer {
             Self::NativeBatched => "native, recvmmsg/sendmmsg".to_owned(),
             Self::Wasmtime => "wasmtime CLI".to_owned(),
             Self::Python => "Python".to_owned(),
+            Self::Example(example, Runner::Native) => format!("{}, native", example.program()),
+            Self::Example(example, Runner::Udping) => format!("{}, udping-host", example.program()),
+            Self::Example(example, Runner::Wasmtime) => {
+                format!("{}, wasmtime CLI", example.program())
+            }
             Self::Sockperf => "sockperf".to_owned(),
             Self::Irtt => "irtt".to_owned(),
         }
@@ -64,6 +108,12 @@ impl Peer {
         };
         match self {
             Self::Lean if !lean().exists() => Some("not built (make lean)".to_owned()),
+            Self::Example(example, Runner::Native) if !native(example).exists() => {
+                Some("not built (make bench)".to_owned())
+            }
+            Self::Example(_, Runner::Wasmtime) if udping_tests::wasmtime().is_none() => {
+                Some("wasmtime is not installed (make peers)".to_owned())
+            }
             Self::Python => needs("python3"),
             Self::Sockperf => needs("sockperf"),
             Self::Irtt => needs("irtt"),
@@ -94,6 +144,22 @@ impl Peer {
                 listens(Runtime::Wasmtime.command(SERVER, &["0", "--bind", "127.0.0.1"]))
             }
             Self::Python => listens(udping_tests::peer("plain_echo.py", &[])),
+            Self::Example(example, runner) => {
+                let mut command = match runner {
+                    Runner::Native => Command::new(native(example)),
+                    Runner::Udping => Command::new(udping_tests::host_program()),
+                    Runner::Wasmtime => udping_tests::wasmtime().context("it is not missing")?,
+                };
+                if runner == Runner::Wasmtime {
+                    command.args(["-S", "inherit-network"]);
+                }
+                if runner != Runner::Native {
+                    command.arg(example.component());
+                }
+                command.arg(port.to_string());
+                let process = Process::start(&mut placed(command));
+                Ok(Running::on_loopback(process, port))
+            }
             Self::Sockperf => {
                 let port_text = port.to_string();
                 let mut sockperf = Command::new("sockperf");
@@ -128,6 +194,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// A server that listens on `port` of all addresses, and says so by its first line.
+    fn on_loopback(mut process: Process, port: u16) -> Self {
+        process.line();
+        Self { process, address: ([127, 0, 0, 1], port).into() }
+    }
+
     /// The CPU time of all its threads so far, in seconds (`/proc/PID/task/TID/schedstat`).
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(&self.process)
@@ -165,6 +237,11 @@ pub(crate) fn udping(program: &Path, options: &[&str], port: u16) -> Command {
 /// The path where `make lean` puts the host without a compiler.
 pub(crate) fn lean() -> PathBuf {
     udping_tests::host_program().with_file_name("udping-host-lean")
+}
+
+/// The path of an example built for this machine.
+fn native(example: Example) -> PathBuf {
+    udping_tests::host_program().with_file_name(example.program())
 }
 
 /// Returns the command for this program as a peer.
