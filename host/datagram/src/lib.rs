@@ -14,7 +14,8 @@
 //!   it, returns a [`View`] of the store's state, and calls [`add_to_linker`], or that of each
 //!   interface.
 //! - After a `receive`, the clocks return when the datagrams arrived, as recorded by the kernel
-//!   (`SO_TIMESTAMPNS`, Linux): [`Clock`].
+//!   (`SO_TIMESTAMPNS`, Linux), and after a `send` when they left: [`Clock`].
+//! - A component that receives and sends datagrams one by one is served from batches.
 //! - [`World`] supplies sockets, clocks, timers and random bytes, in terms of datagrams, addresses,
 //!   instants and readiness. The default is the [`OperatingSystem`].
 //!

@@ -12,6 +12,7 @@ use udping_test_guests::{
     OutgoingDatagramStream, UdpSocket, address, loopback, socket,
 };
 use udping_wasi::bindings::wasi::cli::environment::get_arguments;
+use udping_wasi::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use udping_wasi::bindings::wasi::sockets::instance_network::instance_network;
 use udping_wasi::console::Console;
 use udping_wasi::poll::Pollable;
@@ -25,6 +26,15 @@ fn main() {
         }
         console.line("").unwrap();
     }
+}
+
+/// Nanoseconds; no program takes that long.
+const A_MINUTE: u64 = 60_000_000_000;
+
+/// The wall clock's time in nanoseconds.
+fn wall() -> u64 {
+    let wall_clock::Datetime { seconds, nanoseconds } = wall_clock::now();
+    seconds * 1_000_000_000 + u64::from(nanoseconds)
 }
 
 /// The handles of one socket. Fields are in the order in which they must be dropped: children
@@ -46,6 +56,8 @@ struct Run {
     slots: [Slot; SOCKETS],
     /// The source of each datagram so far, indexed by number.
     senders: Vec<SocketAddr>,
+    /// The last reading of the monotonic clock.
+    now: u64,
 }
 
 impl Run {
@@ -127,6 +139,22 @@ impl Run {
                 word
             }
             Action::Close => dropped(std::mem::take(slot)),
+            Action::ReadClocks => self.read_clocks().to_owned(),
+        }
+    }
+
+    /// What is wrong with the clocks: the monotonic one never runs back, and the wall clock may
+    /// return when something happened at first, but then the time.
+    fn read_clocks(&mut self) -> &'static str {
+        let (first, now) = (monotonic_clock::now(), monotonic_clock::now());
+        let (wall_first, wall_now) = (wall(), wall());
+        let last = std::mem::replace(&mut self.now, now);
+        if last > first || first > now {
+            "back"
+        } else if !(wall_first..wall_first + A_MINUTE).contains(&wall_now) {
+            "odd"
+        } else {
+            "ok"
         }
     }
 
