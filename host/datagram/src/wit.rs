@@ -174,7 +174,7 @@ impl udp::HostOutgoingDatagramStream for View<'_> {
         }
         let outgoing = self.table.get_mut(&stream)?;
         let mut gathering = self.clock.gathering();
-        let result = outgoing.send(wanted, gathering.permits(now));
+        let result = outgoing.send(&wanted, gathering.permits(now));
         gathering.sent(index, now, outgoing.has_gathered());
         let Sent { taken, left } = result?;
         if let Some(left) = left.filter(|_| self.clock.world.records_arrivals()) {

@@ -18,7 +18,7 @@ async fn main() -> io::Result<()> {
     let mut turns = interval(Duration::from_millis(100));
     let mut sent: Vec<Instant> = Vec::new();
     let mut rtts = Vec::new();
-    let mut end = Instant::now() + Duration::from_secs(60);
+    let mut end = Instant::now() + Duration::from_mins(1);
     let mut reply = [0; 1500];
     while rtts.len() < usize::from(PINGS) {
         tokio::select! {

@@ -102,7 +102,7 @@ impl Outgoing {
     }
 
     /// `send`. If `gathers`, the datagrams may wait for those of the next one.
-    pub(crate) fn send(&mut self, datagrams: Vec<Wanted>, gathers: bool) -> SocketResult<Sent> {
+    pub(crate) fn send(&mut self, datagrams: &[Wanted], gathers: bool) -> SocketResult<Sent> {
         if datagrams.is_empty() {
             return Ok(Sent::default());
         }
@@ -117,7 +117,7 @@ impl Outgoing {
         self.permits = 0;
         let (permissions, mut result) = (self.permissions.clone(), Ok(Sent::default()));
         permissions.batch(self.world.now(), &mut |batch| {
-            result = self.pass(&datagrams, gathers, batch);
+            result = self.pass(datagrams, gathers, batch);
         });
         match result {
             Ok(sent) => Ok(sent),
