@@ -257,7 +257,9 @@ mod tests {
                 match what {
                     0 | 1 => steps.push(step),
                     2..=5 => queue.push((now, machine.stamp(now))),
-                    // The clocks are read once for what is received together.
+                    // Without a datagram, the clocks are not read.
+                    _ if queue.is_empty() => {}
+                    // They are read once for what is received together.
                     _ => {
                         let cancel_out = !steps.is_empty() && steps.iter().sum::<i128>().abs() <= 1_000;
                         prop_assume!(!cancel_out);
