@@ -230,7 +230,8 @@ impl Scenario {
 /// scenario files.
 fn numbers(Results { total: s, punctuality: p, .. }: Results) -> [BTreeMap<String, f64>; 2] {
     let losses = s.directed_losses.unwrap_or_default();
-    let synced = s.one_way.and_then(|spreads| spreads.synced);
+    let synced = s.one_way.clone().and_then(|spreads| spreads.synced);
+    let synced = synced.as_ref();
     let counts = [
         ("sent", s.sent),
         ("received", s.received),
@@ -248,7 +249,7 @@ fn numbers(Results { total: s, punctuality: p, .. }: Results) -> [BTreeMap<Strin
         ("below_zero", synced.map_or(0, |synced| synced.below_zero)),
         ("missed_slots", p.missed_slots),
     ];
-    let one_way = |of: fn(OneWaySpreads) -> Option<Spread>| s.one_way.and_then(of);
+    let one_way = |of: fn(OneWaySpreads) -> Option<Spread>| s.one_way.clone().and_then(of);
     let spreads = [
         ("rtt", s.rtt),
         ("scheduled_rtt", s.scheduled_rtt),
@@ -257,8 +258,8 @@ fn numbers(Results { total: s, punctuality: p, .. }: Results) -> [BTreeMap<Strin
         ("net_rtt", one_way(|spreads| spreads.net_rtt)),
         ("forward_variation", one_way(|spreads| spreads.forward_variation)),
         ("backward_variation", one_way(|spreads| spreads.backward_variation)),
-        ("forward_delay", synced.and_then(|synced| synced.forward_delay)),
-        ("backward_delay", synced.and_then(|synced| synced.backward_delay)),
+        ("forward_delay", synced.and_then(|synced| synced.forward_delay.clone())),
+        ("backward_delay", synced.and_then(|synced| synced.backward_delay.clone())),
         ("timer_error", p.timer_error),
         ("send_call", p.send_call),
     ];
@@ -273,7 +274,10 @@ fn numbers(Results { total: s, punctuality: p, .. }: Results) -> [BTreeMap<Strin
         measured.extend(span.map(|span| (name.to_owned(), ms(span))));
     }
     for (name, spread) in spreads {
-        measured.insert(format!("{name}.count"), spread.map_or(0.0, |spread| spread.count as f64));
+        measured.insert(
+            format!("{name}.count"),
+            spread.as_ref().map_or(0.0, |spread| spread.count as f64),
+        );
         let spans = spread.map(|Spread { min, mean, max, stddev, percentiles, .. }| {
             let p = percentiles.unwrap();
             [

@@ -3,7 +3,7 @@
 use udping_core::Seq;
 use udping_core::client::{Pace, Protocol, Punctuality, ReceiveTimes, Results, Summary};
 use udping_core::stats::{
-    DirectedLosses, Fate, OneWaySpreads, Reflected, Sent, Spread, SyncedSpreads,
+    DirectedLosses, Fate, Histogram, OneWaySpreads, Reflected, Sent, Spread, SyncedSpreads,
 };
 use udping_core::wire::stamp::ErrorEstimate;
 use udping_results as results;
@@ -142,6 +142,7 @@ fn spread(of: &Spread) -> results::Spread {
         p95_ns: percentiles.map(|known| known.p95.into()),
         p99_ns: percentiles.map(|known| known.p99.into()),
         p99_9_ns: percentiles.map(|known| known.p99_9.into()),
+        histogram: of.histogram.as_ref().map(Histogram::serialize),
     }
 }
 

@@ -59,7 +59,7 @@ impl Live {
         }
         if let Some(rtt) = self.last.iter().rev().flatten().next() {
             let percentiles =
-                total.rtt.filter(|rtt| rtt.count >= 100).and_then(|rtt| rtt.percentiles);
+                total.rtt.as_ref().filter(|rtt| rtt.count >= 100).and_then(|rtt| rtt.percentiles);
             facts.push(match percentiles {
                 Some(p) => format!(
                     "rtt last/p50/p99 = {}/{}/{} ms",
@@ -127,7 +127,7 @@ fn worst_targets(run: &Run, results: &Results) -> Vec<String> {
         if ratio > 0.0 {
             Some(format!("{name} {:.1} %", 100.0 * ratio))
         } else {
-            summary.rtt.map(|rtt| format!("{name} {} ms", Millis(rtt.mean)))
+            summary.rtt.as_ref().map(|rtt| format!("{name} {} ms", Millis(rtt.mean)))
         }
     };
     let is_losing = worst.first().is_some_and(|(_, summary)| summary.unanswered_ratio() > 0.0);

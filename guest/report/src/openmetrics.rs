@@ -104,26 +104,26 @@ const COUNTS: [Metric<u64>; 8] = [
 ];
 
 const SPANS: [Metric<Option<Spread>>; 9] = [
-    ("rtt", "Round-trip time of the pings received.", |s| s.rtt),
-    ("scheduled_rtt", "The same, from when they were due.", |s| s.scheduled_rtt),
-    ("ipdv", "How much the round-trip times of adjacent pings differ.", |s| s.ipdv),
-    ("net_rtt", "Round-trip time without the reflector's own.", |s| s.one_way?.net_rtt),
-    ("processing", "The reflector's own time.", |s| s.one_way?.processing),
+    ("rtt", "Round-trip time of the pings received.", |s| s.rtt.clone()),
+    ("scheduled_rtt", "The same, from when they were due.", |s| s.scheduled_rtt.clone()),
+    ("ipdv", "How much the round-trip times of adjacent pings differ.", |s| s.ipdv.clone()),
+    ("net_rtt", "Round-trip time without the reflector's own.", |s| s.one_way.clone()?.net_rtt),
+    ("processing", "The reflector's own time.", |s| s.one_way.clone()?.processing),
     (
         "forward_variation",
         "Difference of the forward delay between adjacent pings (RFC 3393).",
-        |s| s.one_way?.forward_variation,
+        |s| s.one_way.clone()?.forward_variation,
     ),
     (
         "backward_variation",
         "Difference of the backward delay between adjacent pings (RFC 3393).",
-        |s| s.one_way?.backward_variation,
+        |s| s.one_way.clone()?.backward_variation,
     ),
     ("forward_delay", "Forward delay, between clocks declared synchronised.", |s| {
-        s.one_way?.synced?.forward_delay
+        s.one_way.clone()?.synced?.forward_delay
     }),
     ("backward_delay", "Backward delay, between clocks declared synchronised.", |s| {
-        s.one_way?.synced?.backward_delay
+        s.one_way.clone()?.synced?.backward_delay
     }),
 ];
 
@@ -295,9 +295,13 @@ impl Metrics {
             (
                 "timer_error",
                 "From when pings were due to when they were sent.",
-                self.sender.timer_error,
+                self.sender.timer_error.clone(),
             ),
-            ("send_call", "How long the call took by which each was sent.", self.sender.send_call),
+            (
+                "send_call",
+                "How long the call took by which each was sent.",
+                self.sender.send_call.clone(),
+            ),
         ] {
             let spreads: Vec<_> = spread.map(|spread| (NO_LABELS, spread)).into_iter().collect();
             Self::encode_spreads(encoder, (name, help), &spreads)?;
@@ -325,7 +329,7 @@ impl Exporter for OpenMetrics {
             targets: targets(run),
             not_pinged: not_pinged(run),
             flows: flows(run, results),
-            sender: results.punctuality,
+            sender: results.punctuality.clone(),
             dropped: results.dropped,
         };
         let mut registry = Registry::with_prefix("udping");

@@ -52,7 +52,7 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
         *out += &format!("rtt min/avg/max/mdev = {min}/{avg}/{max}/{mdev} ms\n");
     }
     quantities(results, out);
-    if let Some(synced) = total.one_way.and_then(|one_way| one_way.synced) {
+    if let Some(synced) = total.one_way.as_ref().and_then(|one_way| one_way.synced.as_ref()) {
         *out += &format!("{}\n", Clocks(synced));
     }
 }
@@ -79,7 +79,7 @@ pub fn worst<'a>(run: &'a Run, results: &'a Results) -> Vec<(&'a str, &'a Summar
     let flows = run.flows.iter().zip(&results.flows);
     let mut all: Vec<_> =
         flows.map(|(flow, summary)| (run.targets[flow.target].host.as_str(), summary)).collect();
-    let mean = |summary: &Summary| summary.rtt.map_or(Duration::ZERO, |rtt| rtt.mean);
+    let mean = |summary: &Summary| summary.rtt.as_ref().map_or(Duration::ZERO, |rtt| rtt.mean);
     all.sort_by(|(_, one), (_, other)| {
         by_loss(one, other).then_with(|| mean(other).cmp(&mean(one)))
     });
@@ -92,8 +92,8 @@ fn by_loss(one: &Summary, other: &Summary) -> Ordering {
 
 fn p99(summary: &Summary) -> Duration {
     // A target without any answer is worse than one with some.
-    summary.rtt.map_or(Duration::MAX, |rtt| {
-        carried(&rtt, 100).map_or(rtt.max, |percentiles| percentiles.p99)
+    summary.rtt.as_ref().map_or(Duration::MAX, |rtt| {
+        carried(rtt, 100).map_or(rtt.max, |percentiles| percentiles.p99)
     })
 }
 
@@ -265,21 +265,22 @@ const COLUMNS: [Column; 9] = [
 /// fewer values, the percentile is the maximum.
 fn quantities(results: &Results, out: &mut String) {
     let (s, p) = (&results.total, &results.punctuality);
-    let one_way = s.one_way.unwrap_or_default();
-    let synced = one_way.synced;
+    let one_way = s.one_way.clone().unwrap_or_default();
+    let (forward_delay, backward_delay) =
+        one_way.synced.map_or((None, None), |synced| (synced.forward_delay, synced.backward_delay));
     let all = [
-        ("rtt", s.rtt),
-        ("rtt from schedule", s.scheduled_rtt),
+        ("rtt", s.rtt.clone()),
+        ("rtt from schedule", s.scheduled_rtt.clone()),
         ("rtt less reflector", one_way.net_rtt),
         ("reflector", one_way.processing),
-        ("forward delay", synced.and_then(|synced| synced.forward_delay)),
-        ("backward delay", synced.and_then(|synced| synced.backward_delay)),
+        ("forward delay", forward_delay),
+        ("backward delay", backward_delay),
         ("forward variation", one_way.forward_variation),
         ("backward variation", one_way.backward_variation),
-        ("ipdv", s.ipdv),
-        ("timer error", p.timer_error),
-        ("send call", p.send_call),
-        ("receive delay", results.receive_delay),
+        ("ipdv", s.ipdv.clone()),
+        ("timer error", p.timer_error.clone()),
+        ("send call", p.send_call.clone()),
+        ("receive delay", results.receive_delay.clone()),
     ];
     let rows: Vec<_> = all.into_iter().filter_map(|(name, spread)| Some((name, spread?))).collect();
     if rows.is_empty() {
@@ -322,11 +323,11 @@ impl fmt::Display for MinAvgMax<'_> {
 }
 
 /// The accuracy of one-way delays.
-struct Clocks(SyncedSpreads);
+struct Clocks<'a>(&'a SyncedSpreads);
 
-impl fmt::Display for Clocks {
+impl fmt::Display for Clocks<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SyncedSpreads { below_zero, sender, reflector, .. } = self.0;
+        let &SyncedSpreads { below_zero, sender, reflector, .. } = self.0;
         f.write_str("clock error: local ")?;
         clock(sender, f)?;
         f.write_str(", remote ")?;

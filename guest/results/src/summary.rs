@@ -80,7 +80,7 @@ pub struct Summary {
 
 /// A distribution of durations. Percentiles are by nearest rank; all or none are present, since no
 /// histograms are kept for many flows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
     /// The smallest value.
     pub min_ns: Nanoseconds,
@@ -105,6 +105,9 @@ pub struct Spread {
     /// The 99.9th percentile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99_9_ns: Option<Nanoseconds>,
+    /// The histogram of the values in nanoseconds: HdrHistogram's V2 format, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
 }
 
 /// One-way delays and losses by direction, from a STAMP reflector's times and counter. The

@@ -105,7 +105,6 @@ impl DatagramTimes {
 
     /// Records that datagrams were passed to the system at `left`.
     pub(crate) fn sent(&mut self, left: Instant) {
-        self.end();
         (self.monotonic, self.wall) = (Some(left), Some(left));
     }
 
@@ -262,6 +261,7 @@ mod tests {
         assert!(guest.times.splits(STREAM));
         assert!(!guest.times.splits(STREAM + 1));
         // That it sends before it polls again, and whether it reads clocks then, means nothing.
+        guest.times.end();
         guest.times.sent(now);
         guest.polls();
         assert!(guest.times.splits(STREAM));

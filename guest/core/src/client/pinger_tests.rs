@@ -276,7 +276,7 @@ fn targets_alternate_within_the_interval_with_own_numbers() {
     assert_eq!(sent, [(0, 1, a), (1, 1, b), (2, 1, c), (0, 2, a), (1, 2, b), (2, 2, c)]);
     assert!(pinger.is_over());
     let results = pinger.results();
-    let mean = |summary: &Summary| summary.rtt.unwrap().mean.as_millis();
+    let mean = |summary: &Summary| summary.rtt.as_ref().unwrap().mean.as_millis();
     assert_eq!(results.flows.iter().map(mean).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!((mean(&results.total), results.total.received, results.total.reordered), (3, 6, 0));
     assert_eq!(results.total.jitter, None, "there is none over several flows");

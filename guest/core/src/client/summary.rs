@@ -146,7 +146,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 /// How well the sender kept to its schedule: the tool's own error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Punctuality {
     /// The number of grid points skipped because the sender was more than half an interval late.
     pub missed_slots: u64,

@@ -2,19 +2,11 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use crate::stats;
-
-/// The number of significant decimal digits in the histogram: a percentile is at most 0.1 % above
-/// the recorded value.
-const DIGITS: u8 = 3;
+use crate::stats::histogram::Histogram;
 
 /// A distribution of durations: running minimum, maximum, mean and standard deviation and, if
-/// requested, a log-linear histogram for the percentiles.
-///
-/// The histogram takes 8 bytes for each of 1,024 buckets per power of two, up to the longest
-/// recorded duration: 160 KiB for those up to a second.
+/// requested, a histogram for the percentiles.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     count: u64,
@@ -24,11 +16,11 @@ pub struct Distribution {
     mean: f64,
     /// The sum of squared differences from the mean, in square nanoseconds (Welford, 1962).
     squares: f64,
-    histogram: Option<Box<Histogram<u64>>>,
+    histogram: Option<Histogram>,
 }
 
 /// A summary of a [`Distribution`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spread {
     /// The number of recorded durations.
     pub count: u64,
@@ -42,6 +34,8 @@ pub struct Spread {
     pub stddev: Duration,
     /// The percentiles, if there is a histogram.
     pub percentiles: Option<Percentiles>,
+    /// The histogram, if there is one.
+    pub histogram: Option<Histogram>,
     /// The histogram in few buckets, if there is one.
     pub buckets: Option<Buckets>,
 }
@@ -89,8 +83,7 @@ pub struct Percentiles {
 impl Distribution {
     /// Creates an empty distribution with a histogram.
     pub fn with_percentiles() -> Self {
-        // Fails only for more than 5 digits.
-        Self { histogram: Histogram::new(DIGITS).ok().map(Box::new), ..Self::of_moments() }
+        Self { histogram: Histogram::new(), ..Self::of_moments() }
     }
 
     /// Creates an empty distribution without percentiles, which takes 48 bytes.
@@ -115,8 +108,7 @@ impl Distribution {
         self.mean += delta / self.count as f64;
         self.squares += delta * (nanos - self.mean);
         if let Some(histogram) = &mut self.histogram {
-            // The histogram resizes up to 64 bits, so this cannot fail.
-            let _ = histogram.record(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+            histogram.record(span);
         }
     }
 
@@ -134,6 +126,7 @@ impl Distribution {
             max: self.max,
             stddev: stats::from_nanos((self.squares / self.count as f64).sqrt()),
             percentiles: self.percentiles(),
+            histogram: self.histogram.clone(),
             buckets: self.buckets(),
         })
     }
@@ -141,13 +134,13 @@ impl Distribution {
     fn buckets(&self) -> Option<Buckets> {
         let histogram = self.histogram.as_ref()?;
         let (mut buckets, mut index) = (Buckets::default(), 0);
-        for step in histogram.iter_recorded() {
-            let value = Duration::from_nanos(histogram.lowest_equivalent(step.value_iterated_to()));
+        for (shortest, _, count) in histogram.recorded() {
+            let value = Duration::from_nanos(shortest);
             while Buckets::BOUNDS.get(index).is_some_and(|bound| value > *bound) {
                 index += 1;
             }
             match buckets.counts.get_mut(index) {
-                Some(count) => *count += step.count_since_last_iteration(),
+                Some(of_bucket) => *of_bucket += count,
                 None => break,
             }
         }
@@ -158,14 +151,14 @@ impl Distribution {
     /// floating-point share might miss one.
     fn percentiles(&self) -> Option<Percentiles> {
         let histogram = self.histogram.as_ref()?;
-        let mut walk = histogram.iter_recorded();
+        let mut walk = histogram.recorded();
         let (mut below, mut value) = (0, 0);
         let mut at = |per_mille: u64| {
             let rank = (u128::from(self.count) * u128::from(per_mille)).div_ceil(1_000);
             while u128::from(below) < rank {
-                let Some(step) = walk.next() else { break };
-                below += step.count_since_last_iteration();
-                value = step.value_iterated_to();
+                let Some((_, longest, count)) = walk.next() else { break };
+                below += count;
+                value = longest;
             }
             Duration::from_nanos(value).clamp(self.min, self.max)
         };
@@ -251,7 +244,7 @@ mod tests {
     #[test]
     fn memory_is_that_of_the_longest_span_and_not_of_their_number() {
         let mut distribution = Distribution::with_percentiles();
-        let buckets = |d: &Distribution| d.histogram.as_ref().unwrap().distinct_values();
+        let buckets = |d: &Distribution| d.histogram.as_ref().unwrap().buckets();
         distribution.record(Duration::from_secs(1));
         let before = buckets(&distribution);
         (0..1_000_000).for_each(|n| distribution.record(Duration::from_nanos(n * 1_000)));

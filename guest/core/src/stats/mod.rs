@@ -3,6 +3,7 @@
 
 pub(crate) mod delays;
 pub(crate) mod distribution;
+pub(crate) mod histogram;
 pub(crate) mod jitter;
 pub(crate) mod loss_directions;
 pub(crate) mod losses;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use delays::Measured;
 pub use distribution::{Buckets, Distribution, Percentiles, Spread};
+pub use histogram::{Histogram, NotAHistogram};
 pub use loss_directions::DirectedLosses;
 pub use losses::Outage;
 pub use one_way::{ClockSpan, OneWaySpreads, Reflected, SyncedSpreads};

@@ -64,7 +64,7 @@ struct SyncedDelays {
 }
 
 /// Delays and delay variation of each direction, from the times in STAMP replies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OneWaySpreads {
     /// The reflector's processing time, T3 - T2.
     pub processing: Option<Spread>,
@@ -79,7 +79,7 @@ pub struct OneWaySpreads {
 }
 
 /// One-way delays, and their accuracy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncedSpreads {
     /// Forward delay: T2 - T1 of STAMP (RFC 8762).
     pub forward_delay: Option<Spread>,
