@@ -112,6 +112,30 @@ impl Distribution {
         }
     }
 
+    /// Adds the durations of another distribution, of which the summary is known: exactly, except that
+    /// its mean and its standard deviation are rounded to nanoseconds. There are percentiles only if
+    /// both have a histogram.
+    pub fn add(&mut self, other: &Spread) {
+        if other.count == 0 {
+            return;
+        }
+        let (ours, theirs) = (self.count as f64, other.count as f64);
+        let all = ours + theirs;
+        let (mean, stddev) = (other.mean.as_nanos() as f64, other.stddev.as_nanos() as f64);
+        let delta = mean - self.mean;
+        // Chan, Golub and LeVeque, 1979.
+        self.mean += delta * theirs / all;
+        self.squares += stddev * stddev * theirs + delta * delta * ours * theirs / all;
+        self.count += other.count;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.histogram =
+            self.histogram.take().zip(other.histogram.as_ref()).map(|(mut all, more)| {
+                all.add(more);
+                all
+            });
+    }
+
     /// Returns the number of recorded durations.
     pub fn count(&self) -> u64 {
         self.count
@@ -263,6 +287,21 @@ mod tests {
                 prop_assert!(found >= exact && found - exact <= exact / 1_000, "{found} for {exact}");
                 prop_assert!(found <= spans[spans.len() - 1]);
             }
+        }
+
+        #[test]
+        fn two_added_are_one_of_both(
+            one in prop::collection::vec(0..20_000_000_000_u64, 0..100),
+            other in prop::collection::vec(0..20_000_000_000_u64, 1..100),
+        ) {
+            let mut sum = of(&one);
+            sum.add(&of(&other).spread().unwrap());
+            let (sum, both) = (sum.spread().unwrap(), of(&[one, other].concat()).spread().unwrap());
+            let close = |a: Duration, b: Duration| a.abs_diff(b) <= Duration::from_nanos(2);
+            prop_assert!(close(sum.mean, both.mean) && close(sum.stddev, both.stddev));
+            let Spread { mean, stddev, .. } = both;
+            prop_assert_eq!(Spread { mean, stddev, histogram: None, ..sum.clone() }, Spread { histogram: None, ..both.clone() });
+            prop_assert!(sum.histogram.unwrap().recorded().eq(both.histogram.unwrap().recorded()));
         }
 
         #[test]

@@ -1,0 +1,71 @@
+//! Reads results documents.
+
+use std::io::Read;
+
+use thiserror::Error;
+use udping_results::{Config, Flow, Summary, Target};
+
+/// A results document, with its records, if it has any, left as they are.
+pub(crate) type Written = udping_results::Document<String, serde_json::Value>;
+
+/// A results document with all that is needed here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    pub(crate) config: Config,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) total: Summary,
+    /// The document as it was written.
+    pub(crate) written: Written,
+}
+
+/// Why results cannot be read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It is not JSON, or not of the types of results.
+    #[error("not results (client --format json): {0}")]
+    NotResults(#[from] serde_json::Error),
+    /// A part is missing.
+    #[error("no results: `{0}` is missing")]
+    Missing(&'static str),
+    /// A histogram cannot be read.
+    #[error(transparent)]
+    Histogram(#[from] udping_core::stats::NotAHistogram),
+    /// A flow has no target.
+    #[error("no results: a flow is of target {0}, which is not there")]
+    NoTarget(u32),
+}
+
+impl Document {
+    /// Reads one document.
+    ///
+    /// # Errors
+    ///
+    /// If it is not one, or cannot be read.
+    pub fn read(reader: impl Read) -> Result<Self, ReadError> {
+        let written: Written = serde_json::from_reader(std::io::BufReader::new(reader))?;
+        let missing = ReadError::Missing;
+        written.format.ok_or(missing("format"))?;
+        written.version.ok_or(missing("version"))?;
+        let document = Self {
+            config: written.config.clone().ok_or(missing("config"))?,
+            targets: written.targets.clone().ok_or(missing("targets"))?,
+            flows: written.flows.clone().ok_or(missing("flows"))?,
+            total: written.total.clone().ok_or(missing("total"))?,
+            written,
+        };
+        let beyond = |flow: &&Flow| flow.target as usize >= document.targets.len();
+        match document.flows.iter().find(beyond) {
+            Some(flow) => Err(ReadError::NoTarget(flow.target)),
+            None => Ok(document),
+        }
+    }
+
+    /// The flows, each with its target and its number among those of that target.
+    pub(crate) fn keyed_flows(&self) -> impl Iterator<Item = ((&Target, usize), &Flow)> {
+        self.flows.iter().enumerate().map(|(index, flow)| {
+            let earlier = self.flows[..index].iter().filter(|other| other.target == flow.target);
+            ((&self.targets[flow.target as usize], earlier.count()), flow)
+        })
+    }
+}
