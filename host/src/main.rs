@@ -117,6 +117,12 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Demo => return demo::demo(),
         #[cfg(feature = "plot")]
         Command::Plot { results, output } => commands::plot::plot(&results, &output)?,
+        #[cfg(feature = "analysis")]
+        Command::Merge { results } => commands::merge::merge(&results)?,
+        #[cfg(feature = "analysis")]
+        Command::Diff { before, after, threshold } => {
+            return commands::diff::diff(&before, &after, threshold);
+        }
         Command::Emit { component } => {
             let name = component.component().name;
             ensure!(

@@ -18,6 +18,8 @@ mod client {
     mod measurement;
     /// Names and zones.
     mod resolving;
+    /// Runs that fail at a threshold, reports while they last, and results that are compared.
+    mod thresholds;
 }
 
 /// The echo server and the reflector.

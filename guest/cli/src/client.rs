@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -9,6 +10,7 @@ use udping_core::duration;
 use udping_core::wire::MAX_DATAGRAM;
 
 use crate::number::{self, within};
+use crate::threshold::Threshold;
 
 /// Pings UDP echo servers: prints the round-trip time of each reply, the loss, and statistics.
 #[derive(Debug, Parser)]
@@ -84,6 +86,13 @@ pub struct Args {
     /// to different servers do not leave together
     #[arg(long, help_heading = PACE)]
     pub precise: bool,
+    /// Fail if a target exceeds one of these thresholds, such as loss>1%,p99>5ms,outage>2s; with
+    /// udping-host that is exit code 7
+    #[arg(long, value_name = "NAME>VALUE", value_delimiter = ',', value_parser = Threshold::from_str)]
+    pub fail_if: Vec<Threshold>,
+    /// Print the results so far this often, at least 100ms; not with --format json or csv
+    #[arg(long, value_name = "DURATION", help_heading = OUTPUT, value_parser = report_every)]
+    pub report_every: Option<Duration>,
     /// Output format
     #[arg(long, value_enum, help_heading = OUTPUT, default_value_t = Format::Text)]
     pub format: Format,
@@ -236,6 +245,14 @@ fn interval(text: &str) -> Result<Duration, String> {
 pub fn resolve_every(text: &str) -> Result<Duration, String> {
     match duration::parse(text) {
         Ok(every) if every < Duration::from_secs(1) => Err("must be at least 1s".to_owned()),
+        Ok(every) => Ok(every),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn report_every(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(every) if every < Duration::from_millis(100) => Err("must be at least 100ms".to_owned()),
         Ok(every) => Ok(every),
         Err(error) => Err(error.to_string()),
     }

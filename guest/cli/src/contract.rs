@@ -31,7 +31,7 @@
 //!   [`ENVIRONMENT`] when it has errors that were not read yet.
 //! - A component that could not start its work, or not continue, calls `wasi:cli/exit` with an
 //!   error: exit code 2. One that ran without success returns an error from `wasi:cli/run`: exit
-//!   code 1.
+//!   code 1; or 7, if it exports the interface [`THRESHOLDS`], whose `exceeded` then returns true.
 
 use std::ops::RangeInclusive;
 
@@ -77,6 +77,10 @@ pub const REPORT: &str = "report";
 
 /// The interface that declares the contract, without its patch version.
 pub const EXPORT: &str = "udping:guest/notices@0.1.";
+
+/// The name of the interface by which a component says that a threshold was exceeded, up to its patch
+/// version.
+pub const THRESHOLDS: &str = "udping:guest/thresholds@0.1.";
 
 /// The variable that holds the key, or two separated by a comma, in hexadecimal digits. A key is
 /// not an argument, since all users of the machine can read those.

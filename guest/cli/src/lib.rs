@@ -8,4 +8,5 @@ pub mod contract;
 pub mod number;
 pub mod server;
 pub mod targets;
+pub mod threshold;
 pub mod usage;

@@ -25,3 +25,4 @@ impl Guest for Client {
 udping_wasi::bindings::export!(Client with_types_in udping_wasi::bindings);
 
 udping_wasi::declare_notices!(Client);
+udping_wasi::tell_thresholds!(Client);

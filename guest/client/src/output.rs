@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use udping_cli::threshold::Threshold;
 use udping_core::Instant;
-use udping_core::client::{Event, Happened, Pinger, ReceiveTimes, Results};
+use udping_core::client::{Event, FlowId, Happened, Pinger, ReceiveTimes, Results};
 use udping_report::live::Live;
+use udping_report::text::Name;
 use udping_report::{Clocks, Exporter, Run, summary};
 use udping_wasi::console::{Console, WriteError};
 use udping_wasi::poll::Pollable;
@@ -29,6 +31,8 @@ pub struct Output {
     exporter: Box<dyn Exporter>,
     /// The live line, and when it is due to be updated.
     live: Option<(Live, Instant)>,
+    /// How often the results so far are due to be printed, and when.
+    reports: Option<(Duration, Instant)>,
     /// The bytes that have not been written yet.
     pending: Vec<u8>,
     /// The number of dropped lines that have not been reported yet.
@@ -40,10 +44,30 @@ pub struct Output {
     unanswered: Vec<bool>,
 }
 
+/// The results so far, with what the host knows.
+fn complete_results(pinger: &Pinger) -> Results {
+    Results {
+        dropped: host::dropped(),
+        receive_times: if host::has_kernel_time() {
+            ReceiveTimes::Kernel
+        } else {
+            ReceiveTimes::User
+        },
+        ..pinger.results()
+    }
+}
+
 impl Output {
-    /// Creates an output to which nothing has been written.
-    pub fn new(run: Run, exporter: Box<dyn Exporter>, is_live: bool) -> Self {
+    /// Creates an output to which nothing has been written. With `report_every`, it has the results
+    /// so far that often.
+    pub fn new(
+        run: Run,
+        exporter: Box<dyn Exporter>,
+        is_live: bool,
+        report_every: Option<Duration>,
+    ) -> Self {
         Self {
+            reports: report_every.map(|every| (every, run.start + every)),
             out: Console::stdout(),
             exporter,
             live: is_live.then(|| (Live::default(), run.start)),
@@ -121,6 +145,18 @@ impl Output {
                 self.pending.extend_from_slice(line.as_bytes());
             }
         }
+        if let Some((every, due)) = &mut self.reports
+            && *due <= now
+        {
+            // Those that were missed are not made up for.
+            while *due <= now {
+                *due = *due + *every;
+            }
+            let results = complete_results(pinger);
+            let mut text = String::new();
+            self.exporter.interim(&self.run, &results, &mut text);
+            self.pending.extend_from_slice(text.as_bytes());
+        }
         self.drain()?;
         if self.pending.len() > DOCUMENT {
             return self.write_all();
@@ -143,7 +179,8 @@ impl Output {
 
     /// Returns when there is something to print, regardless of events.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.live.as_ref().map(|(_, due)| *due)
+        let live = self.live.as_ref().map(|(_, due)| *due);
+        live.into_iter().chain(self.reports.map(|(_, due)| due)).min()
     }
 
     /// Returns a pollable that is ready when the reader accepts more; `None` if nothing is
@@ -163,15 +200,7 @@ impl Output {
             let cleared = live.clear(self.run.settings.style, terminal::columns());
             self.pending.extend_from_slice(cleared.as_bytes());
         }
-        let results = Results {
-            dropped: host::dropped(),
-            receive_times: if host::has_kernel_time() {
-                ReceiveTimes::Kernel
-            } else {
-                ReceiveTimes::User
-            },
-            ..pinger.results()
-        };
+        let results = complete_results(pinger);
         let mut text = String::new();
         self.exporter.finish(&self.run, &results, &mut text);
         self.pending.extend_from_slice(text.as_bytes());
@@ -181,6 +210,37 @@ impl Output {
         // If standard error is closed, the message is lost.
         let _ = Console::stderr().write(&beside);
         Ok(())
+    }
+
+    /// Says on standard error which thresholds are exceeded, by which target. Returns whether any is.
+    pub fn check(&self, pinger: &Pinger, thresholds: &[Threshold]) -> bool {
+        let results = pinger.results();
+        let of_flows = results.flows.iter().enumerate().map(|(flow, summary)| {
+            let name = Name(&self.run, FlowId(flow)).to_string();
+            (name, summary, summary.rtt.as_ref().is_some_and(|rtt| rtt.percentiles.is_some()))
+        });
+        let mut exceeded = Vec::new();
+        for (name, summary, has_percentiles) in of_flows {
+            let known = |threshold: &&Threshold| has_percentiles || !threshold.is_of_percentile();
+            let of_flow = thresholds.iter().filter(known);
+            let what = of_flow.filter_map(|threshold| threshold.exceeded_by(summary));
+            exceeded.extend(what.map(|what| format!("{name}: {what}")));
+        }
+        // With very many flows, there are percentiles of all together.
+        if results
+            .flows
+            .iter()
+            .all(|flow| flow.rtt.as_ref().is_none_or(|rtt| rtt.percentiles.is_none()))
+        {
+            let percentiles = thresholds.iter().filter(|threshold| threshold.is_of_percentile());
+            let what = percentiles.filter_map(|threshold| threshold.exceeded_by(&results.total));
+            exceeded.extend(what.map(|what| format!("all together: {what}")));
+        }
+        for line in &exceeded {
+            // If standard error is closed, the exit code is left.
+            let _ = Console::stderr().line(line);
+        }
+        !exceeded.is_empty()
     }
 
     fn read_clocks(&mut self) {

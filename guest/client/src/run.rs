@@ -64,7 +64,11 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let is_live = args.live && args.format == Format::Text && Console::stdout_is_terminal();
     let run =
         Run { settings: Settings { quiet: run.settings.quiet || is_live, ..run.settings }, ..run };
-    let mut output = Output::new(run, exporter(args.format), is_live);
+    if args.report_every.is_some() && matches!(args.format, Format::Json | Format::Csv) {
+        let message = "--report-every is for --format text, jsonl and openmetrics";
+        return Err(Failure::Message(message.to_owned()));
+    }
+    let mut output = Output::new(run, exporter(args.format), is_live, args.report_every);
     output.start()?;
     let mut network = Network { sockets: &sockets, errors: 0, readdressing };
     ping(&mut pinger, &mut network, &args, &mut output)?;
@@ -77,7 +81,14 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     };
     let mut pinged =
         (0..output.run.targets.len()).filter(|target| output.run.targets[*target].address.is_ok());
-    if !has_failed && pinged.all(answered) { Ok(()) } else { Err(Failure::Ran) }
+    let all_answered = !has_failed && pinged.all(answered);
+    if output.check(&pinger, &args.fail_if) {
+        Err(Failure::Exceeded)
+    } else if all_answered {
+        Ok(())
+    } else {
+        Err(Failure::Ran)
+    }
 }
 
 fn codec(args: &Args, keys: Option<Keys>) -> Result<Codec, Failure> {

@@ -69,6 +69,16 @@ fn line(run: &Run, happened: &Happened) -> Option<results::Event> {
     })
 }
 
+fn summary(run: &Run, results: &Results) -> results::RunSummary {
+    results::RunSummary {
+        time: run.now(),
+        duration_ns: results.duration.into(),
+        total: Box::new(document::summary(&results.total)),
+        sender: Box::new(document::sender(&results.punctuality)),
+        receiver: Box::new(document::receiver(results)),
+    }
+}
+
 fn push(line: &results::Event, out: &mut String) {
     *out += &json(line);
     out.push('\n');
@@ -95,14 +105,11 @@ impl Exporter for JsonLines {
         push(&results::Event::Dropped { t_ns, time: run.timestamp(at), lines }, out);
     }
 
+    fn interim(&mut self, run: &Run, results: &Results, out: &mut String) {
+        push(&results::Event::Interim(summary(run, results)), out);
+    }
+
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String) {
-        let line = results::Event::Summary {
-            time: run.now(),
-            duration_ns: results.duration.into(),
-            total: Box::new(document::summary(&results.total)),
-            sender: Box::new(document::sender(&results.punctuality)),
-            receiver: document::receiver(results),
-        };
-        push(&line, out);
+        push(&results::Event::Summary(summary(run, results)), out);
     }
 }

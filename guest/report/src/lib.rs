@@ -30,6 +30,9 @@ pub trait Exporter {
     /// Converts an event.
     fn event(&mut self, run: &Run, happened: &Happened, out: &mut String);
 
+    /// Converts the results so far. A format in which they have no place adds nothing.
+    fn interim(&mut self, _run: &Run, _results: &Results, _out: &mut String) {}
+
     /// Converts the end of the run, after all events.
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String);
 

@@ -324,6 +324,11 @@ impl Exporter for OpenMetrics {
 
     fn event(&mut self, _: &Run, _: &Happened, _: &mut String) {}
 
+    /// A complete exposition, each of which ends with `# EOF`.
+    fn interim(&mut self, run: &Run, results: &Results, out: &mut String) {
+        self.finish(run, results, out);
+    }
+
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String) {
         let metrics = Metrics {
             targets: targets(run),

@@ -75,6 +75,11 @@ impl Exporter for Text {
         };
     }
 
+    fn interim(&mut self, run: &Run, results: &Results, out: &mut String) {
+        let time = if run.settings.timestamps { format!("{} ", run.now()) } else { String::new() };
+        *out += &format!("{time}{}\n", summary::interim(run, results));
+    }
+
     fn finish(&mut self, run: &Run, results: &Results, out: &mut String) {
         summary::write(run, results, out);
     }

@@ -83,20 +83,25 @@ pub enum Event {
         /// The number of dropped lines.
         lines: u64,
     },
+    /// The results so far (`--report-every`).
+    Interim(RunSummary),
     /// The run is over.
-    Summary {
-        /// The time at which the run was over.
-        time: Timestamp,
-        /// The time from the first send to the end, by the monotonic clock.
-        duration_ns: Nanoseconds,
-        /// The summary of all flows. Boxed, since it is much larger than the events of single
-        /// pings.
-        total: Box<Summary>,
-        /// How well the schedule was kept.
-        sender: Box<Sender>,
-        /// The datagrams lost on the machine that pinged.
-        receiver: Receiver,
-    },
+    Summary(RunSummary),
+}
+
+/// The results of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// The time at which the run was over, or was reported.
+    pub time: Timestamp,
+    /// The time from the first send to then, by the monotonic clock.
+    pub duration_ns: Nanoseconds,
+    /// The summary of all flows. Boxed, since it is much larger than the events of single pings.
+    pub total: Box<Summary>,
+    /// How well the schedule was kept.
+    pub sender: Box<Sender>,
+    /// The datagrams lost on the machine that pinged.
+    pub receiver: Box<Receiver>,
 }
 
 /// The ping that an event is about, and the time of the event.

@@ -17,7 +17,7 @@ mod time;
 
 pub use config::{Config, Protocol, Schedule, Target};
 pub use document::{Document, Format, Version};
-pub use event::{Event, Ping, Reply};
+pub use event::{Event, Ping, Reply, RunSummary};
 pub use record::{Fate, Record, Reflected};
 pub use summary::{Clock, Flow, OneWay, ReceiveTimes, Receiver, Sender, Spread, Summary, Synced};
 pub use time::{Nanoseconds, Timestamp};

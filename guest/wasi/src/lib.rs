@@ -37,6 +37,33 @@ pub mod declaration {
     });
 }
 
+/// The export of a component that measures against thresholds.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod thresholds {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "has-thresholds",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_thresholds",
+    });
+}
+
+/// Exports, for a component's type, whether [`program::run`] has failed at a threshold.
+#[macro_export]
+macro_rules! tell_thresholds {
+    ($component:ident) => {
+        impl $crate::thresholds::exports::udping::guest::thresholds::Guest for $component {
+            fn exceeded() -> bool {
+                $crate::program::has_exceeded()
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::thresholds::export_thresholds!($component with_types_in $crate::thresholds);
+    };
+}
+
 /// Exports, for a component's type, the declaration that it keeps to udping-host's contract.
 #[macro_export]
 macro_rules! declare_notices {

@@ -1,5 +1,7 @@
 //! What is common to all programs: arguments, keys, exit codes, and messages of panics.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use thiserror::Error;
 use udping_cli::contract::UDPING_KEY;
 use udping_cli::usage::one_line;
@@ -13,12 +15,23 @@ use crate::host;
 /// The hint at why a host that does not say so may have refused.
 const REFUSED: &str = " (wasmtime grants the network with -S inherit-network; ports below 1024 need root or CAP_NET_BIND_SERVICE)";
 
+/// Whether a threshold was exceeded.
+static EXCEEDED: AtomicBool = AtomicBool::new(false);
+
+/// Returns whether [`run`] has returned an error because a threshold was exceeded.
+pub fn has_exceeded() -> bool {
+    EXCEEDED.load(Ordering::Relaxed)
+}
+
 /// The ways in which a program fails.
 #[derive(Debug, Error)]
 pub enum Failure {
     /// It ran without success, and has reported that itself.
     #[error("the run failed")]
     Ran,
+    /// It ran, and a threshold was exceeded, which it has reported itself.
+    #[error("a threshold was exceeded")]
+    Exceeded,
     /// It could not start or continue; the message says why and what to do.
     #[error("{0}")]
     Message(String),
@@ -50,6 +63,10 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
         // A reader that has read enough, such as head, is not a failure.
         Ok(()) | Err(Failure::Output(WriteError::Closed)) => return Ok(()),
         Err(Failure::Ran) => return Err(()),
+        Err(Failure::Exceeded) => {
+            EXCEEDED.store(true, Ordering::Relaxed);
+            return Err(());
+        }
         Err(failure) => failure,
     };
     let is_refusal = matches!(failure, Failure::Net(_, error) if error.is_refusal());

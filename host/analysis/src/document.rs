@@ -23,7 +23,7 @@ pub struct Document {
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// It is not JSON, or not of the types of results.
-    #[error("not results (client --format json): {0}")]
+    #[error("not results (client --format json)")]
     NotResults(#[from] serde_json::Error),
     /// A part is missing.
     #[error("no results: `{0}` is missing")]

@@ -3,11 +3,17 @@
 pub mod audit;
 pub mod context;
 pub mod demo;
+#[cfg(feature = "analysis")]
+pub mod diff;
 pub mod grants;
 pub mod helper;
 pub mod inspect;
+#[cfg(feature = "analysis")]
+pub mod merge;
 #[cfg(feature = "plot")]
 pub mod plot;
+#[cfg(any(feature = "analysis", feature = "plot"))]
+pub mod results;
 #[cfg(target_os = "linux")]
 pub mod rotation;
 pub mod run;

@@ -1,42 +1,28 @@
 //! `udping-host plot`: draws the results of a run into a file.
 
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use udping_plot::{Document, Drawing, ReadError};
 
-/// The path that means standard input.
-const STANDARD_INPUT: &str = "-";
+use crate::commands::results;
 
-/// Draws the results in the file `results`, or on standard input, into the file `output`.
+/// Draws the results in the file `path`, or on standard input, into the file `output`.
 ///
 /// # Errors
 ///
 /// One line. The previous content of `output` is then unchanged.
-pub fn plot(results: &Path, output: &Path) -> Result<()> {
+pub fn plot(path: &Path, output: &Path) -> Result<()> {
     // Checked first, since results may be long, or still arriving.
     let drawing = Drawing::by_extension(output).with_context(|| output.display().to_string())?;
-    let document = read(results).with_context(|| name(results))?;
-    let drawn = drawing.of(&document).with_context(|| name(results))?;
+    let document = read(path).with_context(|| results::name(path))?;
+    let drawn = drawing.of(&document).with_context(|| results::name(path))?;
     write(output, drawn.as_bytes()).with_context(|| format!("cannot write {}", output.display()))
 }
 
-fn name(results: &Path) -> String {
-    if results == Path::new(STANDARD_INPUT) {
-        "standard input".to_owned()
-    } else {
-        results.display().to_string()
-    }
-}
-
-fn read(results: &Path) -> Result<Document, ReadError> {
-    if results == Path::new(STANDARD_INPUT) {
-        Document::read(io::stdin().lock())
-    } else {
-        Document::read(File::open(results).map_err(ReadError::Io)?)
-    }
+fn read(path: &Path) -> Result<Document, ReadError> {
+    Document::read(results::open(path).map_err(ReadError::Io)?)
 }
 
 /// Writes atomically: into a temporary file in the same folder, which is then renamed.

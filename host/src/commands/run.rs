@@ -282,8 +282,14 @@ async fn instance(
         std::future::pending::<()>().await;
     }
     // Output that was written without waiting for the reader.
-    if matches!(ended, Outcome::Succeeded | Outcome::Failed | Outcome::GaveUp | Outcome::Stopped(_))
-    {
+    if matches!(
+        ended,
+        Outcome::Succeeded
+            | Outcome::Failed
+            | Outcome::Exceeded
+            | Outcome::GaveUp
+            | Outcome::Stopped(_)
+    ) {
         let _ = standard_output::finish();
     }
     match &ended {
@@ -295,7 +301,7 @@ async fn instance(
             enforcer.limited();
             audit::limited(&plan.source.name(), limit);
         }
-        Outcome::Succeeded | Outcome::Failed | Outcome::GaveUp => {}
+        Outcome::Succeeded | Outcome::Failed | Outcome::Exceeded | Outcome::GaveUp => {}
     }
     ended
 }

@@ -19,6 +19,8 @@ pub enum Exit {
     NotAComponent,
     /// The component reached a limit.
     Limited,
+    /// A threshold of the user was exceeded.
+    Exceeded,
     /// Ended by SIGHUP.
     HungUp,
     /// Ended by SIGINT.
@@ -29,7 +31,7 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Success,
         Self::Failed,
         Self::Usage,
@@ -37,6 +39,7 @@ impl Exit {
         Self::Trapped,
         Self::NotAComponent,
         Self::Limited,
+        Self::Exceeded,
         Self::HungUp,
         Self::Interrupted,
         Self::Terminated,
@@ -52,6 +55,7 @@ impl Exit {
             Self::Trapped => 4,
             Self::NotAComponent => 5,
             Self::Limited => 6,
+            Self::Exceeded => 7,
             // As shells report it: 128 plus the number of the signal.
             Self::HungUp => 129,
             Self::Interrupted => 130,
@@ -97,6 +101,7 @@ impl Exit {
             Self::Trapped => "the component trapped",
             Self::NotAComponent => "no component, or one that this host cannot run",
             Self::Limited => "the component was stopped at a limit, which the message names",
+            Self::Exceeded => "a threshold was exceeded (client --fail-if, diff --threshold)",
             Self::HungUp => "ended by SIGHUP",
             Self::Interrupted => "ended by SIGINT (Ctrl-C)",
             Self::Terminated => "ended by SIGTERM",
@@ -116,6 +121,6 @@ mod tests {
 
     #[test]
     fn codes_are_distinct_and_do_not_change() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 129, 130, 143]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 7, 129, 130, 143]);
     }
 }

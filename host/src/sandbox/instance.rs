@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustc_demangle::demangle;
 use thiserror::Error;
 use udping_cli::contract;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, Linker};
 use wasmtime::{Engine, FrameInfo, Store, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi::cli::StdoutStream;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
@@ -146,6 +146,7 @@ impl Sandbox {
             command,
             footprint: loaded.footprint,
             declares_notices: loaded.declares_notices(&self.engine),
+            exceeded: loaded.exceeded(&self.engine),
         })
     }
 }
@@ -165,13 +166,27 @@ impl Loaded {
             .exports(engine)
             .any(|(name, _)| name.starts_with(contract::EXPORT))
     }
+
+    /// The function that tells whether a threshold was exceeded ([`contract`]).
+    fn exceeded(&self, engine: &Engine) -> Option<ComponentExportIndex> {
+        let outside = self.component.component_type();
+        let mut names = outside.exports(engine).map(|(name, _)| name);
+        let name = names.find(|name| name.starts_with(contract::THRESHOLDS))?;
+        let interface = self.component.get_export_index(None, name)?;
+        self.component.get_export_index(Some(&interface), EXCEEDED)
+    }
 }
+
+/// The function of [`contract::THRESHOLDS`].
+const EXCEEDED: &str = "exceeded";
 
 /// A linked component that can be started any number of times.
 pub struct Program {
     command: CommandPre<State>,
     footprint: Footprint,
     declares_notices: bool,
+    /// The function that tells whether a threshold was exceeded, if it has one.
+    exceeded: Option<ComponentExportIndex>,
 }
 
 /// What an instance is started with.
@@ -205,6 +220,8 @@ pub enum Outcome {
     Succeeded,
     /// It ran, and reports failure.
     Failed,
+    /// It ran, and reports that a threshold was exceeded ([`contract`]).
+    Exceeded,
     /// It follows the [`contract`], and left by `wasi:cli/exit` with an error: it could not run.
     GaveUp,
     /// It trapped, for this reason.
@@ -226,6 +243,7 @@ impl Outcome {
             Self::Failed | Self::GaveUp | Self::Trapped(_) if refusals > 0 => Exit::Refused,
             Self::Trapped(_) => Exit::Trapped,
             Self::Failed => Exit::Failed,
+            Self::Exceeded => Exit::Exceeded,
             Self::GaveUp => Exit::Usage,
         }
     }
@@ -297,8 +315,17 @@ impl Program {
             Ok(UpdateDeadline::Yield(1))
         });
         let run = async {
-            let command: Command = self.command.instantiate_async(&mut store).await?;
-            command.wasi_cli_run().call_run(&mut store).await
+            let instance = self.command.instance_pre().instantiate_async(&mut store).await?;
+            let command = Command::new(&mut store, &instance)?;
+            let result = command.wasi_cli_run().call_run(&mut store).await?;
+            let has_exceeded = match &self.exceeded {
+                Some(exceeded) if result.is_err() => {
+                    let exceeded = instance.get_typed_func::<(), (bool,)>(&mut store, exceeded)?;
+                    exceeded.call_async(&mut store, ()).await?.0
+                }
+                _ => false,
+            };
+            Ok((result, has_exceeded))
         };
         let grace = instance.stop_grace;
         let is_stopped = async {
@@ -326,13 +353,14 @@ impl Outcome {
     /// A component that follows the [`contract`] leaves by `wasi:cli/exit` if it could not run; for
     /// all others that is an ordinary failure.
     fn of(
-        result: wasmtime::Result<Result<(), ()>>,
+        result: wasmtime::Result<(Result<(), ()>, bool)>,
         limits: &Limits,
         declares_notices: bool,
     ) -> Self {
         match result {
-            Ok(Ok(())) => Self::Succeeded,
-            Ok(Err(())) => Self::Failed,
+            Ok((Ok(()), _)) => Self::Succeeded,
+            Ok((Err(()), true)) => Self::Exceeded,
+            Ok((Err(()), false)) => Self::Failed,
             Err(error) => {
                 match (error.downcast_ref::<I32Exit>(), LimitExceeded::of(&error, limits)) {
                     (Some(I32Exit(0)), _) => Self::Succeeded,
@@ -388,6 +416,8 @@ mod tests {
             (Outcome::Succeeded, 3, Exit::Success),
             (Outcome::Failed, 0, Exit::Failed),
             (Outcome::Failed, 1, Exit::Refused),
+            (Outcome::Exceeded, 0, Exit::Exceeded),
+            (Outcome::Exceeded, 1, Exit::Exceeded),
             (Outcome::GaveUp, 0, Exit::Usage),
             (Outcome::GaveUp, 1, Exit::Refused),
             (Outcome::Trapped(String::new()), 0, Exit::Trapped),

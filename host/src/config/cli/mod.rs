@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+#[cfg(feature = "analysis")]
+use udping_analysis::Threshold;
 use udping_cli::usage;
 
 pub use completions::script as completions;
@@ -106,6 +108,25 @@ pub enum Command {
         /// Where to write the figure, as x.svg, or as x.html with a table
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+    },
+    /// Merge results that `client` writes with `--format json` into those of one run over all
+    #[cfg(feature = "analysis")]
+    Merge {
+        /// The files of results, or - for standard input
+        #[arg(required = true, value_name = "RESULTS")]
+        results: Vec<PathBuf>,
+    },
+    /// Show what has changed between the results of two runs, and whether by chance
+    #[cfg(feature = "analysis")]
+    Diff {
+        /// The results of the earlier run, or - for standard input
+        before: PathBuf,
+        /// The results of the later run
+        after: PathBuf,
+        /// Exit with code 7 if the loss, or a percentile of the RTT, is worse by more than this, and
+        /// not by chance
+        #[arg(long, value_name = "PERCENT")]
+        threshold: Option<Threshold>,
     },
     /// Show what a component imports and exports, and what it would need to be granted
     Inspect {

@@ -1,0 +1,30 @@
+//! Files of results, for the commands that read them.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The path that means standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// The name of a file of results, for messages.
+pub fn name(path: &Path) -> String {
+    if path == Path::new(STANDARD_INPUT) {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Opens a file of results.
+///
+/// # Errors
+///
+/// Those of open(2).
+pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    if path == Path::new(STANDARD_INPUT) {
+        Ok(Box::new(io::stdin().lock()))
+    } else {
+        Ok(Box::new(File::open(path)?))
+    }
+}
