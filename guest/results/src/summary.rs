@@ -105,7 +105,7 @@ pub struct Spread {
     /// The 99.9th percentile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99_9_ns: Option<Nanoseconds>,
-    /// The histogram of the values in nanoseconds: HdrHistogram's V2 format, in base64.
+    /// The histogram of the values in nanoseconds: the V2 format of HDR histograms, in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<String>,
 }

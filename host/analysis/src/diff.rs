@@ -3,11 +3,14 @@
 //! The losses of two runs are compared by Fisher's exact test, and so are quantiles of their RTTs: if
 //! nothing has changed, the share of RTTs above the quantile of both runs together is the same in
 //! each (Mood's median test, for any quantile). That needs no assumption about the distribution, and
-//! the histograms have the counts. The test is one-sided, in the direction of the change.
+//! the histograms have the counts. The test is one-sided, in the direction of the change. For more
+//! than 100,000 values, it is the two-proportion z-test, to which the exact one then comes close.
 
+use std::f64::consts::SQRT_2;
 use std::fmt;
 use std::str::FromStr;
 
+use statrs::function::erf::erfc;
 use statrs::stats_tests::Alternative;
 use statrs::stats_tests::fisher::fishers_exact;
 use thiserror::Error;
@@ -20,6 +23,10 @@ use crate::spread;
 
 /// The probability below which chance does not explain a change.
 const SIGNIFICANT: f64 = 0.01;
+
+/// The number of values from which on the normal approximation is as good as the exact test, which
+/// takes time for each value.
+const MANY: u64 = 100_000;
 
 /// How much worse something may be, as a fraction of what it was.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,8 +58,11 @@ enum Quantity {
     Rtt(u64),
 }
 
-/// The quantiles, each with the percentile that results have.
-const QUANTILES: [(u64, fn(&Spread) -> Option<Nanoseconds>); 3] =
+/// A percentile that results have.
+type Percentile = fn(&Spread) -> Option<Nanoseconds>;
+
+/// The quantiles, each with its percentile.
+const QUANTILES: [(u64, Percentile); 3] =
     [(500, |rtt| rtt.p50_ns), (900, |rtt| rtt.p90_ns), (990, |rtt| rtt.p99_ns)];
 
 impl fmt::Display for Quantity {
@@ -97,7 +107,7 @@ impl Change {
     }
 
     fn relative(&self) -> String {
-        if self.before == self.after {
+        if self.before.total_cmp(&self.after).is_eq() {
             "none".to_owned()
         } else if self.before == 0.0 {
             "from none".to_owned()
@@ -226,15 +236,33 @@ fn changes(before: &Summary, after: &Summary) -> Result<Vec<Change>, NotAHistogr
 }
 
 fn share([part, rest]: [u64; 2]) -> f64 {
-    part as f64 / (part + rest) as f64
+    part as f64 / (part as f64 + rest as f64)
 }
 
 /// The probability that the share of the second is that much larger, or smaller, than that of the
-/// first, or more, if both are of the same: Fisher's exact test, one-sided.
+/// first, or more, if both are of the same: Fisher's exact test, one-sided, and for very many its
+/// normal approximation.
 fn probability([a, b]: [u64; 2], [c, d]: [u64; 2], is_larger: bool) -> f64 {
+    if [b, c, d].into_iter().fold(a, u64::saturating_add) > MANY {
+        return approximately([a, b], [c, d]);
+    }
     let alternative = if is_larger { Alternative::Less } else { Alternative::Greater };
     // It fails for tables that are none; then nothing is known.
     fishers_exact(&[a, b, c, d], alternative).unwrap_or(1.0).min(1.0)
+}
+
+/// The same by the pooled two-proportion z-test.
+fn approximately(one: [u64; 2], other: [u64; 2]) -> f64 {
+    let count = |[part, rest]: [u64; 2]| part as f64 + rest as f64;
+    let [ours, theirs] = [one, other].map(count);
+    let pooled = (one[0] as f64 + other[0] as f64) / (ours + theirs);
+    let deviation = (pooled * (1.0 - pooled) * (1.0 / ours + 1.0 / theirs)).sqrt();
+    if deviation > 0.0 {
+        let z = (share(one) - share(other)).abs() / deviation;
+        erfc(z / SQRT_2) / 2.0
+    } else {
+        1.0
+    }
 }
 
 /// The longest duration in the bucket of a quantile, by nearest rank.
@@ -253,8 +281,8 @@ fn quantile(histogram: &Histogram, per_mille: u64) -> u64 {
 /// How many durations are above `bound`, and how many are not.
 fn above(histogram: &Histogram, bound: u64) -> [u64; 2] {
     let counts = histogram.recorded().filter(|(_, longest, _)| *longest > bound);
-    let above = counts.map(|(.., count)| count).sum();
-    [above, histogram.count() - above]
+    let above = counts.fold(0_u64, |sum, (.., count)| sum.saturating_add(count));
+    [above, histogram.count().saturating_sub(above)]
 }
 
 /// A table, with the changes that are not by chance marked.

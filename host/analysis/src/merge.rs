@@ -153,7 +153,10 @@ fn flows(
 }
 
 fn summary(all: &[&Summary], absent: &mut BTreeSet<&'static str>) -> Result<Summary, MergeError> {
-    let sum = |of: fn(&Summary) -> u64| all.iter().map(|summary| of(summary)).sum::<u64>();
+    let sum = |of: fn(&Summary) -> u64| {
+        // A file may have any numbers.
+        all.iter().fold(0_u64, |sum, summary| sum.saturating_add(of(summary)))
+    };
     let mut merged = Summary {
         sent: sum(|s| s.sent),
         received: sum(|s| s.received),
@@ -209,8 +212,13 @@ fn spreads<T>(
     Ok(spread::sum(&known))
 }
 
+/// The sum, if all are known.
+fn total(mut counts: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    counts.try_fold(0_u64, |sum, count| Some(sum.saturating_add(count?)))
+}
+
 fn one_way(all: &[&OneWay], absent: &mut BTreeSet<&'static str>) -> Result<OneWay, MergeError> {
-    let sum = |of: fn(&OneWay) -> Option<u64>| all.iter().map(|part| of(part)).sum::<Option<u64>>();
+    let sum = |of: fn(&OneWay) -> Option<u64>| total(all.iter().map(|part| of(part)));
     let mut spread = |of: fn(&OneWay) -> Option<&Spread>, name| {
         spreads(all, |part| (of(part), None), name, absent)
     };
@@ -255,7 +263,7 @@ fn synced(
             "backward_delay",
             absent,
         )?,
-        below_zero: parts.iter().map(|part| part.below_zero).sum(),
+        below_zero: parts.iter().fold(0, |sum, part| sum.saturating_add(part.below_zero)),
         sender,
         reflector: reflectors.max_by_key(error),
     }))
@@ -267,7 +275,7 @@ fn sender(all: &[&Document]) -> Result<Option<Sender>, MergeError> {
     let Some(parts) = parts else { return Ok(None) };
     let mut absent = BTreeSet::new();
     Ok(Some(Sender {
-        missed_slots: parts.iter().map(|part| part.missed_slots).sum(),
+        missed_slots: parts.iter().fold(0, |sum, part| sum.saturating_add(part.missed_slots)),
         timer_error: spreads(
             &parts,
             |part| (part.timer_error.as_ref(), None),
@@ -295,7 +303,7 @@ fn receiver(all: &[&Document]) -> Result<Option<Receiver>, MergeError> {
     }
     let mut absent = BTreeSet::new();
     Ok(Some(Receiver {
-        dropped: parts.iter().map(|part| part.dropped).sum(),
+        dropped: total(parts.iter().map(|part| part.dropped)),
         times,
         delay: spreads(&parts, |part| (part.delay.as_ref(), None), "delay", &mut absent)?,
     }))

@@ -26,7 +26,9 @@ pub(crate) fn read(
 /// The spread of all values of several.
 pub(crate) fn sum(spreads: &[stats::Spread]) -> Option<Spread> {
     let mut all = Distribution::with_percentiles();
-    spreads.iter().for_each(|spread| all.add(spread));
+    for spread in spreads {
+        all.add(spread);
+    }
     all.spread().map(|spread| write(&spread))
 }
 

@@ -176,7 +176,7 @@ fn help_of_a_component_is_the_hosts_and_fits_the_terminal() {
 #[test]
 fn help_names_no_option_that_there_is_none_of() {
     let of = |line: &str| typed(line).stdout;
-    let all = [of("--help"), of("client --help"), of("server --help")];
+    let all = [of("--help"), of("client --help"), of("server --help"), of("help diff")];
     let is_option = |word: &str| {
         let defined = |line: &str| line.trim_start().split([' ', ',']).any(|other| other == word);
         let at_start = |line: &&str| line.trim_start().starts_with('-');

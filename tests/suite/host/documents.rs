@@ -142,6 +142,8 @@ const HELP: &[&[&str]] = &[
     &["emit", "--help"],
     &["compile", "--help"],
     &["plot", "--help"],
+    &["merge", "--help"],
+    &["diff", "--help"],
     &["inspect", "--help"],
     &["completions", "--help"],
     &["man", "--help"],

@@ -28,7 +28,7 @@ impl Eq for Histogram {}
 
 /// Why a serialized histogram cannot be read.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("not a histogram (HdrHistogram V2 in base64): {0}")]
+#[error("not a histogram (HDR histogram V2 in base64): {0}")]
 pub struct NotAHistogram(String);
 
 impl Histogram {
@@ -70,7 +70,7 @@ impl Histogram {
         })
     }
 
-    /// Serializes the histogram, as HdrHistogram's V2 format in base64 has it.
+    /// Serializes the histogram, in the V2 format of HDR histograms, in base64.
     pub fn serialize(&self) -> String {
         let mut bytes = Vec::new();
         // Writing to memory cannot fail, and the counts are below 2^63.
@@ -109,7 +109,9 @@ mod tests {
 
     fn of(spans: &[u64]) -> Histogram {
         let mut histogram = Histogram::new().unwrap();
-        spans.iter().for_each(|nanoseconds| histogram.record(Duration::from_nanos(*nanoseconds)));
+        for nanoseconds in spans {
+            histogram.record(Duration::from_nanos(*nanoseconds));
+        }
         histogram
     }
 
