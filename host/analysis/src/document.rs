@@ -2,11 +2,23 @@
 
 use std::io::Read;
 
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 use udping_results::{Config, Flow, Summary, Target};
 
-/// A results document, with its records, if it has any, left as they are.
-pub(crate) type Written = udping_results::Document<String, serde_json::Value>;
+/// A results document, of whose records, if it has any, only the number is kept.
+pub(crate) type Written = udping_results::Document<String, Unread>;
+
+/// A record that is not read, since there may be millions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
 
 /// A results document with all that is needed here.
 #[derive(Clone, Debug, PartialEq)]
