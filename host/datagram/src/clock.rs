@@ -10,10 +10,12 @@ use crate::datagram_times::DatagramTimes;
 use crate::gathering::Gathering;
 use crate::world::World;
 
-/// The clocks of one instance. The monotonic clock starts at zero, so that it reveals nothing about
-/// the machine. After a `receive` of `wasi:sockets/udp`, the first reading of each clock returns when
-/// the datagrams arrived, as far as that is known ([`crate::Received::arrived`]) and [`crate::poll`]
-/// has returned the socket.
+/// The clocks of one instance, and what its sends wait for. The monotonic clock starts at zero, so
+/// that it reveals nothing about the machine.
+///
+/// After a `receive` of `wasi:sockets/udp`, the first reading of each clock returns when the datagrams
+/// arrived, as far as that is known ([`crate::Received::arrived`]) and [`crate::poll`] has returned
+/// the socket; after a `send`, when they were passed to the system.
 pub struct Clock {
     pub(crate) start: Instant,
     pub(crate) world: Arc<dyn World>,

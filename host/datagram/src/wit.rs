@@ -169,13 +169,16 @@ impl udp::HostOutgoingDatagramStream for View<'_> {
         self.clock.datagram_times().end();
         let wanted: Vec<Wanted> = datagrams.into_iter().map(Into::into).collect();
         let (now, index) = (self.clock.world.now(), stream.rep());
-        if self.clock.gathering().stream().is_some_and(|other| other != index) {
-            self.flush();
-        }
+        let is_elsewhere = self.clock.gathering().stream().is_some_and(|other| other != index);
+        // What was sent first leaves first, unless there is no room for it.
+        let waits_elsewhere = is_elsewhere && self.flush().is_some();
         let outgoing = self.table.get_mut(&stream)?;
         let mut gathering = self.clock.gathering();
-        let result = outgoing.send(&wanted, gathering.permits(now));
-        gathering.sent(index, now, outgoing.has_gathered());
+        let gathers = gathering.permits(now) && !waits_elsewhere;
+        let result = outgoing.send(&wanted, gathers);
+        if !waits_elsewhere {
+            gathering.sent(index, now, outgoing.has_gathered());
+        }
         let Sent { taken, left } = result?;
         if let Some(left) = left.filter(|_| self.clock.world.records_arrivals()) {
             self.clock.datagram_times().sent(left);
