@@ -8,6 +8,9 @@ use udping_wasi::bindings::wasi::sockets::ip_name_lookup::resolve_addresses;
 use udping_wasi::console::Console;
 use udping_wasi::{poll, random};
 
+/// How often a list names the same pollable.
+const NAMES: usize = 100_000;
+
 fn main() {
     let (mode, console) = (get_arguments().remove(1), Console::stdout());
     let socket = bound(IpAddressFamily::Ipv4);
@@ -20,6 +23,11 @@ fn main() {
                 resolve_addresses(&instance_network(), "192.0.2.7").unwrap().resolve_next_address(),
             ),
             "poll" => drop(poll::poll(&[&readable, &subscribe_duration(0)])),
+            "long poll" => {
+                let timer = subscribe_duration(0);
+                let names = [vec![&readable; NAMES], vec![&timer; NAMES]].concat();
+                assert_eq!(poll::poll(&names).len(), NAMES);
+            }
             "block" => subscribe_duration(1).block(),
             "ready" => assert!(!readable.ready()),
             "subscribe" => drop((incoming.subscribe(), outgoing.subscribe(), socket.subscribe())),

@@ -106,6 +106,7 @@ mod cases {
             "family",
             "literal",
             "poll",
+            "long poll",
             "block",
             "ready",
             "subscribe",
