@@ -18,7 +18,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -497,6 +497,12 @@ impl Server {
         self.process.signal(Signal::TERM);
         self.process.wait()
     }
+}
+
+/// A port that is free just now, for programs that cannot choose one and report it.
+pub fn free_port() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    socket.local_addr().expect("its address").port()
 }
 
 /// Runs `client.wasm` against `server` to its end.

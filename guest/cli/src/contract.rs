@@ -82,6 +82,9 @@ pub const EXPORT: &str = "udping:guest/notices@0.1.";
 /// version.
 pub const THRESHOLDS: &str = "udping:guest/thresholds@0.1.";
 
+/// The function of [`THRESHOLDS`] that says so.
+pub const EXCEEDED: &str = "exceeded";
+
 /// The variable that holds the key, or two separated by a comma, in hexadecimal digits. A key is
 /// not an argument, since all users of the machine can read those.
 pub const UDPING_KEY: &str = "UDPING_KEY";

@@ -40,6 +40,8 @@ enum Quantity {
     Count(fn(&Summary) -> u64),
     /// A duration; none if nothing was measured.
     Duration(fn(&Summary) -> Option<Duration>),
+    /// A percentile of the RTT, of which the client has none for each of very many flows.
+    Percentile(fn(Percentiles) -> Duration),
 }
 
 /// A value of a quantity.
@@ -51,22 +53,17 @@ enum Value {
     Duration(Duration),
 }
 
-/// A percentile of the RTT. The client has no histograms of very many flows.
-fn percentile(summary: &Summary, of: fn(Percentiles) -> Duration) -> Option<Duration> {
-    summary.rtt.as_ref()?.percentiles.map(of)
-}
-
 impl Quantity {
     /// The names, in the order of help.
     const NAMES: [(&'static str, Self); 16] = [
         ("loss", Self::Loss),
         ("min", Self::Duration(|s| Some(s.rtt.as_ref()?.min))),
         ("mean", Self::Duration(|s| Some(s.rtt.as_ref()?.mean))),
-        ("median", Self::Duration(|s| percentile(s, |p| p.p50))),
-        ("p90", Self::Duration(|s| percentile(s, |p| p.p90))),
-        ("p95", Self::Duration(|s| percentile(s, |p| p.p95))),
-        ("p99", Self::Duration(|s| percentile(s, |p| p.p99))),
-        ("p99.9", Self::Duration(|s| percentile(s, |p| p.p99_9))),
+        ("median", Self::Percentile(|p| p.p50)),
+        ("p90", Self::Percentile(|p| p.p90)),
+        ("p95", Self::Percentile(|p| p.p95)),
+        ("p99", Self::Percentile(|p| p.p99)),
+        ("p99.9", Self::Percentile(|p| p.p99_9)),
         ("max", Self::Duration(|s| Some(s.rtt.as_ref()?.max))),
         ("stddev", Self::Duration(|s| Some(s.rtt.as_ref()?.stddev))),
         ("jitter", Self::Duration(|s| s.jitter)),
@@ -82,6 +79,7 @@ impl Quantity {
             Self::Loss => Some(Value::Share(summary.unanswered_ratio())),
             Self::Count(of) => Some(Value::Count(of(summary))),
             Self::Duration(of) => of(summary).map(Value::Duration),
+            Self::Percentile(of) => Some(Value::Duration(of(summary.rtt.as_ref()?.percentiles?))),
         }
     }
 
@@ -95,7 +93,7 @@ impl Quantity {
                 .map(|percent| Value::Share(percent / 100.0))
                 .ok_or(wrong("a percentage from 0% to 100%")),
             Self::Count(_) => text.parse().map(Value::Count).map_err(|_| wrong("a whole number")),
-            Self::Duration(_) => duration::parse(text)
+            Self::Duration(_) | Self::Percentile(_) => duration::parse(text)
                 .map(Value::Duration)
                 .map_err(|_| wrong("a duration such as 5ms")),
         }
@@ -126,7 +124,7 @@ impl Threshold {
 
     /// Whether it needs a percentile.
     pub fn is_of_percentile(&self) -> bool {
-        self.name == "median" || self.name.starts_with('p')
+        matches!(self.quantity, Quantity::Percentile(_))
     }
 }
 

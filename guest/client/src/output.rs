@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use udping_cli::threshold::Threshold;
 use udping_core::Instant;
-use udping_core::client::{Event, FlowId, Happened, Pinger, ReceiveTimes, Results};
+use udping_core::client::{Event, FlowId, Happened, Pinger, ReceiveTimes, Results, Summary};
 use udping_report::live::Live;
 use udping_report::text::Name;
 use udping_report::{Clocks, Exporter, Run, summary};
@@ -104,17 +104,23 @@ impl Output {
         }
         self.line.clear();
         self.exporter.event(&self.run, happened, &mut self.line);
+        self.append_line(happened.at, self.exporter.can_drop());
+    }
+
+    /// Appends the line, or drops it if it can be and the reader is too slow.
+    fn append_line(&mut self, at: Instant, can_drop: bool) {
         if self.line.is_empty() {
             return;
         }
-        if self.exporter.can_drop() {
+        if can_drop {
             // Once lines were dropped, wait until there is room for many again.
             let limit = if self.dropped > 0 { LINES / 2 } else { LINES };
-            if self.pending.len() + self.line.len() > limit {
+            // A report may be longer than that by itself.
+            if !self.pending.is_empty() && self.pending.len() + self.line.len() > limit {
                 self.dropped += 1;
                 return;
             }
-            self.tell_dropped(happened.at);
+            self.tell_dropped(at);
         }
         self.pending.extend_from_slice(self.line.as_bytes());
     }
@@ -152,10 +158,10 @@ impl Output {
             while *due <= now {
                 *due = *due + *every;
             }
-            let results = complete_results(pinger);
-            let mut text = String::new();
-            self.exporter.interim(&self.run, &results, &mut text);
-            self.pending.extend_from_slice(text.as_bytes());
+            self.line.clear();
+            self.exporter.interim(&self.run, &complete_results(pinger), &mut self.line);
+            // Whatever the format: the next one has it all.
+            self.append_line(now, true);
         }
         self.drain()?;
         if self.pending.len() > DOCUMENT {
@@ -215,23 +221,16 @@ impl Output {
     /// Says on standard error which thresholds are exceeded, by which target. Returns whether any is.
     pub fn check(&self, pinger: &Pinger, thresholds: &[Threshold]) -> bool {
         let results = pinger.results();
-        let of_flows = results.flows.iter().enumerate().map(|(flow, summary)| {
-            let name = Name(&self.run, FlowId(flow)).to_string();
-            (name, summary, summary.rtt.as_ref().is_some_and(|rtt| rtt.percentiles.is_some()))
-        });
         let mut exceeded = Vec::new();
-        for (name, summary, has_percentiles) in of_flows {
-            let known = |threshold: &&Threshold| has_percentiles || !threshold.is_of_percentile();
-            let of_flow = thresholds.iter().filter(known);
-            let what = of_flow.filter_map(|threshold| threshold.exceeded_by(summary));
+        for (flow, summary) in results.flows.iter().enumerate() {
+            let name = Name(&self.run, FlowId(flow));
+            let what = thresholds.iter().filter_map(|threshold| threshold.exceeded_by(summary));
             exceeded.extend(what.map(|what| format!("{name}: {what}")));
         }
-        // With very many flows, there are percentiles of all together.
-        if results
-            .flows
-            .iter()
-            .all(|flow| flow.rtt.as_ref().is_none_or(|rtt| rtt.percentiles.is_none()))
-        {
+        // Of very many flows, there are only percentiles of all together.
+        let has_percentiles =
+            |flow: &Summary| flow.rtt.as_ref().is_some_and(|rtt| rtt.percentiles.is_some());
+        if !results.flows.iter().any(has_percentiles) {
             let percentiles = thresholds.iter().filter(|threshold| threshold.is_of_percentile());
             let what = percentiles.filter_map(|threshold| threshold.exceeded_by(&results.total));
             exceeded.extend(what.map(|what| format!("all together: {what}")));

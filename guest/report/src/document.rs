@@ -130,7 +130,8 @@ pub(crate) fn summary(of: &Summary) -> results::Summary {
     }
 }
 
-fn spread(of: &Spread) -> results::Spread {
+/// Converts a spread.
+pub fn spread(of: &Spread) -> results::Spread {
     let percentiles = of.percentiles;
     results::Spread {
         min_ns: of.min.into(),

@@ -7,6 +7,7 @@ pub mod csv;
 mod document;
 pub mod json;
 pub mod jsonl;
+mod labels;
 pub mod live;
 pub mod openmetrics;
 pub mod run;
@@ -19,6 +20,7 @@ mod units;
 use udping_core::Instant;
 use udping_core::client::{Happened, Results};
 
+pub use document::spread;
 pub use run::{Clocks, FlowName, Run, Settings, Sort, Target};
 pub use style::Style;
 

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabel as _, EncodeLabelSet, LabelSetEncoder, MetricEncoder,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use udping_core::Instant;
@@ -20,52 +18,12 @@ use udping_core::client::{Happened, Results};
 use udping_core::client::{Punctuality, Summary};
 use udping_core::stats::{Buckets, Spread};
 
-use crate::{Exporter, Run, Target};
+use crate::labels::{Flow, Info, NotPinged, flows, not_pinged, targets};
+use crate::{Exporter, Run};
 
 /// The exporter of `--format openmetrics`.
 #[derive(Debug, Default)]
 pub struct OpenMetrics;
-
-/// The labels of a flow, which are the same in each run: neither the address that a name currently
-/// resolves to, nor a port chosen by the system. If there are several ports, their index is a
-/// label.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Flow {
-    host: String,
-    port: u16,
-    source_port: Option<u16>,
-    port_index: Option<usize>,
-}
-
-impl EncodeLabelSet for Flow {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        ("host", self.host.as_str()).encode(encoder.encode_label())?;
-        ("port", self.port).encode(encoder.encode_label())?;
-        if let Some(port) = self.source_port {
-            ("source_port", port).encode(encoder.encode_label())?;
-        }
-        if let Some(index) = self.port_index {
-            ("port_index", index).encode(encoder.encode_label())?;
-        }
-        Ok(())
-    }
-}
-
-/// The labels of a target's info metric.
-#[derive(Clone, Debug, EncodeLabelSet)]
-struct Info {
-    host: String,
-    port: u16,
-    address: String,
-}
-
-/// A target that is not pinged, and the reason.
-#[derive(Clone, Debug, PartialEq, Eq, EncodeLabelSet)]
-struct NotPinged {
-    host: String,
-    port: u16,
-    reason: String,
-}
 
 /// The label of a quantile, as that of a summary.
 #[derive(Clone, Copy, Debug, EncodeLabelSet)]
@@ -348,71 +306,4 @@ impl Exporter for OpenMetrics {
     }
 
     fn dropped(&mut self, _: &Run, _: Instant, _: u64, _: &mut String) {}
-}
-
-/// Returns the named targets without duplicates.
-fn targets(run: &Run) -> Vec<(Info, bool)> {
-    let mut all: Vec<(Info, bool)> = Vec::new();
-    for target in &run.targets {
-        let (host, address) =
-            (escaped(&target.host), target.address.as_ref().map(ToString::to_string));
-        let pinged = address.is_ok();
-        let info = Info { host, port: target.port, address: address.unwrap_or_default() };
-        match all.iter_mut().find(|(other, _)| (&other.host, other.port) == (&info.host, info.port))
-        {
-            Some(other) if pinged => *other = (info, true),
-            Some(_) => {}
-            None => all.push((info, pinged)),
-        }
-    }
-    all
-}
-
-/// Returns the targets that were not pinged, without duplicates.
-fn not_pinged(run: &Run) -> Vec<NotPinged> {
-    let mut all = Vec::new();
-    for target in &run.targets {
-        if let Err(reason) = &target.address {
-            let one = NotPinged {
-                host: escaped(&target.host),
-                port: target.port,
-                reason: escaped(reason),
-            };
-            if !all.contains(&one) {
-                all.push(one);
-            }
-        }
-    }
-    all
-}
-
-/// Returns the flows and their summaries. A target that was not pinged has an empty summary, so
-/// that its series exist before it is pinged.
-fn flows(run: &Run, results: &Results) -> Vec<(Flow, Summary)> {
-    let labels = |target: &Target, id: usize, source_port| Flow {
-        host: escaped(&target.host),
-        port: target.port,
-        source_port: run.settings.fixed_source_port.then_some(source_port),
-        // Flows are numbered by port and then by target.
-        port_index: (run.config.source_ports.get() > 1)
-            .then(|| id / run.config.targets.len().max(1)),
-    };
-    let pinged = run.flows.iter().zip(&results.flows).enumerate();
-    let pinged = pinged.map(|(id, (flow, summary))| {
-        (labels(&run.targets[flow.target], id, flow.source_port), summary.clone())
-    });
-    let mut all: Vec<_> = pinged.collect();
-    for target in run.targets.iter().filter(|target| target.address.is_err()) {
-        let host = escaped(&target.host);
-        if !all.iter().any(|(flow, _)| (&flow.host, flow.port) == (&host, target.port)) {
-            let flow = Flow { host, port: target.port, source_port: None, port_index: None };
-            all.push((flow, Summary::default()));
-        }
-    }
-    all
-}
-
-/// Escapes a label's value for both formats, which the library does not.
-fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }

@@ -91,7 +91,7 @@ impl<S: Serialize> fmt::Display for Schedule<S> {
 }
 
 /// A host as it was named.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Target<S = String> {
     /// The host as the user wrote it.
     pub host: S,

@@ -6,6 +6,7 @@
 //! the histograms have the counts. The test is one-sided, in the direction of the change. For more
 //! than 100,000 values, it is the two-proportion z-test, to which the exact one then comes close.
 
+use std::collections::HashMap;
 use std::f64::consts::SQRT_2;
 use std::fmt;
 use std::str::FromStr;
@@ -143,21 +144,22 @@ impl Diff {
     /// If a histogram cannot be read.
     pub fn of(before: &Document, after: &Document) -> Result<Self, NotAHistogram> {
         let mut comparisons = Vec::new();
-        let mut unmatched: Vec<_> = after
-            .targets
-            .iter()
-            .filter(|target| !before.targets.iter().any(|other| other.host == target.host))
-            .map(name)
-            .collect();
-        for target in &before.targets {
-            let of = |document: &Document| summary(document, target);
-            match (of(before), of(after)) {
-                (Some(one), Some(other)) if before.targets.len() > 1 => {
-                    let changes = changes(&one, &other)?;
-                    comparisons.push(Comparison { target: Some(name(target)), changes });
-                }
-                (Some(_), Some(_)) => {}
-                _ => unmatched.push(name(target)),
+        let (ours, theirs) = (summaries(before), summaries(after));
+        let only_in = |one: &Document, other: &HashMap<&str, _>| {
+            let only =
+                one.targets.iter().filter(|target| !other.contains_key(target.host.as_str()));
+            only.map(name).collect::<Vec<_>>()
+        };
+        let unmatched = [only_in(before, &theirs), only_in(after, &ours)].concat();
+        // One target is all together.
+        for target in before.targets.iter().filter(|_| before.targets.len() > 1) {
+            let host = target.host.as_str();
+            // Of several source ports, or a name that is given twice, only the total is compared.
+            if let (Some([one]), Some([other])) =
+                (ours.get(host).map(Vec::as_slice), theirs.get(host).map(Vec::as_slice))
+            {
+                let changes = changes(one, other)?;
+                comparisons.push(Comparison { target: Some(name(target)), changes });
             }
         }
         let changes = changes(&before.total, &after.total)?;
@@ -187,15 +189,13 @@ fn name(target: &Target) -> String {
     )
 }
 
-/// The results of a target with one source port, by the name that it was given.
-fn summary(document: &Document, target: &Target) -> Option<Summary> {
-    let mut flows = document
-        .flows
-        .iter()
-        .filter(|flow| document.targets[flow.target as usize].host == target.host);
-    let first = flows.next()?.summary.clone();
-    // Several source ports, or the same name twice: only the total is compared.
-    flows.next().is_none().then_some(first)
+/// The results of each target's flows, by the name that it was given.
+fn summaries(document: &Document) -> HashMap<&str, Vec<&Summary>> {
+    let mut all: HashMap<_, Vec<_>> = HashMap::new();
+    for ((target, _), flow) in document.keyed_flows() {
+        all.entry(target.host.as_str()).or_default().push(&flow.summary);
+    }
+    all
 }
 
 fn changes(before: &Summary, after: &Summary) -> Result<Vec<Change>, NotAHistogram> {

@@ -93,7 +93,7 @@ fn targets_are_compared_by_name() {
     let diff = Diff::of(&read(&before), &read(&after)).unwrap();
     let targets: Vec<_> = diff.comparisons.iter().map(|c| c.target.as_deref()).collect();
     assert_eq!(targets, [Some("a.example (192.0.2.7:7)"), None]);
-    assert_eq!(diff.unmatched, ["c.example (192.0.2.9:7)", "b.example (192.0.2.8:7)"]);
+    assert_eq!(diff.unmatched, ["b.example (192.0.2.8:7)", "c.example (192.0.2.9:7)"]);
 }
 
 #[test]

@@ -75,9 +75,11 @@ impl Document {
 
     /// The flows, each with its target and its number among those of that target.
     pub(crate) fn keyed_flows(&self) -> impl Iterator<Item = ((&Target, usize), &Flow)> {
-        self.flows.iter().enumerate().map(|(index, flow)| {
-            let earlier = self.flows[..index].iter().filter(|other| other.target == flow.target);
-            ((&self.targets[flow.target as usize], earlier.count()), flow)
+        let mut counts = vec![0; self.targets.len()];
+        self.flows.iter().map(move |flow| {
+            let target = flow.target as usize;
+            counts[target] += 1;
+            ((&self.targets[target], counts[target] - 1), flow)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The results that one run over several would have had.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use thiserror::Error;
@@ -117,23 +117,23 @@ fn compatible(one: &Document, other: &Document) -> Result<(), MergeError> {
 /// The targets of all documents, and the flows of each, which are the same if the target and the
 /// number of the source port are.
 fn flows(
-    all: &[&Document],
+    documents: &[&Document],
     absent: &mut BTreeSet<&'static str>,
 ) -> Result<(Vec<Target>, Vec<Flow>), MergeError> {
     let mut targets: Vec<Target> = Vec::new();
-    let mut keyed: Vec<((usize, usize), Vec<&Flow>)> = Vec::new();
-    for document in all {
+    let mut indexes: HashMap<Target, usize> = HashMap::new();
+    let mut keyed: BTreeMap<(usize, usize), Vec<&Flow>> = BTreeMap::new();
+    for document in documents {
         for target in &document.targets {
-            if !targets.contains(target) {
+            indexes.entry(target.clone()).or_insert_with(|| {
                 targets.push(target.clone());
-            }
+                targets.len() - 1
+            });
         }
         for ((target, port), flow) in document.keyed_flows() {
-            let index = targets.iter().position(|known| known == target).unwrap_or_default();
-            match keyed.iter_mut().find(|(key, _)| *key == (index, port)) {
-                Some((_, flows)) => flows.push(flow),
-                None => keyed.push(((index, port), vec![flow])),
-            }
+            // All targets of the document are in it.
+            let index = indexes.get(target).copied().unwrap_or_default();
+            keyed.entry((index, port)).or_default().push(flow);
         }
     }
     let merged = keyed.into_iter().map(|((target, _), flows)| {
@@ -194,13 +194,13 @@ fn summary(all: &[&Summary], absent: &mut BTreeSet<&'static str>) -> Result<Summ
 /// The spread of all values, or none if one of several cannot be added: the number of its values is
 /// not known.
 fn spreads<T>(
-    all: &[&T],
+    parts: &[&T],
     of: impl Fn(&T) -> (Option<&Spread>, Option<u64>),
     name: &'static str,
     absent: &mut BTreeSet<&'static str>,
 ) -> Result<Option<Spread>, MergeError> {
     let mut known = Vec::new();
-    for part in all {
+    for part in parts {
         let (spread, count) = of(part);
         let Some(spread) = spread else { continue };
         let Some(read) = spread::read(spread, count)? else {

@@ -52,7 +52,7 @@ fn merged(one: &Value, other: &Value) -> (Value, BTreeSet<&'static str>) {
 #[test]
 fn hand_worked_sum_of_two_runs() {
     // Of 10, 20, 30 and 40, 100 us: the mean is 40, the median 30, and the 90th percentile 100. The
-    // squared differences from 40 are 900, 400, 100, 0, 3,600: in all 5,000, a fifth is 1,000, and its
+    // squared differences from 40 are 900, 400, 100, 0, 3,600: their sum is 5,000, a fifth 1,000, and its
     // root is 31.623.
     let (sum, absent) = merged(
         &results(&[Some(10), None, Some(20), Some(30)]),

@@ -29,21 +29,5 @@ pub(crate) fn sum(spreads: &[stats::Spread]) -> Option<Spread> {
     for spread in spreads {
         all.add(spread);
     }
-    all.spread().map(|spread| write(&spread))
-}
-
-fn write(spread: &stats::Spread) -> Spread {
-    let percentiles = spread.percentiles;
-    Spread {
-        min_ns: spread.min.into(),
-        mean_ns: spread.mean.into(),
-        stddev_ns: spread.stddev.into(),
-        max_ns: spread.max.into(),
-        p50_ns: percentiles.map(|known| known.p50.into()),
-        p90_ns: percentiles.map(|known| known.p90.into()),
-        p95_ns: percentiles.map(|known| known.p95.into()),
-        p99_ns: percentiles.map(|known| known.p99.into()),
-        p99_9_ns: percentiles.map(|known| known.p99_9.into()),
-        histogram: spread.histogram.as_ref().map(Histogram::serialize),
-    }
+    all.spread().as_ref().map(udping_report::spread)
 }

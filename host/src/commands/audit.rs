@@ -10,7 +10,7 @@ use crate::config::plan::Plan;
 use crate::process::exit::Exit;
 use crate::process::signals::Signal;
 use crate::sandbox::artifact::{Artifact, Source};
-use crate::sandbox::instance::Stopped;
+use crate::sandbox::outcome::Stopped;
 use udping_permissions::grants::Grants;
 use udping_permissions::guard::{Denial, Kind, Ledger, Traffic};
 use udping_permissions::limits::LimitExceeded;

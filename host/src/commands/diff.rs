@@ -3,10 +3,10 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use udping_analysis::{Diff, Document, Threshold};
+use anyhow::Result;
+use udping_analysis::{Diff, Threshold};
 
-use crate::commands::results;
+use crate::commands::results::read;
 use crate::process::exit::Exit;
 
 /// Prints the changes. The exit code says whether something is worse than `threshold`, if there is
@@ -22,16 +22,4 @@ pub fn diff(before: &Path, after: &Path, threshold: Option<Threshold>) -> Result
     out.flush()?;
     let is_worse = threshold.is_some_and(|threshold| diff.is_worse_than(threshold));
     Ok(if is_worse { Exit::Exceeded } else { Exit::Success })
-}
-
-/// Reads a file of results.
-///
-/// # Errors
-///
-/// One line that names the file.
-pub fn read(path: &Path) -> Result<Document> {
-    results::open(path)
-        .map_err(anyhow::Error::from)
-        .and_then(|file| Ok(Document::read(file)?))
-        .with_context(|| results::name(path))
 }

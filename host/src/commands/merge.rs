@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use udping_analysis::merge as merged;
 
-use crate::commands::diff::read;
+use crate::commands::results::read;
 
 /// Writes the merged results to standard output, and what they cannot have to standard error.
 ///

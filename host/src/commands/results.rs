@@ -28,3 +28,18 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
         Ok(Box::new(File::open(path)?))
     }
 }
+
+/// Reads a file of results, as far as they are merged and compared.
+///
+/// # Errors
+///
+/// One line that names the file.
+#[cfg(feature = "analysis")]
+pub fn read(path: &Path) -> anyhow::Result<udping_analysis::Document> {
+    use anyhow::Context as _;
+
+    open(path)
+        .map_err(anyhow::Error::from)
+        .and_then(|file| Ok(udping_analysis::Document::read(file)?))
+        .with_context(|| name(path))
+}

@@ -4,23 +4,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustc_demangle::demangle;
 use thiserror::Error;
 use udping_cli::contract;
 use wasmtime::component::{Component, ComponentExportIndex, Linker};
-use wasmtime::{Engine, FrameInfo, Store, UpdateDeadline, WasmBacktrace};
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::cli::StdoutStream;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
-use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::process::exit::Exit;
 use crate::process::printable::Printable;
-use crate::process::signals::{Signal, Stop};
+use crate::process::signals::Stop;
 use crate::sandbox::artifact::MachineCode;
 use crate::sandbox::compile::{self, footprint};
 use crate::sandbox::enforcer::Enforcer;
 use crate::sandbox::environment::Environment;
 use crate::sandbox::linker;
+use crate::sandbox::outcome::{Outcome, Stopped};
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::standard_input::{self, Input};
 use crate::sandbox::state::State;
@@ -173,12 +172,9 @@ impl Loaded {
         let mut names = outside.exports(engine).map(|(name, _)| name);
         let name = names.find(|name| name.starts_with(contract::THRESHOLDS))?;
         let interface = self.component.get_export_index(None, name)?;
-        self.component.get_export_index(Some(&interface), EXCEEDED)
+        self.component.get_export_index(Some(&interface), contract::EXCEEDED)
     }
 }
-
-/// The function of [`contract::THRESHOLDS`].
-const EXCEEDED: &str = "exceeded";
 
 /// A linked component that can be started any number of times.
 pub struct Program {
@@ -211,51 +207,6 @@ pub struct Instance<Out, Err> {
     pub own_stdin: bool,
     /// How long it has to end after it is told to stop.
     pub stop_grace: Duration,
-}
-
-/// How an instance ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It succeeded.
-    Succeeded,
-    /// It ran, and reports failure.
-    Failed,
-    /// It ran, and reports that a threshold was exceeded ([`contract`]).
-    Exceeded,
-    /// It follows the [`contract`], and left by `wasi:cli/exit` with an error: it could not run.
-    GaveUp,
-    /// It trapped, for this reason.
-    Trapped(String),
-    /// It was stopped at a limit.
-    Limited(LimitExceeded),
-    /// It was told to stop, did not, and was ended.
-    Stopped(Stopped),
-}
-
-impl Outcome {
-    /// The exit code of this program for that outcome after that number of denials.
-    pub fn exit(&self, refusals: u64) -> Exit {
-        match self {
-            Self::Succeeded => Exit::Success,
-            Self::Limited(_) => Exit::Limited,
-            // If another instance failed, the outcome of that one counts.
-            Self::Stopped(stopped) => stopped.signal.map_or(Exit::Success, Signal::exit),
-            Self::Failed | Self::GaveUp | Self::Trapped(_) if refusals > 0 => Exit::Refused,
-            Self::Trapped(_) => Exit::Trapped,
-            Self::Failed => Exit::Failed,
-            Self::Exceeded => Exit::Exceeded,
-            Self::GaveUp => Exit::Usage,
-        }
-    }
-}
-
-/// Why an instance that did not stop was ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped {
-    /// The signal that asked for it; `None` if another instance failed.
-    pub signal: Option<Signal>,
-    /// Whether it could know, and had time to end by itself.
-    pub could_know: bool,
 }
 
 impl Program {
@@ -318,12 +269,14 @@ impl Program {
             let instance = self.command.instance_pre().instantiate_async(&mut store).await?;
             let command = Command::new(&mut store, &instance)?;
             let result = command.wasi_cli_run().call_run(&mut store).await?;
-            let has_exceeded = match &self.exceeded {
-                Some(exceeded) if result.is_err() => {
-                    let exceeded = instance.get_typed_func::<(), (bool,)>(&mut store, exceeded)?;
-                    exceeded.call_async(&mut store, ()).await?.0
-                }
-                _ => false,
+            // A function of another type says nothing.
+            let exceeded =
+                self.exceeded.as_ref().filter(|_| result.is_err()).and_then(|exceeded| {
+                    instance.get_typed_func::<(), (bool,)>(&mut store, exceeded).ok()
+                });
+            let has_exceeded = match exceeded {
+                Some(exceeded) => exceeded.call_async(&mut store, ()).await?.0,
+                None => false,
             };
             Ok((result, has_exceeded))
         };
@@ -349,88 +302,8 @@ impl Program {
     }
 }
 
-impl Outcome {
-    /// A component that follows the [`contract`] leaves by `wasi:cli/exit` if it could not run; for
-    /// all others that is an ordinary failure.
-    fn of(
-        result: wasmtime::Result<(Result<(), ()>, bool)>,
-        limits: &Limits,
-        declares_notices: bool,
-    ) -> Self {
-        match result {
-            Ok((Ok(()), _)) => Self::Succeeded,
-            Ok((Err(()), true)) => Self::Exceeded,
-            Ok((Err(()), false)) => Self::Failed,
-            Err(error) => {
-                match (error.downcast_ref::<I32Exit>(), LimitExceeded::of(&error, limits)) {
-                    (Some(I32Exit(0)), _) => Self::Succeeded,
-                    (Some(_), _) if declares_notices => Self::GaveUp,
-                    (Some(_), _) => Self::Failed,
-                    (None, Some(struck)) => Self::Limited(struck),
-                    (None, None) => Self::Trapped(trap(&error)),
-                }
-            }
-        }
-    }
-}
-
-/// The maximum number of functions, innermost first, in the description of a trap.
-const FRAMES: usize = 24;
-
-/// Describes a trap and the functions it happened in, innermost first, by name if the component has
-/// names.
-fn trap(error: &wasmtime::Error) -> String {
-    let reason = error.root_cause().to_string();
-    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
-    let name = |frame: &FrameInfo| match frame.func_name() {
-        // Omits the hash that distinguishes crates of one name.
-        Some(name) => format!("{:#}", demangle(name)),
-        None => format!("function {}", frame.func_index()),
-    };
-    let mut names: Vec<_> = frames.iter().take(FRAMES).map(name).collect();
-    if frames.len() > FRAMES {
-        names.push(format!("{} more", frames.len() - FRAMES));
-    }
-    // Indices alone are no help.
-    if frames.iter().all(|frame| frame.func_name().is_none()) {
-        reason
-    } else {
-        format!("{reason}; in {}", names.join(" < "))
-    }
-}
-
 /// Returns the first line of an error of wasmtime: it says what is wrong, the others explain it.
 pub(crate) fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     text.lines().next().unwrap_or_default().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_has_one_code() {
-        for (ended, refusals, exit) in [
-            (Outcome::Succeeded, 0, Exit::Success),
-            (Outcome::Succeeded, 3, Exit::Success),
-            (Outcome::Failed, 0, Exit::Failed),
-            (Outcome::Failed, 1, Exit::Refused),
-            (Outcome::Exceeded, 0, Exit::Exceeded),
-            (Outcome::Exceeded, 1, Exit::Exceeded),
-            (Outcome::GaveUp, 0, Exit::Usage),
-            (Outcome::GaveUp, 1, Exit::Refused),
-            (Outcome::Trapped(String::new()), 0, Exit::Trapped),
-            (Outcome::Trapped(String::new()), 1, Exit::Refused),
-            (
-                Outcome::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }),
-                1,
-                Exit::Terminated,
-            ),
-            (Outcome::Stopped(Stopped { signal: None, could_know: true }), 0, Exit::Success),
-            (Outcome::Limited(LimitExceeded::Sockets(1)), 1, Exit::Limited),
-        ] {
-            assert_eq!(ended.exit(refusals), exit, "{ended:?} after {refusals}");
-        }
-    }
 }

@@ -8,6 +8,7 @@ pub mod environment;
 pub mod facts;
 pub mod instance;
 pub mod linker;
+pub mod outcome;
 pub mod permissions;
 pub mod standard_input;
 pub mod standard_streams;

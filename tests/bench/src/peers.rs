@@ -128,7 +128,7 @@ impl Peer {
 
     /// As [`Self::start`], pinned to a core.
     pub(crate) fn start_on(self, core: Option<Core>) -> Result<Running> {
-        let port = free_port()?;
+        let port = udping_tests::free_port();
         let placed = |command: Command| match core {
             Some(core) => pinned(core, &command),
             None => command,
@@ -269,11 +269,6 @@ pub(crate) fn native_pinger(
     command.args(["ping", &server.to_string(), &count.to_string()]);
     command.args([&interval.as_micros().to_string(), &size.to_string(), waiting.name()]);
     Ok(command)
-}
-
-/// A port that was free just now, for programs that cannot choose one and report it.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// The first line that `program VERSION_ARGUMENT` prints.

@@ -319,20 +319,20 @@ fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
 const STALLED: usize = 12_000;
 
 /// Runs a client whose output is not read before its last ping was answered.
-fn stalled(format: &str) -> Outcome {
+fn stalled(format: &str, more: &[&str]) -> Outcome {
     let (server, answered) = counting();
     let port = server.port().to_string();
     let count = STALLED.to_string();
     let options =
         ["client", "127.0.0.1", &port, "-c", &count, "-i", "200us", "-W", "1s", "--format", format];
-    let process = Process::start(udping_host().args(options));
+    let process = Process::start(udping_host().args(options).args(more));
     until(|| (answered.load(Ordering::Relaxed) >= STALLED).then_some(()));
     process.wait()
 }
 
 #[test]
 fn stalled_reader_stops_no_ping_and_dropped_lines_are_counted() {
-    let outcome = stalled("jsonl");
+    let outcome = stalled("jsonl", &[]);
     let lines = udping_schema::events(&outcome.stdout);
     let is = |event: &'static str| lines.iter().filter(move |line| line["event"] == event);
     let dropped: u64 = is("dropped").map(|line| line["lines"].as_u64().unwrap()).sum();
@@ -349,7 +349,7 @@ fn stalled_reader_stops_no_ping_and_dropped_lines_are_counted() {
         + total("foreign");
     assert_eq!(written + dropped, happened);
 
-    let outcome = stalled("csv");
+    let outcome = stalled("csv", &[]);
     let said = outcome.stderr.lines().last().unwrap();
     let dropped: usize = said
         .strip_suffix(" rows were not written: the reader of the output was too slow")
@@ -363,12 +363,21 @@ fn stalled_reader_stops_no_ping_and_dropped_lines_are_counted() {
     );
     assert!(outcome.stdout.lines().count() + dropped > STALLED, "{dropped}");
 
-    let outcome = stalled("text");
+    let outcome = stalled("text", &[]);
     assert!(
         outcome.lines_with(" lines were not written: the reader of the output was too slow").len()
             == 1
     );
     assert_eq!(outcome.lines_with(&format!("{STALLED} sent, ")).len(), 1);
+}
+
+/// It takes two seconds and a half, and its lines fill what may wait in a fraction of one.
+#[test]
+fn reports_that_a_stalled_reader_cannot_take_are_dropped() {
+    let outcome = stalled("jsonl", &["--report-every", "100ms"]);
+    let lines = udping_schema::events(&outcome.stdout);
+    let reports = lines.iter().filter(|line| line["event"] == "interim").count();
+    assert!(outcome.code() == 0 && (1..=12).contains(&reports), "{reports}");
 }
 
 #[test]

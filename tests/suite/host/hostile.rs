@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -514,6 +515,38 @@ fn handles_of_its_own() {
             (export "wasi:cli/run@0.2.0" (instance $command)))"#,
     );
     assert_stopped(&[], path.to_str().unwrap(), "held more than 16384 handles (--limit-handles)");
+}
+
+/// A component that fails, and exports whether at a threshold: a function with that result and code.
+fn with_threshold(name: &str, result: &str, code: &str) -> PathBuf {
+    let text = format!(
+        r#"(component
+            (core module $m
+                (func (export "run") (result i32) (i32.const 1))
+                (func (export "exceeded") (result i32) {code}))
+            (core instance $i (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (func $exceeded (result {result}) (canon lift (core func $i "exceeded")))
+            (instance $command (export "run" (func $run)))
+            (instance $thresholds (export "exceeded" (func $exceeded)))
+            (export "wasi:cli/run@0.2.0" (instance $command))
+            (export "udping:guest/thresholds@0.1.0" (instance $thresholds)))"#
+    );
+    wat(name, &text)
+}
+
+/// What it says after a run is asked for within the limits of the run.
+#[test]
+fn thresholds_that_are_not_told_as_they_should_be() {
+    let exit = |component: PathBuf| run(udping_host().arg(component)).code();
+    assert_eq!(exit(with_threshold("exceeded.wasm", "bool", "(i32.const 1)")), 7);
+    assert_eq!(exit(with_threshold("kept.wasm", "bool", "(i32.const 0)")), 1);
+    // It means nothing.
+    assert_eq!(exit(with_threshold("number.wasm", "u32", "(i32.const 1)")), 1);
+    assert_eq!(exit(with_threshold("traps.wasm", "bool", "unreachable")), 4);
+    let endless = with_threshold("endless.wasm", "bool", "(loop $l (br $l)) (i32.const 1)");
+    let limit = "computed for 100ms without a datagram sent or received (--limit-compute)";
+    assert_stopped(&["--limit-compute", "100ms"], endless.to_str().unwrap(), limit);
 }
 
 /// A component's initial memory counts, too.

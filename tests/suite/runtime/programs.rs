@@ -4,22 +4,17 @@ use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
-use udping_tests::{PATHS, Runtime, Server, file, guests, run, udping_host, wasmtime};
+use udping_tests::{PATHS, Runtime, Server, file, free_port, guests, run, udping_host, wasmtime};
 
 const ECHOES: [(&str, &[u8]); 2] =
     [("std_echo.wasm", guests::STD_ECHO), ("tokio_echo.wasm", guests::TOKIO_ECHO)];
 const PINGERS: [(&str, &[u8]); 2] =
     [("std_pinger.wasm", guests::STD_PINGER), ("tokio_pinger.wasm", guests::TOKIO_PINGER)];
 
-/// A port that is free just now, as an argument.
-fn free_port() -> String {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
-}
-
 /// Each pinger against each server, as `runtime` runs both.
 fn ping_each_other(runtime: impl Fn() -> Command) {
     for (echo, component) in ECHOES {
-        let port = free_port();
+        let port = free_port().to_string();
         let server = Server::listening(runtime().arg(file(echo, component)).arg(&port));
         for (pinger, component) in PINGERS {
             let address = format!("127.0.0.1:{port}");
@@ -59,7 +54,7 @@ fn every_datagram_of_a_burst_is_answered_in_order() {
     const BURST: u32 = 100;
     for path in PATHS {
         for (echo, component) in ECHOES {
-            let port = free_port();
+            let port = free_port().to_string();
             let server =
                 Server::listening(udping_host().args(path).arg(file(echo, component)).arg(&port));
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -320,3 +320,7 @@ impl Pollable for Outgoing {
         self.full = false;
     }
 }
+
+#[cfg(test)]
+#[path = "outgoing_tests.rs"]
+mod tests;
