@@ -70,6 +70,20 @@ fn results_so_far_are_printed_regularly(runtime: Runtime) {
     }
 }
 
+/// Of 500 targets, metrics take more than what else may wait for the reader.
+#[test]
+fn reports_may_be_longer_than_what_waits_for_a_reader() {
+    let targets: String = (1..=500).map(|port| format!("127.0.0.1:{port}\n")).collect();
+    let targets = own_file("targets", targets.as_bytes());
+    let options = ["client", "-c", "5", "-i", "100ms", "-W", "100ms", "--format", "openmetrics"];
+    let mut command = udping_host();
+    let outcome =
+        run(command.arg("--targets").arg(targets).args(options).args(["--report-every", "100ms"]));
+    let expositions = outcome.lines_with("# EOF").len();
+    let length = outcome.stdout.len() / expositions.max(1);
+    assert!(expositions >= 3 && length > 256 << 10, "{expositions} of {length} bytes");
+}
+
 /// Results of pings to a server with these options, in a file.
 fn results(name: &str, interval: &str, server: &[&str]) -> PathBuf {
     let outcome = pinged(Runtime::UdpingHost, interval, server, &["--format", "json"]);
