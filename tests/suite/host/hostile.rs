@@ -517,12 +517,13 @@ fn handles_of_its_own() {
     assert_stopped(&[], path.to_str().unwrap(), "held more than 16384 handles (--limit-handles)");
 }
 
-/// A component that fails, and exports whether at a threshold: a function with that result and code.
-fn with_threshold(name: &str, result: &str, code: &str) -> PathBuf {
+/// A component that succeeds (0) or fails (1), and exports whether at a threshold: a function with
+/// that result and code.
+fn with_threshold(name: &str, run: u8, result: &str, code: &str) -> PathBuf {
     let text = format!(
         r#"(component
             (core module $m
-                (func (export "run") (result i32) (i32.const 1))
+                (func (export "run") (result i32) (i32.const {run}))
                 (func (export "exceeded") (result i32) {code}))
             (core instance $i (instantiate $m))
             (func $run (result (result)) (canon lift (core func $i "run")))
@@ -539,12 +540,14 @@ fn with_threshold(name: &str, result: &str, code: &str) -> PathBuf {
 #[test]
 fn thresholds_that_are_not_told_as_they_should_be() {
     let exit = |component: PathBuf| run(udping_host().arg(component)).code();
-    assert_eq!(exit(with_threshold("exceeded.wasm", "bool", "(i32.const 1)")), 7);
-    assert_eq!(exit(with_threshold("kept.wasm", "bool", "(i32.const 0)")), 1);
+    assert_eq!(exit(with_threshold("exceeded.wasm", 1, "bool", "(i32.const 1)")), 7);
+    assert_eq!(exit(with_threshold("kept.wasm", 1, "bool", "(i32.const 0)")), 1);
     // It means nothing.
-    assert_eq!(exit(with_threshold("number.wasm", "u32", "(i32.const 1)")), 1);
-    assert_eq!(exit(with_threshold("traps.wasm", "bool", "unreachable")), 4);
-    let endless = with_threshold("endless.wasm", "bool", "(loop $l (br $l)) (i32.const 1)");
+    assert_eq!(exit(with_threshold("number.wasm", 1, "u32", "(i32.const 1)")), 1);
+    assert_eq!(exit(with_threshold("traps.wasm", 1, "bool", "unreachable")), 4);
+    // After success, nothing is asked.
+    assert_eq!(exit(with_threshold("succeeds.wasm", 0, "bool", "unreachable")), 0);
+    let endless = with_threshold("endless.wasm", 1, "bool", "(loop $l (br $l)) (i32.const 1)");
     let limit = "computed for 100ms without a datagram sent or received (--limit-compute)";
     assert_stopped(&["--limit-compute", "100ms"], endless.to_str().unwrap(), limit);
 }
