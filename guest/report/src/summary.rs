@@ -30,7 +30,8 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
         *out += "total:\n";
     }
     let total = &results.total;
-    *out += &format!("{}\n", Counts { results, style: run.settings.style });
+    let awaited = "still awaited when stopped";
+    *out += &format!("{}\n", Counts { results, awaited, style: run.settings.style });
     rates(results, out);
     outage(total, out);
     if let Some(losses) = total.directed_losses.filter(|_| total.lost > 0) {
@@ -59,7 +60,7 @@ pub fn write(run: &Run, results: &Results, out: &mut String) {
 
 /// Returns the results so far in one line, as ping prints them at SIGQUIT.
 pub fn interim(run: &Run, results: &Results) -> String {
-    let mut line = Counts { results, style: Style::default() }.to_string();
+    let mut line = Counts { results, awaited: "awaited", style: Style::default() }.to_string();
     if let Some(rtt) = &results.total.rtt {
         let _ = write!(line, ", rtt {}", MinAvgMax(rtt));
     }
@@ -169,6 +170,8 @@ fn percent(ratio: f64) -> String {
 /// The line of counts.
 struct Counts<'a> {
     results: &'a Results,
+    /// What to call pings that are awaited.
+    awaited: &'static str,
     style: Style,
 }
 
@@ -192,7 +195,7 @@ impl fmt::Display for Counts<'_> {
         write!(f, ", {} duplicates, {} late", s.duplicates, s.late)?;
         for (count, name) in [
             (s.reordered, "reordered"),
-            (s.awaited, "still awaited when stopped"),
+            (s.awaited, self.awaited),
             (s.foreign, "foreign"),
             (p.missed_slots, if p.missed_slots == 1 { "slot missed" } else { "slots missed" }),
             (
