@@ -180,6 +180,7 @@ fn run(program: &Program) {
         output: Output::new(&limits),
         own_stdin: false,
         stop_grace: std::time::Duration::ZERO,
+        started: Arc::default(),
     };
     runtime.block_on(program.run(instance, &Stop::never()));
 }

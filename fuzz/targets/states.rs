@@ -13,7 +13,8 @@ use udping_host::process::helper::Role;
 use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
 use udping_host::sandbox::environment::Environment;
-use udping_host::sandbox::instance::{Instance, Outcome, Program, Sandbox};
+use udping_host::sandbox::instance::{Instance, Program, Sandbox};
+use udping_host::sandbox::outcome::Outcome;
 use udping_host::sandbox::permissions::InstancePermissions;
 use udping_model::{Backend, hex, judge};
 use udping_permissions::grants::Grants;
@@ -89,6 +90,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Outcome) {
         output: Output::new(&limits),
         own_stdin: false,
         stop_grace: std::time::Duration::ZERO,
+        started: Arc::default(),
     };
     let ended = runtime.block_on(async {
         let ended = host.run(instance, &Stop::never()).await;

@@ -115,6 +115,14 @@ fn without_component(command: Command) -> Result<Exit> {
     let mut out = io::stdout().lock();
     match command {
         Command::Demo => return demo::demo(),
+        #[cfg(feature = "exporter")]
+        Command::Exporter { config, check: true, .. } => {
+            return commands::exporter::check_config(&config);
+        }
+        #[cfg(feature = "exporter")]
+        Command::Exporter { listen, config, check: false } => {
+            return commands::exporter::export(listen, config);
+        }
         #[cfg(feature = "plot")]
         Command::Plot { results, output } => commands::plot::plot(&results, &output)?,
         #[cfg(feature = "analysis")]

@@ -11,6 +11,8 @@
     reason = "a test may well panic, and what it counts is small"
 )]
 
+pub mod exporter;
+pub mod http;
 pub mod namespace;
 pub mod responder;
 

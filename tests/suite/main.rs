@@ -38,6 +38,20 @@ mod server {
     mod workers;
 }
 
+/// The exporter for Prometheus.
+mod exporter {
+    /// A configuration that is wrong, and one that changes.
+    mod configuration;
+    /// Requests, connections and components that take more than they should.
+    mod faults;
+    /// Three machines that ping each other, under a real Prometheus.
+    mod mesh;
+    /// One ping, by /probe.
+    mod probes;
+    /// Targets that are pinged all the time, by /metrics.
+    mod targets;
+}
+
 /// udping-host: its command line, grants, limits and messages.
 mod host {
     /// The components as files, and the WIT that they were built from.

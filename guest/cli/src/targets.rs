@@ -30,7 +30,7 @@ impl Args {
             all.push(first(host, self.port, port)?);
         }
         for text in &self.target {
-            all.push(parse(text, port).map_err(|error| format!("--target: {error}"))?);
+            all.push(named(text, port).map_err(|error| format!("--target: {error}"))?);
         }
         Ok(all)
     }
@@ -47,13 +47,13 @@ impl Args {
 
 /// Parses the first target: `HOST PORT`, or `HOST:PORT`.
 fn first(host: &str, given: Option<NonZeroU16>, port: Option<NonZeroU16>) -> Result<Named, String> {
-    let named = |port| Named { host: host.to_owned(), port };
+    let at = |port| Named { host: host.to_owned(), port };
     if host.parse::<Address>().is_ok() || !host.contains(':') {
         return port
-            .map(named)
+            .map(at)
             .ok_or_else(|| "which port of the server? write HOST PORT (see --help)".to_owned());
     }
-    match (parse(host, None), given) {
+    match (named(host, None), given) {
         (Ok(named), None) => Ok(named),
         (Ok(_), Some(port)) => {
             Err(format!("{host} has a port already: leave {port} out (see --help)"))
@@ -73,7 +73,7 @@ pub fn list(text: &str, port: Option<NonZeroU16>) -> Result<Vec<Named>, String> 
         let line = line.split('#').next().unwrap_or_default().trim();
         if !line.is_empty() {
             all.push(
-                parse(line, port).map_err(|error| format!("--targets: line {}: {error}", i + 1))?,
+                named(line, port).map_err(|error| format!("--targets: line {}: {error}", i + 1))?,
             );
         }
     }
@@ -85,19 +85,23 @@ pub fn list(text: &str, port: Option<NonZeroU16>) -> Result<Vec<Named>, String> 
 }
 
 /// Parses `HOST[:PORT]`; `port` is the default, if there is one.
-fn parse(text: &str, port: Option<NonZeroU16>) -> Result<Named, String> {
+///
+/// # Errors
+///
+/// If it is not that. The message is one line.
+pub fn named(text: &str, port: Option<NonZeroU16>) -> Result<Named, String> {
     let is_host = |host: &str| {
         !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'))
     };
-    let named = |host: &str, port| Named { host: host.to_owned(), port };
+    let at = |host: &str, port| Named { host: host.to_owned(), port };
     if is_host(text) {
         return port
-            .map(|port| named(text, port))
+            .map(|port| at(text, port))
             .ok_or_else(|| format!("which port of {text}? write HOST:PORT"));
     }
     text.rsplit_once(':')
         .filter(|(host, _)| is_host(host))
-        .and_then(|(host, port)| Some(named(host, number::whole(port, &(1..=u16::MAX.into()))?)))
+        .and_then(|(host, port)| Some(at(host, number::whole(port, &(1..=u16::MAX.into()))?)))
         .ok_or_else(|| format!("{text:?} is not HOST:PORT, with an IPv6 address in brackets"))
 }
 
@@ -160,7 +164,7 @@ mod tests {
             ("a.example:65535", "a.example", 65_535),
         ] {
             let expected = Named { host: host.to_owned(), port: NonZeroU16::new(port).unwrap() };
-            assert_eq!(parse(text, None), Ok(expected), "{text}");
+            assert_eq!(named(text, None), Ok(expected), "{text}");
         }
         for text in [
             "",
@@ -175,7 +179,7 @@ mod tests {
             "[::1",
             "host:x",
         ] {
-            assert!(parse(text, None).is_err(), "{text:?}");
+            assert!(named(text, None).is_err(), "{text:?}");
         }
     }
 
@@ -185,11 +189,11 @@ mod tests {
         for (text, host, expected) in
             [("a.example", "a.example", 862), ("[::1]", "[::1]", 862), ("[::1]:7", "[::1]", 7)]
         {
-            let named = parse(text, port).unwrap();
+            let named = named(text, port).unwrap();
             assert_eq!((named.host.as_str(), named.port.get()), (host, expected));
         }
         for text in ["", "::1", "::1:7", "host:", "[::1"] {
-            assert!(parse(text, port).is_err(), "{text:?}");
+            assert!(named(text, port).is_err(), "{text:?}");
         }
     }
 

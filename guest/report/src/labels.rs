@@ -53,7 +53,7 @@ pub(crate) fn targets(run: &Run) -> Vec<(Info, bool)> {
     let mut all: Vec<(Info, bool)> = Vec::new();
     for target in &run.targets {
         let (host, address) =
-            (escaped(&target.host), target.address.as_ref().map(ToString::to_string));
+            (target.host.clone(), target.address.as_ref().map(ToString::to_string));
         let pinged = address.is_ok();
         let info = Info { host, port: target.port, address: address.unwrap_or_default() };
         match all.iter_mut().find(|(other, _)| (&other.host, other.port) == (&info.host, info.port))
@@ -72,9 +72,9 @@ pub(crate) fn not_pinged(run: &Run) -> Vec<NotPinged> {
     for target in &run.targets {
         if let Err(reason) = &target.address {
             let one = NotPinged {
-                host: escaped(&target.host),
+                host: target.host.clone(),
                 port: target.port,
-                reason: escaped(reason),
+                reason: reason.clone(),
             };
             if !all.contains(&one) {
                 all.push(one);
@@ -88,7 +88,7 @@ pub(crate) fn not_pinged(run: &Run) -> Vec<NotPinged> {
 /// that its series exist before it is pinged.
 pub(crate) fn flows(run: &Run, results: &Results) -> Vec<(Flow, Summary)> {
     let labels = |target: &Target, id: usize, source_port| Flow {
-        host: escaped(&target.host),
+        host: target.host.clone(),
         port: target.port,
         source_port: run.settings.fixed_source_port.then_some(source_port),
         // Flows are numbered by port and then by target.
@@ -101,16 +101,11 @@ pub(crate) fn flows(run: &Run, results: &Results) -> Vec<(Flow, Summary)> {
     });
     let mut all: Vec<_> = pinged.collect();
     for target in run.targets.iter().filter(|target| target.address.is_err()) {
-        let host = escaped(&target.host);
+        let host = target.host.clone();
         if !all.iter().any(|(flow, _)| (&flow.host, flow.port) == (&host, target.port)) {
             let flow = Flow { host, port: target.port, source_port: None, port_index: None };
             all.push((flow, Summary::default()));
         }
     }
     all
-}
-
-/// Escapes a label's value for both formats, which the library does not.
-fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }

@@ -121,8 +121,7 @@ fn buckets(spread: &Spread) -> Vec<(f64, u64)> {
         .map(|(bound, count)| (bound.as_secs_f64(), count))
         .collect();
     let bounded: u64 = all.iter().map(|(_, count)| count).sum();
-    // The library's infinity.
-    all.push((f64::MAX, spread.count - bounded));
+    all.push((f64::INFINITY, spread.count - bounded));
     all
 }
 

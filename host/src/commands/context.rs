@@ -166,7 +166,17 @@ impl RunContext {
     /// a network is granted and the addresses of this machine cannot be read, since it is then
     /// unknown what the grant excludes.
     pub fn of(plan: &Plan) -> Result<Self> {
-        let names = Arc::new(resolved(plan.grants.names()).again_after(plan.resolve_every));
+        Self::with_names(plan, resolved(plan.grants.names()), Arc::default())
+    }
+
+    /// Creates the context, with the names in the plan's grants resolved to `names`, and others to
+    /// be resolved by `resolver`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`].
+    pub fn with_names(plan: &Plan, names: Names, resolver: Arc<Resolver>) -> Result<Self> {
+        let names = Arc::new(names.again_after(plan.resolve_every));
         if let Some(name) = plan.grants.denied_names().find(|name| names.addresses(name).is_empty())
         {
             let reason = names.failure(name).map(|error| error.to_string()).unwrap_or_default();
@@ -182,7 +192,7 @@ impl RunContext {
         Ok(Self {
             grants: Arc::new(Current::new(plan.grants.clone(), grants)),
             names,
-            resolver: Arc::default(),
+            resolver,
             output: Output::new(&plan.limits),
             meters: Arc::new(Meters::new(plan.rates)),
             lookups: Lookups::new(plan.limits.lookups),
@@ -249,6 +259,7 @@ impl RunContext {
             limits: plan.limits,
             own_stdin: plan.stdin,
             stop_grace: plan.stop_grace,
+            started: Arc::default(),
         }
     }
 }

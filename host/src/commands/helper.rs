@@ -10,6 +10,8 @@ pub fn serve(role: Role) -> ExitCode {
     match role {
         #[cfg(feature = "compiler")]
         Role::Compile => crate::sandbox::compile::serve(),
+        #[cfg(feature = "exporter")]
+        Role::Probe => super::prober::serve(),
         #[cfg(target_os = "linux")]
         Role::ReadKeys => super::rotation::serve(),
         #[cfg(target_os = "linux")]

@@ -5,6 +5,8 @@ pub mod context;
 pub mod demo;
 #[cfg(feature = "analysis")]
 pub mod diff;
+#[cfg(feature = "exporter")]
+pub mod exporter;
 pub mod grants;
 pub mod helper;
 pub mod inspect;
@@ -12,6 +14,8 @@ pub mod inspect;
 pub mod merge;
 #[cfg(feature = "plot")]
 pub mod plot;
+#[cfg(feature = "exporter")]
+pub mod prober;
 #[cfg(any(feature = "analysis", feature = "plot"))]
 pub mod results;
 #[cfg(target_os = "linux")]

@@ -1,8 +1,8 @@
 //! The engine of wasmtime with the interfaces it serves, and the run of one instance.
 
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use udping_cli::contract;
@@ -207,6 +207,8 @@ pub struct Instance<Out, Err> {
     pub own_stdin: bool,
     /// How long it has to end after it is told to stop.
     pub stop_grace: Duration,
+    /// When it was instantiated, once it is: its code runs from then on.
+    pub started: Arc<OnceLock<Instant>>,
 }
 
 impl Program {
@@ -249,7 +251,7 @@ impl Program {
             .stderr(instance.output.metered(instance.stderr))
             .allow_tcp(false)
             .build();
-        let limits = instance.limits;
+        let (limits, grace, started) = (instance.limits, instance.stop_grace, instance.started);
         let program = (instance.arguments, instance.environment, input == Input::Notices);
         let mut state = State::new(wasi, program, instance.permissions, instance.sockets, limits);
         // Checked before instantiation, which nothing can interrupt.
@@ -267,6 +269,8 @@ impl Program {
         });
         let run = async {
             let instance = self.command.instance_pre().instantiate_async(&mut store).await?;
+            // Nothing else sets it.
+            let _ = started.set(Instant::now());
             let command = Command::new(&mut store, &instance)?;
             let result = command.wasi_cli_run().call_run(&mut store).await?;
             // A function of another type says nothing.
@@ -280,7 +284,6 @@ impl Program {
             };
             Ok((result, has_exceeded))
         };
-        let grace = instance.stop_grace;
         let is_stopped = async {
             let could_know = notifier.notify(changes, reports, stop.raised()).await;
             if could_know {

@@ -34,7 +34,8 @@ impl Ports {
         self.first == self.last
     }
 
-    fn contain(self, port: u16) -> bool {
+    /// Whether `port` is one of them.
+    pub fn contains(self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }
 }
@@ -77,14 +78,14 @@ impl Destination {
 
     /// Whether `address` is in the network and the range of ports.
     pub fn contains(&self, address: SocketAddr) -> bool {
-        self.ports.contain(address.port()) && self.network.contains(address)
+        self.ports.contains(address.port()) && self.network.contains(address)
     }
 
     /// Whether a deny rule for this destination denies `address`: if the address may be in the
     /// network, or embeds an IPv4 address that is.
     pub fn denies(&self, address: SocketAddr) -> bool {
         let network = self.network;
-        self.ports.contain(address.port())
+        self.ports.contains(address.port())
             && (network.may_contain(address)
                 || carried(address.ip()).any(|v4| network.may_contain((v4, 0).into())))
     }

@@ -41,6 +41,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// The range of its ports.
+    pub fn ports(&self) -> Ports {
+        match self {
+            Self::Address(destination) => destination.ports(),
+            Self::Name(_, ports) => *ports,
+        }
+    }
+
     fn name(&self) -> Option<&HostName> {
         match self {
             Self::Address(_) => None,

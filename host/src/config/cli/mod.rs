@@ -128,6 +128,20 @@ pub enum Command {
         #[arg(long, value_name = "PERCENT")]
         threshold: Option<Threshold>,
     },
+    /// Ping the targets of a configuration file, and export their RTTs and losses to Prometheus over
+    /// HTTP, with /probe for one ping of any other (docs/exporter.md)
+    #[cfg(feature = "exporter")]
+    Exporter {
+        /// Address and port to listen on
+        #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9427")]
+        listen: std::net::SocketAddr,
+        /// The configuration: modules and their targets, in TOML
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Check the configuration, and run nothing
+        #[arg(long)]
+        check: bool,
+    },
     /// Show what a component imports and exports, and what it would need to be granted
     Inspect {
         /// `client`, `server`, or the path of a component

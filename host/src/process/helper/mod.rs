@@ -23,6 +23,9 @@ pub enum Role {
     /// Compiles a component.
     #[cfg(feature = "compiler")]
     Compile,
+    /// Runs probes for the exporter.
+    #[cfg(feature = "exporter")]
+    Probe,
     /// Reads the key file again.
     #[cfg(target_os = "linux")]
     ReadKeys,
@@ -36,6 +39,8 @@ impl Role {
     pub const ALL: &[Self] = &[
         #[cfg(feature = "compiler")]
         Self::Compile,
+        #[cfg(feature = "exporter")]
+        Self::Probe,
         #[cfg(target_os = "linux")]
         Self::ReadKeys,
         #[cfg(target_os = "linux")]
@@ -46,6 +51,8 @@ impl Role {
         match self {
             #[cfg(feature = "compiler")]
             Self::Compile => "compile",
+            #[cfg(feature = "exporter")]
+            Self::Probe => "probe",
             #[cfg(target_os = "linux")]
             Self::ReadKeys => "read-keys",
             #[cfg(target_os = "linux")]
@@ -74,6 +81,21 @@ impl Role {
 ///
 /// If the path of this program's own file is not known.
 pub fn command(role: Role) -> io::Result<Command> {
+    let mut command = own_program()?;
+    command.arg(format!("{ARGUMENT}{}", role.name()));
+    // Without it, Windows loads no libraries.
+    #[cfg(windows)]
+    command.envs(env::var_os("SystemRoot").map(|folder| ("SystemRoot", folder)));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
+}
+
+/// Returns a command that runs this program, with no environment.
+///
+/// # Errors
+///
+/// If the path of this program's own file is not known.
+pub fn own_program() -> io::Result<Command> {
     // The running file, even if it was replaced since.
     #[cfg(target_os = "linux")]
     let mut command = Command::new("/proc/self/exe");
@@ -82,12 +104,7 @@ pub fn command(role: Role) -> io::Result<Command> {
     // The name in process listings.
     #[cfg(target_os = "linux")]
     std::os::unix::process::CommandExt::arg0(&mut command, env!("CARGO_PKG_NAME"));
-    command.arg(format!("{ARGUMENT}{}", role.name()));
     command.env_clear();
-    // Without it, Windows loads no libraries.
-    #[cfg(windows)]
-    command.envs(env::var_os("SystemRoot").map(|folder| ("SystemRoot", folder)));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 

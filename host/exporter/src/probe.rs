@@ -1,0 +1,141 @@
+//! The metrics of one probe.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use serde::de::IgnoredAny;
+use udping_results::{Document, OneWay, Spread, Summary};
+
+use crate::protocol::ProbeAnswer;
+
+/// What a probe found.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Probed {
+    summary: Summary,
+    /// The time from the request to the response.
+    duration: Duration,
+    /// The time that the sandbox took to start.
+    start: Duration,
+    denied: u64,
+}
+
+/// Why there are no results, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotProbed {
+    /// The target cannot be pinged: its name has no address, or there is no route.
+    Failed(String),
+    /// The probe was not made.
+    Broken(String),
+}
+
+impl Probed {
+    /// Reads the results in `answer`.
+    ///
+    /// # Errors
+    ///
+    /// If there are none.
+    pub(crate) fn read(answer: &ProbeAnswer, duration: Duration) -> Result<Self, NotProbed> {
+        if let Some(error) = &answer.error {
+            return Err(NotProbed::Broken(error.clone()));
+        }
+        let document: Result<Document<String, IgnoredAny>, _> =
+            serde_json::from_str(&answer.output);
+        match document.map(|document| document.total) {
+            Ok(Some(summary)) => {
+                Ok(Self { summary, duration, start: answer.start, denied: answer.denied })
+            }
+            // Before it sends anything, it complains and writes no results.
+            _ => Err(match answer.complaint.lines().last() {
+                Some(complaint) => NotProbed::Failed(complaint.to_owned()),
+                None => NotProbed::Broken("the client wrote no results".to_owned()),
+            }),
+        }
+    }
+
+    /// Whether the target replied in time.
+    pub(crate) fn has_reply(&self) -> bool {
+        self.summary.received > 0
+    }
+
+    /// The metrics, as a registry.
+    pub(crate) fn registry(&self) -> Registry {
+        let Summary { sent, received, late, lost, duplicates, loss_ratio, rtt, stamp, .. } =
+            &self.summary;
+        let mut registry = outcome(self.has_reply(), self.duration);
+        let probe = registry.sub_registry_with_prefix("udping_probe");
+        seconds(probe, "sandbox_start", "Time that the sandbox took to start", self.start);
+        for (name, help, value) in [
+            ("requests", "Pings that the socket accepted", *sent),
+            ("replies", "Pings whose first reply came within the timeout", *received),
+            ("late", "Pings whose first reply came after the timeout", *late),
+            ("lost", "Pings without a reply", *lost),
+            ("duplicates", "Replies to pings already answered", *duplicates),
+            ("denied", "Uses of the network that the sandbox was denied", self.denied),
+        ] {
+            count(probe, name, help, value);
+        }
+        // Nothing was sent if the address cannot be reached.
+        if *sent > 0 {
+            let gauge = Gauge::<f64, AtomicU64>::default();
+            gauge.set(*loss_ratio);
+            probe.register("loss_ratio", "Share of the pings without a reply", gauge);
+        }
+        if let Some(rtt) = rtt {
+            spread(probe, "rtt", "round-trip time", rtt);
+        }
+        if let Some(OneWay { lost_forward, lost_backward, net_rtt, .. }) = stamp {
+            for (name, help, value) in [
+                ("lost_forward", "Pings lost on the way to the reflector", lost_forward),
+                ("lost_backward", "Pings lost on the way back", lost_backward),
+            ] {
+                if let Some(value) = value {
+                    count(probe, name, help, *value);
+                }
+            }
+            if let Some(net_rtt) = net_rtt {
+                spread(probe, "net_rtt", "round-trip time without the reflector's own", net_rtt);
+            }
+        }
+        registry
+    }
+}
+
+/// What blackbox_exporter says of each of its probes.
+fn outcome(has_reply: bool, duration: Duration) -> Registry {
+    let mut registry = Registry::default();
+    let success = Gauge::<i64>::default();
+    success.set(has_reply.into());
+    registry.register("probe_success", "Whether the target replied in time", success);
+    seconds(&mut registry, "probe_duration", "How long the probe took", duration);
+    registry
+}
+
+/// The metrics of a probe that could not be made, such as of a name without an address.
+pub(crate) fn failed(duration: Duration) -> Registry {
+    outcome(false, duration)
+}
+
+fn count(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let gauge = Gauge::<i64>::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    registry.register(name, help, gauge);
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str, value: Duration) {
+    let gauge = Gauge::<f64, AtomicU64>::default();
+    gauge.set(value.as_secs_f64());
+    registry.register_with_unit(name, help, Unit::Seconds, gauge);
+}
+
+fn spread(registry: &mut Registry, name: &str, what: &str, spread: &Spread) {
+    for (part, help, value) in [
+        ("min", "Minimum of the", spread.min_ns),
+        ("mean", "Mean of the", spread.mean_ns),
+        ("max", "Maximum of the", spread.max_ns),
+        ("stddev", "Standard deviation of the", spread.stddev_ns),
+    ] {
+        seconds(registry, &format!("{name}_{part}"), &format!("{help} {what}"), value.into());
+    }
+}

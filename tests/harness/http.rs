@@ -1,0 +1,68 @@
+//! HTTP requests of tests.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A response.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Its status.
+    pub status: u16,
+    /// Its content type, if it has one.
+    pub content_type: String,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Its body, as text.
+    #[track_caller]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    /// The value of the sample `name`, with its labels as they are written.
+    #[track_caller]
+    pub fn sample(&self, name: &str) -> f64 {
+        let found = self.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value = found.unwrap_or_else(|| panic!("no {name} in\n{}", self.text()));
+        value.parse().expect("a number")
+    }
+}
+
+/// Requests `path` from `server`.
+#[track_caller]
+pub fn get(server: SocketAddr, path: &str) -> Response {
+    request("GET", server, path, &[])
+}
+
+/// Requests `path` with a method and headers.
+///
+/// # Panics
+///
+/// Without a response within a minute.
+#[track_caller]
+pub fn request(method: &str, server: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Response {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .timeout_global(Some(Duration::from_mins(1)))
+        .build();
+    let agent = ureq::Agent::new_with_config(config);
+    let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{server}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(()).expect("a request");
+    let mut response = agent.run(request).expect("a response");
+    Response {
+        status: response.status().as_u16(),
+        content_type: response
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned(),
+        body: response.body_mut().with_config().limit(256 << 20).read_to_vec().expect("a body"),
+    }
+}
