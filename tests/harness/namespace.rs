@@ -1,6 +1,11 @@
 //! Network namespaces for tests.
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::Process;
 
@@ -35,6 +40,49 @@ impl Namespace {
             namespace.ip("link set wire up");
         }
         [one, two]
+    }
+
+    /// Creates `count` of them, from 10.9.0.1 on, connected by a switch, which is 10.9.0.254.
+    ///
+    /// # Panics
+    ///
+    /// If there can be none.
+    #[track_caller]
+    pub fn mesh(count: usize) -> (Self, Vec<Self>) {
+        let switch = Self::new();
+        switch.ip("link add switch type bridge");
+        switch.ip("addr add 10.9.0.254/24 dev switch");
+        switch.ip("link set switch up");
+        let hosts = (1..=count)
+            .map(|number| {
+                let host = Self::new();
+                let pid = host.pid();
+                switch.ip(&format!("link add wire{number} type veth peer name wire netns {pid}"));
+                switch.ip(&format!("link set wire{number} master switch up"));
+                host.ip(&format!("addr add 10.9.0.{number}/24 dev wire"));
+                host.ip("link set wire up");
+                host
+            })
+            .collect();
+        (switch, hosts)
+    }
+
+    /// Runs `work` on a thread in it.
+    ///
+    /// # Panics
+    ///
+    /// If the thread cannot enter it, or panics.
+    #[track_caller]
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/proc/{}/ns/net", self.pid())).expect("a namespace");
+        thread::scope(|scope| {
+            let work = || {
+                let network = Some(LinkNameSpaceType::Network);
+                move_into_link_name_space(namespace.as_fd(), network).expect("root's capability");
+                work()
+            };
+            scope.spawn(work).join().expect("a thread that does not panic")
+        })
     }
 
     fn pid(&self) -> String {

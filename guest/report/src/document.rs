@@ -94,6 +94,11 @@ fn reflected(said: Reflected, is_synced: bool) -> results::Reflected {
     }
 }
 
+/// Converts the summaries of all flows.
+pub(crate) fn flows(run: &Run, of: &Results) -> Vec<results::Flow> {
+    run.flows.iter().zip(&of.flows).map(|(name, summary)| flow(*name, summary)).collect()
+}
+
 /// Converts the summary of one flow.
 pub(crate) fn flow(flow: FlowName, of: &Summary) -> results::Flow {
     results::Flow {

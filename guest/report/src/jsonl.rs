@@ -73,6 +73,7 @@ fn summary(run: &Run, results: &Results) -> results::RunSummary {
     results::RunSummary {
         time: run.now(),
         duration_ns: results.duration.into(),
+        flows: document::flows(run, results),
         total: Box::new(document::summary(&results.total)),
         sender: Box::new(document::sender(&results.punctuality)),
         receiver: Box::new(document::receiver(results)),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Config, Nanoseconds, Receiver, Sender, Summary, Target, Timestamp};
+use crate::{Config, Flow, Nanoseconds, Receiver, Sender, Summary, Target, Timestamp};
 
 /// An event of a run. [`Start`](Self::Start) is the first, [`Summary`](Self::Summary) the last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +96,9 @@ pub struct RunSummary {
     pub time: Timestamp,
     /// The time from the first send to then, by the monotonic clock.
     pub duration_ns: Nanoseconds,
+    /// The summary of each target and source port.
+    #[serde(default)]
+    pub flows: Vec<Flow>,
     /// The summary of all flows. Boxed, since it is much larger than the events of single pings.
     pub total: Box<Summary>,
     /// How well the schedule was kept.

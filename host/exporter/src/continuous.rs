@@ -110,6 +110,8 @@ struct Client {
     not_pinged: Vec<usize>,
     /// The addresses that are pinged.
     addresses: HashSet<SocketAddr>,
+    /// Of each target, the losses forward and backward that are counted already.
+    directed: Vec<(u64, u64)>,
 }
 
 /// What is counted of an event of `client --format jsonl`. It is read thousands of times a second:
@@ -131,6 +133,25 @@ struct Start {
     targets: Vec<udping_results::Target>,
 }
 
+/// What is counted of a summary.
+#[derive(Debug, Deserialize)]
+struct Flows {
+    #[serde(default)]
+    flows: Vec<Flow>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Flow {
+    target: usize,
+    stamp: Option<DirectedLosses>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DirectedLosses {
+    lost_forward: Option<u64>,
+    lost_backward: Option<u64>,
+}
+
 /// A record of `--log json`.
 #[derive(Debug, Deserialize)]
 struct LogRecord {
@@ -138,6 +159,8 @@ struct LogRecord {
     event: Option<String>,
     message: Option<String>,
     suppressed: Option<u64>,
+    /// What the client wrote to its standard error.
+    line: Option<String>,
 }
 
 impl Client {
@@ -158,6 +181,7 @@ impl Client {
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(io::Error::other("no pipes"));
         };
+        let count = targets.len();
         tokio::spawn(list(stdin, targets.clone()));
         tokio::spawn(log(stderr, module.clone(), own.clone()));
         Ok(Self {
@@ -169,6 +193,7 @@ impl Client {
             line: Vec::new(),
             not_pinged: Vec::new(),
             addresses: HashSet::new(),
+            directed: vec![(0, 0); count],
         })
     }
 
@@ -232,6 +257,7 @@ impl Client {
                 self.own.dropped_events.get_or_create(&of_module()).inc_by(lines);
             }
             ("start", _) => self.started(),
+            ("interim" | "summary", _) => self.count_directions(),
             _ => {}
         }
     }
@@ -245,6 +271,29 @@ impl Client {
                 Some(address) => self.addresses.extend(address.parse::<SocketAddr>()),
                 None => self.not_pinged.push(index),
             }
+        }
+    }
+
+    /// Counts the losses whose direction has become known since the last summary.
+    fn count_directions(&mut self) {
+        let Ok(Flows { flows }) = serde_json::from_slice(&self.line) else { return };
+        let mut totals = vec![(0, 0); self.directed.len()];
+        for flow in flows {
+            let (Some(total), Some(stamp)) = (totals.get_mut(flow.target), flow.stamp)
+            else {
+                continue;
+            };
+            total.0 += stamp.lost_forward.unwrap_or_default();
+            total.1 += stamp.lost_backward.unwrap_or_default();
+        }
+        for ((series, known), total) in
+            self.targets.iter().zip(&mut self.directed).zip(totals)
+        {
+            let Some(directed) = &series.directed else { continue };
+            directed.forward.inc_by(total.0.saturating_sub(known.0));
+            directed.backward.inc_by(total.1.saturating_sub(known.1));
+            // A direction that was told is never taken back.
+            *known = (known.0.max(total.0), known.1.max(total.1));
         }
     }
 
@@ -299,8 +348,9 @@ async fn log(stderr: ChildStderr, module: Arc<Module>, own: Arc<Own>) {
             let denied = 1 + record.suppressed.unwrap_or_default();
             own.denied.get_or_create(&OfModule { module: module.name.clone() }).inc_by(denied);
         }
-        match record.level.as_str() {
-            "ERROR" | "WARN" => tracing::warn!("module {}: {message}", module.name),
+        match (record.level.as_str(), record.line) {
+            ("ERROR" | "WARN", _) => tracing::warn!("module {}: {message}", module.name),
+            (_, Some(line)) => tracing::warn!("module {}: {line}", module.name),
             _ => tracing::debug!("module {}: {message}", module.name),
         }
     }

@@ -60,7 +60,8 @@ pub(crate) fn router(exporter: Arc<Exporter>) -> Router {
 async fn own_host(State(served): State<Served>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let is_own = host.as_ref().map(Authority::host).is_some_and(|host| {
+    let host = host.as_ref().filter(|host| !host.as_str().contains('@')).map(Authority::host);
+    let is_own = host.is_some_and(|host| {
         host.parse::<Address>().is_ok()
             || host.eq_ignore_ascii_case("localhost")
             || served.exporter.config().hosts.iter().any(|own| own.eq_ignore_ascii_case(host))

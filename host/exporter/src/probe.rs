@@ -61,8 +61,9 @@ impl Probed {
 
     /// The metrics, as a registry.
     pub(crate) fn registry(&self) -> Registry {
-        let Summary { sent, received, late, lost, duplicates, loss_ratio, rtt, stamp, .. } =
-            &self.summary;
+        let Summary { sent, received, late, duplicates, rtt, stamp, .. } = &self.summary;
+        // What is outstanding when the probe ends is not awaited any more.
+        let lost = sent.saturating_sub(*received).saturating_sub(*late);
         let mut registry = outcome(self.has_reply(), self.duration);
         let probe = registry.sub_registry_with_prefix("udping_probe");
         seconds(probe, "sandbox_start", "Time that the sandbox took to start", self.start);
@@ -70,7 +71,7 @@ impl Probed {
             ("requests", "Pings that the socket accepted", *sent),
             ("replies", "Pings whose first reply came within the timeout", *received),
             ("late", "Pings whose first reply came after the timeout", *late),
-            ("lost", "Pings without a reply", *lost),
+            ("lost", "Pings without a reply", lost),
             ("duplicates", "Replies to pings already answered", *duplicates),
             ("denied", "Uses of the network that the sandbox was denied", self.denied),
         ] {
@@ -79,7 +80,7 @@ impl Probed {
         // Nothing was sent if the address cannot be reached.
         if *sent > 0 {
             let gauge = Gauge::<f64, AtomicU64>::default();
-            gauge.set(*loss_ratio);
+            gauge.set(lost as f64 / *sent as f64);
             probe.register("loss_ratio", "Share of the pings without a reply", gauge);
         }
         if let Some(rtt) = rtt {

@@ -282,7 +282,7 @@ mod tests {
             "udping_requests_total{module=\"m\",host=\"a.example\",port=\"7\"} 0",
             "udping_lost_forward_total{module=\"m\",host=\"a.example\",port=\"7\"} 0",
             "udping_rtt_seconds_count{module=\"m\",host=\"a.example\",port=\"7\"} 0",
-            "udping_rtt_seconds_bucket{le=\"0.00001\",module=\"m\",host=\"a.example\",port=\"7\"} 0",
+            "udping_rtt_seconds_bucket{module=\"m\",host=\"a.example\",port=\"7\",le=\"1e-05\"} 0",
             "udping_target_pinged{module=\"m\",host=\"a.example\",port=\"7\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -29,6 +29,9 @@ const SIZE_LIMIT: ByteSize = ByteSize::mib(4);
 /// How often a module's names are resolved again.
 const RESOLVE_EVERY: &str = "--resolve-every=1m";
 
+/// How often losses by direction are updated.
+const SUMMARY_EVERY: &str = "--report-every=5s";
+
 const COMMANDS: Commands = Commands {
     client,
     prober,
@@ -67,7 +70,9 @@ pub fn export(listen: SocketAddr, config: PathBuf) -> Result<Exit> {
 /// Checks the configuration, and the files of targets that it names.
 pub fn check_config(config: &Path) -> Result<Exit> {
     let checked = check(config, &COMMANDS)?;
-    println!("{}: {} modules", config.display(), checked.modules.len());
+    let modules = checked.modules.len();
+    let plural = if modules == 1 { "" } else { "s" };
+    println!("{}: {modules} module{plural}", config.display());
     Ok(Exit::Success)
 }
 
@@ -134,6 +139,10 @@ fn client(module: &Module) -> io::Result<Command> {
     let options = options.iter().filter(|option| !option.starts_with("--count="));
     if !module.client.has("resolve-every") {
         command.arg(RESOLVE_EVERY);
+    }
+    // The direction of losses stands in summaries.
+    if module.client.has("stateful") {
+        command.arg(SUMMARY_EVERY);
     }
     command.args(options).args(["--count=0", "--format=jsonl"]);
     Ok(command)

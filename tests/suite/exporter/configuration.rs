@@ -9,7 +9,7 @@ use udping_tests::{Runtime, Server, run, udping_host, until};
 fn check_says_what_is_wrong_and_where() {
     for (config, complaint) in [
         ("[modules.a]\ntarget = []\n", "line 2, column 1: unknown field `target`"),
-        ("[modules.a]\ntargets = ['192.0.2.7']\n", "line 2, column 12: \"192.0.2.7\": which port of 192.0.2.7?"),
+        ("[modules.a]\ntargets = ['192.0.2.7']\n", "line 2, column 11: \"192.0.2.7\": which port of 192.0.2.7?"),
         ("[modules.a.client]\ninterval = '1us'\n", "line 2, column 12: invalid value '1us' for '--interval <DURATION>': must be at least 10us"),
         ("[modules.a.client]\nhaste = 7\n", "line 2, column 9: "),
         ("[modules.a.host]\nallow-to = '192.0.2.7:7'\n", "line 2, column 12: allow-to is not for a module: it is granted its targets alone"),

@@ -233,11 +233,17 @@ impl Flow {
         settled
     }
 
-    /// Returns the summary of the pings up to `now`. Losses by direction include only settled
-    /// pings.
+    /// Returns the summary of the pings up to `now`. Losses by direction include only pings before
+    /// the first awaited one.
     pub(crate) fn summary(&self, now: Instant) -> Summary {
         let mut losses = self.losses.clone();
-        self.sent_pings.iter().for_each(|sent| losses.record(sent.at, sent.fate));
+        self.sent_pings.iter().for_each(|(_, sent)| losses.record(sent.at, sent.fate));
+        let directions = self.directions.clone().map(|mut directions| {
+            let is_known = |(_, sent): &(Seq, &Sent)| sent.fate != Fate::Awaited;
+            let known = self.sent_pings.iter().take_while(is_known);
+            known.for_each(|(seq, sent)| directions.record(seq, sent));
+            directions
+        });
         Summary {
             sent: self.attempts - self.send_errors,
             received: self.delays.rtt.count(),
@@ -253,7 +259,7 @@ impl Flow {
             longest_loss_burst: losses.longest_burst(),
             longest_outage: losses.longest_outage(now),
             jitter: self.jitter.value(),
-            directed_losses: self.directions.as_ref().and_then(LossDirections::losses),
+            directed_losses: directions.as_ref().and_then(LossDirections::losses),
             ..Summary::of_delays(&self.delays)
         }
     }

@@ -2,6 +2,7 @@
 //! datagram.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::time::Duration;
 
 use crate::seq::Seq;
@@ -78,8 +79,8 @@ impl SentPings {
     }
 
     /// Iterates over all pings, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Sent> {
-        self.slots.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Seq, &Sent)> {
+        iter::successors(Some(self.oldest), |seq| Some(seq.next())).zip(&self.slots)
     }
 
     fn index(&self, seq: Seq) -> usize {
@@ -119,7 +120,7 @@ mod tests {
         assert_eq!(table.next_seq(), Seq(2));
         assert_eq!(table.get(Seq(1)).map(|sent| sent.at), Some(at(3)));
         let taken: Vec<_> =
-            std::iter::from_fn(|| table.take_oldest()).map(|(seq, _)| seq.0).collect();
+            iter::from_fn(|| table.take_oldest()).map(|(seq, _)| seq.0).collect();
         assert_eq!(taken, [u32::MAX - 1, u32::MAX, 0, 1]);
     }
 
