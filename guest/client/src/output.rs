@@ -195,8 +195,9 @@ impl Output {
         (!self.pending.is_empty()).then(|| self.out.writable())
     }
 
-    /// Prints the end of the run, and waits for the reader: nothing of it is dropped.
-    pub fn finish(&mut self, pinger: &mut Pinger) -> Result<(), WriteError> {
+    /// Prints the end of the run, and waits for the reader: nothing of it is dropped. Returns the
+    /// results.
+    pub fn finish(&mut self, pinger: &mut Pinger) -> Result<Results, WriteError> {
         while pinger.finish(clock::now()) {
             self.report(pinger)?;
         }
@@ -215,12 +216,11 @@ impl Output {
         self.exporter.finish_beside(&self.run, &results, &mut beside);
         // If standard error is closed, the message is lost.
         let _ = Console::stderr().write(&beside);
-        Ok(())
+        Ok(results)
     }
 
     /// Says on standard error which thresholds are exceeded, by which target. Returns whether any is.
-    pub fn check(&self, pinger: &Pinger, thresholds: &[Threshold]) -> bool {
-        let results = pinger.results();
+    pub fn check(&self, results: &Results, thresholds: &[Threshold]) -> bool {
         let mut exceeded = Vec::new();
         for (flow, summary) in results.flows.iter().enumerate() {
             let name = Name(&self.run, FlowId(flow));

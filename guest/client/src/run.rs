@@ -72,8 +72,7 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     output.start()?;
     let mut network = Network { sockets: &sockets, errors: 0, readdressing };
     ping(&mut pinger, &mut network, &args, &mut output)?;
-    output.finish(&mut pinger)?;
-    let results = pinger.results();
+    let results = output.finish(&mut pinger)?;
     let answered = |target: usize| {
         let of_target =
             output.run.flows.iter().zip(&results.flows).filter(|(flow, _)| flow.target == target);
@@ -82,7 +81,7 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let mut pinged =
         (0..output.run.targets.len()).filter(|target| output.run.targets[*target].address.is_ok());
     let all_answered = !has_failed && pinged.all(answered);
-    if output.check(&pinger, &args.fail_if) {
+    if output.check(&results, &args.fail_if) {
         Err(Failure::Exceeded)
     } else if all_answered {
         Ok(())

@@ -143,50 +143,46 @@ impl Distribution {
 
     /// Returns the summary; `None` if nothing was recorded.
     pub fn spread(&self) -> Option<Spread> {
-        (self.count > 0).then(|| Spread {
+        if self.count == 0 {
+            return None;
+        }
+        let (percentiles, buckets) = self.histogram.as_ref().map(|all| self.walk(all)).unzip();
+        Some(Spread {
             count: self.count,
             min: self.min,
             mean: stats::from_nanos(self.mean),
             max: self.max,
             stddev: stats::from_nanos((self.squares / self.count as f64).sqrt()),
-            percentiles: self.percentiles(),
+            percentiles,
             histogram: self.histogram.clone(),
-            buckets: self.buckets(),
+            buckets,
         })
     }
 
-    fn buckets(&self) -> Option<Buckets> {
-        let histogram = self.histogram.as_ref()?;
-        let (mut buckets, mut index) = (Buckets::default(), 0);
-        for (shortest, _, count) in histogram.recorded() {
-            let value = Duration::from_nanos(shortest);
-            while Buckets::BOUNDS.get(index).is_some_and(|bound| value > *bound) {
-                index += 1;
+    /// Computes the percentiles and the few buckets in one pass over the histogram, which takes most
+    /// of the time of a short run. The ranks are exact, where a floating-point share might miss one.
+    fn walk(&self, histogram: &Histogram) -> (Percentiles, Buckets) {
+        let ranks = [500, 900, 950, 990, 999]
+            .map(|per_mille| (u128::from(self.count) * per_mille).div_ceil(1_000));
+        let (mut below, mut values, mut rank) = (0_u64, [0; 5], 0);
+        let (mut buckets, mut bucket) = (Buckets::default(), 0);
+        for (shortest, longest, count) in histogram.recorded() {
+            below += count;
+            while ranks.get(rank).is_some_and(|rank| u128::from(below) >= *rank) {
+                values[rank] = longest;
+                rank += 1;
             }
-            match buckets.counts.get_mut(index) {
-                Some(of_bucket) => *of_bucket += count,
-                None => break,
+            let value = Duration::from_nanos(shortest);
+            while Buckets::BOUNDS.get(bucket).is_some_and(|bound| value > *bound) {
+                bucket += 1;
+            }
+            if let Some(of_bucket) = buckets.counts.get_mut(bucket) {
+                *of_bucket += count;
             }
         }
-        Some(buckets)
-    }
-
-    /// Computes all percentiles in one pass over the histogram. The ranks are exact, where a
-    /// floating-point share might miss one.
-    fn percentiles(&self) -> Option<Percentiles> {
-        let histogram = self.histogram.as_ref()?;
-        let mut walk = histogram.recorded();
-        let (mut below, mut value) = (0, 0);
-        let mut at = |per_mille: u64| {
-            let rank = (u128::from(self.count) * u128::from(per_mille)).div_ceil(1_000);
-            while u128::from(below) < rank {
-                let Some((_, longest, count)) = walk.next() else { break };
-                below += count;
-                value = longest;
-            }
-            Duration::from_nanos(value).clamp(self.min, self.max)
-        };
-        Some(Percentiles { p50: at(500), p90: at(900), p95: at(950), p99: at(990), p99_9: at(999) })
+        let [p50, p90, p95, p99, p99_9] =
+            values.map(|value| Duration::from_nanos(value).clamp(self.min, self.max));
+        (Percentiles { p50, p90, p95, p99, p99_9 }, buckets)
     }
 }
 
