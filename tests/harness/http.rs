@@ -30,39 +30,72 @@ impl Response {
     }
 }
 
+/// What Prometheus accepts for native histograms.
+pub const PROTOBUF: &str =
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+
+/// A client that keeps its connection open.
+#[derive(Debug)]
+pub struct Client(ureq::Agent);
+
+impl Client {
+    /// Creates a client without a connection.
+    #[expect(clippy::new_without_default, reason = "it is not a value")]
+    pub fn new() -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .timeout_global(Some(Duration::from_mins(1)))
+            .build();
+        Self(ureq::Agent::new_with_config(config))
+    }
+
+    /// Requests `path`.
+    #[track_caller]
+    pub fn get(&self, server: SocketAddr, path: &str) -> Response {
+        self.request("GET", server, path, &[])
+    }
+
+    /// Requests `path` with a method and headers.
+    ///
+    /// # Panics
+    ///
+    /// Without a response within a minute.
+    #[track_caller]
+    pub fn request(
+        &self,
+        method: &str,
+        server: SocketAddr,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Response {
+        let uri = format!("http://{server}{path}");
+        let mut request = ureq::http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).expect("a request");
+        let mut response = self.0.run(request).expect("a response");
+        let content_type = response.headers().get("content-type");
+        Response {
+            status: response.status().as_u16(),
+            content_type: content_type
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
+            body: response.body_mut().with_config().limit(256 << 20).read_to_vec().expect("a body"),
+        }
+    }
+}
+
 /// Requests `path` from `server`.
 #[track_caller]
 pub fn get(server: SocketAddr, path: &str) -> Response {
     request("GET", server, path, &[])
 }
 
-/// Requests `path` with a method and headers.
-///
-/// # Panics
-///
-/// Without a response within a minute.
+/// Requests `path` with a method and headers, by a connection of its own.
 #[track_caller]
 pub fn request(method: &str, server: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Response {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .timeout_global(Some(Duration::from_mins(1)))
-        .build();
-    let agent = ureq::Agent::new_with_config(config);
-    let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{server}{path}"));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let request = request.body(()).expect("a request");
-    let mut response = agent.run(request).expect("a response");
-    Response {
-        status: response.status().as_u16(),
-        content_type: response
-            .headers()
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned(),
-        body: response.body_mut().with_config().limit(256 << 20).read_to_vec().expect("a body"),
-    }
+    Client::new().request(method, server, path, headers)
 }

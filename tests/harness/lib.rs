@@ -461,6 +461,21 @@ fn within_patience<T>(pid: Pid, work: impl FnOnce() -> T) -> T {
     })
 }
 
+/// Returns the processes whose parent is `pid`.
+///
+/// # Panics
+///
+/// If that process has ended.
+pub fn children(pid: Pid) -> Vec<Pid> {
+    let pid = pid.as_raw_nonzero();
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    // A task may have ended since.
+    let lists = tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let all = lists.collect::<String>();
+    all.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}
+
 /// A listening echo server.
 #[derive(Debug)]
 pub struct Server {

@@ -91,8 +91,17 @@ pub fn read(source: &Source, loading: Loading) -> Result<(Sandbox, Loaded)> {
 /// Loads what was read from `source` as a program that can be started. The error names the
 /// component.
 pub fn load(source: &Source, artifact: &Artifact, loading: Loading) -> Result<Program> {
-    let sandbox = Sandbox::new()?;
-    let loaded = loaded(&sandbox, artifact, loading).with_context(|| source.to_string())?;
+    load_into(&Sandbox::new()?, source, artifact, loading)
+}
+
+/// Like [`load`], into a sandbox.
+pub fn load_into(
+    sandbox: &Sandbox,
+    source: &Source,
+    artifact: &Artifact,
+    loading: Loading,
+) -> Result<Program> {
+    let loaded = loaded(sandbox, artifact, loading).with_context(|| source.to_string())?;
     sandbox.link(&loaded).with_context(|| source.to_string())
 }
 

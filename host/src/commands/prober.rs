@@ -20,7 +20,7 @@ use udping_permissions::limits;
 use udping_permissions::names::Names;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
-use crate::commands::context::{Loading, RunContext, load};
+use crate::commands::context::{Loading, RunContext, load_into};
 use crate::commands::run::{block_on, prepare_runtime, runtime};
 use crate::config::cli::Cli;
 use crate::config::plan::Plan;
@@ -29,7 +29,7 @@ use crate::process::resolver::Resolver;
 use crate::process::signals::Stop;
 use crate::sandbox::artifact::Source;
 use crate::sandbox::enforcer::Enforcer;
-use crate::sandbox::instance::Program;
+use crate::sandbox::instance::{Program, Sandbox};
 use crate::sandbox::outcome::Outcome;
 
 /// The maximum length of what a client writes to each of its outputs, in bytes.
@@ -75,7 +75,12 @@ fn run() -> Result<()> {
     if plan.harden {
         harden::drop_privileges(plan.needs()).iter().for_each(say);
     }
-    let program = load(&plan.source, &artifact, Loading::of(&plan))?;
+    let sandbox = match (&plan.source, u32::try_from(setup.max_probes)) {
+        (Source::BuiltIn(_), Ok(instances)) => Sandbox::pooled(instances)?,
+        // It may be of any size.
+        _ => Sandbox::new()?,
+    };
+    let program = load_into(&sandbox, &plan.source, &artifact, Loading::of(&plan))?;
     let resolver = Arc::new(Resolver::default());
     if plan.harden {
         give_up(&plan, setup.has_names.then_some(&resolver))?;

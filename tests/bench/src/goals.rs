@@ -31,6 +31,17 @@ pub(crate) const FLOOD_OF_RANDOM: [&str; 2] =
 /// One client with 10,000 targets: its CPU time, its memory, and the share of answered pings.
 pub(crate) const TARGETS: [&str; 3] =
     ["10,000 targets, a ping each every second", "its memory", "its pings answered"];
+/// Probes by the exporter.
+pub(crate) const PROBES: &str = "exporter: probes of one ping, each in a fresh sandbox";
+/// The exporter's continuous targets: CPU time, scrapes in two formats, and memory.
+pub(crate) const EXPORTED: [&str; 4] = [
+    "exporter: CPU of all processes, a ping to each target every second",
+    "exporter: a scrape, text",
+    "exporter: a scrape, protobuf",
+    "exporter: memory of all processes",
+];
+/// The client that it runs, with few targets and many.
+pub(crate) const EXPORTED_RTT: &str = "exporter: RTT by its client, cores awake";
 /// How late pings are, and how many are never sent.
 pub(crate) const PUNCTUALITY: [&str; 2] =
     ["timer error, a ping every 1 ms", "slots missed, a ping every 1 ms"];
@@ -149,7 +160,34 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
             median("client, a ping every 1 ms", udping),
         ),
     ]);
+    goals.extend(of_exporter(measures));
     goals
+}
+
+/// The goals for the exporter.
+fn of_exporter(measures: &[Measure]) -> Vec<Goal> {
+    let median = |measure: &str, row: &str| {
+        measures.iter().find(|m| m.name == measure)?.row(row).and_then(Row::median)
+    };
+    let many = "10000 targets";
+    let [cpu, text, protobuf, memory] = EXPORTED;
+    let rtts = median(EXPORTED_RTT, many).zip(median(EXPORTED_RTT, "1 targets"));
+    vec![
+        goal("probes/s", Bound::AtLeast(1_000.0), median(PROBES, "udping-host exporter")),
+        goal("exporter, 10,000 targets, % of a core", Bound::AtMost(100.0), median(cpu, many)),
+        goal("exporter, 10,000 targets, MB", Bound::AtMost(100.0), median(memory, many)),
+        goal("exporter, scrape of 10,000 targets, text, ms", Bound::AtMost(500.0), median(text, many)),
+        goal(
+            "exporter, scrape of 10,000 targets, protobuf, ms",
+            Bound::AtMost(500.0),
+            median(protobuf, many),
+        ),
+        goal(
+            "RTT with 10,000 targets: x one target",
+            Bound::AtMost(1.1),
+            rtts.map(|(many, one)| many / one),
+        ),
+    ]
 }
 
 /// The goals for RTTs.

@@ -10,6 +10,7 @@
 )]
 
 mod compare;
+mod exporter;
 mod flood;
 mod goals;
 mod load;
@@ -131,6 +132,7 @@ enum Part {
     Memory,
     Client,
     Targets,
+    Exporter,
 }
 
 fn main() -> Result<ExitCode> {
@@ -291,6 +293,11 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
     if wanted(Part::Targets) {
         measures.extend(targets::many(effort)?);
         measures.extend(targets::punctuality(effort)?);
+    }
+    if wanted(Part::Exporter) {
+        measures.push(exporter::probes(effort)?);
+        measures.extend(exporter::targets(effort)?);
+        measures.push(exporter::rtt(effort)?);
     }
     if wanted(Part::Client) {
         measures.push(measures::client(effort)?);

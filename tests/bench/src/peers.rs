@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::Pid;
 use udping_tests::{Process, Runtime, SERVER, Server, guests, installed};
 
 use crate::native::Waiting;
@@ -213,8 +214,13 @@ impl Running {
 
 /// The CPU time of all threads of `process` so far, in seconds.
 pub(crate) fn cpu_seconds(process: &Process) -> Result<f64> {
+    cpu_seconds_of(process.pid())
+}
+
+/// The CPU time of all threads of the process `pid` so far, in seconds.
+pub(crate) fn cpu_seconds_of(pid: Pid) -> Result<f64> {
     let mut nanos = 0;
-    for task in fs::read_dir(format!("/proc/{}/task", process.pid().as_raw_nonzero()))? {
+    for task in fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()))? {
         let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
         nanos +=
             schedstat.split_whitespace().next().context("an empty schedstat")?.parse::<u64>()?;

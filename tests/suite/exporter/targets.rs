@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, test_kill_process};
+use rustix::process::{Signal, test_kill_process};
 use udping_tests::exporter::Exporter;
 use udping_tests::http::{get, request};
-use udping_tests::{Runtime, Server, installed, own_file, udping_host, until};
+use udping_tests::{Runtime, Server, children, installed, own_file, udping_host, until};
 
 #[test]
 fn pings_and_their_rtts_are_counted() {
@@ -143,16 +143,6 @@ fn a_request_for_another_host_is_refused() {
     assert!(refused >= 3.0, "{refused}");
 }
 
-/// The processes whose parent is `pid`.
-fn children(pid: Pid) -> Vec<Pid> {
-    let pid = pid.as_raw_nonzero();
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let lists = tasks
-        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok());
-    let all = lists.collect::<String>();
-    all.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
-}
-
 #[test]
 fn its_processes_end_with_it() {
     for (signal, code) in [(Signal::TERM, Some(143)), (Signal::INT, Some(130)), (Signal::KILL, None)] {
@@ -195,6 +185,43 @@ fn a_client_that_ends_is_started_again() {
     exporter.until(&replies, now + 5.0);
     let probe = format!("/probe?module=a&target={}", server.addresses[0]);
     until(|| (exporter.get(&probe).status == 200).then_some(()));
+}
+
+#[test]
+fn processes_that_run_components_are_hardened() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let exporter = Exporter::start(&format!(
+        "[modules.a]\ntargets = ['{0}']\nallow = ['localhost:7']\nclient.interval = '20ms'\n",
+        server.addresses[0]
+    ));
+    let labels = format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+    exporter.until(&format!("udping_replies_total{labels}"), 1.0);
+    let probe = exporter.get(&format!("/probe?module=a&target={}", server.addresses[0]));
+    assert_eq!(probe.status, 200, "{probe:?}");
+    let processes = children(exporter.server.process.pid());
+    assert_eq!(processes.len(), 2);
+    for pid in processes {
+        let pid = pid.as_raw_nonzero();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let value = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.unwrap().trim().to_owned()
+        };
+        assert_eq!(value("NoNewPrivs"), "1", "{status}");
+        assert_eq!(value("Seccomp"), "2", "{status}");
+        assert_eq!(value("CapEff"), "0000000000000000", "{status}");
+        // Neither the listening socket nor a connection of HTTP.
+        let tcp = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
+        let inodes: Vec<_> =
+            tcp.lines().skip(1).filter_map(|line| line.split_whitespace().nth(9)).collect();
+        for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+            let Ok(link) = std::fs::read_link(descriptor.unwrap().path()) else { continue };
+            let link = link.to_string_lossy().into_owned();
+            assert!(!inodes.iter().any(|inode| link == format!("socket:[{inode}]")), "{link}");
+        }
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        assert!(environment.is_empty(), "{environment:?}");
+    }
 }
 
 #[test]

@@ -144,6 +144,7 @@ const HELP: &[&[&str]] = &[
     &["plot", "--help"],
     &["merge", "--help"],
     &["diff", "--help"],
+    &["exporter", "--help"],
     &["inspect", "--help"],
     &["completions", "--help"],
     &["man", "--help"],

@@ -1,6 +1,6 @@
 //! A log-linear histogram of durations (HDR histogram), which can be shared and serialized.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -20,11 +20,38 @@ const LONGEST: usize = 1 << 20;
 ///
 /// It takes 8 bytes for each of 1,024 buckets per power of two, up to the longest recorded duration:
 /// 160 KiB for those up to a second.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Histogram(Arc<hdrhistogram::Histogram<u64>>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram(Arc<Counts>);
+
+/// The counts of a histogram, and what [`Histogram::serialize`] returned for them: a flow and the
+/// total of a single one are the same histogram.
+#[derive(Debug)]
+struct Counts {
+    hdr: hdrhistogram::Histogram<u64>,
+    serialized: OnceLock<String>,
+}
+
+impl From<hdrhistogram::Histogram<u64>> for Counts {
+    fn from(hdr: hdrhistogram::Histogram<u64>) -> Self {
+        Self { hdr, serialized: OnceLock::new() }
+    }
+}
+
+/// A copy is made to be changed.
+impl Clone for Counts {
+    fn clone(&self) -> Self {
+        self.hdr.clone().into()
+    }
+}
+
+impl PartialEq for Counts {
+    fn eq(&self, other: &Self) -> bool {
+        self.hdr == other.hdr
+    }
+}
 
 // The counts are whole numbers.
-impl Eq for Histogram {}
+impl Eq for Counts {}
 
 /// Why a serialized histogram cannot be read.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -35,47 +62,56 @@ impl Histogram {
     /// Creates an empty histogram.
     pub fn new() -> Option<Self> {
         // It fails only for more than 5 digits.
-        hdrhistogram::Histogram::new(DIGITS).ok().map(|histogram| Self(Arc::new(histogram)))
+        hdrhistogram::Histogram::new(DIGITS).ok().map(|hdr| Self(Arc::new(hdr.into())))
     }
 
     /// Records a duration, which saturates at 584 years.
     pub fn record(&mut self, span: Duration) {
         let nanoseconds = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         // It resizes up to 64 bits, so this cannot fail.
-        let _ = Arc::make_mut(&mut self.0).record(nanoseconds);
+        let _ = self.change().record(nanoseconds);
     }
 
     /// Adds the counts of another histogram, bucket by bucket.
     pub fn add(&mut self, other: &Self) {
         // As above: of the same digits, and resized.
-        let _ = Arc::make_mut(&mut self.0).add(&*other.0);
+        let _ = self.change().add(&other.0.hdr);
+    }
+
+    fn change(&mut self) -> &mut hdrhistogram::Histogram<u64> {
+        let counts = Arc::make_mut(&mut self.0);
+        counts.serialized.take();
+        &mut counts.hdr
     }
 
     /// The number of recorded durations.
     pub fn count(&self) -> u64 {
-        self.0.len()
+        self.0.hdr.len()
     }
 
     /// The number of buckets.
     pub fn buckets(&self) -> usize {
-        self.0.distinct_values()
+        self.0.hdr.distinct_values()
     }
 
     /// The buckets with a count, from the shortest durations on: the shortest and the longest duration
     /// of each, in nanoseconds, and its count.
     pub fn recorded(&self) -> impl Iterator<Item = (u64, u64, u64)> {
-        self.0.iter_recorded().map(|step| {
+        self.0.hdr.iter_recorded().map(|step| {
             let longest = step.value_iterated_to();
-            (self.0.lowest_equivalent(longest), longest, step.count_since_last_iteration())
+            (self.0.hdr.lowest_equivalent(longest), longest, step.count_since_last_iteration())
         })
     }
 
     /// Serializes the histogram, in the V2 format of HDR histograms, in base64.
     pub fn serialize(&self) -> String {
-        let mut bytes = Vec::new();
-        // Writing to memory cannot fail, and the counts are below 2^63.
-        let _ = V2Serializer::new().serialize(&*self.0, &mut bytes);
-        BASE64_STANDARD.encode(bytes)
+        let serialize = || {
+            let mut bytes = Vec::new();
+            // Writing to memory cannot fail, and the counts are below 2^63.
+            let _ = V2Serializer::new().serialize(&self.0.hdr, &mut bytes);
+            BASE64_STANDARD.encode(bytes)
+        };
+        self.0.serialized.get_or_init(serialize).clone()
     }
 
     /// Deserializes a histogram.
@@ -98,7 +134,7 @@ impl Histogram {
         // Of a format that does not carry it: new durations are recorded all the same.
         let mut histogram = histogram;
         histogram.auto(true);
-        Ok(Self(Arc::new(histogram)))
+        Ok(Self(Arc::new(histogram.into())))
     }
 }
 
@@ -113,6 +149,18 @@ mod tests {
             histogram.record(Duration::from_nanos(*nanoseconds));
         }
         histogram
+    }
+
+    #[test]
+    fn what_is_serialized_has_what_was_recorded_since() {
+        let mut histogram = of(&[1]);
+        let before = histogram.serialize();
+        assert_eq!(histogram.serialize(), before);
+        histogram.record(Duration::from_nanos(2));
+        let after = Histogram::deserialize(&histogram.serialize()).unwrap();
+        assert_eq!(after.count(), 2);
+        histogram.add(&of(&[3]));
+        assert_eq!(Histogram::deserialize(&histogram.serialize()).unwrap().count(), 3);
     }
 
     #[test]
