@@ -25,9 +25,11 @@ fn main() -> ExitCode {
         return commands::helper::serve(role);
     }
     harden::note_inherited();
-    allocator::keep_memory();
     let result = match Cli::try_parse() {
         Ok(cli) => {
+            if cli.command.keeps_memory() {
+                allocator::keep_memory();
+            }
             log::start(cli.log());
             execute(cli)
         }

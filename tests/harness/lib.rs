@@ -470,8 +470,8 @@ pub fn children(pid: Pid) -> Vec<Pid> {
     let pid = pid.as_raw_nonzero();
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
     // A task may have ended since.
-    let lists = tasks
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let lists =
+        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
     let all = lists.collect::<String>();
     all.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }

@@ -35,6 +35,9 @@ pub struct Output {
     reports: Option<(Duration, Instant)>,
     /// The bytes that have not been written yet.
     pending: Vec<u8>,
+    /// How many of them, at most, are of the start and of reports, which are long where there are many
+    /// targets: they do not count for [`LINES`].
+    long: usize,
     /// The number of dropped lines that have not been reported yet.
     dropped: u64,
     line: String,
@@ -72,6 +75,7 @@ impl Output {
             exporter,
             live: is_live.then(|| (Live::default(), run.start)),
             pending: Vec::new(),
+            long: 0,
             dropped: 0,
             line: String::new(),
             unanswered: run.targets.iter().map(|target| target.address.is_ok()).collect(),
@@ -84,6 +88,7 @@ impl Output {
         let mut text = String::new();
         self.exporter.start(&self.run, &mut text);
         self.pending.extend_from_slice(text.as_bytes());
+        self.long = text.len();
         self.drain()
     }
 
@@ -116,7 +121,8 @@ impl Output {
             // Once lines were dropped, wait until there is room for many again.
             let limit = if self.dropped > 0 { LINES / 2 } else { LINES };
             // A report may be longer than that by itself.
-            if !self.pending.is_empty() && self.pending.len() + self.line.len() > limit {
+            let waiting = self.pending.len() - self.long;
+            if waiting > 0 && waiting + self.line.len() > limit {
                 self.dropped += 1;
                 return;
             }
@@ -161,7 +167,9 @@ impl Output {
             self.line.clear();
             self.exporter.interim(&self.run, &complete_results(pinger), &mut self.line);
             // Whatever the format: the next one has it all.
+            let before = self.pending.len();
             self.append_line(now, true);
+            self.long += self.pending.len() - before;
         }
         self.drain()?;
         if self.pending.len() > DOCUMENT {
@@ -255,12 +263,14 @@ impl Output {
             }
         }
         self.pending.drain(..written);
+        self.long = self.long.saturating_sub(written);
         Ok(())
     }
 
     fn write_all(&mut self) -> Result<(), WriteError> {
         self.out.write_bytes(&self.pending)?;
         self.pending.clear();
+        self.long = 0;
         Ok(())
     }
 }

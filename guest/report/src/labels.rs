@@ -71,11 +71,8 @@ pub(crate) fn not_pinged(run: &Run) -> Vec<NotPinged> {
     let mut all = Vec::new();
     for target in &run.targets {
         if let Err(reason) = &target.address {
-            let one = NotPinged {
-                host: target.host.clone(),
-                port: target.port,
-                reason: reason.clone(),
-            };
+            let one =
+                NotPinged { host: target.host.clone(), port: target.port, reason: reason.clone() };
             if !all.contains(&one) {
                 all.push(one);
             }

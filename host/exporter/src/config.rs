@@ -17,8 +17,21 @@ use crate::target::{AllowList, Allowed, Target};
 
 /// The options of the client that the exporter sets, or that have no meaning for it.
 const CLIENT_RESERVED: &[&str] = &[
-    "deadline", "fail-if", "flood", "format", "help", "live", "quiet", "records",
-    "report-every", "sort", "target", "targets", "timestamps", "until-reply", "version",
+    "deadline",
+    "fail-if",
+    "flood",
+    "format",
+    "help",
+    "live",
+    "quiet",
+    "records",
+    "report-every",
+    "sort",
+    "target",
+    "targets",
+    "timestamps",
+    "until-reply",
+    "version",
 ];
 
 /// The default of `timeout-offset`.
@@ -180,7 +193,8 @@ impl Module {
 /// Checks options of the client.
 fn client_option(words: &[String]) -> Result<(), String> {
     // Any target will do.
-    let line = ["client", "192.0.2.1:1"].into_iter().map(str::to_owned).chain(words.iter().cloned());
+    let line =
+        ["client", "192.0.2.1:1"].into_iter().map(str::to_owned).chain(words.iter().cloned());
     match client::Args::try_parse_from(line) {
         Ok(_) => Ok(()),
         Err(error) => Err(usage::one_line(&error)),
@@ -240,11 +254,17 @@ mod tests {
             ("timeout-offset = '5 parsecs'", "line 1, column 18: timeout-offset: "),
             ("[modules.a]\ntarget = []", "line 2, column 1: unknown field `target`"),
             ("[modules.a]\ntargets = ['a:7', 'b']", "line 2, column 11: \"b\": which port of b?"),
-            ("[modules.a]\nallow = [\n 'nonsense',\n]", "line 2, column 9: \"nonsense\": write HOST"),
+            (
+                "[modules.a]\nallow = [\n 'nonsense',\n]",
+                "line 2, column 9: \"nonsense\": write HOST",
+            ),
             ("[modules.a]\ntargets-file = 'x'", "line 2, column 16: targets-file needs allow"),
             ("[modules.a.client]\ninterval = 'ü'", "line 2, column 12: invalid value 'ü'"),
             ("[modules.a]\nclient = { count = 1, nonsense = 1 }", "line 2, column 34: "),
-            ("[modules.a.client]\nformat = 'json'", "line 2, column 10: format is not for a module"),
+            (
+                "[modules.a.client]\nformat = 'json'",
+                "line 2, column 10: format is not for a module",
+            ),
             ("[modules.a.client]\nflood = true", "line 2, column 9: flood is not for a module"),
             ("[modules.a.host]\nallow-to = 'x:1'", "line 2, column 12: no option allow-to"),
             ("[modules.a.client]\nipv4 = true\nipv6 = true", "line 1, column 10: "),

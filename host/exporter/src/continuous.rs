@@ -279,16 +279,13 @@ impl Client {
         let Ok(Flows { flows }) = serde_json::from_slice(&self.line) else { return };
         let mut totals = vec![(0, 0); self.directed.len()];
         for flow in flows {
-            let (Some(total), Some(stamp)) = (totals.get_mut(flow.target), flow.stamp)
-            else {
+            let (Some(total), Some(stamp)) = (totals.get_mut(flow.target), flow.stamp) else {
                 continue;
             };
             total.0 += stamp.lost_forward.unwrap_or_default();
             total.1 += stamp.lost_backward.unwrap_or_default();
         }
-        for ((series, known), total) in
-            self.targets.iter().zip(&mut self.directed).zip(totals)
-        {
+        for ((series, known), total) in self.targets.iter().zip(&mut self.directed).zip(totals) {
             let Some(directed) = &series.directed else { continue };
             directed.forward.inc_by(total.0.saturating_sub(known.0));
             directed.backward.inc_by(total.1.saturating_sub(known.1));
@@ -320,7 +317,8 @@ impl Client {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         let drain = async {
-            while let Ok(true) = lines::read(&mut self.events, LONGEST_EVENT, &mut self.line).await {
+            while let Ok(true) = lines::read(&mut self.events, LONGEST_EVENT, &mut self.line).await
+            {
                 self.count();
             }
         };

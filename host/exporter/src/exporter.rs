@@ -185,8 +185,12 @@ impl Exporter {
     fn apply(&self, config: Arc<Config>) {
         let mut state = self.state();
         let max_changed = state.config.max_probes != config.max_probes;
-        let gone: Vec<_> =
-            state.modules.keys().filter(|name| !config.modules.contains_key(*name)).cloned().collect();
+        let gone: Vec<_> = state
+            .modules
+            .keys()
+            .filter(|name| !config.modules.contains_key(*name))
+            .cloned()
+            .collect();
         for name in gone {
             state.modules.remove(&name);
             self.series.replace(&name.as_str().into(), &[], false);
@@ -199,7 +203,8 @@ impl Exporter {
                 let (old, new) = (&running.module, module);
                 !max_changed
                     && !new.host.has("key-file")
-                    && (&old.client, &old.host, &old.component) == (&new.client, &new.host, &new.component)
+                    && (&old.client, &old.host, &old.component)
+                        == (&new.client, &new.host, &new.component)
                     && old.has_names() == new.has_names()
             };
             let module = Arc::new(module.clone());
@@ -232,9 +237,11 @@ impl Exporter {
             }
         };
         let of = OfModule { module: module.name.clone() };
-        let before = self.own.refused_targets.get_or_create(&of).set(
-            i64::try_from(refused.len()).unwrap_or(i64::MAX),
-        );
+        let before = self
+            .own
+            .refused_targets
+            .get_or_create(&of)
+            .set(i64::try_from(refused.len()).unwrap_or(i64::MAX));
         if before != i64::try_from(refused.len()).unwrap_or(i64::MAX) {
             for line in &refused {
                 tracing::warn!("{line}");

@@ -68,8 +68,11 @@ impl Format {
 
     /// The format that a request prefers; text without a preference.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
-        let given: Vec<_> =
-            headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let given: Vec<_> = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
         let Ok(accept) = given.join(", ").parse::<Accept>() else { return Self::Text };
         let available: Vec<_> = Self::ALL
             .into_iter()

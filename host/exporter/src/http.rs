@@ -70,7 +70,8 @@ async fn own_host(State(served): State<Served>, request: Request, next: Next) ->
         return next.run(request).await;
     }
     served.exporter.own.foreign_hosts.inc();
-    let message = "the Host header names another host: add the name to `hosts` in the configuration\n";
+    let message =
+        "the Host header names another host: add the name to `hosts` in the configuration\n";
     (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }
 

@@ -20,7 +20,10 @@ pub(crate) async fn read(
         return Ok(false);
     }
     if line.pop_if(|last| *last == b'\n').is_none() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is too long, or is cut off"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a line is too long, or is cut off",
+        ));
     }
     Ok(true)
 }

@@ -13,7 +13,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 /// The bounds of the buckets of the time that a sandbox takes to start, in seconds.
-const START_BUCKETS: [f64; 10] = [50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.1];
+const START_BUCKETS: [f64; 10] =
+    [50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.1];
 
 /// The label of a module.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,8 +45,7 @@ pub(crate) enum ProbeResult {
 }
 
 impl ProbeResult {
-    const ALL: [Self; 5] =
-        [Self::Success, Self::Failure, Self::Refused, Self::Shed, Self::Error];
+    const ALL: [Self; 5] = [Self::Success, Self::Failure, Self::Refused, Self::Shed, Self::Error];
 }
 
 impl EncodeLabelValue for ProbeResult {

@@ -63,8 +63,8 @@ struct Link {
 }
 
 impl Prober {
-    /// Creates the prober of `module`, and starts its process, so that the first probe does not wait
-    /// for it.
+    /// Creates the prober of `module`. If that is for probes, its process is started, so that the first
+    /// probe does not wait for it; else it is when it is needed.
     pub(crate) fn start(
         module: &Module,
         max_probes: usize,
@@ -88,6 +88,9 @@ impl Prober {
         // On a thread of the runtime, which lasts as long as this program: helpers end with the
         // thread that started them.
         let starting = prober.clone();
+        if module.allow.is_empty() {
+            return prober;
+        }
         tokio::spawn(async move {
             if let Err(error) = starting.requests() {
                 tracing::warn!("module {}: {error}", starting.module);

@@ -124,9 +124,8 @@ impl AllSeries {
         let series: Vec<_> = targets
             .iter()
             .map(|target| {
-                let kept = before
-                    .remove(target)
-                    .filter(|series| series.directed.is_some() == is_directed);
+                let kept =
+                    before.remove(target).filter(|series| series.directed.is_some() == is_directed);
                 kept.unwrap_or_else(|| {
                     let labels = Labels { module: module.clone(), target: target.clone() };
                     Arc::new(Series::new(labels, is_directed))

@@ -35,8 +35,7 @@ impl FromStr for Target {
     type Err = InvalidTarget;
 
     fn from_str(text: &str) -> Result<Self, InvalidTarget> {
-        let targets::Named { host, port } =
-            targets::named(text, None).map_err(InvalidTarget)?;
+        let targets::Named { host, port } = targets::named(text, None).map_err(InvalidTarget)?;
         let invalid = || InvalidTarget(format!("{host:?} is neither an address nor a host name"));
         if host.parse::<Address>().is_err() && host.parse::<HostName>().is_err() {
             return Err(invalid());
@@ -221,7 +220,16 @@ mod tests {
         for text in ["a.example:7", "192.0.2.7:12000", "[::1]:7", "[fe80::1%2]:7"] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
-        for text in ["", "a.example", "a.example:0", "192.0.2.0/24:7", "::1:7", "a b:7", "-a:7", "a.example:7\n"] {
+        for text in [
+            "",
+            "a.example",
+            "a.example:0",
+            "192.0.2.0/24:7",
+            "::1:7",
+            "a b:7",
+            "-a:7",
+            "a.example:7\n",
+        ] {
             assert!(text.parse::<Target>().is_err(), "{text:?}");
         }
     }

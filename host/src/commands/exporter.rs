@@ -29,6 +29,9 @@ const SIZE_LIMIT: ByteSize = ByteSize::mib(4);
 /// How often a module's names are resolved again.
 const RESOLVE_EVERY: &str = "--resolve-every=1m";
 
+/// The memory of a client: 10,000 targets take 50 MB, and a summary of all of them as much again.
+const LIMIT_MEMORY: &str = "--limit-memory=256MiB";
+
 /// How often losses by direction are updated.
 const SUMMARY_EVERY: &str = "--report-every=5s";
 
@@ -130,6 +133,9 @@ impl Signals {
 fn client(module: &Module) -> io::Result<Command> {
     let mut command = Command::from(helper::own_program()?);
     command.args(module.host.words()).args(["--log=json", "--targets=-"]);
+    if !module.host.has("limit-memory") {
+        command.arg(LIMIT_MEMORY);
+    }
     match &module.component {
         // As a path, whatever its name.
         Some(component) => command.arg("run").arg("--").arg(component),
@@ -164,8 +170,17 @@ fn read(path: &Path) -> Result<String, String> {
 
 /// Checks an option of the host in a module.
 fn host_option(name: &str, words: &[String]) -> Result<(), String> {
-    const RESERVED: &[&str] =
-        &["help", "log", "policy", "restart", "stdin", "stop-grace", "targets", "version", "workers"];
+    const RESERVED: &[&str] = &[
+        "help",
+        "log",
+        "policy",
+        "restart",
+        "stdin",
+        "stop-grace",
+        "targets",
+        "version",
+        "workers",
+    ];
     if RESERVED.contains(&name) {
         return Err(format!("{name} is not for a module: the exporter decides it"));
     }

@@ -37,7 +37,10 @@ pub(crate) fn probes(effort: Effort) -> Result<Measure> {
                         let (client, mut count) = (Client::new(), 0);
                         while Instant::now() < end {
                             let response = client.get(exporter.address(), &path);
-                            assert!(response.text().contains("\nprobe_success 1\n"), "{response:?}");
+                            assert!(
+                                response.text().contains("\nprobe_success 1\n"),
+                                "{response:?}"
+                            );
                             count += 1;
                         }
                         count
@@ -76,9 +79,8 @@ pub(crate) fn targets(effort: Effort) -> Result<[Measure; 4]> {
     let mut rows: [Vec<Row>; 4] =
         [(); 4].map(|()| TARGETS.iter().map(|count| Row::new(name(*count), None)).collect());
     for (index, count) in TARGETS.into_iter().enumerate() {
-        let targets: Vec<_> = (0..count)
-            .map(|i| format!("'127.1.{}.{}:{port}'", i / 250, 1 + i % 250))
-            .collect();
+        let targets: Vec<_> =
+            (0..count).map(|i| format!("'127.1.{}.{}:{port}'", i / 250, 1 + i % 250)).collect();
         let exporter =
             Exporter::start(&format!("[modules.m]\ntargets = [{}]\n", targets.join(", ")));
         // Until each has been pinged.
@@ -126,7 +128,9 @@ pub(crate) fn rtt(effort: Effort) -> Result<Measure> {
         let mut row = Row::new(format!("{count} targets"), None);
         for _ in 0..effort.rounds.min(3) {
             let mut command = udping_host();
-            command.arg("--targets").arg(&list).args(["client", "-i", interval, "-w", "4s"]);
+            // As the exporter does.
+            command.args(["--limit-memory", "256MiB", "--targets"]).arg(&list);
+            command.args(["client", "-i", interval, "-w", "4s"]);
             let outcome = run(command.args(["-c", "0", "--format", "json"]));
             let results: Value = serde_json::from_str(&outcome.stdout).context(outcome.stderr)?;
             let median = results["total"]["rtt"]["p50_ns"].as_f64().context("no median")?;

@@ -176,7 +176,11 @@ fn of_exporter(measures: &[Measure]) -> Vec<Goal> {
         goal("probes/s", Bound::AtLeast(1_000.0), median(PROBES, "udping-host exporter")),
         goal("exporter, 10,000 targets, % of a core", Bound::AtMost(100.0), median(cpu, many)),
         goal("exporter, 10,000 targets, MB", Bound::AtMost(100.0), median(memory, many)),
-        goal("exporter, scrape of 10,000 targets, text, ms", Bound::AtMost(500.0), median(text, many)),
+        goal(
+            "exporter, scrape of 10,000 targets, text, ms",
+            Bound::AtMost(500.0),
+            median(text, many),
+        ),
         goal(
             "exporter, scrape of 10,000 targets, protobuf, ms",
             Bound::AtMost(500.0),

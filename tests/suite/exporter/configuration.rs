@@ -9,13 +9,25 @@ use udping_tests::{Runtime, Server, run, udping_host, until};
 fn check_says_what_is_wrong_and_where() {
     for (config, complaint) in [
         ("[modules.a]\ntarget = []\n", "line 2, column 1: unknown field `target`"),
-        ("[modules.a]\ntargets = ['192.0.2.7']\n", "line 2, column 11: \"192.0.2.7\": which port of 192.0.2.7?"),
-        ("[modules.a.client]\ninterval = '1us'\n", "line 2, column 12: invalid value '1us' for '--interval <DURATION>': must be at least 10us"),
+        (
+            "[modules.a]\ntargets = ['192.0.2.7']\n",
+            "line 2, column 11: \"192.0.2.7\": which port of 192.0.2.7?",
+        ),
+        (
+            "[modules.a.client]\ninterval = '1us'\n",
+            "line 2, column 12: invalid value '1us' for '--interval <DURATION>': must be at least 10us",
+        ),
         ("[modules.a.client]\nhaste = 7\n", "line 2, column 9: "),
-        ("[modules.a.host]\nallow-to = '192.0.2.7:7'\n", "line 2, column 12: allow-to is not for a module: it is granted its targets alone"),
+        (
+            "[modules.a.host]\nallow-to = '192.0.2.7:7'\n",
+            "line 2, column 12: allow-to is not for a module: it is granted its targets alone",
+        ),
         ("[modules.a.host]\nlimit-memory = 'lots'\n", "line 2, column 16: invalid value 'lots'"),
         ("[modules.a.host]\nworkers = 2\n", "line 2, column 11: workers is not for a module"),
-        ("[modules.a]\nallow = ['192.0.2.0/24:7']\ntargets-file = 'missing.txt'\n", "missing.txt: "),
+        (
+            "[modules.a]\nallow = ['192.0.2.0/24:7']\ntargets-file = 'missing.txt'\n",
+            "missing.txt: ",
+        ),
     ] {
         let (_folder, path) = configured(config);
         for check in [&["--check"][..], &["--listen", "127.0.0.1:0"]] {
@@ -48,9 +60,8 @@ fn what_keeps_it_from_starting_is_one_line() {
 fn a_reload_keeps_the_counters_of_targets_that_stay() {
     let servers = [(); 2].map(|()| Server::start(Runtime::UdpingHost, "127.0.0.1", &[]));
     let [one, two] = [0, 1].map(|index| servers[index].addresses[0].to_string());
-    let config = |targets: &str| {
-        format!("[modules.a]\ntargets = [{targets}]\nclient.interval = '20ms'\n")
-    };
+    let config =
+        |targets: &str| format!("[modules.a]\ntargets = [{targets}]\nclient.interval = '20ms'\n");
     let exporter = Exporter::start(&config(&format!("'{one}'")));
     let sample = |address: &str| {
         let port = address.rsplit(':').next().unwrap();
@@ -79,8 +90,12 @@ fn a_reload_keeps_the_counters_of_targets_that_stay() {
     until(|| (!exporter.get("/metrics").text().contains(&sample(&one))).then_some(()));
     let metrics = exporter.get("/metrics");
     assert!((metrics.sample("udping_exporter_config_last_reload_successful") - 1.0).abs() < 1e-9);
-    assert!((metrics.sample("udping_exporter_reloads_total{result=\"success\"}") - 2.0).abs() < 1e-9);
-    assert!((metrics.sample("udping_exporter_reloads_total{result=\"failure\"}") - 1.0).abs() < 1e-9);
+    assert!(
+        (metrics.sample("udping_exporter_reloads_total{result=\"success\"}") - 2.0).abs() < 1e-9
+    );
+    assert!(
+        (metrics.sample("udping_exporter_reloads_total{result=\"failure\"}") - 1.0).abs() < 1e-9
+    );
     exporter.until(&sample(&two), metrics.sample(&sample(&two)) + 5.0);
 }
 
@@ -88,11 +103,14 @@ fn a_reload_keeps_the_counters_of_targets_that_stay() {
 fn a_reload_that_changes_nothing_disturbs_nothing() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let exporter = Exporter::start(&format!(
-        "[modules.a]\ntargets = ['{}']\nclient.interval = '20ms'\n", server.addresses[0]
+        "[modules.a]\ntargets = ['{}']\nclient.interval = '20ms'\n",
+        server.addresses[0]
     ));
     let starts = "udping_exporter_client_starts_total{module=\"a\"}";
-    let replies =
-        format!("udping_replies_total{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+    let replies = format!(
+        "udping_replies_total{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}",
+        server.addresses[0].port()
+    );
     exporter.until(&replies, 1.0);
     for _ in 0..3 {
         assert_eq!(request("POST", exporter.address(), "/-/reload", &[]).status, 200);
@@ -112,7 +130,9 @@ fn a_file_of_targets_is_followed() {
         "[modules.a]\nallow = ['127.0.0.1:1-65535']\ntargets-file = '{}'\nclient.interval = '20ms'\n",
         list.display()
     ));
-    let sample = |port: u16| format!("udping_replies_total{{module=\"a\",host=\"127.0.0.1\",port=\"{port}\"}}");
+    let sample = |port: u16| {
+        format!("udping_replies_total{{module=\"a\",host=\"127.0.0.1\",port=\"{port}\"}}")
+    };
     exporter.until(&sample(one.port()), 1.0);
     // As an editor replaces it: under another name first.
     let new = folder.path().join("targets.new");

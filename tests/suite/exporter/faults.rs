@@ -67,9 +67,11 @@ fn a_body_of_a_gigabyte_takes_no_memory() {
 fn connections_beyond_the_limit_are_closed_at_once() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let exporter = Exporter::start(&format!(
-        "[modules.a]\ntargets = ['{}']\nclient.interval = '20ms'\n", server.addresses[0]
+        "[modules.a]\ntargets = ['{}']\nclient.interval = '20ms'\n",
+        server.addresses[0]
     ));
-    let labels = format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+    let labels =
+        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
     let replies = format!("udping_replies_total{labels}");
     exporter.until(&replies, 1.0);
     let before = exporter.server.process.descriptors().unwrap();
@@ -88,7 +90,8 @@ fn connections_beyond_the_limit_are_closed_at_once() {
     let metrics = loop {
         let mut stream = TcpStream::connect(exporter.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let _ = stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut response = String::new();
         if stream.read_to_string(&mut response).is_ok() && response.starts_with("HTTP/1.1 200") {
             break response;
@@ -108,7 +111,8 @@ fn connections_beyond_the_limit_are_closed_at_once() {
 fn readers_that_take_nothing_hold_no_response_in_memory() {
     // Large enough that the kernel's buffers do not take it all.
     let targets: Vec<_> = (1..=2000).map(|port| format!("'192.0.2.7:{port}'")).collect();
-    let config = format!("[modules.a]\ntargets = [{}]\nclient.interval = '1h'\n", targets.join(","));
+    let config =
+        format!("[modules.a]\ntargets = [{}]\nclient.interval = '1h'\n", targets.join(","));
     let exporter = Exporter::start(&config);
     let length = exporter.get("/metrics").body.len() as u64;
     assert!(length > 4 << 20, "{length}");

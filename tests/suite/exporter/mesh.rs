@@ -20,9 +20,14 @@ fn required(program: &str) -> std::path::PathBuf {
 }
 
 /// A Prometheus that scrapes the mesh, and where it listens.
-fn prometheus(at: &Namespace, port: u16, options: &[&str]) -> (Process, SocketAddr, tempfile::TempDir) {
+fn prometheus(
+    at: &Namespace,
+    port: u16,
+    options: &[&str],
+) -> (Process, SocketAddr, tempfile::TempDir) {
     let folder = tempfile::Builder::new().prefix("udping-prometheus").tempdir().unwrap();
-    let rules = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/prometheus/rules.yml");
+    let rules =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/prometheus/rules.yml");
     let config = format!(
         "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
 rule_files: ['{}']
@@ -148,7 +153,8 @@ fn prometheus_returns_the_losses_and_quantiles_of_a_mesh() {
             let rule = format!("path:udping_loss:ratio_rate5m{{{path}}}");
             for expression in [ratio, rule] {
                 let loss = value(&switch, prometheus, &expression);
-                let expected = if (&*vantage, &*host) == ("10.9.0.1", "10.9.0.2") { 0.25 } else { 0.0 };
+                let expected =
+                    if (&*vantage, &*host) == ("10.9.0.1", "10.9.0.2") { 0.25 } else { 0.0 };
                 assert!((loss - expected).abs() < 0.02, "{expression}: {loss}");
             }
         }
@@ -159,13 +165,15 @@ fn prometheus_returns_the_losses_and_quantiles_of_a_mesh() {
     let path = "vantage=\"10.9.0.1\",port=\"12007\"";
     for (quantile, name) in [("0.5", "p50_ns"), ("0.99", "p99_ns")] {
         // All of them are between 20 and 50 ms, so within the same classic bucket.
-        let expression =
-            format!("histogram_quantile({quantile}, rate(udping_rtt_seconds_bucket{{{path}}}[1m]))");
+        let expression = format!(
+            "histogram_quantile({quantile}, rate(udping_rtt_seconds_bucket{{{path}}}[1m]))"
+        );
         let of_classic = value(&switch, classic, &expression);
         assert!((0.020..0.050).contains(&of_classic), "{name}: {of_classic}");
         assert!((0.020..0.050).contains(&own(name)), "{name}: {}", own(name));
         // A native bucket is at most 9.1 % wide (a factor of 2^(1/8)).
-        let expression = format!("histogram_quantile({quantile}, rate(udping_rtt_seconds{{{path}}}[1m]))");
+        let expression =
+            format!("histogram_quantile({quantile}, rate(udping_rtt_seconds{{{path}}}[1m]))");
         let of_native = value(&switch, native, &expression);
         let factor = of_native / own(name);
         assert!((1.0 / 1.1..1.1).contains(&factor), "{name}: {of_native} {}", own(name));
@@ -186,7 +194,10 @@ fn the_files_for_prometheus_are_what_promtool_takes() {
     check.env("PATH", format!("{}:{path}", tools.parent().unwrap().display()));
     let outcome = run(check.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")));
     assert_eq!(outcome.code(), 0, "{outcome:?}");
-    assert!(outcome.stdout.contains("Unit Testing") || outcome.stderr.contains("Unit Testing"), "{outcome:?}");
+    assert!(
+        outcome.stdout.contains("Unit Testing") || outcome.stderr.contains("Unit Testing"),
+        "{outcome:?}"
+    );
 }
 
 #[test]

@@ -20,7 +20,8 @@ fn silent() -> (UdpSocket, String) {
 #[test]
 fn a_probe_tells_rtt_and_loss_of_one_target() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
-    let exporter = Exporter::start(&format!("{LOOPBACK}client = {{ count = 3, interval = '10ms' }}"));
+    let exporter =
+        Exporter::start(&format!("{LOOPBACK}client = {{ count = 3, interval = '10ms' }}"));
     let response = exporter.get(&format!("/probe?module=echo&target={}", server.addresses[0]));
     assert_eq!(response.status, 200, "{response:?}");
     assert!(response.content_type.starts_with("text/plain; version=0.0.4"), "{response:?}");
@@ -101,7 +102,8 @@ fn what_is_not_allowed_is_refused() {
 #[test]
 fn a_probe_ends_before_the_scraper_gives_up() {
     let (_socket, target) = silent();
-    let exporter = Exporter::start(&format!("timeout-offset = '200ms'\n{LOOPBACK}client.timeout = '5s'"));
+    let exporter =
+        Exporter::start(&format!("timeout-offset = '200ms'\n{LOOPBACK}client.timeout = '5s'"));
     let path = format!("/probe?module=echo&target={target}");
     let header = "X-Prometheus-Scrape-Timeout-Seconds";
     let start = Instant::now();
@@ -110,7 +112,10 @@ fn a_probe_ends_before_the_scraper_gives_up() {
     assert_eq!(response.status, 200);
     assert!(response.sample("probe_success").abs() < 1e-9, "{}", response.text());
     assert!((response.sample("udping_probe_loss_ratio") - 1.0).abs() < 1e-9, "{}", response.text());
-    assert!((Duration::from_millis(600)..Duration::from_millis(900)).contains(&elapsed), "{elapsed:?}");
+    assert!(
+        (Duration::from_millis(600)..Duration::from_millis(900)).contains(&elapsed),
+        "{elapsed:?}"
+    );
     for (value, message) in [("0.2", "leaves no time"), ("soon", "is not a number of seconds")] {
         let response = request("GET", exporter.address(), &path, &[(header, value)]);
         assert_eq!(response.status, 400);
@@ -124,8 +129,7 @@ fn probes_beyond_the_limit_are_shed() {
     let exporter = Exporter::start(&format!("max-probes = 2\n{LOOPBACK}client.timeout = '1s'"));
     let path = format!("/probe?module=echo&target={target}");
     let statuses = thread::scope(|scope| {
-        let probes: Vec<_> =
-            (0..6).map(|_| scope.spawn(|| exporter.get(&path).status)).collect();
+        let probes: Vec<_> = (0..6).map(|_| scope.spawn(|| exporter.get(&path).status)).collect();
         let mut statuses: Vec<_> = probes.into_iter().map(|probe| probe.join().unwrap()).collect();
         statuses.sort_unstable();
         statuses
@@ -133,7 +137,8 @@ fn probes_beyond_the_limit_are_shed() {
     assert_eq!(statuses, [200, 200, 503, 503, 503, 503]);
     let metrics = exporter.get("/metrics");
     let count = |result| {
-        metrics.sample(&format!("udping_exporter_probes_total{{module=\"echo\",result=\"{result}\"}}"))
+        metrics
+            .sample(&format!("udping_exporter_probes_total{{module=\"echo\",result=\"{result}\"}}"))
     };
     assert!((count("shed") - 4.0).abs() < 1e-9 && (count("failure") - 2.0).abs() < 1e-9);
     // They are free again.
@@ -183,7 +188,8 @@ fn a_module_with_a_key_is_answered_by_servers_with_that_key() {
         path.display()
     ));
     for (module, success) in [("keyed", 1.0), ("echo", 0.0)] {
-        let response = exporter.get(&format!("/probe?module={module}&target={}", server.addresses[0]));
+        let response =
+            exporter.get(&format!("/probe?module={module}&target={}", server.addresses[0]));
         assert!((response.sample("probe_success") - success).abs() < 1e-9, "{}", response.text());
     }
     assert_eq!(server.stop().code(), 0);

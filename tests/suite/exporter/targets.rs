@@ -31,7 +31,10 @@ fn pings_and_their_rtts_are_counted() {
     let sum = sample("udping_rtt_seconds_sum", &answers);
     assert!((replies - 2.0..=replies + 2.0).contains(&count), "{count} {replies}");
     assert!(0.0 < sum && sum / count < 0.1, "{sum} {count}");
-    let last = metrics.sample(&format!("udping_rtt_seconds_bucket{},le=\"+Inf\"}}", answers.trim_end_matches('}')));
+    let last = metrics.sample(&format!(
+        "udping_rtt_seconds_bucket{},le=\"+Inf\"}}",
+        answers.trim_end_matches('}')
+    ));
     assert!((last - count).abs() < 1e-9, "{last} {count}");
     assert!(sample("udping_lost_total", &answers).abs() < 1e-9);
     assert!(sample("udping_replies_total", &drops).abs() < 1e-9);
@@ -56,7 +59,8 @@ fn the_direction_of_losses_is_counted_with_a_stateful_reflector() {
         "[modules.s]\ntargets = ['{}']\nclient = {{ protocol = 'stamp', stateful = true, interval = '10ms', timeout = '100ms' }}\n",
         server.addresses[0]
     ));
-    let labels = format!("{{module=\"s\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+    let labels =
+        format!("{{module=\"s\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
     // What the server drops on purpose, it drops before the reflector sees it.
     let forward = exporter.until(&format!("udping_lost_forward_total{labels}"), 20.0);
     let metrics = exporter.get("/metrics");
@@ -91,7 +95,8 @@ fn promtool_has_no_complaint() {
         "[modules.a]\ntargets = ['{0}', 'with\"quote.invalid:7']\n[modules.s]\ntargets = ['{0}']\nclient = {{ protocol = 'stamp', stateful = true }}\n",
         server.addresses[0]
     ).replace("'with\"quote.invalid:7'", "'a-name.invalid:7'"));
-    let labels = format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+    let labels =
+        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
     exporter.until(&format!("udping_replies_total{labels}"), 1.0);
     for path in ["/metrics".to_owned(), format!("/probe?module=a&target={}", server.addresses[0])] {
         let metrics = exporter.get(&path);
@@ -104,7 +109,11 @@ fn promtool_has_no_complaint() {
             .unwrap();
         check.stdin.take().unwrap().write_all(&metrics.body).unwrap();
         let output = check.wait_with_output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{path}: {output:?}\n{}", metrics.text());
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{path}: {output:?}\n{}",
+            metrics.text()
+        );
     }
 }
 
@@ -114,7 +123,8 @@ fn the_labels_of_a_target_are_the_same_in_the_next_run() {
     let config = format!("[modules.a]\ntargets = ['{}', 'b.invalid:7']\n", server.addresses[0]);
     let series = || {
         let exporter = Exporter::start(&config);
-        let labels = format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+        let labels =
+            format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
         exporter.until(&format!("udping_replies_total{labels}"), 1.0);
         let metrics = exporter.get("/metrics");
         let names = metrics.text().lines().filter(|line| !line.starts_with('#'));
@@ -145,13 +155,16 @@ fn a_request_for_another_host_is_refused() {
 
 #[test]
 fn its_processes_end_with_it() {
-    for (signal, code) in [(Signal::TERM, Some(143)), (Signal::INT, Some(130)), (Signal::KILL, None)] {
+    for (signal, code) in
+        [(Signal::TERM, Some(143)), (Signal::INT, Some(130)), (Signal::KILL, None)]
+    {
         let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
         let exporter = Exporter::start(&format!(
             "[modules.a]\ntargets = ['{}']\nclient.interval = '50ms'\nallow = ['localhost:7']\n",
             server.addresses[0]
         ));
-        let labels = format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+        let labels =
+            format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
         exporter.until(&format!("udping_replies_total{labels}"), 1.0);
         // A client, a prober; its own helper resolves names.
         let mut processes = children(exporter.server.process.pid());
@@ -171,9 +184,11 @@ fn its_processes_end_with_it() {
 fn a_client_that_ends_is_started_again() {
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let exporter = Exporter::start(&format!(
-        "[modules.a]\ntargets = ['{}']\nclient.interval = '20ms'\nallow = ['127.0.0.1:1-65535']\n", server.addresses[0]
+        "[modules.a]\ntargets = ['{}']\nclient.interval = '20ms'\nallow = ['127.0.0.1:1-65535']\n",
+        server.addresses[0]
     ));
-    let labels = format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+    let labels =
+        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
     let replies = format!("udping_replies_total{labels}");
     exporter.until(&replies, 5.0);
     for process in children(exporter.server.process.pid()) {
@@ -194,7 +209,8 @@ fn processes_that_run_components_are_hardened() {
         "[modules.a]\ntargets = ['{0}']\nallow = ['localhost:7']\nclient.interval = '20ms'\n",
         server.addresses[0]
     ));
-    let labels = format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+    let labels =
+        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
     exporter.until(&format!("udping_replies_total{labels}"), 1.0);
     let probe = exporter.get(&format!("/probe?module=a&target={}", server.addresses[0]));
     assert_eq!(probe.status, 200, "{probe:?}");
@@ -233,9 +249,11 @@ fn the_process_that_speaks_http_holds_no_key() {
     let server = Server::listening(&mut command);
     let exporter = Exporter::start(&format!(
         "[modules.a]\ntargets = ['{}']\nclient.interval = '20ms'\nhost.key-file = '{}'\n",
-        server.addresses[0], path.display()
+        server.addresses[0],
+        path.display()
     ));
-    let labels = format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
+    let labels =
+        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
     exporter.until(&format!("udping_replies_total{labels}"), 5.0);
     let pid = exporter.server.process.pid().as_raw_nonzero();
     let bytes = vec![0xa7_u8; 32];

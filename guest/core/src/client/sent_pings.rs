@@ -119,8 +119,7 @@ mod tests {
         let mut table = table(u32::MAX - 1, 0, 4);
         assert_eq!(table.next_seq(), Seq(2));
         assert_eq!(table.get(Seq(1)).map(|sent| sent.at), Some(at(3)));
-        let taken: Vec<_> =
-            iter::from_fn(|| table.take_oldest()).map(|(seq, _)| seq.0).collect();
+        let taken: Vec<_> = iter::from_fn(|| table.take_oldest()).map(|(seq, _)| seq.0).collect();
         assert_eq!(taken, [u32::MAX - 1, u32::MAX, 0, 1]);
     }
 

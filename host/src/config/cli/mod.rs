@@ -173,6 +173,17 @@ pub enum Command {
     Path(Vec<OsString>),
 }
 
+impl Command {
+    /// Whether this process is to keep the memory that it frees, since it takes as much again for the
+    /// next batch of datagrams. The exporter takes much for a scrape, and little in between.
+    pub fn keeps_memory(&self) -> bool {
+        #[cfg(feature = "exporter")]
+        return !matches!(self, Self::Exporter { .. });
+        #[cfg(not(feature = "exporter"))]
+        true
+    }
+}
+
 /// `run`, and `grants`.
 #[derive(Debug, Args)]
 pub struct Run {
