@@ -111,10 +111,13 @@ struct ModuleTable {
     host: Options,
 }
 
+/// Checks an option by its name and its arguments. The error is one line.
+pub(crate) type OptionCheck = dyn Fn(&str, &[String]) -> Result<(), String>;
+
 /// What only the host knows.
 pub(crate) struct Checks<'a> {
     /// Checks an option of the host, by its arguments.
-    pub(crate) host_option: &'a dyn Fn(&str, &[String]) -> Result<(), String>,
+    pub(crate) host_option: &'a OptionCheck,
     /// The addresses of this machine, which no network covers.
     pub(crate) own: HashSet<IpAddr>,
 }

@@ -23,10 +23,10 @@ use crate::series::Series;
 
 /// The first pause before a client that has ended is started again, which doubles each time, and
 /// the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// How often names without an address are resolved again.
-const RESOLVE_EVERY: Duration = Duration::from_secs(60);
+const RESOLVE_EVERY: Duration = Duration::from_mins(1);
 
 /// How long a client that is told to stop has to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -118,7 +118,8 @@ struct Client {
 /// a tagged enum of all events takes several times as long.
 #[derive(Debug, Deserialize)]
 struct Event<'a> {
-    event: &'a str,
+    #[serde(rename = "event")]
+    kind: &'a str,
     target: Option<usize>,
     rtt_ns: Option<u64>,
     lines: Option<u64>,
@@ -233,7 +234,7 @@ impl Client {
         let Ok(event) = serde_json::from_slice::<Event<'_>>(&self.line) else { return };
         let of_module = || OfModule { module: self.module.name.clone() };
         let series = event.target.and_then(|target| self.targets.get(target));
-        match (event.event, series) {
+        match (event.kind, series) {
             ("sent", Some(series)) => drop(series.requests.inc()),
             ("reply", Some(series)) => {
                 series.reply(Duration::from_nanos(event.rtt_ns.unwrap_or_default()));

@@ -25,7 +25,7 @@ const CHUNK: usize = 64 << 10;
 const WAITING: usize = 4;
 
 /// How long a reader may take for a response.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A format that Prometheus scrapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,7 +103,7 @@ impl Probed {
     }
 }
 
-/// What blackbox_exporter says of each of its probes.
+/// What `blackbox_exporter` says of each of its probes.
 fn outcome(has_reply: bool, duration: Duration) -> Registry {
     let mut registry = Registry::default();
     let success = Gauge::<i64>::default();

@@ -240,10 +240,11 @@ impl Collector for OneMetric {
         for series in series.iter() {
             let one = metric.encode_family(&series.labels)?;
             match of {
-                Of::Counter(of) => match of(series) {
-                    Some(counter) => counter.encode(one)?,
-                    None => {}
-                },
+                Of::Counter(of) => {
+                    if let Some(counter) = of(series) {
+                        counter.encode(one)?;
+                    }
+                }
                 Of::Gauge(of) => of(series).encode(one)?,
                 Of::Histogram(of) => of(series).encode(one)?,
             }

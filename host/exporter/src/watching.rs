@@ -14,7 +14,7 @@ use crate::exporter::Exporter;
 const SETTLE: Duration = Duration::from_millis(300);
 
 /// How often files are read, even if no change was noticed: network file systems tell of none.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Has `exporter` read its files of targets again whenever they change.
 pub(crate) async fn watch(exporter: Arc<Exporter>) {
