@@ -295,7 +295,7 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
         measures.extend(targets::punctuality(effort)?);
     }
     if wanted(Part::Exporter) {
-        measures.push(exporter::probes(effort)?);
+        measures.push(exporter::probes(effort));
         measures.extend(exporter::targets(effort)?);
         measures.push(exporter::rtt(effort)?);
     }
