@@ -29,6 +29,8 @@ fn main() -> ExitCode {
         Ok(cli) => {
             if cli.command.keeps_memory() {
                 allocator::keep_memory();
+            } else {
+                allocator::share_memory();
             }
             log::start(cli.log());
             execute(cli)

@@ -19,6 +19,21 @@ pub fn keep_memory() {
     }
 }
 
+/// Makes glibc use one heap for all threads. Each would have its own, and keep what it freed: with
+/// 10,000 targets, after scrapes on several threads, the exporter took 58 MB rather than 31.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn share_memory() {
+    // SAFETY: as above.
+    #[expect(unsafe_code, reason = "a call into the C library")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Other heaps keep their defaults.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn keep_memory() {}
+
+/// Other heaps keep their defaults.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn share_memory() {}

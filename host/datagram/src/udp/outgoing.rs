@@ -18,8 +18,10 @@ use crate::gathering::MOST;
 use crate::permissions::{Batch, Operation, Permissions, SendDecision, SocketPermissions};
 use crate::world::{Sender, Transmit, World};
 
-/// The maximum total bytes of gathered datagrams: what one call can send (`UDP_SEGMENT`).
-const LARGEST: usize = 1 << 16;
+/// The maximum length of gathered datagrams, in bytes: what fits the smallest MTU of IPv6 (RFC 8200,
+/// section 5), with its headers. A longer one may be refused for its length (`EMSGSIZE`), which the
+/// component that sends it must learn. [`MOST`] of them are less than one call can send.
+const LONGEST: usize = 1280 - 40 - 8;
 
 /// The outgoing stream of a socket.
 pub struct Outgoing {
@@ -206,7 +208,7 @@ impl Outgoing {
     /// that they can be coalesced.
     fn gathers(&self, to: SocketAddr, datagram: &Wanted) -> bool {
         let (count, length) = (self.gathered.len() + 1, datagram.data.len());
-        let fits = count < self.hand.min(MOST) && count * length < LARGEST;
+        let fits = count < self.hand.min(MOST) && length <= LONGEST;
         let is_alike = |(first_to, first): &(SocketAddr, Wanted)| {
             *first_to == to && first.data.len() == length
         };

@@ -73,6 +73,18 @@ fn gathered_datagrams_without_room_are_sent_later_and_in_order() {
     assert!(!outgoing.has_gathered());
 }
 
+/// Of one that may be too long for the network, the component learns at once.
+#[test]
+fn only_datagrams_that_fit_every_network_are_gathered() {
+    for (length, gathers) in [(1, true), (1232, true), (1233, false), (65_508, false)] {
+        let mut outgoing = System::default().outgoing();
+        outgoing.check_send();
+        let to = "127.0.0.1:9".parse().ok();
+        outgoing.send(&[Wanted { data: vec![0; length], to }], true).unwrap();
+        assert_eq!(outgoing.has_gathered(), gathers, "{length}");
+    }
+}
+
 #[test]
 fn an_error_of_a_gathered_datagram_is_of_no_other() {
     let system = System::default();
