@@ -93,7 +93,8 @@ pub(crate) fn targets(effort: Effort) -> Result<[Measure; 4]> {
         for _ in 0..effort.rounds.min(3) {
             let (before, start) = (usage(&exporter)?.0, Instant::now());
             thread::sleep(settle);
-            let (after, _) = usage(&exporter)?;
+            let (after, memory) = usage(&exporter)?;
+            rows[3][index].values.push(memory / 1e6);
             rows[0][index].values.push(100.0 * (after - before) / start.elapsed().as_secs_f64());
             for (row, accept) in [(1, "text/plain"), (2, http::PROTOBUF)] {
                 let start = Instant::now();
@@ -102,7 +103,6 @@ pub(crate) fn targets(effort: Effort) -> Result<[Measure; 4]> {
                 ensure!(response.status == 200, "status {}", response.status);
                 rows[row][index].values.push(start.elapsed().as_secs_f64() * 1e3);
             }
-            rows[3][index].values.push(usage(&exporter)?.1 / 1e6);
         }
         let metrics = exporter.get("/metrics");
         let dropped = metrics.sample("udping_exporter_dropped_events_total{module=\"m\"}");

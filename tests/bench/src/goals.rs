@@ -38,7 +38,7 @@ pub(crate) const EXPORTED: [&str; 4] = [
     "exporter: CPU of all processes, a ping to each target every second",
     "exporter: a scrape, text",
     "exporter: a scrape, protobuf",
-    "exporter: memory of all processes",
+    "exporter: memory of all processes, between scrapes",
 ];
 /// The client that it runs, with few targets and many.
 pub(crate) const EXPORTED_RTT: &str = "exporter: RTT by its client, cores awake";
