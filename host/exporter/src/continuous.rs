@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::lookup_host;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::commands::Commands;
 use crate::config::Module;
-use crate::lines;
+use crate::lines::Lines;
 use crate::own::{OfModule, Own};
 use crate::series::Series;
 
@@ -32,7 +33,7 @@ const RESOLVE_EVERY: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The maximum length of an event, in bytes: the first lists all targets.
-const LONGEST_EVENT: u64 = 32 << 20;
+const LONGEST_EVENT: usize = 32 << 20;
 
 /// The targets of a module, each with its series. Empty for none: no client runs.
 pub(crate) type Targets = Arc<[Arc<Series>]>;
@@ -100,12 +101,16 @@ enum Over {
 
 /// A running client.
 struct Client {
+    child: Child,
+    events: Lines<ChildStdout>,
+    counted: Counted,
+}
+
+/// What is counted of its events.
+struct Counted {
     module: Arc<Module>,
     own: Arc<Own>,
     targets: Targets,
-    child: Child,
-    events: BufReader<ChildStdout>,
-    line: Vec<u8>,
     /// The targets that are not pinged, by index.
     not_pinged: Vec<usize>,
     /// The addresses that are pinged.
@@ -182,40 +187,37 @@ impl Client {
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(io::Error::other("no pipes"));
         };
-        let count = targets.len();
         tokio::spawn(list(stdin, targets.clone()));
         tokio::spawn(log(stderr, module.clone(), own.clone()));
-        Ok(Self {
+        let counted = Counted {
             module: module.clone(),
             own: own.clone(),
+            directed: vec![(0, 0); targets.len()],
             targets,
-            child,
-            events: BufReader::with_capacity(64 << 10, stdout),
-            line: Vec::new(),
             not_pinged: Vec::new(),
             addresses: HashSet::new(),
-            directed: vec![(0, 0); count],
-        })
+        };
+        Ok(Self { child, events: Lines::new(stdout, LONGEST_EVENT), counted })
     }
 
     /// Counts its events until it ends, or is to be replaced.
     async fn run(&mut self, targets: &mut watch::Receiver<Targets>) -> Over {
-        let mut resolve_at = Instant::now() + RESOLVE_EVERY;
+        // Beside the events, which a slow name server would hold back.
+        let mut resolving: Option<AbortOnDrop> = None;
         loop {
             tokio::select! {
                 biased;
                 changed = targets.changed() => {
                     return changed.map_or(Over::Dropped, |()| Over::Replaced);
                 }
-                () = sleep_until(resolve_at), if !self.not_pinged.is_empty() => {
-                    if self.can_ping_more().await {
-                        return Over::Replaced;
+                () = resolved(&mut resolving) => return Over::Replaced,
+                event = self.events.next() => match event {
+                    Ok(Some(event)) => {
+                        if self.counted.event(event) {
+                            resolving = Some(AbortOnDrop(tokio::spawn(self.counted.await_address())));
+                        }
                     }
-                    resolve_at = Instant::now() + RESOLVE_EVERY;
-                }
-                event = lines::read(&mut self.events, LONGEST_EVENT, &mut self.line) => match event {
-                    Ok(true) => self.count(),
-                    Ok(false) => return Over::Ended(self.ended().await),
+                    Ok(None) => return Over::Ended(self.ended().await),
                     Err(error) => return Over::Ended(format!("writes no events: {error}")),
                 },
             }
@@ -229,9 +231,31 @@ impl Client {
         }
     }
 
-    /// Counts the event in `line`. One that is none is a custom component's own output.
-    fn count(&mut self) {
-        let Ok(event) = serde_json::from_slice::<Event<'_>>(&self.line) else { return };
+    /// Has it end, and counts what it still has to tell.
+    async fn stop(mut self) {
+        #[cfg(unix)]
+        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok())
+            && let Some(pid) = rustix::process::Pid::from_raw(pid)
+        {
+            // It fails only if it has ended. Nobody else has that number before it is waited for.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let drain = async {
+            while let Ok(Some(event)) = self.events.next().await {
+                self.counted.event(event);
+            }
+        };
+        let _ = timeout(GRACE, drain).await;
+        let _ = self.child.start_kill();
+        let _ = self.child.wait().await;
+    }
+}
+
+impl Counted {
+    /// Counts an event. One that is none is a custom component's own output. Returns whether it is the
+    /// start, and there are names without an address.
+    fn event(&mut self, line: &[u8]) -> bool {
+        let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else { return false };
         let of_module = || OfModule { module: self.module.name.clone() };
         let series = event.target.and_then(|target| self.targets.get(target));
         match (event.kind, series) {
@@ -257,14 +281,18 @@ impl Client {
                 let lines = event.lines.unwrap_or_default();
                 self.own.dropped_events.get_or_create(&of_module()).inc_by(lines);
             }
-            ("start", _) => self.started(),
-            ("interim" | "summary", _) => self.count_directions(),
+            ("start", _) => {
+                self.started(line);
+                return !self.not_pinged.is_empty();
+            }
+            ("interim" | "summary", _) => self.count_directions(line),
             _ => {}
         }
+        false
     }
 
-    fn started(&mut self) {
-        let Ok(start) = serde_json::from_slice::<Start>(&self.line) else { return };
+    fn started(&mut self, line: &[u8]) {
+        let Ok(start) = serde_json::from_slice::<Start>(line) else { return };
         self.not_pinged.clear();
         for (index, (target, series)) in start.targets.iter().zip(self.targets.iter()).enumerate() {
             series.has_address.set(target.address.is_some().into());
@@ -276,8 +304,8 @@ impl Client {
     }
 
     /// Counts the losses whose direction has become known since the last summary.
-    fn count_directions(&mut self) {
-        let Ok(Flows { flows }) = serde_json::from_slice(&self.line) else { return };
+    fn count_directions(&mut self, line: &[u8]) {
+        let Ok(Flows { flows }) = serde_json::from_slice(line) else { return };
         let mut totals = vec![(0, 0); self.directed.len()];
         for flow in flows {
             let (Some(total), Some(stamp)) = (totals.get_mut(flow.target), flow.stamp) else {
@@ -295,37 +323,39 @@ impl Client {
         }
     }
 
-    /// Whether a name that had no address has one by now that is not pinged.
-    async fn can_ping_more(&self) -> bool {
-        for target in self.not_pinged.iter().filter_map(|index| self.targets.get(*index)) {
-            let target = &target.labels.target;
-            if let Ok(mut found) = lookup_host((target.host.as_str(), target.port.get())).await
-                && found.any(|address| !self.addresses.contains(&address))
-            {
-                return true;
+    /// Resolves when a name that had no address has one that is not pinged.
+    fn await_address(&self) -> impl Future<Output = ()> + Send + use<> {
+        let targets = self.not_pinged.iter().filter_map(|index| self.targets.get(*index));
+        let targets: Vec<_> = targets.map(|series| series.labels.target.clone()).collect();
+        let pinged = self.addresses.clone();
+        async move {
+            loop {
+                sleep(RESOLVE_EVERY).await;
+                for target in &targets {
+                    let found = lookup_host((target.host.as_str(), target.port.get())).await;
+                    if found.is_ok_and(|mut found| found.any(|at| !pinged.contains(&at))) {
+                        return;
+                    }
+                }
             }
         }
-        false
     }
+}
 
-    /// Has it end, and counts what it still has to tell.
-    async fn stop(mut self) {
-        #[cfg(unix)]
-        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok())
-            && let Some(pid) = rustix::process::Pid::from_raw(pid)
-        {
-            // It fails only if it has ended. Nobody else has that number before it is waited for.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let drain = async {
-            while let Ok(true) = lines::read(&mut self.events, LONGEST_EVENT, &mut self.line).await
-            {
-                self.count();
-            }
-        };
-        let _ = timeout(GRACE, drain).await;
-        let _ = self.child.start_kill();
-        let _ = self.child.wait().await;
+/// A task that ends when nothing waits for it any more.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Resolves when the task has ended; never without one.
+async fn resolved(task: &mut Option<AbortOnDrop>) {
+    match task {
+        Some(task) => drop((&mut task.0).await),
+        None => std::future::pending().await,
     }
 }
 
@@ -338,14 +368,13 @@ async fn list(mut stdin: ChildStdin, targets: Targets) {
 
 /// Counts the denials in a client's log, and passes on what it warns of.
 async fn log(stderr: ChildStderr, module: Arc<Module>, own: Arc<Own>) {
-    const LONGEST: u64 = 64 << 10;
-    let (mut stderr, mut line) = (BufReader::new(stderr), Vec::new());
-    while let Ok(true) = lines::read(&mut stderr, LONGEST, &mut line).await {
-        let Ok(record) = serde_json::from_slice::<LogRecord>(&line) else { continue };
+    const LONGEST: usize = 64 << 10;
+    let mut records = Lines::new(stderr, LONGEST);
+    while let Ok(Some(line)) = records.next().await {
+        let Ok(record) = serde_json::from_slice::<LogRecord>(line) else { continue };
         let message = record.message.unwrap_or_default();
         if record.event.as_deref() == Some("denied") {
-            let denied = 1 + record.suppressed.unwrap_or_default();
-            own.denied.get_or_create(&OfModule { module: module.name.clone() }).inc_by(denied);
+            own.denied(&module.name, 1 + record.suppressed.unwrap_or_default());
         }
         match (record.level.as_str(), record.line) {
             ("ERROR" | "WARN", _) => tracing::warn!("module {}: {message}", module.name),

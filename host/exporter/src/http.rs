@@ -138,8 +138,7 @@ async fn probe(
         own.probed(&module.name, ProbeResult::Shed);
         return busy(format!("module {} has as many probes at a time as may be\n", module.name));
     };
-    // It goes on if whoever asked is gone: the process runs it to its end, and so the permit is
-    // taken until then.
+    // A probe runs to its end even if the request is cancelled, and takes its permit until then.
     let probing = tokio::spawn(async move {
         let _permit = permit;
         own.probes_in_progress.inc();
@@ -148,6 +147,7 @@ async fn probe(
         let duration = started.elapsed();
         let probed = match answer {
             Ok(answer) => {
+                own.denied(&module.name, answer.denied);
                 own.sandbox_start.observe(answer.start.as_secs_f64());
                 Probed::read(&answer, duration)
             }

@@ -75,7 +75,7 @@ pub(crate) struct Own {
     pub(crate) sandbox_start: Histogram,
     pub(crate) client_starts: Family<OfModule, Counter>,
     pub(crate) prober_starts: Family<OfModule, Counter>,
-    pub(crate) denied: Family<OfModule, Counter>,
+    denied: Family<OfModule, Counter>,
     pub(crate) dropped_events: Family<OfModule, Counter>,
     pub(crate) refused_targets: Family<OfModule, Gauge>,
     reloads: Family<OfReload, Counter>,
@@ -227,6 +227,11 @@ impl Own {
             family.remove(&of);
         }
         self.refused_targets.remove(&of);
+    }
+
+    /// Counts denials.
+    pub(crate) fn denied(&self, module: &str, count: u64) {
+        self.denied.get_or_create(&OfModule { module: module.to_owned() }).inc_by(count);
     }
 
     /// Counts a probe.

@@ -88,8 +88,8 @@ impl Probed {
         }
         if let Some(OneWay { lost_forward, lost_backward, net_rtt, .. }) = stamp {
             for (name, help, value) in [
-                ("lost_forward", "Pings lost on the way to the reflector", lost_forward),
-                ("lost_backward", "Pings lost on the way back", lost_backward),
+                ("lost_forward", "Pings lost forward", lost_forward),
+                ("lost_backward", "Pings lost backward", lost_backward),
             ] {
                 if let Some(value) = value {
                     count(probe, name, help, *value);

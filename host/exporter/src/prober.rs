@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::io::{AsyncBufRead, AsyncWriteExt as _, BufReader};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::commands::Commands;
 use crate::config::Module;
-use crate::lines;
+use crate::lines::Lines;
 use crate::own::{OfModule, Own};
-use crate::protocol::{ProbeAnswer, ProbeRequest, Setup};
+use crate::protocol::{self, ProbeAnswer, ProbeRequest, Setup};
 use crate::target::Target;
 
 /// How soon after a start a process that has ended is started again.
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The maximum length of an answer, in bytes.
-const LONGEST_ANSWER: u64 = 4 << 20;
+const LONGEST_ANSWER: usize = 4 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -154,8 +154,9 @@ impl Prober {
         let prober = Arc::downgrade(self);
         let module = self.module.clone();
         tokio::spawn(async move {
-            let mut stdout = BufReader::new(stdout);
-            while let Some(answer) = read(&mut stdout).await {
+            let mut answers = Lines::new(stdout, LONGEST_ANSWER);
+            while let Ok(Some(line)) = answers.next().await {
+                let Ok(answer) = serde_json::from_slice::<ProbeAnswer>(line) else { break };
                 let Some(prober) = prober.upgrade() else { break };
                 let waiting = prober.link().waiting.remove(&answer.id);
                 // Nobody may wait for it any more.
@@ -195,25 +196,14 @@ impl Drop for Asked<'_> {
     }
 }
 
+/// Writes the setup, and then requests, until the process ends or there are no more.
 async fn write(mut stdin: ChildStdin, setup: Setup, mut requests: mpsc::Receiver<ProbeRequest>) {
-    let line = |message: serde_json::Result<Vec<u8>>| {
-        message.map(|mut line| {
-            line.push(b'\n');
-            line
-        })
-    };
-    let mut next = line(serde_json::to_vec(&setup));
-    while let Ok(line_of_next) = &next {
-        if stdin.write_all(line_of_next).await.is_err() {
+    let mut next = protocol::line(&setup);
+    while let Ok(line) = &next {
+        if stdin.write_all(line).await.is_err() {
             return;
         }
         let Some(request) = requests.recv().await else { return };
-        next = line(serde_json::to_vec(&request));
+        next = protocol::line(&request);
     }
-}
-
-async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> Option<ProbeAnswer> {
-    let mut line = Vec::new();
-    lines::read(from, LONGEST_ANSWER, &mut line).await.ok()?.then_some(())?;
-    serde_json::from_slice(&line).ok()
 }

@@ -30,7 +30,7 @@ pub struct ProbeRequest {
     pub id: u64,
     /// The target: `HOST:PORT`.
     pub target: String,
-    /// The time after which the client ends, whatever is outstanding.
+    /// The time after which the client ends, even with replies outstanding.
     pub deadline: Duration,
 }
 
@@ -57,10 +57,15 @@ pub struct ProbeAnswer {
 ///
 /// Those of `to`.
 pub fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    to.write_all(&line(message)?)?;
+    to.flush()
+}
+
+/// Returns a message as one line.
+pub(crate) fn line(message: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
-    to.write_all(&line)?;
-    to.flush()
+    Ok(line)
 }
 
 /// Reads the next message; none at the end.

@@ -98,7 +98,7 @@ impl Series {
     }
 }
 
-/// The series of all targets. They stay, whoever changes the list while it is read.
+/// The series of all targets. A list that was returned is not affected by later changes.
 #[derive(Debug, Default)]
 pub(crate) struct AllSeries(RwLock<Arc<[Arc<Series>]>>);
 
@@ -186,12 +186,16 @@ static METRICS: [Metric; 12] = [
     counter("address_changes", "Times that the name was resolved to another address", |s| {
         Some(&s.address_changes)
     }),
-    counter("lost_forward", "Pings lost on the way to a stateful STAMP reflector", |s| {
-        s.directed.as_ref().map(|directed| &directed.forward)
-    }),
-    counter("lost_backward", "Pings lost on the way back from a stateful STAMP reflector", |s| {
-        s.directed.as_ref().map(|directed| &directed.backward)
-    }),
+    counter(
+        "lost_forward",
+        "Pings lost forward, by the counter of a stateful STAMP reflector",
+        |s| s.directed.as_ref().map(|directed| &directed.forward),
+    ),
+    counter(
+        "lost_backward",
+        "Pings lost backward, by the counter of a stateful STAMP reflector",
+        |s| s.directed.as_ref().map(|directed| &directed.backward),
+    ),
     Metric {
         name: "target_pinged",
         help: "1 where the target is pinged; 0 where its name has no address, or another target has it",

@@ -1,7 +1,7 @@
 //! `udping-host exporter`: HTTP and the configuration in this process, components in others.
 
 use std::env;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,8 @@ pub fn export(listen: SocketAddr, config: PathBuf) -> Result<Exit> {
         let mut signals = Signals::watch().context("cannot watch for signals")?;
         let exporter = Exporter::start(config, COMMANDS)?;
         let address = listener.local_addr()?;
-        println!("listening on {address} (http), exporting");
+        // It serves also where nobody reads that.
+        let _ = writeln!(io::stdout(), "listening on {address} (http), exporting");
         let (stop, stopped) = watch::channel(false);
         let (reload, reloads) = mpsc::channel(1);
         let served = tokio::spawn(serve(exporter, listener, reloads, stopped));
@@ -75,7 +76,7 @@ pub fn check_config(config: &Path) -> Result<Exit> {
     let checked = check(config, &COMMANDS)?;
     let modules = checked.modules.len();
     let plural = if modules == 1 { "" } else { "s" };
-    println!("{}: {modules} module{plural}", config.display());
+    writeln!(io::stdout(), "{}: {modules} module{plural}", config.display())?;
     Ok(Exit::Success)
 }
 

@@ -21,7 +21,7 @@ use udping_permissions::names::Names;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 use crate::commands::context::{Loading, RunContext, load_into};
-use crate::commands::run::{block_on, prepare_runtime, runtime};
+use crate::commands::run::{block_on, give_up, runtime};
 use crate::config::cli::Cli;
 use crate::config::plan::Plan;
 use crate::process::log::{self, say};
@@ -83,7 +83,7 @@ fn run() -> Result<()> {
     let program = load_into(&sandbox, &plan.source, &artifact, Loading::of(&plan))?;
     let resolver = Arc::new(Resolver::default());
     if plan.harden {
-        give_up(&plan, setup.has_names.then_some(&resolver))?;
+        give_up(&plan, setup.has_names.then_some(&*resolver), &[])?;
     }
     resolver.listen().context("cannot listen for resolved names")?;
     let _watchdog = program.watched(&Enforcer::new(|_, _| {}))?;
@@ -106,26 +106,6 @@ fn plan(setup: &Setup) -> Result<Plan> {
     let mut plan = Plan::new(&cli.flags, source, arguments)?;
     plan.arguments.truncate(plan.arguments.len() - 1);
     Ok(plan)
-}
-
-/// Reduces this process's privileges to what probes need, after it has started `resolver`'s helper.
-#[cfg(target_os = "linux")]
-fn give_up(plan: &Plan, resolver: Option<&Arc<Resolver>>) -> Result<()> {
-    if let Some(resolver) = resolver {
-        resolver.start_helper().context("cannot start a process that resolves names")?;
-    }
-    prepare_runtime()?;
-    harden::close_inherited([]);
-    harden::shut_but_for(plan.needs()).iter().for_each(say);
-    Ok(())
-}
-
-/// Reports that this system has no hardening.
-#[cfg(not(target_os = "linux"))]
-fn give_up(_: &Plan, _: Option<&Arc<Resolver>>) -> Result<()> {
-    prepare_runtime()?;
-    harden::shut().iter().for_each(say);
-    Ok(())
 }
 
 impl Probes {

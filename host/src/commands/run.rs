@@ -18,6 +18,7 @@ use crate::config::plan::Plan;
 use crate::process::activation;
 use crate::process::exit::Exit;
 use crate::process::log::{self, say};
+use crate::process::resolver::Resolver;
 use crate::process::signals::{AS_ONE, AtSignals, Held, Signal, Stop};
 use crate::process::standard_output;
 use crate::sandbox::enforcer::Enforcer;
@@ -71,7 +72,8 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     };
     activation::ready();
     if plan.harden {
-        give_up(plan, &shared, &given)?;
+        let resolver = plan.resolves_at_any_time().then_some(&*shared.resolver);
+        give_up(plan, resolver, &given)?;
     }
     let watch = || {
         #[cfg(target_os = "linux")]
@@ -105,14 +107,14 @@ fn enforcer(plan: &Plan, shared: &RunContext) -> Enforcer {
     })
 }
 
-/// Reduces this process's privileges to what its guests need. Everything has been read by now, and
-/// no other thread has been started.
+/// Reduces this process's privileges to what its guests need, after `resolver` has started its helper.
+/// Everything has been read by now, and no other thread has been started.
 #[cfg(target_os = "linux")]
-fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> {
+pub fn give_up(plan: &Plan, resolver: Option<&Resolver>, given: &[UdpSocket]) -> Result<()> {
     use std::os::fd::AsFd as _;
 
-    if plan.resolves_at_any_time() {
-        shared.resolver.start_helper().context("cannot start a process that resolves names")?;
+    if let Some(resolver) = resolver {
+        resolver.start_helper().context("cannot start a process that resolves names")?;
     }
     prepare_runtime()?;
     harden::close_inherited(given.iter().map(UdpSocket::as_fd));
@@ -122,7 +124,7 @@ fn give_up(plan: &Plan, shared: &RunContext, given: &[UdpSocket]) -> Result<()> 
 
 /// Reports that this system has no hardening.
 #[cfg(not(target_os = "linux"))]
-fn give_up(_: &Plan, _: &RunContext, _: &[UdpSocket]) -> Result<()> {
+pub fn give_up(_: &Plan, _: Option<&Resolver>, _: &[UdpSocket]) -> Result<()> {
     harden::shut().iter().for_each(say);
     Ok(())
 }
