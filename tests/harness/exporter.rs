@@ -30,6 +30,12 @@ pub fn configured(config: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+/// The name of a sample of the module `a` and a target.
+pub fn sample(name: &str, target: SocketAddr) -> String {
+    let (host, port) = (target.ip(), target.port());
+    format!("{name}{{module=\"a\",host=\"{host}\",port=\"{port}\"}}")
+}
+
 impl Exporter {
     /// Starts one with that configuration on a free port of loopback.
     #[track_caller]

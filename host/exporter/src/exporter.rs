@@ -1,6 +1,6 @@
 //! The exporter: its configuration, and what runs for each of its modules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -66,12 +66,29 @@ struct Running {
     targets: watch::Sender<Targets>,
 }
 
-/// Reads a configuration, and the files of targets that it names.
+/// All targets of a module, and what is wrong with the lines of its file that are none, or are not
+/// allowed.
+struct Listed {
+    targets: Vec<Target>,
+    refused: Vec<String>,
+}
+
+/// A configuration, with the targets of each of its modules.
+struct Loaded {
+    config: Config,
+    listed: BTreeMap<String, Listed>,
+}
+
+/// Checks a configuration, and the files of targets that it names.
 ///
 /// # Errors
 ///
 /// The first thing that is wrong.
 pub fn check(path: &Path, commands: &Commands) -> Result<Config, LoadError> {
+    load(path, commands).map(|loaded| loaded.config)
+}
+
+fn load(path: &Path, commands: &Commands) -> Result<Loaded, LoadError> {
     let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
     let text = (commands.read)(path).map_err(unreadable)?;
     let own = (commands.own_addresses)().map_err(LoadError::OwnAddresses)?;
@@ -79,24 +96,25 @@ pub fn check(path: &Path, commands: &Commands) -> Result<Config, LoadError> {
     let mut config = Config::parse(&text, &checks)
         .map_err(|error| LoadError::Config { path: path.to_owned(), error })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    for module in config.modules.values_mut() {
+    let mut all = BTreeMap::new();
+    for (name, module) in &mut config.modules {
         // As seen from the configuration.
         for file in [&mut module.targets_file, &mut module.component].into_iter().flatten() {
             *file = folder.join(&*file);
         }
-        listed(module, commands)?;
+        all.insert(name.clone(), listed(module, commands)?);
     }
-    Ok(config)
+    Ok(Loaded { config, listed: all })
 }
 
-/// Returns all targets of a module, and the lines of its file that are none, or are not allowed.
-fn listed(module: &Module, commands: &Commands) -> Result<(Vec<Target>, Vec<String>), LoadError> {
+/// Reads the file of targets of a module, if it has one.
+fn listed(module: &Module, commands: &Commands) -> Result<Listed, LoadError> {
     let mut targets = module.targets.clone();
     let mut refused = Vec::new();
-    let Some(path) = &module.targets_file else { return Ok((targets, refused)) };
+    let Some(path) = &module.targets_file else { return Ok(Listed { targets, refused }) };
     let unreadable = |error| LoadError::Unreadable { path: path.clone(), error };
     let text = (commands.read)(path).map_err(unreadable)?;
-    let mut seen: std::collections::HashSet<_> = targets.iter().cloned().collect();
+    let mut seen: HashSet<_> = targets.iter().cloned().collect();
     for (number, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         let problem = match line.parse::<Target>() {
@@ -114,7 +132,7 @@ fn listed(module: &Module, commands: &Commands) -> Result<(Vec<Target>, Vec<Stri
         };
         refused.push(format!("{}: line {}: {problem}", path.display(), number + 1));
     }
-    Ok((targets, refused))
+    Ok(Listed { targets, refused })
 }
 
 impl Exporter {
@@ -124,17 +142,18 @@ impl Exporter {
     ///
     /// What is wrong with the configuration.
     pub fn start(path: PathBuf, commands: Commands) -> Result<Arc<Self>, LoadError> {
-        let config = Arc::new(check(&path, &commands)?);
+        let loaded = load(&path, &commands)?;
         let series = Arc::new(AllSeries::default());
         let mut registry = Registry::with_prefix("udping_exporter");
         let own = Arc::new(Own::new(&mut registry, commands.version));
         let mut registries = series.registries();
         registries.push(registry);
-        let state = Mutex::new(State { config: config.clone(), modules: BTreeMap::new() });
+        let state = State { config: Arc::new(loaded.config.clone()), modules: BTreeMap::new() };
+        let state = Mutex::new(state);
         let registries = Arc::new(registries);
         let reloaded = Notify::new();
         let exporter = Arc::new(Self { commands, path, own, registries, series, state, reloaded });
-        exporter.apply(config);
+        exporter.apply(loaded);
         exporter.own.loaded();
         Ok(exporter)
     }
@@ -146,9 +165,9 @@ impl Exporter {
     ///
     /// What is wrong with the configuration: the one before stays in force.
     pub fn reload(&self) -> Result<(), LoadError> {
-        let config = check(&self.path, &self.commands);
-        self.own.reloaded(config.is_ok());
-        self.apply(Arc::new(config?));
+        let loaded = load(&self.path, &self.commands);
+        self.own.reloaded(loaded.is_ok());
+        self.apply(loaded?);
         self.reloaded.notify_one();
         tracing::info!("{} is read again", self.path.display());
         Ok(())
@@ -158,9 +177,17 @@ impl Exporter {
     pub fn reread_targets(&self) {
         let config = self.config();
         for module in config.modules.values().filter(|module| module.targets_file.is_some()) {
-            let state = self.state();
-            if let Some(running) = state.modules.get(&module.name) {
-                self.list(running);
+            // Not under the lock, which every request takes: a file system may be slow.
+            match listed(module, &self.commands) {
+                Ok(listed) => {
+                    let state = self.state();
+                    // Unless it was reloaded meanwhile.
+                    let running = state.modules.get(&module.name);
+                    if let Some(running) = running.filter(|running| *running.module == *module) {
+                        self.list(running, &listed);
+                    }
+                }
+                Err(error) => tracing::warn!("{error}; its targets stay as they are"),
             }
         }
     }
@@ -182,7 +209,7 @@ impl Exporter {
         Some((running.module.clone(), running.prober.clone()))
     }
 
-    fn apply(&self, config: Arc<Config>) {
+    fn apply(&self, Loaded { config, listed }: Loaded) {
         let mut state = self.state();
         let max_changed = state.config.max_probes != config.max_probes;
         let gone: Vec<_> = state
@@ -220,40 +247,32 @@ impl Exporter {
                     Running { module, prober, targets }
                 }
             };
-            self.list(&running);
+            if let Some(listed) = listed.get(name) {
+                self.list(&running, listed);
+            }
             state.modules.insert(name.clone(), running);
         }
-        state.config = config;
+        state.config = Arc::new(config);
     }
 
     /// Gives a module's client the targets that it is to ping.
-    fn list(&self, running: &Running) {
+    fn list(&self, running: &Running, Listed { targets, refused }: &Listed) {
         let module = &running.module;
-        let (targets, refused) = match listed(module, &self.commands) {
-            Ok(listed) => listed,
-            Err(error) => {
-                tracing::warn!("{error}; its targets stay as they are");
-                return;
-            }
-        };
         let of = OfModule { module: module.name.clone() };
-        let before = self
-            .own
-            .refused_targets
-            .get_or_create(&of)
-            .set(i64::try_from(refused.len()).unwrap_or(i64::MAX));
-        if before != i64::try_from(refused.len()).unwrap_or(i64::MAX) {
-            for line in &refused {
+        let count = i64::try_from(refused.len()).unwrap_or(i64::MAX);
+        let before = self.own.refused_targets.get_or_create(&of).set(count);
+        if before != count {
+            for line in refused {
                 tracing::warn!("{line}");
             }
         }
         let is_same = {
             let current = running.targets.borrow();
-            current.iter().map(|series| &series.labels.target).eq(&targets)
+            current.iter().map(|series| &series.labels.target).eq(targets)
         };
         if !is_same {
             let is_directed = module.client.has("stateful");
-            let series = self.series.replace(&module.name.as_str().into(), &targets, is_directed);
+            let series = self.series.replace(&module.name.as_str().into(), targets, is_directed);
             running.targets.send_replace(series.into());
         }
     }

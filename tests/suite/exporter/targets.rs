@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Signal, test_kill_process};
-use udping_tests::exporter::Exporter;
-use udping_tests::http::{get, request};
+use udping_tests::exporter::{Exporter, sample};
+use udping_tests::http::request;
 use udping_tests::{Runtime, Server, children, installed, own_file, udping_host, until};
 
 #[test]
@@ -22,13 +22,13 @@ fn pings_and_their_rtts_are_counted() {
     exporter.until(&format!("udping_replies_total{answers}"), 20.0);
     exporter.until(&format!("udping_lost_total{drops}"), 10.0);
     let metrics = exporter.get("/metrics");
-    let sample = |name: &str, labels: &str| metrics.sample(&format!("{name}{labels}"));
-    let replies = sample("udping_replies_total", &answers);
-    let requests = sample("udping_requests_total", &answers);
+    let value = |name: &str, labels: &str| metrics.sample(&format!("{name}{labels}"));
+    let replies = value("udping_replies_total", &answers);
+    let requests = value("udping_requests_total", &answers);
     // One metric is encoded after the other, while pings go on.
     assert!((replies - 2.0..=replies + 2.0).contains(&requests), "{requests} {replies}");
-    let count = sample("udping_rtt_seconds_count", &answers);
-    let sum = sample("udping_rtt_seconds_sum", &answers);
+    let count = value("udping_rtt_seconds_count", &answers);
+    let sum = value("udping_rtt_seconds_sum", &answers);
     assert!((replies - 2.0..=replies + 2.0).contains(&count), "{count} {replies}");
     assert!(0.0 < sum && sum / count < 0.1, "{sum} {count}");
     let last = metrics.sample(&format!(
@@ -36,17 +36,17 @@ fn pings_and_their_rtts_are_counted() {
         answers.trim_end_matches('}')
     ));
     assert!((last - count).abs() < 1e-9, "{last} {count}");
-    assert!(sample("udping_lost_total", &answers).abs() < 1e-9);
-    assert!(sample("udping_replies_total", &drops).abs() < 1e-9);
+    assert!(value("udping_lost_total", &answers).abs() < 1e-9);
+    assert!(value("udping_replies_total", &drops).abs() < 1e-9);
     // A name that does not resolve has its series, too.
     let nowhere = "{module=\"a\",host=\"nowhere.invalid\",port=\"7\"}";
-    for (name, labels, value) in [
+    for (name, labels, expected) in [
         ("udping_target_pinged", answers.as_str(), 1.0),
         ("udping_target_pinged", nowhere, 0.0),
         ("udping_requests_total", nowhere, 0.0),
         ("udping_rtt_seconds_count", nowhere, 0.0),
     ] {
-        assert!((sample(name, labels) - value).abs() < 1e-9, "{name}{labels}");
+        assert!((value(name, labels) - expected).abs() < 1e-9, "{name}{labels}");
     }
     assert_eq!(exporter.server.stop().code(), 143);
 }
@@ -95,9 +95,7 @@ fn promtool_has_no_complaint() {
         "[modules.a]\ntargets = ['{0}', 'with\"quote.invalid:7']\n[modules.s]\ntargets = ['{0}']\nclient = {{ protocol = 'stamp', stateful = true }}\n",
         server.addresses[0]
     ).replace("'with\"quote.invalid:7'", "'a-name.invalid:7'"));
-    let labels =
-        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
-    exporter.until(&format!("udping_replies_total{labels}"), 1.0);
+    exporter.until(&sample("udping_replies_total", server.addresses[0]), 1.0);
     for path in ["/metrics".to_owned(), format!("/probe?module=a&target={}", server.addresses[0])] {
         let metrics = exporter.get(&path);
         let mut check = Command::new(&promtool)
@@ -123,9 +121,7 @@ fn the_labels_of_a_target_are_the_same_in_the_next_run() {
     let config = format!("[modules.a]\ntargets = ['{}', 'b.invalid:7']\n", server.addresses[0]);
     let series = || {
         let exporter = Exporter::start(&config);
-        let labels =
-            format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
-        exporter.until(&format!("udping_replies_total{labels}"), 1.0);
+        exporter.until(&sample("udping_replies_total", server.addresses[0]), 1.0);
         let metrics = exporter.get("/metrics");
         let names = metrics.text().lines().filter(|line| !line.starts_with('#'));
         names.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<BTreeSet<_>>()
@@ -163,9 +159,7 @@ fn its_processes_end_with_it() {
             "[modules.a]\ntargets = ['{}']\nclient.interval = '50ms'\nallow = ['localhost:7']\n",
             server.addresses[0]
         ));
-        let labels =
-            format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
-        exporter.until(&format!("udping_replies_total{labels}"), 1.0);
+        exporter.until(&sample("udping_replies_total", server.addresses[0]), 1.0);
         // A client, a prober; its own helper resolves names.
         let mut processes = children(exporter.server.process.pid());
         assert_eq!(processes.len(), 2, "{processes:?}");
@@ -187,9 +181,7 @@ fn a_client_that_ends_is_started_again() {
         "[modules.a]\ntargets = ['{}']\nclient.interval = '20ms'\nallow = ['127.0.0.1:1-65535']\n",
         server.addresses[0]
     ));
-    let labels =
-        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
-    let replies = format!("udping_replies_total{labels}");
+    let replies = sample("udping_replies_total", server.addresses[0]);
     exporter.until(&replies, 5.0);
     for process in children(exporter.server.process.pid()) {
         rustix::process::kill_process(process, Signal::KILL).unwrap();
@@ -209,9 +201,7 @@ fn processes_that_run_components_are_hardened() {
         "[modules.a]\ntargets = ['{0}']\nallow = ['localhost:7']\nclient.interval = '20ms'\n",
         server.addresses[0]
     ));
-    let labels =
-        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
-    exporter.until(&format!("udping_replies_total{labels}"), 1.0);
+    exporter.until(&sample("udping_replies_total", server.addresses[0]), 1.0);
     let probe = exporter.get(&format!("/probe?module=a&target={}", server.addresses[0]));
     assert_eq!(probe.status, 200, "{probe:?}");
     let processes = children(exporter.server.process.pid());
@@ -227,14 +217,7 @@ fn processes_that_run_components_are_hardened() {
         assert_eq!(value("Seccomp"), "2", "{status}");
         assert_eq!(value("CapEff"), "0000000000000000", "{status}");
         // Neither the listening socket nor a connection of HTTP.
-        let tcp = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
-        let inodes: Vec<_> =
-            tcp.lines().skip(1).filter_map(|line| line.split_whitespace().nth(9)).collect();
-        for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
-            let Ok(link) = std::fs::read_link(descriptor.unwrap().path()) else { continue };
-            let link = link.to_string_lossy().into_owned();
-            assert!(!inodes.iter().any(|inode| link == format!("socket:[{inode}]")), "{link}");
-        }
+        assert_eq!(sockets(pid.get(), "tcp"), 0);
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
         assert!(environment.is_empty(), "{environment:?}");
     }
@@ -252,23 +235,29 @@ fn the_process_that_speaks_http_holds_no_key() {
         server.addresses[0],
         path.display()
     ));
-    let labels =
-        format!("{{module=\"a\",host=\"127.0.0.1\",port=\"{}\"}}", server.addresses[0].port());
-    exporter.until(&format!("udping_replies_total{labels}"), 5.0);
+    exporter.until(&sample("udping_replies_total", server.addresses[0]), 5.0);
     let pid = exporter.server.process.pid().as_raw_nonzero();
     let bytes = vec![0xa7_u8; 32];
     assert!(!memory_contains(pid.get(), key.as_bytes()), "the key as text");
     assert!(!memory_contains(pid.get(), &bytes), "the key as bytes");
-    // It has no UDP socket either: all of its sockets are those of HTTP and of tokio's signals.
-    let udp = std::fs::read_to_string(format!("/proc/{pid}/net/udp")).unwrap();
-    let inodes: Vec<_> =
-        udp.lines().skip(1).filter_map(|line| line.split_whitespace().nth(9)).collect();
-    for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
-        let Ok(link) = std::fs::read_link(descriptor.unwrap().path()) else { continue };
-        let link = link.to_string_lossy().into_owned();
-        assert!(!inodes.iter().any(|inode| link == format!("socket:[{inode}]")), "{link}");
-    }
-    drop(get(exporter.address(), "/metrics"));
+    // What it does hold is found: the file's name.
+    assert!(memory_contains(pid.get(), b"of-an-exporter.key"), "its memory is not searched");
+    // It listens for HTTP, and its client has the socket that pings.
+    assert_eq!(sockets(pid.get(), "udp"), 0);
+    assert!(sockets(pid.get(), "tcp") > 0);
+    let [client] = children(exporter.server.process.pid()).try_into().unwrap();
+    assert!(sockets(client.as_raw_nonzero().get(), "udp") > 0);
+}
+
+/// The number of a process's sockets of that protocol (IPv4).
+fn sockets(pid: i32, protocol: &str) -> usize {
+    let all = std::fs::read_to_string(format!("/proc/{pid}/net/{protocol}")).unwrap();
+    let inodes = all.lines().skip(1).filter_map(|line| line.split_whitespace().nth(9));
+    let links: Vec<_> = inodes.map(|inode| format!("socket:[{inode}]")).collect();
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    // One may be closed meanwhile.
+    let open = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    open.filter(|link| links.iter().any(|socket| link.as_os_str() == socket.as_str())).count()
 }
 
 /// Whether a process has `needle` anywhere in the memory that it can write.
