@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use udping_tests::exporter::Exporter;
 use udping_tests::http::request;
-use udping_tests::{Runtime, Server, key_file, wat};
+use udping_tests::namespace::Namespace;
+use udping_tests::{Runtime, Server, file, guests, host_program, key_file, wat};
 
 const LOOPBACK: &str = "[modules.echo]\nallow = ['127.0.0.0/8:1-65535', 'localhost:1-65535']\n";
 
@@ -174,6 +175,28 @@ fn a_component_that_traps_fails_its_own_probes_alone() {
     // It traps in the sandbox: the process that runs probes goes on.
     let starts = "udping_exporter_prober_starts_total{module=\"trap\"}";
     assert!((metrics.sample(starts) - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_probe_reaches_its_target_alone() {
+    // Where a datagram that was let through would reach nobody.
+    let here = Namespace::new();
+    let component = file("fills.wasm", guests::FILLS);
+    let exporter = Exporter::start_by(
+        &mut here.command(host_program()),
+        // The module's own targets are not the probe's.
+        &format!(
+            "[modules.m]\nallow = ['127.0.0.1:7', '10.9.0.2:1-65535']\ncomponent = '{}'\n",
+            component.display()
+        ),
+        "127.0.0.1:0",
+    );
+    // It sends to 10.9.0.2, whatever its arguments say.
+    let get = |path: &str| here.within(|| exporter.get(path));
+    let response = get("/probe?module=m&target=127.0.0.1:7");
+    assert!(!response.text().contains("probe_success 1"), "{response:?}");
+    let denied = get("/metrics").sample("udping_exporter_denied_total{module=\"m\"}");
+    assert!(denied >= 1.0, "{denied}");
 }
 
 #[test]
