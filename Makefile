@@ -55,8 +55,7 @@ memcheck: build ## Flood the host under valgrind, on each path that datagrams ta
 
 lint: setup ## Check the format, the warnings of clippy and rustdoc, and the dependencies' licences and advisories
 	cargo fmt --all --check
-	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	cargo clippy $(CARGO_FLAGS) --all-targets --features udping-fuzz/targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --quiet --no-deps --workspace
 	scripts/deny
 

@@ -10,10 +10,10 @@ use udping_host::config::cli::Cli;
 use udping_host::config::policy::Policy;
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(text) = str::from_utf8(data) {
-        if let Err(error) = Policy::parse(text) {
-            assert_eq!(error.lines().count(), 1, "{error:?}");
-        }
+    if let Ok(text) = str::from_utf8(data)
+        && let Err(error) = Policy::parse(text)
+    {
+        assert_eq!(error.lines().count(), 1, "{error:?}");
     }
     if let Ok(settings) = Settings::arbitrary(&mut Unstructured::new(data)) {
         settings.check();
