@@ -32,6 +32,8 @@ mod server {
     mod keys;
     /// Servers that are set on each other fall silent.
     mod loops;
+    /// Metrics of a running component, for Prometheus.
+    mod metrics;
     /// STAMP against implementations by others.
     mod stamp;
     /// Several instances on one port, and tuning options.

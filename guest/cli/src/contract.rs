@@ -20,7 +20,8 @@
 //! call it. Other runtimes ignore it.
 //!
 //! - The variable [`UDPING_NOTICES`] is set to [`NOTICES_ON_STDIN`]: standard input carries
-//!   notices, one per line: [`ENVIRONMENT`] and [`REPORT`]. A component ignores unknown lines.
+//!   notices, one per line: [`ENVIRONMENT`], [`REPORT`] and [`COUNTS`]. A component ignores unknown
+//!   lines.
 //! - The end of standard input is the notice to stop: after a signal, the component has
 //!   `--stop-grace` to end gracefully by itself, with its own exit code. One that has not requested
 //!   standard input by then is ended at once, as any other.
@@ -74,6 +75,12 @@ pub const ENVIRONMENT: &str = "environment";
 
 /// The notice that a report of the run so far is requested (SIGQUIT, Ctrl-\ on a terminal).
 pub const REPORT: &str = "report";
+
+/// The notice that the component's own counts are requested (`--metrics`). It writes them to standard
+/// error as one line, in one write: this word, and for each number of datagrams
+/// `OUTCOME[/REASON]=COUNT`, where both names are of `a` to `z` and `_`. The host takes that line out
+/// of standard error. A component without counts writes the word alone, or ignores the notice.
+pub const COUNTS: &str = "counts";
 
 /// The interface that declares the contract, without its patch version.
 pub const EXPORT: &str = "udping:guest/notices@0.1.";

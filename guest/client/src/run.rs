@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use udping_cli::client::{Args, Format, Schedule, SortBy, Spoken};
+use udping_cli::contract;
 use udping_core::client::Pace;
 use udping_core::client::Summary;
 use udping_core::client::{Codec, Protocol};
@@ -262,6 +263,8 @@ fn ping(
                                 pinger.set_keys(keys);
                             }
                         }
+                        // Its results say more.
+                        Notice::Counts => drop(Console::stderr().line(contract::COUNTS)),
                         Notice::Report => {
                             pinger.handle_timeout(clock::now());
                             output.interim(pinger)?;

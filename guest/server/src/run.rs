@@ -2,11 +2,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use udping_cli::contract;
 use udping_cli::server::{Args, Misuse, Spoken};
 use udping_core::server::Echo;
 use udping_core::server::Reflector;
 use udping_core::server::Sessions;
-use udping_core::server::log::{Fate, FirstLimited, Listening, Logged};
+use udping_core::server::log::{Fate, FirstLimited, Listening, Logged, Tally};
 use udping_core::server::{Arrival, Config, Keyed, Protocol, Refusal, Server, Verdict};
 use udping_core::wire::stamp::ErrorEstimate;
 use udping_core::{Instant, UnixTime};
@@ -79,6 +80,12 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
                                 }
                             }
                             Notice::Report => Console::stdout().line(service.server.counts())?,
+                            Notice::Counts => {
+                                let counts = Tally(service.server.counts());
+                                // Nobody to tell them to is no reason to end.
+                                let _ = Console::stderr()
+                                    .line(format_args!("{}{counts}", contract::COUNTS));
+                            }
                         }
                     }
                 }

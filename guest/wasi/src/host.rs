@@ -120,6 +120,8 @@ pub enum Notice {
     Environment,
     /// A report of the run so far is requested.
     Report,
+    /// The component's counts are requested.
+    Counts,
     /// The component should end gracefully.
     Stop,
 }
@@ -177,6 +179,7 @@ impl Notices {
             let notice = match str::from_utf8(&line) {
                 Ok(contract::ENVIRONMENT) => Some(Notice::Environment),
                 Ok(contract::REPORT) => Some(Notice::Report),
+                Ok(contract::COUNTS) => Some(Notice::Counts),
                 _ => None,
             };
             notices.extend(notice.filter(|notice| !notices.contains(notice)));

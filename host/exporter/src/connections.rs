@@ -8,12 +8,12 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
-
-use crate::exporter::Exporter;
 
 /// The maximum number of connections at a time. Each further one is closed at once.
 const CONNECTIONS: usize = 512;
@@ -36,10 +36,17 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The pause after a connection could not be accepted, for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// The metrics of connections.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connections {
+    pub(crate) open: Gauge,
+    pub(crate) shed: Counter,
+}
+
 /// Accepts connections until `stop` is true, or its sender is dropped.
 pub(crate) async fn serve(
     listener: TcpListener,
-    exporter: Arc<Exporter>,
+    connections: Connections,
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -54,14 +61,14 @@ pub(crate) async fn serve(
             continue;
         };
         let Ok(permit) = permits.clone().try_acquire_owned() else {
-            exporter.own.connections_shed.inc();
+            connections.shed.inc();
             continue;
         };
-        let (exporter, router, stop) = (exporter.clone(), router.clone(), stop.clone());
+        let (open, router, stop) = (connections.open.clone(), router.clone(), stop.clone());
         tokio::spawn(async move {
-            exporter.own.connections.inc();
+            open.inc();
             connection(stream, router, stop).await;
-            exporter.own.connections.dec();
+            open.dec();
             drop(permit);
         });
     }

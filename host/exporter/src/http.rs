@@ -4,23 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
-use udping_cli::address::Address;
 
 use crate::exporter::Exporter;
-use crate::exposition;
+use crate::exposition::{self, busy};
 use crate::own::ProbeResult;
+use crate::own_host::{self, OwnHost};
 use crate::probe::{self, NotProbed, Probed};
 use crate::target::Target;
 
@@ -41,6 +39,10 @@ struct Served {
 
 /// The routes of `exporter`.
 pub(crate) fn router(exporter: Arc<Exporter>) -> Router {
+    let hosts = exporter.clone();
+    let is_own =
+        move |host: &str| hosts.config().hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
+    let own_host = OwnHost::new(is_own, exporter.own.foreign_hosts.clone());
     let served = Served { exporter, scrapes: Arc::new(Semaphore::new(SCRAPES)) };
     Router::new()
         .route("/", get(index))
@@ -50,29 +52,8 @@ pub(crate) fn router(exporter: Arc<Exporter>) -> Router {
         .route("/-/ready", get(async || "ready\n"))
         .route("/-/reload", post(reload))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .layer(middleware::from_fn_with_state(served.clone(), own_host))
+        .layer(middleware::from_fn_with_state(own_host, own_host::check))
         .with_state(served)
-}
-
-/// Refuses requests for another host: a page of a stranger's, in the browser of somebody who can
-/// reach this exporter, could have its own name resolve to it (DNS rebinding). An address is nothing
-/// that a stranger's name could be.
-async fn own_host(State(served): State<Served>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let host = host.as_ref().filter(|host| !host.as_str().contains('@')).map(Authority::host);
-    let is_own = host.is_some_and(|host| {
-        host.parse::<Address>().is_ok()
-            || host.eq_ignore_ascii_case("localhost")
-            || served.exporter.config().hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
-    });
-    if is_own {
-        return next.run(request).await;
-    }
-    served.exporter.own.foreign_hosts.inc();
-    let message =
-        "the Host header names another host: add the name to `hosts` in the configuration\n";
-    (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }
 
 async fn index() -> Html<&'static str> {
@@ -198,8 +179,4 @@ fn scrape_timeout(headers: &HeaderMap) -> Result<Option<Duration>, String> {
 
 fn broken(why: String) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, why + "\n").into_response()
-}
-
-fn busy(why: String) -> Response<Body> {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why).into_response()
 }

@@ -8,6 +8,7 @@
 //! neither this process's memory nor its listening socket.
 
 mod commands;
+pub mod component;
 mod config;
 mod connections;
 mod continuous;
@@ -17,6 +18,7 @@ mod http;
 mod lines;
 mod options;
 mod own;
+mod own_host;
 mod probe;
 mod prober;
 pub mod protocol;
@@ -55,5 +57,5 @@ pub async fn serve(
         }
     });
     let router = http::router(exporter.clone());
-    connections::serve(listener, exporter, router, stop).await;
+    connections::serve(listener, exporter.own.connections.clone(), router, stop).await;
 }

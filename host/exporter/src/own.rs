@@ -12,6 +12,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::connections::Connections;
+
 /// The bounds of the buckets of the time that a sandbox takes to start, in seconds.
 const START_BUCKETS: [f64; 10] =
     [50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.1];
@@ -81,8 +83,7 @@ pub(crate) struct Own {
     reloads: Family<OfReload, Counter>,
     reload_successful: Gauge,
     reload_time: Gauge<f64, AtomicU64>,
-    pub(crate) connections: Gauge,
-    pub(crate) connections_shed: Counter,
+    pub(crate) connections: Connections,
     pub(crate) scrapes_shed: Counter,
     pub(crate) foreign_hosts: Counter,
 }
@@ -102,8 +103,7 @@ impl Own {
             reloads: Family::default(),
             reload_successful: Gauge::default(),
             reload_time: Gauge::default(),
-            connections: Gauge::default(),
-            connections_shed: Counter::default(),
+            connections: Connections::default(),
             scrapes_shed: Counter::default(),
             foreign_hosts: Counter::default(),
         };
@@ -161,11 +161,11 @@ impl Own {
             Unit::Seconds,
             own.reload_time.clone(),
         );
-        registry.register("connections", "Open connections", own.connections.clone());
+        registry.register("connections", "Open connections", own.connections.open.clone());
         registry.register(
             "connections_shed",
             "Connections closed at once, since there were as many as may be",
-            own.connections_shed.clone(),
+            own.connections.shed.clone(),
         );
         registry.register(
             "scrapes_shed",

@@ -129,6 +129,17 @@ pub(crate) fn of_resolver() -> Result<ByArguments, BackendError> {
     Ok(calls)
 }
 
+/// The system calls of a process that serves HTTP: it opens no sockets.
+pub(crate) fn of_http() -> Result<ByArguments, BackendError> {
+    let mut calls = common()?;
+    calls.extend([
+        (libc::SYS_mmap, not_executable()?),
+        (libc::SYS_mprotect, not_executable()?),
+        (libc::SYS_setsockopt, options(&[(libc::IPPROTO_TCP, libc::TCP_NODELAY)])?),
+    ]);
+    Ok(calls)
+}
+
 /// The system calls of a process that reads a file.
 pub(crate) fn of_reader() -> Result<ByArguments, BackendError> {
     let mut calls = common()?;

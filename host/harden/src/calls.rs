@@ -38,7 +38,7 @@ const EVERY: &[libc::c_long] = &[
     libc::SYS_poll,
 ];
 
-/// For threads, sockets and time: in processes that run guests or resolve names.
+/// For threads, sockets and time: in processes that run guests, resolve names, or serve HTTP.
 const THREADS_AND_SOCKETS: &[libc::c_long] = &[
     libc::SYS_clone3,
     libc::SYS_rseq,
@@ -88,6 +88,20 @@ const GUESTS: &[libc::c_long] = &[
     libc::SYS_epoll_wait,
 ];
 
+/// For processes that serve HTTP: connections, events and timers.
+const HTTP: &[libc::c_long] = &[
+    libc::SYS_accept4,
+    libc::SYS_shutdown,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_eventfd2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_epoll_wait,
+];
+
 /// For reading files: in processes that resolve names or reread a file.
 const FILES: &[libc::c_long] = &[
     libc::SYS_openat,
@@ -132,6 +146,12 @@ pub(crate) fn shut(needs: Needs) -> Result<(), String> {
 /// Permits all threads of this process only the system calls that the system's resolver needs.
 pub(crate) fn shut_resolver() -> Result<(), String> {
     install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, FILES, RESOLVER], arguments::of_resolver()?)))
+}
+
+/// Permits all threads of this process only the system calls for serving HTTP on a socket that
+/// listens already.
+pub(crate) fn shut_http() -> Result<(), String> {
+    install(|| Ok((&[EVERY, THREADS_AND_SOCKETS, HTTP], arguments::of_http()?)))
 }
 
 /// Permits all threads of this process only the system calls for reading a file.

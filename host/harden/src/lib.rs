@@ -109,6 +109,13 @@ pub fn shut_resolver() -> Vec<Unhardened> {
     ])
 }
 
+/// As [`shut`], except for serving HTTP on a socket that listens already, and without any others.
+/// Returns the mechanisms that failed.
+#[cfg(target_os = "linux")]
+pub fn shut_http() -> Vec<Unhardened> {
+    failed([("Landlock", alone().and_then(|()| files::shut())), ("seccomp", calls::shut_http())])
+}
+
 /// As [`shut`], except for what is needed to reread the file at `path`, or another one that has
 /// replaced it: the files in its folder, and in that of its target if it is a symbolic link.
 #[cfg(target_os = "linux")]

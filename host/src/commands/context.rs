@@ -4,7 +4,8 @@ use std::io;
 use std::net::UdpSocket;
 #[cfg(feature = "compiler")]
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use wasmtime_wasi::cli::StdoutStream;
@@ -21,6 +22,7 @@ use crate::process::trust;
 use crate::sandbox::artifact::{Artifact, Source};
 #[cfg(feature = "compiler")]
 use crate::sandbox::compile::{Cache, Key};
+use crate::sandbox::counts::{Counts, Questions};
 use crate::sandbox::environment::Environment;
 use crate::sandbox::instance::{Instance, LoadError, Loaded, Program, Sandbox};
 use crate::sandbox::permissions::InstancePermissions;
@@ -162,6 +164,12 @@ pub struct RunContext {
     lookups: Lookups,
     /// The record of denials.
     pub ledger: Arc<Ledger>,
+    /// What the workers' sockets report.
+    reports: Arc<Mutex<Vec<Arc<Reports>>>>,
+    /// How often instances were started anew.
+    restarts: Arc<AtomicU64>,
+    /// What instances count themselves.
+    pub counts: Arc<Counts>,
     /// Records what is used, under `learn`.
     pub recorder: Option<Arc<Recorder>>,
 }
@@ -207,6 +215,9 @@ impl RunContext {
             lookups: Lookups::new(plan.limits.lookups),
             environment: Arc::new(environment(plan)),
             ledger: Arc::new(Ledger::new(audit::denial)),
+            reports: Arc::default(),
+            restarts: Arc::default(),
+            counts: Arc::default(),
             recorder: plan.learns.then(Arc::default),
         })
     }
@@ -222,11 +233,13 @@ impl RunContext {
         )
         .with_advice(plan.advice.clone())
         .with_recorder(self.recorder.clone());
+        let reports = Reports::new();
+        self.reports().push(reports.clone());
         let world = OperatingSystem::new(
             plan.tuning,
             Buffers::new(plan.limits.buffers, plan.limits.sockets),
             plan.socket_options.clone(),
-            Reports::new(),
+            reports,
         );
         let given = given.into_iter().map(|socket| world.inherit(socket));
         let given = given.collect::<io::Result<Vec<_>>>()?;
@@ -239,6 +252,28 @@ impl RunContext {
             bind_capability: Arc::new(bind_capability),
             world: Arc::new(world),
         })
+    }
+
+    /// The number of datagrams dropped by full receive buffers; `None` if the system does not count
+    /// them.
+    pub fn socket_dropped(&self) -> Option<u64> {
+        let reports = self.reports().clone();
+        reports.iter().map(|reports| reports.dropped()).sum()
+    }
+
+    /// Counts that an instance is started anew.
+    pub fn restarted(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often instances were started anew.
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Vec<Arc<Reports>>> {
+        // No panic while the lock is held leaves the list inconsistent.
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Creates an instance of `plan` in the worker `place`.
@@ -268,6 +303,7 @@ impl RunContext {
             limits: plan.limits,
             own_stdin: plan.stdin,
             stop_grace: plan.stop_grace,
+            questions: Questions::none(),
             started: Arc::default(),
         }
     }

@@ -174,6 +174,7 @@ fn host_option(name: &str, words: &[String]) -> Result<(), String> {
     const RESERVED: &[&str] = &[
         "help",
         "log",
+        "metrics",
         "policy",
         "restart",
         "stdin",

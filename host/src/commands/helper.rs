@@ -11,6 +11,8 @@ pub fn serve(role: Role) -> ExitCode {
         #[cfg(feature = "compiler")]
         Role::Compile => crate::sandbox::compile::serve(),
         #[cfg(feature = "exporter")]
+        Role::Metrics => super::metrics::serve(),
+        #[cfg(feature = "exporter")]
         Role::Probe => super::prober::serve(),
         #[cfg(target_os = "linux")]
         Role::ReadKeys => super::rotation::serve(),

@@ -12,6 +12,8 @@ pub mod helper;
 pub mod inspect;
 #[cfg(feature = "analysis")]
 pub mod merge;
+#[cfg(feature = "exporter")]
+pub mod metrics;
 #[cfg(feature = "plot")]
 pub mod plot;
 #[cfg(feature = "exporter")]

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::UdpSocket;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::commands::audit;
 use crate::commands::context::{self, Loading, RunContext, WorkerContext};
+#[cfg(feature = "exporter")]
+use crate::commands::metrics::Metrics;
 #[cfg(target_os = "linux")]
 use crate::commands::rotation::Rotation;
 use crate::config::key;
@@ -21,8 +24,9 @@ use crate::process::log::{self, say};
 use crate::process::resolver::Resolver;
 use crate::process::signals::{AS_ONE, AtSignals, Held, Signal, Stop};
 use crate::process::standard_output;
+use crate::sandbox::counts::Questions;
 use crate::sandbox::enforcer::Enforcer;
-use crate::sandbox::instance::Program;
+use crate::sandbox::instance::{Instance, Program};
 use crate::sandbox::outcome::Outcome;
 use crate::sandbox::standard_input::Input;
 use crate::sandbox::standard_streams::Stream;
@@ -63,6 +67,8 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     };
     audit::started(plan, &shared.grants.get(), &artifact);
     ensure!(log::is_written(), "the audit trail cannot be written");
+    #[cfg(feature = "exporter")]
+    let metrics = plan.metrics.map(|listen| Metrics::start(listen, plan)).transpose()?;
     if plan.harden {
         harden::drop_privileges(plan.needs()).iter().for_each(say);
     }
@@ -79,6 +85,10 @@ pub fn run(plan: &Plan) -> Result<Exit> {
         #[cfg(target_os = "linux")]
         if let Some(rotation) = rotation {
             rotation.watch(shared.environment.clone()).context("cannot watch for SIGHUP")?;
+        }
+        #[cfg(feature = "exporter")]
+        if let Some(metrics) = metrics {
+            metrics.answer(shared.clone()).context("cannot start a thread")?;
         }
         anyhow::Ok(())
     };
@@ -239,6 +249,7 @@ fn work(
             if start.elapsed() > PAUSES.1 {
                 pause = PAUSES.0;
             }
+            shared.restarted();
             say(format_args!(
                 "{} is started anew in {}",
                 plan.source.name(),
@@ -262,12 +273,15 @@ async fn instance(
     stop: &Stop,
 ) -> Outcome {
     let deadline = plan.limits.time.map(|time| enforcer.within(time, LimitExceeded::Time(time)));
-    let stderr = Stream::stderr(&plan.source);
+    let takes_notices = program.input(plan.stdin) == Input::Notices;
+    let counts = takes_notices.then(|| Arc::new(shared.counts.of_instance()));
+    let questions = counts.as_ref().map_or_else(Questions::none, |counts| counts.questions());
+    let stderr = Stream::stderr(&plan.source).without_counts(counts);
     // Under `learn`, standard output is reserved for the resulting policy.
     let stdout =
         if plan.learns { Stream::stderr(&plan.source) } else { Stream::stdout(&plan.source) };
     let announce = async {
-        if program.input(plan.stdin) == Input::Notices {
+        if takes_notices {
             stop.raised().await;
             tokio::time::sleep(AS_ONE).await;
             if let Some(signal) = stop.signal() {
@@ -276,8 +290,9 @@ async fn instance(
         }
         std::future::pending().await
     };
+    let instance = Instance { questions, ..shared.instance(plan, place, stdout, stderr) };
     let ended = tokio::select! {
-        ended = program.run(shared.instance(plan, place, stdout, stderr), stop) => ended,
+        ended = program.run(instance, stop) => ended,
         never = announce => never,
     };
     if deadline.is_some_and(|deadline| !deadline.is_met()) {

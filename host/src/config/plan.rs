@@ -1,6 +1,8 @@
 //! What to run: the resolved command line.
 
 use std::ffi::OsString;
+#[cfg(feature = "exporter")]
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +61,9 @@ pub struct Plan {
     pub withholds_key: bool,
     /// The other variables in its environment.
     pub variables: Vec<(String, String)>,
+    /// Where its metrics are served.
+    #[cfg(feature = "exporter")]
+    pub metrics: Option<SocketAddr>,
     /// Whether the process is hardened.
     pub harden: bool,
     /// Whether the component gets this process's standard input.
@@ -217,6 +222,8 @@ impl Plan {
             key_file,
             withholds_key,
             variables,
+            #[cfg(feature = "exporter")]
+            metrics: service.metrics,
             harden,
             stdin: service.stdin,
             stop_grace: service.stop_grace.unwrap_or(STOP_GRACE),

@@ -18,6 +18,7 @@ use crate::process::printable::Printable;
 use crate::process::signals::Stop;
 use crate::sandbox::artifact::MachineCode;
 use crate::sandbox::compile::{self, footprint};
+use crate::sandbox::counts::Questions;
 use crate::sandbox::enforcer::Enforcer;
 use crate::sandbox::environment::Environment;
 use crate::sandbox::linker;
@@ -247,6 +248,8 @@ pub struct Instance<Out, Err> {
     pub own_stdin: bool,
     /// How long it has to end after it is told to stop.
     pub stop_grace: Duration,
+    /// Questions for its own counts.
+    pub questions: Questions,
     /// When it was instantiated, once it is: its code runs from then on.
     pub started: Arc<OnceLock<Instant>>,
 }
@@ -291,6 +294,7 @@ impl Program {
             .stderr(instance.output.metered(instance.stderr))
             .allow_tcp(false)
             .build();
+        let questions = instance.questions;
         let (limits, grace, started) = (instance.limits, instance.stop_grace, instance.started);
         let program = (instance.arguments, instance.environment, input == Input::Notices);
         let mut state = State::new(wasi, program, instance.permissions, instance.sockets, limits);
@@ -325,7 +329,7 @@ impl Program {
             Ok((result, has_exceeded))
         };
         let is_stopped = async {
-            let could_know = notifier.notify(changes, reports, stop.raised()).await;
+            let could_know = notifier.notify(changes, reports, questions, stop.raised()).await;
             if could_know {
                 tokio::time::sleep(grace).await;
             }

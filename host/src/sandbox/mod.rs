@@ -3,6 +3,7 @@
 
 pub mod artifact;
 pub mod compile;
+pub mod counts;
 pub mod enforcer;
 pub mod environment;
 pub mod facts;

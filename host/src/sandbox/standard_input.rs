@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::InputStream;
 use wasmtime_wasi::p2::pipe::ClosedInputStream;
 
 use crate::process::signals::Reports;
+use crate::sandbox::counts::Questions;
 use crate::sandbox::environment::Changes;
 
 /// What an instance's standard input is.
@@ -62,13 +63,14 @@ pub fn open(input: Input) -> (Stdin, Notifier) {
 }
 
 impl Notifier {
-    /// Writes a notice for each change and each request for a report until `stop` resolves; then
+    /// Writes a notice for each change, each request for a report and each question until `stop` resolves; then
     /// standard input ends. Returns whether the instance can know that: whether it gets notices,
     /// and has asked for standard input.
     pub async fn notify(
         self,
         mut changes: Changes,
         mut reports: Reports,
+        mut questions: Questions,
         stop: impl Future<Output = ()>,
     ) -> bool {
         let Some(mut stdin) = self.stdin else {
@@ -80,6 +82,7 @@ impl Notifier {
                 let notice = tokio::select! {
                     () = changes.next() => contract::ENVIRONMENT,
                     () = reports.next() => contract::REPORT,
+                    () = questions.next() => contract::COUNTS,
                 };
                 if stdin.write_all(format!("{notice}\n").as_bytes()).await.is_err() {
                     pending::<()>().await;
@@ -129,7 +132,12 @@ mod tests {
     async fn notices(input: Input, reads: bool) -> (Vec<u8>, bool) {
         let (stdin, notifier) = open(input);
         let (environment, stop) = (Environment::new([]), Stop::never());
-        let notify = notifier.notify(environment.changes(), stop.reports(), stop.raised());
+        let notify = notifier.notify(
+            environment.changes(),
+            stop.reports(),
+            Questions::none(),
+            stop.raised(),
+        );
         let read = async {
             let mut read = Vec::new();
             let mut stream = reads.then(|| stdin.p2_stream());

@@ -1,6 +1,6 @@
-//! `make soak`: servers under mixed load, with faults and restarts, for as long as requested. It
-//! fails unless memory stayed flat, no descriptor leaked, and every datagram was answered or
-//! dropped for a named reason.
+//! `make soak`: servers under mixed load, with faults and restarts, and beside them an exporter under
+//! attack, for as long as requested. It fails unless memory stayed flat, no descriptor leaked, and
+//! every datagram was answered or dropped for a named reason.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -12,6 +12,7 @@
 )]
 
 mod account;
+mod exporter;
 mod kernel;
 mod load;
 mod services;
@@ -29,7 +30,7 @@ use rustix::process::{Signal, getuid};
 
 use crate::account::Account;
 use crate::load::{Load, Pings};
-use crate::services::{Service, Watched};
+use crate::services::{Resources, Service, Watched};
 
 /// Keeps servers under load, with faults and restarts, and accounts for every datagram.
 #[derive(Debug, Parser)]
@@ -91,21 +92,23 @@ fn main() -> Result<ExitCode> {
     let time = Duration::from_secs_f64(args.minutes * 60.0);
     let rounds = u32::try_from(time.as_nanos().div_ceil(ROUND.as_nanos()))?;
     let over = &AtomicBool::new(false);
-    let (soak, pings) = thread::scope(|scope| -> Result<(Soak, Pings)> {
+    let (soak, pings, exported) = thread::scope(|scope| -> Result<(Soak, Pings, Resources)> {
         // Ends the pings even if this fails.
         let end = End(over);
         let mut soak = Soak::start()?;
         let port = soak.steady.service.port();
         let pings = scope.spawn(move || Pings::until(over, port));
+        let exported = scope.spawn(move || exporter::run(over));
         for round in 1..=rounds {
             soak.round(time / rounds)?;
             eprintln!("soak: round {round} of {rounds}: {}", soak.load);
         }
         drop(end);
         let pings = pings.join().map_err(|_| anyhow!("the pings panicked"))?;
-        Ok((soak, pings))
+        let exported = exported.join().map_err(|_| anyhow!("the exporter's part panicked"))??;
+        Ok((soak, pings, exported))
     })?;
-    let verdict = soak.end(&pings, rounds >= ROUNDS_THAT_TELL)?;
+    let verdict = soak.end(&pings, &exported, rounds >= ROUNDS_THAT_TELL)?;
     Ok(if verdict { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -251,9 +254,10 @@ impl Soak {
     }
 
     /// Stops everything, prints the account, and returns whether it is in order.
-    fn end(mut self, pings: &Pings, tells: bool) -> Result<bool> {
+    fn end(mut self, pings: &Pings, exported: &Resources, tells: bool) -> Result<bool> {
         self.settle()?;
-        let descriptors = [self.steady.descriptors()?, self.trapping.descriptors()?];
+        self.steady.count_descriptors()?;
+        self.trapping.count_descriptors()?;
         self.restarted.stop()?.enter(&mut self.account)?;
         self.steady.service.stop()?.enter(&mut self.account)?;
         // Its guest takes no notices, and is ended at once.
@@ -270,9 +274,9 @@ impl Soak {
         println!(
             "\n| process | MB, 2nd quarter | 4th quarter | descriptors at the start | at the end | |\n|---|---|---|---|---|---|"
         );
-        for (watched, last) in [&self.steady, &self.trapping].into_iter().zip(descriptors) {
-            println!("{}", watched.row(last));
-            is_well &= watched.first_descriptors == last && (!tells || watched.is_flat());
+        for resources in [&self.steady.resources, &self.trapping.resources, exported] {
+            println!("{}", resources.row());
+            is_well &= !resources.has_leaked() && (!tells || resources.is_flat());
         }
         println!(
             "\n{} restarts, {} traps; {}",

@@ -176,35 +176,54 @@ impl Said {
 
 /// A server that runs from start to end, with samples of its resources.
 pub(crate) struct Watched {
-    name: &'static str,
     pub service: Service,
-    /// The number of its open descriptors before it had anything to do.
-    pub first_descriptors: usize,
-    resident: Vec<u64>,
+    pub resources: Resources,
 }
 
 impl Watched {
     /// Call this before the server has anything to do.
     pub(crate) fn new(name: &'static str, service: Service) -> Result<Self> {
         let first_descriptors = service.server().process.descriptors()?;
-        Ok(Self { name, service, first_descriptors, resident: Vec::new() })
+        Ok(Self { service, resources: Resources { first_descriptors, ..Resources::new(name) } })
     }
 
     /// Samples its resident memory.
     pub(crate) fn sample(&mut self) -> Result<()> {
-        self.resident.push(self.service.server().process.resident()?);
+        self.resources.sample(self.service.server().process.resident()?);
         Ok(())
     }
 
-    /// The number of its open descriptors.
-    pub(crate) fn descriptors(&self) -> Result<usize> {
-        Ok(self.service.server().process.descriptors()?)
+    /// Counts its open descriptors at the end.
+    pub(crate) fn count_descriptors(&mut self) -> Result<()> {
+        self.resources.last_descriptors = self.service.server().process.descriptors()?;
+        Ok(())
+    }
+}
+
+/// Samples of what a process, or several, have taken.
+pub(crate) struct Resources {
+    name: &'static str,
+    /// The number of open descriptors before there was anything to do.
+    pub first_descriptors: usize,
+    /// The number of open descriptors after everything.
+    pub last_descriptors: usize,
+    memory: Vec<u64>,
+}
+
+impl Resources {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, first_descriptors: 0, last_descriptors: 0, memory: Vec::new() }
     }
 
-    /// The median of the resident memory in that quarter of the run, counted from 0.
+    /// Adds a sample of memory in bytes.
+    pub(crate) fn sample(&mut self, memory: u64) {
+        self.memory.push(memory);
+    }
+
+    /// The median of the memory in that quarter of the run, counted from 0.
     fn quarter(&self, number: usize) -> u64 {
-        let length = self.resident.len();
-        let mut samples = self.resident[length * number / 4..length * (number + 1) / 4].to_vec();
+        let length = self.memory.len();
+        let mut samples = self.memory[length * number / 4..length * (number + 1) / 4].to_vec();
         samples.sort_unstable();
         samples.get(samples.len() / 2).copied().unwrap_or(0)
     }
@@ -214,12 +233,17 @@ impl Watched {
         self.quarter(3) * 100 <= self.quarter(1) * 105
     }
 
-    /// Its row of the table, with the number of descriptors open at the end.
-    pub(crate) fn row(&self, last_descriptors: usize) -> String {
-        let Self { name, first_descriptors, .. } = self;
+    /// Whether descriptors were left open.
+    pub(crate) fn has_leaked(&self) -> bool {
+        self.last_descriptors != self.first_descriptors
+    }
+
+    /// Its row of the table.
+    pub(crate) fn row(&self) -> String {
+        let Self { name, first_descriptors, last_descriptors, .. } = self;
         let [second, fourth] = [1, 3].map(|quarter| self.quarter(quarter) as f64 / 1e6);
         let memory = if self.is_flat() { "flat" } else { "GREW" };
-        let descriptors = if *first_descriptors == last_descriptors { "" } else { ", LEAKED" };
+        let descriptors = if self.has_leaked() { ", LEAKED" } else { "" };
         format!(
             "| {name} | {second:.1} | {fourth:.1} | {first_descriptors} | {last_descriptors} | {memory}{descriptors} |"
         )

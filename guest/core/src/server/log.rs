@@ -146,6 +146,31 @@ impl fmt::Display for Counts {
     }
 }
 
+/// The counts for a program: ` OUTCOME[/REASON]=COUNT` for each of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Tally(pub Counts);
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Counts { answered, dropped, failed, refused, .. }) = self;
+        write!(f, " answered={answered} dropped={dropped} not_sent={failed}")?;
+        for refusal in Refusal::ALL {
+            let reason = match refusal {
+                Refusal::PortZero => "port_zero",
+                Refusal::NoHost => "multicast_or_broadcast",
+                Refusal::Unauthentic => "no_valid_tag",
+                Refusal::NoPing => "no_ping",
+                Refusal::Answer => "reply",
+                Refusal::Stale => "replay_window",
+                Refusal::Repeated => "repeated",
+                Refusal::RateExceeded => "malformed_rate",
+            };
+            write!(f, " refused/{reason}={}", refused.of(refusal))?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +225,18 @@ mod tests {
                 .contains(": equal requests are answered 5 times at once, then once per second; ")
         );
         assert_eq!(said.len(), 2);
+    }
+
+    #[test]
+    fn a_program_gets_every_count() {
+        let mut counts =
+            Counts { received: 9, answered: 2, dropped: 1, failed: 3, ..Counts::default() };
+        (0..3).for_each(|_| counts.refused.count(Refusal::Unauthentic));
+        assert_eq!(
+            Tally(counts).to_string(),
+            " answered=2 dropped=1 not_sent=3 refused/port_zero=0 refused/multicast_or_broadcast=0 refused/no_valid_tag=3 \
+             refused/no_ping=0 refused/reply=0 refused/replay_window=0 refused/repeated=0 refused/malformed_rate=0"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Flags for how a component is kept running, and what is logged about it.
 
+#[cfg(feature = "exporter")]
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,6 +45,11 @@ pub struct ServiceFlags {
     /// Write an audit log of what is done and what is refused to standard error
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub log: Option<LogFormat>,
+    /// Serve what the component received, sent and was denied for Prometheus, at
+    /// http://ADDR:PORT/metrics; port 0 is any that is free
+    #[cfg(feature = "exporter")]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Keep privileges, files and system calls that the run does not need
     #[arg(long)]
     pub no_harden: bool,
@@ -70,6 +77,8 @@ impl ServiceFlags {
             resolve_every: self.resolve_every.or(other.resolve_every),
             restart: self.restart.or(other.restart),
             log: self.log.or(other.log),
+            #[cfg(feature = "exporter")]
+            metrics: self.metrics.or(other.metrics),
             no_harden: self.no_harden || other.no_harden,
         }
     }

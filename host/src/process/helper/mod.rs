@@ -3,7 +3,8 @@
 //!
 //! A helper is identified by its only argument ([`Role::of_this_process`]). Its environment is only
 //! what its [`command`] is given, its descriptors are only the standard streams ([`isolate`]), and
-//! it ends when the process that started it ends.
+//! it ends when the process that started it ends, or, if that is hardened, which denies it signals,
+//! when it closes the helper's standard input.
 
 mod exchange;
 
@@ -23,6 +24,9 @@ pub enum Role {
     /// Compiles a component.
     #[cfg(feature = "compiler")]
     Compile,
+    /// Serves the metrics of a run.
+    #[cfg(feature = "exporter")]
+    Metrics,
     /// Runs probes for the exporter.
     #[cfg(feature = "exporter")]
     Probe,
@@ -40,6 +44,8 @@ impl Role {
         #[cfg(feature = "compiler")]
         Self::Compile,
         #[cfg(feature = "exporter")]
+        Self::Metrics,
+        #[cfg(feature = "exporter")]
         Self::Probe,
         #[cfg(target_os = "linux")]
         Self::ReadKeys,
@@ -51,6 +57,8 @@ impl Role {
         match self {
             #[cfg(feature = "compiler")]
             Self::Compile => "compile",
+            #[cfg(feature = "exporter")]
+            Self::Metrics => "metrics",
             #[cfg(feature = "exporter")]
             Self::Probe => "probe",
             #[cfg(target_os = "linux")]

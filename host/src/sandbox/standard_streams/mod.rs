@@ -17,6 +17,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use crate::process::standard_error::{is_standard_output, open_line};
 use crate::process::{log, standard_output};
 use crate::sandbox::artifact::Source;
+use crate::sandbox::counts::InstanceCounts;
 
 use filter::Filter;
 use recorder::Recorder;
@@ -26,6 +27,8 @@ use recorder::Recorder;
 pub struct Stream {
     end: End,
     passing: Passing,
+    /// Answers for this host are taken out.
+    counts: Option<Arc<InstanceCounts>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ impl Stream {
         } else {
             Passing::to(source, is_terminal)
         };
-        Self { end: End::Stdout, passing }
+        Self { end: End::Stdout, passing, counts: None }
     }
 
     /// Standard error of an instance of the component from `source`.
@@ -66,7 +69,13 @@ impl Stream {
         } else {
             Passing::to(source, io::stderr().is_terminal())
         };
-        Self { end: End::Stderr, passing }
+        Self { end: End::Stderr, passing, counts: None }
+    }
+
+    /// Takes an instance's counts out of what it writes.
+    #[must_use]
+    pub fn without_counts(self, counts: Option<Arc<InstanceCounts>>) -> Self {
+        Self { counts, ..self }
     }
 
     /// Whether writes wait for a slow reader.
@@ -75,6 +84,9 @@ impl Stream {
     }
 
     fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        if self.counts.as_ref().is_some_and(|counts| counts.take(bytes)) {
+            return Ok(());
+        }
         match &self.passing {
             Passing::AsItIs => self.end.put(bytes),
             Passing::Filtered(filter) => {
