@@ -25,6 +25,8 @@ pub struct Commands {
     pub host_option: fn(&str, &[String]) -> Result<(), String>,
     /// Reads the addresses of this machine.
     pub own_addresses: fn() -> io::Result<HashSet<IpAddr>>,
+    /// Returns free memory to the system, after a large response.
+    pub release_memory: fn(),
     /// The version of the host.
     pub version: &'static str,
 }

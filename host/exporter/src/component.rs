@@ -219,7 +219,7 @@ async fn metrics<A: Ask>(
     match snapshot {
         Ok(Some(snapshot)) => {
             let registry = snapshot.registry(&served.about);
-            exposition::respond(&headers, Arc::new(vec![registry]), Some(permit))
+            exposition::respond(&headers, Arc::new(vec![registry]), Some(permit), || {})
         }
         _ => (StatusCode::SERVICE_UNAVAILABLE, "the component has ended\n").into_response(),
     }

@@ -42,7 +42,7 @@ pub enum LoadError {
 
 /// The exporter.
 pub struct Exporter {
-    commands: Commands,
+    pub(crate) commands: Commands,
     path: PathBuf,
     pub(crate) own: Arc<Own>,
     /// Those of targets, and the exporter's own.

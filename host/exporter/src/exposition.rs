@@ -160,11 +160,13 @@ impl HttpBody for Encoded {
 }
 
 /// Responds with `registries` in the format that the request prefers. They are encoded on a thread
-/// of their own, which the reader's pace holds back; it holds `permit` until it is done.
+/// of their own, which the reader's pace holds back; it holds `permit` until it is done, and then
+/// calls `finally`.
 pub(crate) fn respond(
     headers: &HeaderMap,
     registries: Arc<Vec<Registry>>,
     permit: Option<OwnedSemaphorePermit>,
+    finally: fn(),
 ) -> Response<Body> {
     let format = Format::negotiate(headers);
     let (reader, chunks) = mpsc::channel(WAITING);
@@ -172,6 +174,7 @@ pub(crate) fn respond(
         let _permit = permit;
         // It fails only if the reader is gone.
         let _ = format.encode(&registries, &mut Chunks { pending: Vec::new(), reader });
+        finally();
     });
     let body = Encoded { chunks, deadline: Instant::now() + PATIENCE };
     let mut response = Response::new(Body::new(body));

@@ -69,7 +69,8 @@ async fn metrics(State(served): State<Served>, headers: HeaderMap) -> Response {
         served.exporter.own.scrapes_shed.inc();
         return busy("there are too many scrapes at a time\n".to_owned());
     };
-    exposition::respond(&headers, served.exporter.registries.clone(), Some(permit))
+    let Exporter { registries, commands, .. } = &*served.exporter;
+    exposition::respond(&headers, registries.clone(), Some(permit), commands.release_memory)
 }
 
 #[derive(Debug, Deserialize)]
@@ -151,7 +152,7 @@ async fn probe(
         Ok((Err(NotProbed::Broken(why)), _)) => return broken(why),
         Err(error) => return broken(error.to_string()),
     };
-    exposition::respond(&headers, Arc::new(vec![registry]), None)
+    exposition::respond(&headers, Arc::new(vec![registry]), None, || {})
 }
 
 async fn reload(State(Served { exporter, .. }): State<Served>) -> Response {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, Command};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::commands::Commands;
 use crate::config::Module;
@@ -36,8 +36,8 @@ pub(crate) enum ProbeError {
     /// The process has just ended.
     #[error("the process that runs probes has ended, and is started again within a second")]
     Ended,
-    /// The process does not answer.
-    #[error("the process that runs probes does not answer")]
+    /// The process does not answer, and is ended: it stops probes itself that take too long.
+    #[error("the process that runs probes does not answer, and is ended")]
     Silent,
 }
 
@@ -60,6 +60,8 @@ struct Link {
     requests: Option<mpsc::Sender<ProbeRequest>>,
     waiting: HashMap<u64, oneshot::Sender<ProbeAnswer>>,
     started: Option<Instant>,
+    /// Has the process ended.
+    end: Arc<Notify>,
 }
 
 impl Prober {
@@ -121,11 +123,15 @@ impl Prober {
         };
         let _asked = Asked { prober: self, id };
         let request = ProbeRequest { id, target: target.to_string(), deadline };
-        requests.send(request).await.map_err(|_| ProbeError::Ended)?;
-        match tokio::time::timeout(deadline + PATIENCE, answer).await {
-            Ok(answer) => answer.map_err(|_| ProbeError::Ended),
-            Err(_) => Err(ProbeError::Silent),
-        }
+        let answered = async {
+            requests.send(request).await.map_err(|_| ProbeError::Ended)?;
+            answer.await.map_err(|_| ProbeError::Ended)
+        };
+        let answer = tokio::time::timeout(deadline + PATIENCE, answered).await;
+        answer.unwrap_or_else(|_| {
+            self.link().end.notify_one();
+            Err(ProbeError::Silent)
+        })
     }
 
     /// Where requests go. Starts the process if there is none.
@@ -149,13 +155,20 @@ impl Prober {
         };
         let (sender, requests) = mpsc::channel(self.setup.max_probes.max(1));
         link.requests = Some(sender.clone());
+        let end = Arc::new(Notify::new());
+        link.end = end.clone();
         tokio::spawn(write(stdin, self.setup.clone(), requests));
         // The process ends when this prober, and with it the last sender, is dropped.
         let prober = Arc::downgrade(self);
         let module = self.module.clone();
         tokio::spawn(async move {
             let mut answers = Lines::new(stdout, LONGEST_ANSWER);
-            while let Ok(Some(line)) = answers.next().await {
+            loop {
+                let line = tokio::select! {
+                    line = answers.next() => line,
+                    () = end.notified() => break,
+                };
+                let Ok(Some(line)) = line else { break };
                 let Ok(answer) = serde_json::from_slice::<ProbeAnswer>(line) else { break };
                 let Some(prober) = prober.upgrade() else { break };
                 let waiting = prober.link().waiting.remove(&answer.id);

@@ -17,6 +17,7 @@ use udping_harden::{self as harden, Needs};
 
 use crate::config::cli::Cli;
 use crate::config::key;
+use crate::process::allocator;
 use crate::process::exit::Exit;
 use crate::process::helper::{self, Role};
 use crate::process::log::say;
@@ -41,6 +42,7 @@ const COMMANDS: Commands = Commands {
     read,
     host_option,
     own_addresses: own_addresses::read,
+    release_memory: allocator::release_memory,
     version: env!("CARGO_PKG_VERSION"),
 };
 

@@ -59,11 +59,10 @@ impl Attacked {
         let target = server.addresses[0];
         let trap = wat("soak-trap.wasm", TRAP);
         let silent: Vec<_> = (1..=500).map(|port| format!("'192.0.2.7:{port}'")).collect();
-        let config = format!(
+        let before = format!(
             "[modules.echo]\nallow = ['127.0.0.1:1-65535']\ntargets = ['{target}', 'nowhere.invalid:7']\n\
              client.interval = '100ms'\n\
              [modules.silent]\ntargets = [{}]\n\
-             [modules.files]\nallow = ['192.0.2.0/24:7']\ntargets-file = 'targets'\n\
              [modules.trap]\nallow = ['127.0.0.1:1-65535']\ncomponent = '{}'\n",
             silent.join(","),
             trap.display()
@@ -71,8 +70,13 @@ impl Attacked {
         let mut host = Command::new("sh");
         // Nobody reads what it logs.
         host.args(["-c", "exec \"$@\" 2>/dev/null", "sh"]).arg(host_program());
-        let exporter = Exporter::start_by(&mut host, &config, "127.0.0.1:0");
+        let exporter = Exporter::start_by(&mut host, &before, "127.0.0.1:0");
         exporter.write("targets", "192.0.2.1:7\n");
+        let config = format!(
+            "{before}[modules.files]\nallow = ['192.0.2.0/24:7']\ntargets-file = 'targets'\n"
+        );
+        exporter.configure(&config);
+        sent(exporter.address(), "POST /-/reload", "")?;
         let mut exported =
             Self { exporter, config, server, resources: Resources::new("exporter, all processes") };
         // Each prober starts with its first probe.

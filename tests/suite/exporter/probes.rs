@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use udping_tests::exporter::Exporter;
 use udping_tests::http::request;
 use udping_tests::namespace::Namespace;
-use udping_tests::{Runtime, Server, file, guests, host_program, key_file, wat};
+use udping_tests::{Runtime, Server, children, file, guests, host_program, key_file, wat};
 
 const LOOPBACK: &str = "[modules.echo]\nallow = ['127.0.0.0/8:1-65535', 'localhost:1-65535']\n";
 
@@ -175,6 +175,27 @@ fn a_component_that_traps_fails_its_own_probes_alone() {
     // It traps in the sandbox: the process that runs probes goes on.
     let starts = "udping_exporter_prober_starts_total{module=\"trap\"}";
     assert!((metrics.sample(starts) - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_prober_that_does_not_answer_is_ended_and_started_again() {
+    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+    let exporter = Exporter::start(LOOPBACK);
+    let probe = || {
+        let path = format!("/probe?module=echo&target={}", server.addresses[0]);
+        let timeout = [("x-prometheus-scrape-timeout-seconds", "2")];
+        request("GET", exporter.address(), &path, &timeout)
+    };
+    assert_eq!(probe().status, 200);
+    let [prober] = children(exporter.server.process.pid())[..] else { panic!("one child") };
+    rustix::process::kill_process(prober, rustix::process::Signal::STOP).unwrap();
+    let silent = probe();
+    assert_eq!(silent.status, 500);
+    assert!(silent.text().contains("does not answer, and is ended"), "{}", silent.text());
+    udping_tests::until(|| (probe().status == 200).then_some(()));
+    let starts =
+        exporter.get("/metrics").sample("udping_exporter_prober_starts_total{module=\"echo\"}");
+    assert!((starts - 2.0).abs() < 1e-9, "{starts}");
 }
 
 #[test]
