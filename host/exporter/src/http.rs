@@ -10,7 +10,7 @@ use axum::extract::{Query, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -21,6 +21,7 @@ use udping_cli::address::Address;
 use crate::exporter::Exporter;
 use crate::exposition;
 use crate::own::ProbeResult;
+use crate::page;
 use crate::probe::{self, NotProbed, Probed};
 use crate::target::Target;
 
@@ -43,15 +44,16 @@ struct Served {
 pub(crate) fn router(exporter: Arc<Exporter>) -> Router {
     let served = Served { exporter, scrapes: Arc::new(Semaphore::new(SCRAPES)) };
     Router::new()
-        .route("/", get(index))
         .route("/metrics", get(metrics))
         .route("/probe", get(probe))
         .route("/-/healthy", get(async || "healthy\n"))
         .route("/-/ready", get(async || "ready\n"))
         .route("/-/reload", post(reload))
+        .with_state(served.clone())
+        .merge(page::router(served.exporter.clone()))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .layer(middleware::from_fn_with_state(served.clone(), own_host))
-        .with_state(served)
+        .layer(middleware::from_fn_with_state(served, own_host))
+        .layer(middleware::map_response(headed))
 }
 
 /// Refuses requests for another host: a page of a stranger's, in the browser of somebody who can
@@ -75,12 +77,10 @@ async fn own_host(State(served): State<Served>, request: Request, next: Next) ->
     (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }
 
-async fn index() -> Html<&'static str> {
-    Html(
-        "<!doctype html><title>udping exporter</title><h1>udping exporter</h1>\
-         <p><a href=\"/metrics\">/metrics</a>: the targets that are pinged all the time\
-         <p>/probe?target=HOST:PORT&amp;module=NAME: one probe",
-    )
+/// Adds what a browser is told of every response.
+async fn headed(mut response: Response) -> Response {
+    response.headers_mut().extend(page::headers());
+    response
 }
 
 async fn metrics(State(served): State<Served>, headers: HeaderMap) -> Response {

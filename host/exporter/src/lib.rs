@@ -7,6 +7,7 @@
 //! its own ([`protocol`]). So it holds no key and no UDP socket, and what breaks out of a sandbox has
 //! neither this process's memory nor its listening socket.
 
+mod client_log;
 mod commands;
 mod config;
 mod connections;
@@ -17,10 +18,14 @@ mod http;
 mod lines;
 mod options;
 mod own;
+mod page;
 mod probe;
 mod prober;
 pub mod protocol;
+mod recent;
+mod sandbox;
 mod series;
+mod streamed;
 mod target;
 mod watching;
 
