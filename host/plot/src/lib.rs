@@ -14,6 +14,7 @@
 
 mod axis;
 mod bins;
+mod clock;
 mod columns;
 pub mod document;
 mod escape;
@@ -68,7 +69,7 @@ impl Drawing {
     /// None known: it is drawn to memory.
     pub fn of(self, document: &Document) -> Result<String, DrawError> {
         match self {
-            Self::Svg => figure::Figure::new(document).svg(figure::Parts::All),
+            Self::Svg => figure::Figure::new(document, figure::Parts::All).svg(),
             Self::Html => html::page(document),
         }
     }

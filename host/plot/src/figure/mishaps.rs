@@ -15,8 +15,8 @@ use crate::units;
 const GAP: u32 = 6;
 /// The height of a lane with one colour, in pixels.
 const LANE: u32 = 34;
-/// The height of one target's part of a lane, in pixels.
-const PART: u32 = 8;
+/// The height of one target's part of a lane, in pixels, and where targets are many.
+const PART: (u32, u32) = (8, 4);
 /// The height of the smallest share, in pixels: otherwise few among many would be invisible.
 const LEAST: u32 = 3;
 /// Half the width of a mark for one ping, in pixels.
@@ -24,7 +24,8 @@ const HALF_MARK: i32 = 1;
 
 impl Figure<'_> {
     pub(super) fn mishap_height(&self) -> u32 {
-        GAP + LANE.max(self.series.len() as u32 * PART)
+        let part = if self.series.are_many() { PART.1 } else { PART.0 };
+        GAP + LANE.max(self.series.len() as u32 * part)
     }
 
     pub(super) fn draw_mishap(&self, kind: Mishap, area: &Area<'_>) -> Drawn {
@@ -67,6 +68,7 @@ impl Figure<'_> {
                 let mark =
                     [(x - left - HALF_MARK, start - top + 1), (x - left + HALF_MARK, end - top)];
                 screen.draw(&Rectangle::new(mark, ink.rgb().filled()))?;
+                self.tip_mark(index, ping, (x - HALF_MARK, start), (x + HALF_MARK, end));
             }
         }
         Ok(units::count(count))
@@ -110,6 +112,7 @@ impl Figure<'_> {
             }
             feet = bars.iter().map(|Bar { y: [_, head], .. }| *head).collect();
         }
+        self.tip_parts(&chart);
         Ok(format!("to {} %", units::percent(most)))
     }
 }
