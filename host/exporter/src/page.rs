@@ -163,7 +163,7 @@ struct PingsQuery {
 
 /// The last pings of a target.
 #[derive(Serialize)]
-struct Pings {
+struct LastPings {
     /// As in [`Listed`].
     started: Timestamp,
     now_ms: u64,
@@ -192,7 +192,7 @@ async fn pings(
         return (StatusCode::NOT_FOUND, "there is no such target\n").into_response();
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let pings = Pings {
+    let pings = LastPings {
         started: timestamp(exporter.started),
         now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         late: series.late.get(),

@@ -120,7 +120,7 @@ mod tests {
         let within = 0.0..86_399.0;
         let label = |tick, step| clock.label(tick, step, &within);
         assert_eq!(label(43_200.3, 0.1), "12:00:00.3");
-        assert_eq!(label(43_200.0005, 0.0005), "12:00:00.0005");
+        assert_eq!(label(43_200.000_5, 0.0005), "12:00:00.0005");
         assert_eq!(label(43_205.0, 5.0), "12:00:05");
         assert_eq!(label(43_260.0, 60.0), "12:01");
         assert_eq!(clock.label(86_400.0, 21_600.0, &(0.0..100_000.0)), "11-25 00:00");
