@@ -160,6 +160,7 @@ impl<'a> Figure<'a> {
             }
             page.present()?;
         }
+        svg = marks::dashed(svg);
         if let Some((drawn, end)) = self.tips.as_ref().zip(svg.rfind("</svg>")) {
             svg.insert_str(end, &tips::layer(&drawn.borrow()));
         }

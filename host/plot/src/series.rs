@@ -40,10 +40,11 @@ pub(crate) enum Mark {
 }
 
 impl Mark {
-    const ALL: [Self; 4] = [Self::Dot, Self::Square, Self::Diamond, Self::Cross];
+    /// All of them, in the order in which they are used.
+    pub(crate) const ALL: [Self; 4] = [Self::Dot, Self::Square, Self::Diamond, Self::Cross];
 
     /// The lengths of its dashes and of the gaps between them, in pixels.
-    pub(crate) const fn dashes(self) -> Option<(i32, i32)> {
+    pub(crate) const fn dashes(self) -> Option<(u32, u32)> {
         match self {
             Self::Dot => None,
             Self::Square => Some((6, 3)),

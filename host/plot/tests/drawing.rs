@@ -224,6 +224,50 @@ fn of_very_many_targets_those_that_lose_most_are_told_apart() {
 }
 
 #[test]
+fn many_noisy_targets_make_a_small_figure_with_dashes() {
+    let noise = (0..).map(|i: u64| Fate::Received { rtt: 1000 + i * i * 7919 % (900 * MS) });
+    let svg = svg(&document(200, noise.take(100_000)));
+    assert!(svg.len() < 500_000, "{} bytes", svg.len());
+    for dashes in ["6 3", "2 3", "14 5"] {
+        // In the legend, over time, and in the histogram.
+        assert!(count(&svg, "polyline", &[("stroke-dasharray", dashes)]) > 16, "{dashes}");
+    }
+    let tree = roxmltree::Document::parse(&svg).unwrap();
+    let widths = tree.descendants().filter_map(|node| node.attribute("stroke-width"));
+    assert!(widths.map(|width| width.parse::<u32>().unwrap()).all(|width| width <= 2));
+}
+
+#[test]
+fn of_many_targets_each_has_a_row_for_its_losses() {
+    // 500 pings to each: target 9 loses 20 in a row, which fill some columns, target 3 a single one.
+    let mut document = document(40, replies().take(40 * 500));
+    for ping in document.pings.iter_mut().filter(|ping| ping.target == 9).skip(100).take(20) {
+        ping.fate = Fate::Lost;
+    }
+    let mut others = document.pings.iter_mut().filter(|ping| ping.target == 3).skip(200);
+    others.next().unwrap().fate = Fate::Lost;
+    let svg = svg(&document);
+    assert!(says(&svg, "lost") && says(&svg, "to 100.0 %"), "{:?}", texts(&svg));
+    let tree = roxmltree::Document::parse(&svg).unwrap();
+    let rows = |colour: &str| -> Vec<(i32, f64)> {
+        let shapes = tree.descendants().filter(|node| node.has_tag_name("rect"));
+        let of = shapes.filter(|node| node.attribute("fill") == Some(colour));
+        let thin = of.filter(|node| node.attribute("height") == Some("4"));
+        let place = |node: Node<'_, '_>| {
+            let number = |name| node.attribute(name).unwrap().parse::<f64>().unwrap();
+            (number("y") as i32, number("opacity"))
+        };
+        thin.map(place).collect()
+    };
+    // The first row, in the first colour, is that of the target with the most loss.
+    let first = rows(FIRST);
+    assert!(first.iter().any(|(y, opacity)| *y == first[0].0 && *opacity > 0.99), "{first:?}");
+    let [(second, opacity)] = rows(SECOND).try_into().unwrap();
+    assert_eq!(second - first[0].0, 4);
+    assert!(opacity < 0.6, "{opacity}");
+}
+
+#[test]
 fn rows_are_in_the_order_of_loss() {
     let mut document = document(3, replies().take(30));
     document.flows[1].summary.loss_ratio = 0.5;

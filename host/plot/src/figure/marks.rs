@@ -1,6 +1,6 @@
 //! The marks and lines by which series of the same colour are told apart, in pixels of an area.
 
-use plotters::element::{Circle, Cross, DashedPathElement, PathElement, Polygon, Rectangle};
+use plotters::element::{Circle, Cross, PathElement, Polygon, Rectangle};
 use plotters::style::{Color as _, RGBAColor};
 
 use super::{Area, Chart, Drawn};
@@ -27,7 +27,7 @@ pub(super) fn mark(area: &Area<'_>, at: Pixel, mark: Mark, radius: i32, ink: RGB
     Ok(())
 }
 
-/// Draws a line as it goes with a mark.
+/// Draws a line as it goes with a mark, of a width up to [`WIDEST`].
 pub(super) fn line(
     area: &Area<'_>,
     points: Vec<Pixel>,
@@ -35,12 +35,29 @@ pub(super) fn line(
     ink: RGBAColor,
     width: u32,
 ) -> Drawn {
-    let style = ink.stroke_width(width);
-    match mark.dashes() {
-        None => area.draw(&PathElement::new(points, style)),
-        Some((dash, gap)) => area.draw(&DashedPathElement::new(points, dash, gap, style)),
-    }?;
+    area.draw(&PathElement::new(points, ink.stroke_width(width + DASHED * mark as u32)))?;
     Ok(())
+}
+
+/// The maximum width of a [`line`].
+const WIDEST: u32 = 2;
+
+/// plotters draws each dash by itself, of which there may be a hundred thousand: a width that no line
+/// has stands for dashes, until [`dashed`] puts SVG's own in its place.
+const DASHED: u32 = 1000;
+
+/// Puts dashes into an SVG.
+pub(super) fn dashed(mut svg: String) -> String {
+    for mark in Mark::ALL {
+        let Some((dash, gap)) = mark.dashes() else { continue };
+        for width in 1..=WIDEST {
+            svg = svg.replace(
+                &format!("stroke-width=\"{}\"", width + DASHED * mark as u32),
+                &format!("stroke-width=\"{width}\" stroke-dasharray=\"{dash} {gap}\""),
+            );
+        }
+    }
+    svg
 }
 
 /// The plotting area of a chart, for marks in pixels.
