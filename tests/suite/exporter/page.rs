@@ -10,7 +10,7 @@ use serde_json::Value;
 use udping_tests::browser::Browser;
 use udping_tests::exporter::Exporter;
 use udping_tests::http::{Client, Response, request};
-use udping_tests::{Runtime, Server, free_port, host_program, peer, until};
+use udping_tests::{Runtime, Server, free_port, host_program, own_file, peer, until};
 
 /// The name of a module that is markup, and would end a script or a comment.
 const HOSTILE: &str = "<img src=x onerror=alert(1)></script>-->\\u0007\\\"'&amp;";
@@ -162,6 +162,22 @@ fn json_has_what_metrics_have_and_the_last_pings() {
             before = sent;
         }
     }
+}
+
+#[test]
+fn where_a_key_is_kept_is_not_told() {
+    let path = own_file("of-a-page.key", "b8".repeat(32).as_bytes());
+    let exporter = Exporter::start(&format!(
+        "[modules.a]\ntargets = ['127.0.0.1:7']\nclient.interval = '1s'\nhost.key-file = '{}'\n",
+        path.display()
+    ));
+    let listed = until(|| {
+        let response = exporter.get("/api/targets");
+        let listed = json(&response);
+        assert!(!response.text().contains("of-a-page") && !response.text().contains("b8b8"));
+        (listed["modules"][0]["sandbox"]["started"]["keys"] == 1).then_some(listed)
+    });
+    assert_eq!(listed["modules"][0]["host"], Value::from(vec!["--key-file"]));
 }
 
 /// What a test does in the browser fails if the page has caused any error.
