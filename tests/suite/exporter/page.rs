@@ -272,7 +272,8 @@ fn page_shows_targets_in_a_browser_and_outlives_the_exporter() {
     let sent = |browser: &mut Browser| -> u64 {
         cells(browser, &answers)[3].replace(',', "").parse().unwrap()
     };
-    until(|| (sent(&mut browser) > 200).then_some(()));
+    // Far more than can be sent until the page has noticed a restart.
+    until(|| (sent(&mut browser) > 600).then_some(()));
     let before = sent(&mut browser);
     exporter.server.stop();
     browser.until("document.getElementById('status').textContent.startsWith('reconnecting…')");
