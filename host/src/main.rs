@@ -128,7 +128,9 @@ fn without_component(command: Command) -> Result<Exit> {
             return commands::exporter::export(listen, config);
         }
         #[cfg(feature = "plot")]
-        Command::Plot { results, output } => commands::plot::plot(&results, &output)?,
+        Command::Plot { results, output, format } => {
+            commands::plot::plot(&results, &output, format.map(Into::into))?;
+        }
         #[cfg(feature = "analysis")]
         Command::Merge { results } => commands::merge::merge(&results)?,
         #[cfg(feature = "analysis")]

@@ -68,13 +68,47 @@ fn results_from_a_file_or_from_standard_input_are_drawn_alike() {
 }
 
 #[test]
+fn a_figure_goes_to_standard_output() {
+    let folder = folder();
+    assert!(plot(folder.path(), &["results.json", "-o", "a.svg"]).status.success());
+    assert!(plot(folder.path(), &["results.json", "-o", "b.html"]).status.success());
+    let read = |name| fs::read(folder.path().join(name)).unwrap();
+    for (arguments, same) in [
+        (&["results.json", "-o", "-"][..], "a.svg"),
+        (&["-", "-o", "-", "--format", "svg"], "a.svg"),
+        (&["-", "-o", "-", "--format=html"], "b.html"),
+    ] {
+        let output = plot(folder.path(), arguments);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        assert!(output.stdout == read(same), "{arguments:?}");
+    }
+    assert!(plot(folder.path(), &["results.json", "-o", "c", "--format", "html"]).status.success());
+    assert!(read("c") == read("b.html"));
+    assert_eq!(names(folder.path()), ["a.svg", "b.html", "c", "results.json"]);
+}
+
+#[test]
+fn events_of_a_killed_run_are_drawn_with_a_warning() {
+    let folder = folder();
+    let start = r#"{"event":"start","started":"2026-11-24T00:20:11Z","config":{"protocol":"text","schedule":"fixed","interval_ns":1000000000,"timeout_ns":2000000000,"size_bytes":32},"targets":[{"host":"localhost","address":"127.0.0.1:12000"}]}"#;
+    let sent = r#"{"event":"sent","t_ns":5,"time":"2026-11-24T00:20:11Z","target":0,"source_port":9,"seq":1}"#;
+    fs::write(folder.path().join("results.json"), format!("{start}\n{sent}\n{{\"ev")).unwrap();
+    let output = plot(folder.path(), &["-", "-o", "-"]);
+    assert!(output.status.success() && output.stdout.starts_with(b"<svg "), "{output:?}");
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "udping-host: warning: standard input: the run did not come to its end: what there is of it is drawn\n"
+    );
+}
+
+#[test]
 fn what_cannot_be_drawn_is_refused_in_one_line() {
     let folder = folder();
     fs::write(folder.path().join("short.json"), RESULTS.replace("records", "other")).unwrap();
     let refusal = |arguments: &[&str]| refusal(folder.path(), arguments);
     assert_eq!(
         refusal(&["short.json", "-o", "x.svg"]),
-        "short.json: has no \"records\": run the client with --format json --records"
+        "short.json: has no \"records\": run the client with --format json --records, or --format jsonl"
     );
     assert_eq!(
         refusal(&["results.json", "-o", "x.png"]),

@@ -12,6 +12,7 @@ pub struct Response {
     pub content_type: String,
     /// Its body.
     pub body: Vec<u8>,
+    headers: ureq::http::HeaderMap,
 }
 
 impl Response {
@@ -19,6 +20,11 @@ impl Response {
     #[track_caller]
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("text")
+    }
+
+    /// The value of a header; empty if it has none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The value of the sample `name`, with its labels as they are written.
@@ -83,6 +89,7 @@ impl Client {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default()
                 .to_owned(),
+            headers: response.headers().clone(),
             body: response.body_mut().with_config().limit(256 << 20).read_to_vec().expect("a body"),
         }
     }

@@ -11,6 +11,7 @@
     reason = "a test may well panic, and what it counts is small"
 )]
 
+pub mod browser;
 pub mod exporter;
 pub mod http;
 pub mod namespace;

@@ -48,6 +48,8 @@ mod exporter {
     mod faults;
     /// Three machines that ping each other, under a real Prometheus.
     mod mesh;
+    /// The page at `/`, and the JSON that it shows.
+    mod page;
     /// One ping, by /probe.
     mod probes;
     /// Targets that are pinged all the time, by /metrics.

@@ -6,20 +6,23 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::lookup_host;
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+use udping_results::{Nanoseconds, Timestamp};
 
+use crate::client_log;
 use crate::commands::Commands;
 use crate::config::Module;
 use crate::lines::Lines;
 use crate::own::{OfModule, Own};
+use crate::sandbox::Sandbox;
 use crate::series::Series;
 
 /// The first pause before a client that has ended is started again, which doubles each time, and
@@ -43,6 +46,7 @@ pub(crate) async fn ping(
     module: Arc<Module>,
     commands: Commands,
     own: Arc<Own>,
+    sandbox: Sandbox,
     mut targets: watch::Receiver<Targets>,
 ) {
     let mut pause = PAUSES.0;
@@ -55,9 +59,10 @@ pub(crate) async fn ping(
             continue;
         }
         let started = Instant::now();
-        let over = match Client::start(&module, &commands, &own, current) {
+        let over = match Client::start(&module, &commands, &own, &sandbox, current) {
             Ok(mut client) => {
                 let over = client.run(&mut targets).await;
+                sandbox.runs(None);
                 // The next one starts meanwhile.
                 tokio::spawn(client.stop());
                 over
@@ -117,6 +122,16 @@ struct Counted {
     addresses: HashSet<SocketAddr>,
     /// Of each target, the losses forward and backward that are counted already.
     directed: Vec<(u64, u64)>,
+    clock: Option<Clock>,
+}
+
+/// How the times of events are those of pings.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// When the run began, since 1970.
+    started: Duration,
+    /// How long after it was sent a ping is lost.
+    timeout: Duration,
 }
 
 /// What is counted of an event of `client --format jsonl`. It is read thousands of times a second:
@@ -126,6 +141,7 @@ struct Event<'a> {
     #[serde(rename = "event")]
     kind: &'a str,
     target: Option<usize>,
+    t_ns: Option<u64>,
     rtt_ns: Option<u64>,
     lines: Option<u64>,
     #[serde(borrow)]
@@ -137,6 +153,13 @@ struct Event<'a> {
 #[derive(Debug, Deserialize)]
 struct Start {
     targets: Vec<udping_results::Target>,
+    started: Option<Timestamp>,
+    config: Option<Timeout>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Timeout {
+    timeout_ns: Nanoseconds,
 }
 
 /// What is counted of a summary.
@@ -158,22 +181,12 @@ struct DirectedLosses {
     lost_backward: Option<u64>,
 }
 
-/// A record of `--log json`.
-#[derive(Debug, Deserialize)]
-struct LogRecord {
-    level: String,
-    event: Option<String>,
-    message: Option<String>,
-    suppressed: Option<u64>,
-    /// What the client wrote to its standard error.
-    line: Option<String>,
-}
-
 impl Client {
     fn start(
         module: &Arc<Module>,
         commands: &Commands,
         own: &Arc<Own>,
+        sandbox: &Sandbox,
         targets: Targets,
     ) -> io::Result<Self> {
         let mut child = (commands.client)(module)?
@@ -187,8 +200,9 @@ impl Client {
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(io::Error::other("no pipes"));
         };
+        sandbox.runs(child.id());
         tokio::spawn(list(stdin, targets.clone()));
-        tokio::spawn(log(stderr, module.clone(), own.clone()));
+        tokio::spawn(client_log::read(stderr, module.clone(), own.clone(), sandbox.clone()));
         let counted = Counted {
             module: module.clone(),
             own: own.clone(),
@@ -196,6 +210,7 @@ impl Client {
             targets,
             not_pinged: Vec::new(),
             addresses: HashSet::new(),
+            clock: None,
         };
         Ok(Self { child, events: Lines::new(stdout, LONGEST_EVENT), counted })
     }
@@ -261,16 +276,22 @@ impl Counted {
         match (event.kind, series) {
             ("sent", Some(series)) => drop(series.requests.inc()),
             ("reply", Some(series)) => {
-                series.reply(Duration::from_nanos(event.rtt_ns.unwrap_or_default()));
+                let rtt = Duration::from_nanos(event.rtt_ns.unwrap_or_default());
+                series.reply(rtt);
+                self.keep(series, &event, Some(rtt));
             }
             ("late", Some(series)) => drop(series.late.inc()),
-            ("lost", Some(series)) => drop(series.lost.inc()),
+            ("lost", Some(series)) => {
+                series.lost.inc();
+                self.keep(series, &event, None);
+            }
             ("duplicate", Some(series)) => drop(series.duplicates.inc()),
             ("not_sent", Some(series)) => drop(series.send_errors.inc()),
             ("network_error", Some(series)) => drop(series.network_errors.inc()),
             ("address_changed", Some(series)) => {
                 series.address_changes.inc();
                 let (from, to) = (event.from.unwrap_or_default(), event.to.unwrap_or_default());
+                series.last().address = to.parse().ok();
                 tracing::warn!(
                     "module {}: {} is pinged at {to} from now on, not at {from}",
                     self.module.name,
@@ -291,13 +312,26 @@ impl Counted {
         false
     }
 
+    /// Keeps a ping whose outcome has become known for the page.
+    fn keep(&self, series: &Series, event: &Event<'_>, rtt: Option<Duration>) {
+        let (Some(clock), Some(known)) = (self.clock, event.t_ns) else { return };
+        let known = clock.started.saturating_add(Duration::from_nanos(known));
+        series.last().pings.push(known.saturating_sub(rtt.unwrap_or(clock.timeout)), rtt);
+    }
+
     fn started(&mut self, line: &[u8]) {
         let Ok(start) = serde_json::from_slice::<Start>(line) else { return };
+        self.clock = start.started.zip(start.config).map(|(started, config)| Clock {
+            started: SystemTime::from(started).duration_since(UNIX_EPOCH).unwrap_or_default(),
+            timeout: config.timeout_ns.into(),
+        });
         self.not_pinged.clear();
         for (index, (target, series)) in start.targets.iter().zip(self.targets.iter()).enumerate() {
             series.has_address.set(target.address.is_some().into());
+            let address = target.address.as_ref().and_then(|address| address.parse().ok());
+            series.last().address = address;
             match &target.address {
-                Some(address) => self.addresses.extend(address.parse::<SocketAddr>()),
+                Some(_) => self.addresses.extend(address),
                 None => self.not_pinged.push(index),
             }
         }
@@ -364,22 +398,4 @@ async fn list(mut stdin: ChildStdin, targets: Targets) {
     let list = targets.iter().map(|series| format!("{}\n", series.labels.target));
     // It fails only if the client has ended.
     let _ = stdin.write_all(list.collect::<String>().as_bytes()).await;
-}
-
-/// Counts the denials in a client's log, and passes on what it warns of.
-async fn log(stderr: ChildStderr, module: Arc<Module>, own: Arc<Own>) {
-    const LONGEST: usize = 64 << 10;
-    let mut records = Lines::new(stderr, LONGEST);
-    while let Ok(Some(line)) = records.next().await {
-        let Ok(record) = serde_json::from_slice::<LogRecord>(line) else { continue };
-        let message = record.message.unwrap_or_default();
-        if record.event.as_deref() == Some("denied") {
-            own.denied(&module.name, 1 + record.suppressed.unwrap_or_default());
-        }
-        match (record.level.as_str(), record.line) {
-            ("ERROR" | "WARN", _) => tracing::warn!("module {}: {message}", module.name),
-            (_, Some(line)) => tracing::warn!("module {}: {line}", module.name),
-            _ => tracing::debug!("module {}: {message}", module.name),
-        }
-    }
 }

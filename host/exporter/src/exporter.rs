@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -13,6 +14,7 @@ use crate::config::{Checks, Config, ConfigError, Module};
 use crate::continuous::{self, Targets};
 use crate::own::{OfModule, Own};
 use crate::prober::Prober;
+use crate::sandbox::Sandbox;
 use crate::series::AllSeries;
 use crate::target::Target;
 
@@ -47,7 +49,9 @@ pub struct Exporter {
     pub(crate) own: Arc<Own>,
     /// Those of targets, and the exporter's own.
     pub(crate) registries: Arc<Vec<Registry>>,
-    series: Arc<AllSeries>,
+    pub(crate) series: Arc<AllSeries>,
+    /// When it was started.
+    pub(crate) started: SystemTime,
     state: Mutex<State>,
     /// Notified when the configuration was read again.
     pub(crate) reloaded: Notify,
@@ -64,6 +68,7 @@ struct Running {
     prober: Arc<Prober>,
     /// Where the client of its targets, a task, gets them from. It ends when this is dropped.
     targets: watch::Sender<Targets>,
+    sandbox: Sandbox,
 }
 
 /// All targets of a module, and what is wrong with the lines of its file that are none, or are not
@@ -152,7 +157,9 @@ impl Exporter {
         let state = Mutex::new(state);
         let registries = Arc::new(registries);
         let reloaded = Notify::new();
-        let exporter = Arc::new(Self { commands, path, own, registries, series, state, reloaded });
+        let started = SystemTime::now();
+        let exporter =
+            Arc::new(Self { commands, path, own, registries, series, started, state, reloaded });
         exporter.apply(loaded);
         exporter.own.loaded();
         Ok(exporter)
@@ -202,6 +209,21 @@ impl Exporter {
         self.state().config.clone()
     }
 
+    /// The version of the host.
+    pub(crate) fn version(&self) -> &'static str {
+        self.commands.version
+    }
+
+    /// The modules, and the sandbox of the client of each.
+    pub(crate) fn sandboxes(&self) -> Vec<(Arc<Module>, Sandbox)> {
+        let state = self.state();
+        state
+            .modules
+            .values()
+            .map(|running| (running.module.clone(), running.sandbox.clone()))
+            .collect()
+    }
+
     /// A module, and its prober.
     pub(crate) fn module(&self, name: &str) -> Option<(Arc<Module>, Arc<Prober>)> {
         let state = self.state();
@@ -241,10 +263,13 @@ impl Exporter {
                     self.own.module(name);
                     let (targets, receiver) = watch::channel(Targets::default());
                     let (commands, own) = (self.commands, self.own.clone());
-                    tokio::spawn(continuous::ping(module.clone(), commands, own, receiver));
+                    let sandbox = Sandbox::default();
+                    let pinging =
+                        continuous::ping(module.clone(), commands, own, sandbox.clone(), receiver);
+                    tokio::spawn(pinging);
                     let prober =
                         Prober::start(&module, config.max_probes, &self.commands, &self.own);
-                    Running { module, prober, targets }
+                    Running { module, prober, targets, sandbox }
                 }
             };
             if let Some(listed) = listed.get(name) {

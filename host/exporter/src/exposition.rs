@@ -1,32 +1,18 @@
-//! Exposition formats: which one a scraper gets, and a response body that is encoded while it is
-//! read, so that no response stands in memory as a whole.
+//! Exposition formats: which one a scraper gets.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
-use axum::body::{Body, HttpBody};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::body::Body;
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
-use bytes::Bytes;
 use headers_accept::Accept;
-use hyper::body::Frame;
 use mediatype::MediaType;
 use prometheus_client::encoding::{prometheus_protobuf, prometheus_text, text};
 use prometheus_client::registry::Registry;
-use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 
-/// Bytes of text that are passed on at a time.
-const CHUNK: usize = 64 << 10;
-
-/// Chunks that wait for a reader.
-const WAITING: usize = 4;
-
-/// How long a reader may take for a response.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::streamed::{self, Chunks};
 
 /// A format that Prometheus scrapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,67 +87,12 @@ impl Format {
         if self == Self::OpenMetrics {
             text::encode_eof(out)?;
         }
-        out.flush()
+        Ok(())
     }
 }
 
-/// Collects text, and passes it on in chunks.
-struct Chunks {
-    pending: Vec<u8>,
-    reader: mpsc::Sender<Bytes>,
-}
-
-impl Chunks {
-    fn send(&mut self, bytes: Bytes) -> fmt::Result {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.reader.blocking_send(bytes).map_err(|_| fmt::Error)
-    }
-
-    fn flush(&mut self) -> fmt::Result {
-        let pending = std::mem::take(&mut self.pending);
-        self.send(pending.into())
-    }
-}
-
-impl fmt::Write for Chunks {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.pending.extend_from_slice(text.as_bytes());
-        if self.pending.len() < CHUNK { Ok(()) } else { self.flush() }
-    }
-}
-
-/// A response body that is encoded while it is read.
-struct Encoded {
-    chunks: mpsc::Receiver<Bytes>,
-    deadline: Instant,
-}
-
-/// A reader took longer than [`PATIENCE`].
-#[derive(Clone, Copy, Debug, Error)]
-#[error("the reader is too slow")]
-struct TooSlow;
-
-impl HttpBody for Encoded {
-    type Data = Bytes;
-    type Error = TooSlow;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TooSlow>>> {
-        // A reader that takes nothing at all is the connection's to notice.
-        if self.deadline < Instant::now() {
-            return Poll::Ready(Some(Err(TooSlow)));
-        }
-        self.chunks.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
-/// Responds with `registries` in the format that the request prefers. They are encoded on a thread
-/// of their own, which the reader's pace holds back; it holds `permit` until it is done, and then
-/// calls `finally`.
+/// Responds with `registries` in the format that the request prefers, encoded while they are read;
+/// `permit` is held until then, and `finally` is called.
 pub(crate) fn respond(
     headers: &HeaderMap,
     registries: Arc<Vec<Registry>>,
@@ -169,18 +100,11 @@ pub(crate) fn respond(
     finally: fn(),
 ) -> Response<Body> {
     let format = Format::negotiate(headers);
-    let (reader, chunks) = mpsc::channel(WAITING);
-    tokio::task::spawn_blocking(move || {
-        let _permit = permit;
+    streamed::response(format.content_type(), permit, move |out| {
         // It fails only if the reader is gone.
-        let _ = format.encode(&registries, &mut Chunks { pending: Vec::new(), reader });
+        let _ = format.encode(&registries, out);
         finally();
-    });
-    let body = Encoded { chunks, deadline: Instant::now() + PATIENCE };
-    let mut response = Response::new(Body::new(body));
-    let content_type = HeaderValue::from_static(format.content_type());
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
+    })
 }
 
 /// Sheds a request: it is for later.
@@ -190,6 +114,8 @@ pub(crate) fn busy(why: String) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     fn negotiated(accept: &'static str) -> Format {

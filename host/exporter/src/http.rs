@@ -8,7 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -19,6 +19,7 @@ use crate::exporter::Exporter;
 use crate::exposition::{self, busy};
 use crate::own::ProbeResult;
 use crate::own_host::{self, OwnHost};
+use crate::page;
 use crate::probe::{self, NotProbed, Probed};
 use crate::target::Target;
 
@@ -43,25 +44,25 @@ pub(crate) fn router(exporter: Arc<Exporter>) -> Router {
     let is_own =
         move |host: &str| hosts.config().hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
     let own_host = OwnHost::new(is_own, exporter.own.foreign_hosts.clone());
+    let page = page::router(exporter.clone());
     let served = Served { exporter, scrapes: Arc::new(Semaphore::new(SCRAPES)) };
     Router::new()
-        .route("/", get(index))
         .route("/metrics", get(metrics))
         .route("/probe", get(probe))
         .route("/-/healthy", get(async || "healthy\n"))
         .route("/-/ready", get(async || "ready\n"))
         .route("/-/reload", post(reload))
+        .with_state(served)
+        .merge(page)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(middleware::from_fn_with_state(own_host, own_host::check))
-        .with_state(served)
+        .layer(middleware::map_response(headed))
 }
 
-async fn index() -> Html<&'static str> {
-    Html(
-        "<!doctype html><title>udping exporter</title><h1>udping exporter</h1>\
-         <p><a href=\"/metrics\">/metrics</a>: the targets that are pinged all the time\
-         <p>/probe?target=HOST:PORT&amp;module=NAME: one probe",
-    )
+/// Adds what a browser is told of every response.
+async fn headed(mut response: Response) -> Response {
+    response.headers_mut().extend(page::headers());
+    response
 }
 
 async fn metrics(State(served): State<Served>, headers: HeaderMap) -> Response {

@@ -7,6 +7,7 @@
 //! its own ([`protocol`]). So it holds no key and no UDP socket, and what breaks out of a sandbox has
 //! neither this process's memory nor its listening socket.
 
+mod client_log;
 mod commands;
 pub mod component;
 mod config;
@@ -19,10 +20,14 @@ mod lines;
 mod options;
 mod own;
 mod own_host;
+mod page;
 mod probe;
 mod prober;
 pub mod protocol;
+mod recent;
+mod sandbox;
 mod series;
+mod streamed;
 mod target;
 mod watching;
 

@@ -85,6 +85,7 @@ pub(crate) struct Own {
     reload_time: Gauge<f64, AtomicU64>,
     pub(crate) connections: Connections,
     pub(crate) scrapes_shed: Counter,
+    pub(crate) lists_shed: Counter,
     pub(crate) foreign_hosts: Counter,
 }
 
@@ -105,6 +106,7 @@ impl Own {
             reload_time: Gauge::default(),
             connections: Connections::default(),
             scrapes_shed: Counter::default(),
+            lists_shed: Counter::default(),
             foreign_hosts: Counter::default(),
         };
         registry.register(
@@ -171,6 +173,11 @@ impl Own {
             "scrapes_shed",
             "Scrapes refused with status 503, since there were as many as may be",
             own.scrapes_shed.clone(),
+        );
+        registry.register(
+            "lists_shed",
+            "Lists of targets, as the page asks for them, refused with status 503, since there were as many as may be",
+            own.lists_shed.clone(),
         );
         registry.register(
             "foreign_hosts",

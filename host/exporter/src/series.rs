@@ -1,7 +1,8 @@
 //! The series of targets that are pinged all the time.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -14,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, NativeHistogramConfig};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::recent::Recent;
 use crate::target::Target;
 
 /// The bounds of the classic buckets of RTTs, in seconds: those of `client --format openmetrics`.
@@ -63,6 +65,15 @@ pub(crate) struct Series {
     /// Losses by direction, of targets whose reflector is stateful.
     pub(crate) directed: Option<Directed>,
     rtt: Histogram,
+    last: Mutex<Last>,
+}
+
+/// What the page shows of a target, besides its counters.
+#[derive(Debug, Default)]
+pub(crate) struct Last {
+    /// The address that is pinged.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) pings: Recent,
 }
 
 /// Losses by direction, as the last summary of the client has them. Some become known later, and
@@ -88,7 +99,14 @@ impl Series {
             address_changes: Counter::default(),
             directed: is_directed.then(Directed::default),
             rtt: rtt_histogram(),
+            last: Mutex::default(),
         }
+    }
+
+    /// What the page shows of it.
+    pub(crate) fn last(&self) -> MutexGuard<'_, Last> {
+        // Nothing that holds the lock leaves it half changed.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a reply in time.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
+use crate::clock::Clock;
 use crate::units;
 
 /// How values map to positions.
@@ -21,19 +22,27 @@ pub(crate) struct Axis {
     scale: Scale,
     range: Range<f64>,
     ticks: Ticks,
+    /// What values are on an axis of time; otherwise they are numbers.
+    clock: Option<Clock>,
 }
 
 impl Axis {
     /// Creates a linear axis with at most `most` ticks.
     pub(crate) fn linear(range: Range<f64>, most: usize) -> Self {
         let ticks = Ticks::round(&range, most);
-        Self { scale: Scale::Linear, range, ticks }
+        Self { scale: Scale::Linear, range, ticks, clock: None }
+    }
+
+    /// Creates an axis of the places of `clock`, with at most `most` ticks.
+    pub(crate) fn time(clock: Clock, range: Range<f64>, most: usize) -> Self {
+        let ticks = Ticks::every(Clock::step(range.end - range.start, most), &range);
+        Self { scale: Scale::Linear, range, ticks, clock: Some(clock) }
     }
 
     /// Creates a logarithmic axis with at most `most` ticks. Values of 0 or less are at its start.
     pub(crate) fn log(range: Range<f64>, most: usize) -> Self {
         let ticks = Ticks::powers(&range, most);
-        Self { scale: Scale::Log, range, ticks }
+        Self { scale: Scale::Log, range, ticks, clock: None }
     }
 
     /// Removes the ticks.
@@ -78,6 +87,9 @@ impl Ranged for Axis {
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, tick: &f64) -> String {
         let step = self.ticks.step.unwrap_or(*tick);
+        if let Some(clock) = self.clock {
+            return clock.label(*tick, step, &self.range);
+        }
         // The factor allows for rounding: 0.001 can be represented by slightly less than that.
         let decimals = -(step.abs() * 1.000_001).log10().floor();
         units::decimal(*tick, decimals.clamp(0.0, 9.0) as usize)
@@ -99,6 +111,11 @@ impl Ticks {
         let power = 10_f64.powf((length / most as f64).log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|mantissa| mantissa * power);
         let step = steps.into_iter().find(|step| length / step <= most as f64).unwrap_or(length);
+        Self::every(step, range)
+    }
+
+    /// All multiples of `step`.
+    fn every(step: f64, range: &Range<f64>) -> Self {
         // The ends are included even with rounding errors.
         let (first, last) =
             ((range.start / step - 1e-9).ceil() as i64, (range.end / step + 1e-9).floor() as i64);

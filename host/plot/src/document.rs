@@ -1,5 +1,7 @@
-//! Reads the results document of the client, once, from a stream, into what is needed for drawing.
+//! Reads the results document of the client, or the events of its run, once, from a stream, into what
+//! is needed for drawing.
 
+mod jsonl;
 mod text;
 
 use std::io::{self, BufReader, Read};
@@ -16,6 +18,9 @@ pub use udping_results::{Flow, Protocol, Spread, Summary};
 
 /// The buffer's size in bytes: many small reads cost more than the parsing.
 const BUFFER: usize = 1 << 18;
+
+/// How many bytes are read to tell a document from events.
+const HEAD: u64 = 256;
 
 /// The configuration of a run.
 pub type Config = udping_results::Config<Text>;
@@ -44,6 +49,8 @@ pub struct Document {
     pub flows: Vec<Flow>,
     /// The summary of all flows.
     pub total: Summary,
+    /// Whether the run came to its end. If not, the summaries are those of the pings alone.
+    pub is_complete: bool,
 }
 
 /// Returns the host and the address of `target`, or only the address if they are the same.
@@ -154,8 +161,16 @@ pub enum ReadError {
     /// It is JSON, but not a results document.
     #[error("is not a document of udping-results: {0}")]
     Other(Text),
+    /// A line of it is no event of a run.
+    #[error("line {line}: {error}")]
+    Line {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        error: Text,
+    },
     /// It lacks a part that drawing needs.
-    #[error("has no {0:?}: run the client with --format json --records")]
+    #[error("has no {0:?}: run the client with --format json --records, or --format jsonl")]
     Missing(&'static str),
     /// A ping or a flow refers to a target that is not in the list.
     #[error("speaks of target {target}, and has {targets} targets, the first of which is 0")]
@@ -181,37 +196,47 @@ impl From<serde_json::Error> for ReadError {
 }
 
 impl Document {
-    /// Reads a document.
+    /// Reads a document, or the events of a run.
     ///
     /// # Errors
     ///
-    /// If it is not what the client writes with `--format json --records`.
-    pub fn read(from: impl Read) -> Result<Self, ReadError> {
-        let mut parser =
-            serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, from));
+    /// If it is not what the client writes with `--format json --records` or `--format jsonl`.
+    pub fn read(mut from: impl Read) -> Result<Self, ReadError> {
+        let mut head = Vec::new();
+        (&mut from).take(HEAD).read_to_end(&mut head).map_err(ReadError::Io)?;
+        let is_events = jsonl::is_in(&head);
+        let from = BufReader::with_capacity(BUFFER, head.chain(from));
+        if is_events { jsonl::read(from) } else { Self::read_json(from) }
+    }
+
+    fn read_json(from: impl Read) -> Result<Self, ReadError> {
+        let mut parser = serde_json::Deserializer::from_reader(from);
         let written = Written::deserialize(&mut parser)?;
         parser.end()?;
         written.format.ok_or(ReadError::Missing("format"))?;
         written.version.ok_or(ReadError::Missing("version"))?;
-        let document = Self {
+        Self {
             started: written.started.ok_or(ReadError::Missing("started"))?.into(),
             config: written.config.ok_or(ReadError::Missing("config"))?,
             targets: written.targets.ok_or(ReadError::Missing("targets"))?,
             pings: written.records.ok_or(ReadError::Missing("records"))?,
             flows: written.flows.ok_or(ReadError::Missing("flows"))?,
             total: written.total.ok_or(ReadError::Missing("total"))?,
-        };
-        let targets = document.targets.len();
-        let named = document
-            .pings
-            .iter()
-            .map(|ping| ping.target)
-            .chain(document.flows.iter().map(|flow| flow.target));
+            is_complete: true,
+        }
+        .checked()
+    }
+
+    /// Checks that every target that it refers to is in its list.
+    fn checked(self) -> Result<Self, ReadError> {
+        let targets = self.targets.len();
+        let of_pings = self.pings.iter().map(|ping| ping.target);
+        let named = of_pings.chain(self.flows.iter().map(|flow| flow.target));
         match named.max() {
             Some(target) if target as usize >= targets => {
                 Err(ReadError::NoSuchTarget { target, targets })
             }
-            _ => Ok(document),
+            _ => Ok(self),
         }
     }
 }

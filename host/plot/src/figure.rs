@@ -3,11 +3,14 @@
 mod bars;
 mod heading;
 mod histogram;
+mod marks;
 mod mishaps;
 mod rtt;
 mod style;
 mod table;
+mod tips;
 
+use std::cell::RefCell;
 use std::io;
 use std::iter;
 
@@ -19,6 +22,7 @@ use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _}
 use thiserror::Error;
 
 use crate::axis::Axis;
+use crate::clock::Clock;
 use crate::columns::{Column, Mishap, columns, rank};
 use crate::document::{Document, Ping};
 use crate::escape::Escaped;
@@ -93,14 +97,19 @@ pub(crate) struct Figure<'a> {
     /// When the last ping was sent, in ns since the start; if there is only one, when the next
     /// would have been.
     end: u64,
-    time_unit: Unit,
+    clock: Clock,
     /// The RTTs of replies in time, in ns, sorted.
     rtts: Vec<u64>,
     unit: Unit,
+    /// The names of the series, if there are several.
+    names: Vec<String>,
+    /// The tooltips, if it is for a page.
+    tips: Option<RefCell<Vec<tips::Tip>>>,
+    parts: Parts,
 }
 
 impl<'a> Figure<'a> {
-    pub(crate) fn new(document: &'a Document) -> Self {
+    pub(crate) fn new(document: &'a Document, parts: Parts) -> Self {
         let series = Series::of(document);
         let mut rtts: Vec<_> = document.pings.iter().filter_map(Ping::rtt).collect();
         rtts.sort_unstable();
@@ -119,7 +128,10 @@ impl<'a> Figure<'a> {
             )
         };
         let unit = rank(&rtts, 0.5).map_or(Unit::Ms, |median| Unit::of_rtt(*median));
-        Self { document, series, detail, end, time_unit: Unit::of_span(end), rtts, unit }
+        let clock = Clock::new(document.started);
+        let names = series.names().map(|(name, _)| name).collect();
+        let tips = (parts == Parts::Charts).then(RefCell::default);
+        Self { document, series, detail, end, clock, rtts, unit, names, tips, parts }
     }
 
     /// The summary table.
@@ -132,13 +144,10 @@ impl<'a> Figure<'a> {
     /// # Errors
     ///
     /// If plotters fails.
-    pub(crate) fn svg(&self, parts: Parts) -> Drawn<String> {
+    pub(crate) fn svg(&self) -> Drawn<String> {
         let table = self.table();
-        let blocks: Vec<_> = self
-            .blocks(parts)
-            .into_iter()
-            .map(|block| (block, self.height(block, &table)))
-            .collect();
+        let blocks: Vec<_> =
+            self.blocks().into_iter().map(|block| (block, self.height(block, &table))).collect();
         let height = blocks.iter().map(|(_, height)| height).sum();
         let mut svg = String::new();
         {
@@ -151,11 +160,15 @@ impl<'a> Figure<'a> {
             }
             page.present()?;
         }
-        Ok(with_title(&svg, &words::title(self.document)))
+        svg = marks::dashed(svg);
+        if let Some((drawn, end)) = self.tips.as_ref().zip(svg.rfind("</svg>")) {
+            svg.insert_str(end, &tips::layer(&drawn.borrow()));
+        }
+        Ok(headed(&svg, &words::title(self.document), self.parts))
     }
 
-    fn blocks(&self, parts: Parts) -> Vec<Block> {
-        let text = |block| (parts == Parts::All).then_some(block);
+    fn blocks(&self) -> Vec<Block> {
+        let text = |block| (self.parts == Parts::All).then_some(block);
         let mishaps = Mishap::ALL
             .into_iter()
             .filter(|kind| self.document.pings.iter().any(|ping| kind.befell(ping)));
@@ -194,16 +207,15 @@ impl<'a> Figure<'a> {
         }
     }
 
-    /// The axis of the time since the start of the run, with space for marks at its ends.
+    /// The axis of time, with space for marks at its ends.
     fn time_axis(&self) -> Axis {
-        let end = self.x(self.end as f64);
-        let margin = 0.01 * end;
-        Axis::linear(-margin..end + margin, 12)
+        let margin = 0.01 * self.end as f64;
+        Axis::time(self.clock, self.x(-margin)..self.x(self.end as f64 + margin), 9)
     }
 
     /// The position on that axis of a time in ns since the start.
     fn x(&self, ns: f64) -> f64 {
-        self.time_unit.of(ns)
+        self.clock.place(ns)
     }
 
     /// The start of one of `count` columns on that axis.
@@ -215,8 +227,7 @@ impl<'a> Figure<'a> {
         let mut chart = chart_on(area)
             .set_label_area_size(LabelAreaPosition::Bottom, X_AXIS - 1)
             .build_cartesian_2d(self.time_axis(), Axis::linear(0.0..1.0, 1).bare())?;
-        let name = format!("time since the start, {}", self.time_unit.sign());
-        style::mesh(&mut chart).disable_mesh().disable_y_axis().x_desc(name).draw()?;
+        style::mesh(&mut chart).disable_mesh().disable_y_axis().x_desc(self.clock.name()).draw()?;
         Ok(())
     }
 
@@ -236,11 +247,22 @@ fn chart_on<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'a, SVGBackend<'b>> 
     chart
 }
 
-/// Adds a title for screen readers.
-fn with_title(svg: &str, title: &str) -> String {
+/// Adds a title for screen readers, and dark colours for who prefers them, unless those are the page's.
+fn headed(svg: &str, title: &str, parts: Parts) -> String {
+    let style = match parts {
+        Parts::All => {
+            let rules = palette::dark_rules();
+            format!("<style>@media (prefers-color-scheme: dark) {{\n{rules}}}</style>\n")
+        }
+        Parts::Charts => String::new(),
+    };
     match svg.split_once('>') {
         Some((start, rest)) => {
-            format!("{start} role=\"img\">\n<title>{}</title>{rest}", Escaped(title))
+            format!(
+                "{start} role=\"img\">\n<title>{}</title>\n{style}{}",
+                Escaped(title),
+                rest.trim_start()
+            )
         }
         None => svg.to_owned(),
     }

@@ -19,6 +19,7 @@ const STYLE: &str = "\
   h1 + p { margin: 0.2rem 0 1rem; color: var(--quiet); overflow-wrap: anywhere }
   svg { display: block; width: 100%; height: auto }
   rect { shape-rendering: crispEdges }
+  .tips :hover { stroke: var(--text); stroke-width: 1 }
   ul { margin: 0; padding-left: 1.2rem }
   .wide { overflow-x: auto }
   table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-top: 1rem; width: 100%;
@@ -35,11 +36,10 @@ const STYLE: &str = "\
 ///
 /// If the figure cannot be drawn.
 pub(crate) fn page(document: &Document) -> Result<String, DrawError> {
-    let figure = Figure::new(document);
+    let figure = Figure::new(document, Parts::Charts);
     let (title, subtitle) = (words::title(document), words::subtitle(document));
     let (title, subtitle) = (Escaped(&title), Escaped(&subtitle));
-    let (svg, table, dark) =
-        (figure.svg(Parts::Charts)?, Html(figure.table()), palette::dark_rules());
+    let (svg, table, dark) = (figure.svg()?, Html(figure.table()), palette::dark_rules());
     Ok(format!(
         "\
 <!doctype html>

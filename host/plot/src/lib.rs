@@ -1,9 +1,9 @@
-//! Draws the results that udping's client writes with `--format json --records`, as SVG or as an
-//! HTML page.
+//! Draws the results that udping's client writes with `--format json --records` or `--format jsonl`,
+//! as SVG or as an HTML page.
 //!
 //! Data flows one way: JSON ([`document`]) -> the data to show (`series`, `columns`, `bins`,
 //! `table`) -> a [`Drawing`] (`figure`, and `html` around it). It takes 32 bytes of memory per
-//! ping, and some more while drawing.
+//! ping, some more while drawing, and about as much again while it reads events.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -14,6 +14,7 @@
 
 mod axis;
 mod bins;
+mod clock;
 mod columns;
 pub mod document;
 mod escape;
@@ -68,7 +69,7 @@ impl Drawing {
     /// None known: it is drawn to memory.
     pub fn of(self, document: &Document) -> Result<String, DrawError> {
         match self {
-            Self::Svg => figure::Figure::new(document).svg(figure::Parts::All),
+            Self::Svg => figure::Figure::new(document, figure::Parts::All).svg(),
             Self::Html => html::page(document),
         }
     }

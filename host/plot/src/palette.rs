@@ -46,6 +46,9 @@ pub(crate) const TARGETS: [Ink; 8] = [
     Ink::new(0x777777, 0xcfcfcf),
 ];
 
+/// The colour of all other targets together.
+pub(crate) const OTHERS: Ink = Ink::new(0xb4b4b4, 0x5c636b);
+
 /// The colours of lost, late, duplicated, unsent and awaited pings, if targets have no colours of
 /// their own.
 pub(crate) const MISHAPS: [Ink; 5] = [TARGETS[1], TARGETS[4], TARGETS[3], TARGETS[6], TARGETS[7]];
@@ -53,7 +56,7 @@ pub(crate) const MISHAPS: [Ink; 5] = [TARGETS[1], TARGETS[4], TARGETS[3], TARGET
 /// The CSS rules that turn an SVG in a page dark if the reader prefers it.
 pub(crate) fn dark_rules() -> String {
     let mut rules = String::new();
-    for Ink { light, dark } in [PAPER, TEXT, QUIET, GRID].into_iter().chain(TARGETS) {
+    for Ink { light, dark } in [PAPER, TEXT, QUIET, GRID, OTHERS].into_iter().chain(TARGETS) {
         for property in ["fill", "stroke"] {
             // Writing to a string never fails.
             let _ = writeln!(
@@ -77,7 +80,7 @@ mod tests {
         selectors.sort_unstable();
         let all = selectors.len();
         selectors.dedup();
-        assert_eq!((all, selectors.len()), (24, 24));
+        assert_eq!((all, selectors.len()), (26, 26));
         assert!(rules.contains("svg [fill=\"#0072B2\"] { fill: #4aa8e0 }"), "{rules}");
     }
 }

@@ -71,8 +71,9 @@ impl Table {
         }
         let failed =
             document.targets.iter().filter_map(|target| Some((target, target.error.as_ref()?)));
+        let order = if rows.len() > 1 { ", by loss" } else { "" };
         Self {
-            caption: format!("Summary (times in {})", unit.sign()),
+            caption: format!("Summary{order} (times in {})", unit.sign()),
             headings,
             rows,
             notes: failed
@@ -102,7 +103,10 @@ fn rows(document: &Document, rtts: &[u64], unit: Unit) -> Vec<Row> {
             cells: cells(summary, rtts, unit),
         }
     };
-    [all("all".to_owned())].into_iter().chain(document.flows.iter().map(flow)).collect()
+    let mut flows: Vec<_> = document.flows.iter().collect();
+    // Those with the same loss stay in their order.
+    flows.sort_by(|one, other| other.summary.loss_ratio.total_cmp(&one.summary.loss_ratio));
+    [all("all".to_owned())].into_iter().chain(flows.into_iter().map(flow)).collect()
 }
 
 /// The RTTs of each flow, in ns, sorted; empty if all flows have their percentiles already.

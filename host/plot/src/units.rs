@@ -9,10 +9,6 @@ pub(crate) enum Unit {
     Ms,
     /// Seconds.
     S,
-    /// Minutes.
-    Min,
-    /// Hours.
-    H,
 }
 
 impl Unit {
@@ -25,25 +21,12 @@ impl Unit {
         }
     }
 
-    /// Chooses the unit for a time axis of that length in ns.
-    pub(crate) fn of_span(ns: u64) -> Self {
-        match ns {
-            0..500_000 => Self::Us,
-            500_000..500_000_000 => Self::Ms,
-            500_000_000..600_000_000_000 => Self::S,
-            600_000_000_000..36_000_000_000_000 => Self::Min,
-            _ => Self::H,
-        }
-    }
-
     /// The unit's symbol, as in the rest of udping.
     pub(crate) const fn sign(self) -> &'static str {
         match self {
             Self::Us => "us",
             Self::Ms => "ms",
             Self::S => "s",
-            Self::Min => "min",
-            Self::H => "h",
         }
     }
 
@@ -53,8 +36,6 @@ impl Unit {
             Self::Us => 1e3,
             Self::Ms => 1e6,
             Self::S => 1e9,
-            Self::Min => 60e9,
-            Self::H => 3600e9,
         }
     }
 }
@@ -154,7 +135,6 @@ mod tests {
             [999_999, 1_000_000, 10_000_000_000].map(Unit::of_rtt),
             [Unit::Us, Unit::Ms, Unit::S]
         );
-        assert_eq!([9_000_000_000, 3_600_000_000_000].map(Unit::of_span), [Unit::S, Unit::Min]);
-        assert_eq!(Unit::Min.of(90e9), 1.5);
+        assert_eq!(Unit::Ms.of(1.5e6), 1.5);
     }
 }

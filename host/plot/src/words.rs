@@ -24,8 +24,10 @@ pub(crate) fn subtitle(document: &Document) -> String {
         Schedule::Poisson => format!("one every {interval} on average, at random"),
         schedule => format!("schedule {schedule}"),
     };
+    let end =
+        if document.is_complete { "" } else { "; incomplete: the run did not come to its end" };
     format!(
-        "{}; {} {}, {schedule}; {} bytes; protocol {}; timeout {}",
+        "{}; {} {}, {schedule}; {} bytes; protocol {}; timeout {}{end}",
         humantime::format_rfc3339_seconds(document.started),
         units::count(pings),
         if pings == 1 { "ping" } else { "pings" },

@@ -56,6 +56,7 @@ fn document(targets: u32, fates: impl IntoIterator<Item = Fate>) -> Document {
             .map(|target| Flow { target, source_port: 9, summary: summary.clone() })
             .collect(),
         total: summary,
+        is_complete: true,
     }
 }
 
@@ -180,13 +181,159 @@ fn one_lost_ping_among_a_million_can_be_seen() {
 }
 
 #[test]
-fn a_few_targets_have_colours_and_a_legend_and_many_have_none() {
+fn targets_are_told_apart_by_colour_and_mark() {
     let few = svg(&document(8, replies().take(80)));
     assert_eq!(count(&few, "rect", &[("fill", "#777777")]), 1);
     assert_eq!(count(&few, "circle", &[("fill", "#777777")]), 10);
     assert!(says(&few, "host-7.example (192.0.2.7:12000)"));
-    let many = svg(&document(9, replies().take(90)));
-    assert_eq!(count(&many, "circle", &[("fill", FIRST)]), 91);
+    // Squares, diamonds and crosses in the same colours.
+    let many = svg(&document(32, replies().take(320)));
+    assert_eq!(count(&many, "circle", &[("fill", FIRST)]), 10);
+    // Ten pings each, and a sample in the legend.
+    assert_eq!(count(&many, "rect", &[("fill", FIRST)]), 1 + 10 + 1);
+    let diamonds = |svg: &str| {
+        let tree = roxmltree::Document::parse(svg).unwrap();
+        let polygons = tree.descendants().filter(|node| node.has_tag_name("polygon"));
+        let points = polygons.filter(|node| node.attribute("fill") == Some(FIRST));
+        points
+            .filter(|node| node.attribute("points").unwrap().split_whitespace().count() == 4)
+            .count()
+    };
+    assert!(diamonds(&many) > 10, "{}", diamonds(&many));
+    assert!(says(&many, "host-31.example (192.0.2.7:12000)"));
+}
+
+#[test]
+fn of_very_many_targets_those_that_lose_most_are_told_apart() {
+    let mut document = document(200, replies().take(2000));
+    // Target 150 loses 3 of its 10 pings, 7 loses 2, 199 loses 1.
+    for (target, lost) in [(150, 3), (7, 2), (199, 1)] {
+        for ping in document.pings.iter_mut().filter(|ping| ping.target == target).take(lost) {
+            ping.fate = Fate::Lost;
+        }
+    }
+    let svg = svg(&document);
+    let texts = texts(&svg);
+    let place = |text: &str| texts.iter().position(|found| found == text);
+    let names = [150, 7, 199, 0].map(|host| format!("host-{host}.example (192.0.2.7:12000)"));
+    let places: Vec<_> = names.iter().map(|name| place(name).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(place("30.0 % lost") < place("20.0 % lost") && place("20.0 % lost").is_some());
+    assert!(place("169 other targets, with no more loss").is_some(), "{texts:?}");
+    assert_eq!(count(&svg, "circle", &[("fill", "#B4B4B4")]), 1690);
+}
+
+#[test]
+fn many_noisy_targets_make_a_small_figure_with_dashes() {
+    let noise = (0..).map(|i: u64| Fate::Received { rtt: 1000 + i * i * 7919 % (900 * MS) });
+    let svg = svg(&document(200, noise.take(100_000)));
+    assert!(svg.len() < 500_000, "{} bytes", svg.len());
+    for dashes in ["6 3", "2 3", "14 5"] {
+        // In the legend, over time, and in the histogram.
+        assert!(count(&svg, "polyline", &[("stroke-dasharray", dashes)]) > 16, "{dashes}");
+    }
+    let tree = roxmltree::Document::parse(&svg).unwrap();
+    let widths = tree.descendants().filter_map(|node| node.attribute("stroke-width"));
+    assert!(widths.map(|width| width.parse::<u32>().unwrap()).all(|width| width <= 2));
+}
+
+#[test]
+fn of_many_targets_each_has_a_row_for_its_losses() {
+    // 500 pings to each: target 9 loses 20 in a row, which fill some columns, target 3 a single one.
+    let mut document = document(40, replies().take(40 * 500));
+    for ping in document.pings.iter_mut().filter(|ping| ping.target == 9).skip(100).take(20) {
+        ping.fate = Fate::Lost;
+    }
+    let mut others = document.pings.iter_mut().filter(|ping| ping.target == 3).skip(200);
+    others.next().unwrap().fate = Fate::Lost;
+    let svg = svg(&document);
+    assert!(says(&svg, "lost") && says(&svg, "to 100.0 %"), "{:?}", texts(&svg));
+    let tree = roxmltree::Document::parse(&svg).unwrap();
+    let rows = |colour: &str| -> Vec<(i32, f64)> {
+        let shapes = tree.descendants().filter(|node| node.has_tag_name("rect"));
+        let of = shapes.filter(|node| node.attribute("fill") == Some(colour));
+        let thin = of.filter(|node| node.attribute("height") == Some("4"));
+        let place = |node: Node<'_, '_>| {
+            let number = |name| node.attribute(name).unwrap().parse::<f64>().unwrap();
+            (number("y") as i32, number("opacity"))
+        };
+        thin.map(place).collect()
+    };
+    // The first row, in the first colour, is that of the target with the most loss.
+    let first = rows(FIRST);
+    assert!(first.iter().any(|(y, opacity)| *y == first[0].0 && *opacity > 0.99), "{first:?}");
+    let [(second, opacity)] = rows(SECOND).try_into().unwrap();
+    assert_eq!(second - first[0].0, 4);
+    assert!(opacity < 0.6, "{opacity}");
+}
+
+#[test]
+fn rows_are_in_the_order_of_loss() {
+    let mut document = document(3, replies().take(30));
+    document.flows[1].summary.loss_ratio = 0.5;
+    document.flows[2].summary.loss_ratio = 0.9;
+    let html = html(&document);
+    let place = |host: u32| html.find(&format!("<tr><th scope=\"row\">host-{host}.")).unwrap();
+    assert!(place(2) < place(1) && place(1) < place(0));
+    assert!(html.contains("Summary, by loss"));
+}
+
+#[test]
+fn the_axis_has_the_time_of_day_in_utc() {
+    let mut document = document(1, replies().take(10));
+    // 2026-11-24T00:20:11Z.
+    document.started = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_479_611);
+    let svg = svg(&document);
+    assert!(says(&svg, "time in UTC; the run began at 2026-11-24 00:20:11"), "{:?}", texts(&svg));
+    assert!(says(&svg, "00:20:11.002") && says(&svg, "00:20:11.008"), "{:?}", texts(&svg));
+    // An hour and a half.
+    document.pings.iter_mut().for_each(|ping| ping.at *= 600_000);
+    assert!(["00:30", "01:00", "01:30"].iter().all(|time| says(&self::svg(&document), time)));
+}
+
+#[test]
+fn marks_of_a_page_have_tooltips() {
+    let mut few = document(2, replies().take(10));
+    few.pings[3].fate = Fate::Lost;
+    few.pings[4].fate = Fate::Late { rtt: 2000 * MS };
+    few.pings[5].duplicates = 2;
+    let html = html(&few);
+    for tooltip in [
+        "host-1.example (192.0.2.7:12000)\n00:00:00.001 UTC: 1.008 ms",
+        "host-1.example (192.0.2.7:12000)\n00:00:00.003 UTC: lost",
+        "host-0.example (192.0.2.7:12000)\n00:00:00.004 UTC: late: 2,000 ms",
+        "host-1.example (192.0.2.7:12000)\n00:00:00.005 UTC: 1.040 ms, 2 duplicates",
+    ] {
+        assert!(html.contains(&format!("<title>{tooltip}</title>")), "{tooltip}\n{html}");
+    }
+    assert!(!svg(&few).contains("UTC: lost"));
+    // Of many, a part of the run has one: 50 pings of each target, two of which are lost.
+    let mut many = document(2, replies().take(20_000));
+    many.pings[1].fate = Fate::Lost;
+    many.pings[3].fate = Fate::Lost;
+    let html = self::html(&many);
+    let start = html.find("<title>00:00:00.000 to 00:00:00.099 UTC\n").unwrap();
+    let text: Vec<_> = html[start..].split("</title>").next().unwrap().lines().skip(1).collect();
+    let [lossy, other] = text.as_slice() else { panic!("{text:?}") };
+    assert!(lossy.starts_with("host-1.example (192.0.2.7:12000): median 1."), "{lossy}");
+    assert!(lossy.ends_with(", 2 of 50 lost"), "{lossy}");
+    assert!(other.starts_with("host-0.example") && other.ends_with(')'), "{other}");
+}
+
+#[test]
+fn a_run_that_was_killed_says_so() {
+    let mut document = document(1, replies().take(10));
+    document.is_complete = false;
+    let text = "incomplete: the run did not come to its end";
+    assert!(texts(&svg(&document)).iter().any(|found| found.ends_with(text)));
+    assert!(html(&document).contains(text));
+}
+
+#[test]
+fn a_small_figure_is_as_it_was() {
+    let mut document = document(3, replies().take(9));
+    document.pings[4].fate = Fate::Lost;
+    insta::assert_snapshot!(svg(&document));
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! The histogram of round-trip times.
 
 use plotters::chart::LabelAreaPosition;
-use plotters::element::{PathElement, Polygon};
+use plotters::element::Polygon;
 use plotters::style::Color as _;
 use plotters::style::text_anchor::HPos;
 
 use super::bars::{self, Bar};
-use super::{Area, Drawn, Figure, LEFT, X_AXIS, style};
+use super::marks::Screen;
+use super::{Area, Drawn, Figure, LEFT, X_AXIS, marks, style};
 use crate::axis::Axis;
 use crate::bins::Bins;
 use crate::document::Ping;
 use crate::palette;
-use crate::series::Series;
 
 /// The height with title and axis, in pixels.
 pub(super) const HEIGHT: u32 = TITLE + 210 + X_AXIS;
@@ -46,10 +46,15 @@ impl Figure<'_> {
             .x_desc(format!("RTT, {} (log scale)", self.unit.sign()))
             .y_desc(name)
             .draw()?;
-        // Several series are translucent, so that none hides another.
-        let (opacity, width) = if counts.len() == 1 { (0.8, 1) } else { (0.2, 2) };
-        for (index, counts) in counts.iter().enumerate() {
-            let ink = Series::ink(index);
+        // Several series are translucent, so that none hides another, and the lossiest are on top.
+        let (opacity, width) = match counts.len() {
+            1 => (0.8, 1),
+            _ if self.series.are_many() => (0.05, 2),
+            _ => (0.2, 2),
+        };
+        let screen = Screen::of(&chart);
+        for (index, counts) in counts.iter().enumerate().rev() {
+            let (ink, mark) = (self.series.ink(index), self.series.mark(index));
             let bars = counts.iter().enumerate().map(|(index, count)| {
                 let edges = bins.edges(index);
                 Bar {
@@ -64,9 +69,8 @@ impl Figure<'_> {
                 chart
                     .plotting_area()
                     .draw(&Polygon::new(bars::outline(hill), ink.rgb().mix(opacity).filled()))?;
-                chart
-                    .plotting_area()
-                    .draw(&PathElement::new(bars::heads(hill), ink.rgb().stroke_width(width)))?;
+                let heads = screen.pixels(bars::heads(hill));
+                marks::line(&screen.area, heads, mark, ink.rgb().mix(1.0), width)?;
             }
         }
         Ok(())

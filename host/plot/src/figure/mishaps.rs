@@ -15,22 +15,28 @@ use crate::units;
 const GAP: u32 = 6;
 /// The height of a lane with one colour, in pixels.
 const LANE: u32 = 34;
-/// The height of one target's part of a lane, in pixels.
-const PART: u32 = 8;
+/// The height of one target's part of a lane, in pixels, and where targets are many.
+const PART: (u32, u32) = (8, 4);
 /// The height of the smallest share, in pixels: otherwise few among many would be invisible.
 const LEAST: u32 = 3;
+/// How many degrees of opacity tell shares apart.
+const LEVELS: f64 = 4.0;
 /// Half the width of a mark for one ping, in pixels.
 const HALF_MARK: i32 = 1;
 
 impl Figure<'_> {
     pub(super) fn mishap_height(&self) -> u32 {
-        GAP + LANE.max(self.series.len() as u32 * PART)
+        let part = if self.series.are_many() { PART.1 } else { PART.0 };
+        GAP + LANE.max(self.series.len() as u32 * part)
     }
 
     pub(super) fn draw_mishap(&self, kind: Mishap, area: &Area<'_>) -> Drawn {
         let (_, lane) = area.split_vertically(GAP);
         let amount = match &self.detail {
             Detail::Pings => self.draw_marks(kind, &lane)?,
+            Detail::Columns(series) if self.series.are_many() => {
+                self.draw_rows(kind, series, &lane)?
+            }
             Detail::Columns(series) => self.draw_shares(kind, series, &lane)?,
         };
         let (x, middle) = (LEFT as i32 - 10, (self.mishap_height() - GAP) as i32 / 2);
@@ -67,9 +73,41 @@ impl Figure<'_> {
                 let mark =
                     [(x - left - HALF_MARK, start - top + 1), (x - left + HALF_MARK, end - top)];
                 screen.draw(&Rectangle::new(mark, ink.rgb().filled()))?;
+                self.tip_mark(index, ping, (x - HALF_MARK, start), (x + HALF_MARK, end));
             }
         }
         Ok(units::count(count))
+    }
+
+    /// Draws a row for each target, where there are many, in the order of the legend: the larger the
+    /// share of a column's pings, the more opaque. Returns what full opacity stands for.
+    fn draw_rows(&self, kind: Mishap, series: &[Vec<Column>], area: &Area<'_>) -> Drawn<String> {
+        let share = |column: &Column| column.mishaps(kind) as f64 / column.pings.max(1) as f64;
+        let most = series.iter().flatten().map(share).fold(0.0, f64::max);
+        let level = |column: &Column| (share(column) / most * LEVELS).ceil();
+        let rows = series.len();
+        let mut chart = self.over_time(area, Axis::linear(0.0..rows as f64, 1).bare())?;
+        style::mesh(&mut chart).draw()?;
+        for (index, columns) in series.iter().enumerate() {
+            let ink = self.series.mishap_ink(index, kind).rgb();
+            let (top, bottom) = ((rows - index) as f64, (rows - index - 1) as f64);
+            let mut end = 0;
+            // Columns of the same level are one shape.
+            #[expect(clippy::float_cmp, reason = "levels are whole numbers")]
+            for same in columns.chunk_by(|one, other| level(one) == level(other)) {
+                let start = end;
+                end += same.len();
+                let opacity = same.first().map_or(0.0, level) / LEVELS;
+                if opacity > 0.0 {
+                    let [left, right] = [start, end].map(|column| self.edge(column, columns.len()));
+                    let place = [(left, top), (right, bottom)];
+                    let shape = Rectangle::new(place, ink.mix(opacity).filled());
+                    chart.plotting_area().draw(&shape)?;
+                }
+            }
+        }
+        self.tip_parts(&chart);
+        Ok(format!("to {} %", units::percent(most)))
     }
 
     /// Draws the share of each column's pings, with the targets stacked. Returns what a full lane
@@ -110,6 +148,7 @@ impl Figure<'_> {
             }
             feet = bars.iter().map(|Bar { y: [_, head], .. }| *head).collect();
         }
+        self.tip_parts(&chart);
         Ok(format!("to {} %", units::percent(most)))
     }
 }

@@ -5,12 +5,14 @@ use plotters::style::Color as _;
 use plotters::style::text_anchor::HPos;
 
 use super::bars::{self, Bar};
-use super::{Area, CHART_WIDTH, Chart, Detail, Drawn, Figure, LEFT, RIGHT, WIDTH, style};
+use super::marks::Screen;
+use super::{
+    Area, CHART_WIDTH, Chart, Detail, Drawn, Figure, LEFT, RIGHT, WIDTH, marks, style, tips,
+};
 use crate::axis::Axis;
 use crate::columns::{Column, Mishap, Spread, rank};
 use crate::document::{Fate, Ping};
 use crate::palette::{self, Ink};
-use crate::series::Series;
 
 /// The height of the chart's title in pixels.
 const TITLE: u32 = 34;
@@ -99,18 +101,20 @@ impl Figure<'_> {
         let (y, name) = self.rtt_axis(min, max);
         let mut chart = self.over_time(&below, y)?;
         style::mesh(&mut chart).y_desc(name).draw()?;
-        for index in 0..self.series.len() {
+        // The lossiest on top.
+        for index in (0..self.series.len()).rev() {
             match &self.detail {
                 Detail::Pings => self.draw_pings(index, &chart)?,
                 Detail::Columns(columns) => self.draw_columns(index, &columns[index], &chart)?,
             }
         }
+        self.tip_parts(&chart);
         Ok(())
     }
 
     fn keys(&self) -> Vec<Key> {
         let several = self.series.len() > 1;
-        let ink = if several { palette::QUIET } else { Series::ink(0) };
+        let ink = if several { palette::QUIET } else { self.series.ink(0) };
         let mishap = |kind: Mishap, mark: Mark, meaning: &'static str| {
             let ink = if several { palette::QUIET } else { self.series.mishap_ink(0, kind) };
             self.document.pings.iter().any(|ping| kind.befell(ping)).then_some((mark, ink, meaning))
@@ -121,23 +125,26 @@ impl Figure<'_> {
                 .chain(mishap(Mishap::Late, Mark::Triangle, LATE))
                 .chain(mishap(Mishap::Duplicated, Mark::Ring, "duplicated reply"))
                 .collect(),
-            Detail::Columns(_) => {
-                vec![(Mark::Line, ink, "median"), (Mark::Band, ink, "min to max")]
-            }
+            Detail::Columns(_) => [(Mark::Line, ink, "median")]
+                .into_iter()
+                .chain((!self.series.are_many()).then_some((Mark::Band, ink, "min to max")))
+                .collect(),
         }
     }
 
     fn draw_pings(&self, index: usize, chart: &Chart<'_, '_>) -> Drawn {
         let plot = chart.plotting_area();
-        let ink = Series::ink(index);
+        let screen = Screen::of(chart);
+        let (ink, mark) = (self.series.ink(index), self.series.mark(index));
         let place = |ping: &Ping, rtt: u64| (self.x(ping.at as f64), self.unit.of(rtt as f64));
         let pings: Vec<_> = self.series.pings(index).collect();
-        if pings.len() <= JOINED {
+        if pings.len() <= JOINED && !self.series.is_others(index) {
             let joined = pings.split(|ping| ping.rtt().is_none());
             for run in joined.filter(|run| run.len() > 1) {
                 let line: Vec<_> =
                     run.iter().filter_map(|ping| Some(place(ping, ping.rtt()?))).collect();
-                plot.draw(&PathElement::new(line, ink.rgb().mix(0.35).stroke_width(1)))?;
+                let line = screen.pixels(line);
+                marks::line(&screen.area, line, mark, ink.rgb().mix(0.35), 1)?;
             }
         }
         let (radius, opacity) = match self.document.pings.len() {
@@ -148,11 +155,8 @@ impl Figure<'_> {
         for ping in pings {
             let rtt = match ping.fate {
                 Fate::Received { rtt } => {
-                    plot.draw(&Circle::new(
-                        place(ping, rtt),
-                        radius,
-                        ink.rgb().mix(opacity).filled(),
-                    ))?;
+                    let at = screen.pixel(place(ping, rtt));
+                    marks::mark(&screen.area, at, mark, radius, ink.rgb().mix(opacity))?;
                     rtt
                 }
                 Fate::Late { rtt } => {
@@ -166,6 +170,7 @@ impl Figure<'_> {
                 }
                 Fate::Lost | Fate::NotSent | Fate::Awaited => continue,
             };
+            self.tip_ping(index, ping, tips::pixel(chart, place(ping, rtt)));
             if ping.duplicates > 0 {
                 let ink = self.series.mishap_ink(index, Mishap::Duplicated);
                 plot.draw(&Circle::new(place(ping, rtt), radius + 4, style::line(ink, 2)))?;
@@ -174,11 +179,12 @@ impl Figure<'_> {
         Ok(())
     }
 
-    /// Draws a band from the minimum to the maximum RTT, and the median within it. Both are
-    /// interrupted where pings were sent and none was answered.
+    /// Draws a band from the minimum to the maximum RTT, unless there are many, and the median within
+    /// it. Both are interrupted where pings were sent and none was answered.
     fn draw_columns(&self, index: usize, columns: &[Column], chart: &Chart<'_, '_>) -> Drawn {
         let plot = chart.plotting_area();
-        let ink = Series::ink(index).rgb();
+        let screen = Screen::of(chart);
+        let (ink, mark) = (self.series.ink(index).rgb(), self.series.mark(index));
         let edge = |column| self.edge(column, columns.len());
         let rtt = |ns: u64| self.unit.of(ns as f64);
         let sent: Vec<_> =
@@ -193,10 +199,12 @@ impl Figure<'_> {
                 };
                 answered.iter().filter_map(|(column, what)| Some(bar(*column, what.rtt?))).collect()
             };
-            let band = bars::outline(&bars(|spread| [spread.min, spread.max]));
-            plot.draw(&Polygon::new(band, ink.mix(BAND).filled()))?;
+            if !self.series.are_many() || self.series.is_others(index) {
+                let band = bars::outline(&bars(|spread| [spread.min, spread.max]));
+                plot.draw(&Polygon::new(band, ink.mix(BAND).filled()))?;
+            }
             let median = bars::heads(&bars(|spread| [spread.median; 2]));
-            plot.draw(&PathElement::new(median, ink.stroke_width(2)))?;
+            marks::line(&screen.area, screen.pixels(median), mark, ink.mix(1.0), 2)?;
         }
         Ok(())
     }

@@ -100,14 +100,17 @@ pub enum Command {
         #[command(flatten)]
         limits: CompileFlags,
     },
-    /// Draw the results that `client` writes with `--format json --records`
+    /// Draw the results of `client`, with `--format json --records` or `--format jsonl`
     #[cfg(feature = "plot")]
     Plot {
-        /// The file of results, or - for standard input
+        /// The file of results, or - for standard input; events (jsonl) also of a run that was killed
         results: PathBuf,
-        /// Where to write the figure, as x.svg, or as x.html with a table
+        /// Where to write the figure, as x.svg, or as x.html with tooltips; - for standard output
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+        /// What to draw, whatever the name of the file ends in [default for standard output: svg]
+        #[arg(long)]
+        format: Option<DrawingFormat>,
     },
     /// Merge results that `client` writes with `--format json` into those of one run over all
     #[cfg(feature = "analysis")]
@@ -243,6 +246,26 @@ pub struct ComponentArguments {
     /// The component's arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     pub arguments: Vec<OsString>,
+}
+
+/// What `plot` draws.
+#[cfg(feature = "plot")]
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DrawingFormat {
+    /// A figure that contains everything
+    Svg,
+    /// A page with tooltips and a full table
+    Html,
+}
+
+#[cfg(feature = "plot")]
+impl From<DrawingFormat> for udping_plot::Drawing {
+    fn from(format: DrawingFormat) -> Self {
+        match format {
+            DrawingFormat::Svg => Self::Svg,
+            DrawingFormat::Html => Self::Html,
+        }
+    }
 }
 
 /// The built-in components.
