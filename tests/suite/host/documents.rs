@@ -170,6 +170,7 @@ const OTHERS: &[(&str, &[&str])] = &[
         &["--since", "--only", "--busy", "--flood", "--minutes", "--quick", "--json", "--pairs"],
     ),
     ("apt-get", &["--no-install-recommends"]),
+    ("systemctl", &["--now"]),
     ("scripts/docs", &["--check"]),
 ];
 
