@@ -161,6 +161,7 @@ const OTHERS: &[(&str, &[&str])] = &[
             "--package",
             "--sanitizer",
             "--no-default-features",
+            "--features",
             "--target",
         ],
     ),
