@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, IsTerminal as _, Read as _, Write};
+use std::io::{self, IsTerminal, Read as _, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -29,7 +29,7 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const MAX_INDEX: u64 = 1 << 20;
 
 /// Writes the component to `out`, which must not be a terminal.
-pub fn to_output(component: Component, out: &mut (impl Write + io::IsTerminal)) -> Result<()> {
+pub fn to_output(component: Component, out: &mut (impl Write + IsTerminal)) -> Result<()> {
     let name = component.name;
     ensure!(
         !out.is_terminal(),
