@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup peers build install lean demo test fuzz mutants bench compare soak memcheck lint docs release-check components clean
+.PHONY: help setup peers build install uninstall deb lean demo test fuzz mutants bench compare soak memcheck lint docs release-check components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ build: setup ## Build udping-host with both components in it
 
 install: build ## Install the host, components, manual pages, completions and systemd's units: PREFIX=/usr/local, DESTDIR=
 	@scripts/install-udping $(HOST)
+
+uninstall: build ## Remove what `make install` has installed: PREFIX=/usr/local, DESTDIR=
+	@scripts/install-udping $(HOST) --remove
+
+deb: build ## Make a Debian package in target/debian/
+	@scripts/deb
 
 lean: setup ## Build udping-host-lean, for servers: without a compiler, it runs the built-in components and .cwasm files
 	@cargo build --locked --profile lean --package udping-host --no-default-features
@@ -62,7 +68,10 @@ lint: setup ## Check the format, the warnings of clippy and rustdoc, and the dep
 docs: build ## Run the transcripts in README.md and docs/, and rewrite those whose output has changed
 	@scripts/docs $(HOST)
 
-release-check: lean memcheck fuzz mutants ## Check what takes another build of wasmtime, or long, before a release
+release-check: build lean memcheck fuzz mutants ## Check what takes another build of wasmtime, or long, before a release
+	scripts/check-reproducible
+	scripts/release-notes --check
+	scripts/check-deb
 	scripts/check-package
 	scripts/check-elsewhere
 

@@ -1,7 +1,7 @@
 //! The command `udping-host`: parse, resolve, run.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use clap::Parser;
 use clap::error::ErrorKind as UsageError;
 use udping_harden as harden;
 use udping_host::commands::context::Loading;
-use udping_host::commands::{self, demo, grants, inspect, run};
+use udping_host::commands::{self, demo, grants, inspect, run, version};
 use udping_host::config::built_in::ArgumentsError;
 use udping_host::config::cli::{self, Cli, Command, CompileFlags, RunFlags};
 use udping_host::config::plan::{Plan, PlanError};
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     }
     harden::note_inherited();
     let result = match Cli::try_parse() {
+        _ if version::is_verbose(std::env::args_os().skip(1)) => version::show(&mut io::stdout()),
         Ok(cli) => {
             if cli.command.keeps_memory() {
                 allocator::keep_memory();
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
+fn execute(Cli { flags, command, .. }: Cli) -> Result<Exit> {
     match command {
         Command::Client(given) => run::run(&plan(&flags, "client".into(), given.arguments)?),
         Command::Server(given) => run::run(&plan(&flags, "server".into(), given.arguments)?),
@@ -137,13 +138,11 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Diff { before, after, threshold } => {
             return commands::diff::diff(&before, &after, threshold);
         }
-        Command::Emit { component } => {
-            let name = component.component().name;
-            ensure!(
-                !out.is_terminal(),
-                "a component is no text for a terminal: udping-host emit {name} > {name}.wasm"
-            );
-            out.write_all(component.component().bytes)?;
+        Command::Emit { component, oci: None } => {
+            commands::emit::to_output(component.component(), &mut out)?;
+        }
+        Command::Emit { component, oci: Some(layout) } => {
+            commands::emit::to_layout(component.component(), &layout, &mut out)?;
         }
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man { page } => out.write_all(&page.render()?)?,

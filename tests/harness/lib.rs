@@ -290,6 +290,17 @@ pub fn installed(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// Like [`installed`], for a peer of tests. If it is not, the test says so and passes, unless all
+/// peers are required.
+pub fn foreign(program: &str) -> Option<PathBuf> {
+    let path = installed(program);
+    if path.is_none() {
+        eprintln!("not tested: {program} is not installed (make peers)");
+        assert!(env::var_os("UDPING_ALL_PEERS").is_none(), "CI has every peer");
+    }
+    path
+}
+
 /// Polls `what` until it returns a value; fails the test after the time limit.
 #[track_caller]
 pub fn until<T>(mut what: impl FnMut() -> Option<T>) -> T {

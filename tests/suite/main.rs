@@ -76,6 +76,8 @@ mod host {
     mod layers;
     /// Components that take many resources before any of their code runs.
     mod loading;
+    /// Packages: an OCI artifact, what the Debian package contains, what versions say.
+    mod packages;
     /// Grants on a machine with addresses, interfaces and names.
     mod permissions;
     /// The process that runs a component, and its helpers.

@@ -2,7 +2,7 @@
 //! bindings of WASI, or for `wasm32-wasip2` with those of the standard library.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,7 +64,7 @@ impl Guests<'_> {
     /// Must be called by a build script. The guests of all build scripts share one target
     /// directory.
     pub fn build(&self) -> Result<()> {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let workspace = workspace().canonicalize()?;
         for input in SOURCES.iter().chain(self.sources) {
             println!("cargo::rerun-if-changed={}", workspace.join(input).display());
         }
@@ -75,8 +75,14 @@ impl Guests<'_> {
             out.ancestors().nth(3).context("OUT_DIR is not where cargo puts it")?.join("guests");
 
         let triple = self.target.triple();
-        let status = Toolchain::find(self.target)?
-            .cargo()
+        let toolchain = Toolchain::find(self.target)?;
+        let mut flags = reproducible(&workspace, &toolchain)?;
+        if self.target == Target::Wasip2 {
+            // As long as tokio's sockets there are unstable.
+            flags.push("--cfg=tokio_unstable".into());
+        }
+        let status = toolchain
+            .cargo(&flags)
             .args([
                 "build",
                 "--locked",
@@ -104,8 +110,69 @@ impl Guests<'_> {
                 .with_context(|| format!("cannot make a component of {}", module.display()))?;
             fs::write(out.join(name).with_extension("wasm"), component)?;
         }
+        let description = format!("{}, {triple}, {}", toolchain.version()?, toolchain.std());
+        fs::write(out.join(TOOLCHAIN), description)?;
         Ok(())
     }
+
+    /// Copies the components and [`TOOLCHAIN`] from `prebuilt`, where a package of crates.io has
+    /// them instead of the sources.
+    pub fn copy(&self, prebuilt: &Path) -> Result<()> {
+        println!("cargo::rerun-if-changed={}", prebuilt.display());
+        let out =
+            PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is set for build scripts only")?);
+        let components = self.modules.iter().map(|module| Path::new(module).with_extension("wasm"));
+        for file in components.chain([PathBuf::from(TOOLCHAIN)]) {
+            fs::copy(prebuilt.join(&file), out.join(&file)).with_context(|| {
+                format!("no {} in {}, and no sources", file.display(), prebuilt.display())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Builds the guests where their sources are, else copies them from `prebuilt`.
+    pub fn build_or_copy(&self, prebuilt: &Path) -> Result<()> {
+        let workspace = workspace();
+        let has_sources = SOURCES.iter().all(|source| workspace.join(source).exists());
+        if has_sources { self.build() } else { self.copy(prebuilt) }
+    }
+}
+
+/// The file in `OUT_DIR` that says what built the guests: compiler, target and standard library.
+pub const TOOLCHAIN: &str = "toolchain.txt";
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Returns the flags of rustc with which the same sources give the same bytes in any folder: the
+/// places of this machine, which panics would name, are replaced.
+///
+/// Of several that match, rustc takes the last.
+fn reproducible(workspace: &Path, toolchain: &Toolchain) -> Result<Vec<OsString>> {
+    let remap = |from: &Path, to: &str| {
+        let mut flag = OsString::from("--remap-path-prefix=");
+        flag.push(from);
+        flag.push("=");
+        flag.push(to);
+        flag
+    };
+    let mut flags = vec![
+        remap(workspace, "/udping"),
+        // Where rustup may have the sources of the standard library: named as where it has none.
+        remap(&toolchain.sysroot()?.join("lib/rustlib/src/rust"), &toolchain.std_sources()?),
+    ];
+    let cargo_home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    // The folder of a registry is named after a hash of its address, which a mirror changes.
+    let registries = cargo_home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let mut folders: Vec<_> =
+        registries.into_iter().flatten().flatten().map(|folder| folder.path()).collect();
+    // cargo builds all anew where its flags are in another order.
+    folders.sort();
+    flags.extend(folders.iter().map(|folder| remap(folder, "/crates")));
+    Ok(flags)
 }
 
 fn component(module: &Path) -> Result<Vec<u8>> {
@@ -147,7 +214,45 @@ impl Toolchain {
         )
     }
 
-    fn cargo(&self) -> Command {
+    fn rustc(&self) -> OsString {
+        match self {
+            Self::Installed { .. } => env::var_os("RUSTC").unwrap_or("rustc".into()),
+            Self::Debian { .. } => "/usr/bin/rustc".into(),
+        }
+    }
+
+    /// What rustc prints with these arguments.
+    fn print(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(self.rustc()).args(arguments).output();
+        let output = output.context("cannot start rustc")?;
+        ensure!(output.status.success(), "rustc {} fails", arguments.join(" "));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    fn version(&self) -> Result<String> {
+        self.print(&["--version"])
+    }
+
+    fn sysroot(&self) -> Result<PathBuf> {
+        self.print(&["--print", "sysroot"]).map(PathBuf::from)
+    }
+
+    /// The path by which the standard library names its sources, as rustc's own builds set it.
+    fn std_sources(&self) -> Result<String> {
+        let version = self.print(&["-vV"])?;
+        let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
+        Ok(format!("/rustc/{}", commit.unwrap_or("unknown")))
+    }
+
+    /// Which standard library the guests have.
+    fn std(&self) -> &'static str {
+        match self {
+            Self::Installed { .. } => "std of the toolchain",
+            Self::Debian { .. } => "std built from Debian's rust-web-src",
+        }
+    }
+
+    fn cargo(&self, flags: &[OsString]) -> Command {
         let mut command = match self {
             Self::Installed { cargo } => Command::new(cargo),
             Self::Debian { linker } => {
@@ -162,17 +267,12 @@ impl Toolchain {
             }
         };
         // The settings of the host's build do not apply to the guests.
-        for variable in [
-            "CARGO_ENCODED_RUSTFLAGS",
-            "RUSTFLAGS",
-            "RUSTC_WRAPPER",
-            "RUSTC_WORKSPACE_WRAPPER",
-            "CARGO_BUILD_TARGET",
-        ] {
+        for variable in
+            ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"]
+        {
             command.env_remove(variable);
         }
-        // As long as tokio's sockets on wasm32-wasip2 are unstable.
-        command.env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "--cfg tokio_unstable");
+        command.env("CARGO_ENCODED_RUSTFLAGS", flags.join(OsStr::new("\x1f")));
         command
     }
 }

@@ -23,3 +23,7 @@ pub const SERVER: Component = Component {
 
 /// All components.
 pub const ALL: [Component; 2] = [CLIENT, SERVER];
+
+/// What built them: compiler, target and standard library. Where these and the sources are the same,
+/// so are the bytes.
+pub const TOOLCHAIN: &str = include_str!(concat!(env!("OUT_DIR"), "/toolchain.txt"));

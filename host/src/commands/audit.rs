@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tracing::Level;
 
 use crate::config::key::Keys;
 use crate::config::plan::Plan;
+use crate::process::digest::sha256;
 use crate::process::exit::Exit;
 use crate::process::signals::Signal;
 use crate::sandbox::artifact::{Artifact, Source};
@@ -35,8 +35,6 @@ pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
         } else {
             artifact.bytes()
         };
-        let digest =
-            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let (component, limits, rates) = (plan.source.name(), plan.limits, plan.rates);
         let keys = plan.keys.as_ref().map_or(0, Keys::count);
         let environment =
@@ -44,7 +42,7 @@ pub fn started(plan: &Plan, grants: &Grants, artifact: &Artifact) {
         tracing::info!(
             event = "started",
             component,
-            sha256 = digest,
+            sha256 = sha256(bytes),
             %grants,
             %limits,
             %rates,

@@ -5,6 +5,7 @@ pub mod context;
 pub mod demo;
 #[cfg(feature = "analysis")]
 pub mod diff;
+pub mod emit;
 #[cfg(feature = "exporter")]
 pub mod exporter;
 pub mod grants;
@@ -23,3 +24,4 @@ pub mod results;
 #[cfg(target_os = "linux")]
 pub mod rotation;
 pub mod run;
+pub mod version;

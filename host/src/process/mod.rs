@@ -3,6 +3,7 @@
 
 pub mod activation;
 pub mod allocator;
+pub mod digest;
 pub mod exit;
 #[cfg(target_os = "linux")]
 pub mod handed_over;

@@ -161,6 +161,7 @@ const OTHERS: &[(&str, &[&str])] = &[
             "--package",
             "--sanitizer",
             "--no-default-features",
+            "--features",
             "--target",
         ],
     ),
@@ -170,6 +171,7 @@ const OTHERS: &[(&str, &[&str])] = &[
         &["--since", "--only", "--busy", "--flood", "--minutes", "--quick", "--json", "--pairs"],
     ),
     ("apt-get", &["--no-install-recommends"]),
+    ("systemctl", &["--now"]),
     ("scripts/docs", &["--check"]),
 ];
 

@@ -6,7 +6,7 @@
 //! only stamp-suite can verify those.
 
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -15,8 +15,7 @@ use std::{env, thread};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use udping_tests::{
-    CLIENT, PATIENCE, Process, Runtime, SERVER, Server, installed, key_file, run,
-    under_both_runtimes,
+    CLIENT, PATIENCE, Process, Runtime, SERVER, Server, foreign, key_file, run, under_both_runtimes,
 };
 
 under_both_runtimes![
@@ -64,16 +63,6 @@ fn requests_that_waited_for_a_stopped_reflector_arrived_when_they_did() {
 
 /// Unauthenticated and authenticated.
 const MODES: [Option<&str>; 2] = [None, Some(KEY)];
-
-/// The path of a foreign program, if installed.
-fn foreign(program: &str) -> Option<PathBuf> {
-    let path = installed(program);
-    if path.is_none() {
-        eprintln!("not tested: {program} is not installed (make peers)");
-        assert!(env::var_os("UDPING_ALL_PEERS").is_none(), "CI has every peer");
-    }
-    path
-}
 
 /// Starts our reflector, with `key`.
 fn reflector(runtime: Runtime, key: Option<&str>, options: &[&str]) -> Server {

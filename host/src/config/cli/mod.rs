@@ -12,7 +12,7 @@ mod speed;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 #[cfg(feature = "analysis")]
 use udping_analysis::Threshold;
@@ -37,13 +37,16 @@ use crate::process::log::LogFormat;
 /// first option: `HOST PORT` or `HOST:PORT` to send there, `PORT` to listen there and answer.
 /// Options of this program stand before the component, the component's own after it.
 #[derive(Debug, Parser)]
-#[command(name = "udping-host", version, after_help = after_help(), subcommand_value_name = "COMPONENT|COMMAND")]
+#[command(name = "udping-host", version, disable_version_flag = true, after_help = after_help(), subcommand_value_name = "COMPONENT|COMMAND")]
 #[command(
     arg_required_else_help = true,
     disable_help_subcommand = true,
     subcommand_help_heading = "Components and commands"
 )]
 pub struct Cli {
+    /// Print version; with --verbose, also the digests of the components, and what built them
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    pub version: Option<bool>,
     /// For the component that follows.
     #[command(flatten)]
     pub flags: RunFlags,
@@ -83,8 +86,12 @@ pub enum Command {
     Learn(Run),
     /// Run the built-in server and client against each other over loopback
     Demo,
-    /// Write a built-in component to standard output
+    /// Write a built-in component to standard output, or as an OCI artifact
     Emit {
+        /// Write it into this OCI image layout instead, as image `client` or `server`, for registries
+        /// (skopeo copy oci:DIR:client docker://...), and print the manifest's digest
+        #[arg(long, value_name = "DIR")]
+        oci: Option<PathBuf>,
         /// Which one
         component: BuiltIn,
     },
