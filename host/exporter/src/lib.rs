@@ -14,7 +14,6 @@ mod continuous;
 mod exporter;
 mod exposition;
 mod http;
-mod lines;
 mod options;
 mod own;
 mod probe;

@@ -21,3 +21,5 @@ pub mod results;
 #[cfg(target_os = "linux")]
 pub mod rotation;
 pub mod run;
+#[cfg(feature = "tui")]
+pub mod tui;
