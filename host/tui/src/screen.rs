@@ -103,3 +103,38 @@ fn give_back() {
         let _ = disable_raw_mode();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Set for the process that panics.
+    const PANICS: &str = "UDPING_TUI_PANICS";
+
+    /// The process is this test once more, on a terminal that script(1) makes.
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        if env::var_os(PANICS).is_some() {
+            let mut screen = Screen::take(false).unwrap();
+            screen.draw(|_| panic!("the panic itself")).unwrap();
+        }
+        let program = env::current_exe().unwrap();
+        let test = "screen::tests::a_panic_gives_the_terminal_back";
+        let lines = format!(
+            "stty rows 24 cols 80; stty -g; {PANICS}=1 '{}' --exact {test} --nocapture; stty -g",
+            program.display()
+        );
+        let output = Command::new("script").args(["-qec", &lines, "/dev/null"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let settings: Vec<_> = text.lines().filter(|line| line.matches(':').count() > 30).collect();
+        assert!(settings.len() == 2 && settings[0] == settings[1], "{text}");
+        let (taken, rest) = text.split_once("\x1b[?1049h").unwrap();
+        let (_, given_back) = rest.split_once("\x1b[?1049l").unwrap();
+        assert!(!taken.contains("the panic itself"), "{text}");
+        assert!(given_back.contains("the panic itself"), "it is told where it can be read: {text}");
+        assert!(given_back.contains("\x1b[?25h"), "the cursor is shown again: {text}");
+    }
+}

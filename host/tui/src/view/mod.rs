@@ -139,3 +139,6 @@ fn nth(area: Rect, n: u16) -> Rect {
     let height = u16::from(n < area.height);
     Rect { y: area.y + n.min(area.height), height, ..area }
 }
+
+#[cfg(test)]
+mod tests;
