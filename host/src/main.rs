@@ -87,7 +87,7 @@ fn execute(Cli { flags, command }: Cli) -> Result<Exit> {
             commands::context::compile(&Source::new(component), &output, loading)
         }
         #[cfg(feature = "tui")]
-        Command::Tui(arguments) => commands::tui::show(&flags, arguments),
+        Command::Tui(arguments) => commands::tui::show(&flags, &arguments),
         other => {
             runs_none(&flags)?;
             without_component(other)

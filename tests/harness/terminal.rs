@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
+use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,7 +59,7 @@ impl Terminal {
         let child = leader.stdin(end()).stdout(end()).stderr(end()).spawn().expect("setsid(1)");
         let written = Arc::new(Mutex::new(Written {
             bytes: Vec::new(),
-            screen: vt100::Parser::new(rows, columns, 0),
+            screen: vt100::Parser::new(cells(rows), cells(columns), 0),
         }));
         let (mut from, to) = (File::from(pty.master), written.clone());
         let keys = from.try_clone().expect("a descriptor");
@@ -84,7 +85,7 @@ impl Terminal {
 
     /// Changes the size of the terminal, which its program is told.
     pub fn resize(&self, columns: u16, rows: u16) {
-        self.written().screen.screen_mut().set_size(rows, columns);
+        self.written().screen.set_size(cells(rows), cells(columns));
         let size =
             rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.theirs, size).expect("a terminal has a size");
@@ -143,6 +144,10 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn cells(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).expect("a terminal has cells")
 }
 
 /// The state of a process, as in proc(5): `T` if it is stopped; none if it has ended.

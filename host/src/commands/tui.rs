@@ -28,12 +28,12 @@ const NAME: &str = "tui";
 
 /// Shows the targets until the user quits. `flags` stand before the command, for the client's
 /// process.
-pub fn show(flags: &RunFlags, arguments: TuiArguments) -> Result<Exit> {
+pub fn show(flags: &RunFlags, arguments: &TuiArguments) -> Result<Exit> {
     ensure!(
         flags.targets.is_none() && flags.service.log.is_none(),
         "--targets goes after {NAME}, and --log is not for it: it reads the log itself"
     );
-    let targets = targets(&arguments)?;
+    let targets = targets(arguments)?;
     if let Some(why) = not_a_terminal() {
         say(format_args!(
             "{NAME} draws on a terminal, and {why}; without one: udping-host client, or exporter"

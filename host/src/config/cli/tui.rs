@@ -84,8 +84,8 @@ impl PassedOn {
         let client = udping_cli::client::Args::command();
         let all: Vec<_> = client.get_arguments().cloned().collect();
         all.into_iter().filter(|option| OF_CLIENT.contains(&option.get_id().as_str())).map(
-            |option| match HELP.iter().find(|(id, _)| option.get_id() == id) {
-                Some((_, help)) => option.help(help),
+            |option| match HELP.iter().find(|(id, _)| option.get_id().as_str() == *id) {
+                Some((_, help)) => option.help(*help),
                 None => option,
             },
         )
