@@ -33,9 +33,14 @@ pub(super) fn draw_all(
         return;
     }
     let body = Rect { height: area.height - 1, ..area };
-    let count = usize::from(body.height / (LEAST_GRAPH - 1)).min(state.order().len());
-    let first = state.selected_row().min(state.order().len() - count);
-    let shown = state.order()[first..first + count].to_vec();
+    let selected = state.selected();
+    let is_worth_it =
+        |index: &usize| *index == selected || state.shown()[*index].not_pinged.is_none();
+    let all: Vec<_> = state.order().iter().copied().filter(is_worth_it).collect();
+    let count = usize::from(body.height / (LEAST_GRAPH - 1)).min(all.len());
+    let place = all.iter().position(|index| *index == selected).unwrap_or(0);
+    let first = place.min(all.len() - count);
+    let shown = all[first..first + count].to_vec();
     let mut y = 0;
     for (place, index) in shown.into_iter().enumerate() {
         let left = count - place;
