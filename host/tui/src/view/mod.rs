@@ -98,7 +98,7 @@ fn footing(buffer: &mut Buffer, area: Rect, state: &State, look: Look) {
 /// Writes facts, one after the other, as far as they fit as a whole.
 fn line(buffer: &mut Buffer, area: Rect, facts: &[(String, Style)], look: Look) {
     let separator = look.symbols().separator;
-    let mut x = 0;
+    let mut x = 0_u16;
     for (fact, style) in facts {
         let before = if x == 0 { "" } else { separator };
         let at = x.saturating_add(columns_of(before));
