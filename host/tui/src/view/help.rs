@@ -13,7 +13,7 @@ use crate::look::Look;
 const KEYS_WIDTH: u16 = 16;
 
 /// The size of the help, if there is room.
-const WIDTH: u16 = 58;
+const WIDTH: u16 = 62;
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, look: Look) {
     let symbols = look.symbols();

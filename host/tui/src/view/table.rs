@@ -171,7 +171,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &mut State, now: Dura
 fn heading(buffer: &mut Buffer, area: Rect, columns: &Columns, look: Look) {
     let style = look.quiet().add_modifier(Modifier::UNDERLINED);
     buffer.set_style(area, style);
-    let title = if columns.name >= 15 { "target, RTT in ms" } else { "RTT in ms" };
+    let title = if columns.name >= 17 { "target, RTT in ms" } else { "RTT in ms" };
     let title = format::prefix(title, usize::from(columns.name));
     text(buffer, area, MARKER, title, style);
     let mut x = MARKER + columns.name;
