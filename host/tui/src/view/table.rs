@@ -163,7 +163,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &mut State, now: Dura
         }
         if index == state.selected() && state.order().len() > 1 {
             text(buffer, line, 0, ">", Style::new());
-            buffer.set_style(line, Style::new().add_modifier(Modifier::REVERSED));
+            let numbers = Rect { width: line.width - columns.recent, ..line };
+            buffer.set_style(numbers, Style::new().add_modifier(Modifier::REVERSED));
         }
     }
 }
