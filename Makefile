@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup peers build install uninstall deb lean demo test fuzz mutants bench compare soak memcheck lint docs release-check components clean
+.PHONY: help setup peers build install uninstall deb lean demo test fuzz mutants bench compare soak memcheck lint docs pictures release-check components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ lint: setup ## Check the format, the warnings of clippy and rustdoc, and the dep
 
 docs: build ## Run the transcripts in README.md and docs/, and rewrite those whose output has changed
 	@scripts/docs $(HOST)
+
+pictures: build peers ## Make the pictures of README.md and docs/ anew: look at each of them
+	@HOST=$(HOST) scripts/pictures
 
 release-check: build lean memcheck fuzz mutants ## Check what takes another build of wasmtime, or long, before a release
 	scripts/check-reproducible

@@ -87,6 +87,8 @@ fn execute(Cli { flags, command, .. }: Cli) -> Result<Exit> {
             let loading = loading(flags, limits)?;
             commands::context::compile(&Source::new(component), &output, loading)
         }
+        #[cfg(feature = "tui")]
+        Command::Tui(arguments) => commands::tui::show(&flags, &arguments),
         other => {
             runs_none(&flags)?;
             without_component(other)

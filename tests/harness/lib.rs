@@ -16,6 +16,7 @@ pub mod exporter;
 pub mod http;
 pub mod namespace;
 pub mod responder;
+pub mod terminal;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;

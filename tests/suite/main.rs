@@ -92,6 +92,8 @@ mod host {
     mod trail;
     /// Files that others could have written.
     mod trust;
+    /// The picture of running pings, on a terminal.
+    mod tui;
 }
 
 /// What a component sees of its host, whichever that is.

@@ -4,23 +4,19 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::lookup_host;
-use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
-use udping_results::{Nanoseconds, Timestamp};
+use tokio::time::{Instant, sleep};
+use udping_events::{Client, Event, LogRecord, Start};
 
 use crate::client_log;
 use crate::commands::Commands;
 use crate::config::Module;
-use crate::lines::Lines;
 use crate::own::{OfModule, Own};
 use crate::sandbox::Sandbox;
 use crate::series::Series;
@@ -31,12 +27,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_min
 
 /// How often names without an address are resolved again.
 const RESOLVE_EVERY: Duration = Duration::from_mins(1);
-
-/// How long a client that is told to stop has to end.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// The maximum length of an event, in bytes: the first lists all targets.
-const LONGEST_EVENT: usize = 32 << 20;
 
 /// The targets of a module, each with its series. Empty for none: no client runs.
 pub(crate) type Targets = Arc<[Arc<Series>]>;
@@ -59,7 +49,7 @@ pub(crate) async fn ping(
             continue;
         }
         let started = Instant::now();
-        let over = match Client::start(&module, &commands, &own, &sandbox, current) {
+        let over = match Counting::start(&module, &commands, &own, &sandbox, current) {
             Ok(mut client) => {
                 let over = client.run(&mut targets).await;
                 sandbox.runs(None);
@@ -104,10 +94,9 @@ enum Over {
     Ended(String),
 }
 
-/// A running client.
-struct Client {
-    child: Child,
-    events: Lines<ChildStdout>,
+/// A running client, whose events are counted.
+struct Counting {
+    client: Client,
     counted: Counted,
 }
 
@@ -134,34 +123,6 @@ struct Clock {
     timeout: Duration,
 }
 
-/// What is counted of an event of `client --format jsonl`. It is read thousands of times a second:
-/// a tagged enum of all events takes several times as long.
-#[derive(Debug, Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "event")]
-    kind: &'a str,
-    target: Option<usize>,
-    t_ns: Option<u64>,
-    rtt_ns: Option<u64>,
-    lines: Option<u64>,
-    #[serde(borrow)]
-    from: Option<&'a str>,
-    to: Option<&'a str>,
-}
-
-/// The first event.
-#[derive(Debug, Deserialize)]
-struct Start {
-    targets: Vec<udping_results::Target>,
-    started: Option<Timestamp>,
-    config: Option<Timeout>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Timeout {
-    timeout_ns: Nanoseconds,
-}
-
 /// What is counted of a summary.
 #[derive(Debug, Deserialize)]
 struct Flows {
@@ -181,7 +142,7 @@ struct DirectedLosses {
     lost_backward: Option<u64>,
 }
 
-impl Client {
+impl Counting {
     fn start(
         module: &Arc<Module>,
         commands: &Commands,
@@ -189,20 +150,16 @@ impl Client {
         sandbox: &Sandbox,
         targets: Targets,
     ) -> io::Result<Self> {
-        let mut child = (commands.client)(module)?
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        own.client_starts.get_or_create(&OfModule { module: module.name.clone() }).inc();
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-            return Err(io::Error::other("no pipes"));
+        let list = targets.iter().map(|series| format!("{}\n", series.labels.target)).collect();
+        let log = {
+            let (module, own, sandbox) = (module.clone(), own.clone(), sandbox.clone());
+            move |record: LogRecord, line: &[u8]| {
+                client_log::record(record, line, &module, &own, &sandbox);
+            }
         };
-        sandbox.runs(child.id());
-        tokio::spawn(list(stdin, targets.clone()));
-        tokio::spawn(client_log::read(stderr, module.clone(), own.clone(), sandbox.clone()));
+        let client = Client::start(&mut (commands.client)(module)?, list, log)?;
+        own.client_starts.get_or_create(&OfModule { module: module.name.clone() }).inc();
+        sandbox.runs(client.id());
         let counted = Counted {
             module: module.clone(),
             own: own.clone(),
@@ -212,7 +169,7 @@ impl Client {
             addresses: HashSet::new(),
             clock: None,
         };
-        Ok(Self { child, events: Lines::new(stdout, LONGEST_EVENT), counted })
+        Ok(Self { client, counted })
     }
 
     /// Counts its events until it ends, or is to be replaced.
@@ -226,7 +183,7 @@ impl Client {
                     return changed.map_or(Over::Dropped, |()| Over::Replaced);
                 }
                 () = resolved(&mut resolving) => return Over::Replaced,
-                event = self.events.next() => match event {
+                event = self.client.next() => match event {
                     Ok(Some(event)) => {
                         if self.counted.event(event) {
                             resolving = Some(AbortOnDrop(tokio::spawn(self.counted.await_address())));
@@ -240,29 +197,19 @@ impl Client {
     }
 
     async fn ended(&mut self) -> String {
-        match timeout(GRACE, self.child.wait()).await {
-            Ok(Ok(status)) => format!("has ended: {status}"),
-            _ => "has closed its output".to_owned(),
+        match self.client.ended().await {
+            Some(status) => format!("has ended: {status}"),
+            None => "has closed its output".to_owned(),
         }
     }
 
     /// Has it end, and counts what it still has to tell.
     async fn stop(mut self) {
-        #[cfg(unix)]
-        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok())
-            && let Some(pid) = rustix::process::Pid::from_raw(pid)
-        {
-            // It fails only if it has ended. Nobody else has that number before it is waited for.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let drain = async {
-            while let Ok(Some(event)) = self.events.next().await {
+        self.client
+            .stop(|event| {
                 self.counted.event(event);
-            }
-        };
-        let _ = timeout(GRACE, drain).await;
-        let _ = self.child.start_kill();
-        let _ = self.child.wait().await;
+            })
+            .await;
     }
 }
 
@@ -391,11 +338,4 @@ async fn resolved(task: &mut Option<AbortOnDrop>) {
         Some(task) => drop((&mut task.0).await),
         None => std::future::pending().await,
     }
-}
-
-/// Writes the list of targets.
-async fn list(mut stdin: ChildStdin, targets: Targets) {
-    let list = targets.iter().map(|series| format!("{}\n", series.labels.target));
-    // It fails only if the client has ended.
-    let _ = stdin.write_all(list.collect::<String>().as_bytes()).await;
 }

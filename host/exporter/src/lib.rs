@@ -16,7 +16,6 @@ mod continuous;
 mod exporter;
 mod exposition;
 mod http;
-mod lines;
 mod options;
 mod own;
 mod own_host;

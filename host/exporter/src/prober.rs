@@ -10,10 +10,10 @@ use thiserror::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use udping_events::Lines;
 
 use crate::commands::Commands;
 use crate::config::Module;
-use crate::lines::Lines;
 use crate::own::{OfModule, Own};
 use crate::protocol::{self, ProbeAnswer, ProbeRequest, Setup};
 use crate::target::Target;

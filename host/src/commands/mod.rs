@@ -24,4 +24,6 @@ pub mod results;
 #[cfg(target_os = "linux")]
 pub mod rotation;
 pub mod run;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod version;

@@ -86,16 +86,8 @@ pub fn grants(
     let not_parsed = |error| ArgumentsError::Usage { component: name, error: Box::new(error) };
     if component == CLIENT {
         let args = client::Args::from_arg_matches(&matches).map_err(not_parsed)?;
-        let endpoint = |named: Named| {
-            endpoint(&named).map_err(|error| match error {
-                GrantError::Zone => format!("{}: {error}", named.host),
-                _ => format!("{:?} is neither an address nor a host name", named.host),
-            })
-        };
-        let to = args
-            .targets()
-            .and_then(|all| all.into_iter().map(endpoint).collect())
-            .map_err(wrong)?;
+        let to =
+            args.targets().and_then(|all| all.iter().map(endpoint).collect()).map_err(wrong)?;
         Ok(GrantSpec { to, ..GrantSpec::default() })
     } else {
         let args = server::Args::from_arg_matches(&matches).map_err(not_parsed)?;
@@ -110,13 +102,22 @@ pub fn grants(
     }
 }
 
-fn endpoint(named: &Named) -> Result<Endpoint, GrantError> {
+/// Returns the grant of a target.
+///
+/// # Errors
+///
+/// If its host is none. The message is one line.
+pub fn endpoint(named: &Named) -> Result<Endpoint, String> {
     let port = named.port.get();
+    let ports = Ports::new(port..=port).ok_or(GrantError::Endpoint);
     // A grant may be for a network; a host has no prefix length.
-    if named.host.contains('/') {
-        return Err(GrantError::Endpoint);
-    }
-    Endpoint::new(&named.host, Ports::new(port..=port).ok_or(GrantError::Endpoint)?)
+    let ports = ports.and_then(|ports| {
+        if named.host.contains('/') { Err(GrantError::Endpoint) } else { Ok(ports) }
+    });
+    ports.and_then(|ports| Endpoint::new(&named.host, ports)).map_err(|error| match error {
+        GrantError::Zone => format!("{}: {error}", named.host),
+        _ => format!("{:?} is neither an address nor a host name", named.host),
+    })
 }
 
 #[cfg(test)]

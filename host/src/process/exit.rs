@@ -21,6 +21,8 @@ pub enum Exit {
     Limited,
     /// A threshold of the user was exceeded.
     Exceeded,
+    /// What is drawn on a terminal has none.
+    NoTerminal,
     /// Ended by SIGHUP.
     HungUp,
     /// Ended by SIGINT.
@@ -31,7 +33,7 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Success,
         Self::Failed,
         Self::Usage,
@@ -40,6 +42,7 @@ impl Exit {
         Self::NotAComponent,
         Self::Limited,
         Self::Exceeded,
+        Self::NoTerminal,
         Self::HungUp,
         Self::Interrupted,
         Self::Terminated,
@@ -56,6 +59,7 @@ impl Exit {
             Self::NotAComponent => 5,
             Self::Limited => 6,
             Self::Exceeded => 7,
+            Self::NoTerminal => 8,
             // As shells report it: 128 plus the number of the signal.
             Self::HungUp => 129,
             Self::Interrupted => 130,
@@ -102,6 +106,7 @@ impl Exit {
             Self::NotAComponent => "no component, or one that this host cannot run",
             Self::Limited => "the component was stopped at a limit, which the message names",
             Self::Exceeded => "a threshold was exceeded (client --fail-if, diff --threshold)",
+            Self::NoTerminal => "there is no terminal to draw on (tui)",
             Self::HungUp => "ended by SIGHUP",
             Self::Interrupted => "ended by SIGINT (Ctrl-C)",
             Self::Terminated => "ended by SIGTERM",
@@ -121,6 +126,6 @@ mod tests {
 
     #[test]
     fn codes_are_distinct_and_do_not_change() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 7, 129, 130, 143]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 129, 130, 143]);
     }
 }

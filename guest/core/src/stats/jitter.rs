@@ -12,7 +12,7 @@ use crate::stats;
 /// difference of two RTTs. It is a smoothed value at the end of the run, not the mean of the
 /// differences.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Jitter {
+pub struct Jitter {
     /// The jitter, in nanoseconds.
     smoothed: f64,
     last: Option<Duration>,
@@ -21,7 +21,7 @@ pub(crate) struct Jitter {
 
 impl Jitter {
     /// Records the RTT of a reply, in order of arrival.
-    pub(crate) fn record(&mut self, rtt: Duration) {
+    pub fn record(&mut self, rtt: Duration) {
         if let Some(last) = self.last.replace(rtt) {
             let difference = rtt.abs_diff(last).as_nanos() as f64;
             self.smoothed += (difference - self.smoothed) / 16.0;
@@ -30,7 +30,7 @@ impl Jitter {
     }
 
     /// Returns the jitter; `None` before two replies have arrived.
-    pub(crate) fn value(&self) -> Option<Duration> {
+    pub fn value(&self) -> Option<Duration> {
         (self.differences > 0).then(|| stats::from_nanos(self.smoothed))
     }
 }

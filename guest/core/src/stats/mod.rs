@@ -16,6 +16,7 @@ use std::time::Duration;
 pub use delays::Measured;
 pub use distribution::{Buckets, Distribution, Percentiles, Spread};
 pub use histogram::{Histogram, NotAHistogram};
+pub use jitter::Jitter;
 pub use loss_directions::DirectedLosses;
 pub use losses::Outage;
 pub use one_way::{ClockSpan, OneWaySpreads, Reflected, SyncedSpreads};

@@ -8,6 +8,8 @@ mod manual;
 mod marking;
 mod service;
 mod speed;
+#[cfg(feature = "tui")]
+mod tui;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,6 +27,8 @@ pub use manual::Page;
 pub use marking::{Dscp, Ecn, Mark};
 pub use service::{Restart, ServiceFlags};
 pub use speed::{SpeedFlags, Workers};
+#[cfg(feature = "tui")]
+pub use tui::{Colours, PassedOn, TuiArguments};
 
 use crate::config::built_in;
 use crate::process::exit::Exit;
@@ -152,6 +156,9 @@ pub enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Ping targets and show their RTTs and losses, live, in this terminal (docs/tui.md)
+    #[cfg(feature = "tui")]
+    Tui(TuiArguments),
     /// Show what a component imports and exports, and what it would need to be granted
     Inspect {
         /// `client`, `server`, or the path of a component

@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
 /// Reads lines. What was read of one stays when the wait for the rest of it is cancelled.
 #[derive(Debug)]
-pub(crate) struct Lines<R> {
+pub struct Lines<R> {
     from: BufReader<R>,
     longest: usize,
     line: Vec<u8>,
@@ -14,7 +14,7 @@ pub(crate) struct Lines<R> {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Reads lines of at most `longest` bytes.
-    pub(crate) fn new(from: R, longest: usize) -> Self {
+    pub fn new(from: R, longest: usize) -> Self {
         Self { from: BufReader::with_capacity(64 << 10, from), longest, line: Vec::new() }
     }
 
@@ -23,7 +23,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// # Errors
     ///
     /// Those of the reader, and if the line is longer, or is cut off.
-    pub(crate) async fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    pub async fn next(&mut self) -> io::Result<Option<&[u8]>> {
         if self.line.ends_with(b"\n") {
             self.line.clear();
         }
