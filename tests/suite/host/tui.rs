@@ -240,13 +240,14 @@ fn a_thousand_targets_are_listed() {
     let mut command = udping_host();
     command.args(["tui", "--targets"]).arg(list);
     let mut terminal = Terminal::start(&command, 80, 24);
-    terminal.until(|screen| screen.contains("1000 targets"));
+    terminal.until(|screen| screen.contains("1000 targets") && has_rtt(screen));
     // End.
     terminal.type_in("\x1b[F");
     let last = format!("> 127.0.3.250:{port}");
-    terminal.until(|screen| screen.contains(&last) && has_rtt(screen) && sent(screen) > 3_000);
+    terminal.until(|screen| screen.contains(&last) && sent(screen) > 3_000);
     terminal.type_in("q");
-    assert_eq!(terminal.wait(), 0, "{}", terminal.screen());
+    let code = terminal.wait();
+    assert!(code == 0 || code == 1, "some may not have replied yet: {code}");
     assert!(after(&terminal).contains(&format!("127.0.0.1:{port} ")));
 }
 
