@@ -58,11 +58,11 @@ impl Attacked {
         let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
         let target = server.addresses[0];
         let trap = wat("soak-trap.wasm", TRAP);
-        let silent: Vec<_> = (1..=500).map(|port| format!("'192.0.2.7:{port}'")).collect();
+        let silent: Vec<_> = (1..=2000).map(|port| format!("'192.0.2.7:{port}'")).collect();
         let before = format!(
             "[modules.echo]\nallow = ['127.0.0.1:1-65535']\ntargets = ['{target}', 'nowhere.invalid:7']\n\
              client.interval = '100ms'\n\
-             [modules.silent]\ntargets = [{}]\n\
+             [modules.silent]\ntargets = [{}]\nclient.interval = '1h'\n\
              [modules.trap]\nallow = ['127.0.0.1:1-65535']\ncomponent = '{}'\n",
             silent.join(","),
             trap.display()
@@ -89,7 +89,7 @@ impl Attacked {
 
     fn run(mut self, over: &AtomicBool) -> Result<Resources> {
         let address = self.exporter.address();
-        thread::scope(|scope| -> Result<()> {
+        thread::scope(|scope| {
             scope.spawn(|| repeat(over, || strangers(address)));
             scope.spawn(|| repeat(over, || gigabyte(address)));
             scope.spawn(|| {
@@ -100,7 +100,7 @@ impl Attacked {
             });
             let mut round = 0_u32;
             let mut sampled = Instant::now();
-            while !over.load(Ordering::Relaxed) {
+            repeat(over, || {
                 round += 1;
                 for module in ["echo", "trap"] {
                     let _ = self.probe(module);
@@ -114,10 +114,8 @@ impl Attacked {
                     let sample = self.resident();
                     self.resources.sample(sample);
                 }
-                thread::sleep(PAUSE);
-            }
-            Ok(())
-        })?;
+            });
+        });
         // What strangers left open is closed in time.
         thread::sleep(SETTLE);
         self.exporter.configure(&self.config);
@@ -166,9 +164,13 @@ impl Attacked {
     }
 }
 
+/// Does it at least once, also in a short soak.
 fn repeat(over: &AtomicBool, mut what: impl FnMut()) {
-    while !over.load(Ordering::Relaxed) {
+    loop {
         what();
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
         thread::sleep(PAUSE);
     }
 }
