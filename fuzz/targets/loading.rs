@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use udping_host::process::helper::Role;
 use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
+use udping_host::sandbox::counts::Questions;
 use udping_host::sandbox::enforcer::Enforcer;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, LoadError, Program, Sandbox};
@@ -180,6 +181,7 @@ fn run(program: &Program) {
         output: Output::new(&limits),
         own_stdin: false,
         stop_grace: std::time::Duration::ZERO,
+        questions: Questions::none(),
         started: Arc::default(),
     };
     runtime.block_on(program.run(instance, &Stop::never()));

@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use udping_host::process::helper::Role;
 use udping_host::process::signals::Stop;
 use udping_host::sandbox::compile;
+use udping_host::sandbox::counts::Questions;
 use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, Program, Sandbox};
 use udping_host::sandbox::outcome::Outcome;
@@ -90,6 +91,7 @@ fn run(program: &[u8], tuning: Tuning) -> (String, Outcome) {
         output: Output::new(&limits),
         own_stdin: false,
         stop_grace: std::time::Duration::ZERO,
+        questions: Questions::none(),
         started: Arc::default(),
     };
     let ended = runtime.block_on(async {

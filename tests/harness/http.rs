@@ -30,9 +30,19 @@ impl Response {
     /// The value of the sample `name`, with its labels as they are written.
     #[track_caller]
     pub fn sample(&self, name: &str) -> f64 {
+        self.value(name).parse().expect("a number")
+    }
+
+    /// Like [`Self::sample`], of a counter.
+    #[track_caller]
+    pub fn count(&self, name: &str) -> u64 {
+        self.value(name).parse().expect("a count")
+    }
+
+    #[track_caller]
+    fn value(&self, name: &str) -> &str {
         let found = self.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        let value = found.unwrap_or_else(|| panic!("no {name} in\n{}", self.text()));
-        value.parse().expect("a number")
+        found.unwrap_or_else(|| panic!("no {name} in\n{}", self.text()))
     }
 }
 

@@ -184,11 +184,7 @@ impl Plan {
         variables.extend(zones::variable(&arguments));
         let advice = Advice { peers, command };
         let speed = &flags.speed;
-        let workers = match speed.workers {
-            None => NonZeroUsize::MIN,
-            Some(Workers::Exactly(count)) => count,
-            Some(Workers::Auto) => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        };
+        let workers = count(speed.workers);
         let share_port = workers > NonZeroUsize::MIN;
         if share_port && !cfg!(target_os = "linux") {
             return Err(PlanError::WorkersElsewhere);
@@ -270,6 +266,15 @@ impl Plan {
     /// The arguments as the component gets them: its own name first, as with `wasmtime run`.
     pub fn argv(&self) -> Vec<String> {
         [self.source.name()].into_iter().chain(self.arguments.iter().cloned()).collect()
+    }
+}
+
+/// The number of instances.
+fn count(workers: Option<Workers>) -> NonZeroUsize {
+    match workers {
+        None => NonZeroUsize::MIN,
+        Some(Workers::Exactly(count)) => count,
+        Some(Workers::Auto) => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     }
 }
 

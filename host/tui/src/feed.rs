@@ -7,6 +7,7 @@ use udping_results as results;
 
 use crate::history::Zoom;
 use crate::state::State;
+use crate::target::Target;
 
 /// Applies the events of a client, whose targets are those of the state.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl Feed {
             "dropped" => {
                 state.missed += event.lines.unwrap_or_default();
                 for index in 0..state.targets().len() {
-                    state.target_mut(index).into_iter().for_each(|target| target.forget_awaited());
+                    state.target_mut(index).into_iter().for_each(Target::forget_awaited);
                 }
                 return;
             }

@@ -15,7 +15,7 @@ const WIDTHS: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
     Duration::from_secs(15),
-    Duration::from_secs(60),
+    Duration::from_mins(1),
 ];
 
 /// The maximum number of columns that are kept at each zoom. They take 64 KiB at all of them.

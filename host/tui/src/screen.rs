@@ -45,11 +45,6 @@ impl Screen {
         terminal.map(Self).inspect_err(|_| give_back())
     }
 
-    /// Gives the terminal back; [`Self::take_again`] takes it.
-    pub(crate) fn give_back(&mut self) {
-        give_back();
-    }
-
     /// Takes the terminal over again, whatever has been done to it meanwhile.
     ///
     /// # Errors
@@ -95,7 +90,8 @@ fn take() -> io::Result<()> {
         .inspect_err(|_| give_back())
 }
 
-fn give_back() {
+/// Gives the terminal back, if it was taken; [`Screen::take_again`] takes it.
+pub(crate) fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // Where that fails, nobody sees it any more.
         let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);

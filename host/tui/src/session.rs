@@ -14,7 +14,7 @@ use udping_events::{Client, LogRecord};
 use crate::action::{Action, action};
 use crate::feed::Feed;
 use crate::look::Look;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::signals::{Signal, Signals};
 use crate::state::State;
 use crate::{summary, view};
@@ -245,7 +245,7 @@ impl Running {
     fn suspend(&mut self, screen: &mut Screen) -> io::Result<()> {
         use rustix::process::{Signal, getpid, kill_process, kill_process_group};
 
-        screen.give_back();
+        screen::give_back();
         // They fail only if the client has ended.
         let tell = |signal| self.group.map(|group| kill_process_group(group, signal));
         tell(Signal::STOP);

@@ -15,6 +15,15 @@ pub(crate) type PingId = (u16, u32);
 /// sent is calculated from the event about it.
 const MOST_AWAITED: usize = 1 << 16;
 
+/// What became of a ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It was answered in time, after that RTT.
+    Reply(Duration),
+    /// It was not.
+    Lost,
+}
+
 /// A target, and what became of its pings.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -30,8 +39,8 @@ pub(crate) struct Target {
     pub(crate) counts: Counts,
     /// Its pings by time.
     pub(crate) history: History,
-    /// The last outcome: an RTT, or a loss.
-    pub(crate) last: Option<Option<Duration>>,
+    /// The last outcome.
+    pub(crate) last: Option<Outcome>,
     rtts: Rtts,
     awaited: HashMap<PingId, Duration>,
 }
@@ -151,7 +160,7 @@ impl Target {
     pub(crate) fn reply(&mut self, ping: PingId, at: Duration, rtt: Duration) {
         let sent = self.settled(ping).unwrap_or_else(|| at.saturating_sub(rtt));
         self.counts.received += 1;
-        self.last = Some(Some(rtt));
+        self.last = Some(Outcome::Reply(rtt));
         self.error = None;
         self.rtts.record(rtt);
         self.history.change(sent, |column| column.reply(rtt));
@@ -161,7 +170,7 @@ impl Target {
     pub(crate) fn lost(&mut self, ping: PingId, at: Duration, timeout: Duration) {
         let sent = self.settled(ping).unwrap_or_else(|| at.saturating_sub(timeout));
         self.counts.lost += 1;
-        self.last = Some(None);
+        self.last = Some(Outcome::Lost);
         self.history.change(sent, |column| column.lost += 1);
     }
 
@@ -266,7 +275,7 @@ mod tests {
         );
         // 10/16; then +(10 - 0.625)/16; then +(10 - 1.2109375)/16.
         assert_eq!(figures.jitter.unwrap().as_nanos(), 1_760_254);
-        assert_eq!(target.last, Some(None));
+        assert_eq!(target.last, Some(Outcome::Lost));
     }
 
     #[test]

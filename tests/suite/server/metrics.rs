@@ -73,19 +73,19 @@ fn echoed(socket: &UdpSocket, datagram: &[u8]) {
 fn a_server_counts_datagrams_and_bytes() {
     let measured = Measured::server(&[], &[]);
     let nothing = measured.metrics();
-    assert_eq!(nothing.sample("udping_received_datagrams_total"), 0.0);
+    assert_eq!(nothing.count("udping_received_datagrams_total"), 0);
     let socket = measured.socket();
     (0..3).for_each(|_| echoed(&socket, &[7; 100]));
     let metrics = measured.metrics();
     for (name, value) in [
-        ("udping_received_datagrams_total", 3.0),
-        ("udping_received_bytes_total", 300.0),
-        ("udping_sent_datagrams_total", 3.0),
-        ("udping_sent_bytes_total", 300.0),
-        ("udping_socket_dropped_datagrams_total", 0.0),
-        ("udping_restarts_total", 0.0),
+        ("udping_received_datagrams_total", 3),
+        ("udping_received_bytes_total", 300),
+        ("udping_sent_datagrams_total", 3),
+        ("udping_sent_bytes_total", 300),
+        ("udping_socket_dropped_datagrams_total", 0),
+        ("udping_restarts_total", 0),
     ] {
-        assert_eq!(metrics.sample(name), value, "{name}");
+        assert_eq!(metrics.count(name), value, "{name}");
     }
     assert!(metrics.sample("udping_start_time_seconds") > 1.7e9);
     let version = env!("CARGO_PKG_VERSION");
@@ -113,14 +113,14 @@ fn what_the_server_refuses_is_counted_by_reason() {
         let outcome = |outcome, reason| {
             format!("udping_component_datagrams_total{{outcome=\"{outcome}\",reason=\"{reason}\"}}")
         };
-        assert_eq!(measured.metrics().sample(&outcome("refused", "no_valid_tag")), 0.0);
+        assert_eq!(measured.metrics().count(&outcome("refused", "no_valid_tag")), 0);
         let socket = measured.socket();
         for _ in 0..3 {
             socket.send(b"Ping 1 0.0").unwrap();
         }
         let metrics = measured.until(&outcome("refused", "no_valid_tag"), 3.0);
-        assert_eq!(metrics.sample(&outcome("answered", "")), 0.0);
-        assert_eq!(metrics.sample("udping_received_datagrams_total"), 3.0);
+        assert_eq!(metrics.count(&outcome("answered", "")), 0);
+        assert_eq!(metrics.count("udping_received_datagrams_total"), 3);
         // The answers to this host do not appear anywhere else.
         let stderr = measured.server.stop().stderr;
         assert!(!stderr.contains("counts "), "{stderr}");
@@ -136,7 +136,7 @@ fn what_is_denied_is_counted_by_operation_and_reason() {
     }
     let denied = r#"udping_denied_total{operation="receive",reason="allow-from"}"#;
     let metrics = measured.until(denied, 3.0);
-    assert_eq!(metrics.sample("udping_received_datagrams_total"), 0.0);
+    assert_eq!(metrics.count("udping_received_datagrams_total"), 0);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn workers_count_together() {
     for _ in 0..8 {
         echoed(&measured.socket(), b"from one port or another");
     }
-    assert_eq!(measured.metrics().sample("udping_received_datagrams_total"), 8.0);
+    assert_eq!(measured.metrics().count("udping_received_datagrams_total"), 8);
 }
 
 #[test]

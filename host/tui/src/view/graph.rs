@@ -11,7 +11,7 @@ use crate::format;
 use crate::history::Column;
 use crate::look::Look;
 use crate::state::State;
-use crate::target::Target;
+use crate::target::{Outcome, Target};
 
 /// The columns that the values of the axis take, where there is room for them.
 const AXIS: u16 = 7;
@@ -101,8 +101,8 @@ fn title(buffer: &mut Buffer, area: Rect, target: &Target, is_selected: bool, lo
     let state = match (&target.not_pinged, &target.error, target.last) {
         (Some(reason), ..) => Some((format!("not pinged: {reason}"), look.bad())),
         (None, Some(error), _) => Some((error.clone(), look.bad())),
-        (None, None, Some(None)) => Some(("no reply".to_owned(), look.bad())),
-        (None, None, Some(Some(rtt))) => {
+        (None, None, Some(Outcome::Lost)) => Some(("no reply".to_owned(), look.bad())),
+        (None, None, Some(Outcome::Reply(rtt))) => {
             Some((format!("{} ms", format::millis(rtt)), Style::new()))
         }
         (None, None, None) => None,
@@ -143,7 +143,7 @@ impl Scale {
         let least = means.min()?;
         let high = columns.map(|column| column.max).max()?.max(Duration::from_nanos(1));
         // What varies less than a tenth is not made to look as if it did.
-        let range = (high - least.min(high)).max(high / 10);
+        let range = high.saturating_sub(least).max(high / 10);
         let low = high.saturating_sub(range * 2);
         Some(Self { low: if low < high / 3 { Duration::ZERO } else { low }, high })
     }
@@ -151,7 +151,7 @@ impl Scale {
     /// The height of a bar in eighths of a line, of which there are `lines`. A reply is never
     /// invisible.
     fn eighths(self, value: Duration, lines: u16) -> u32 {
-        let range = (self.high - self.low).as_secs_f64();
+        let range = self.high.saturating_sub(self.low).as_secs_f64();
         let share = value.saturating_sub(self.low).as_secs_f64() / range;
         let most = u32::from(lines) * 8;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as saturates")]

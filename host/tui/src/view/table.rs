@@ -7,7 +7,7 @@ use crate::format::{self, millis, percent};
 use crate::history::Column;
 use crate::look::Look;
 use crate::state::State;
-use crate::target::{Figures, Target};
+use crate::target::{Figures, Outcome, Target};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -89,7 +89,10 @@ impl Field {
         match self {
             Self::Sent => Some(count(target.counts.sent)),
             Self::Loss => target.counts.loss().map(percent),
-            Self::Last => target.last.map(|last| last.map_or("lost".to_owned(), millis)),
+            Self::Last => target.last.map(|last| match last {
+                Outcome::Reply(rtt) => millis(rtt),
+                Outcome::Lost => "lost".to_owned(),
+            }),
             Self::Min => figures.map(|figures| millis(figures.min)),
             Self::Avg => figures.map(|figures| millis(figures.mean)),
             Self::P50 => figures.map(|figures| millis(figures.p50)),
@@ -200,7 +203,7 @@ fn draw_row(buffer: &mut Buffer, area: Rect, target: &Target, columns: &Columns,
         let value = field.value(target, figures.as_ref()).unwrap_or_else(|| "-".to_owned());
         let is_bad = match field {
             Field::Loss => target.counts.loss().is_some_and(|loss| loss > 0.0),
-            Field::Last => target.last == Some(None),
+            Field::Last => target.last == Some(Outcome::Lost),
             _ => false,
         };
         let style = if is_bad { look.bad() } else { Style::new() };
@@ -220,8 +223,9 @@ fn draw_recent(buffer: &mut Buffer, area: Rect, columns: &[Option<Column>], look
         let (symbol, style) = match column.mean() {
             _ if column.lost + column.not_sent > 0 => (symbols.lost, look.bad()),
             Some(mean) => {
-                let range = (high - low).as_nanos().max(1);
-                let level = usize::try_from((mean - low).as_nanos() * 7 / range).unwrap_or(7);
+                let range = high.saturating_sub(low).as_nanos().max(1);
+                let level =
+                    usize::try_from(mean.saturating_sub(low).as_nanos() * 7 / range).unwrap_or(7);
                 (symbols.levels[level.min(7)], look.good())
             }
             None if column.late > 0 => (symbols.late, look.odd()),
