@@ -106,7 +106,7 @@ impl Attacked {
                     let _ = self.probe(module);
                 }
                 self.exporter.write("targets", &format!("192.0.2.{}:7\n", 1 + round % 200));
-                let unknown = if round % 2 == 0 { "" } else { "unknown = 1\n" };
+                let unknown = if round.is_multiple_of(2) { "" } else { "unknown = 1\n" };
                 self.exporter.configure(&format!("{unknown}{}", self.config));
                 let _ = sent(address, "POST /-/reload", "");
                 if sampled.elapsed() > Duration::from_secs(1) {
