@@ -109,7 +109,7 @@ fn what_is_paused_stands_still() {
     let target = state.target_mut(0).unwrap();
     target.sent((9, 99), ms(72_000));
     target.reply((9, 99), ms(72_900), ms(900));
-    let later = now + Duration::from_secs(60);
+    let later = now + Duration::from_mins(1);
     let after = picture(&mut state, later, (80, 24), PLAIN);
     insta::assert_snapshot!(after);
     // All but the first line, and the time since.
