@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// How many pings of a target are kept: four minutes at one a second, in 2 kB.
-pub(crate) const KEPT: usize = 240;
+/// How many pings of a target are kept: two minutes at one a second, in 1 kB.
+pub(crate) const KEPT: usize = 120;
 
 /// The unit in which RTTs are kept: 32 bits of it are seven minutes.
 const UNIT: Duration = Duration::from_nanos(100);
@@ -105,7 +105,7 @@ mod tests {
         }
         let pings: Vec<_> = recent.pings(NOW).collect();
         assert_eq!(pings.len(), KEPT);
-        assert_eq!(pings[0], (1_764_266_400_123 - 240_000, None));
+        assert_eq!(pings[0], (1_764_266_400_123 - 120_000, None));
         assert_eq!(pings[KEPT - 1], (1_764_266_400_123 - 1000, Some(1000)));
         // A clock that was set back meanwhile.
         let before = NOW.saturating_sub(Duration::from_hours(1));

@@ -156,7 +156,7 @@ fn json_has_what_metrics_have_and_the_last_pings() {
         let mut before = 0;
         for ping in all {
             let sent = ping[0].as_u64().unwrap();
-            // At 10 ms each, 240 of them are within some seconds.
+            // At 10 ms each, 120 of them are within some seconds.
             assert!(before <= sent && sent <= now && now < sent + 60_000, "{sent} {now}");
             assert_eq!(ping[1].is_null(), is_lost, "{ping}");
             before = sent;
