@@ -1,6 +1,7 @@
 //! HTTP requests of tests.
 
-use std::net::SocketAddr;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// A response.
@@ -103,6 +104,21 @@ impl Client {
             body: response.body_mut().with_config().limit(256 << 20).read_to_vec().expect("a body"),
         }
     }
+}
+
+/// Requests `path`, and reads nothing of the response.
+///
+/// # Panics
+///
+/// If it cannot connect.
+#[track_caller]
+pub fn stalled(server: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server).expect("a connection");
+    // Otherwise the kernel may take megabytes for a reader that reads nothing (tcp_rmem, tcp(7)).
+    rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 64 << 10).expect("a smaller buffer");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("a request");
+    stream
 }
 
 /// Requests `path` from `server`.
