@@ -267,9 +267,14 @@ impl Toolchain {
             }
         };
         // The settings of the host's build do not apply to the guests.
-        for variable in
-            ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"]
-        {
+        for variable in [
+            "RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CARGO_BUILD_TARGET",
+            // What was compiled before would be in the bytes.
+            "CARGO_INCREMENTAL",
+        ] {
             command.env_remove(variable);
         }
         command.env("CARGO_ENCODED_RUSTFLAGS", flags.join(OsStr::new("\x1f")));

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
@@ -22,7 +23,11 @@ struct Measured {
 
 impl Measured {
     fn start(command: &mut Command, arguments: &[&str]) -> Self {
-        let metrics = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        // An address of its own: on 127.0.0.1, other tests' connections have ports that are free.
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        let host = [127, 64 | (high & 63), low, NEXT.fetch_add(1, Ordering::Relaxed)];
+        let metrics = SocketAddr::from((host, 9428));
         command.arg(format!("--metrics={metrics}")).args(arguments);
         Self { server: Server::listening(command), metrics }
     }
