@@ -1,14 +1,15 @@
 //! A running exporter.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::http::{self, Response};
-use crate::{Server, host_program, until};
+use crate::{Server, host_program, installed, until};
 
 /// An exporter, with a folder for its configuration.
 #[derive(Debug)]
@@ -34,6 +35,30 @@ pub fn configured(config: &str) -> (TempDir, PathBuf) {
 pub fn sample(name: &str, target: SocketAddr) -> String {
     let (host, port) = (target.ip(), target.port());
     format!("{name}{{module=\"a\",host=\"{host}\",port=\"{port}\"}}")
+}
+
+/// A component that traps at once, in every run and probe.
+pub const TRAP: &str = "(component
+    (core module $m (func (export \"run\") (result i32) unreachable))
+    (core instance $i (instantiate $m))
+    (func $run (result (result)) (canon lift (core func $i \"run\")))
+    (instance $run (export \"run\" (func $run)))
+    (export \"wasi:cli/run@0.2.0\" (instance $run)))";
+
+/// Checks that `promtool check metrics` has no complaint about a response.
+///
+/// # Panics
+///
+/// If it has, or if there is no promtool.
+#[track_caller]
+pub fn assert_promtool_accepts(metrics: &Response) {
+    let promtool = installed("promtool").expect("no promtool: run `make peers`");
+    let mut check = Command::new(promtool);
+    check.args(["check", "metrics"]).stdin(Stdio::piped());
+    let mut check = check.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
+    check.stdin.take().expect("it is piped").write_all(&metrics.body).expect("a reader");
+    let output = check.wait_with_output().expect("an end");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}\n{}", metrics.text());
 }
 
 impl Exporter {

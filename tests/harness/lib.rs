@@ -15,6 +15,7 @@ pub mod browser;
 pub mod exporter;
 pub mod http;
 pub mod namespace;
+pub mod proc;
 pub mod responder;
 pub mod terminal;
 

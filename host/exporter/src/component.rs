@@ -1,6 +1,7 @@
 //! The metrics of one running component: what the process that runs it answers when asked
 //! ([`Snapshot`]), and the process that serves that over HTTP.
 
+use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,6 +26,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::connections::{self, Connections};
 use crate::exposition;
 use crate::own_host::{self, OwnHost};
+use crate::streamed::busy;
 
 /// The maximum number of scrapes at a time: each holds a thread.
 const SCRAPES: usize = 4;
@@ -56,47 +58,31 @@ pub struct Snapshot {
     /// Datagrams dropped by full receive buffers; none if the system does not count them.
     pub socket_dropped: Option<u64>,
     /// What was refused, dropped or delayed, by operation and reason.
-    pub denied: Vec<Denied>,
+    pub denied: Vec<(Denial, u64)>,
     /// The processor time that the host spent on dropped datagrams.
     pub dropping: Duration,
     /// How often it was started anew.
     pub restarts: u64,
     /// What became of datagrams, as the component counts them itself.
-    pub outcomes: Vec<OutcomeCount>,
+    pub outcomes: Vec<(Outcome, u64)>,
 }
 
-/// A number of datagrams, as the component counts them itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutcomeCount {
-    /// What became of them.
-    pub outcome: String,
-    /// Why; empty where the outcome says it.
-    pub reason: String,
-    /// How many.
-    pub count: u64,
-}
-
-/// How often the host denied something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Denied {
+/// A kind of denial.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet, Serialize, Deserialize)]
+pub struct Denial {
     /// The requested operation.
     pub operation: String,
     /// The reason of the denial.
     pub reason: String,
-    /// How often.
-    pub count: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfDenial {
-    operation: String,
-    reason: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfOutcome {
-    outcome: String,
-    reason: String,
+/// What became of datagrams.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What became of them.
+    pub outcome: String,
+    /// Why; empty where the outcome says it.
+    pub reason: String,
 }
 
 impl Snapshot {
@@ -142,26 +128,16 @@ impl Snapshot {
                 counted(dropped),
             );
         }
-        let denied = Family::<OfDenial, Counter>::default();
-        for Denied { operation, reason, count } in &self.denied {
-            let of = OfDenial { operation: operation.clone(), reason: reason.clone() };
-            denied.get_or_create(&of).inc_by(*count);
-        }
         registry.register(
             "denied",
             "What the host refused the component, and datagrams that it dropped or delayed",
-            denied,
+            family(&self.denied),
         );
         if !self.outcomes.is_empty() {
-            let outcomes = Family::<OfOutcome, Counter>::default();
-            for OutcomeCount { outcome, reason, count } in &self.outcomes {
-                let of = OfOutcome { outcome: outcome.clone(), reason: reason.clone() };
-                outcomes.get_or_create(&of).inc_by(*count);
-            }
             registry.register(
                 "component_datagrams",
                 "Datagrams by what the component did with them, and why, as it counts them itself",
-                outcomes,
+                family(&self.outcomes),
             );
         }
         let dropping = Counter::<f64, AtomicU64>::default();
@@ -182,19 +158,25 @@ fn counted(value: u64) -> Counter {
     counter
 }
 
+fn family<L: Clone + Hash + Eq>(counts: &[(L, u64)]) -> Family<L, Counter> {
+    let family = Family::<L, Counter>::default();
+    for (labels, count) in counts {
+        family.get_or_create(labels).inc_by(*count);
+    }
+    family
+}
+
 /// Asks the process that runs the component. `None` if that has ended.
-pub trait Ask: FnMut() -> Option<Snapshot> + Send + 'static {}
+pub type Ask = Box<dyn FnMut() -> Option<Snapshot> + Send>;
 
-impl<F: FnMut() -> Option<Snapshot> + Send + 'static> Ask for F {}
-
-struct Served<A> {
+struct Served {
     about: About,
-    ask: Mutex<A>,
+    ask: Mutex<Ask>,
     scrapes: Arc<Semaphore>,
 }
 
 /// Serves what `ask` returns at `/metrics`, for ever.
-pub async fn serve(listener: TcpListener, about: About, ask: impl Ask) {
+pub async fn serve(listener: TcpListener, about: About, ask: Ask) {
     let scrapes = Arc::new(Semaphore::new(SCRAPES));
     let served = Arc::new(Served { about, ask: Mutex::new(ask), scrapes });
     let router = Router::new()
@@ -207,12 +189,9 @@ pub async fn serve(listener: TcpListener, about: About, ask: impl Ask) {
     connections::serve(listener, Connections::default(), router, stop).await;
 }
 
-async fn metrics<A: Ask>(
-    State(served): State<Arc<Served<A>>>,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn metrics(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response<Body> {
     let Ok(permit) = served.scrapes.clone().try_acquire_owned() else {
-        return exposition::busy("there are too many scrapes at a time\n".to_owned());
+        return busy("there are too many scrapes at a time\n".to_owned());
     };
     let asking = served.clone();
     let snapshot = tokio::task::spawn_blocking(move || (*asking.ask.lock().ok()?)()).await;
@@ -239,25 +218,22 @@ mod tests {
             keyed: true,
             started: UNIX_EPOCH + Duration::from_millis(1_500),
         };
-        let denied = |operation: &str, reason: &str, count| Denied {
-            operation: operation.to_owned(),
-            reason: reason.to_owned(),
-            count,
-        };
         let snapshot = Snapshot {
             received: 7,
             received_bytes: 448,
             sent: 5,
             sent_bytes: 320,
             socket_dropped: Some(3),
-            denied: vec![denied("send", "amplification", 2)],
+            denied: vec![(
+                Denial { operation: "send".to_owned(), reason: "amplification".to_owned() },
+                2,
+            )],
             dropping: Duration::from_millis(250),
             restarts: 1,
-            outcomes: vec![OutcomeCount {
-                outcome: "refused".to_owned(),
-                reason: "no_valid_tag".to_owned(),
-                count: 2,
-            }],
+            outcomes: vec![(
+                Outcome { outcome: "refused".to_owned(), reason: "no_valid_tag".to_owned() },
+                2,
+            )],
         };
         let mut text = String::new();
         prometheus_text::encode(&mut text, &snapshot.registry(&about)).unwrap();

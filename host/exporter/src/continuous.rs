@@ -52,7 +52,7 @@ pub(crate) async fn ping(
         let over = match Counting::start(&module, &commands, &own, &sandbox, current) {
             Ok(mut client) => {
                 let over = client.run(&mut targets).await;
-                sandbox.runs(None);
+                sandbox.ended();
                 // The next one starts meanwhile.
                 tokio::spawn(client.stop());
                 over

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Response, StatusCode, header};
-use axum::response::IntoResponse as _;
+use axum::http::{HeaderMap, Response, header};
 use headers_accept::Accept;
 use mediatype::MediaType;
 use prometheus_client::encoding::{prometheus_protobuf, prometheus_text, text};
@@ -105,11 +104,6 @@ pub(crate) fn respond(
         let _ = format.encode(&registries, out);
         finally();
     })
-}
-
-/// Sheds a request: it is for later.
-pub(crate) fn busy(why: String) -> Response<Body> {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why).into_response()
 }
 
 #[cfg(test)]

@@ -16,11 +16,12 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::exporter::Exporter;
-use crate::exposition::{self, busy};
+use crate::exposition;
 use crate::own::ProbeResult;
 use crate::own_host::{self, OwnHost};
 use crate::page;
 use crate::probe::{self, NotProbed, Probed};
+use crate::streamed::busy;
 use crate::target::Target;
 
 /// The maximum number of scrapes of `/metrics` at a time: each holds a thread.

@@ -18,6 +18,8 @@ use udping_cli::address::Address;
 pub(crate) struct OwnHost {
     is_own: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     refused: Counter,
+    /// What helps, to one who is refused.
+    advice: &'static str,
 }
 
 impl OwnHost {
@@ -26,12 +28,14 @@ impl OwnHost {
         is_own: impl Fn(&str) -> bool + Send + Sync + 'static,
         refused: Counter,
     ) -> Self {
-        Self { is_own: Arc::new(is_own), refused }
+        let advice = "add the name to `hosts` in the configuration";
+        Self { is_own: Arc::new(is_own), refused, advice }
     }
 
     /// None.
     pub(crate) fn addresses_alone() -> Self {
-        Self::new(|_| false, Counter::default())
+        let advice = "use an address, or localhost";
+        Self { is_own: Arc::new(|_| false), refused: Counter::default(), advice }
     }
 
     fn permits(&self, request: &Request) -> bool {
@@ -58,7 +62,6 @@ pub(crate) async fn check(State(own): State<OwnHost>, request: Request, next: Ne
         return next.run(request).await;
     }
     own.refused.inc();
-    let message =
-        "the Host header names another host: add the name to `hosts` in the configuration\n";
+    let message = format!("the Host header names another host: {}\n", own.advice);
     (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }

@@ -127,9 +127,7 @@ fn each<S: Serializer>(series: &Arc<[Arc<Series>]>, serializer: S) -> Result<S::
 async fn targets(State(Served { exporter, lists }): State<Served>) -> Response {
     let Ok(permit) = lists.try_acquire_owned() else {
         exporter.own.lists_shed.inc();
-        let why = "there are too many lists of targets at a time\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why)
-            .into_response();
+        return streamed::busy("there are too many lists of targets at a time\n".to_owned());
     };
     streamed::response(JSON, Some(permit), move |out| {
         let modules = exporter.sandboxes().into_iter().map(|(module, sandbox)| ListedModule {

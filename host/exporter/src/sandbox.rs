@@ -82,9 +82,14 @@ impl Privileges {
 }
 
 impl Sandbox {
-    /// Notes that a client runs, or none.
+    /// Notes that a client runs. What its host logs may have been noted before.
     pub(crate) fn runs(&self, pid: Option<u32>) {
-        *self.running() = Running { pid, started: None };
+        self.running().pid = pid;
+    }
+
+    /// Notes that no client runs.
+    pub(crate) fn ended(&self) {
+        *self.running() = Running::default();
     }
 
     /// Notes what its host logged when the component started.

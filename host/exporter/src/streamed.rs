@@ -1,4 +1,5 @@
-//! Responses that are written while they are read, so that none stands in memory as a whole.
+//! Responses that are written while they are read, so that none stands in memory as a whole, and those
+//! that say that there are too many at a time.
 
 use std::fmt;
 use std::io;
@@ -7,7 +8,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use hyper::body::Frame;
 use thiserror::Error;
@@ -123,4 +125,9 @@ pub(crate) fn response(
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// Sheds a request: it is for later.
+pub(crate) fn busy(why: String) -> Response<Body> {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why).into_response()
 }

@@ -92,7 +92,7 @@ impl<'a> Series<'a> {
         (self.targets.len() + usize::from(self.others > 0)).max(1)
     }
 
-    /// Whether there are so many that colours recur.
+    /// Whether there are more series than colours, which recur.
     pub(crate) fn are_many(&self) -> bool {
         self.len() > palette::TARGETS.len()
     }

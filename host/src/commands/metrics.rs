@@ -4,7 +4,7 @@
 
 use std::io::{self, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, ChildStdout, ExitCode, Stdio, exit};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio, exit};
 use std::sync::mpsc;
 use std::thread;
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use udping_exporter::component::{self, About, Denied, OutcomeCount, Snapshot};
+use udping_exporter::component::{self, About, Denial, Outcome, Snapshot};
 use udping_exporter::protocol::{read, write};
 use udping_harden as harden;
 use udping_permissions::guard::{Kind, Traffic};
@@ -21,7 +21,7 @@ use udping_permissions::guard::{Kind, Traffic};
 use crate::commands::context::RunContext;
 use crate::config::plan::Plan;
 use crate::process::helper::{self, Role};
-use crate::process::log::{self, say};
+use crate::process::log::say;
 
 /// The stacks of threads that pass on messages, in bytes.
 const STACK: usize = 128 << 10;
@@ -98,11 +98,10 @@ impl Metrics {
 
 fn snapshot(run: &RunContext) -> Snapshot {
     let Traffic { received, received_bytes, sent, sent_bytes, dropping } = run.ledger.traffic();
-    let denied = |(Kind { what, why }, count, _)| Denied {
-        operation: String::from(what),
-        reason: String::from(why),
-        count,
+    let denied = |(Kind { what, why }, count, _)| {
+        (Denial { operation: String::from(what), reason: String::from(why) }, count)
     };
+    let outcome = |((outcome, reason), count)| (Outcome { outcome, reason }, count);
     Snapshot {
         received,
         received_bytes,
@@ -116,23 +115,12 @@ fn snapshot(run: &RunContext) -> Snapshot {
     }
 }
 
-fn outcome(((outcome, reason), count): ((String, String), u64)) -> OutcomeCount {
-    OutcomeCount { outcome, reason, count }
-}
-
 /// Serves metrics until standard input ends.
-pub fn serve() -> ExitCode {
-    log::start(None);
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(format_args!("metrics: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<()> {
+///
+/// # Errors
+///
+/// If it cannot read from the process whose metrics these are, or write to it.
+pub fn serve() -> Result<()> {
     let mut snapshots = BufReader::new(io::stdin());
     let Some(Setup { listen, about, harden }) = read(&mut snapshots)? else { return Ok(()) };
     let (runtime, listener) = match bind(listen) {
@@ -162,7 +150,7 @@ fn run() -> Result<()> {
         write(&mut io::stdout(), &Scrape).ok()?;
         receiver.recv().ok()
     };
-    runtime.block_on(component::serve(listener, about, ask));
+    runtime.block_on(component::serve(listener, about, Box::new(ask)));
     Ok(())
 }
 

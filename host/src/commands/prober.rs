@@ -2,7 +2,6 @@
 //! only grant is the target.
 
 use std::io::{self, BufReader};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +23,7 @@ use crate::commands::context::{Loading, RunContext, load_into};
 use crate::commands::run::{block_on, give_up, runtime};
 use crate::config::cli::Cli;
 use crate::config::plan::Plan;
-use crate::process::log::{self, say};
+use crate::process::log::say;
 use crate::process::resolver::Resolver;
 use crate::process::signals::Stop;
 use crate::sandbox::artifact::Source;
@@ -41,18 +40,6 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Stands for the target, until there is one.
 const ANY_TARGET: &str = "192.0.2.1:1";
 
-/// Runs probes until standard input ends.
-pub fn serve() -> ExitCode {
-    log::start(None);
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(format_args!("probes: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
 /// What all probes share.
 struct Probes {
     /// Of a client without target.
@@ -62,7 +49,12 @@ struct Probes {
     runtime: Handle,
 }
 
-fn run() -> Result<()> {
+/// Runs probes until standard input ends.
+///
+/// # Errors
+///
+/// If there is no such component, or for want of a thread.
+pub fn serve() -> Result<()> {
     limits::note_address_space();
     let mut requests = BufReader::new(io::stdin());
     let Some(setup) = protocol::read::<Setup>(&mut requests)? else { return Ok(()) };

@@ -8,20 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use udping_tests::exporter::Exporter;
+use udping_tests::exporter::{Exporter, TRAP};
 use udping_tests::http::{self, PROTOBUF};
 use udping_tests::namespace::Namespace;
 use udping_tests::{Runtime, Server, children, host_program, wat};
 
 use crate::services::Resources;
-
-/// A component that traps in every probe.
-const TRAP: &str = "(component
-    (core module $m (func (export \"run\") (result i32) unreachable))
-    (core instance $i (instantiate $m))
-    (func $run (result (result)) (canon lift (core func $i \"run\")))
-    (instance $run (export \"run\" (func $run)))
-    (export \"wasi:cli/run@0.2.0\" (instance $run)))";
 
 /// How long strangers keep their connections.
 const STALL: Duration = Duration::from_secs(3);

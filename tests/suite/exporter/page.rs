@@ -370,7 +370,7 @@ fn page_fits_a_small_screen_and_follows_the_colour_scheme() {
 
 #[test]
 fn readers_of_lists_that_take_nothing_hold_none_in_memory() {
-    // Rows so long that the kernel's buffers do not take them all.
+    // Rows that are longer in total than the kernel's buffers.
     let module = "m".repeat(1500);
     let targets: Vec<_> = (1..=4000).map(|port| format!("'127.0.0.1:{port}'")).collect();
     let exporter = Exporter::start(&format!(

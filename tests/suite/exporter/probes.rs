@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use udping_tests::exporter::Exporter;
+use udping_tests::exporter::{Exporter, TRAP};
 use udping_tests::http::request;
 use udping_tests::namespace::Namespace;
 use udping_tests::{Runtime, Server, children, file, guests, host_program, key_file, wat};
@@ -148,13 +148,7 @@ fn probes_beyond_the_limit_are_shed() {
 
 #[test]
 fn a_component_that_traps_fails_its_own_probes_alone() {
-    let trap = "(component
-        (core module $m (func (export \"run\") (result i32) unreachable))
-        (core instance $i (instantiate $m))
-        (func $run (result (result)) (canon lift (core func $i \"run\")))
-        (instance $run (export \"run\" (func $run)))
-        (export \"wasi:cli/run@0.2.0\" (instance $run)))";
-    let component = wat("trap-in-every-probe.wasm", trap);
+    let component = wat("trap-in-every-probe.wasm", TRAP);
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let exporter = Exporter::start(&format!(
         "{LOOPBACK}[modules.trap]\nallow = ['127.0.0.1:1-65535']\ncomponent = '{}'\n",

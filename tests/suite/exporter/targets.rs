@@ -1,13 +1,12 @@
 //! Targets that are pinged all the time, by /metrics.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use rustix::process::{Signal, test_kill_process};
-use udping_tests::exporter::{Exporter, sample};
+use udping_tests::exporter::{Exporter, assert_promtool_accepts, sample};
 use udping_tests::http::request;
-use udping_tests::{Runtime, Server, children, installed, own_file, udping_host, until};
+use udping_tests::proc::{assert_restricted, sockets};
+use udping_tests::{Runtime, Server, children, own_file, udping_host, until};
 
 #[test]
 fn pings_and_their_rtts_are_counted() {
@@ -89,29 +88,14 @@ fn a_scraper_gets_the_format_it_asks_for() {
 
 #[test]
 fn promtool_has_no_complaint() {
-    let Some(promtool) = installed("promtool") else { panic!("no promtool: run `make peers`") };
     let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
     let exporter = Exporter::start(&format!(
-        "[modules.a]\ntargets = ['{0}', 'with\"quote.invalid:7']\n[modules.s]\ntargets = ['{0}']\nclient = {{ protocol = 'stamp', stateful = true }}\n",
+        "[modules.a]\ntargets = ['{0}', 'a-name.invalid:7']\n[modules.s]\ntargets = ['{0}']\nclient = {{ protocol = 'stamp', stateful = true }}\n",
         server.addresses[0]
-    ).replace("'with\"quote.invalid:7'", "'a-name.invalid:7'"));
+    ));
     exporter.until(&sample("udping_replies_total", server.addresses[0]), 1.0);
     for path in ["/metrics".to_owned(), format!("/probe?module=a&target={}", server.addresses[0])] {
-        let metrics = exporter.get(&path);
-        let mut check = Command::new(&promtool)
-            .args(["check", "metrics"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        check.stdin.take().unwrap().write_all(&metrics.body).unwrap();
-        let output = check.wait_with_output().unwrap();
-        assert!(
-            output.status.success() && output.stderr.is_empty(),
-            "{path}: {output:?}\n{}",
-            metrics.text()
-        );
+        assert_promtool_accepts(&exporter.get(&path));
     }
 }
 
@@ -211,14 +195,7 @@ fn processes_that_run_components_are_hardened() {
     assert_eq!(processes.len(), 2);
     for pid in processes {
         let pid = pid.as_raw_nonzero();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let value = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.unwrap().trim().to_owned()
-        };
-        assert_eq!(value("NoNewPrivs"), "1", "{status}");
-        assert_eq!(value("Seccomp"), "2", "{status}");
-        assert_eq!(value("CapEff"), "0000000000000000", "{status}");
+        assert_restricted(pid.get());
         // Neither the listening socket nor a connection of HTTP.
         assert_eq!(sockets(pid.get(), "tcp"), 0);
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
@@ -250,17 +227,6 @@ fn the_process_that_speaks_http_holds_no_key() {
     assert!(sockets(pid.get(), "tcp") > 0);
     let [client] = children(exporter.server.process.pid()).try_into().unwrap();
     assert!(sockets(client.as_raw_nonzero().get(), "udp") > 0);
-}
-
-/// The number of a process's sockets of that protocol (IPv4).
-fn sockets(pid: i32, protocol: &str) -> usize {
-    let all = std::fs::read_to_string(format!("/proc/{pid}/net/{protocol}")).unwrap();
-    let inodes = all.lines().skip(1).filter_map(|line| line.split_whitespace().nth(9));
-    let links: Vec<_> = inodes.map(|inode| format!("socket:[{inode}]")).collect();
-    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-    // One may be closed meanwhile.
-    let open = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-    open.filter(|link| links.iter().any(|socket| link.as_os_str() == socket.as_str())).count()
 }
 
 /// Whether a process has `needle` anywhere in the memory that it can write.

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use rustix::fs::OFlags;
 use rustix::net::sockopt as options;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use udping_tests::proc::{assert_restricted, field, threads};
 use udping_tests::{
     PATIENCE, Process, Runtime, SERVER, Server, file, host_program, key_file, ping, run,
     udping_host, until,
@@ -25,16 +26,6 @@ const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn pid(process: &Process) -> i32 {
     process.pid().as_raw_nonzero().get()
-}
-
-/// A field of `/proc/PID/status`, or of a thread's.
-fn field(path: &Path, name: &str) -> String {
-    let status = fs::read_to_string(path.join("status")).unwrap();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"))
-        .unwrap_or_default()
-        .to_owned()
 }
 
 /// The running processes that `parent` started.
@@ -49,27 +40,6 @@ fn children(parent: i32) -> Vec<i32> {
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     pids.filter(is_child).collect()
-}
-
-fn threads(pid: i32) -> Vec<PathBuf> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    tasks.map(|task| task.unwrap().path()).collect()
-}
-
-#[track_caller]
-fn assert_restricted(pid: i32) {
-    for thread in threads(pid) {
-        for (name, value) in [("NoNewPrivs", "1"), ("Seccomp", "2"), ("CapEff", "0000000000000000")]
-        {
-            assert_eq!(
-                field(&thread, name),
-                value,
-                "{name} of {} {}",
-                thread.display(),
-                field(&thread, "Name")
-            );
-        }
-    }
 }
 
 /// The soft and the hard limit of that name.

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use udping_tests::proc::{assert_restricted, has_ended};
 use udping_tests::{CLIENT, Outcome, Process, Server, file, guests, run, udping_host, until};
 
 const OLD: &str = "000102030405060708090a0b0c0d0e0f";
@@ -414,28 +415,20 @@ fn child_of(parent: Pid) -> i32 {
     children.trim().parse().unwrap()
 }
 
-fn status(process: i32, field: &str) -> Option<String> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    Some(status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t"))?.to_owned())
-}
-
 #[test]
 fn key_reader_has_no_privileges_or_key_and_ends_with_the_host() {
     let rotating = Rotating::start(&[], 0, &[]);
     let reader = child_of(rotating.server.process.pid());
     // It restricts itself as soon as it runs.
     rotating.hang_up("keys re-read: 1");
-    assert_eq!(status(reader, "CapEff").as_deref(), Some("0000000000000000"));
-    assert_eq!(status(reader, "NoNewPrivs").as_deref(), Some("1"));
-    assert_eq!(status(reader, "Seccomp").as_deref(), Some("2"));
+    assert_restricted(reader);
     assert_eq!(fs::read(format!("/proc/{reader}/environ")).unwrap(), b"");
     for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
         kill_process(Pid::from_raw(reader).unwrap(), signal).unwrap();
     }
     rotating.hang_up("keys re-read: 1");
     rotating.server.process.signal(Signal::KILL);
-    let is_gone = |state: Option<String>| state.is_none_or(|state| state.starts_with('Z'));
-    until(|| is_gone(status(reader, "State")).then_some(()));
+    until(|| has_ended(reader).then_some(()));
 }
 
 /// It reads files in the folder of the key file only, even if the path has become a link.

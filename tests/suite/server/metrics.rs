@@ -1,19 +1,17 @@
 //! `--metrics`: what a running component received, sent and was denied, as Prometheus scrapes it.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+use udping_tests::exporter::assert_promtool_accepts;
 use udping_tests::http::{self, Response};
-use udping_tests::{
-    Server, children, file, free_port, guests, installed, key_file, run, udping_host, until,
-};
+use udping_tests::proc::{assert_restricted, sockets};
+use udping_tests::{Server, children, file, free_port, guests, key_file, run, udping_host, until};
 
 /// A component with metrics.
 struct Measured {
@@ -187,24 +185,19 @@ fn workers_count_together() {
 
 #[test]
 fn promtool_has_no_complaint_about_a_component() {
-    let Some(promtool) = installed("promtool") else { panic!("no promtool: run `make peers`") };
     let measured = Measured::server(&["--allow-from", "192.0.2.1"], &[]);
     measured.socket().send(b"denied").unwrap();
     let denied = r#"udping_denied_total{operation="receive",reason="allow-from"}"#;
     let metrics = measured.until(denied, 1.0);
-    let mut check = Command::new(promtool);
-    check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut check = check.stdout(Stdio::piped()).spawn().unwrap();
-    check.stdin.take().unwrap().write_all(&metrics.body).unwrap();
-    let output = check.wait_with_output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}\n{}", metrics.text());
+    assert_promtool_accepts(&metrics);
 }
 
 #[test]
 fn a_strangers_page_cannot_read_them() {
     let measured = Measured::server(&[], &[]);
     let rebound = http::request("GET", measured.metrics, "/metrics", &[("host", "example.org")]);
-    assert_eq!(rebound.status, 421, "{}", rebound.text());
+    let why = "the Host header names another host: use an address, or localhost\n";
+    assert_eq!((rebound.status, rebound.text()), (421, why));
     assert_eq!(http::get(measured.metrics, "/nowhere").status, 404);
     assert_eq!(http::get(measured.metrics, "/-/healthy").status, 200);
 }
@@ -220,38 +213,16 @@ fn an_address_that_is_taken_is_an_error_at_the_start() {
     assert!(outcome.only_error().contains(&expected), "{}", outcome.stderr);
 }
 
-/// The field of a process's status.
-fn status(pid: Pid, field: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t"));
-    line.unwrap_or_else(|| panic!("no {field} in {status}")).to_owned()
-}
-
-/// The sockets of a process that are in a table of `/proc/net`.
-fn sockets(pid: Pid, table: &str) -> usize {
-    let table = fs::read_to_string(format!("/proc/net/{table}")).unwrap();
-    let descriptors = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).unwrap();
-    let names = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    let inode = |name: PathBuf| {
-        Some(name.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
-    };
-    let has = |inode: &String| {
-        table.lines().any(|line| line.split_whitespace().nth(9) == Some(inode.as_str()))
-    };
-    names.filter_map(inode).filter(has).collect::<BTreeSet<_>>().len()
-}
-
 #[test]
 fn the_process_that_serves_has_no_privileges_and_no_datagrams() {
     let measured = Measured::server(&[], &[]);
     measured.metrics();
-    let (serving, running) = (measured.serving(), measured.server.process.pid());
+    let [serving, running] =
+        [measured.serving(), measured.server.process.pid()].map(|pid| pid.as_raw_nonzero().get());
     assert_eq!((sockets(running, "udp"), sockets(serving, "tcp")), (1, 1), "they are looked for");
     assert_eq!((sockets(running, "tcp"), sockets(serving, "udp")), (0, 0));
-    for (field, value) in [("Seccomp", "2"), ("NoNewPrivs", "1"), ("CapEff", "0000000000000000")] {
-        assert_eq!(status(serving, field), value, "{field}");
-    }
-    let environment = fs::read(format!("/proc/{}/environ", serving.as_raw_nonzero())).unwrap();
+    assert_restricted(serving);
+    let environment = fs::read(format!("/proc/{serving}/environ")).unwrap();
     assert!(environment.is_empty(), "{environment:?}");
 }
 
