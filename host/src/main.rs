@@ -140,6 +140,8 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Diff { before, after, threshold } => {
             return commands::diff::diff(&before, &after, threshold);
         }
+        #[cfg(feature = "simulation")]
+        Command::Simulate(arguments) => return commands::simulate::simulate(&arguments, &mut out),
         Command::Emit { component, oci: None } => {
             commands::emit::to_output(component.component(), &mut out)?;
         }

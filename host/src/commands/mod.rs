@@ -24,6 +24,8 @@ pub mod results;
 #[cfg(target_os = "linux")]
 pub mod rotation;
 pub mod run;
+#[cfg(feature = "simulation")]
+pub mod simulate;
 #[cfg(feature = "tui")]
 pub mod tui;
 pub mod version;

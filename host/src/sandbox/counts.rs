@@ -131,7 +131,7 @@ impl Drop for InstanceCounts {
 }
 
 /// Questions for an instance's counts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Questions(watch::Receiver<u64>);
 
 impl Questions {

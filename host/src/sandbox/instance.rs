@@ -11,7 +11,7 @@ use wasmtime::{Config, Engine, Store, UpdateDeadline};
 #[cfg(feature = "exporter")]
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
 use wasmtime_wasi::WasiCtx;
-use wasmtime_wasi::cli::StdoutStream;
+use wasmtime_wasi::cli::{StdinStream, StdoutStream};
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 
 use crate::process::printable::Printable;
@@ -287,47 +287,17 @@ impl Program {
         // Subscribed before it runs, so that no change during the run is missed.
         let changes =
             instance.environment.changes().and_of(instance.sockets.world.reports().clone());
-        let reports = stop.reports();
-        let wasi = WasiCtx::builder()
-            .stdin(stdin)
-            .stdout(instance.output.metered(instance.stdout))
-            .stderr(instance.output.metered(instance.stderr))
-            .allow_tcp(false)
-            .build();
-        let questions = instance.questions;
-        let (limits, grace, started) = (instance.limits, instance.stop_grace, instance.started);
-        let program = (instance.arguments, instance.environment, input == Input::Notices);
-        let mut state = State::new(wasi, program, instance.permissions, instance.sockets, limits);
-        // Checked before instantiation, which nothing can interrupt.
-        if let Err(struck) = state.memory().reserve(self.footprint) {
-            return Outcome::Limited(struck);
-        }
-        let mut store = Store::new(self.command.engine(), state);
-        store.limiter(|state| state.memory());
-        store.set_hostcall_fuel(usize::try_from(limits.call.as_u64()).unwrap_or(usize::MAX));
-        store.set_max_component_handles(limits.handles);
-        store.set_epoch_deadline(1);
+        let (reports, questions) = (stop.reports(), instance.questions.clone());
+        let (limits, grace, started) =
+            (instance.limits, instance.stop_grace, instance.started.clone());
+        let mut store = match self.store(instance, stdin, input == Input::Notices) {
+            Ok(store) => store,
+            Err(limit) => return Outcome::Limited(limit),
+        };
         store.epoch_deadline_callback(|mut store| {
             store.data_mut().compute().check()?;
             Ok(UpdateDeadline::Yield(1))
         });
-        let run = async {
-            let instance = self.command.instance_pre().instantiate_async(&mut store).await?;
-            // Nothing else sets it.
-            let _ = started.set(Instant::now());
-            let command = Command::new(&mut store, &instance)?;
-            let result = command.wasi_cli_run().call_run(&mut store).await?;
-            // A function of another type says nothing.
-            let exceeded =
-                self.exceeded.as_ref().filter(|_| result.is_err()).and_then(|exceeded| {
-                    instance.get_typed_func::<(), (bool,)>(&mut store, exceeded).ok()
-                });
-            let has_exceeded = match exceeded {
-                Some(exceeded) => exceeded.call_async(&mut store, ()).await?.0,
-                None => false,
-            };
-            Ok((result, has_exceeded))
-        };
         let is_stopped = async {
             let could_know = notifier.notify(changes, reports, questions, stop.raised()).await;
             if could_know {
@@ -342,10 +312,89 @@ impl Program {
             }
         };
         tokio::select! {
-            result = run => Outcome::of(result, &limits, self.declares_notices),
+            result = self.call(&mut store, &started) => Outcome::of(result, &limits, self.declares_notices),
             () = out_of_time => Outcome::Limited(LimitExceeded::Time(limits.time.unwrap_or_default())),
             stopped = is_stopped => Outcome::Stopped(stopped),
         }
+    }
+
+    /// Runs an instance to its end in a world that is not the system's: nothing but that world ends
+    /// its waits, and it is told nothing about this host. `check` is called regularly while its code
+    /// runs, and may end it.
+    #[cfg(feature = "simulation")]
+    pub async fn run_apart<Out, Err>(
+        &self,
+        instance: Instance<Out, Err>,
+        mut check: impl FnMut() -> wasmtime::Result<()> + Send + Sync + 'static,
+    ) -> Outcome
+    where
+        Out: StdoutStream + 'static,
+        Err: StdoutStream + 'static,
+    {
+        let (limits, started) = (instance.limits, instance.started.clone());
+        let (stdin, _) = standard_input::open(Input::Empty);
+        let mut store = match self.store(instance, stdin, false) {
+            Ok(store) => store,
+            Err(limit) => return Outcome::Limited(limit),
+        };
+        // It does not yield: when that happens depends on the processor, and others would run in
+        // another order.
+        store.epoch_deadline_callback(move |_| check().map(|()| UpdateDeadline::Continue(1)));
+        let result = self.call(&mut store, &started).await;
+        Outcome::of(result, &limits, self.declares_notices)
+    }
+
+    /// Creates the store of an instance.
+    fn store<Out, Err>(
+        &self,
+        instance: Instance<Out, Err>,
+        stdin: impl StdinStream + 'static,
+        gets_notices: bool,
+    ) -> Result<Store<State>, LimitExceeded>
+    where
+        Out: StdoutStream + 'static,
+        Err: StdoutStream + 'static,
+    {
+        let Instance { limits, output, .. } = instance;
+        let wasi = WasiCtx::builder()
+            .stdin(stdin)
+            .stdout(output.metered(instance.stdout))
+            .stderr(output.metered(instance.stderr))
+            .allow_tcp(false)
+            .build();
+        let program = (instance.arguments, instance.environment, gets_notices);
+        let mut state = State::new(wasi, program, instance.permissions, instance.sockets, limits);
+        // Checked before instantiation, which nothing can interrupt.
+        state.memory().reserve(self.footprint)?;
+        let mut store = Store::new(self.command.engine(), state);
+        store.limiter(|state| state.memory());
+        store.set_hostcall_fuel(usize::try_from(limits.call.as_u64()).unwrap_or(usize::MAX));
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(1);
+        Ok(store)
+    }
+
+    /// Instantiates the program and calls it. Returns its result, and whether it has exceeded a
+    /// threshold.
+    async fn call(
+        &self,
+        store: &mut Store<State>,
+        started: &OnceLock<Instant>,
+    ) -> wasmtime::Result<(Result<(), ()>, bool)> {
+        let instance = self.command.instance_pre().instantiate_async(&mut *store).await?;
+        // Nothing else sets it.
+        let _ = started.set(Instant::now());
+        let command = Command::new(&mut *store, &instance)?;
+        let result = command.wasi_cli_run().call_run(&mut *store).await?;
+        // A function of another type says nothing.
+        let exceeded = self.exceeded.as_ref().filter(|_| result.is_err()).and_then(|exceeded| {
+            instance.get_typed_func::<(), (bool,)>(&mut *store, exceeded).ok()
+        });
+        let has_exceeded = match exceeded {
+            Some(exceeded) => exceeded.call_async(&mut *store, ()).await?.0,
+            None => false,
+        };
+        Ok((result, has_exceeded))
     }
 }
 

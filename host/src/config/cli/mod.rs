@@ -7,6 +7,8 @@ mod limits;
 mod manual;
 mod marking;
 mod service;
+#[cfg(feature = "simulation")]
+mod simulate;
 mod speed;
 #[cfg(feature = "tui")]
 mod tui;
@@ -26,6 +28,8 @@ pub use limits::{ByteRate, CompileFlags, LimitFlags};
 pub use manual::Page;
 pub use marking::{Dscp, Ecn, Mark};
 pub use service::{Restart, ServiceFlags};
+#[cfg(feature = "simulation")]
+pub use simulate::{LinkArguments, SimulateArguments};
 pub use speed::{SpeedFlags, Workers};
 #[cfg(feature = "tui")]
 pub use tui::{Colours, PassedOn, TuiArguments};
@@ -159,6 +163,10 @@ pub enum Command {
     /// Ping targets and show their RTTs and losses, live, in this terminal (docs/tui.md)
     #[cfg(feature = "tui")]
     Tui(TuiArguments),
+    /// Run components on a virtual network with virtual time, and compare what the clients report with
+    /// what happened (docs/simulation.md)
+    #[cfg(feature = "simulation")]
+    Simulate(Box<SimulateArguments>),
     /// Show what a component imports and exports, and what it would need to be granted
     Inspect {
         /// `client`, `server`, or the path of a component

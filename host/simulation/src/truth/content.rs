@@ -1,0 +1,77 @@
+//! Which reply belongs to which request, by their content.
+
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use foldhash::fast::FixedState;
+
+/// A hash of what a reply repeats of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Content(u64);
+
+/// Where a STAMP packet has the sequence number, timestamp, error estimate and SSID of a request, and
+/// where a reply repeats them (RFC 8762, section 4.3.1; RFC 8972, section 3).
+const STAMP_LENGTH: usize = 44;
+const STAMP_REQUEST: [usize; 3] = [0, 4, 12];
+const STAMP_REPLY: [usize; 3] = [24, 28, 36];
+
+impl Content {
+    /// The sequence number of a request and what its reply repeats of it, if it is one.
+    pub(super) fn of_request(data: &[u8], tag: usize) -> Option<(u32, Self)> {
+        Self::of_text(data, tag).or_else(|| Self::of_stamp(data, STAMP_REQUEST))
+    }
+
+    /// The sequence number that a reply answers, and what it repeats.
+    pub(super) fn of_reply(data: &[u8], tag: usize) -> Option<(u32, Self)> {
+        Self::of_text(data, tag).or_else(|| Self::of_stamp(data, STAMP_REPLY))
+    }
+
+    /// `Ping <seq> <date>`, in either case.
+    fn of_text(data: &[u8], tag: usize) -> Option<(u32, Self)> {
+        let text = data.get(..data.len().checked_sub(tag)?)?.to_ascii_lowercase();
+        let words = text.strip_prefix(b"ping ")?;
+        let seq = std::str::from_utf8(words.split(|byte| *byte == b' ').next()?).ok()?;
+        Some((seq.parse().ok()?, Self(FixedState::default().hash_one(&text))))
+    }
+
+    fn of_stamp(data: &[u8], [seq, time, error]: [usize; 3]) -> Option<(u32, Self)> {
+        if data.len() < STAMP_LENGTH {
+            return None;
+        }
+        let number = u32::from_be_bytes(data[seq..seq + 4].try_into().ok()?);
+        let mut hasher = FixedState::default().build_hasher();
+        hasher.write(&data[time..time + 8]);
+        hasher.write(&data[error..error + 2]);
+        Some((number, Self(hasher.finish())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echo_in_upper_case_repeats_its_request() {
+        let request = Content::of_request(b"Ping 7 1.5\t\t", 0).unwrap();
+        assert_eq!(request.0, 7);
+        assert_eq!(Content::of_reply(b"PING 7 1.5\t\t", 0), Some(request));
+        for other in [&b"PING 7 1.6\t\t"[..], b"PING 7 1.5\t ", b"PING 8 1.5\t\t", b"PONG 7 1.5"] {
+            assert_ne!(Content::of_reply(other, 0), Some(request));
+        }
+        assert_eq!(Content::of_reply(b"ping 7 1.5\t\tXY", 2), Some(request));
+    }
+
+    #[test]
+    fn a_reflector_repeats_number_time_and_error_estimate() {
+        let mut request = [0; 44];
+        request[3] = 9;
+        request[4..14].copy_from_slice(b"TTTTTTTTEE");
+        let mut reply = [1; 44];
+        reply[24..28].copy_from_slice(&request[..4]);
+        reply[28..38].copy_from_slice(b"TTTTTTTTEE");
+        let content = Content::of_request(&request, 0).unwrap();
+        assert_eq!(content.0, 9);
+        assert_eq!(Content::of_reply(&reply, 0), Some(content));
+        reply[37] = 0;
+        assert_ne!(Content::of_reply(&reply, 0), Some(content));
+    }
+}

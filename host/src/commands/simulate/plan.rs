@@ -1,0 +1,100 @@
+//! The scenario that a command line describes.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use udping_simulation::{DURATION, Link, Node, Scenario};
+
+use crate::config::cli::SimulateArguments;
+
+/// The name of the node that clients ping.
+const SERVER: &str = "server";
+
+/// The maximum size of a scenario in bytes.
+const SIZE_LIMIT: u64 = 4 << 20;
+
+/// The scenario of `arguments`: that of a file, or clients that ping one server.
+pub(super) fn scenario(arguments: &SimulateArguments) -> Result<Scenario> {
+    let mut scenario = match &arguments.scenario {
+        Some(path) => {
+            let name = path.display();
+            let length = fs::metadata(path).with_context(|| format!("cannot read {name}"))?.len();
+            if length > SIZE_LIMIT {
+                bail!("{name} is larger than 4 MiB: a scenario is not");
+            }
+            let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+            Scenario::parse(&text).map_err(|error| anyhow!("{name}: {error}"))?
+        }
+        None => of_clients(arguments)?,
+    };
+    scenario.seed = arguments.seed.unwrap_or(scenario.seed);
+    scenario.duration = arguments.duration.unwrap_or(scenario.duration);
+    Ok(scenario)
+}
+
+fn of_clients(arguments: &SimulateArguments) -> Result<Scenario> {
+    let link: Link = arguments.link.link()?;
+    let server = match &arguments.server {
+        Some(line) => {
+            let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+            if words.is_empty() {
+                bail!("--server needs a component, such as --server 'server 12000'");
+            }
+            words
+        }
+        None => {
+            let port = port(&arguments.client).with_context(|| {
+                format!(
+                    "which port has the server? write {SERVER} PORT after the client, or --server 'server PORT'"
+                )
+            })?;
+            vec![SERVER.to_owned(), port]
+        }
+    };
+    let node = |name: &str, count, run, wait| Node {
+        name: name.to_owned(),
+        count,
+        run,
+        addresses: Vec::new(),
+        wait,
+        exit: 0,
+    };
+    let nodes = vec![
+        node(SERVER, 1, server, false),
+        node("client", arguments.clients, arguments.client.clone(), true),
+    ];
+    let (links, faults) = (Vec::new(), Vec::new());
+    Ok(Scenario { seed: 1, duration: DURATION, link, nodes, links, faults })
+}
+
+/// The port that follows the server's name in the arguments of a client.
+fn port(client: &[String]) -> Option<String> {
+    let is_port = |word: &&str| word.parse::<u16>().is_ok_and(|port| port > 0);
+    client.iter().enumerate().skip(1).find_map(|(index, word)| {
+        let after = word.strip_prefix(SERVER)?;
+        let port = match after.strip_prefix(':') {
+            Some(port) => port,
+            None if after.is_empty() => client.get(index + 1)?,
+            None => return None,
+        };
+        Some(port).filter(is_port).map(str::to_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_port_follows_its_name() {
+        let port =
+            |line: &str| port(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(port("client server 12000 --count 3").as_deref(), Some("12000"));
+        assert_eq!(port("./x.wasm -v server:7").as_deref(), Some("7"));
+        for none in
+            ["client server", "client server x", "server 7", "client servers 7", "client a 7"]
+        {
+            assert_eq!(port(none), None, "{none}");
+        }
+    }
+}

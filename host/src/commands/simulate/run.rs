@@ -1,0 +1,285 @@
+//! Runs the components of a scenario.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use bytesize::ByteSize;
+use udping_components::CLIENT;
+use udping_results::Document;
+use udping_simulation::{
+    Anything, Difference, End, Ended, Executor, Fingerprint, Network, Node, NodeId, NodeWorld,
+    Numbers, Run, Scenario, Time, Totals, Truth, compare,
+};
+use wasi_datagram::SocketContext;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+
+use crate::commands::context::{Loading, load_into};
+use crate::process::exit::Exit;
+use crate::sandbox::artifact::Source;
+use crate::sandbox::counts::Questions;
+use crate::sandbox::enforcer::Enforcer;
+use crate::sandbox::environment::Environment;
+use crate::sandbox::instance::{Instance, Program, Sandbox};
+use crate::sandbox::outcome::Outcome;
+use crate::sandbox::permissions::InstancePermissions;
+use udping_permissions::grants::{Current, GrantSpec, Grants};
+use udping_permissions::guard::{Guard, Ledger, Meters, Rates};
+use udping_permissions::limits::{Limits, Output};
+
+/// The maximum output of one component, of each of its two streams, in bytes.
+const OUTPUT: usize = 16 << 20;
+
+/// How long a component may run at one instant of virtual time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The components of a scenario, compiled and linked.
+pub(crate) struct Programs {
+    programs: BTreeMap<String, Program>,
+}
+
+impl Programs {
+    /// Loads them. Files are relative to the folder of `file`, that of the scenario. The error names
+    /// the component that cannot be loaded.
+    pub(super) fn load(
+        scenario: &Scenario,
+        file: Option<&Path>,
+    ) -> Result<Self, (Source, anyhow::Error)> {
+        let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+        let mut programs = BTreeMap::new();
+        let mut sandbox = None;
+        for node in &scenario.nodes {
+            let name = &node.run[0];
+            if programs.contains_key(name) {
+                continue;
+            }
+            let source = match Source::new(PathBuf::from(name)) {
+                Source::File(path) => Source::File(folder.join(path)),
+                built_in @ Source::BuiltIn(_) => built_in,
+            };
+            let loaded = (|| {
+                let artifact = source.read()?;
+                let sandbox = match &mut sandbox {
+                    Some(sandbox) => sandbox,
+                    none => none.insert(Sandbox::new()?),
+                };
+                load_into(sandbox, &source, &artifact, Loading::default())
+            })();
+            let program = loaded.map_err(|error| (source, error))?;
+            programs.insert(name.clone(), program);
+        }
+        Ok(Self { programs })
+    }
+}
+
+/// What a scenario came to.
+pub struct Simulated {
+    /// The virtual time at its end.
+    pub end: Time,
+    /// Why it ended.
+    pub ended: Ended,
+    /// What happened to all datagrams.
+    pub totals: Totals,
+    /// The fingerprint of all that happened.
+    pub fingerprint: String,
+    /// What became of the components that were waited for, in the order of their nodes.
+    pub clients: Vec<Client>,
+    /// The components that had not ended, and were waited for: their nodes.
+    pub waiting: Vec<String>,
+}
+
+/// What became of a component.
+pub struct Client {
+    /// The name of its node.
+    pub node: String,
+    /// The exit code that it would have had, and the one that was expected.
+    pub exit: (Exit, u8),
+    /// Why it was stopped or has trapped.
+    pub trouble: Option<String>,
+    /// What it wrote.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+    /// Its report, if it is the built-in client and its output is JSON.
+    pub report: Option<Reported>,
+}
+
+/// A client's report, beside the truth.
+pub struct Reported {
+    /// What it reports.
+    pub document: Document,
+    /// What happened.
+    pub truth: Numbers,
+    /// The differences.
+    pub differences: Vec<Difference>,
+}
+
+/// A run of a component that has ended.
+struct Finished {
+    time: Time,
+    outcome: Outcome,
+    stdout: MemoryOutputPipe,
+    stderr: MemoryOutputPipe,
+}
+
+/// Whether the report of what `node` runs can be had as JSON.
+fn reports(node: &Node) -> bool {
+    node.run[0] == CLIENT.name && !node.run.iter().any(|word| word.starts_with("--format"))
+}
+
+/// Runs `scenario` to its end.
+pub(super) fn run(scenario: &Scenario, programs: &Programs) -> Result<Simulated> {
+    let (network, nodes) = scenario.network();
+    let awaited: Vec<_> = nodes.iter().filter(|(_, node)| node.wait).map(|(id, _)| *id).collect();
+    let truth = Arc::new(Mutex::new((Truth::new(&awaited, 0), Fingerprint::default())));
+    let observer = truth.clone();
+    network.observe(move |record| {
+        // No panic while the lock is held leaves it inconsistent.
+        let mut truth = observer.lock().unwrap_or_else(PoisonError::into_inner);
+        truth.0.add(record);
+        truth.1.add(record);
+    });
+    let first = programs.programs.values().next().context("there is no component")?;
+    let enforcer = Enforcer::new(|_, _| {});
+    let _watchdog = first.watched(&enforcer).context("cannot start the watchdog")?;
+    let end = Time::START + scenario.duration;
+    let surroundings = Surroundings::new(scenario, network.clone(), end);
+    let finished: Rc<RefCell<Vec<Option<Finished>>>> =
+        Rc::new(RefCell::new(nodes.iter().map(|_| None).collect()));
+    let mut executor = Executor::new(network.clone());
+    nodes.iter().for_each(|(id, _)| executor.add(*id));
+    let mut start = |id: NodeId, starts: u32| -> Run<'_> {
+        let node = nodes[id.index()].1;
+        let (program, instance) = (&programs.programs[&node.run[0]], &surroundings);
+        let (stdout, stderr) = (MemoryOutputPipe::new(OUTPUT), MemoryOutputPipe::new(OUTPUT));
+        let instance = instance.instance(id, node, starts, (&stdout, &stderr));
+        let (check, finished) = (surroundings.check(), finished.clone());
+        let network = network.clone();
+        Box::pin(async move {
+            let outcome = program.run_apart(instance, check).await;
+            let time = network.now();
+            finished.borrow_mut()[id.index()] = Some(Finished { time, outcome, stdout, stderr });
+        })
+    };
+    let ended = executor.run(&awaited, end, &mut start);
+    let time = network.now();
+    // Before the record is read: sockets that are closed by this are no part of it.
+    drop(executor);
+    let mut truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut clients = Vec::new();
+    let mut waiting = Vec::new();
+    for (id, node) in nodes.iter().filter(|(_, node)| node.wait) {
+        match finished.borrow_mut()[id.index()].take() {
+            Some(finished) => {
+                clients.push(client(network.name(*id), *id, node, finished, &truth.0));
+            }
+            None => waiting.push(network.name(*id)),
+        }
+    }
+    let fingerprint = std::mem::take(&mut truth.1).finish();
+    let totals = truth.0.totals().clone();
+    Ok(Simulated { end: time, ended, totals, fingerprint, clients, waiting })
+}
+
+/// Looks at what a component has left.
+fn client(name: String, id: NodeId, node: &Node, finished: Finished, truth: &Truth) -> Client {
+    let Finished { time, outcome, stdout, stderr } = finished;
+    let (stdout, stderr) = (stdout.contents(), stderr.contents());
+    let document = reports(node).then(|| serde_json::from_slice(&stdout).ok()).flatten();
+    let report = document.map(|document: Document| {
+        let timeout = document.config.as_ref().map_or(Duration::ZERO, |c| c.timeout_ns.into());
+        let flows = truth.numbers(id, End { time, timeout });
+        let differences = compare(&document, &flows);
+        let mut truth = Numbers::default();
+        flows.iter().for_each(|(_, flow)| truth.add(flow));
+        Reported { document, truth, differences }
+    });
+    let trouble = match &outcome {
+        Outcome::Trapped(reason) => Some(format!("trapped: {reason}")),
+        Outcome::Limited(limit) => Some(limit.to_string()),
+        _ => None,
+    };
+    let exit = (outcome.exit(0), node.exit);
+    Client { node: name, exit, trouble, stdout: stdout.into(), stderr: stderr.into(), report }
+}
+
+/// What all components of a scenario have in common.
+struct Surroundings {
+    seed: u64,
+    network: Arc<Network>,
+    end: Time,
+    limits: Limits,
+    environment: Arc<Environment>,
+    guard: Arc<Guard>,
+}
+
+impl Surroundings {
+    fn new(scenario: &Scenario, network: Arc<Network>, end: Time) -> Self {
+        let limits = Limits {
+            // What real time it takes is not the component's: another limit ends one that computes
+            // without end ([`PATIENCE`]).
+            compute: Duration::MAX,
+            output: ByteSize(u64::MAX),
+            ..Limits::default()
+        };
+        let grants = Current::new(GrantSpec::default(), Grants::default());
+        let (meters, ledger) =
+            (Arc::new(Meters::new(Rates::default())), Arc::new(Ledger::new(|_, _| {})));
+        let guard = Guard::new("simulation".to_owned(), Arc::new(grants), meters, ledger);
+        let environment = Arc::new(Environment::new([]));
+        Self { seed: scenario.seed, network, end, limits, environment, guard: Arc::new(guard) }
+    }
+
+    fn instance(
+        &self,
+        id: NodeId,
+        node: &Node,
+        starts: u32,
+        (stdout, stderr): (&MemoryOutputPipe, &MemoryOutputPipe),
+    ) -> Instance<MemoryOutputPipe, MemoryOutputPipe> {
+        let world = NodeWorld::new(self.network.clone(), id, self.seed, starts);
+        let permissions = Arc::new(Anything::new(self.network.clone(), id));
+        let format = reports(node).then(|| "--format=json".to_owned());
+        Instance {
+            arguments: node.run.iter().cloned().chain(format).collect(),
+            stdout: stdout.clone(),
+            stderr: stderr.clone(),
+            environment: self.environment.clone(),
+            permissions: Arc::new(InstancePermissions::new(self.guard.clone(), &self.limits)),
+            sockets: SocketContext { permissions, world, kept: Arc::default() },
+            limits: self.limits,
+            output: Output::new(&self.limits),
+            own_stdin: false,
+            stop_grace: Duration::ZERO,
+            questions: Questions::none(),
+            started: Arc::default(),
+        }
+    }
+
+    /// Ends a component that runs without end at one instant, and all when virtual time is over.
+    fn check(&self) -> impl FnMut() -> wasmtime::Result<()> + Send + Sync + 'static {
+        let (network, end) = (self.network.clone(), self.end);
+        let mut progress = ((network.turns(), network.now()), Instant::now());
+        move || {
+            let now = network.now();
+            let seen = (network.turns(), now);
+            if seen != progress.0 {
+                progress = (seen, Instant::now());
+            }
+            if now > end {
+                return Err(wasmtime::format_err!("the simulation was over, and it never waits"));
+            }
+            if progress.1.elapsed() > PATIENCE {
+                let patience = PATIENCE.as_secs();
+                return Err(wasmtime::format_err!(
+                    "it makes no progress: it ran for {patience} s at {now} s of virtual time"
+                ));
+            }
+            Ok(())
+        }
+    }
+}
