@@ -15,11 +15,13 @@
 //! - [`Fault`] changes links, clocks and nodes at given times.
 //! - [`Scenario`] describes all of that in TOML.
 //! - [`Link`] is the model of one direction of a link, with the names of tc-netem(8).
+//! - [`Impaired`] puts two such links between a component and the real network.
 
 #![deny(unsafe_code)]
 
 mod executor;
 mod fault;
+mod impaired;
 mod link;
 mod network;
 mod permissions;
@@ -31,6 +33,7 @@ mod world;
 
 pub use executor::{Ended, Executor, Run, Start};
 pub use fault::Fault;
+pub use impaired::{Impaired, Impairments, ImpairmentsError};
 pub use link::{
     Corruption, Distribution, Fate, GilbertElliott, Link, LinkError, Path, Probability,
     ProbabilityError, Queue, Rate, RateError,

@@ -34,7 +34,7 @@ use udping_permissions::host_name::HostName;
 use udping_permissions::limits::CompileLimits;
 use udping_permissions::limits::{Lookups, Output};
 use udping_permissions::names::Names;
-use wasi_datagram::{Buffers, InheritedSockets, OperatingSystem, Reports, SocketContext};
+use wasi_datagram::{Buffers, InheritedSockets, OperatingSystem, Reports, SocketContext, World};
 
 /// How a component is prepared for running.
 #[derive(Clone, Copy, Debug, Default)]
@@ -250,7 +250,7 @@ impl RunContext {
             guard: Arc::new(guard),
             kept: Arc::new(kept),
             bind_capability: Arc::new(bind_capability),
-            world: Arc::new(world),
+            world: impaired(plan, world)?,
         })
     }
 
@@ -309,6 +309,17 @@ impl RunContext {
     }
 }
 
+/// The world of an instance: the system's, with the plan's impairments.
+fn impaired(plan: &Plan, world: OperatingSystem) -> io::Result<Arc<dyn World>> {
+    let world = Arc::new(world);
+    #[cfg(feature = "simulation")]
+    if let Some(impairments) = &plan.impairments {
+        return Ok(Arc::new(udping_simulation::Impaired::new(world, impairments)?));
+    }
+    let _ = plan;
+    Ok(world)
+}
+
 /// Resolves each name now, by the system's resolver.
 fn resolved<'a>(names: impl Iterator<Item = &'a HostName>) -> Names {
     let mut names: Vec<_> = names.cloned().collect();
@@ -336,5 +347,5 @@ pub struct WorkerContext {
     pub guard: Arc<Guard>,
     kept: Arc<InheritedSockets>,
     bind_capability: Arc<BindCapability>,
-    world: Arc<OperatingSystem>,
+    world: Arc<dyn World>,
 }

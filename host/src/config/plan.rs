@@ -64,6 +64,9 @@ pub struct Plan {
     /// Where its metrics are served.
     #[cfg(feature = "exporter")]
     pub metrics: Option<SocketAddr>,
+    /// What happens to its datagrams on purpose.
+    #[cfg(feature = "simulation")]
+    pub impairments: Option<udping_simulation::Impairments>,
     /// Whether the process is hardened.
     pub harden: bool,
     /// Whether the component gets this process's standard input.
@@ -220,6 +223,8 @@ impl Plan {
             variables,
             #[cfg(feature = "exporter")]
             metrics: service.metrics,
+            #[cfg(feature = "simulation")]
+            impairments: flags.impair.clone(),
             harden,
             stdin: service.stdin,
             stop_grace: service.stop_grace.unwrap_or(STOP_GRACE),

@@ -161,7 +161,8 @@ impl Compute {
 
     /// Starts to measure a wait, unless a datagram has passed since the last check.
     fn starts_to_wait(&mut self) -> Option<Wait> {
-        (self.activity.count() == self.passed).then(|| {
+        let is_measured = self.limit < Duration::MAX && self.activity.count() == self.passed;
+        is_measured.then(|| {
             self.charge(processor_time(), Duration::ZERO);
             let spins = self.activity.0.spins.load(Ordering::Relaxed);
             Wait { paused: Instant::now(), slept: Duration::ZERO, spins }

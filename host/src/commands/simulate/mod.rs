@@ -14,7 +14,6 @@ use crate::config::cli::SimulateArguments;
 use crate::process::exit::Exit;
 use crate::process::log::say;
 use udping_harden::{self as harden, Needs};
-use udping_simulation::Scenario;
 
 /// Runs a scenario, and reports it to `out`.
 pub fn simulate(arguments: &SimulateArguments, out: &mut dyn Write) -> Result<Exit> {
@@ -38,12 +37,4 @@ pub fn simulate(arguments: &SimulateArguments, out: &mut dyn Write) -> Result<Ex
     let times = simulated.end.since_start().as_secs_f64() / real;
     let _ = writeln!(io::stderr(), "simulated in {real:.2} s: {times:.0} times real time");
     Ok(exit)
-}
-
-/// What was simulated, for a test or a search to look at.
-pub use run::Simulated;
-
-/// Runs `scenario` again and again with other seeds, for searches.
-pub(crate) fn again(scenario: &Scenario, programs: &run::Programs) -> Result<Simulated> {
-    run::run(scenario, programs)
 }

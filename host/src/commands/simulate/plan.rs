@@ -42,14 +42,11 @@ fn of_clients(arguments: &SimulateArguments) -> Result<Scenario> {
             }
             words
         }
-        None => {
-            let port = port(&arguments.client).with_context(|| {
-                format!(
-                    "which port has the server? write {SERVER} PORT after the client, or --server 'server PORT'"
-                )
-            })?;
-            vec![SERVER.to_owned(), port]
-        }
+        None => server(&arguments.client).with_context(|| {
+            format!(
+                "which port has the server? write {SERVER} PORT after the client, or --server 'server PORT'"
+            )
+        })?,
     };
     let node = |name: &str, count, run, wait| Node {
         name: name.to_owned(),
@@ -67,18 +64,25 @@ fn of_clients(arguments: &SimulateArguments) -> Result<Scenario> {
     Ok(Scenario { seed: 1, duration: DURATION, link, nodes, links, faults })
 }
 
-/// The port that follows the server's name in the arguments of a client.
-fn port(client: &[String]) -> Option<String> {
+/// The server that the arguments of a client ask for: on the port that follows its name, and with the
+/// client's protocol.
+fn server(client: &[String]) -> Option<Vec<String>> {
     let is_port = |word: &&str| word.parse::<u16>().is_ok_and(|port| port > 0);
-    client.iter().enumerate().skip(1).find_map(|(index, word)| {
+    let port = client.iter().enumerate().skip(1).find_map(|(index, word)| {
         let after = word.strip_prefix(SERVER)?;
         let port = match after.strip_prefix(':') {
             Some(port) => port,
             None if after.is_empty() => client.get(index + 1)?,
             None => return None,
         };
-        Some(port).filter(is_port).map(str::to_owned)
-    })
+        Some(port).filter(is_port)
+    });
+    let is_stamp = client.windows(2).any(|two| two == ["--protocol", "stamp"])
+        || client.iter().any(|word| word == "--protocol=stamp");
+    let stamp = is_stamp.then_some("--protocol=stamp");
+    // STAMP has a port of its own, which is the default on both sides.
+    (port.is_some() || is_stamp)
+        .then(|| [Some(SERVER), port, stamp].into_iter().flatten().map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -86,15 +90,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_port_follows_its_name() {
-        let port =
-            |line: &str| port(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(port("client server 12000 --count 3").as_deref(), Some("12000"));
-        assert_eq!(port("./x.wasm -v server:7").as_deref(), Some("7"));
+    fn the_server_has_the_port_that_follows_its_name() {
+        let server = |line: &str| {
+            let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+            server(&words).map(|words| words.join(" "))
+        };
+        for (line, expected) in [
+            ("client server 12000 --count 3", "server 12000"),
+            ("./x.wasm -v server:7", "server 7"),
+            ("client server --protocol stamp", "server --protocol=stamp"),
+            ("client server 7 --protocol=stamp", "server 7 --protocol=stamp"),
+        ] {
+            assert_eq!(server(line).as_deref(), Some(expected), "{line}");
+        }
         for none in
             ["client server", "client server x", "server 7", "client servers 7", "client a 7"]
         {
-            assert_eq!(port(none), None, "{none}");
+            assert_eq!(server(none), None, "{none}");
         }
     }
 }

@@ -134,7 +134,8 @@ fn components(
         let first = complaint.lines().next().unwrap_or_default();
         let code = client.exit.0.code();
         let why = client.trouble.clone().unwrap_or_else(|| Printable(first).to_string());
-        format!("{}: exit code {code} instead of {}: {why}", client.node, client.exit.1)
+        let colon = if why.is_empty() { "" } else { ": " };
+        format!("{}: exit code {code} instead of {}{colon}{why}", client.node, client.exit.1)
     });
     let still = waiting.iter().map(|node| match ended {
         Ended::Idle => format!("{node}: waits for what will never happen"),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bytesize::ByteSize;
+use udping_cli::contract;
 use udping_components::CLIENT;
 use udping_results::Document;
 use udping_simulation::{
@@ -38,7 +39,7 @@ const OUTPUT: usize = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The components of a scenario, compiled and linked.
-pub(crate) struct Programs {
+pub(super) struct Programs {
     programs: BTreeMap<String, Program>,
 }
 
@@ -77,7 +78,7 @@ impl Programs {
 }
 
 /// What a scenario came to.
-pub struct Simulated {
+pub(super) struct Simulated {
     /// The virtual time at its end.
     pub end: Time,
     /// Why it ended.
@@ -93,7 +94,7 @@ pub struct Simulated {
 }
 
 /// What became of a component.
-pub struct Client {
+pub(super) struct Client {
     /// The name of its node.
     pub node: String,
     /// The exit code that it would have had, and the one that was expected.
@@ -109,7 +110,7 @@ pub struct Client {
 }
 
 /// A client's report, beside the truth.
-pub struct Reported {
+pub(super) struct Reported {
     /// What it reports.
     pub document: Document,
     /// What happened.
@@ -230,7 +231,8 @@ impl Surroundings {
         let (meters, ledger) =
             (Arc::new(Meters::new(Rates::default())), Arc::new(Ledger::new(|_, _| {})));
         let guard = Guard::new("simulation".to_owned(), Arc::new(grants), meters, ledger);
-        let environment = Arc::new(Environment::new([]));
+        let times = (contract::UDPING_RECEIVE_TIMES, contract::KERNEL);
+        let environment = Arc::new(Environment::new([(times.0.to_owned(), times.1.to_owned())]));
         Self { seed: scenario.seed, network, end, limits, environment, guard: Arc::new(guard) }
     }
 

@@ -246,6 +246,12 @@ pub struct RunFlags {
         help_heading = "Network grants (instead of what the component's arguments grant)"
     )]
     pub targets: Option<PathBuf>,
+    /// Impair the datagrams of the component, sent and received ones: loss=30%,delay=50ms,jitter=10ms,
+    /// duplicate=1%,reorder=1%,seed=7 and more (docs/simulation.md); send.loss or receive.loss is of
+    /// one direction
+    #[cfg(feature = "simulation")]
+    #[arg(long, value_name = "NAME=VALUE,...", help_heading = "Network conditions")]
+    pub impair: Option<udping_simulation::Impairments>,
 }
 
 impl RunFlags {
@@ -258,6 +264,8 @@ impl RunFlags {
             speed: self.speed.or(other.speed),
             service: self.service.or(other.service),
             targets: self.targets.or(other.targets),
+            #[cfg(feature = "simulation")]
+            impair: self.impair.or(other.impair),
         }
     }
 }

@@ -1,0 +1,230 @@
+//! A socket whose datagrams are impaired.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use wasi_datagram::{
+    KeptSocket, Local, Received, Receiver, Sender, Take, Transmit, UdpSocket, World,
+};
+use wasmtime_wasi::async_trait;
+
+use crate::impaired::OneWay;
+use crate::impaired::delayed::{Delayed, Later, Shared};
+
+pub(super) struct ImpairedSocket {
+    pub(super) inner: Box<dyn UdpSocket>,
+    pub(super) send: Arc<OneWay>,
+    pub(super) receive: Arc<OneWay>,
+    pub(super) world: Arc<dyn World>,
+    pub(super) delayed: Arc<Delayed>,
+    /// The sending half, of which there is one: delayed datagrams leave by it, too.
+    pub(super) sender: Mutex<Option<Shared>>,
+}
+
+impl UdpSocket for ImpairedSocket {
+    fn bind(&mut self, local: SocketAddr) -> io::Result<()> {
+        self.inner.bind(local)
+    }
+
+    fn connect(&mut self, peer: SocketAddr) -> io::Result<()> {
+        self.inner.connect(peer)
+    }
+
+    fn disconnect(&mut self) -> io::Result<()> {
+        self.inner.disconnect()
+    }
+
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        self.inner.local_address()
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.inner.peer()
+    }
+
+    fn tells_local(&self) -> bool {
+        self.inner.tells_local()
+    }
+
+    fn hop_limit(&self) -> io::Result<u8> {
+        self.inner.hop_limit()
+    }
+
+    fn set_hop_limit(&self, hops: u8) -> io::Result<()> {
+        self.inner.set_hop_limit(hops)
+    }
+
+    fn receive_buffer_size(&self) -> io::Result<usize> {
+        self.inner.receive_buffer_size()
+    }
+
+    fn set_receive_buffer_size(&mut self, bytes: usize) -> io::Result<()> {
+        self.inner.set_receive_buffer_size(bytes)
+    }
+
+    fn send_buffer_size(&self) -> io::Result<usize> {
+        self.inner.send_buffer_size()
+    }
+
+    fn set_send_buffer_size(&mut self, bytes: usize) -> io::Result<()> {
+        self.inner.set_send_buffer_size(bytes)
+    }
+
+    fn receiver(&self) -> io::Result<Box<dyn Receiver>> {
+        Ok(Box::new(ImpairedReceiver {
+            inner: self.inner.receiver()?,
+            link: self.receive.clone(),
+            world: self.world.clone(),
+            held: BTreeMap::new(),
+            received: 0,
+        }))
+    }
+
+    fn sender(&self) -> io::Result<Box<dyn Sender>> {
+        let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = match &*sender {
+            Some(inner) => inner.clone(),
+            None => sender.insert(Arc::new(Mutex::new(self.inner.sender()?))).clone(),
+        };
+        Ok(Box::new(ImpairedSender {
+            inner,
+            link: self.send.clone(),
+            world: self.world.clone(),
+            delayed: self.delayed.clone(),
+        }))
+    }
+
+    fn keep(&self) -> KeptSocket {
+        self.inner.keep()
+    }
+
+    fn adopt(&mut self, kept: KeptSocket) -> io::Result<()> {
+        *self.sender.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.inner.adopt(kept)
+    }
+}
+
+/// A datagram that arrives at the component later.
+struct Held {
+    data: Vec<u8>,
+    from: SocketAddr,
+    to: Option<Local>,
+    ecn: Option<u8>,
+    dropped_before: Option<u32>,
+}
+
+struct ImpairedReceiver {
+    inner: Box<dyn Receiver>,
+    link: Arc<OneWay>,
+    world: Arc<dyn World>,
+    /// By the time at which they arrive, and in the order in which they were received.
+    held: BTreeMap<(Instant, u64), Held>,
+    received: u64,
+}
+
+impl ImpairedReceiver {
+    /// Takes what the system has received, up to `limit`.
+    fn fill(&mut self, limit: usize) -> io::Result<()> {
+        let Self { inner, link, world, held, received } = self;
+        let now = world.now();
+        inner.try_receive(limit, &mut |datagram| {
+            // From the time at which the system has recorded its arrival, if it has.
+            let since = datagram.arrived.unwrap_or(now);
+            for passed in link.cross(since, datagram.data) {
+                if held.len() >= link.link.limit.max(limit) {
+                    break;
+                }
+                *received += 1;
+                let Received { from, to, ecn, dropped_before, .. } = datagram;
+                let datagram = Held { data: passed.data, from, to, ecn, dropped_before };
+                held.insert((passed.at, *received), datagram);
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl Receiver for ImpairedReceiver {
+    fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
+        match self.fill(limit) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let now = self.world.now();
+        let mut count = 0;
+        while count < limit
+            && let Some(first) = self.held.first_entry()
+            && first.key().0 <= now
+        {
+            let ((at, _), held) = first.remove_entry();
+            count += 1;
+            take(Received {
+                to: held.to,
+                arrived: self.world.records_arrivals().then_some(at),
+                ecn: held.ecn,
+                dropped_before: held.dropped_before,
+                ..Received::new(&held.data, held.from)
+            });
+        }
+        if count == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    async fn readable(&mut self) {
+        let Self { inner, world, held, .. } = self;
+        let Some(((at, _), _)) = held.first_key_value() else {
+            return inner.readable().await;
+        };
+        let mut timer = world.timer(*at);
+        tokio::select! {
+            () = timer.expired() => {}
+            () = inner.readable() => {}
+        }
+    }
+}
+
+struct ImpairedSender {
+    inner: Shared,
+    link: Arc<OneWay>,
+    world: Arc<dyn World>,
+    delayed: Arc<Delayed>,
+}
+
+#[async_trait]
+impl Sender for ImpairedSender {
+    fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
+        let now = self.world.now();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for (sent, Transmit { data, to, from }) in datagrams.iter().enumerate() {
+            for passed in self.link.cross(now, data) {
+                if passed.at > now {
+                    let (sender, data) = (self.inner.clone(), passed.data);
+                    let later = Later { at: passed.at, sender, to: *to, from: *from, data };
+                    self.delayed.add(later, self.link.link.limit);
+                    continue;
+                }
+                match inner.try_send(&[Transmit { data: &passed.data, to: *to, from: *from }]) {
+                    Ok(_) => {}
+                    Err(error) if sent == 0 => return Err(error),
+                    Err(_) => return Ok(sent),
+                }
+            }
+        }
+        Ok(datagrams.len())
+    }
+
+    fn is_writable(&self) -> bool {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).is_writable()
+    }
+
+    async fn writable(&mut self) {
+        /// How often it is looked whether there is room: the thread uses the sender, too.
+        const LOOK: Duration = Duration::from_millis(1);
+
+        while !self.is_writable() {
+            self.world.timer(self.world.now() + LOOK).expired().await;
+        }
+    }
+}
