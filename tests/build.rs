@@ -37,6 +37,15 @@ fn main() {
         modules: &["std_echo.wasm", "std_pinger.wasm", "tokio_echo.wasm", "tokio_pinger.wasm"],
     };
     udping_guest_build::exit_on_error(examples.build());
+    // The client with bugs that the simulation's search has to find.
+    let planted = Guests {
+        target: Target::Unknown,
+        sources: &[],
+        profile: "test-guest",
+        selection: &["-p", "udping-client", "--features", "udping-client/planted"],
+        modules: &["udping_client.wasm"],
+    };
+    udping_guest_build::exit_on_error(planted.build());
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     for (folder, names) in &folders {

@@ -53,6 +53,7 @@
 
 pub mod client;
 pub mod duration;
+pub mod planted;
 mod seq;
 pub mod server;
 pub mod stats;

@@ -26,9 +26,6 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 
-/// Arrivals within this time count as one: the difference is that of the system's own work.
-pub(crate) const AS_ONE: Duration = Duration::from_micros(1);
-
 /// The state behind the clocks of one instance.
 #[derive(Debug)]
 pub(crate) struct DatagramTimes {
@@ -44,8 +41,13 @@ pub(crate) struct DatagramTimes {
     /// The latest instant that the component was told.
     latest: Instant,
     /// Whether the component reads a clock after it receives, as far as is known: else nothing is
-    /// split for it.
+    /// split for it. One that has not received anything is taken to do so, for its first time to be
+    /// right.
     reads: bool,
+    /// The number of the last `poll`, and that of the first since anything was received after which a
+    /// stream had to wait for another ([`Self::deferred`]).
+    poll: u64,
+    deferred: Option<u64>,
 }
 
 impl DatagramTimes {
@@ -57,7 +59,9 @@ impl DatagramTimes {
             wall: None,
             is_unread: false,
             latest: start,
-            reads: false,
+            reads: true,
+            poll: 0,
+            deferred: None,
         }
     }
 
@@ -84,6 +88,7 @@ impl DatagramTimes {
 
     /// Records that `poll` has returned these pollables.
     pub(crate) fn returned(&mut self, pollables: impl Iterator<Item = u32>) {
+        self.poll += 1;
         self.returned.clear();
         // A set: a list may name a stream very often.
         self.returned.extend(pollables.filter_map(|pollable| self.subscribed.get(&pollable)));
@@ -95,9 +100,26 @@ impl DatagramTimes {
         self.reads && self.returned.contains(&stream)
     }
 
+    /// The other streams that `poll` has returned, if a `receive` from `stream` is not to return what
+    /// arrived after that of another: the monotonic clock could not tell the time of the other any
+    /// more. A component that does not receive from the other has to wait once, and no longer.
+    pub(crate) fn beside(&self, stream: u32) -> Vec<u32> {
+        let is_first = self.deferred.is_none_or(|poll| poll == self.poll);
+        if !is_first || self.returned.len() < 2 || !self.splits(stream) {
+            return Vec::new();
+        }
+        self.returned.iter().copied().filter(|other| *other != stream).collect()
+    }
+
+    /// Records that a `receive` returned nothing for that reason.
+    pub(crate) fn deferred(&mut self) {
+        self.deferred.get_or_insert(self.poll);
+    }
+
     /// Records that datagrams were received from `stream`, the last of which arrived then, if known.
     pub(crate) fn received(&mut self, stream: u32, arrived: Option<Instant>) {
         self.end();
+        self.deferred = None;
         if self.returned.contains(&stream) {
             (self.monotonic, self.wall, self.is_unread) = (arrived, arrived, arrived.is_some());
         }
@@ -254,12 +276,16 @@ mod tests {
     fn arrivals_are_split_for_a_guest_that_reads_clocks() {
         let mut guest = Guest::default();
         guest.polls();
-        assert!(!guest.times.splits(STREAM));
+        // Nothing is known of it yet.
+        assert!(guest.times.splits(STREAM));
+        assert!(!guest.times.splits(STREAM + 1));
         guest.receives(10);
+        guest.polls();
+        assert!(!guest.times.splits(STREAM));
+        guest.receives(15);
         let now = guest.at(20);
         guest.times.wall(now);
         assert!(guest.times.splits(STREAM));
-        assert!(!guest.times.splits(STREAM + 1));
         // That it sends before it polls again, and whether it reads clocks then, means nothing.
         guest.times.end();
         guest.times.sent(now);
@@ -269,5 +295,29 @@ mod tests {
         guest.receives(30);
         guest.polls();
         assert!(!guest.times.splits(STREAM));
+    }
+
+    #[test]
+    fn a_stream_waits_once_for_those_with_earlier_arrivals() {
+        let mut guest = Guest::default();
+        guest.times.subscribed(POLLABLE + 2, STREAM + 2);
+        let polls = |guest: &mut Guest| {
+            guest.times.returned([POLLABLE, POLLABLE + 2].into_iter());
+        };
+        polls(&mut guest);
+        assert_eq!(guest.times.beside(STREAM), [STREAM + 2]);
+        assert_eq!(guest.times.beside(STREAM + 2), [STREAM]);
+        // Each of them may have to wait after one poll.
+        guest.times.deferred();
+        assert_eq!(guest.times.beside(STREAM + 2), [STREAM]);
+        // The component has received nothing: it does not want the others.
+        polls(&mut guest);
+        assert!(guest.times.beside(STREAM).is_empty());
+        guest.receives(10);
+        let now = guest.at(20);
+        guest.times.wall(now);
+        assert_eq!(guest.times.beside(STREAM), [STREAM + 2]);
+        guest.polls();
+        assert!(guest.times.beside(STREAM).is_empty(), "no other was returned");
     }
 }

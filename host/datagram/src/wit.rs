@@ -136,7 +136,14 @@ impl udp::HostIncomingDatagramStream for View<'_> {
         }
         let mut times = self.clock.datagram_times();
         times.end();
+        let arrival =
+            |other| self.table.get(&Resource::<Incoming>::new_borrow(other)).ok()?.arrival();
+        let before = times.beside(stream.rep()).into_iter().filter_map(arrival).min();
         let incoming = self.table.get_mut(&stream)?;
+        if before.is_some_and(|before| incoming.is_after(before)) {
+            times.deferred();
+            return Ok(Vec::new());
+        }
         let taken = incoming.receive(most, times.splits(stream.rep()))?;
         times.received(stream.rep(), taken.last().and_then(|datagram| datagram.arrived));
         self.clock.gathering().received(incoming.is_ready());

@@ -9,7 +9,7 @@ use std::any::Any;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use wasmtime_wasi::async_trait;
 
@@ -40,6 +40,11 @@ pub trait World: Send + Sync {
     /// clocks of components return it, and when datagrams were passed to the system.
     fn records_arrivals(&self) -> bool {
         false
+    }
+
+    /// The time within which arrivals count as one: their difference is that of the system's own work.
+    fn arrival_resolution(&self) -> Duration {
+        Duration::from_micros(1)
     }
 
     /// Creates a timer that expires at `at`, on the clock of [`Self::now`], and runs from now on.

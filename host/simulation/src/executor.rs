@@ -54,7 +54,7 @@ impl<'a> Executor<'a> {
         Self { network, ready: Arc::default(), tasks: Vec::new() }
     }
 
-    /// Adds a node, whose component is started by [`Self::run`].
+    /// Adds a node, whose component is started by [`crate::Fault::Start`].
     pub fn add(&mut self, node: NodeId) {
         let woken = Arc::new(Woken {
             task: self.tasks.len(),
@@ -66,13 +66,9 @@ impl<'a> Executor<'a> {
         self.tasks.push(task);
     }
 
-    /// Starts the components of all nodes, in the order in which they were added, and runs them
-    /// until those of the nodes `awaited` have ended, nothing is to happen any more, or virtual time
-    /// has come to `end`.
+    /// Runs components until those of the nodes `awaited` have ended, nothing is to happen any more,
+    /// or virtual time has come to `end`.
     pub fn run(&mut self, awaited: &[NodeId], end: Time, start: &mut Start<'a>) -> Ended {
-        for index in 0..self.tasks.len() {
-            self.start(index, start);
-        }
         let is_awaited: Vec<_> =
             self.tasks.iter().map(|task| awaited.contains(&task.node)).collect();
         let mut left = is_awaited.iter().filter(|awaited| **awaited).count();
@@ -129,9 +125,9 @@ impl<'a> Executor<'a> {
                 return -isize::from(ran && is_awaited[index]);
             }
             Action::Start(_) => {
-                let ran = task.run.is_some();
+                let has_ended = task.run.is_none() && task.starts > 0;
                 self.start(index, start);
-                return isize::from(!ran && is_awaited[index]);
+                return isize::from(has_ended && is_awaited[index]);
             }
         }
         0

@@ -14,6 +14,7 @@
 //!   differences.
 //! - [`Fault`] changes links, clocks and nodes at given times.
 //! - [`Scenario`] describes all of that in TOML.
+//! - [`ingredients`] draws faults from a seed, for searches.
 //! - [`Link`] is the model of one direction of a link, with the names of tc-netem(8).
 //! - [`Impaired`] puts two such links between a component and the real network.
 
@@ -23,6 +24,7 @@ mod executor;
 mod fault;
 mod impaired;
 mod link;
+mod mix;
 mod network;
 mod permissions;
 mod scenario;
@@ -38,6 +40,7 @@ pub use link::{
     Corruption, Distribution, Fate, GilbertElliott, Link, LinkError, Path, Probability,
     ProbabilityError, Queue, Rate, RateError,
 };
+pub use mix::{Ingredient, ingredients};
 pub use network::{EPOCH, Network, WallClock};
 pub use permissions::Anything;
 pub use scenario::{Between, Change, DURATION, Node, Scenario, ScenarioError};

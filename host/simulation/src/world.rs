@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytesize::ByteSize;
 use chacha20::ChaCha8Rng;
@@ -89,6 +89,10 @@ impl World for NodeWorld {
 
     fn records_arrivals(&self) -> bool {
         true
+    }
+
+    fn arrival_resolution(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn timer(&self, at: Instant) -> Box<dyn Timer> {
@@ -218,11 +222,11 @@ impl UdpSocket for NodeSocket {
         let mut chosen = local;
         if local.port() == 0 {
             // Each port once.
-            let port = (0..u16::MAX)
-                .map(|_| state.node_mut(*node).next_port())
-                .collect::<Vec<_>>()
-                .into_iter()
-                .find(|port| state.sockets.is_free(*node, SocketAddr::new(local.ip(), *port)));
+            let port = (0..u16::MAX).find_map(|_| {
+                let port = state.node_mut(*node).next_port();
+                let is_free = state.sockets.is_free(*node, SocketAddr::new(local.ip(), port));
+                is_free.then_some(port)
+            });
             chosen.set_port(port.ok_or(ErrorKind::AddrInUse)?);
         } else if !state.sockets.is_free(*node, local) {
             return Err(ErrorKind::AddrInUse.into());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::client::sent_pings::SentPings;
 use crate::client::summary::Summary;
+use crate::planted::{Bug, is_planted};
 use crate::seq::Seq;
 use crate::stats::delays::{Delays, Measured};
 use crate::stats::jitter::Jitter;
@@ -189,6 +190,9 @@ impl Flow {
         self.received_bytes += bytes as u64;
         self.reordering.record(seq);
         if kind == ReplyKind::Late {
+            if is_planted(Bug::LateIsLost) {
+                return Some(kind);
+            }
             sent.fate = Fate::Late;
             self.late += 1;
             return Some(kind);
@@ -199,7 +203,10 @@ impl Flow {
         self.jitter.record(rtt);
         let received =
             |seq| self.sent_pings.get(seq).copied().filter(|other| other.fate == Fate::Received);
-        let neighbours = [received(seq.previous()), received(seq.next())];
+        let mut neighbours = [received(seq.previous()), received(seq.next())];
+        if is_planted(Bug::IpdvAcrossGap) && neighbours.iter().all(Option::is_none) {
+            neighbours[0] = received(seq.previous().previous());
+        }
         for delays in [Some(&mut self.delays), total].into_iter().flatten() {
             delays.record(&sent, neighbours);
         }

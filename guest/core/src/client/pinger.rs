@@ -12,6 +12,7 @@ use crate::client::flow::{Flow, FlowId};
 use crate::client::schedule::Schedule;
 use crate::client::sent_pings::SentPings;
 use crate::client::summary::{Punctuality, ReceiveTimes, Results, Summary};
+use crate::planted::{Bug, is_planted};
 use crate::seq::Seq;
 use crate::stats::Distribution;
 use crate::stats::delays::Delays;
@@ -331,7 +332,9 @@ impl Pinger {
 
     /// Returns the first instant at which a reply to ping `seq` would be late.
     fn expiry(&self, flow: FlowId, seq: Seq) -> Option<Instant> {
-        Some(self.flows[flow.0].get(seq)?.at + self.config.timeout + Duration::from_nanos(1))
+        let in_time = if is_planted(Bug::TimeoutOffByOne) { 0 } else { 1 };
+        let first_late = self.config.timeout + Duration::from_nanos(in_time);
+        Some(self.flows[flow.0].get(seq)?.at + first_late)
     }
 
     /// Returns the next event, oldest first.

@@ -13,7 +13,6 @@ use wasmtime_wasi::p2::{Pollable, SocketResult};
 use super::origins::Origins;
 use super::{Datagram, SocketContext};
 use crate::buffers::Share;
-use crate::datagram_times::AS_ONE;
 use crate::permissions::{Batch, Permissions, SocketPermissions};
 use crate::processor_time;
 use crate::world::{Received, Receiver, World};
@@ -154,9 +153,10 @@ impl Incoming {
             return Err(error.into());
         }
         let mut bytes = 0;
+        let as_one = self.world.arrival_resolution();
         let first = self.waiting.front().and_then(|first| first.arrived);
         let is_one = |datagram: &Datagram| match (first, datagram.arrived) {
-            (Some(first), Some(arrived)) => arrived.saturating_duration_since(first) <= AS_ONE,
+            (Some(first), Some(arrived)) => arrived.saturating_duration_since(first) <= as_one,
             (first, arrived) => first == arrived,
         };
         let fits = |datagram: &&Datagram| {
@@ -203,6 +203,18 @@ impl Incoming {
     fn is_resting(&mut self) -> bool {
         self.rests = self.rests.filter(|until| *until > self.world.now());
         self.rests.is_some()
+    }
+
+    /// When the datagram arrived that the next `receive` returns, if there is one and that is known.
+    pub(crate) fn arrival(&self) -> Option<Instant> {
+        self.waiting.front().and_then(|first| first.arrived)
+    }
+
+    /// Whether that is after `other`, and not at the same time.
+    pub(crate) fn is_after(&mut self, other: Instant) -> bool {
+        self.look();
+        let resolution = self.world.arrival_resolution();
+        self.arrival().is_some_and(|own| own.saturating_duration_since(other) > resolution)
     }
 
     /// Has the next wait start without a look at the socket, where that finds what waits there.

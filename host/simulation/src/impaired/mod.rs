@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use thiserror::Error;
 use wasi_datagram::{Buffers, Family, Reports, Timer, Tuning, UdpSocket, World};
@@ -188,6 +188,10 @@ impl World for Impaired {
 
     fn records_arrivals(&self) -> bool {
         self.inner.records_arrivals()
+    }
+
+    fn arrival_resolution(&self) -> Duration {
+        self.inner.arrival_resolution()
     }
 
     fn timer(&self, at: Instant) -> Box<dyn Timer> {

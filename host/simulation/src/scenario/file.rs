@@ -59,6 +59,9 @@ struct NodeTable {
     run: Spanned<Words>,
     #[serde(default)]
     address: Vec<IpAddr>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    spread: Option<Spanned<String>>,
     wait: Option<bool>,
     #[serde(default)]
     exit: u8,
@@ -161,8 +164,12 @@ impl NodeTable {
             return Err((self.name.span(), "several nodes cannot have one address".to_owned()));
         }
         let wait = self.wait.unwrap_or(component != "server");
-        let name = self.name.into_inner();
-        Ok(Node { name, count, wait, run, addresses: self.address, exit: self.exit })
+        let spread = self
+            .spread
+            .map_or(Ok(Duration::ZERO), |text| duration(&text.span(), text.get_ref()))?;
+        let (name, addresses) = (self.name.into_inner(), self.address);
+        let (env, exit) = (self.env, self.exit);
+        Ok(Node { name, count, run, addresses, env, spread, wait, exit })
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod file;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,10 @@ pub struct Node {
     pub run: Vec<String>,
     /// Its addresses; by default the next one of 10.0.0.0/8.
     pub addresses: Vec<IpAddr>,
+    /// Its environment variables.
+    pub env: BTreeMap<String, String>,
+    /// The time over which the starts of several are spread evenly.
+    pub spread: Duration,
     /// Whether the scenario goes on until it has ended. By default for all but the built-in server.
     pub wait: bool,
     /// The exit code that its component is expected to have under `udping-host`.
@@ -107,6 +113,12 @@ impl Scenario {
             .names()
             .map(|(name, node)| (network.add_node(&name, &node.addresses), node))
             .collect();
+        let mut number = 0;
+        for (index, (id, node)) in nodes.iter().enumerate() {
+            let is_first = index == 0 || !std::ptr::eq(nodes[index - 1].1, *node);
+            number = if is_first { 0 } else { number + 1 };
+            network.schedule(Time::START + node.spread * number / node.count, Fault::Start(*id));
+        }
         let called = |name: &str| -> Vec<NodeId> {
             let all = nodes.iter().filter(|(_, node)| node.name == name).map(|(id, _)| *id);
             let all: Vec<_> = all.collect();
@@ -154,5 +166,30 @@ impl Scenario {
             }
         }
         (network, nodes)
+    }
+}
+
+/// Formats it without its time.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(None, link) => write!(f, "all links with a loss of {}", link.loss),
+            Self::Link(Some((from, to)), link) => {
+                write!(f, "the link from {from} to {to} with a loss of {}", link.loss)
+            }
+            Self::Partition(names) => write!(f, "partition of {}", names.join(", ")),
+            Self::Heal => f.write_str("heal"),
+            Self::Step(name, by) => {
+                write!(f, "wall clock of {name} stepped by {:.3} s", *by as f64 / 1e9)
+            }
+            Self::Drift(name, parts) => write!(f, "wall clock of {name} {parts} ppm too fast"),
+            Self::Address(name, address) => write!(f, "address of {name} becomes {address}"),
+            Self::NameServer(true) => f.write_str("name server silent"),
+            Self::NameServer(false) => f.write_str("name server answers"),
+            Self::Suspend(name) => write!(f, "suspend {name}"),
+            Self::Resume(name) => write!(f, "resume {name}"),
+            Self::Kill(name) => write!(f, "kill {name}"),
+            Self::Start(name) => write!(f, "start {name}"),
+        }
     }
 }

@@ -4,17 +4,27 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::fast::FixedState;
 
-/// A hash of what a reply repeats of its request.
+/// What a reply repeats of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Content(u64);
+pub(super) struct Content {
+    hash: u64,
+    /// The SSID of STAMP, which a reflector may leave zero.
+    ssid: u16,
+}
 
-/// Where a STAMP packet has the sequence number, timestamp, error estimate and SSID of a request, and
-/// where a reply repeats them (RFC 8762, section 4.3.1; RFC 8972, section 3).
+/// Where a STAMP packet has the sequence number, timestamp and error estimate of a request, and where
+/// a reply repeats them (RFC 8762, section 4.3.1); and the SSID in both (RFC 8972, section 3).
 const STAMP_LENGTH: usize = 44;
 const STAMP_REQUEST: [usize; 3] = [0, 4, 12];
 const STAMP_REPLY: [usize; 3] = [24, 28, 36];
+const STAMP_SSID: usize = 14;
 
 impl Content {
+    /// Whether a reply with this content answers `request`.
+    pub(super) fn answers(self, request: Self) -> bool {
+        self.hash == request.hash && [request.ssid, 0].contains(&self.ssid)
+    }
+
     /// The sequence number of a request and what its reply repeats of it, if it is one.
     pub(super) fn of_request(data: &[u8], tag: usize) -> Option<(u32, Self)> {
         Self::of_text(data, tag).or_else(|| Self::of_stamp(data, STAMP_REQUEST))
@@ -30,7 +40,8 @@ impl Content {
         let text = data.get(..data.len().checked_sub(tag)?)?.to_ascii_lowercase();
         let words = text.strip_prefix(b"ping ")?;
         let seq = std::str::from_utf8(words.split(|byte| *byte == b' ').next()?).ok()?;
-        Some((seq.parse().ok()?, Self(FixedState::default().hash_one(&text))))
+        let hash = FixedState::default().hash_one(&text);
+        Some((seq.parse().ok()?, Self { hash, ssid: 0 }))
     }
 
     fn of_stamp(data: &[u8], [seq, time, error]: [usize; 3]) -> Option<(u32, Self)> {
@@ -41,7 +52,8 @@ impl Content {
         let mut hasher = FixedState::default().build_hasher();
         hasher.write(&data[time..time + 8]);
         hasher.write(&data[error..error + 2]);
-        Some((number, Self(hasher.finish())))
+        let ssid = u16::from_be_bytes(data[STAMP_SSID..STAMP_SSID + 2].try_into().ok()?);
+        Some((number, Self { hash: hasher.finish(), ssid }))
     }
 }
 
@@ -70,8 +82,14 @@ mod tests {
         reply[28..38].copy_from_slice(b"TTTTTTTTEE");
         let content = Content::of_request(&request, 0).unwrap();
         assert_eq!(content.0, 9);
-        assert_eq!(Content::of_reply(&reply, 0), Some(content));
+        let answers = |reply: &[u8]| {
+            Content::of_reply(reply, 0)
+                .is_some_and(|(seq, reply)| seq == 9 && reply.answers(content.1))
+        };
+        assert!(!answers(&reply), "another SSID");
+        reply[14..16].fill(0);
+        assert!(answers(&reply));
         reply[37] = 0;
-        assert_ne!(Content::of_reply(&reply, 0), Some(content));
+        assert!(!answers(&reply));
     }
 }

@@ -25,11 +25,21 @@ pub struct Truth {
     /// Whether each node is a client.
     is_client: Vec<bool>,
     flows: BTreeMap<FlowKey, Flow>,
-    /// The requests on their way, and the flow and index of the ping of each.
-    requests: HashMap<DatagramId, (FlowKey, usize), FixedState>,
-    /// The datagrams on their way that were corrupted.
-    corrupted: HashMap<DatagramId, (), FixedState>,
+    /// The flow of each pair of addresses: that of the client, and its peer.
+    by_addresses: HashMap<(SocketAddr, SocketAddr), FlowKey, FixedState>,
+    /// The datagrams on their way.
+    travelling: HashMap<DatagramId, Travelling, FixedState>,
     totals: Totals,
+}
+
+/// A datagram on its way.
+#[derive(Debug)]
+struct Travelling {
+    /// The flow and index of the ping that it is, if a client has sent it.
+    ping: Option<(FlowKey, usize)>,
+    is_corrupt: bool,
+    /// How many of it there are.
+    copies: u32,
 }
 
 /// Which pings belong together: those from one socket of a node to one peer.
@@ -79,14 +89,27 @@ struct Flow {
     foreign: u64,
 }
 
+/// How a request arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Arrival {
+    /// Not at all.
+    Lost,
+    /// With another bit.
+    Corrupt,
+    /// As it was sent.
+    Intact,
+}
+
 #[derive(Debug)]
 struct Ping {
     seq: u32,
     content: Content,
     sent: Time,
     bytes: usize,
-    /// Whether it arrived where it was sent to.
-    has_arrived: bool,
+    /// How it arrived where it was sent to.
+    arrival: Arrival,
+    /// Whether a reply was sent.
+    has_reply: bool,
     /// When its first reply arrived, and the length of that.
     reply: Option<(Time, usize)>,
     /// When each further reply arrived.
@@ -104,8 +127,8 @@ impl Truth {
             tag,
             is_client,
             flows: BTreeMap::new(),
-            requests: HashMap::default(),
-            corrupted: HashMap::default(),
+            by_addresses: HashMap::default(),
+            travelling: HashMap::default(),
             totals: Totals::default(),
         }
     }
@@ -113,6 +136,15 @@ impl Truth {
     /// What happened to all datagrams.
     pub fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// The pings of `node` that have arrived as they were sent: when each was sent, and whether its
+    /// peer has sent a reply.
+    pub fn heard(&self, node: NodeId) -> Vec<(Time, bool)> {
+        let flows = self.flows.iter().filter(|(key, _)| key.node == node);
+        let pings = flows.flat_map(|(_, flow)| &flow.pings);
+        let heard = pings.filter(|ping| ping.arrival == Arrival::Intact);
+        heard.map(|ping| (ping.sent, ping.has_reply)).collect()
     }
 
     /// The flows of `node`, with the numbers that its report should have, if it ended at `end`.
@@ -125,66 +157,101 @@ impl Truth {
     pub fn add(&mut self, record: &Record<'_>) {
         let is_client =
             |node: NodeId| self.is_client.get(node.index()).copied().unwrap_or_default();
-        let is_forward = match record.event {
-            Event::Sent(node) => is_client(node),
-            _ => self.requests.contains_key(&record.id),
-        };
-        let direction =
-            if is_forward { &mut self.totals.forward } else { &mut self.totals.backward };
+        if let Event::Sent(node) = record.event {
+            let ping = is_client(node).then(|| self.sent(node, record)).flatten();
+            let direction = self.direction(ping.is_some());
+            direction.sent += 1;
+            if ping.is_none() {
+                self.replied(record);
+            }
+            let travelling = Travelling { ping, is_corrupt: false, copies: 1 };
+            self.travelling.insert(record.id, travelling);
+            return;
+        }
+        let Some(travelling) = self.travelling.get_mut(&record.id) else { return };
+        let (ping, is_corrupt) = (travelling.ping, travelling.is_corrupt);
         match record.event {
-            Event::Sent(node) => {
-                direction.sent += 1;
-                if is_client(node) {
-                    self.sent(node, record);
+            Event::Sent(_) | Event::Reordered => {}
+            Event::Duplicated => travelling.copies += 1,
+            Event::Corrupted => travelling.is_corrupt = true,
+            Event::Lost(_) | Event::Arrived(_) => {
+                travelling.copies -= 1;
+                if travelling.copies == 0 {
+                    self.travelling.remove(&record.id);
                 }
             }
+        }
+        let is_at_client = matches!(record.event, Event::Arrived(node) if is_client(node));
+        let direction = self.direction(ping.is_some());
+        match record.event {
+            Event::Sent(_) => {}
             Event::Duplicated => direction.duplicated += 1,
             Event::Reordered => direction.reordered += 1,
-            Event::Corrupted => {
-                direction.corrupted += 1;
-                self.corrupted.insert(record.id, ());
-            }
+            Event::Corrupted => direction.corrupted += 1,
             Event::Lost(cause) => *direction.lost.entry(cause).or_default() += 1,
             Event::Arrived(node) => {
                 direction.arrived += 1;
-                if let Some((key, index)) = self.requests.get(&record.id)
-                    && let Some(flow) = self.flows.get_mut(key)
+                if let Some((key, index)) = ping
+                    && let Some(flow) = self.flows.get_mut(&key)
+                    && let Some(ping) = flow.pings.get_mut(index)
                 {
-                    flow.pings[*index].has_arrived = true;
+                    let arrival = if is_corrupt { Arrival::Corrupt } else { Arrival::Intact };
+                    ping.arrival = ping.arrival.max(arrival);
                 }
-                if is_client(node) {
-                    self.arrived(node, record);
+                if is_at_client {
+                    self.arrived(node, record, is_corrupt);
                 }
             }
         }
     }
 
-    fn sent(&mut self, node: NodeId, record: &Record<'_>) {
-        let key = FlowKey { node, port: record.from.port(), peer: record.to };
-        let flow = self.flows.entry(key).or_default();
-        self.requests.insert(record.id, (key, flow.pings.len()));
-        let Some((seq, content)) = Content::of_request(record.data, self.tag) else { return };
-        flow.by_seq.insert(seq, flow.pings.len());
-        flow.pings.push(Ping {
-            seq,
-            content,
-            sent: record.time,
-            bytes: record.data.len(),
-            has_arrived: false,
-            reply: None,
-            duplicates: Vec::new(),
-        });
+    fn direction(&mut self, is_forward: bool) -> &mut Direction {
+        if is_forward { &mut self.totals.forward } else { &mut self.totals.backward }
     }
 
-    fn arrived(&mut self, node: NodeId, record: &Record<'_>) {
+    /// Adds what a client has sent. Returns its flow, and its index there if it is a ping.
+    fn sent(&mut self, node: NodeId, record: &Record<'_>) -> Option<(FlowKey, usize)> {
+        let key = FlowKey { node, port: record.from.port(), peer: record.to };
+        self.by_addresses.insert((record.from, record.to), key);
+        let flow = self.flows.entry(key).or_default();
+        let index = flow.pings.len();
+        if let Some((seq, content)) = Content::of_request(record.data, self.tag) {
+            flow.by_seq.insert(seq, index);
+            flow.pings.push(Ping {
+                seq,
+                content,
+                sent: record.time,
+                bytes: record.data.len(),
+                arrival: Arrival::Lost,
+                has_reply: false,
+                reply: None,
+                duplicates: Vec::new(),
+            });
+        }
+        Some((key, index))
+    }
+
+    /// Looks whether what another node sends is a reply.
+    fn replied(&mut self, record: &Record<'_>) {
+        let Some((seq, content)) = Content::of_reply(record.data, self.tag) else { return };
+        let key = self.by_addresses.get(&(record.to, record.from));
+        if let Some(flow) = key.and_then(|key| self.flows.get_mut(key))
+            && let Some(index) = flow.by_seq.get(&seq)
+            && content.answers(flow.pings[*index].content)
+        {
+            flow.pings[*index].has_reply = true;
+        }
+    }
+
+    fn arrived(&mut self, node: NodeId, record: &Record<'_>, is_corrupt: bool) {
         let key = FlowKey { node, port: record.to.port(), peer: record.from };
         let Some(flow) = self.flows.get_mut(&key) else { return };
         // A tag does not hold for what was corrupted; without one, the content is all there is.
-        let is_refused = self.tag > 0 && self.corrupted.contains_key(&record.id);
+        let is_refused = self.tag > 0 && is_corrupt;
         let found = Content::of_reply(record.data, self.tag).filter(|_| !is_refused);
         let ping = found.and_then(|(seq, content)| {
             let index = *flow.by_seq.get(&seq)?;
-            (flow.pings[index].content == content).then_some(index)
+            content.answers(flow.pings[index].content).then_some(index)
         });
         match ping {
             None => flow.foreign += 1,

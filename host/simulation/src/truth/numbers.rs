@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::time::Time;
-use crate::truth::{Flow, Ping};
+use crate::truth::{Arrival, Flow, Ping};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +41,10 @@ pub struct Numbers {
     pub longest_loss_burst: u64,
     /// The longest time from a lost ping to the next answered one, or to the end.
     pub longest_outage: Duration,
-    /// The lost pings whose request did not arrive.
+    /// The lost pings whose request did not arrive, or with another bit: who receives that may answer
+    /// something else.
     pub lost_forward: u64,
-    /// The lost pings whose request arrived.
+    /// The lost pings whose request arrived, also with another bit.
     pub lost_backward: u64,
     /// The round-trip times of the received pings.
     pub rtt: Values,
@@ -114,9 +115,11 @@ impl Numbers {
                 _ => None,
             })
             .collect();
-        let lost =
-            flow.pings.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Lost);
-        let lost_forward = lost.filter(|(ping, _)| !ping.has_arrived).count() as u64;
+        let lost = |which: fn(&Ping) -> bool| {
+            let lost = flow.pings.iter().zip(&outcomes);
+            let lost = lost.filter(|(ping, outcome)| **outcome == Outcome::Lost && which(ping));
+            lost.count() as u64
+        };
         let answered = flow.pings.iter().filter_map(|ping| ping.reply);
         Self {
             sent: flow.pings.len() as u64,
@@ -131,8 +134,8 @@ impl Numbers {
             received_bytes: answered.map(|(_, bytes)| bytes as u64).sum(),
             longest_loss_burst: longest_burst(&outcomes),
             longest_outage: longest_outage(flow, &outcomes, end.time),
-            lost_forward,
-            lost_backward: count(Outcome::Lost) - lost_forward,
+            lost_forward: lost(|ping| ping.arrival < Arrival::Intact),
+            lost_backward: lost(|ping| ping.arrival > Arrival::Lost),
             ipdv: Values::of(differences(flow, &outcomes)),
             jitter: jitter(flow, &outcomes),
             rtt: Values::of(rtts),

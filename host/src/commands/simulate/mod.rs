@@ -3,8 +3,10 @@
 mod plan;
 mod report;
 mod run;
+mod search;
 
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -13,6 +15,7 @@ use crate::commands::run::prepare_runtime;
 use crate::config::cli::SimulateArguments;
 use crate::process::exit::Exit;
 use crate::process::log::say;
+use search::Search;
 use udping_harden::{self as harden, Needs};
 
 /// Runs a scenario, and reports it to `out`.
@@ -27,6 +30,18 @@ pub fn simulate(arguments: &SimulateArguments, out: &mut dyn Write) -> Result<Ex
     prepare_runtime()?;
     harden::close_inherited([]);
     harden::shut().iter().for_each(say);
+    if let Some(count) = arguments.search {
+        let search = Search::new(&scenario, &programs)?;
+        return search.run(count, out, &again(std::env::args()));
+    }
+    let scenario = match (&arguments.mix, arguments.pings) {
+        (None, None) => scenario,
+        (mix, pings) => {
+            let mix = mix.as_deref().map_or(Ok(Some(Vec::new())), search::mix)?;
+            let search = Search::new(&scenario, &programs)?;
+            search.mixed(scenario.seed, mix.as_deref(), pings.map(NonZeroU64::get))?.0
+        }
+    };
     let start = Instant::now();
     let simulated = run::run(&scenario, &programs)?;
     let took = start.elapsed();
@@ -37,4 +52,31 @@ pub fn simulate(arguments: &SimulateArguments, out: &mut dyn Write) -> Result<Ex
     let times = simulated.end.since_start().as_secs_f64() / real;
     let _ = writeln!(io::stderr(), "simulated in {real:.2} s: {times:.0} times real time");
     Ok(exit)
+}
+
+/// The words after `simulate` of this process's own command line, without those that a search replaces.
+fn again(words: impl Iterator<Item = String>) -> String {
+    let mut words = words.skip_while(|word| word != "simulate").skip(1);
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        match word.split('=').next() {
+            Some("--search" | "--seed") if !word.contains('=') => drop(words.next()),
+            Some("--search" | "--seed") => {}
+            Some("--") => {
+                kept.push(word);
+                break;
+            }
+            _ => kept.push(word),
+        }
+    }
+    kept.extend(words);
+    let quoted = |word: &String| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=%.,:/@".contains(c);
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    kept.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -1,5 +1,6 @@
 //! The scenario that a command line describes.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -53,6 +54,8 @@ fn of_clients(arguments: &SimulateArguments) -> Result<Scenario> {
         count,
         run,
         addresses: Vec::new(),
+        env: BTreeMap::new(),
+        spread: arguments.spread.unwrap_or_default(),
         wait,
         exit: 0,
     };

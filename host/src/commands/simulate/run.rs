@@ -107,6 +107,8 @@ pub(super) struct Client {
     pub stderr: Vec<u8>,
     /// Its report, if it is the built-in client and its output is JSON.
     pub report: Option<Reported>,
+    /// The pings that have arrived: when each was sent, and whether its peer has sent a reply.
+    pub heard: Vec<(Time, bool)>,
 }
 
 /// A client's report, beside the truth.
@@ -205,7 +207,9 @@ fn client(name: String, id: NodeId, node: &Node, finished: Finished, truth: &Tru
         _ => None,
     };
     let exit = (outcome.exit(0), node.exit);
-    Client { node: name, exit, trouble, stdout: stdout.into(), stderr: stderr.into(), report }
+    let (stdout, stderr) = (stdout.into(), stderr.into());
+    let heard = truth.heard(id);
+    Client { node: name, exit, trouble, stdout, stderr, report, heard }
 }
 
 /// What all components of a scenario have in common.
@@ -214,7 +218,6 @@ struct Surroundings {
     network: Arc<Network>,
     end: Time,
     limits: Limits,
-    environment: Arc<Environment>,
     guard: Arc<Guard>,
 }
 
@@ -231,9 +234,7 @@ impl Surroundings {
         let (meters, ledger) =
             (Arc::new(Meters::new(Rates::default())), Arc::new(Ledger::new(|_, _| {})));
         let guard = Guard::new("simulation".to_owned(), Arc::new(grants), meters, ledger);
-        let times = (contract::UDPING_RECEIVE_TIMES, contract::KERNEL);
-        let environment = Arc::new(Environment::new([(times.0.to_owned(), times.1.to_owned())]));
-        Self { seed: scenario.seed, network, end, limits, environment, guard: Arc::new(guard) }
+        Self { seed: scenario.seed, network, end, limits, guard: Arc::new(guard) }
     }
 
     fn instance(
@@ -250,7 +251,7 @@ impl Surroundings {
             arguments: node.run.iter().cloned().chain(format).collect(),
             stdout: stdout.clone(),
             stderr: stderr.clone(),
-            environment: self.environment.clone(),
+            environment: self.environment(node),
             permissions: Arc::new(InstancePermissions::new(self.guard.clone(), &self.limits)),
             sockets: SocketContext { permissions, world, kept: Arc::default() },
             limits: self.limits,
@@ -260,6 +261,13 @@ impl Surroundings {
             questions: Questions::none(),
             started: Arc::default(),
         }
+    }
+
+    /// The variables of a component: those of its node, and that times of arrival are exact.
+    fn environment(&self, node: &Node) -> Arc<Environment> {
+        let times = (contract::UDPING_RECEIVE_TIMES.to_owned(), contract::KERNEL.to_owned());
+        let own = node.env.iter().map(|(name, value)| (name.clone(), value.clone()));
+        Arc::new(Environment::new(own.chain([times])))
     }
 
     /// Ends a component that runs without end at one instant, and all when virtual time is over.

@@ -1,5 +1,6 @@
 //! The options of `simulate`.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ pub struct SimulateArguments {
     /// Number of nodes that run the client
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub clients: u32,
+    /// Time over which the starts of the clients are spread [default: all start at once]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "scenario")]
+    pub spread: Option<Duration>,
     /// What the node `server` runs [default: server, with the port that follows that name in the
     /// client's arguments]
     #[arg(long, value_name = "COMPONENT ARGUMENTS")]
@@ -25,6 +29,16 @@ pub struct SimulateArguments {
     /// Virtual time after which it ends at the latest [default: that of the scenario, or 1d]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
+    /// Run it with that many seeds, each of which draws its own mix of faults, until a report is not
+    /// what happened; then look for the least that shows it
+    #[arg(long, value_name = "SEEDS", conflicts_with_all = ["mix", "pings"])]
+    pub search: Option<NonZeroU64>,
+    /// Add the faults that the seed draws: all, none, or those of these numbers
+    #[arg(long, value_name = "all|none|NUMBERS")]
+    pub mix: Option<String>,
+    /// Number of pings of each client, whatever the scenario says
+    #[arg(long, value_name = "NUMBER")]
+    pub pings: Option<NonZeroU64>,
     /// What happens on each link.
     #[command(flatten)]
     pub link: LinkArguments,
