@@ -170,29 +170,31 @@ impl Sockets {
             // Without the kernel's times, the clocks are read first: the datagrams had arrived when
             // `poll` returned.
             let before = (!self.kernel_time).then(|| (clock::now(), clock::unix_now()));
-            let received = channel.receive(BATCH);
-            let (now, wall) = before.unwrap_or_else(|| (clock::now(), clock::unix_now()));
-            match received {
-                Ok(datagrams) => {
-                    // The monotonic clock must not be read again before all that has arrived is
-                    // received: it would not return an earlier arrival any more.
-                    let waited = before.is_none().then(|| clock::unix_now().distance(wall));
-                    for datagram in &datagrams {
-                        let from = datagram.remote_address.into();
-                        pinger.handle_input(
-                            Arrival { now, wall, waited, source_port: *source_port, from },
-                            &datagram.data,
-                        );
-                    }
-                    // A full batch may be followed by more, and a single datagram by those of other
-                    // arrivals, if the host tells their times.
-                    let is_last = if self.kernel_time { 1 } else { 2 };
-                    if datagrams.len() < is_last {
-                        return;
-                    }
-                }
+            let datagrams = match channel.receive(BATCH) {
+                // The clocks are left alone: after a reading now, the monotonic one would not return
+                // the earlier arrivals at other sockets any more.
+                Ok(none) if none.is_empty() => return,
+                Ok(datagrams) => datagrams,
                 // This does not end the run: the next ping may be answered.
-                Err(error) => return pinger.network_error(now, None, error.to_string()),
+                Err(error) => {
+                    return pinger.network_error(clock::now(), None, error.to_string());
+                }
+            };
+            let (now, wall) = before.unwrap_or_else(|| (clock::now(), clock::unix_now()));
+            // The monotonic clock must not be read again before all that has arrived is received, for
+            // the same reason.
+            let waited = before.is_none().then(|| clock::unix_now().distance(wall));
+            for datagram in &datagrams {
+                let from = datagram.remote_address.into();
+                pinger.handle_input(
+                    Arrival { now, wall, waited, source_port: *source_port, from },
+                    &datagram.data,
+                );
+            }
+            // A full batch may be followed by more, and a single datagram by those of other arrivals,
+            // if the host tells their times.
+            if !self.kernel_time && datagrams.len() < 2 {
+                return;
             }
         }
     }

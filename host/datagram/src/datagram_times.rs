@@ -44,10 +44,11 @@ pub(crate) struct DatagramTimes {
     /// split for it. One that has not received anything is taken to do so, for its first time to be
     /// right.
     reads: bool,
-    /// The number of the last `poll`, and that of the first since anything was received after which a
-    /// stream had to wait for another ([`Self::deferred`]).
+    /// The number of the last `poll`, that of the last after which a stream had to wait for another
+    /// ([`Self::deferred`]), and that of the last after which something was received.
     poll: u64,
-    deferred: Option<u64>,
+    deferred: u64,
+    received: u64,
 }
 
 impl DatagramTimes {
@@ -61,7 +62,8 @@ impl DatagramTimes {
             latest: start,
             reads: true,
             poll: 0,
-            deferred: None,
+            deferred: 0,
+            received: 0,
         }
     }
 
@@ -102,10 +104,12 @@ impl DatagramTimes {
 
     /// The other streams that `poll` has returned, if a `receive` from `stream` is not to return what
     /// arrived after that of another: the monotonic clock could not tell the time of the other any
-    /// more. A component that does not receive from the other has to wait once, and no longer.
+    /// more. A component that has received nothing for that reason, after one `poll`, does not want
+    /// what comes first.
     pub(crate) fn beside(&self, stream: u32) -> Vec<u32> {
-        let is_first = self.deferred.is_none_or(|poll| poll == self.poll);
-        if !is_first || self.returned.len() < 2 || !self.splits(stream) {
+        let last = self.poll.saturating_sub(1);
+        let was_in_vain = self.deferred == last && self.received < last;
+        if was_in_vain || self.returned.len() < 2 || !self.splits(stream) {
             return Vec::new();
         }
         self.returned.iter().copied().filter(|other| *other != stream).collect()
@@ -113,13 +117,13 @@ impl DatagramTimes {
 
     /// Records that a `receive` returned nothing for that reason.
     pub(crate) fn deferred(&mut self) {
-        self.deferred.get_or_insert(self.poll);
+        self.deferred = self.poll;
     }
 
     /// Records that datagrams were received from `stream`, the last of which arrived then, if known.
     pub(crate) fn received(&mut self, stream: u32, arrived: Option<Instant>) {
         self.end();
-        self.deferred = None;
+        self.received = self.poll;
         if self.returned.contains(&stream) {
             (self.monotonic, self.wall, self.is_unread) = (arrived, arrived, arrived.is_some());
         }
@@ -298,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_waits_once_for_those_with_earlier_arrivals() {
+    fn a_stream_waits_for_those_with_earlier_arrivals_unless_in_vain() {
         let mut guest = Guest::default();
         guest.times.subscribed(POLLABLE + 2, STREAM + 2);
         let polls = |guest: &mut Guest| {
@@ -307,15 +311,24 @@ mod tests {
         polls(&mut guest);
         assert_eq!(guest.times.beside(STREAM), [STREAM + 2]);
         assert_eq!(guest.times.beside(STREAM + 2), [STREAM]);
-        // Each of them may have to wait after one poll.
-        guest.times.deferred();
-        assert_eq!(guest.times.beside(STREAM + 2), [STREAM]);
+        // Also where one is received before, or after, the other has to wait.
+        for is_last in [false, true] {
+            if is_last {
+                guest.times.deferred();
+            }
+            guest.receives(10);
+            let now = guest.at(20);
+            guest.times.wall(now);
+            guest.times.deferred();
+            polls(&mut guest);
+            assert_eq!(guest.times.beside(STREAM), [STREAM + 2]);
+        }
         // The component has received nothing: it does not want the others.
+        guest.times.deferred();
         polls(&mut guest);
         assert!(guest.times.beside(STREAM).is_empty());
-        guest.receives(10);
-        let now = guest.at(20);
-        guest.times.wall(now);
+        // Once.
+        polls(&mut guest);
         assert_eq!(guest.times.beside(STREAM), [STREAM + 2]);
         guest.polls();
         assert!(guest.times.beside(STREAM).is_empty(), "no other was returned");

@@ -322,7 +322,7 @@ struct NodeReceiver(Arc<Handle>);
 #[async_trait]
 impl Receiver for NodeReceiver {
     fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
-        let Handle { network, key, .. } = &*self.0;
+        let Handle { network, node, key } = &*self.0;
         let mut state = network.state();
         let socket = state.sockets.get(*key)?;
         if let Some(error) = socket.take_error() {
@@ -341,7 +341,11 @@ impl Receiver for NodeReceiver {
                 ..Received::new(&arrived.data, arrived.from)
             });
         }
-        if count == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if count == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        state.node_mut(*node).has_received(count);
+        Ok(())
     }
 
     async fn readable(&mut self) {

@@ -20,7 +20,9 @@ const STRETCHES: usize = 64;
 /// In a stretch between two answered pings, the counter tells how many replies the reflector sent:
 /// that many were lost backward, the rest of the lost pings forward. A ping that overtook others
 /// forward has a lower counter than one before it; a stretch then extends to the next answered ping
-/// that did not. Until then, and if counters and pings do not add up, the direction is unknown.
+/// that did not. Until then, and if counters and pings do not add up, the direction is unknown. So
+/// are all backward losses of a flow in which a ping was duplicated forward: a missing counter may be
+/// that of a reply to another copy.
 #[derive(Clone, Debug)]
 pub(crate) struct LossDirections {
     /// Whether the reflector is known to be stateful.
@@ -35,6 +37,8 @@ pub(crate) struct LossDirections {
     attributed: Attributed,
     /// The counters of further replies to a ping, oldest first: the ping was duplicated forward.
     duplicates: VecDeque<Seq>,
+    /// Whether there ever was one.
+    duplicates_forward: bool,
 }
 
 /// The losses between two answered pings.
@@ -88,6 +92,7 @@ impl LossDirections {
             ended: VecDeque::new(),
             attributed: Attributed::default(),
             duplicates: VecDeque::new(),
+            duplicates_forward: false,
         }
     }
 
@@ -106,6 +111,7 @@ impl LossDirections {
 
     /// Records that a further reply to a ping had another counter than the first.
     pub(crate) fn duplicated(&mut self, counter: Seq) {
+        self.duplicates_forward = true;
         if self.duplicates.contains(&counter) {
             return;
         }
@@ -121,10 +127,11 @@ impl LossDirections {
         self.ended.iter().for_each(|(_, stretch)| all.add(*stretch));
         let DirectedLosses { forward, backward, unknown } = all.losses;
         let doubtful = forward.min(all.surplus);
+        let unsure = if self.duplicates_forward { backward } else { 0 };
         self.stateful.then_some(DirectedLosses {
             forward: forward - doubtful,
-            backward,
-            unknown: unknown + doubtful + self.open.lost,
+            backward: backward - unsure,
+            unknown: unknown + doubtful + unsure + self.open.lost,
         })
     }
 
@@ -254,6 +261,14 @@ mod tests {
             Some((1, 0, 0)),
             "a copy of the copy"
         );
+    }
+
+    #[test]
+    fn backward_losses_are_unsure_where_pings_are_duplicated() {
+        // Reply 1 answered ping 1, or a copy of ping 0 or 2. Ping 4 did not arrive in any case.
+        let counters = [Some(0), None, Some(2), Some(3), None, Some(5), Some(6)];
+        assert_eq!(directions(true, &counters, &[]), Some((0, 2, 0)));
+        assert_eq!(directions(true, &counters, &[4]), Some((1, 0, 1)));
     }
 
     #[test]

@@ -31,6 +31,10 @@ pub(crate) use sockets::{SocketError, SocketKey};
 /// that spins on a clock would otherwise never see it advance.
 const READINGS: u32 = 1000;
 
+/// The number of datagrams that a node receives at one instant without that counting as spinning: more
+/// than its receive buffers hold.
+const RECEIVED: u32 = 100_000;
+
 /// How much later it is then.
 const TICK: Duration = Duration::from_micros(1);
 
@@ -201,7 +205,7 @@ impl Network {
         true
     }
 
-    /// Lets a microsecond pass: components run without waiting.
+    /// Lets some time pass, up to a microsecond: components run without waiting.
     pub(crate) fn tick(&self) {
         self.state().tick();
     }
@@ -242,14 +246,14 @@ impl State {
         self.now
     }
 
-    /// Lets a microsecond pass, and what is to come in it happen.
+    /// Lets a microsecond pass, or less: until the next event, which happens.
     fn tick(&mut self) {
         let later = self.now + TICK;
-        while let Some(time) = self.events.next().filter(|time| *time <= later) {
-            self.now = self.now.max(time);
+        let next = self.events.next().map_or(later, |time| time.max(self.now).min(later));
+        self.now = next;
+        while self.events.next().is_some_and(|time| time <= next) {
             self.happen();
         }
-        self.now = later;
     }
 
     /// Lets the first event happen now.

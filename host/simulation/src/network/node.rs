@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::network::READINGS;
 use crate::network::clock::WallClock;
+use crate::network::{READINGS, RECEIVED};
 use crate::time::Time;
 
 /// The first port that a node chooses by itself (RFC 6335, section 6).
@@ -16,9 +16,11 @@ pub(crate) struct Node {
     /// Nodes of different groups are partitioned.
     pub(super) group: u32,
     next_port: u16,
-    /// The number of readings of its clock at one instant.
+    /// The number of readings of its clock at one instant, since it received a datagram.
     readings: u32,
     read_at: Time,
+    /// The number of datagrams that it received at that instant.
+    received: u32,
 }
 
 impl Node {
@@ -31,6 +33,7 @@ impl Node {
             next_port: EPHEMERAL,
             readings: 0,
             read_at: Time::START,
+            received: 0,
         }
     }
 
@@ -44,9 +47,18 @@ impl Node {
     /// Counts a reading of its clock at `now`. Returns true for each so-many-th at one instant.
     pub(super) fn has_read_too_often(&mut self, now: Time) -> bool {
         if self.read_at != now {
-            (self.read_at, self.readings) = (now, 0);
+            (self.read_at, self.readings, self.received) = (now, 0, 0);
         }
         self.readings += 1;
         self.readings >= READINGS
+    }
+
+    /// Notes that it has received `count` datagrams at one instant: it does not spin, unless it sends
+    /// them to itself.
+    pub(crate) fn has_received(&mut self, count: usize) {
+        self.received = self.received.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        if self.received < RECEIVED {
+            self.readings = 0;
+        }
     }
 }

@@ -12,12 +12,26 @@ pub(super) struct Content {
     ssid: u16,
 }
 
-/// Where a STAMP packet has the sequence number, timestamp and error estimate of a request, and where
-/// a reply repeats them (RFC 8762, section 4.3.1); and the SSID in both (RFC 8972, section 3).
-const STAMP_LENGTH: usize = 44;
-const STAMP_REQUEST: [usize; 3] = [0, 4, 12];
-const STAMP_REPLY: [usize; 3] = [24, 28, 36];
-const STAMP_SSID: usize = 14;
+/// Where a STAMP packet has what a reply repeats of a request, and its length.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    /// The sequence number, timestamp and error estimate of a request.
+    request: [usize; 3],
+    /// Where a reply repeats them.
+    reply: [usize; 3],
+    /// The SSID of both (RFC 8972, section 3).
+    ssid: usize,
+    length: usize,
+}
+
+/// RFC 8762, sections 4.2.1 and 4.3.1.
+const OPEN: Layout = Layout { request: [0, 4, 12], reply: [24, 28, 36], ssid: 14, length: 44 };
+
+/// RFC 8762, sections 4.2.2 and 4.3.2.
+const KEYED: Layout = Layout { request: [0, 16, 24], reply: [48, 64, 72], ssid: 26, length: 112 };
+
+/// The bytes at the end of an authenticated message of the text protocol that are no text: HMAC-SHA-256.
+const TAG: usize = 32;
 
 impl Content {
     /// Whether a reply with this content answers `request`.
@@ -26,17 +40,20 @@ impl Content {
     }
 
     /// The sequence number of a request and what its reply repeats of it, if it is one.
-    pub(super) fn of_request(data: &[u8], tag: usize) -> Option<(u32, Self)> {
-        Self::of_text(data, tag).or_else(|| Self::of_stamp(data, STAMP_REQUEST))
+    pub(super) fn of_request(data: &[u8], is_keyed: bool) -> Option<(u32, Self)> {
+        let layout = if is_keyed { &KEYED } else { &OPEN };
+        Self::of_text(data, is_keyed).or_else(|| Self::of_stamp(data, layout, layout.request))
     }
 
     /// The sequence number that a reply answers, and what it repeats.
-    pub(super) fn of_reply(data: &[u8], tag: usize) -> Option<(u32, Self)> {
-        Self::of_text(data, tag).or_else(|| Self::of_stamp(data, STAMP_REPLY))
+    pub(super) fn of_reply(data: &[u8], is_keyed: bool) -> Option<(u32, Self)> {
+        let layout = if is_keyed { &KEYED } else { &OPEN };
+        Self::of_text(data, is_keyed).or_else(|| Self::of_stamp(data, layout, layout.reply))
     }
 
     /// `Ping <seq> <date>`, in either case.
-    fn of_text(data: &[u8], tag: usize) -> Option<(u32, Self)> {
+    fn of_text(data: &[u8], is_keyed: bool) -> Option<(u32, Self)> {
+        let tag = if is_keyed { TAG } else { 0 };
         let text = data.get(..data.len().checked_sub(tag)?)?.to_ascii_lowercase();
         let words = text.strip_prefix(b"ping ")?;
         let seq = std::str::from_utf8(words.split(|byte| *byte == b' ').next()?).ok()?;
@@ -44,15 +61,19 @@ impl Content {
         Some((seq.parse().ok()?, Self { hash, ssid: 0 }))
     }
 
-    fn of_stamp(data: &[u8], [seq, time, error]: [usize; 3]) -> Option<(u32, Self)> {
-        if data.len() < STAMP_LENGTH {
+    fn of_stamp(
+        data: &[u8],
+        layout: &Layout,
+        [seq, time, error]: [usize; 3],
+    ) -> Option<(u32, Self)> {
+        if data.len() < layout.length {
             return None;
         }
         let number = u32::from_be_bytes(data[seq..seq + 4].try_into().ok()?);
         let mut hasher = FixedState::default().build_hasher();
         hasher.write(&data[time..time + 8]);
         hasher.write(&data[error..error + 2]);
-        let ssid = u16::from_be_bytes(data[STAMP_SSID..STAMP_SSID + 2].try_into().ok()?);
+        let ssid = u16::from_be_bytes(data[layout.ssid..layout.ssid + 2].try_into().ok()?);
         Some((number, Self { hash: hasher.finish(), ssid }))
     }
 }
@@ -63,13 +84,16 @@ mod tests {
 
     #[test]
     fn an_echo_in_upper_case_repeats_its_request() {
-        let request = Content::of_request(b"Ping 7 1.5\t\t", 0).unwrap();
+        let request = Content::of_request(b"Ping 7 1.5\t\t", false).unwrap();
         assert_eq!(request.0, 7);
-        assert_eq!(Content::of_reply(b"PING 7 1.5\t\t", 0), Some(request));
+        assert_eq!(Content::of_reply(b"PING 7 1.5\t\t", false), Some(request));
         for other in [&b"PING 7 1.6\t\t"[..], b"PING 7 1.5\t ", b"PING 8 1.5\t\t", b"PONG 7 1.5"] {
-            assert_ne!(Content::of_reply(other, 0), Some(request));
+            assert_ne!(Content::of_reply(other, false), Some(request));
         }
-        assert_eq!(Content::of_reply(b"ping 7 1.5\t\tXY", 2), Some(request));
+        assert_eq!(
+            Content::of_reply(&[&b"ping 7 1.5\t\t"[..], &[0; TAG]].concat(), true),
+            Some(request)
+        );
     }
 
     #[test]
@@ -80,10 +104,10 @@ mod tests {
         let mut reply = [1; 44];
         reply[24..28].copy_from_slice(&request[..4]);
         reply[28..38].copy_from_slice(b"TTTTTTTTEE");
-        let content = Content::of_request(&request, 0).unwrap();
+        let content = Content::of_request(&request, false).unwrap();
         assert_eq!(content.0, 9);
         let answers = |reply: &[u8]| {
-            Content::of_reply(reply, 0)
+            Content::of_reply(reply, false)
                 .is_some_and(|(seq, reply)| seq == 9 && reply.answers(content.1))
         };
         assert!(!answers(&reply), "another SSID");

@@ -20,8 +20,8 @@ pub use numbers::{End, Numbers, Values};
 /// The pings of the nodes that are clients, as the network has seen them.
 #[derive(Debug)]
 pub struct Truth {
-    /// The bytes of each message of the text protocol that authenticate it, at its end.
-    tag: usize,
+    /// Whether messages are authenticated.
+    is_keyed: bool,
     /// Whether each node is a client.
     is_client: Vec<bool>,
     flows: BTreeMap<FlowKey, Flow>,
@@ -108,6 +108,8 @@ struct Ping {
     bytes: usize,
     /// How it arrived where it was sent to.
     arrival: Arrival,
+    /// How often it arrived after the first time.
+    copies: u64,
     /// Whether a reply was sent.
     has_reply: bool,
     /// When its first reply arrived, and the length of that.
@@ -117,14 +119,13 @@ struct Ping {
 }
 
 impl Truth {
-    /// Creates the truth about the nodes `clients`. Of each message of the text protocol, the last
-    /// `tag` bytes authenticate it.
-    pub fn new(clients: &[NodeId], tag: usize) -> Self {
+    /// Creates the truth about the nodes `clients`, whose messages may be authenticated.
+    pub fn new(clients: &[NodeId], is_keyed: bool) -> Self {
         let count = clients.iter().map(|node| node.index() + 1).max().unwrap_or_default();
         let mut is_client = vec![false; count];
         clients.iter().for_each(|node| is_client[node.index()] = true);
         Self {
-            tag,
+            is_keyed,
             is_client,
             flows: BTreeMap::new(),
             by_addresses: HashMap::default(),
@@ -196,6 +197,7 @@ impl Truth {
                     && let Some(ping) = flow.pings.get_mut(index)
                 {
                     let arrival = if is_corrupt { Arrival::Corrupt } else { Arrival::Intact };
+                    ping.copies += u64::from(ping.arrival > Arrival::Lost);
                     ping.arrival = ping.arrival.max(arrival);
                 }
                 if is_at_client {
@@ -215,7 +217,7 @@ impl Truth {
         self.by_addresses.insert((record.from, record.to), key);
         let flow = self.flows.entry(key).or_default();
         let index = flow.pings.len();
-        if let Some((seq, content)) = Content::of_request(record.data, self.tag) {
+        if let Some((seq, content)) = Content::of_request(record.data, self.is_keyed) {
             flow.by_seq.insert(seq, index);
             flow.pings.push(Ping {
                 seq,
@@ -223,6 +225,7 @@ impl Truth {
                 sent: record.time,
                 bytes: record.data.len(),
                 arrival: Arrival::Lost,
+                copies: 0,
                 has_reply: false,
                 reply: None,
                 duplicates: Vec::new(),
@@ -233,7 +236,7 @@ impl Truth {
 
     /// Looks whether what another node sends is a reply.
     fn replied(&mut self, record: &Record<'_>) {
-        let Some((seq, content)) = Content::of_reply(record.data, self.tag) else { return };
+        let Some((seq, content)) = Content::of_reply(record.data, self.is_keyed) else { return };
         let key = self.by_addresses.get(&(record.to, record.from));
         if let Some(flow) = key.and_then(|key| self.flows.get_mut(key))
             && let Some(index) = flow.by_seq.get(&seq)
@@ -247,8 +250,8 @@ impl Truth {
         let key = FlowKey { node, port: record.to.port(), peer: record.from };
         let Some(flow) = self.flows.get_mut(&key) else { return };
         // A tag does not hold for what was corrupted; without one, the content is all there is.
-        let is_refused = self.tag > 0 && is_corrupt;
-        let found = Content::of_reply(record.data, self.tag).filter(|_| !is_refused);
+        let is_refused = self.is_keyed && is_corrupt;
+        let found = Content::of_reply(record.data, self.is_keyed).filter(|_| !is_refused);
         let ping = found.and_then(|(seq, content)| {
             let index = *flow.by_seq.get(&seq)?;
             content.answers(flow.pings[index].content).then_some(index)

@@ -46,6 +46,8 @@ pub struct Numbers {
     pub lost_forward: u64,
     /// The lost pings whose request arrived, also with another bit.
     pub lost_backward: u64,
+    /// The copies of pings that arrived at the peer.
+    pub copies_forward: u64,
     /// The round-trip times of the received pings.
     pub rtt: Values,
     /// The differences of the round-trip times of adjacent pings.
@@ -136,6 +138,7 @@ impl Numbers {
             longest_outage: longest_outage(flow, &outcomes, end.time),
             lost_forward: lost(|ping| ping.arrival < Arrival::Intact),
             lost_backward: lost(|ping| ping.arrival > Arrival::Lost),
+            copies_forward: flow.pings.iter().map(|ping| ping.copies).sum(),
             ipdv: Values::of(differences(flow, &outcomes)),
             jitter: jitter(flow, &outcomes),
             rtt: Values::of(rtts),

@@ -13,13 +13,14 @@ use udping_cli::contract;
 use udping_components::CLIENT;
 use udping_results::Document;
 use udping_simulation::{
-    Anything, Difference, End, Ended, Executor, Fingerprint, Network, Node, NodeId, NodeWorld,
-    Numbers, Run, Scenario, Time, Totals, Truth, compare,
+    Anything, Change, Difference, End, Ended, Executor, Fingerprint, Network, Node, NodeId,
+    NodeWorld, Numbers, Run, Scenario, Time, Totals, Truth, compare,
 };
 use wasi_datagram::SocketContext;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 use crate::commands::context::{Loading, load_into};
+use crate::config::key;
 use crate::process::exit::Exit;
 use crate::sandbox::artifact::Source;
 use crate::sandbox::counts::Questions;
@@ -138,7 +139,8 @@ fn reports(node: &Node) -> bool {
 pub(super) fn run(scenario: &Scenario, programs: &Programs) -> Result<Simulated> {
     let (network, nodes) = scenario.network();
     let awaited: Vec<_> = nodes.iter().filter(|(_, node)| node.wait).map(|(id, _)| *id).collect();
-    let truth = Arc::new(Mutex::new((Truth::new(&awaited, 0), Fingerprint::default())));
+    let is_keyed = nodes.iter().any(|(_, node)| node.wait && node.env.contains_key(key::VARIABLE));
+    let truth = Arc::new(Mutex::new((Truth::new(&awaited, is_keyed), Fingerprint::default())));
     let observer = truth.clone();
     network.observe(move |record| {
         // No panic while the lock is held leaves it inconsistent.
@@ -173,12 +175,15 @@ pub(super) fn run(scenario: &Scenario, programs: &Programs) -> Result<Simulated>
     // Before the record is read: sockets that are closed by this are no part of it.
     drop(executor);
     let mut truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+    let starts = |(_, change): &(Time, Change)| matches!(change, Change::Start(_));
+    let is_restarted = scenario.faults.iter().any(starts);
     let mut clients = Vec::new();
     let mut waiting = Vec::new();
     for (id, node) in nodes.iter().filter(|(_, node)| node.wait) {
         match finished.borrow_mut()[id.index()].take() {
             Some(finished) => {
-                clients.push(client(network.name(*id), *id, node, finished, &truth.0));
+                let name = network.name(*id);
+                clients.push(client(name, (*id, node), finished, &truth.0, is_restarted));
             }
             None => waiting.push(network.name(*id)),
         }
@@ -189,14 +194,20 @@ pub(super) fn run(scenario: &Scenario, programs: &Programs) -> Result<Simulated>
 }
 
 /// Looks at what a component has left.
-fn client(name: String, id: NodeId, node: &Node, finished: Finished, truth: &Truth) -> Client {
+fn client(
+    name: String,
+    (id, node): (NodeId, &Node),
+    finished: Finished,
+    truth: &Truth,
+    is_restarted: bool,
+) -> Client {
     let Finished { time, outcome, stdout, stderr } = finished;
     let (stdout, stderr) = (stdout.contents(), stderr.contents());
     let document = reports(node).then(|| serde_json::from_slice(&stdout).ok()).flatten();
     let report = document.map(|document: Document| {
         let timeout = document.config.as_ref().map_or(Duration::ZERO, |c| c.timeout_ns.into());
         let flows = truth.numbers(id, End { time, timeout });
-        let differences = compare(&document, &flows);
+        let differences = compare(&document, &flows, is_restarted);
         let mut truth = Numbers::default();
         flows.iter().for_each(|(_, flow)| truth.add(flow));
         Reported { document, truth, differences }
