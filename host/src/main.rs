@@ -87,6 +87,13 @@ fn execute(Cli { flags, command, .. }: Cli) -> Result<Exit> {
             let loading = loading(flags, limits)?;
             commands::context::compile(&Source::new(component), &output, loading)
         }
+        #[cfg(feature = "simulation")]
+        Command::Simulate(mut arguments) => {
+            let RunFlags { pcap, .. } = &flags;
+            arguments.pcap = arguments.pcap.or(pcap.clone());
+            runs_none(&RunFlags { pcap: None, ..flags })?;
+            commands::simulate::simulate(&arguments, &mut io::stdout().lock())
+        }
         #[cfg(feature = "tui")]
         Command::Tui(arguments) => commands::tui::show(&flags, &arguments),
         other => {
@@ -140,8 +147,6 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Diff { before, after, threshold } => {
             return commands::diff::diff(&before, &after, threshold);
         }
-        #[cfg(feature = "simulation")]
-        Command::Simulate(arguments) => return commands::simulate::simulate(&arguments, &mut out),
         Command::Emit { component, oci: None } => {
             commands::emit::to_output(component.component(), &mut out)?;
         }

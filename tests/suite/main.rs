@@ -117,3 +117,17 @@ mod faults {
     /// Calls that the system refuses, and resources it lacks.
     mod system;
 }
+
+/// A virtual network with virtual time, where the truth is known.
+mod simulation {
+    /// Scenarios and command lines that are wrong.
+    mod bad_input;
+    /// Components by others, and those that do not play along.
+    mod components;
+    /// The same impairments on the real network.
+    mod impaired;
+    /// Random seeds and faults, and bugs that have to be found.
+    mod search;
+    /// Reports against what has happened.
+    mod truth;
+}

@@ -16,10 +16,12 @@
 //! - [`Scenario`] describes all of that in TOML.
 //! - [`ingredients`] draws faults from a seed, for searches.
 //! - [`Link`] is the model of one direction of a link, with the names of tc-netem(8).
-//! - [`Impaired`] puts two such links between a component and the real network.
+//! - [`impaired`] puts two such links between a component and the real network.
+//! - [`Capture`] writes what passes in the pcapng format.
 
 #![deny(unsafe_code)]
 
+mod capture;
 mod executor;
 mod fault;
 mod impaired;
@@ -32,10 +34,12 @@ mod time;
 mod trace;
 mod truth;
 mod world;
+mod wrapped;
 
+pub use capture::{Capture, Interface, Way, captured};
 pub use executor::{Ended, Executor, Run, Start};
 pub use fault::Fault;
-pub use impaired::{Impaired, Impairments, ImpairmentsError};
+pub use impaired::{Impairments, ImpairmentsError, impaired};
 pub use link::{
     Corruption, Distribution, Fate, GilbertElliott, Link, LinkError, Path, Probability,
     ProbabilityError, Queue, Rate, RateError,

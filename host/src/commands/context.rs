@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use wasmtime_wasi::cli::StdoutStream;
 
 use crate::commands::audit;
+use crate::commands::conditions::{self, Captured};
 use crate::config::key::Keys;
 use crate::config::plan::Plan;
 use crate::process::exit::Exit;
@@ -170,6 +171,8 @@ pub struct RunContext {
     restarts: Arc<AtomicU64>,
     /// What instances count themselves.
     pub counts: Arc<Counts>,
+    /// The capture of its datagrams.
+    pub captured: Captured,
     /// Records what is used, under `learn`.
     pub recorder: Option<Arc<Recorder>>,
 }
@@ -218,6 +221,7 @@ impl RunContext {
             reports: Arc::default(),
             restarts: Arc::default(),
             counts: Arc::default(),
+            captured: Captured::start(plan)?,
             recorder: plan.learns.then(Arc::default),
         })
     }
@@ -250,7 +254,7 @@ impl RunContext {
             guard: Arc::new(guard),
             kept: Arc::new(kept),
             bind_capability: Arc::new(bind_capability),
-            world: impaired(plan, world)?,
+            world: conditions::apply(plan, &self.captured, Arc::new(world))?,
         })
     }
 
@@ -307,17 +311,6 @@ impl RunContext {
             started: Arc::default(),
         }
     }
-}
-
-/// The world of an instance: the system's, with the plan's impairments.
-fn impaired(plan: &Plan, world: OperatingSystem) -> io::Result<Arc<dyn World>> {
-    let world = Arc::new(world);
-    #[cfg(feature = "simulation")]
-    if let Some(impairments) = &plan.impairments {
-        return Ok(Arc::new(udping_simulation::Impaired::new(world, impairments)?));
-    }
-    let _ = plan;
-    Ok(world)
 }
 
 /// Resolves each name now, by the system's resolver.

@@ -1,6 +1,7 @@
 //! The commands, one per file, and what several of them share. Only `main` calls them.
 
 pub mod audit;
+pub mod conditions;
 pub mod context;
 pub mod demo;
 #[cfg(feature = "analysis")]

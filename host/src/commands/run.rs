@@ -94,6 +94,9 @@ pub fn run(plan: &Plan) -> Result<Exit> {
     };
     let enforcer = enforcer(plan, &shared);
     let exit = instances(plan, &program, &shared, &enforcer, given, watch)?;
+    if let Err(error) = shared.captured.finish() {
+        say(format_args!("the capture is not complete: {error}"));
+    }
     if let Some(recorder) = &shared.recorder {
         print!("{}", recorder.policy(&plan.source.name(), &shared.names));
     }

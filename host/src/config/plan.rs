@@ -67,6 +67,9 @@ pub struct Plan {
     /// What happens to its datagrams on purpose.
     #[cfg(feature = "simulation")]
     pub impairments: Option<udping_simulation::Impairments>,
+    /// Where its datagrams are captured.
+    #[cfg(feature = "simulation")]
+    pub pcap: Option<PathBuf>,
     /// Whether the process is hardened.
     pub harden: bool,
     /// Whether the component gets this process's standard input.
@@ -225,6 +228,8 @@ impl Plan {
             metrics: service.metrics,
             #[cfg(feature = "simulation")]
             impairments: flags.impair.clone(),
+            #[cfg(feature = "simulation")]
+            pcap: flags.pcap.clone(),
             harden,
             stdin: service.stdin,
             stop_grace: service.stop_grace.unwrap_or(STOP_GRACE),

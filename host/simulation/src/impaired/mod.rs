@@ -5,22 +5,21 @@
 //! before the component does. A delay shifts the time of arrival that the system has recorded, too.
 
 mod delayed;
-mod socket;
+mod halves;
 
 use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use thiserror::Error;
-use wasi_datagram::{Buffers, Family, Reports, Timer, Tuning, UdpSocket, World};
-use wasmtime_wasi::async_trait;
+use wasi_datagram::World;
 
 use crate::link::{Fate, Link, LinkError, Path, Queue};
 use crate::time::Time;
+use crate::wrapped::Wrapped;
 use delayed::Delayed;
-use socket::ImpairedSocket;
 
 /// What happens to datagrams between a component and the system.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,38 +73,35 @@ impl FromStr for Impairments {
     }
 }
 
-/// A world whose datagrams are impaired.
-pub struct Impaired {
-    inner: Arc<dyn World>,
+/// Puts impairments between a component and `inner`.
+///
+/// # Errors
+///
+/// If no thread can be started, by which delayed datagrams leave.
+pub fn impaired(inner: Arc<dyn World>, impairments: &Impairments) -> io::Result<Arc<dyn World>> {
+    let Impairments { seed, send, receive } = impairments;
+    let one_way = |link: &Link, name: &[u8]| {
+        let state = State { path: Path::new(*seed, name), queue: Queue::default() };
+        Arc::new(OneWay { link: link.clone(), start: Instant::now(), state: Mutex::new(state) })
+    };
+    let halves = Impairing {
+        send: one_way(send, b"send"),
+        receive: one_way(receive, b"receive"),
+        delayed: Delayed::start()?,
+    };
+    Ok(Arc::new(Wrapped { inner, halves: Arc::new(halves) }))
+}
+
+/// Has datagrams cross a link.
+struct Impairing {
     send: Arc<OneWay>,
     receive: Arc<OneWay>,
     delayed: Arc<Delayed>,
 }
 
-impl Impaired {
-    /// Creates a world that is `inner`, but for its datagrams.
-    ///
-    /// # Errors
-    ///
-    /// If no thread can be started, by which delayed datagrams leave.
-    pub fn new(inner: Arc<dyn World>, impairments: &Impairments) -> io::Result<Self> {
-        let Impairments { seed, send, receive } = impairments;
-        let one_way = |link: &Link, name: &[u8]| {
-            let state = State { path: Path::new(*seed, name), queue: Queue::default() };
-            Arc::new(OneWay { link: link.clone(), start: Instant::now(), state: Mutex::new(state) })
-        };
-        Ok(Self {
-            inner,
-            send: one_way(send, b"send"),
-            receive: one_way(receive, b"receive"),
-            delayed: Delayed::start()?,
-        })
-    }
-}
-
-impl fmt::Debug for Impaired {
+impl fmt::Debug for Impairing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Impaired")
+        f.debug_struct("Impairing")
             .field("send", &self.send.link)
             .field("receive", &self.receive.link)
             .finish_non_exhaustive()
@@ -159,67 +155,6 @@ impl OneWay {
     fn state(&self) -> MutexGuard<'_, State> {
         // No panic while the lock is held leaves the state inconsistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl World for Impaired {
-    fn open(&self, family: Family) -> io::Result<Box<dyn UdpSocket>> {
-        let inner = self.inner.open(family)?;
-        let (send, receive) = (self.send.clone(), self.receive.clone());
-        let (world, delayed) = (self.inner.clone(), self.delayed.clone());
-        Ok(Box::new(ImpairedSocket {
-            inner,
-            send,
-            receive,
-            world,
-            delayed,
-            sender: Mutex::default(),
-        }))
-    }
-
-    fn now(&self) -> Instant {
-        self.inner.now()
-    }
-
-    fn wall_clock(&self) -> SystemTime {
-        self.inner.wall_clock()
-    }
-
-    fn records_arrivals(&self) -> bool {
-        self.inner.records_arrivals()
-    }
-
-    fn arrival_resolution(&self) -> Duration {
-        self.inner.arrival_resolution()
-    }
-
-    fn timer(&self, at: Instant) -> Box<dyn Timer> {
-        self.inner.timer(at)
-    }
-
-    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
-        self.inner.random(bytes)
-    }
-
-    fn reports(&self) -> &Arc<Reports> {
-        self.inner.reports()
-    }
-
-    fn buffers(&self) -> &Arc<Buffers> {
-        self.inner.buffers()
-    }
-
-    fn tuning(&self) -> Tuning {
-        self.inner.tuning()
-    }
-
-    fn poll_in_place(&self, poll: &mut dyn FnMut() -> bool) -> bool {
-        self.inner.poll_in_place(poll)
-    }
-
-    async fn yield_now(&self) {
-        self.inner.yield_now().await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::UdpSocket as StdSocket;
 use std::time::Duration;
 
-use wasi_datagram::{OperatingSystem, Received, Transmit};
+use wasi_datagram::{Family, OperatingSystem, Received, Transmit, UdpSocket};
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn properties_of_both_links_or_of_one() {
 
 /// A socket in an impaired world, and one of the system that is its peer.
 fn sockets(impairments: &str) -> (Box<dyn UdpSocket>, StdSocket) {
-    let world = Impaired::new(Arc::new(OperatingSystem::default()), &impairments.parse().unwrap());
+    let world = impaired(Arc::new(OperatingSystem::default()), &impairments.parse().unwrap());
     let mut socket = world.unwrap().open(Family::V4).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let peer = StdSocket::bind("127.0.0.1:0").unwrap();

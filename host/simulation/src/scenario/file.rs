@@ -64,6 +64,8 @@ struct NodeTable {
     spread: Option<Spanned<String>>,
     wait: Option<bool>,
     #[serde(default)]
+    reports: bool,
+    #[serde(default)]
     exit: u8,
 }
 
@@ -168,8 +170,8 @@ impl NodeTable {
             .spread
             .map_or(Ok(Duration::ZERO), |text| duration(&text.span(), text.get_ref()))?;
         let (name, addresses) = (self.name.into_inner(), self.address);
-        let (env, exit) = (self.env, self.exit);
-        Ok(Node { name, count, run, addresses, env, spread, wait, exit })
+        let (env, reports, exit) = (self.env, self.reports, self.exit);
+        Ok(Node { name, count, run, addresses, env, spread, wait, reports, exit })
     }
 }
 

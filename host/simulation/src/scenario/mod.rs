@@ -52,6 +52,8 @@ pub struct Node {
     pub spread: Duration,
     /// Whether the scenario goes on until it has ended. By default for all but the built-in server.
     pub wait: bool,
+    /// Whether it is the client, although it is a file: its results are compared with what happened.
+    pub reports: bool,
     /// The exit code that its component is expected to have under `udping-host`.
     pub exit: u8,
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
+use crate::commands::conditions;
 use crate::commands::run::prepare_runtime;
 use crate::config::cli::SimulateArguments;
 use crate::process::exit::Exit;
@@ -21,6 +22,7 @@ use udping_harden::{self as harden, Needs};
 /// Runs a scenario, and reports it to `out`.
 pub fn simulate(arguments: &SimulateArguments, out: &mut dyn Write) -> Result<Exit> {
     let scenario = plan::scenario(arguments)?;
+    let capture = arguments.pcap.as_deref().map(conditions::capture).transpose()?;
     harden::drop_privileges(Needs::default()).iter().for_each(say);
     let programs = match run::Programs::load(&scenario, arguments.scenario.as_deref()) {
         Ok(programs) => programs,
@@ -43,9 +45,13 @@ pub fn simulate(arguments: &SimulateArguments, out: &mut dyn Write) -> Result<Ex
         }
     };
     let start = Instant::now();
-    let simulated = run::run(&scenario, &programs)?;
+    let simulated = run::run(&scenario, &programs, capture.clone())?;
     let took = start.elapsed();
-    let exit = report::write(out, &scenario, &simulated).context("cannot write the report")?;
+    if let Some(capture) = capture {
+        capture.finish().context("the capture is not complete")?;
+    }
+    let exit = report::write(out, &scenario, &simulated, arguments.verbose)
+        .context("cannot write the report")?;
     out.flush()?;
     // Not on standard output, which is the same whenever it runs.
     let real = took.as_secs_f64();

@@ -57,6 +57,7 @@ fn of_clients(arguments: &SimulateArguments) -> Result<Scenario> {
         env: BTreeMap::new(),
         spread: arguments.spread.unwrap_or_default(),
         wait,
+        reports: false,
         exit: 0,
     };
     let nodes = vec![

@@ -18,6 +18,7 @@ pub(super) fn write(
     out: &mut dyn Write,
     scenario: &Scenario,
     simulated: &Simulated,
+    is_verbose: bool,
 ) -> io::Result<Exit> {
     let Simulated { end, totals, clients, waiting, .. } = simulated;
     let nodes = scenario.names().count();
@@ -50,10 +51,29 @@ pub(super) fn write(
         writeln!(out)?;
         numbers(out, &reports)?;
     }
+    if is_verbose {
+        clients.iter().try_for_each(|client| output(out, client))?;
+    } else if let [only] = clients.as_slice()
+        && only.report.is_none()
+    {
+        writeln!(out)?;
+        out.write_all(&only.stdout)?;
+    }
     let succeeded = components(out, clients, waiting, simulated.ended)?;
     let same = differences(out, clients)?;
     writeln!(out, "trace: {}", simulated.fingerprint)?;
     Ok(if succeeded && same { Exit::Success } else { Exit::Failed })
+}
+
+/// What a component has written.
+fn output(out: &mut dyn Write, client: &Client) -> io::Result<()> {
+    for (name, text) in [("standard output", &client.stdout), ("standard error", &client.stderr)] {
+        if !text.is_empty() {
+            writeln!(out, "\n{}, {name}:", client.node)?;
+            out.write_all(text)?;
+        }
+    }
+    Ok(())
 }
 
 /// The numbers of all reports, beside the truth.
@@ -121,12 +141,6 @@ fn components(
     let as_expected = |client: &&Client| client.exit.0.code() == client.exit.1;
     let count = clients.iter().filter(as_expected).count();
     let all = clients.len() + waiting.len();
-    if let [only] = clients
-        && only.report.is_none()
-    {
-        writeln!(out)?;
-        out.write_all(&only.stdout)?;
-    }
     writeln!(out)?;
     writeln!(out, "ended as expected: {count} of {all}")?;
     let others = clients.iter().filter(|client| !as_expected(client)).map(|client| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use bytesize::ByteSize;
@@ -13,8 +13,8 @@ use udping_cli::contract;
 use udping_components::CLIENT;
 use udping_results::Document;
 use udping_simulation::{
-    Anything, Change, Difference, End, Ended, Executor, Fingerprint, Network, Node, NodeId,
-    NodeWorld, Numbers, Run, Scenario, Time, Totals, Truth, compare,
+    Anything, Capture, Change, Difference, EPOCH, End, Ended, Event, Executor, Fingerprint,
+    Network, Node, NodeId, NodeWorld, Numbers, Run, Scenario, Time, Totals, Truth, Way, compare,
 };
 use wasi_datagram::SocketContext;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -131,18 +131,35 @@ struct Finished {
 }
 
 /// Whether the report of what `node` runs can be had as JSON.
-fn reports(node: &Node) -> bool {
-    node.run[0] == CLIENT.name && !node.run.iter().any(|word| word.starts_with("--format"))
+pub(super) fn reports(node: &Node) -> bool {
+    (node.run[0] == CLIENT.name || node.reports)
+        && !node.run.iter().any(|word| word.starts_with("--format"))
 }
 
-/// Runs `scenario` to its end.
-pub(super) fn run(scenario: &Scenario, programs: &Programs) -> Result<Simulated> {
+/// Runs `scenario` to its end. `capture` gets what the nodes send and receive that are waited for.
+pub(super) fn run(
+    scenario: &Scenario,
+    programs: &Programs,
+    capture: Option<Arc<Capture>>,
+) -> Result<Simulated> {
     let (network, nodes) = scenario.network();
     let awaited: Vec<_> = nodes.iter().filter(|(_, node)| node.wait).map(|(id, _)| *id).collect();
     let is_keyed = nodes.iter().any(|(_, node)| node.wait && node.env.contains_key(key::VARIABLE));
     let truth = Arc::new(Mutex::new((Truth::new(&awaited, is_keyed), Fingerprint::default())));
     let observer = truth.clone();
+    let interfaces: BTreeMap<_, _> = capture
+        .iter()
+        .flat_map(|capture| awaited.iter().map(|id| (*id, capture.interface(&network.name(*id)))))
+        .collect();
     network.observe(move |record| {
+        if let Some(capture) = &capture
+            && let Event::Sent(node) | Event::Arrived(node) = record.event
+            && let Some(interface) = interfaces.get(&node)
+        {
+            let way = if matches!(record.event, Event::Sent(_)) { Way::Out } else { Way::In };
+            let at = UNIX_EPOCH + EPOCH + record.time.since_start();
+            capture.add((*interface, way), at, (record.from, record.to), record.data);
+        }
         // No panic while the lock is held leaves it inconsistent.
         let mut truth = observer.lock().unwrap_or_else(PoisonError::into_inner);
         truth.0.add(record);
@@ -175,7 +192,9 @@ pub(super) fn run(scenario: &Scenario, programs: &Programs) -> Result<Simulated>
     // Before the record is read: sockets that are closed by this are no part of it.
     drop(executor);
     let mut truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
-    let starts = |(_, change): &(Time, Change)| matches!(change, Change::Start(_));
+    // To a reflector, another address is another session.
+    let starts =
+        |(_, change): &(Time, Change)| matches!(change, Change::Start(_) | Change::Address(..));
     let is_restarted = scenario.faults.iter().any(starts);
     let mut clients = Vec::new();
     let mut waiting = Vec::new();

@@ -44,7 +44,7 @@ impl<'a> Search<'a> {
     /// Runs the scenario without faults, to learn how long it takes.
     pub(super) fn new(scenario: &'a Scenario, programs: &'a Programs) -> Result<Self> {
         let calm = Scenario { faults: Vec::new(), ..scenario.clone() };
-        let span = run::run(&calm, programs)?.end.since_start();
+        let span = run::run(&calm, programs, None)?.end.since_start();
         Ok(Self { scenario, programs, span })
     }
 
@@ -67,7 +67,8 @@ impl<'a> Search<'a> {
             }
         }
         if let Some(pings) = pings {
-            scenario.nodes.iter_mut().for_each(|node| limit(&mut node.run, pings));
+            let clients = scenario.nodes.iter_mut().filter(|node| run::reports(node));
+            clients.for_each(|node| limit(&mut node.run, pings));
         }
         Ok((scenario, used))
     }
@@ -79,7 +80,7 @@ impl<'a> Search<'a> {
         pings: Option<u64>,
     ) -> Result<Vec<String>> {
         let (scenario, used) = self.mixed(seed, mix, pings)?;
-        Ok(violations(&used, &run::run(&scenario, self.programs)?))
+        Ok(violations(&used, &run::run(&scenario, self.programs, None)?))
     }
 
     /// Searches `count` seeds, and writes what it finds to `out`.
@@ -200,9 +201,6 @@ fn failure_pings(pings: u64) -> Option<u64> {
 
 /// Sets the number of pings of the built-in client.
 fn limit(run: &mut Vec<String>, pings: u64) {
-    if run.first().is_none_or(|component| component != "client") {
-        return;
-    }
     while let Some(index) = run.iter().position(|word| word == "-c" || word == "--count") {
         run.drain(index..(index + 2).min(run.len()));
     }

@@ -252,6 +252,10 @@ pub struct RunFlags {
     #[cfg(feature = "simulation")]
     #[arg(long, value_name = "NAME=VALUE,...", help_heading = "Network conditions")]
     pub impair: Option<udping_simulation::Impairments>,
+    /// Capture what the component sends and receives into this file (pcapng), for tshark and others
+    #[cfg(feature = "simulation")]
+    #[arg(long, value_name = "FILE", help_heading = "Network conditions")]
+    pub pcap: Option<PathBuf>,
 }
 
 impl RunFlags {
@@ -266,6 +270,8 @@ impl RunFlags {
             targets: self.targets.or(other.targets),
             #[cfg(feature = "simulation")]
             impair: self.impair.or(other.impair),
+            #[cfg(feature = "simulation")]
+            pcap: self.pcap.or(other.pcap),
         }
     }
 }

@@ -39,6 +39,12 @@ pub struct SimulateArguments {
     /// Number of pings of each client, whatever the scenario says
     #[arg(long, value_name = "NUMBER")]
     pub pings: Option<NonZeroU64>,
+    /// Capture what the nodes send and receive, but for servers, into this file (pcapng)
+    #[arg(long, value_name = "FILE", conflicts_with = "search")]
+    pub pcap: Option<PathBuf>,
+    /// Also print what each component has written
+    #[arg(short, long)]
+    pub verbose: bool,
     /// What happens on each link.
     #[command(flatten)]
     pub link: LinkArguments,

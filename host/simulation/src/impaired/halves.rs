@@ -1,4 +1,4 @@
-//! A socket whose datagrams are impaired.
+//! The halves of a socket whose datagrams are impaired.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -6,104 +6,51 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wasi_datagram::{
-    KeptSocket, Local, Received, Receiver, Sender, Take, Transmit, UdpSocket, World,
-};
+use wasi_datagram::{Local, Received, Receiver, Sender, Take, Transmit, UdpSocket, World};
 use wasmtime_wasi::async_trait;
 
-use crate::impaired::OneWay;
 use crate::impaired::delayed::{Delayed, Later, Shared};
+use crate::impaired::{Impairing, OneWay};
+use crate::wrapped::Halves;
 
-pub(super) struct ImpairedSocket {
-    pub(super) inner: Box<dyn UdpSocket>,
-    pub(super) send: Arc<OneWay>,
-    pub(super) receive: Arc<OneWay>,
-    pub(super) world: Arc<dyn World>,
-    pub(super) delayed: Arc<Delayed>,
-    /// The sending half, of which there is one: delayed datagrams leave by it, too.
-    pub(super) sender: Mutex<Option<Shared>>,
-}
+/// The sending half of a socket, of which there is one: delayed datagrams leave by it, too.
+type OneSender = Mutex<Option<Shared>>;
 
-impl UdpSocket for ImpairedSocket {
-    fn bind(&mut self, local: SocketAddr) -> io::Result<()> {
-        self.inner.bind(local)
-    }
+impl Halves for Impairing {
+    type Socket = OneSender;
 
-    fn connect(&mut self, peer: SocketAddr) -> io::Result<()> {
-        self.inner.connect(peer)
-    }
-
-    fn disconnect(&mut self) -> io::Result<()> {
-        self.inner.disconnect()
-    }
-
-    fn local_address(&self) -> io::Result<SocketAddr> {
-        self.inner.local_address()
-    }
-
-    fn peer(&self) -> Option<SocketAddr> {
-        self.inner.peer()
-    }
-
-    fn tells_local(&self) -> bool {
-        self.inner.tells_local()
-    }
-
-    fn hop_limit(&self) -> io::Result<u8> {
-        self.inner.hop_limit()
-    }
-
-    fn set_hop_limit(&self, hops: u8) -> io::Result<()> {
-        self.inner.set_hop_limit(hops)
-    }
-
-    fn receive_buffer_size(&self) -> io::Result<usize> {
-        self.inner.receive_buffer_size()
-    }
-
-    fn set_receive_buffer_size(&mut self, bytes: usize) -> io::Result<()> {
-        self.inner.set_receive_buffer_size(bytes)
-    }
-
-    fn send_buffer_size(&self) -> io::Result<usize> {
-        self.inner.send_buffer_size()
-    }
-
-    fn set_send_buffer_size(&mut self, bytes: usize) -> io::Result<()> {
-        self.inner.set_send_buffer_size(bytes)
-    }
-
-    fn receiver(&self) -> io::Result<Box<dyn Receiver>> {
+    fn receiver(
+        &self,
+        _: &OneSender,
+        inner: &dyn UdpSocket,
+        world: &Arc<dyn World>,
+    ) -> io::Result<Box<dyn Receiver>> {
         Ok(Box::new(ImpairedReceiver {
-            inner: self.inner.receiver()?,
+            inner: inner.receiver()?,
             link: self.receive.clone(),
-            world: self.world.clone(),
+            world: world.clone(),
             held: BTreeMap::new(),
             received: 0,
         }))
     }
 
-    fn sender(&self) -> io::Result<Box<dyn Sender>> {
-        let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+    fn sender(
+        &self,
+        socket: &OneSender,
+        inner: &dyn UdpSocket,
+        world: &Arc<dyn World>,
+    ) -> io::Result<Box<dyn Sender>> {
+        let mut sender = socket.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = match &*sender {
             Some(inner) => inner.clone(),
-            None => sender.insert(Arc::new(Mutex::new(self.inner.sender()?))).clone(),
+            None => sender.insert(Arc::new(Mutex::new(inner.sender()?))).clone(),
         };
         Ok(Box::new(ImpairedSender {
             inner,
             link: self.send.clone(),
-            world: self.world.clone(),
+            world: world.clone(),
             delayed: self.delayed.clone(),
         }))
-    }
-
-    fn keep(&self) -> KeptSocket {
-        self.inner.keep()
-    }
-
-    fn adopt(&mut self, kept: KeptSocket) -> io::Result<()> {
-        *self.sender.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
-        self.inner.adopt(kept)
     }
 }
 

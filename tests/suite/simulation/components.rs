@@ -1,0 +1,99 @@
+//! Components by others, and those that do not play along.
+
+use std::path::PathBuf;
+
+use udping_tests::{Outcome, own_file, run, udping_host};
+
+macro_rules! guest {
+    ($name:literal) => {
+        own_file(
+            concat!($name, ".wasm"),
+            include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm")),
+        )
+    };
+}
+
+/// Runs `client` with `arguments`, against a server at port 12000 that runs `server`.
+fn simulate(options: &[&str], server: &str, client: &PathBuf, arguments: &[&str]) -> Outcome {
+    let mut command = udping_host();
+    command.args(["simulate", "--delay", "10ms"]).args(options);
+    command.args(["--server", server, "--"]).arg(client).args(arguments);
+    run(&mut command)
+}
+
+#[test]
+fn a_pinger_of_plain_std_sockets_waits_in_virtual_time() {
+    let (pinger, echo) = (guest!("std_pinger"), guest!("std_echo"));
+    let echo = format!("{} 12000", echo.display());
+    let outcome = simulate(&[], &echo, &pinger, &["server:12000"]);
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    assert!(outcome.stdout.contains("ended as expected: 1 of 1"), "{outcome:?}");
+    // What it prints, whatever it measures, is the link's delay.
+    assert!(outcome.stdout.contains("20"), "{outcome:?}");
+    let again = simulate(&[], &echo, &pinger, &["server:12000"]);
+    assert_eq!(again.stdout, outcome.stdout);
+}
+
+#[test]
+fn tokio_waits_in_virtual_time() {
+    let (pinger, echo) = (guest!("tokio_pinger"), guest!("tokio_echo"));
+    let echo = format!("{} 12000", echo.display());
+    let outcome = simulate(&[], &echo, &pinger, &["server:12000"]);
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+}
+
+#[test]
+fn a_component_that_computes_without_end_is_named() {
+    let outcome = simulate(&[], "server 12000", &guest!("spins"), &["server", "12000"]);
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
+    let line = "client: exit code 4 instead of 0: trapped: it makes no progress: it ran for 10 s at 0.000000000 s of virtual time";
+    assert!(outcome.stdout.contains(line), "{outcome:?}");
+}
+
+/// Time passes for one that asks for it, again and again.
+#[test]
+fn a_component_that_asks_for_the_time_gets_on() {
+    let outcome = simulate(
+        &["--duration", "1ms"],
+        "server 12000",
+        &guest!("asks_the_time"),
+        &["server", "12000"],
+    );
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
+    assert!(outcome.stdout.contains("the simulation was over"), "{outcome:?}");
+}
+
+#[test]
+fn a_component_that_waits_for_ever_is_named() {
+    let outcome =
+        run(udping_host().args(["simulate", "--server", "server 12000", "--", "server", "12000"]));
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
+    assert!(outcome.stdout.contains("client: waits for what will never happen"), "{outcome:?}");
+}
+
+#[test]
+fn two_servers_and_one_forged_datagram_fall_silent() {
+    let text = r#"
+[link]
+delay = "1ms"
+[[node]]
+name = "a"
+run = "server 7"
+[[node]]
+name = "b"
+run = "server 7"
+[[node]]
+name = "client"
+run = "client a:7 --count 1 --source-port 7 -W 1s"
+[[fault]]
+at = "1us"
+address = { node = "b", to = "10.0.0.3" }
+"#;
+    // The ping leaves from the client's address, which is the other server's when it is answered.
+    let path = own_file("loop.toml", text.as_bytes());
+    let outcome = run(udping_host().args(["simulate", "--duration", "1h"]).arg(&path));
+    let first = outcome.stdout.lines().next().unwrap_or_default();
+    let datagrams: u64 =
+        first.rsplit(", ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(datagrams < 1000, "{outcome:?}");
+}
