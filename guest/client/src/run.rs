@@ -249,11 +249,13 @@ fn ping(
         waited_for.extend(notices.as_ref().map(Notices::pollable));
         waited_for.extend(timer.into_iter().chain(writable.as_ref()));
         waited_for.extend(network.readdressing.as_ref().and_then(Readdressing::pollable));
-        for ready in poll::poll(&waited_for) {
-            let ready = ready as usize;
-            if ready < sockets.count() {
-                sockets.receive(ready, pinger);
-            } else if let Some(notices) = notices.as_ref().filter(|_| ready == sockets.count()) {
+        let ready: Vec<_> =
+            poll::poll(&waited_for).into_iter().map(|index| index as usize).collect();
+        // In order: the sockets come first.
+        let (readable, others) = ready.split_at(ready.partition_point(|i| *i < sockets.count()));
+        sockets.receive_all(readable, pinger);
+        for ready in others.iter().copied() {
+            if let Some(notices) = notices.as_ref().filter(|_| ready == sockets.count()) {
                 for notice in notices.read() {
                     match notice {
                         Notice::Stop => pinger.stop(),

@@ -163,9 +163,25 @@ impl Sockets {
         SendCall { began, left, ended: left + clock::unix_now().distance(wall) }
     }
 
-    /// Receives the datagrams at the socket at `index`, which `poll` has returned.
-    pub fn receive(&self, index: usize, pinger: &mut Pinger) {
+    /// Receives the datagrams at the sockets at `indexes`, which `poll` has returned.
+    ///
+    /// A host that tells times of arrival hands over what has arrived first at all of them, and leaves
+    /// a socket waiting whose datagrams have arrived later. No clock is read before all of them are
+    /// empty.
+    pub fn receive_all(&self, indexes: &[usize], pinger: &mut Pinger) {
+        loop {
+            // No lazy evaluation: each has its turn.
+            let received = indexes.iter().filter(|index| self.receive(**index, pinger)).count();
+            if received == 0 || indexes.len() == 1 {
+                return;
+            }
+        }
+    }
+
+    /// Receives the datagrams at the socket at `index`, which is ready. Returns whether there were any.
+    pub fn receive(&self, index: usize, pinger: &mut Pinger) -> bool {
         let Socket { channel, source_port, .. } = &self.channels[index];
+        let mut has_received = false;
         loop {
             // Without the kernel's times, the clocks are read first: the datagrams had arrived when
             // `poll` returned.
@@ -173,13 +189,15 @@ impl Sockets {
             let datagrams = match channel.receive(BATCH) {
                 // The clocks are left alone: after a reading now, the monotonic one would not return
                 // the earlier arrivals at other sockets any more.
-                Ok(none) if none.is_empty() => return,
+                Ok(none) if none.is_empty() => return has_received,
                 Ok(datagrams) => datagrams,
                 // This does not end the run: the next ping may be answered.
                 Err(error) => {
-                    return pinger.network_error(clock::now(), None, error.to_string());
+                    pinger.network_error(clock::now(), None, error.to_string());
+                    return has_received;
                 }
             };
+            has_received = true;
             let (now, wall) = before.unwrap_or_else(|| (clock::now(), clock::unix_now()));
             // The monotonic clock must not be read again before all that has arrived is received, for
             // the same reason.
@@ -194,7 +212,7 @@ impl Sockets {
             // A full batch may be followed by more, and a single datagram by those of other arrivals,
             // if the host tells their times.
             if !self.kernel_time && datagrams.len() < 2 {
-                return;
+                return has_received;
             }
         }
     }

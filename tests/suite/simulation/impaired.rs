@@ -39,7 +39,7 @@ fn delay_loss_and_duplicates_are_seen_without_root() {
 fn one_direction_alone() {
     let server =
         Server::start(Runtime::UdpingHost, "127.0.0.1", &["--protocol", "stamp", "--stateful"]);
-    let options = ["--protocol", "stamp", "-c", "60", "-i", "5ms", "-W", "300ms"];
+    let options = ["--protocol", "stamp", "--stateful", "-c", "60", "-i", "5ms", "-W", "300ms"];
     for (impairments, lost, none) in [
         ("send.loss=40%,seed=3", "/total/stamp/lost_forward", "/total/stamp/lost_backward"),
         ("receive.loss=40%,seed=3", "/total/stamp/lost_backward", "/total/stamp/lost_forward"),

@@ -125,7 +125,9 @@ impl Compared<'_> {
             _ => false,
         };
         self.check(is_same, "jitter", jitter, happened.jitter);
-        if let Some(stamp) = reported.stamp.as_ref().filter(|_| !self.is_restarted) {
+        if let Some(stamp) =
+            reported.stamp.as_ref().filter(|_| !self.is_restarted && happened.corrupt == 0)
+        {
             // A loss whose direction is not known is told to be that. Who has seen no reply to a copy of
             // a ping cannot know that there was one, and that it was that reply which was lost.
             let unseen = if reported.duplicates == 0 { happened.copies_forward } else { 0 };

@@ -87,6 +87,8 @@ struct Flow {
     /// The pings in the order in which their first replies arrived.
     answered: Vec<usize>,
     foreign: u64,
+    /// The number of replies with another bit that are replies all the same.
+    corrupt: u64,
 }
 
 /// How a request arrived.
@@ -259,6 +261,7 @@ impl Truth {
         match ping {
             None => flow.foreign += 1,
             Some(index) if flow.pings[index].reply.is_none() => {
+                flow.corrupt += u64::from(is_corrupt);
                 flow.pings[index].reply = Some((record.time, record.data.len()));
                 flow.answered.push(index);
             }

@@ -46,6 +46,9 @@ pub struct Numbers {
     pub lost_forward: u64,
     /// The lost pings whose request arrived, also with another bit.
     pub lost_backward: u64,
+    /// The replies with another bit that are replies all the same: with it, a reflector's counter may be
+    /// another.
+    pub corrupt: u64,
     /// The copies of pings that arrived at the peer.
     pub copies_forward: u64,
     /// The round-trip times of the received pings.
@@ -138,6 +141,7 @@ impl Numbers {
             longest_outage: longest_outage(flow, &outcomes, end.time),
             lost_forward: lost(|ping| ping.arrival < Arrival::Intact),
             lost_backward: lost(|ping| ping.arrival > Arrival::Lost),
+            corrupt: flow.corrupt,
             copies_forward: flow.pings.iter().map(|ping| ping.copies).sum(),
             ipdv: Values::of(differences(flow, &outcomes)),
             jitter: jitter(flow, &outcomes),

@@ -1,6 +1,7 @@
 //! `simulate --search`: runs a scenario with other seeds, each of which draws its own mix of faults,
 //! until a run is not as it has to be; then looks for the smallest mix that shows it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::sync::Mutex;
@@ -19,6 +20,9 @@ use crate::process::exit::Exit;
 /// Virtual time that a run may take beyond that of one without faults: for timeouts, and for a name
 /// server that does not answer.
 const MORE: Duration = Duration::from_secs(60);
+
+/// The number of failing seeds that are shrunk.
+const FAILURES: usize = 8;
 
 /// How long after the last fault pings have to be answered again.
 const HEALED: Duration = Duration::from_secs(1);
@@ -86,25 +90,46 @@ impl<'a> Search<'a> {
     /// Searches `count` seeds, and writes what it finds to `out`.
     pub(super) fn run(&self, count: NonZeroU64, out: &mut dyn Write, again: &str) -> Result<Exit> {
         let first = self.scenario.seed;
-        let next = AtomicU64::new(first);
         let end = first.saturating_add(count.get());
-        // The lowest seed that fails, however many threads there are.
-        let found: Mutex<Option<(u64, Result<Vec<String>>)>> = Mutex::new(None);
-        let failed_before = |seed| {
-            let found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.as_ref().is_some_and(|(failed, _)| *failed < seed)
+        let failures = self.failures(first, end)?;
+        let Some(failure) = failures.first() else {
+            writeln!(out, "seeds {first} to {}: each report is what happened", end - 1)?;
+            return Ok(Exit::Success);
         };
+        writeln!(out, "seed {}, with {} faults:", failure.seed, failure.mix.len())?;
+        self.write(out, failure)?;
+        let _ = writeln!(io::stderr(), "looking for the least that shows it");
+        // What one seed draws may not be shrunk as far as what another does.
+        let shrunk: Result<Vec<_>> =
+            failures.into_iter().map(|failure| self.shrink(failure)).collect();
+        let size = |failure: &Failure| (failure.mix.len() > 3, failure.pings, failure.mix.len());
+        let Some(least) = shrunk?.into_iter().min_by_key(size) else { return Ok(Exit::Failed) };
+        writeln!(out, "the least that shows it: seed {}, {} faults", least.seed, least.mix.len())?;
+        self.write(out, &least)?;
+        let mix: Vec<_> = least.mix.iter().map(ToString::to_string).collect();
+        let mix = if mix.is_empty() { "none".to_owned() } else { mix.join(",") };
+        let pings = least.pings.map_or(String::new(), |pings| format!(" --pings {pings}"));
+        let seed = least.seed;
+        writeln!(out, "again: udping-host simulate --seed {seed} --mix {mix}{pings} {again}")?;
+        Ok(Exit::Failed)
+    }
+
+    /// The first seeds that fail, in order.
+    fn failures(&self, first: u64, end: u64) -> Result<Vec<Failure>> {
+        let next = AtomicU64::new(first);
+        let found: Mutex<BTreeMap<u64, Result<Vec<String>>>> = Mutex::default();
         let work = || loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= end || failed_before(seed) {
+            let is_enough = || {
+                let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.range(..seed).count() >= FAILURES
+            };
+            if seed >= end || is_enough() {
                 break;
             }
             let result = self.violations(seed, None, None);
             if !matches!(&result, Ok(violations) if violations.is_empty()) {
-                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                if found.as_ref().is_none_or(|(failed, _)| seed < *failed) {
-                    *found = Some((seed, result));
-                }
+                found.lock().unwrap_or_else(PoisonError::into_inner).insert(seed, result);
             }
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -114,23 +139,12 @@ impl<'a> Search<'a> {
         })
         .map_err(|_| anyhow::anyhow!("a thread panicked"))?;
         let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let Some((seed, violations)) = found else {
-            writeln!(out, "seeds {first} to {}: each report is what happened", end - 1)?;
-            return Ok(Exit::Success);
+        // However many threads there are, the same ones.
+        let failure = |(seed, violations): (u64, Result<Vec<String>>)| {
+            let mix = (0..ingredients(self.scenario, seed, self.span).len()).collect();
+            Ok(Failure { seed, mix, pings: None, violations: violations? })
         };
-        let mix = (0..ingredients(self.scenario, seed, self.span).len()).collect();
-        let failure = Failure { seed, mix, pings: None, violations: violations? };
-        writeln!(out, "seed {seed}, with {} faults:", failure.mix.len())?;
-        self.write(out, &failure)?;
-        let _ = writeln!(io::stderr(), "looking for the least that shows it");
-        let least = self.shrink(failure)?;
-        writeln!(out, "the least that shows it: {} faults", least.mix.len())?;
-        self.write(out, &least)?;
-        let mix: Vec<_> = least.mix.iter().map(ToString::to_string).collect();
-        let mix = if mix.is_empty() { "none".to_owned() } else { mix.join(",") };
-        let pings = least.pings.map_or(String::new(), |pings| format!(" --pings {pings}"));
-        writeln!(out, "again: udping-host simulate --seed {seed} --mix {mix}{pings} {again}")?;
-        Ok(Exit::Failed)
+        found.into_iter().take(FAILURES).map(failure).collect()
     }
 
     fn write(&self, out: &mut dyn Write, failure: &Failure) -> io::Result<()> {
