@@ -42,6 +42,12 @@ pub(crate) const EXPORTED: [&str; 4] = [
 ];
 /// The client that it runs, with few targets and many.
 pub(crate) const EXPORTED_RTT: &str = "exporter: RTT by its client, cores awake";
+/// The simulation: real time of a ping, memory of a sandbox, and virtual time.
+pub(crate) const SIMULATION: [&str; 3] = [
+    "simulation: real time of a ping",
+    "simulation: memory of a client's sandbox",
+    "simulation: virtual time",
+];
 /// How late pings are, and how many are never sent.
 pub(crate) const PUNCTUALITY: [&str; 2] =
     ["timer error, a ping every 1 ms", "slots missed, a ping every 1 ms"];
@@ -161,6 +167,7 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
         ),
     ]);
     goals.extend(of_exporter(measures));
+    goals.extend(of_simulation(measures));
     goals
 }
 
@@ -191,6 +198,29 @@ fn of_exporter(measures: &[Measure]) -> Vec<Goal> {
             Bound::AtMost(1.1),
             rtts.map(|(many, one)| many / one),
         ),
+    ]
+}
+
+/// The goals for the simulation.
+fn of_simulation(measures: &[Measure]) -> Vec<Goal> {
+    let median = |measure: &str, row: &str| {
+        measures.iter().find(|m| m.name == measure)?.row(row).and_then(Row::median)
+    };
+    let [time, memory, speed] = SIMULATION;
+    let hour = "two nodes, a ping a second, 10 ms";
+    vec![
+        goal("simulation, 10 clients, us a ping", Bound::AtMost(12.0), median(time, "10 clients")),
+        goal(
+            "simulation, 10,000 clients, us a ping",
+            Bound::AtMost(20.0),
+            median(time, "10000 clients"),
+        ),
+        goal(
+            "simulation, 10,000 clients, KiB each",
+            Bound::AtMost(80.0),
+            median(memory, "10000 clients"),
+        ),
+        goal("simulation, x real time", Bound::AtLeast(1_000.0), median(speed, hour)),
     ]
 }
 

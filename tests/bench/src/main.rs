@@ -20,6 +20,7 @@ mod native;
 mod peers;
 mod placement;
 mod report;
+mod simulation;
 mod targets;
 mod wire;
 
@@ -133,6 +134,7 @@ enum Part {
     Client,
     Targets,
     Exporter,
+    Simulation,
 }
 
 fn main() -> Result<ExitCode> {
@@ -298,6 +300,9 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
         measures.push(exporter::probes(effort));
         measures.extend(exporter::targets(effort)?);
         measures.push(exporter::rtt(effort)?);
+    }
+    if wanted(Part::Simulation) {
+        measures.extend(simulation::all(effort)?);
     }
     if wanted(Part::Client) {
         measures.push(measures::client(effort)?);
