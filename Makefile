@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup peers build install uninstall deb lean demo test fuzz mutants bench compare soak memcheck lint docs pictures release-check components clean
+.PHONY: help setup peers build install uninstall deb lean demo test fuzz mutants bench compare search soak memcheck lint docs pictures release-check components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ bench: build lean peers ## Measure udping beside everything that does the same; 
 
 compare: peers ## Compare HEAD with an earlier commit: throughput, RTT, start, memory; COMPARE="BASE COMMIT --pairs 40"
 	@scripts/compare $(COMPARE)
+
+search: build ## Simulate SEEDS random mixes of faults, 10,000 where not set, for each scenario in tests/scenarios
+	@for scenario in tests/scenarios/*.toml; do \
+		echo "$$scenario" && $(HOST) simulate --search $(or $(SEEDS),10000) "$$scenario" || exit; \
+	done
 
 soak: build peers ## Run servers for 10 minutes with load, faults and restarts, and account for it all; SOAK="--minutes 60"
 	@cargo build --quiet $(CARGO_FLAGS) --package udping-soak

@@ -122,6 +122,8 @@ mod faults {
 mod simulation {
     /// Scenarios and command lines that are wrong.
     mod bad_input;
+    /// Captures, as tshark reads them.
+    mod captured;
     /// Components by others, and those that do not play along.
     mod components;
     /// The same impairments on the real network.

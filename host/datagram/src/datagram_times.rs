@@ -41,9 +41,10 @@ pub(crate) struct DatagramTimes {
     /// The latest instant that the component was told.
     latest: Instant,
     /// Whether the component reads a clock after it receives, as far as is known: else nothing is
-    /// split for it. One that has not received anything is taken to do so, for its first time to be
-    /// right.
+    /// split for it. One that has read a clock before it receives anything is taken to do so, for its
+    /// first time to be right.
     reads: bool,
+    has_received: bool,
     /// The number of the last `poll`, that of the last after which a stream had to wait for another
     /// ([`Self::deferred`]), and that of the last after which something was received.
     poll: u64,
@@ -60,7 +61,8 @@ impl DatagramTimes {
             wall: None,
             is_unread: false,
             latest: start,
-            reads: true,
+            reads: false,
+            has_received: false,
             poll: 0,
             deferred: 0,
             received: 0,
@@ -124,6 +126,7 @@ impl DatagramTimes {
     pub(crate) fn received(&mut self, stream: u32, arrived: Option<Instant>) {
         self.end();
         self.received = self.poll;
+        self.has_received = true;
         if self.returned.contains(&stream) {
             (self.monotonic, self.wall, self.is_unread) = (arrived, arrived, arrived.is_some());
         }
@@ -149,7 +152,7 @@ impl DatagramTimes {
     }
 
     fn read(&mut self) {
-        self.reads |= mem::take(&mut self.is_unread);
+        self.reads |= mem::take(&mut self.is_unread) || !self.has_received;
     }
 }
 
@@ -280,16 +283,12 @@ mod tests {
     fn arrivals_are_split_for_a_guest_that_reads_clocks() {
         let mut guest = Guest::default();
         guest.polls();
-        // Nothing is known of it yet.
-        assert!(guest.times.splits(STREAM));
-        assert!(!guest.times.splits(STREAM + 1));
-        guest.receives(10);
-        guest.polls();
         assert!(!guest.times.splits(STREAM));
-        guest.receives(15);
+        guest.receives(10);
         let now = guest.at(20);
         guest.times.wall(now);
         assert!(guest.times.splits(STREAM));
+        assert!(!guest.times.splits(STREAM + 1));
         // That it sends before it polls again, and whether it reads clocks then, means nothing.
         guest.times.end();
         guest.times.sent(now);
@@ -299,6 +298,11 @@ mod tests {
         guest.receives(30);
         guest.polls();
         assert!(!guest.times.splits(STREAM));
+        // One that reads a clock before it receives anything probably times what it does.
+        let mut pinger = Guest::default();
+        pinger.reads(5);
+        pinger.polls();
+        assert!(pinger.times.splits(STREAM));
     }
 
     #[test]
@@ -308,6 +312,7 @@ mod tests {
         let polls = |guest: &mut Guest| {
             guest.times.returned([POLLABLE, POLLABLE + 2].into_iter());
         };
+        guest.reads(5);
         polls(&mut guest);
         assert_eq!(guest.times.beside(STREAM), [STREAM + 2]);
         assert_eq!(guest.times.beside(STREAM + 2), [STREAM]);

@@ -145,6 +145,7 @@ const HELP: &[&[&str]] = &[
     &["merge", "--help"],
     &["diff", "--help"],
     &["exporter", "--help"],
+    &["simulate", "--help"],
     &["tui", "--help"],
     &["inspect", "--help"],
     &["completions", "--help"],

@@ -192,7 +192,10 @@ fn the_datagram_crate_imports_downwards() {
 
 #[test]
 fn the_core_imports_downwards() {
-    check("guest/core/src", &["duration", "seq", "time", "wire", "stats", "server", "client"]);
+    check(
+        "guest/core/src",
+        &["planted", "duration", "seq", "time", "wire", "stats", "server", "client"],
+    );
 }
 
 #[test]

@@ -99,3 +99,11 @@ address = { node = "b", to = "10.0.0.3" }
         first.rsplit(", ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(datagrams < 1000, "{outcome:?}");
 }
+
+#[test]
+fn a_component_that_takes_memory_without_end_is_stopped() {
+    let outcome = simulate(&[], "server 12000", &guest!("grows"), &["server", "12000"]);
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
+    let line = "client: exit code 6 instead of 0: asked for more than 64.0 MiB of memory";
+    assert!(outcome.stdout.contains(line), "{outcome:?}");
+}

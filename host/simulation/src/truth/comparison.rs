@@ -130,7 +130,7 @@ impl Compared<'_> {
         {
             // A loss whose direction is not known is told to be that. Who has seen no reply to a copy of
             // a ping cannot know that there was one, and that it was that reply which was lost.
-            let unseen = if reported.duplicates == 0 { happened.copies_forward } else { 0 };
+            let unseen = happened.copies_forward;
             for (what, reported, happened) in [
                 ("lost forward", stamp.lost_forward, happened.lost_forward),
                 ("lost backward", stamp.lost_backward, happened.lost_backward + unseen),

@@ -48,7 +48,11 @@ impl Content {
     /// The sequence number that a reply answers, and what it repeats.
     pub(super) fn of_reply(data: &[u8], is_keyed: bool) -> Option<(u32, Self)> {
         let layout = if is_keyed { &KEYED } else { &OPEN };
-        Self::of_text(data, is_keyed).or_else(|| Self::of_stamp(data, layout, layout.reply))
+        // "The Multiplier MUST NOT be set to zero": the reflector's error estimate is where a request
+        // has its own (RFC 4656, section 4.1.2).
+        let is_stamp = data.get(layout.request[2] + 1).is_some_and(|multiplier| *multiplier > 0);
+        let stamp = || is_stamp.then(|| Self::of_stamp(data, layout, layout.reply)).flatten();
+        Self::of_text(data, is_keyed).or_else(stamp)
     }
 
     /// `Ping <seq> <date>`, in either case.
@@ -102,6 +106,7 @@ mod tests {
         request[3] = 9;
         request[4..14].copy_from_slice(b"TTTTTTTTEE");
         let mut reply = [1; 44];
+        reply[12..14].copy_from_slice(&[0, 1]);
         reply[24..28].copy_from_slice(&request[..4]);
         reply[28..38].copy_from_slice(b"TTTTTTTTEE");
         let content = Content::of_request(&request, false).unwrap();
@@ -113,6 +118,9 @@ mod tests {
         assert!(!answers(&reply), "another SSID");
         reply[14..16].fill(0);
         assert!(answers(&reply));
+        reply[13] = 0;
+        assert!(!answers(&reply), "no error estimate of its own");
+        reply[13] = 1;
         reply[37] = 0;
         assert!(!answers(&reply));
     }
