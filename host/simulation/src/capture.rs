@@ -1,6 +1,7 @@
 //! Captures what components send and receive, in the pcapng format.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -196,12 +197,18 @@ struct Captured {
     world: Arc<dyn World>,
     local: SocketAddr,
     peer: Option<SocketAddr>,
+    /// The address that datagrams to each peer leave from, if the socket is bound to any.
+    sources: HashMap<IpAddr, IpAddr, FixedState>,
 }
+
+/// The number of peers whose source addresses are remembered.
+const SOURCES: usize = 1024;
 
 impl Captured {
     fn new(capture: &Capturing, inner: &dyn UdpSocket, world: &Arc<dyn World>) -> io::Result<Self> {
         let (local, peer) = (inner.local_address()?, inner.peer());
-        Ok(Self { capture: capture.clone(), world: world.clone(), local, peer })
+        let (capture, world, sources) = (capture.clone(), world.clone(), HashMap::default());
+        Ok(Self { capture, world, local, peer, sources })
     }
 
     fn add(&self, way: Way, at: SystemTime, ends: (SocketAddr, SocketAddr), data: &[u8]) {
@@ -211,6 +218,26 @@ impl Captured {
 
     fn local(&self, ip: Option<IpAddr>) -> SocketAddr {
         SocketAddr::new(ip.unwrap_or(self.local.ip()), self.local.port())
+    }
+
+    /// The address that a datagram to `to` leaves from: as the system chooses it for a socket that is
+    /// connected to the same peer.
+    fn source(&mut self, to: SocketAddr) -> Option<IpAddr> {
+        if !self.local.ip().is_unspecified() {
+            return None;
+        }
+        if self.sources.len() >= SOURCES {
+            self.sources.clear();
+        }
+        let world = &self.world;
+        let choose = || {
+            let family = if to.is_ipv4() { Family::V4 } else { Family::V6 };
+            let mut socket = world.open(family)?;
+            socket.connect(to)?;
+            socket.local_address()
+        };
+        let source = self.sources.entry(to.ip());
+        Some(*source.or_insert_with(|| choose().map_or(self.local.ip(), |local| local.ip())))
     }
 }
 
@@ -258,7 +285,8 @@ impl Sender for CapturedSender {
         let sent = self.inner.try_send(datagrams)?;
         for Transmit { data, to, from } in &datagrams[..sent] {
             if let Some(to) = to.or(self.to.peer) {
-                let local = self.to.local(from.map(|from| from.ip));
+                let from = from.map(|from| from.ip).or_else(|| self.to.source(to));
+                let local = self.to.local(from);
                 self.to.add(Way::Out, wall, (local, to), data);
             }
         }

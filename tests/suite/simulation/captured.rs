@@ -13,7 +13,9 @@ fn fields(path: &std::path::Path, names: &[&str]) -> Vec<Vec<String>> {
     tshark.args(["-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-n", "-r"]);
     tshark.arg(path).args(["-T", "fields", "-E", "separator=;"]);
     let all = ["_ws.expert.message"].iter().chain(names);
-    all.for_each(|name| drop(tshark.args(["-e", name])));
+    for name in all {
+        tshark.args(["-e", name]);
+    }
     let outcome = run(&mut tshark);
     assert_eq!(outcome.code(), 0, "{outcome:?}");
     let packet = |line: &str| line.split(';').map(str::to_owned).collect::<Vec<_>>();

@@ -1,7 +1,7 @@
 //! `simulate --search`: runs a scenario with other seeds, each of which draws its own mix of faults,
 //! until a run is not as it has to be; then looks for the smallest mix that shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::sync::Mutex;
@@ -261,9 +261,17 @@ fn of_client(client: &Client, healed: Time) -> Vec<String> {
     if sent != received + lost + late + awaited {
         found.push(format!("{sent} sent, but {received} + {lost} + {late} + {awaited}"));
     }
-    let replies = received + late;
-    if (exit == Exit::Success) != (replies > 0) {
-        found.push(format!("exit code {}, with {replies} replies", exit.code()));
+    // As ping does: each target has to answer.
+    let flows = report.document.flows.as_deref().unwrap_or_default();
+    let answered: BTreeSet<_> = flows
+        .iter()
+        .filter(|flow| flow.summary.received + flow.summary.late > 0)
+        .map(|flow| flow.target)
+        .collect();
+    let targets = report.document.targets.as_ref().map_or(0, Vec::len);
+    if (exit == Exit::Success) != (answered.len() == targets) {
+        let count = answered.len();
+        found.push(format!("exit code {}, and {count} of {targets} have answered", exit.code()));
     }
     for (name, spread) in
         [("rtt", &summary.rtt), ("ipdv", &summary.ipdv), ("scheduled rtt", &summary.scheduled_rtt)]
