@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use etherparse::{PacketBuilder, PacketBuilderStep, UdpHeader};
+use foldhash::fast::FixedState;
 use pcap_file::DataLink;
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
-use wasi_datagram::{Received, Receiver, Sender, Take, Transmit, UdpSocket, World};
+use wasi_datagram::{Family, Received, Receiver, Sender, Take, Transmit, UdpSocket, World};
 use wasmtime_wasi::async_trait;
 
 use crate::wrapped::{Halves, Wrapped};
