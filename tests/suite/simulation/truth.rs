@@ -186,3 +186,20 @@ fn a_link_with_a_rate_and_a_short_queue() {
     let head = "[link]\ndelay = \"10ms\"\nmtu = 500";
     is_true("mtu", head, &nodes("", "--size 600 --count 5 --interval 20ms -W 100ms"), "");
 }
+
+/// The example of docs/simulation.md.
+#[test]
+fn the_documented_scenario() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scenario.toml");
+    let outcome = run(udping_host().args(["simulate", path]));
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    let document = std::fs::read_to_string(path.replace("scenario.toml", "simulation.md")).unwrap();
+    let indented = |text: &str| {
+        let line = |line: &str| if line.is_empty() { String::new() } else { format!("    {line}") };
+        text.lines().map(line).collect::<Vec<_>>().join("\n")
+    };
+    assert!(document.contains(&indented(&outcome.stdout)), "{}", outcome.stdout);
+    let scenario = std::fs::read_to_string(path).unwrap();
+    let (_, scenario) = scenario.split_once("\n\n").unwrap();
+    assert!(document.contains(&indented(scenario)));
+}

@@ -6,6 +6,7 @@ mod content;
 mod numbers;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher as _;
 use std::net::SocketAddr;
 
 use foldhash::fast::FixedState;
@@ -37,7 +38,8 @@ pub struct Truth {
 struct Travelling {
     /// The flow and index of the ping that it is, if a client has sent it.
     ping: Option<(FlowKey, usize)>,
-    is_corrupt: bool,
+    /// The hash of its payload as it was sent: of two copies, one may be corrupt.
+    sent: u64,
     /// How many of it there are.
     copies: u32,
 }
@@ -167,16 +169,19 @@ impl Truth {
             if ping.is_none() {
                 self.replied(record);
             }
-            let travelling = Travelling { ping, is_corrupt: false, copies: 1 };
+            let sent = FixedState::default().hash_one(record.data);
+            let travelling = Travelling { ping, sent, copies: 1 };
             self.travelling.insert(record.id, travelling);
             return;
         }
         let Some(travelling) = self.travelling.get_mut(&record.id) else { return };
-        let (ping, is_corrupt) = (travelling.ping, travelling.is_corrupt);
+        let ping = travelling.ping;
+        let arrives = matches!(record.event, Event::Arrived(_));
+        let hash = || FixedState::default().hash_one(record.data);
+        let is_corrupt = arrives && hash() != travelling.sent;
         match record.event {
-            Event::Sent(_) | Event::Reordered => {}
+            Event::Sent(_) | Event::Reordered | Event::Corrupted => {}
             Event::Duplicated => travelling.copies += 1,
-            Event::Corrupted => travelling.is_corrupt = true,
             Event::Lost(_) | Event::Arrived(_) => {
                 travelling.copies -= 1;
                 if travelling.copies == 0 {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use udping_results::{Spread, Summary};
-use udping_simulation::{Ended, Ingredient, Scenario, Time, ingredients};
+use udping_simulation::{Change, Ended, Ingredient, Scenario, Time, ingredients};
 
 use crate::commands::simulate::run::{self, Client, Programs, Simulated};
 use crate::process::exit::Exit;
@@ -240,14 +240,21 @@ fn violations(used: &[Ingredient], simulated: &Simulated) -> Vec<String> {
         Ingredient::Link(..) => None,
     });
     let healed = last.max().unwrap_or(Time::START) + HEALED;
+    // A server with a key takes no pings from another time.
+    let is_stepped = used.iter().any(|ingredient| match ingredient {
+        Ingredient::Faults(faults) => {
+            faults.iter().any(|(_, change)| matches!(change, Change::Step(..)))
+        }
+        Ingredient::Link(..) => false,
+    });
     for client in &simulated.clients {
-        let each = of_client(client, healed);
+        let each = of_client(client, healed, is_stepped);
         found.extend(each.into_iter().map(|violation| format!("{}: {violation}", client.node)));
     }
     found
 }
 
-fn of_client(client: &Client, healed: Time) -> Vec<String> {
+fn of_client(client: &Client, healed: Time, is_stepped: bool) -> Vec<String> {
     let mut found = Vec::new();
     let exit = client.exit.0;
     if !matches!(exit, Exit::Success | Exit::Failed | Exit::Usage) {
@@ -283,7 +290,9 @@ fn of_client(client: &Client, healed: Time) -> Vec<String> {
         }
     }
     let since = || client.heard.iter().filter(|(sent, _)| *sent >= healed);
-    if since().next().is_some() && !since().any(|(_, has_reply)| *has_reply) {
+    let is_keyed = report.document.config.as_ref().is_some_and(|config| config.keyed);
+    let is_refused = is_keyed && is_stepped;
+    if !is_refused && since().next().is_some() && !since().any(|(_, has_reply)| *has_reply) {
         let count = since().count();
         found
             .push(format!("{count} pings have arrived after the last fault, and none is answered"));
