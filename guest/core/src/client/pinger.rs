@@ -332,7 +332,7 @@ impl Pinger {
 
     /// Returns the first instant at which a reply to ping `seq` would be late.
     fn expiry(&self, flow: FlowId, seq: Seq) -> Option<Instant> {
-        let in_time = if is_planted(Bug::TimeoutOffByOne) { 0 } else { 1 };
+        let in_time = u64::from(!is_planted(Bug::TimeoutOffByOne));
         let first_late = self.config.timeout + Duration::from_nanos(in_time);
         Some(self.flows[flow.0].get(seq)?.at + first_late)
     }
