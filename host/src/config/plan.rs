@@ -208,7 +208,6 @@ impl Plan {
             limits.output_total = limits.output_total.or(Some(OUTPUT_TOTAL));
         }
         let (restart, harden) = (service.restart, !service.no_harden);
-        let key_file = service.key_file.clone();
         Ok(Self {
             source,
             arguments,
@@ -221,7 +220,7 @@ impl Plan {
             socket_options,
             restart,
             keys,
-            key_file,
+            key_file: service.key_file.clone(),
             withholds_key,
             variables,
             #[cfg(feature = "exporter")]

@@ -43,8 +43,7 @@ impl FromStr for Probability {
     fn from_str(text: &str) -> Result<Self, ProbabilityError> {
         let number = text.strip_suffix('%').ok_or(ProbabilityError::Percentage)?;
         let percent: f64 = number.trim().parse().map_err(|_| ProbabilityError::Percentage)?;
-        // Also for what is not a number.
-        if !(percent >= 0.0) {
+        if percent.is_nan() || percent < 0.0 {
             return Err(ProbabilityError::Percentage);
         }
         if percent > 100.0 {

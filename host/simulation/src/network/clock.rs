@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::time::Time;
 
 /// What wall clocks show at the start of a simulation: 2026-01-01T00:00:00Z.
-pub const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+pub const EPOCH: Duration = Duration::from_hours(490_896);
 
 /// A wall clock: what it showed and will show at each virtual time.
 #[derive(Clone, Debug)]

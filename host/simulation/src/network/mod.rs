@@ -390,7 +390,9 @@ impl State {
             Fault::AllLinks(link) => self.link = link,
             Fault::Partition(nodes) => {
                 let group = self.nodes.iter().map(|node| node.group).max().unwrap_or_default() + 1;
-                nodes.iter().for_each(|node| self.nodes[node.index()].group = group);
+                for node in nodes {
+                    self.nodes[node.index()].group = group;
+                }
             }
             Fault::Heal => self.nodes.iter_mut().for_each(|node| node.group = 0),
             Fault::StepWallClock { node, by_nanos } => {

@@ -91,7 +91,7 @@ pub(super) struct Unreachable {
 
 #[derive(Default)]
 pub(crate) struct Sockets {
-    sockets: HashMap<SocketKey, Socket, FixedState>,
+    open: HashMap<SocketKey, Socket, FixedState>,
     /// The sockets bound to each port of each node, in the order in which they were bound.
     bound: HashMap<(NodeId, u16), Vec<SocketKey>, FixedState>,
     opened: u64,
@@ -116,12 +116,12 @@ impl Sockets {
             error: None,
             reader: None,
         };
-        self.sockets.insert(key, socket);
+        self.open.insert(key, socket);
         key
     }
 
     pub(crate) fn close(&mut self, key: SocketKey) {
-        if let Some(socket) = self.sockets.remove(&key) {
+        if let Some(socket) = self.open.remove(&key) {
             socket.reports.closed(Some(socket.dropped));
             if let Some(local) = socket.local
                 && let Some(bound) = self.bound.get_mut(&(socket.node, local.port()))
@@ -133,14 +133,14 @@ impl Sockets {
 
     /// The state of a socket that is open.
     pub(crate) fn get(&mut self, key: SocketKey) -> io::Result<&mut Socket> {
-        self.sockets.get_mut(&key).ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.open.get_mut(&key).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Whether a socket of `node` could be bound to `local`.
     pub(crate) fn is_free(&self, node: NodeId, local: SocketAddr) -> bool {
         let bound = self.bound.get(&(node, local.port()));
         bound.into_iter().flatten().all(|key| {
-            let other = self.sockets.get(key).and_then(|socket| socket.local);
+            let other = self.open.get(key).and_then(|socket| socket.local);
             other.is_none_or(|other| {
                 let same_family = other.is_ipv4() == local.is_ipv4();
                 let overlaps = other.ip() == local.ip()
@@ -152,7 +152,7 @@ impl Sockets {
     }
 
     pub(crate) fn bind(&mut self, key: SocketKey, local: SocketAddr) {
-        if let Some(socket) = self.sockets.get_mut(&key) {
+        if let Some(socket) = self.open.get_mut(&key) {
             socket.local = Some(local);
             self.bound.entry((socket.node, local.port())).or_default().push(key);
         }
@@ -162,7 +162,7 @@ impl Sockets {
     pub(super) fn find(&self, node: NodeId, packet: &Packet) -> Option<SocketKey> {
         let bound = self.bound.get(&(node, packet.to.port()))?;
         let rank = |key: &&SocketKey| {
-            let socket = self.sockets.get(key)?;
+            let socket = self.open.get(key)?;
             let local = socket.local?;
             let is_for_it = local.ip() == packet.to.ip()
                 || (local.ip().is_unspecified() && local.is_ipv4() == packet.to.is_ipv4());
@@ -174,13 +174,13 @@ impl Sockets {
     }
 
     pub(super) fn has_room(&self, key: SocketKey, bytes: usize) -> bool {
-        self.sockets
+        self.open
             .get(&key)
             .is_some_and(|socket| socket.bytes + bytes + OVERHEAD <= socket.receive_buffer)
     }
 
     pub(super) fn queue(&mut self, key: SocketKey, packet: Packet, at: Time) {
-        let Some(socket) = self.sockets.get_mut(&key) else { return };
+        let Some(socket) = self.open.get_mut(&key) else { return };
         let Packet { from, to, data, .. } = packet;
         socket.bytes += data.len() + OVERHEAD;
         socket.queue.push_back(Arrived { data, from, to, at });
@@ -188,7 +188,7 @@ impl Sockets {
     }
 
     pub(super) fn drop_one(&mut self, key: SocketKey) {
-        if let Some(socket) = self.sockets.get_mut(&key) {
+        if let Some(socket) = self.open.get_mut(&key) {
             socket.dropped += 1;
         }
     }
@@ -198,7 +198,7 @@ impl Sockets {
         let Unreachable { node, local, peer, error } = report;
         let bound = self.bound.get(&(node, local.port())).map_or(&[][..], Vec::as_slice);
         for key in bound {
-            let Some(socket) = self.sockets.get_mut(key) else { continue };
+            let Some(socket) = self.open.get_mut(key) else { continue };
             let ip = socket.local.map(|local| local.ip());
             if ip.is_some_and(|ip| ip != local.ip() && !ip.is_unspecified()) {
                 continue;

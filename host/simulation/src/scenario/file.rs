@@ -179,8 +179,8 @@ impl Scenario {
     fn check_names(&self) -> Result<(), Wrong> {
         let mut names: Vec<_> = self.names().map(|(name, _)| name).collect();
         names.sort_unstable();
-        if let Some(two) = names.windows(2).find(|two| two[0] == two[1]) {
-            return Err((0..0, format!("two nodes are called {}", two[0])));
+        if let Some([name, ..]) = names.windows(2).find(|two| two[0] == two[1]) {
+            return Err((0..0, format!("two nodes are called {name}")));
         }
         let addresses: Vec<_> = self.nodes.iter().flat_map(|node| &node.addresses).collect();
         for (index, address) in addresses.iter().enumerate() {

@@ -16,7 +16,7 @@ use crate::trace::NodeId;
 pub use file::ScenarioError;
 
 /// When a scenario ends unless it says otherwise: a day.
-pub const DURATION: Duration = Duration::from_secs(86_400);
+pub const DURATION: Duration = Duration::from_hours(24);
 
 /// A scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +135,9 @@ impl Scenario {
         }
         for (time, change) in &self.faults {
             let each = |name: &str, fault: &dyn Fn(NodeId) -> Fault| {
-                called(name).into_iter().for_each(|node| network.schedule(*time, fault(node)));
+                for node in called(name) {
+                    network.schedule(*time, fault(node));
+                }
             };
             match change {
                 Change::Link(None, link) => network.schedule(*time, Fault::AllLinks(link.clone())),
@@ -153,7 +155,7 @@ impl Scenario {
                     each(name, &|node| Fault::StepWallClock { node, by_nanos: *by_nanos });
                 }
                 Change::Drift(name, parts) => {
-                    each(name, &|node| Fault::DriftWallClock { node, parts_per_million: *parts })
+                    each(name, &|node| Fault::DriftWallClock { node, parts_per_million: *parts });
                 }
                 Change::Address(name, address) => {
                     each(name, &|node| Fault::ChangeAddress { node, address: *address });

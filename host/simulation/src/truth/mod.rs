@@ -127,7 +127,9 @@ impl Truth {
     pub fn new(clients: &[NodeId], is_keyed: bool) -> Self {
         let count = clients.iter().map(|node| node.index() + 1).max().unwrap_or_default();
         let mut is_client = vec![false; count];
-        clients.iter().for_each(|node| is_client[node.index()] = true);
+        for node in clients {
+            is_client[node.index()] = true;
+        }
         Self {
             is_keyed,
             is_client,
@@ -163,7 +165,7 @@ impl Truth {
         let is_client =
             |node: NodeId| self.is_client.get(node.index()).copied().unwrap_or_default();
         if let Event::Sent(node) = record.event {
-            let ping = is_client(node).then(|| self.sent(node, record)).flatten();
+            let ping = is_client(node).then(|| self.sent(node, record));
             let direction = self.direction(ping.is_some());
             direction.sent += 1;
             if ping.is_none() {
@@ -219,7 +221,7 @@ impl Truth {
     }
 
     /// Adds what a client has sent. Returns its flow, and its index there if it is a ping.
-    fn sent(&mut self, node: NodeId, record: &Record<'_>) -> Option<(FlowKey, usize)> {
+    fn sent(&mut self, node: NodeId, record: &Record<'_>) -> (FlowKey, usize) {
         let key = FlowKey { node, port: record.from.port(), peer: record.to };
         self.by_addresses.insert((record.from, record.to), key);
         let flow = self.flows.entry(key).or_default();
@@ -238,7 +240,7 @@ impl Truth {
                 duplicates: Vec::new(),
             });
         }
-        Some((key, index))
+        (key, index)
     }
 
     /// Looks whether what another node sends is a reply.

@@ -30,8 +30,8 @@ pub(super) fn write(
     )?;
     writeln!(out)?;
     let row = |out: &mut dyn Write, name: &str, cells: [&str; 6]| {
-        let [a, b, c, d, e, f] = cells;
-        writeln!(out, "{name:<9}{a:>11}{b:>11}{c:>11}{d:>11}{e:>11}{f:>11}")
+        let cells: String = cells.iter().map(|cell| format!("{cell:>11}")).collect();
+        writeln!(out, "{name:<9}{cells}")
     };
     row(out, "network", ["sent", "arrived", "lost", "duplicated", "reordered", "corrupted"])?;
     for (name, direction) in [("forward", &totals.forward), ("backward", &totals.backward)] {
@@ -76,6 +76,11 @@ fn output(out: &mut dyn Write, client: &Client) -> io::Result<()> {
     Ok(())
 }
 
+/// What a client reports of all its pings.
+fn reported(report: &Reported) -> udping_results::Summary {
+    report.document.total.clone().unwrap_or_default()
+}
+
 /// The numbers of all reports, beside the truth.
 fn numbers(out: &mut dyn Write, reports: &[&Reported]) -> io::Result<()> {
     writeln!(
@@ -84,9 +89,6 @@ fn numbers(out: &mut dyn Write, reports: &[&Reported]) -> io::Result<()> {
         "clients", "sent", "received", "lost", "late", "duplicates", "reordered"
     )?;
     let sum = |number: fn(&Reported) -> u64| reports.iter().map(|r| number(r)).sum::<u64>();
-    fn reported(report: &Reported) -> udping_results::Summary {
-        report.document.total.clone().unwrap_or_default()
-    }
     let rtts: Vec<_> = reports.iter().filter_map(|report| reported(report).rtt).collect();
     let least = rtts.iter().map(|rtt| rtt.min_ns.0).min();
     let greatest = rtts.iter().map(|rtt| rtt.max_ns.0).max();
@@ -97,14 +99,16 @@ fn numbers(out: &mut dyn Write, reports: &[&Reported]) -> io::Result<()> {
     let received = sum(|report| reported(report).received);
     let mean = (received > 0).then(|| means.sum::<u128>() as f64 / received as f64);
     let mut row = |name: &str, cells: [u64; 6], (least, mean, greatest): Range| {
-        let [a, b, c, d, e, f] = cells;
+        let widths = [9, 10, 8, 7, 12, 11];
+        let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
+        let cells: String = cells.collect();
         let rtt = match (least, mean, greatest) {
             (Some(least), Some(mean), Some(greatest)) => {
                 format!("{}/{}/{}", ms(least as f64), ms(mean), ms(greatest as f64))
             }
             _ => "-".to_owned(),
         };
-        writeln!(out, "{name:<9}{a:>9}{b:>10}{c:>8}{d:>7}{e:>12}{f:>11}  {rtt}")
+        writeln!(out, "{name:<9}{cells}  {rtt}")
     };
     let counts = [
         sum(|report| reported(report).sent),
@@ -116,7 +120,9 @@ fn numbers(out: &mut dyn Write, reports: &[&Reported]) -> io::Result<()> {
     ];
     row("reported", counts, (least, mean, greatest))?;
     let mut truth = udping_simulation::Numbers::default();
-    reports.iter().for_each(|report| truth.add(&report.truth));
+    for report in reports {
+        truth.add(&report.truth);
+    }
     let range = truth.rtt.range();
     let counts =
         [truth.sent, truth.received, truth.lost, truth.late, truth.duplicates, truth.reordered];

@@ -173,7 +173,9 @@ pub(super) fn run(
     let finished: Rc<RefCell<Vec<Option<Finished>>>> =
         Rc::new(RefCell::new(nodes.iter().map(|_| None).collect()));
     let mut executor = Executor::new(network.clone());
-    nodes.iter().for_each(|(id, _)| executor.add(*id));
+    for (id, _) in &nodes {
+        executor.add(*id);
+    }
     let mut start = |id: NodeId, starts: u32| -> Run<'_> {
         let node = nodes[id.index()].1;
         let (program, instance) = (&programs.programs[&node.run[0]], &surroundings);
@@ -228,7 +230,9 @@ fn client(
         let flows = truth.numbers(id, End { time, timeout });
         let differences = compare(&document, &flows, is_restarted);
         let mut truth = Numbers::default();
-        flows.iter().for_each(|(_, flow)| truth.add(flow));
+        for (_, flow) in &flows {
+            truth.add(flow);
+        }
         Reported { document, truth, differences }
     });
     let trouble = match &outcome {
@@ -281,7 +285,7 @@ impl Surroundings {
             arguments: node.run.iter().cloned().chain(format).collect(),
             stdout: stdout.clone(),
             stderr: stderr.clone(),
-            environment: self.environment(node),
+            environment: Self::environment(node),
             permissions: Arc::new(InstancePermissions::new(self.guard.clone(), &self.limits)),
             sockets: SocketContext { permissions, world, kept: Arc::default() },
             limits: self.limits,
@@ -294,7 +298,7 @@ impl Surroundings {
     }
 
     /// The variables of a component: those of its node, and that times of arrival are exact.
-    fn environment(&self, node: &Node) -> Arc<Environment> {
+    fn environment(node: &Node) -> Arc<Environment> {
         let times = (contract::UDPING_RECEIVE_TIMES.to_owned(), contract::KERNEL.to_owned());
         let own = node.env.iter().map(|(name, value)| (name.clone(), value.clone()));
         Arc::new(Environment::new(own.chain([times])))

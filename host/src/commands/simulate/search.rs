@@ -19,7 +19,7 @@ use crate::process::exit::Exit;
 
 /// Virtual time that a run may take beyond that of one without faults: for timeouts, and for a name
 /// server that does not answer.
-const MORE: Duration = Duration::from_secs(60);
+const MORE: Duration = Duration::from_mins(1);
 
 /// The number of failing seeds that are shrunk.
 const FAILURES: usize = 8;
@@ -183,9 +183,9 @@ impl<'a> Search<'a> {
         while most > least + 1 {
             let middle = least.midpoint(most);
             if self.improve(&mut failure, None, Some(middle))? {
-                most = middle
+                most = middle;
             } else {
-                least = middle
+                least = middle;
             }
         }
         Ok(failure)
