@@ -203,3 +203,19 @@ fn the_documented_scenario() {
     let (_, scenario) = scenario.split_once("\n\n").unwrap();
     assert!(document.contains(&indented(scenario)));
 }
+
+/// What documents show of simulations by command lines, with the ports that they show.
+#[test]
+fn the_documented_simulations() {
+    for name in ["README.md", "docs/simulation.md"] {
+        let path = format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"));
+        let document = std::fs::read_to_string(path).unwrap();
+        let (_, rest) = document.split_once("    $ udping-host simulate --seed").unwrap();
+        let (words, shown) = rest.split_once('\n').unwrap();
+        let outcome =
+            run(udping_host().args(["simulate", "--seed"]).args(words.split_whitespace()));
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+        let shown = shown.lines().map(|line| line.strip_prefix("    ").unwrap_or(line));
+        assert!(shown.take(outcome.stdout.lines().count()).eq(outcome.stdout.lines()), "{name}");
+    }
+}
