@@ -12,6 +12,13 @@ pub fn one_line(error: &Error) -> String {
     format!("{}{meant} (see --help)", words.join(" "))
 }
 
+/// Returns the line and the column, in characters and both from 1, of the byte at `offset`.
+pub fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+}
+
 /// Returns what clap suggests in place of an unknown argument.
 fn meant(error: &Error) -> Option<String> {
     let similar =

@@ -206,13 +206,8 @@ fn client_option(words: &[String]) -> Result<(), String> {
 
 impl ConfigError {
     fn new(text: &str, span: &Range<usize>, message: &str) -> Self {
-        let before = text.get(..span.start).unwrap_or(text);
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before[start..].chars().count() + 1,
-            message: message.lines().collect::<Vec<_>>().join(" "),
-        }
+        let (line, column) = usage::place(text, span.start);
+        Self { line, column, message: message.lines().collect::<Vec<_>>().join(" ") }
     }
 }
 

@@ -97,7 +97,7 @@ impl World for NodeWorld {
 
     fn timer(&self, at: Instant) -> Box<dyn Timer> {
         let at = self.network.time(at);
-        Box::new(NodeTimer { network: self.network.clone(), node: self.node, at, key: None })
+        Box::new(NodeTimer::new(self.network.clone(), self.node, at))
     }
 
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {

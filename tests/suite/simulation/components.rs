@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use udping_tests::{Outcome, own_file, run, udping_host};
+use rustix::process::Signal;
+use udping_tests::proc::{assert_restricted, field, sockets};
+use udping_tests::{Outcome, Process, own_file, run, udping_host, until};
 
 macro_rules! guest {
     ($name:literal) => {
@@ -106,4 +108,35 @@ fn a_component_that_takes_memory_without_end_is_stopped() {
     assert_eq!(outcome.code(), 1, "{outcome:?}");
     let line = "client: exit code 6 instead of 0: asked for more than 64.0 MiB of memory";
     assert!(outcome.stdout.contains(line), "{outcome:?}");
+}
+
+/// Nothing that it does is real, also for one that breaks out.
+#[test]
+fn the_process_has_neither_privileges_nor_sockets() {
+    let mut command = udping_host();
+    command.args(["simulate", "--server", "server 12000", "--"]).arg(guest!("spins"));
+    let process = Process::start(command.args(["server", "12000"]));
+    let pid = process.pid().as_raw_nonzero().get();
+    let status = PathBuf::from(format!("/proc/{pid}"));
+    until(|| (field(&status, "Seccomp") == "2").then_some(()));
+    assert_restricted(pid);
+    assert_eq!((sockets(pid, "udp"), sockets(pid, "tcp")), (0, 0));
+    process.signal(Signal::KILL);
+    process.wait();
+}
+
+#[test]
+fn components_that_write_without_end_are_stopped() {
+    let outcome = simulate(&[], "server 12000", &guest!("floods_stdout"), &["server", "12000"]);
+    assert_eq!(outcome.code(), 1, "{:.500}", outcome.stderr);
+    let line = "client: exit code 6 instead of 0: wrote more than 128.0 MiB";
+    assert!(outcome.stdout.contains(line), "{:.500}", outcome.stdout);
+}
+
+/// In memory that is bounded: what it sends without end is lost, as by a full queue.
+#[test]
+fn a_component_that_sends_without_end_fills_no_memory() {
+    let guest = guest!("sends_fast");
+    let outcome = simulate(&["--duration", "5ms"], "server 12000", &guest, &["server", "12000"]);
+    assert!(outcome.stdout.contains("the simulation was over"), "{outcome:?}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use udping_tests::{own_file, run, udping_host};
 
-/// Over 1,000 in all: those of `make search` are more.
+/// More than 1,000 seeds: `make search` has more.
 #[test]
 fn reports_are_true_whatever_happens() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");

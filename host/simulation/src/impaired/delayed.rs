@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use wasi_datagram::{Local, Sender, Transmit};
 
+use crate::impaired::Place;
+
 /// The sender of a socket, which its component and the thread use.
 pub(super) type Shared = Arc<Mutex<Box<dyn Sender>>>;
 
@@ -21,6 +23,8 @@ pub(super) struct Later {
     pub(super) to: Option<SocketAddr>,
     pub(super) from: Option<Local>,
     pub(super) data: Vec<u8>,
+    /// Freed once it has left.
+    pub(super) place: Place,
 }
 
 #[derive(Default)]
@@ -68,15 +72,13 @@ impl Delayed {
         Ok(delayed)
     }
 
-    /// Has a datagram leave later, unless `limit` wait already.
-    pub(super) fn add(&self, later: Later, limit: usize) {
+    /// Has a datagram leave later.
+    pub(super) fn add(&self, later: Later) {
         let mut waiting = self.waiting();
-        if waiting.datagrams.len() < limit {
-            waiting.added += 1;
-            let entry = Entry(later.at, waiting.added, later);
-            waiting.datagrams.push(Reverse(entry));
-            self.changed.notify_one();
-        }
+        waiting.added += 1;
+        let entry = Entry(later.at, waiting.added, later);
+        waiting.datagrams.push(Reverse(entry));
+        self.changed.notify_one();
     }
 
     fn work(weak: &Weak<Self>) {
@@ -98,10 +100,11 @@ impl Delayed {
                 continue;
             }
             drop(waiting);
-            for Reverse(Entry(_, _, Later { sender, to, from, data, .. })) in due {
+            for Reverse(Entry(_, _, Later { sender, to, from, data, place, .. })) in due {
                 let mut sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
                 // The component was told that it was sent: an error is a loss.
                 let _ = sender.try_send(&[Transmit { data: &data, to, from }]);
+                drop(place);
             }
         }
     }

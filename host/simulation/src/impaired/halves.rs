@@ -10,7 +10,7 @@ use wasi_datagram::{Local, Received, Receiver, Sender, Take, Transmit, UdpSocket
 use wasmtime_wasi::async_trait;
 
 use crate::impaired::delayed::{Delayed, Later, Shared};
-use crate::impaired::{Impairing, OneWay};
+use crate::impaired::{Impairing, OneWay, Passed, Place};
 use crate::wrapped::Halves;
 
 /// The sending half of a socket, of which there is one: delayed datagrams leave by it, too.
@@ -41,12 +41,14 @@ impl Halves for Impairing {
         world: &Arc<dyn World>,
     ) -> io::Result<Box<dyn Sender>> {
         let mut sender = socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let peer = inner.peer();
         let inner = match &*sender {
             Some(inner) => inner.clone(),
             None => sender.insert(Arc::new(Mutex::new(inner.sender()?))).clone(),
         };
         Ok(Box::new(ImpairedSender {
             inner,
+            peer,
             link: self.send.clone(),
             world: world.clone(),
             delayed: self.delayed.clone(),
@@ -61,6 +63,8 @@ struct Held {
     to: Option<Local>,
     ecn: Option<u8>,
     dropped_before: Option<u32>,
+    /// Freed once it is taken.
+    _place: Place,
 }
 
 struct ImpairedReceiver {
@@ -80,14 +84,11 @@ impl ImpairedReceiver {
         inner.try_receive(limit, &mut |datagram| {
             // From the time at which the system has recorded its arrival, if it has.
             let since = datagram.arrived.unwrap_or(now);
-            for passed in link.cross(since, datagram.data) {
-                if held.len() >= link.link.limit.max(limit) {
-                    break;
-                }
+            let Received { data, from, to, ecn, dropped_before, .. } = datagram;
+            for Passed { at, data, place } in link.cross(since, from.is_ipv6(), data) {
                 *received += 1;
-                let Received { from, to, ecn, dropped_before, .. } = datagram;
-                let datagram = Held { data: passed.data, from, to, ecn, dropped_before };
-                held.insert((passed.at, *received), datagram);
+                let datagram = Held { data, from, to, ecn, dropped_before, _place: place };
+                held.insert((at, *received), datagram);
             }
         })
     }
@@ -134,6 +135,7 @@ impl Receiver for ImpairedReceiver {
 
 struct ImpairedSender {
     inner: Shared,
+    peer: Option<SocketAddr>,
     link: Arc<OneWay>,
     world: Arc<dyn World>,
     delayed: Arc<Delayed>,
@@ -145,14 +147,14 @@ impl Sender for ImpairedSender {
         let now = self.world.now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         for (sent, Transmit { data, to, from }) in datagrams.iter().enumerate() {
-            for passed in self.link.cross(now, data) {
-                if passed.at > now {
-                    let (sender, data) = (self.inner.clone(), passed.data);
-                    let later = Later { at: passed.at, sender, to: *to, from: *from, data };
-                    self.delayed.add(later, self.link.link.limit);
+            let is_ipv6 = to.or(self.peer).is_some_and(|peer| peer.is_ipv6());
+            for Passed { at, data, place } in self.link.cross(now, is_ipv6, data) {
+                if at > now {
+                    let (sender, to, from) = (self.inner.clone(), *to, *from);
+                    self.delayed.add(Later { at, sender, to, from, data, place });
                     continue;
                 }
-                match inner.try_send(&[Transmit { data: &passed.data, to: *to, from: *from }]) {
+                match inner.try_send(&[Transmit { data: &data, to: *to, from: *from }]) {
                     Ok(_) => {}
                     Err(error) if sent == 0 => return Err(error),
                     Err(_) => return Ok(sent),

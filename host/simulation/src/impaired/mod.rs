@@ -16,7 +16,7 @@ use std::time::Instant;
 use thiserror::Error;
 use wasi_datagram::World;
 
-use crate::link::{Fate, Link, LinkError, Path, Queue};
+use crate::link::{Fate, Link, LinkError, Path, Queue, packet_length};
 use crate::time::Time;
 use crate::wrapped::Wrapped;
 use delayed::Delayed;
@@ -81,7 +81,8 @@ impl FromStr for Impairments {
 pub fn impaired(inner: Arc<dyn World>, impairments: &Impairments) -> io::Result<Arc<dyn World>> {
     let Impairments { seed, send, receive } = impairments;
     let one_way = |link: &Link, name: &[u8]| {
-        let state = State { path: Path::new(*seed, name), queue: Queue::default() };
+        let (path, queue) = (Path::new(*seed, name), Queue::default());
+        let state = State { path, queue, travelling: 0 };
         Arc::new(OneWay { link: link.clone(), start: Instant::now(), state: Mutex::new(state) })
     };
     let halves = Impairing {
@@ -118,6 +119,8 @@ struct OneWay {
 struct State {
     path: Path,
     queue: Queue,
+    /// The number of datagrams on the link.
+    travelling: usize,
 }
 
 /// A datagram after its link.
@@ -125,31 +128,46 @@ struct Passed {
     /// When it arrives at the end of the link.
     at: Instant,
     data: Vec<u8>,
+    place: Place,
 }
 
-/// The bytes of the headers of IPv4 and UDP.
-const HEADERS: usize = 28;
+/// The place of a datagram on its link, which it has until it has arrived.
+struct Place(Arc<OneWay>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.state().travelling -= 1;
+    }
+}
 
 impl OneWay {
     /// Has a datagram cross the link at `now`. Returns it, its copy too, or nothing.
-    fn cross(&self, now: Instant, data: &[u8]) -> Vec<Passed> {
+    fn cross(self: &Arc<Self>, now: Instant, is_ipv6: bool, data: &[u8]) -> Vec<Passed> {
         let mut state = self.state();
-        let length = data.len() + HEADERS;
+        let length = packet_length(is_ipv6, data.len());
         let time = Time::START + now.saturating_duration_since(self.start);
         let is_too_large = self.link.mtu.is_some_and(|mtu| length > usize::from(mtu));
         let queued = state.queue.append(&self.link, time, length).filter(|_| !is_too_large);
-        match (queued, state.path.next(&self.link)) {
-            (None, _) | (_, Fate::Lost) => Vec::new(),
-            (Some(queued), Fate::Arrives { delay, corrupt, copy, .. }) => {
-                let passed = |delay| Passed { at: now + queued + delay, data: data.to_vec() };
-                let mut arrivals = vec![passed(delay)];
-                if let Some(corruption) = corrupt {
-                    corruption.apply(&mut arrivals[0].data);
-                }
-                arrivals.extend(copy.map(passed));
-                arrivals
+        let fate = state.path.next(&self.link);
+        let (Some(queued), Fate::Arrives { delay, corrupt, copy, .. }) = (queued, fate) else {
+            return Vec::new();
+        };
+        let mut arrivals = Vec::new();
+        for (delay, corrupt) in
+            [Some((delay, corrupt)), copy.map(|delay| (delay, None))].into_iter().flatten()
+        {
+            // As in its queue, one more than wait.
+            if state.travelling > self.link.limit {
+                break;
             }
+            state.travelling += 1;
+            let mut data = data.to_vec();
+            if let Some(corruption) = corrupt {
+                corruption.apply(&mut data);
+            }
+            arrivals.push(Passed { at: now + queued + delay, data, place: Place(self.clone()) });
         }
+        arrivals
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

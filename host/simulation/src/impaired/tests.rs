@@ -107,3 +107,32 @@ async fn loss_and_corruption_are_those_of_the_seed() {
     assert_eq!(peer.recv(&mut data).unwrap(), 4);
     assert_eq!(data.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
 }
+
+/// As many as the limit wait on a link, and one more; it has room again once they have arrived.
+#[tokio::test]
+async fn a_link_holds_no_more_than_its_limit() {
+    let (socket, peer) = sockets("send.delay=100ms,receive.delay=100ms,limit=2");
+    let (mut sender, to) = (socket.sender().unwrap(), peer.local_addr().ok());
+    let mut data = [0; 8];
+    for _ in 0..2 {
+        for number in 0..8_u8 {
+            sender.try_send(&[Transmit { data: &[number], to, from: None }]).unwrap();
+        }
+        let arrived: Vec<_> = (0..3).map(|_| peer.recv(&mut data).map(|_| data[0]).ok()).collect();
+        assert_eq!(arrived, [Some(0), Some(1), Some(2)]);
+    }
+    peer.set_nonblocking(true).unwrap();
+    assert!(peer.recv(&mut data).is_err());
+
+    let mut receiver = socket.receiver().unwrap();
+    for number in 0..8_u8 {
+        peer.send_to(&[number], socket.local_address().unwrap()).unwrap();
+    }
+    let mut received = Vec::new();
+    let end = tokio::time::Instant::now() + Duration::from_millis(500);
+    while tokio::time::timeout_at(end, receiver.readable()).await.is_ok() {
+        let _ =
+            receiver.try_receive(16, &mut |datagram: Received<'_>| received.push(datagram.data[0]));
+    }
+    assert_eq!(received, [0, 1, 2]);
+}

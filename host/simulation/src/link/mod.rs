@@ -145,6 +145,13 @@ pub enum LinkError {
     ReorderWithoutDelay,
 }
 
+/// The length in bytes of the IP packet with a datagram of `payload` bytes.
+pub(crate) fn packet_length(is_ipv6: bool, payload: usize) -> usize {
+    const UDP: usize = 8;
+    let ip = if is_ipv6 { 40 } else { 20 };
+    ip + UDP + payload
+}
+
 /// The least MTU of IPv4 (RFC 791), in bytes.
 const LEAST_MTU: u64 = 68;
 

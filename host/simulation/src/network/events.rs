@@ -39,6 +39,11 @@ impl Events {
         self.pending.remove(&key);
     }
 
+    /// The number of events up to `time`.
+    pub(super) fn due(&self, time: Time) -> usize {
+        self.pending.range(..=(time, u64::MAX)).count()
+    }
+
     /// The time of the first event.
     pub(super) fn next(&self) -> Option<Time> {
         self.pending.first_key_value().map(|((time, _), _)| *time)

@@ -6,37 +6,24 @@ mod events;
 mod node;
 mod packet;
 mod sockets;
+mod state;
 
-use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant, SystemTime};
-
-use foldhash::fast::FixedState;
+use std::time::{Instant, SystemTime};
 
 use crate::fault::{Action, Fault};
-use crate::link::{Link, Path, Queue};
+use crate::link::Link;
 use crate::time::Time;
-use crate::trace::{Cause, DatagramId, Event, NodeId, Record};
+use crate::trace::{NodeId, Record};
 pub use clock::{EPOCH, WallClock};
-use events::{Events, Pending};
+use events::Pending;
 use node::Node;
-use packet::Packet;
-use sockets::{Socket, Sockets};
+use sockets::Socket;
 pub(crate) use sockets::{SocketError, SocketKey};
-
-/// The number of clock readings by one node in one instant after which that instant ends: a component
-/// that spins on a clock would otherwise never see it advance.
-const READINGS: u32 = 1000;
-
-/// The number of datagrams that a node receives at one instant without that counting as spinning: more
-/// than its receive buffers hold.
-const RECEIVED: u32 = 100_000;
-
-/// How much later it is then.
-const TICK: Duration = Duration::from_micros(1);
+use state::State;
 
 /// A virtual network, shared by the worlds of its nodes.
 pub struct Network {
@@ -47,51 +34,15 @@ pub struct Network {
     turns: AtomicU64,
 }
 
-/// Called for each record.
-type Observer = Box<dyn FnMut(&Record<'_>) + Send>;
-
-pub(crate) struct State {
-    seed: u64,
-    now: Time,
-    events: Events,
-    nodes: Vec<Node>,
-    addresses: HashMap<IpAddr, NodeId, FixedState>,
-    names: HashMap<String, NodeId, FixedState>,
-    pub(crate) sockets: Sockets,
-    link: Link,
-    /// The links of directions that have one of their own, and the queues of those with a rate.
-    links: HashMap<(NodeId, NodeId), Link, FixedState>,
-    queues: HashMap<(NodeId, NodeId), Queue, FixedState>,
-    paths: HashMap<(SocketAddr, SocketAddr), Path, FixedState>,
-    sent: u64,
-    observer: Option<Observer>,
-    /// What the executor is to do.
-    actions: VecDeque<Action>,
-    is_name_server_silent: bool,
-}
-
 impl Network {
     /// Creates a network without nodes. What happens by chance is drawn from `seed`; nodes are
     /// connected by `link`, each with each, in both directions.
     pub fn new(seed: u64, link: Link) -> Arc<Self> {
-        let state = State {
-            seed,
-            now: Time::START,
-            events: Events::default(),
-            nodes: Vec::new(),
-            addresses: HashMap::default(),
-            names: HashMap::default(),
-            sockets: Sockets::default(),
-            link,
-            links: HashMap::default(),
-            queues: HashMap::default(),
-            paths: HashMap::default(),
-            sent: 0,
-            observer: None,
-            actions: VecDeque::new(),
-            is_name_server_silent: false,
-        };
-        Arc::new(Self { state: Mutex::new(state), base: Instant::now(), turns: AtomicU64::new(0) })
+        Arc::new(Self {
+            state: Mutex::new(State::new(seed, link)),
+            base: Instant::now(),
+            turns: AtomicU64::new(0),
+        })
     }
 
     /// Has `observer` called for each record from now on.
@@ -237,211 +188,6 @@ impl Network {
 
 /// The name server does not answer.
 pub(crate) struct Silent;
-
-impl State {
-    fn read_clock(&mut self, node: NodeId) -> Time {
-        if self.nodes[node.index()].has_read_too_often(self.now) {
-            self.tick();
-        }
-        self.now
-    }
-
-    /// Lets a microsecond pass, or less: until the next event, which happens.
-    fn tick(&mut self) {
-        let later = self.now + TICK;
-        let next = self.events.next().map_or(later, |time| time.max(self.now).min(later));
-        self.now = next;
-        while self.events.next().is_some_and(|time| time <= next) {
-            self.happen();
-        }
-    }
-
-    /// Lets the first event happen now.
-    fn happen(&mut self) {
-        match self.events.pop() {
-            None => {}
-            Some(Pending::Wake(waker)) => waker.wake(),
-            Some(Pending::Arrival(packet)) => self.arrive(packet),
-            Some(Pending::Unreachable(error)) => self.sockets.fail(error),
-            Some(Pending::Fault(fault)) => self.apply(fault),
-        }
-    }
-
-    fn record(&mut self, packet: &Packet, event: Event) {
-        if let Some(observer) = &mut self.observer {
-            let Packet { id, from, to, data, .. } = packet;
-            observer(&Record { time: self.now, id: *id, from: *from, to: *to, data, event });
-        }
-    }
-
-    /// Sends a datagram from a socket of `node`.
-    pub(crate) fn send(&mut self, node: NodeId, from: SocketAddr, to: SocketAddr, data: &[u8]) {
-        let id = DatagramId(self.sent);
-        self.sent += 1;
-        let is_own = to.ip().is_loopback() || self.addresses.get(&to.ip()) == Some(&node);
-        let within = is_own.then_some(node);
-        let packet = Packet { id, from, to, data: data.into(), within };
-        self.record(&packet, Event::Sent(node));
-        if is_own {
-            // Within a node, datagrams take no time, and none is lost.
-            self.events.insert(self.now, Pending::Arrival(packet));
-            return;
-        }
-        let Some(peer) = self.addresses.get(&to.ip()).copied() else {
-            self.record(&packet, Event::Lost(Cause::NoNode));
-            return;
-        };
-        if self.nodes[node.index()].group != self.nodes[peer.index()].group {
-            self.record(&packet, Event::Lost(Cause::Partition));
-            return;
-        }
-        self.cross(packet, node, peer);
-    }
-
-    /// Sends a datagram over the link from `node` to `peer`.
-    fn cross(&mut self, mut packet: Packet, node: NodeId, peer: NodeId) {
-        let link = self.links.get(&(node, peer)).unwrap_or(&self.link).clone();
-        if link.mtu.is_some_and(|mtu| packet.length() > usize::from(mtu)) {
-            self.record(&packet, Event::Lost(Cause::TooLarge));
-            self.unreachable(&packet, node, SocketError::TooLarge, Duration::ZERO);
-            return;
-        }
-        let queued = if link.rate.is_some() {
-            let queue = self.queues.entry((node, peer)).or_default();
-            queue.append(&link, self.now, packet.length())
-        } else {
-            Some(Duration::ZERO)
-        };
-        let Some(queued) = queued else {
-            self.record(&packet, Event::Lost(Cause::Queue));
-            return;
-        };
-        let key = (packet.from, packet.to);
-        let seed = self.seed;
-        let path = self.paths.entry(key).or_insert_with(|| Path::new(seed, &packet::name(key)));
-        match path.next(&link) {
-            crate::link::Fate::Lost => self.record(&packet, Event::Lost(Cause::Link)),
-            crate::link::Fate::Arrives { delay, reordered, corrupt, copy } => {
-                if reordered {
-                    self.record(&packet, Event::Reordered);
-                }
-                if let Some(delay) = copy {
-                    self.record(&packet, Event::Duplicated);
-                    let copy = Pending::Arrival(packet.clone());
-                    self.events.insert(self.now + queued + delay, copy);
-                }
-                if let Some(corruption) = corrupt {
-                    let mut data = packet.data.to_vec();
-                    corruption.apply(&mut data);
-                    packet.data = data.into();
-                    self.record(&packet, Event::Corrupted);
-                }
-                self.events.insert(self.now + queued + delay, Pending::Arrival(packet));
-            }
-        }
-    }
-
-    fn arrive(&mut self, packet: Packet) {
-        // An address may have moved to another node meanwhile.
-        let node = packet.within.or_else(|| self.addresses.get(&packet.to.ip()).copied());
-        let Some(node) = node else {
-            self.record(&packet, Event::Lost(Cause::NoNode));
-            return;
-        };
-        let sender = packet.within.or_else(|| self.addresses.get(&packet.from.ip()).copied());
-        if sender.is_some_and(|sender| {
-            self.nodes[sender.index()].group != self.nodes[node.index()].group
-        }) {
-            self.record(&packet, Event::Lost(Cause::Partition));
-            return;
-        }
-        match self.sockets.find(node, &packet) {
-            None => {
-                self.record(&packet, Event::Lost(Cause::NoSocket));
-                if let Some(sender) = sender {
-                    // A router's message takes the same way back, and is not lost.
-                    let link = self.links.get(&(node, sender)).unwrap_or(&self.link);
-                    let delay = if sender == node { Duration::ZERO } else { link.delay };
-                    self.unreachable(&packet, sender, SocketError::Refused, delay);
-                }
-            }
-            Some(key) if self.sockets.has_room(key, packet.data.len()) => {
-                self.record(&packet, Event::Arrived(node));
-                self.sockets.queue(key, packet, self.now);
-            }
-            Some(key) => {
-                self.sockets.drop_one(key);
-                self.record(&packet, Event::Lost(Cause::Buffer));
-            }
-        }
-    }
-
-    /// Has the sender of `packet` told after `delay` that it did not arrive.
-    fn unreachable(&mut self, packet: &Packet, node: NodeId, error: SocketError, delay: Duration) {
-        let report = sockets::Unreachable { node, local: packet.from, peer: packet.to, error };
-        self.events.insert(self.now + delay, Pending::Unreachable(report));
-    }
-
-    fn apply(&mut self, fault: Fault) {
-        match fault {
-            Fault::Link { from, to, link } => {
-                self.links.insert((from, to), link);
-            }
-            Fault::AllLinks(link) => self.link = link,
-            Fault::Partition(nodes) => {
-                let group = self.nodes.iter().map(|node| node.group).max().unwrap_or_default() + 1;
-                for node in nodes {
-                    self.nodes[node.index()].group = group;
-                }
-            }
-            Fault::Heal => self.nodes.iter_mut().for_each(|node| node.group = 0),
-            Fault::StepWallClock { node, by_nanos } => {
-                self.nodes[node.index()].wall.step(self.now, by_nanos);
-            }
-            Fault::DriftWallClock { node, parts_per_million } => {
-                self.nodes[node.index()].wall.drift(self.now, parts_per_million);
-            }
-            Fault::ChangeAddress { node, address } => self.change_address(node, address),
-            Fault::NameServer { is_silent } => self.is_name_server_silent = is_silent,
-            Fault::Suspend(node) => self.actions.push_back(Action::Suspend(node)),
-            Fault::Resume(node) => self.actions.push_back(Action::Resume(node)),
-            Fault::Kill(node) => self.actions.push_back(Action::Kill(node)),
-            Fault::Start(node) => self.actions.push_back(Action::Start(node)),
-        }
-    }
-
-    /// Replaces the first address of `node` of the same family.
-    fn change_address(&mut self, node: NodeId, address: IpAddr) {
-        let addresses = &mut self.nodes[node.index()].addresses;
-        let same = addresses.iter_mut().find(|old| old.is_ipv4() == address.is_ipv4());
-        match same {
-            Some(old) => {
-                self.addresses.remove(&*old);
-                *old = address;
-            }
-            None => addresses.push(address),
-        }
-        self.addresses.insert(address, node);
-    }
-
-    pub(crate) fn node_mut(&mut self, node: NodeId) -> &mut Node {
-        &mut self.nodes[node.index()]
-    }
-
-    /// The address that a datagram of `node` to `to` leaves from, if its socket has none.
-    pub(crate) fn source(&self, node: NodeId, to: IpAddr) -> Option<IpAddr> {
-        if to.is_loopback() {
-            return Some(to);
-        }
-        let addresses = &self.nodes[node.index()].addresses;
-        addresses.iter().find(|own| own.is_ipv4() == to.is_ipv4()).copied()
-    }
-
-    /// Whether `node` has that address.
-    pub(crate) fn has_address(&self, node: NodeId, ip: IpAddr) -> bool {
-        ip.is_unspecified() || ip.is_loopback() || self.nodes[node.index()].addresses.contains(&ip)
-    }
-}
 
 /// A socket of the network, for the sockets of worlds.
 pub(crate) type SocketState = Socket;

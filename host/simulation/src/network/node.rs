@@ -3,8 +3,15 @@
 use std::net::IpAddr;
 
 use crate::network::clock::WallClock;
-use crate::network::{READINGS, RECEIVED};
 use crate::time::Time;
+
+/// The number of clock readings by one node in one instant after which that instant ends: a component
+/// that spins on a clock would otherwise never see it advance.
+const READINGS: u32 = 1000;
+
+/// The number of datagrams that a node receives at one instant without that counting as spinning: more
+/// than its receive buffers hold.
+const RECEIVED: u32 = 100_000;
 
 /// The first port that a node chooses by itself (RFC 6335, section 6).
 const EPHEMERAL: u16 = 49_152;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::link;
 use crate::trace::{DatagramId, NodeId};
 
 #[derive(Clone, Debug)]
@@ -15,13 +16,18 @@ pub(super) struct Packet {
     pub(super) within: Option<NodeId>,
 }
 
-/// The bytes of the headers of IPv4 or IPv6, and UDP.
-const HEADERS: [usize; 2] = [20 + 8, 40 + 8];
+/// What a datagram takes in memory besides its payload, about.
+const OVERHEAD: usize = 128;
 
 impl Packet {
     /// The length of the IP packet in bytes.
     pub(super) fn length(&self) -> usize {
-        HEADERS[usize::from(self.to.is_ipv6())] + self.data.len()
+        link::packet_length(self.to.is_ipv6(), self.data.len())
+    }
+
+    /// The bytes that it takes in memory.
+    pub(super) fn memory(&self) -> usize {
+        OVERHEAD + self.data.len()
     }
 }
 

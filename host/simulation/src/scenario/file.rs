@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use thiserror::Error;
 use toml::{Spanned, Value};
+use udping_cli::usage;
 
 use crate::link::{Link, LinkError};
 use crate::scenario::{Between, Change, DURATION, Node, Scenario};
@@ -104,9 +105,7 @@ impl Scenario {
 
 impl ScenarioError {
     fn new(text: &str, span: &Range<usize>, message: &str) -> Self {
-        let before = text.get(..span.start).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = usage::place(text, span.start);
         let message = message.lines().collect::<Vec<_>>().join(": ");
         Self { line, column, message }
     }

@@ -6,7 +6,6 @@ mod run;
 mod search;
 
 use std::io::{self, IsTerminal as _, Write};
-use std::num::NonZeroU64;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -36,14 +35,16 @@ pub fn simulate(arguments: &SimulateArguments, out: &mut dyn Write) -> Result<Ex
         let search = Search::new(&scenario, &programs)?;
         return search.run(count, out, &again(std::env::args()));
     }
-    let scenario = match (&arguments.mix, arguments.pings) {
-        (None, None) => scenario,
-        (mix, pings) => {
-            let mix = mix.as_deref().map_or(Ok(Some(Vec::new())), search::mix)?;
-            let search = Search::new(&scenario, &programs)?;
-            search.mixed(scenario.seed, mix.as_deref(), pings.map(NonZeroU64::get))?.0
+    let mut scenario = match &arguments.mix {
+        None => scenario,
+        Some(mix) => {
+            let mix = search::mix(mix)?;
+            Search::new(&scenario, &programs)?.mixed(scenario.seed, mix.as_deref())?.0
         }
     };
+    if let Some(pings) = arguments.pings {
+        search::limit(&mut scenario, pings.get());
+    }
     let start = Instant::now();
     let simulated = run::run(&scenario, &programs, capture.clone())?;
     let took = start.elapsed();

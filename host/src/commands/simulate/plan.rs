@@ -1,29 +1,31 @@
 //! The scenario that a command line describes.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use bytesize::ByteSize;
 use udping_simulation::{DURATION, Link, Node, Scenario};
 
 use crate::config::cli::SimulateArguments;
+use crate::process::log::say;
+use crate::process::trust::{self, Text};
 
 /// The name of the node that clients ping.
 const SERVER: &str = "server";
 
-/// The maximum size of a scenario in bytes.
-const SIZE_LIMIT: u64 = 4 << 20;
+/// The maximum size of a scenario.
+const SIZE_LIMIT: ByteSize = ByteSize::mib(4);
 
 /// The scenario of `arguments`: that of a file, or clients that ping one server.
 pub(super) fn scenario(arguments: &SimulateArguments) -> Result<Scenario> {
     let mut scenario = match &arguments.scenario {
         Some(path) => {
             let name = path.display();
-            let length = fs::metadata(path).with_context(|| format!("cannot read {name}"))?.len();
-            if length > SIZE_LIMIT {
-                bail!("{name} is larger than 4 MiB: a scenario is not");
+            let Text { text, warning } =
+                trust::read_text(path, SIZE_LIMIT).with_context(|| name.to_string())?;
+            if let Some(untrusted) = warning {
+                say(format_args!("warning: {name}: {untrusted}"));
             }
-            let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
             Scenario::parse(&text).map_err(|error| anyhow!("{name}: {error}"))?
         }
         None => of_clients(arguments)?,

@@ -33,8 +33,8 @@ use udping_permissions::grants::{Current, GrantSpec, Grants};
 use udping_permissions::guard::{Guard, Ledger, Meters, Rates};
 use udping_permissions::limits::{Limits, Output};
 
-/// The maximum output of one component, of each of its two streams, in bytes.
-const OUTPUT: usize = 16 << 20;
+/// The maximum output of all components together, which is kept in memory.
+const OUTPUT: ByteSize = ByteSize::mib(128);
 
 /// How long a component may run at one instant of virtual time.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -172,14 +172,12 @@ pub(super) fn run(
     let surroundings = Surroundings::new(scenario, network.clone(), end);
     let finished: Rc<RefCell<Vec<Option<Finished>>>> =
         Rc::new(RefCell::new(nodes.iter().map(|_| None).collect()));
-    let mut executor = Executor::new(network.clone());
-    for (id, _) in &nodes {
-        executor.add(*id);
-    }
+    let mut executor = Executor::new(network.clone(), nodes.len());
     let mut start = |id: NodeId, starts: u32| -> Run<'_> {
         let node = nodes[id.index()].1;
         let (program, instance) = (&programs.programs[&node.run[0]], &surroundings);
-        let (stdout, stderr) = (MemoryOutputPipe::new(OUTPUT), MemoryOutputPipe::new(OUTPUT));
+        let pipe = || MemoryOutputPipe::new(usize::MAX);
+        let (stdout, stderr) = (pipe(), pipe());
         let instance = instance.instance(id, node, starts, (&stdout, &stderr));
         let (check, finished) = (surroundings.check(), finished.clone());
         let network = network.clone();
@@ -252,6 +250,7 @@ struct Surroundings {
     network: Arc<Network>,
     end: Time,
     limits: Limits,
+    output: Output,
     guard: Arc<Guard>,
 }
 
@@ -262,13 +261,15 @@ impl Surroundings {
             // without end ([`PATIENCE`]).
             compute: Duration::MAX,
             output: ByteSize(u64::MAX),
+            output_total: Some(OUTPUT),
             ..Limits::default()
         };
         let grants = Current::new(GrantSpec::default(), Grants::default());
         let (meters, ledger) =
             (Arc::new(Meters::new(Rates::default())), Arc::new(Ledger::new(|_, _| {})));
         let guard = Guard::new("simulation".to_owned(), Arc::new(grants), meters, ledger);
-        Self { seed: scenario.seed, network, end, limits, guard: Arc::new(guard) }
+        let (output, guard) = (Output::new(&limits), Arc::new(guard));
+        Self { seed: scenario.seed, network, end, limits, output, guard }
     }
 
     fn instance(
@@ -289,7 +290,7 @@ impl Surroundings {
             permissions: Arc::new(InstancePermissions::new(self.guard.clone(), &self.limits)),
             sockets: SocketContext { permissions, world, kept: Arc::default() },
             limits: self.limits,
-            output: Output::new(&self.limits),
+            output: self.output.clone(),
             own_stdin: false,
             stop_grace: Duration::ZERO,
             questions: Questions::none(),

@@ -52,13 +52,11 @@ impl<'a> Search<'a> {
         Ok(Self { scenario, programs, span })
     }
 
-    /// The scenario with the ingredients `mix` of those that its seed draws, or all of them, and with
-    /// that number of pings.
+    /// The scenario with the ingredients `mix` of those that its seed draws, or all of them.
     pub(super) fn mixed(
         &self,
         seed: u64,
         mix: Option<&[usize]>,
-        pings: Option<u64>,
     ) -> Result<(Scenario, Vec<Ingredient>)> {
         let all = ingredients(self.scenario, seed, self.span);
         let duration = self.scenario.duration.min(self.span + MORE);
@@ -70,10 +68,6 @@ impl<'a> Search<'a> {
                 used.push(ingredient.clone());
             }
         }
-        if let Some(pings) = pings {
-            let clients = scenario.nodes.iter_mut().filter(|node| run::reports(node));
-            clients.for_each(|node| limit(&mut node.run, pings));
-        }
         Ok((scenario, used))
     }
 
@@ -83,7 +77,10 @@ impl<'a> Search<'a> {
         mix: Option<&[usize]>,
         pings: Option<u64>,
     ) -> Result<Vec<String>> {
-        let (scenario, used) = self.mixed(seed, mix, pings)?;
+        let (mut scenario, used) = self.mixed(seed, mix)?;
+        if let Some(pings) = pings {
+            limit(&mut scenario, pings);
+        }
         Ok(violations(&used, &run::run(&scenario, self.programs, None)?))
     }
 
@@ -213,13 +210,16 @@ fn failure_pings(pings: u64) -> Option<u64> {
     (pings <= 1 << 20).then_some(pings)
 }
 
-/// Sets the number of pings of the built-in client.
-fn limit(run: &mut Vec<String>, pings: u64) {
-    while let Some(index) = run.iter().position(|word| word == "-c" || word == "--count") {
-        run.drain(index..(index + 2).min(run.len()));
+/// Sets the number of pings of each client.
+pub(super) fn limit(scenario: &mut Scenario, pings: u64) {
+    for node in scenario.nodes.iter_mut().filter(|node| run::reports(node)) {
+        let run = &mut node.run;
+        while let Some(index) = run.iter().position(|word| word == "-c" || word == "--count") {
+            run.drain(index..(index + 2).min(run.len()));
+        }
+        run.retain(|word| !word.starts_with("--count="));
+        run.push(format!("--count={pings}"));
     }
-    run.retain(|word| !word.starts_with("--count="));
-    run.push(format!("--count={pings}"));
 }
 
 /// What is not as it has to be.
