@@ -36,7 +36,7 @@ fn command_lines_are_refused() {
         ("--reorder 1% -- client server 12000", 2, "reorder needs a delay"),
         ("-- client server", 2, "which port has the server?"),
         ("", 2, "required arguments were not provided"),
-        ("nothing.toml", 2, "cannot read nothing.toml"),
+        ("nothing.toml", 2, "nothing.toml: No such file or directory"),
         ("nothing.toml --loss 1%", 2, "cannot be used with"),
         ("-- nothing.wasm server 12000", 5, "nothing.wasm: no such file"),
         ("--mix some -- client server 12000", 2, "--mix is all, none, or numbers"),
@@ -46,6 +46,10 @@ fn command_lines_are_refused() {
         assert_eq!(outcome.code(), code, "{arguments}: {outcome:?}");
         assert!(outcome.only_error().contains(expected), "{arguments}: {outcome:?}");
     }
+    // Read no further than a scenario is long.
+    let endless = run(udping_host().args(["simulate", "/dev/zero"]));
+    assert_eq!(endless.code(), 2, "{endless:?}");
+    assert!(endless.only_error().contains("/dev/zero: "), "{endless:?}");
     let grants = run(udping_host().args([
         "--allow-to",
         "192.0.2.1:7",

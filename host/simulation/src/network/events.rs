@@ -1,6 +1,7 @@
 //! What is to come, in order of time; at one time in the order in which it was added.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::task::Waker;
 
 use crate::fault::Fault;
@@ -47,6 +48,12 @@ impl Events {
     /// The time of the first event.
     pub(super) fn next(&self) -> Option<Time> {
         self.pending.first_key_value().map(|((time, _), _)| *time)
+    }
+
+    /// The time of the first event after `time`.
+    pub(super) fn next_after(&self, time: Time) -> Option<Time> {
+        let after = (Bound::Excluded((time, u64::MAX)), Bound::Unbounded);
+        self.pending.range(after).next().map(|((time, _), _)| *time)
     }
 
     /// Takes the first event.

@@ -80,7 +80,7 @@ impl State {
     pub(super) fn tick(&mut self) {
         self.happen_until(self.now);
         let later = self.now + TICK;
-        self.now = self.events.next().map_or(later, |time| time.min(later));
+        self.now = self.events.next_after(self.now).map_or(later, |time| time.min(later));
         self.happen_until(self.now);
     }
 

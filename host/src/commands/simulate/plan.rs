@@ -22,7 +22,7 @@ pub(super) fn scenario(arguments: &SimulateArguments) -> Result<Scenario> {
         Some(path) => {
             let name = path.display();
             let Text { text, warning } =
-                trust::read_text(path, SIZE_LIMIT).with_context(|| name.to_string())?;
+                trust::read_text(path, SIZE_LIMIT).map_err(|error| anyhow!("{name}: {error}"))?;
             if let Some(untrusted) = warning {
                 say(format_args!("warning: {name}: {untrusted}"));
             }
