@@ -16,6 +16,7 @@ struct Component<'a, 'b> {
     view: &'a mut View<'b>,
     incoming: u32,
     outgoing: u32,
+    local: SocketAddr,
     peer: UdpSocket,
 }
 
@@ -72,7 +73,7 @@ fn behind(count: usize, test: impl FnOnce(&mut Component<'_, '_>, &tokio::runtim
         for _ in 0..count {
             peer.send_to(b"ping", local).unwrap();
         }
-        let mut component = Component { view, incoming, outgoing, peer };
+        let mut component = Component { view, incoming, outgoing, local, peer };
         assert_eq!(component.receive(), 1);
         test(&mut component, &runtime);
     });
@@ -102,6 +103,31 @@ fn answers_leave_when_the_component_has_received_all() {
         component.answer(b"1");
         assert_eq!((component.receive(), component.left()), (1, 0));
         assert_eq!((component.receive(), component.left()), (0, 1));
+    });
+}
+
+/// One that asks for many, and gets those of one arrival, does not receive one by one: it is to hear
+/// of errors.
+#[cfg(target_os = "linux")]
+#[test]
+fn answers_leave_at_once_for_a_component_that_asks_for_many() {
+    behind(1, |component, runtime| {
+        let (readable, local) = (component.readable().rep(), component.local);
+        let many_after = |component: &mut Component<'_, '_>, sent: usize| {
+            for _ in 0..sent {
+                component.peer.send_to(b"ping", local).unwrap();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert!(runtime.block_on(component.view.ready(Resource::new_own(readable))).unwrap());
+            component.view.receive(Resource::new_own(component.incoming), 16).unwrap()
+        };
+        // It reads a clock after it receives: from then on it is told the time of each arrival.
+        assert_eq!(many_after(component, 1).len(), 1);
+        monotonic_clock::Host::now(component.view).unwrap();
+        let many = many_after(component, 3);
+        assert_eq!(many.len(), 1, "the others arrived later");
+        component.answer(b"1");
+        assert_eq!(component.left(), 1);
     });
 }
 
