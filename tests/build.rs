@@ -27,6 +27,7 @@ fn main() {
         profile: "test-guest",
         selection: &["-p", "udping-test-guests", "--examples"],
         modules: &modules.iter().map(String::as_str).collect::<Vec<_>>(),
+        suffix: "",
     };
     udping_guest_build::exit_on_error(guests.build());
     let examples = Guests {
@@ -35,6 +36,7 @@ fn main() {
         profile: "test-guest",
         selection: &["-p", "udping-example-std", "-p", "udping-example-tokio"],
         modules: &["std_echo.wasm", "std_pinger.wasm", "tokio_echo.wasm", "tokio_pinger.wasm"],
+        suffix: "",
     };
     udping_guest_build::exit_on_error(examples.build());
     // The client with bugs that the simulation's search has to find.
@@ -44,6 +46,7 @@ fn main() {
         profile: "test-guest",
         selection: &["-p", "udping-client", "--features", "udping-client/planted"],
         modules: &["udping_client.wasm"],
+        suffix: "",
     };
     udping_guest_build::exit_on_error(planted.build());
 

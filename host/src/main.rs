@@ -147,11 +147,11 @@ fn without_component(command: Command) -> Result<Exit> {
         Command::Diff { before, after, threshold } => {
             return commands::diff::diff(&before, &after, threshold);
         }
-        Command::Emit { component, oci: None } => {
-            commands::emit::to_output(component.component(), &mut out)?;
+        Command::Emit { component, wasi, oci: None } => {
+            commands::emit::to_output(component.component_for(wasi), &mut out)?;
         }
-        Command::Emit { component, oci: Some(layout) } => {
-            commands::emit::to_layout(component.component(), &layout, &mut out)?;
+        Command::Emit { component, wasi, oci: Some(layout) } => {
+            commands::emit::to_layout(component.component_for(wasi), &layout, &mut out)?;
         }
         Command::Completions { shell } => out.write_all(&cli::completions(shell))?,
         Command::Man { page } => out.write_all(&page.render()?)?,

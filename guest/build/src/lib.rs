@@ -56,10 +56,13 @@ pub struct Guests<'a> {
     pub selection: &'a [&'a str],
     /// The built modules, relative to cargo's output directory.
     pub modules: &'a [&'a str],
+    /// What is added to the names of the components.
+    pub suffix: &'a str,
 }
 
 impl Guests<'_> {
-    /// Builds the guests and writes the component of each module to `OUT_DIR`, as `MODULE.wasm`.
+    /// Builds the guests and writes the component of each module to `OUT_DIR`, as `MODULE.wasm` with the
+    /// suffix.
     ///
     /// Must be called by a build script. The guests of all build scripts share one target
     /// directory.
@@ -100,7 +103,7 @@ impl Guests<'_> {
         ensure!(status.success(), "the guests do not build for {triple}");
 
         for module in self.modules {
-            let name = Path::new(module).file_stem().context("a module has a name")?;
+            let name = self.component(module)?;
             let module = target_dir.join(triple).join(self.profile).join(module);
             let component = match self.target {
                 Target::Unknown => component(&module),
@@ -108,7 +111,7 @@ impl Guests<'_> {
             };
             let component = component
                 .with_context(|| format!("cannot make a component of {}", module.display()))?;
-            fs::write(out.join(name).with_extension("wasm"), component)?;
+            fs::write(out.join(name), component)?;
         }
         let description = format!("{}, {triple}, {}", toolchain.version()?, toolchain.std());
         fs::write(out.join(TOOLCHAIN), description)?;
@@ -121,13 +124,20 @@ impl Guests<'_> {
         println!("cargo::rerun-if-changed={}", prebuilt.display());
         let out =
             PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is set for build scripts only")?);
-        let components = self.modules.iter().map(|module| Path::new(module).with_extension("wasm"));
-        for file in components.chain([PathBuf::from(TOOLCHAIN)]) {
+        let components: Result<Vec<_>> =
+            self.modules.iter().map(|module| self.component(module)).collect();
+        for file in components?.into_iter().chain([TOOLCHAIN.into()]) {
             fs::copy(prebuilt.join(&file), out.join(&file)).with_context(|| {
-                format!("no {} in {}, and no sources", file.display(), prebuilt.display())
+                format!("no {file} in {}, and no sources", prebuilt.display())
             })?;
         }
         Ok(())
+    }
+
+    /// The file name of a module's component.
+    fn component(&self, module: &str) -> Result<String> {
+        let name = Path::new(module).file_stem().and_then(OsStr::to_str);
+        Ok(format!("{}{}.wasm", name.context("a module has a name")?, self.suffix))
     }
 
     /// Builds the guests where their sources are, else copies them from `prebuilt`.

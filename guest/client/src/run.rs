@@ -46,14 +46,14 @@ const TOGETHER: usize = 64;
 const GRID: Duration = Duration::from_millis(1);
 
 /// The program that `wasi:cli/run` runs.
-pub fn main(arguments: &[String]) -> Result<(), Failure> {
+pub async fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let keys = program::keys()?;
     let named = targets::named(&args)?;
     let name = arguments.first().map_or("udping", String::as_str);
     // If standard error is closed, the report still has it.
     let tell = |what: &str| drop(Console::stderr().line(format_args!("{name}: {what}")));
-    let Resolved { targets, has_failed } = targets::resolve(named, &args, tell)?;
+    let Resolved { targets, has_failed } = targets::resolve(named, &args, tell).await?;
     let config = config(&args, codec(&args, keys)?, &targets)?;
     let sockets = Sockets::open(&args, &config.targets)?;
 
@@ -72,7 +72,7 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
     let mut output = Output::new(run, exporter(args.format), is_live, args.report_every);
     output.start()?;
     let mut network = Network { sockets: &sockets, errors: 0, readdressing };
-    ping(&mut pinger, &mut network, &args, &mut output)?;
+    ping(&mut pinger, &mut network, &args, &mut output).await?;
     let results = output.finish(&mut pinger)?;
     let answered = |target: usize| {
         let of_target =
@@ -198,7 +198,7 @@ fn exporter(format: Format) -> Box<dyn Exporter> {
 
 /// The poll loop: lets `pinger` send and receive until its run is over, and has `output` print its
 /// events.
-fn ping(
+async fn ping(
     pinger: &mut Pinger,
     network: &mut Network<'_>,
     args: &Args,
@@ -236,7 +236,7 @@ fn ping(
         if let (true, Some(send)) = (args.precise, pinger.next_send()) {
             let early = send.before(SPIN);
             if early <= clock::now() {
-                spin_until(send, pinger, sockets);
+                spin_until(send, pinger, sockets).await;
                 continue;
             }
             wake = wake.min(Some(early));
@@ -250,7 +250,7 @@ fn ping(
         waited_for.extend(timer.into_iter().chain(writable.as_ref()));
         waited_for.extend(network.readdressing.as_ref().and_then(Readdressing::pollable));
         let ready: Vec<_> =
-            poll::poll(&waited_for).into_iter().map(|index| index as usize).collect();
+            poll::wait(&waited_for).await.into_iter().map(|index| index as usize).collect();
         // In order: the sockets come first.
         let (readable, others) = ready.split_at(ready.partition_point(|i| *i < sockets.count()));
         sockets.receive_all(readable, pinger);
@@ -279,13 +279,12 @@ fn ping(
 }
 
 /// Receives datagrams until `send`, without sleeping.
-fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
+async fn spin_until(send: Instant, pinger: &mut Pinger, sockets: &Sockets) {
     sockets.prepare();
+    let readable: Vec<_> = sockets.readable().collect();
     while clock::now() < send {
-        for (index, readable) in sockets.readable().enumerate() {
-            if readable.ready() {
-                sockets.receive(index, pinger);
-            }
+        for index in poll::ready(&readable).await {
+            sockets.receive(index as usize, pinger);
         }
     }
 }

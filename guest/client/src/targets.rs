@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use udping_cli::client::Args;
 use udping_cli::targets::{Named, list};
 use udping_report::Target;
-use udping_wasi::bindings::wasi::sockets::network::ErrorCode;
-use udping_wasi::error::NetError;
+use udping_wasi::error::{ErrorCode, NetError};
 use udping_wasi::host::{self, Notices};
 use udping_wasi::program::Failure;
 use udping_wasi::resolve;
@@ -44,7 +43,7 @@ pub struct Resolved {
 /// # Errors
 ///
 /// If the only target cannot be pinged, or if the host says that the program should end.
-pub fn resolve(
+pub async fn resolve(
     named: Vec<Named>,
     args: &Args,
     mut told: impl FnMut(&str),
@@ -54,7 +53,7 @@ pub fn resolve(
     let mut resolved = Resolved { targets: Vec::new(), has_failed: false };
     let single = named.len() == 1;
     for Named { host, port } in named {
-        let address = match address(&host, port.get(), args, stop.as_ref()) {
+        let address = match address(&host, port.get(), args, stop.as_ref()).await {
             Err(failure) if single || matches!(failure, Failure::Ran) => return Err(failure),
             Err(failure) => {
                 resolved.has_failed = true;
@@ -77,7 +76,7 @@ pub fn resolve(
     Ok(resolved)
 }
 
-fn address(
+async fn address(
     host: &str,
     port: u16,
     args: &Args,
@@ -91,7 +90,7 @@ fn address(
             "{host} is not an {family} address, as -{} asks for",
             &family[3..]
         ))),
-        None => match resolve::lookup(host, stop) {
+        None => match resolve::lookup(host, stop).await {
             Ok(None) => Err(Failure::Ran),
             Ok(Some(all)) => {
                 let fitting: Vec<_> =

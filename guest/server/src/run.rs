@@ -11,12 +11,11 @@ use udping_core::server::log::{Fate, FirstLimited, Listening, Logged, Tally};
 use udping_core::server::{Arrival, Config, Keyed, Protocol, Refusal, Server, Verdict};
 use udping_core::wire::stamp::ErrorEstimate;
 use udping_core::{Instant, UnixTime};
-use udping_wasi::bindings::wasi::sockets::network::ErrorCode;
 use udping_wasi::console::Console;
-use udping_wasi::error::NetError;
+use udping_wasi::error::{ErrorCode, NetError};
 use udping_wasi::host::{Notice, Notices};
 use udping_wasi::program::{self, Failure};
-use udping_wasi::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
+use udping_wasi::udp::{self, Bound, Channel, IncomingDatagram, OutgoingDatagram};
 use udping_wasi::{clock, poll, random, resolve};
 
 /// The maximum number of datagrams per `receive`, which keeps the host's list under 4 MiB for the
@@ -32,14 +31,14 @@ const BUFFER: u64 = 2 << 20;
 const ROUNDS: usize = 64;
 
 /// The program that `wasi:cli/run` runs.
-pub fn main(arguments: &[String]) -> Result<(), Failure> {
+pub async fn main(arguments: &[String]) -> Result<(), Failure> {
     let Some(args) = program::parse::<Args>(arguments)? else { return Ok(()) };
     let config = config(&args)?;
     let name = arguments.first().map_or("udping", String::as_str);
     match args.protocol {
         Spoken::Text => {
             let echo = Echo { uppercase: args.uppercase, pings_only: args.pings_only };
-            serve(name, &args, Server::new(config, echo))
+            serve(name, &args, Server::new(config, echo)).await
         }
         Spoken::Stamp => {
             let reflector = Reflector {
@@ -47,12 +46,12 @@ pub fn main(arguments: &[String]) -> Result<(), Failure> {
                 sessions: args.stateful.then(|| Sessions::new(config.salt)),
                 twamp_light: args.twamp_light,
             };
-            serve(name, &args, Server::new(config, reflector))
+            serve(name, &args, Server::new(config, reflector)).await
         }
     }
 }
 
-fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), Failure> {
+async fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), Failure> {
     let channels = listen(args)?;
     let out = Console::stdout();
     let addresses: Vec<_> = channels.iter().map(Channel::local_address).collect();
@@ -67,7 +66,7 @@ fn serve<P: Protocol>(name: &str, args: &Args, server: Server<P>) -> Result<(), 
     while !stopped {
         // Before a datagram arrives, whose answer would wait for it.
         channels.iter().for_each(Channel::prepare);
-        for ready in poll::poll(&waited_for) {
+        for ready in poll::wait(&waited_for).await {
             match channels.get(ready as usize) {
                 Some(channel) => service.serve(channel),
                 None => {
@@ -152,9 +151,11 @@ impl<P: Protocol> Service<'_, P> {
             // After `receive`, udping-host's clocks return when the datagrams arrived, and those of
             // different arrivals are received one by one.
             let before = (!P::TELLS_ARRIVAL).then(clocks);
-            match channel.receive(BATCH) {
+            // One by one, where each may have another time of arrival.
+            let most = if P::TELLS_ARRIVAL && !udp::SPLITS { 1 } else { BATCH };
+            match channel.receive(most) {
                 Ok(batch) => {
-                    let more_may_follow = batch.len() > 1;
+                    let more_may_follow = batch.len() > 1 || (most == 1 && !batch.is_empty());
                     self.answer(channel, batch, before.unwrap_or_else(clocks));
                     if !more_may_follow {
                         return;

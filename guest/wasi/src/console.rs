@@ -2,58 +2,29 @@
 
 use std::fmt::Display;
 
-use thiserror::Error;
-
-use crate::bindings::wasi::cli::{stderr, stdout, terminal_stdout};
-use crate::bindings::wasi::io::streams::{OutputStream, StreamError};
+pub use crate::error::WriteError;
 use crate::poll::Pollable;
-
-/// The maximum number of bytes per `blocking-write-and-flush` (`wasi:io/streams`).
-const WRITE_LIMIT: usize = 4096;
-
-/// The error after which nothing more can be written.
-#[derive(Clone, Debug, Error)]
-pub enum WriteError {
-    /// The reader has closed the stream.
-    #[error("the output was closed")]
-    Closed,
-    /// Another error, such as a full disk, with the runtime's message.
-    #[error("cannot write: {0}")]
-    Failed(String),
-}
-
-impl From<StreamError> for WriteError {
-    /// wasmtime reports a closed reader as any other failed operation: only the message differs.
-    fn from(error: StreamError) -> Self {
-        match error {
-            StreamError::Closed => Self::Closed,
-            StreamError::LastOperationFailed(error) => match error.to_debug_string() {
-                text if text.contains("Broken pipe") || text.contains("BrokenPipe") => Self::Closed,
-                // A backtrace may follow.
-                text => Self::Failed(text.lines().next().unwrap_or_default().to_owned()),
-            },
-        }
-    }
-}
+use crate::wasi::cli;
+use crate::wasi::output::Output;
 
 /// An output stream for people: each line is flushed as it is written.
 #[derive(Debug)]
-pub struct Console(OutputStream);
+pub struct Console(Output);
 
 impl Console {
     /// Opens `wasi:cli/stdout`.
     pub fn stdout() -> Self {
-        Self(stdout::get_stdout())
+        Self(Output::stdout())
     }
 
     /// Opens `wasi:cli/stderr`.
     pub fn stderr() -> Self {
-        Self(stderr::get_stderr())
+        Self(Output::stderr())
     }
 
     /// Returns whether standard output is a terminal.
     pub fn stdout_is_terminal() -> bool {
-        terminal_stdout::get_terminal_stdout().is_some()
+        cli::stdout_is_terminal()
     }
 
     /// Writes `text` and a line feed.
@@ -68,20 +39,12 @@ impl Console {
     ///
     /// If nothing more can be written.
     pub fn write_some(&self, bytes: &[u8]) -> Result<usize, WriteError> {
-        let permitted = usize::try_from(self.0.check_write()?).unwrap_or(usize::MAX);
-        let now = &bytes[..bytes.len().min(permitted)];
-        if !now.is_empty() {
-            self.0.write(now)?;
-            // Starts a flush: what it has not written by the next call reduces what is permitted
-            // then.
-            self.0.flush()?;
-        }
-        Ok(now.len())
+        self.0.write_some(bytes)
     }
 
     /// Returns a pollable that is ready when [`Self::write_some`] should be tried again.
     pub fn writable(&self) -> Pollable {
-        self.0.subscribe()
+        self.0.writable()
     }
 
     /// Writes `text` without adding a line feed.
@@ -91,6 +54,6 @@ impl Console {
 
     /// Writes all of `bytes`, and waits until they are written.
     pub fn write_bytes(&self, bytes: &[u8]) -> Result<(), WriteError> {
-        bytes.chunks(WRITE_LIMIT).try_for_each(|part| Ok(self.0.blocking_write_and_flush(part)?))
+        self.0.write_all(bytes)
     }
 }

@@ -1,10 +1,10 @@
-//! Errors of `wasi:sockets`, with messages.
+//! Errors of the network and of streams, with messages.
 
 use std::fmt;
 
 use thiserror::Error;
 
-use crate::bindings::wasi::sockets::network::ErrorCode;
+pub use crate::wasi::ErrorCode;
 
 /// An error of a socket or of name resolution.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -47,4 +47,26 @@ impl NetError {
     pub fn is_refusal(self) -> bool {
         self.0 == ErrorCode::AccessDenied
     }
+}
+
+/// The error after which nothing more can be written.
+#[derive(Clone, Debug, Error)]
+pub enum WriteError {
+    /// The reader has closed the stream.
+    #[error("the output was closed")]
+    Closed,
+    /// Another error, such as a full disk, with the runtime's message.
+    #[error("cannot write: {0}")]
+    Failed(String),
+}
+
+/// Why there is nothing more to read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum InputEnd {
+    /// It was the end.
+    #[error("the input was closed")]
+    Closed,
+    /// It cannot be read.
+    #[error("cannot read")]
+    Failed,
 }

@@ -6,19 +6,16 @@ use std::net::SocketAddr;
 
 use udping_cli::contract;
 
-use crate::bindings::wasi::cli::{environment, stdin};
-use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::poll::Pollable;
+use crate::wasi::cli;
+use crate::wasi::input::Input;
 
 /// The number of bytes of a line that are kept: more than any valid line has.
 const LINE: usize = 64;
 
-/// The number of bytes requested per read.
-const READ: u64 = 65_536;
-
 /// Returns the value of an environment variable.
 pub fn variable(wanted: &str) -> Option<String> {
-    environment::get_environment()
+    cli::variables()
         .into_iter()
         .find_map(|(name, value)| (name == wanted).then_some(value))
 }
@@ -99,18 +96,8 @@ pub fn columns() -> Option<usize> {
 ///
 /// If it cannot be read, or is not UTF-8.
 pub fn read_stdin() -> Result<String, &'static str> {
-    let (stdin, mut all) = (stdin::get_stdin(), Vec::new());
-    loop {
-        match stdin.blocking_read(READ) {
-            Ok(bytes) => all.extend(bytes),
-            Err(StreamError::Closed) => {
-                return String::from_utf8(all).map_err(|_| "standard input is not UTF-8");
-            }
-            Err(StreamError::LastOperationFailed(_)) => {
-                return Err("standard input cannot be read");
-            }
-        }
-    }
+    let all = Input::stdin().read_to_end().map_err(|_| "standard input cannot be read")?;
+    String::from_utf8(all).map_err(|_| "standard input is not UTF-8")
 }
 
 /// A notice from the host to a running component.
@@ -129,9 +116,7 @@ pub enum Notice {
 /// The stream of the host's notices.
 #[derive(Debug)]
 pub struct Notices {
-    // Dropped before the stream, whose child it is.
-    readable: Pollable,
-    stdin: InputStream,
+    stdin: Input,
     /// The line that is not complete yet.
     line: RefCell<Vec<u8>>,
 }
@@ -140,25 +125,22 @@ impl Notices {
     /// Opens the stream; `None` under a host without notices.
     pub fn from_host() -> Option<Self> {
         // Under other hosts the end of standard input means nothing: it may be /dev/null.
-        has_notices().then(|| {
-            let stdin = stdin::get_stdin();
-            Self { readable: stdin.subscribe(), stdin, line: RefCell::default() }
-        })
+        has_notices().then(|| Self { stdin: Input::stdin(), line: RefCell::default() })
     }
 
     /// Returns a pollable that is ready when [`Self::read`] should be called.
     pub fn pollable(&self) -> &Pollable {
-        &self.readable
+        self.stdin.readable()
     }
 
     /// Returns the notices since the last call, without duplicates. Unknown lines are ignored.
     pub fn read(&self) -> Vec<Notice> {
         let mut notices = Vec::new();
         loop {
-            match self.stdin.read(LINE as u64) {
+            match self.stdin.read(LINE) {
                 Ok(bytes) if bytes.is_empty() => return notices,
                 Ok(bytes) => self.read_lines(&bytes, &mut notices),
-                Err(StreamError::Closed | StreamError::LastOperationFailed(_)) => {
+                Err(_) => {
                     notices.push(Notice::Stop);
                     return notices;
                 }

@@ -1,28 +1,27 @@
-//! WASI 0.2 for the guests: the only place where bindings are generated, and small blocking helpers
-//! over them.
+//! WASI for the guests: the only place where bindings are generated, and small helpers over them.
 //!
 //! Everything uses these bindings and not `std`: on `wasm32-unknown-unknown` the standard library's
 //! arguments, clocks and output are stubs. So a component imports only what its world declares.
+//!
+//! What differs between WASI 0.2 and, with feature `p3`, 0.3 is in a module each, of the same content.
+//! A program is written once: it waits by [`poll::wait`], and everything else returns at once or
+//! blocks.
 
-pub mod clock;
 pub mod console;
 pub mod error;
 pub mod host;
-pub mod poll;
+#[cfg(not(feature = "p3"))]
+mod p2;
+#[cfg(feature = "p3")]
+mod p3;
 pub mod program;
-pub mod random;
 pub mod resolve;
-pub mod udp;
 
-#[allow(missing_docs, clippy::all, clippy::pedantic)]
-pub mod bindings {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "guest",
-        generate_all,
-        pub_export_macro: true,
-    });
-}
+#[cfg(not(feature = "p3"))]
+use p2 as wasi;
+#[cfg(feature = "p3")]
+use p3 as wasi;
+pub use wasi::{bindings, cli, clock, input, output, poll, question, random, udp};
 
 /// The declaration of udping-host's contract (`udping_cli::contract`), which a component that keeps
 /// to it also exports.

@@ -7,10 +7,11 @@ use udping_cli::contract::UDPING_KEY;
 use udping_cli::usage::one_line;
 use udping_core::wire::Keys;
 
-use crate::bindings::wasi::cli::{environment, exit};
 use crate::console::{Console, WriteError};
 use crate::error::NetError;
 use crate::host;
+use crate::poll;
+use crate::wasi::cli;
 
 /// The hint at why a host that does not say so may have refused.
 const REFUSED: &str = " (wasmtime grants the network with -S inherit-network; ports below 1024 need root or CAP_NET_BIND_SERVICE)";
@@ -54,12 +55,12 @@ pub enum Failure {
 ///
 /// If `main` fails, which has then been reported on standard error.
 #[expect(clippy::result_unit_err, reason = "wasi:cli/run defines it so")]
-pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()> {
+pub fn run(main: impl AsyncFnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()> {
     std::panic::set_hook(Box::new(|panic| {
         let _ = Console::stderr().line(panic);
     }));
-    let arguments = environment::get_arguments();
-    let failure = match main(&arguments) {
+    let arguments = cli::arguments();
+    let failure = match poll::block_on(main(&arguments)) {
         // A reader that has read enough, such as head, is not a failure.
         Ok(()) | Err(Failure::Output(WriteError::Closed)) => return Ok(()),
         Err(Failure::Ran) => return Err(()),
@@ -77,7 +78,7 @@ pub fn run(main: impl FnOnce(&[String]) -> Result<(), Failure>) -> Result<(), ()
         // If standard error is closed, too, only the exit code is left.
         let _ = Console::stderr().line(format_args!("{name}: {failure}{hint}"));
     }
-    exit::exit(Err(()));
+    cli::exit_unsuccessfully();
     Err(())
 }
 

@@ -5,12 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use udping_cli::address::{self, Address, Zone};
 use udping_cli::contract::{self, UDPING_ZONES};
 
-use crate::bindings::wasi::sockets::instance_network::instance_network;
-use crate::bindings::wasi::sockets::ip_name_lookup::{self, ResolveAddressStream};
-use crate::bindings::wasi::sockets::network::{ErrorCode, IpAddress};
-use crate::error::NetError;
+use crate::error::{ErrorCode, NetError};
 use crate::host::{self, Notice, Notices};
-use crate::poll::{self, Pollable};
+use crate::poll;
+pub use crate::wasi::question::Question;
 
 /// Parses `host` as an address; `None` if it is a name.
 ///
@@ -58,7 +56,10 @@ fn zone(name: &str) -> Result<u32, String> {
 
 /// Resolves `name` with `wasi:sockets/ip-name-lookup`. The addresses are in the resolver's order.
 /// Returns `None` if `stop` has a notice to end before the resolver is done, which may take long.
-pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>, NetError> {
+pub async fn lookup(
+    name: &str,
+    stop: Option<&Notices>,
+) -> Result<Option<Vec<IpAddr>>, NetError> {
     let mut question = Question::ask(name)?;
     loop {
         match question.answer() {
@@ -73,54 +74,8 @@ pub fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>,
         let waited_for: Vec<_> =
             [question.pollable()].into_iter().chain(stop.map(Notices::pollable)).collect();
         let is_stopped = || stop.is_some_and(|stop| stop.read().contains(&Notice::Stop));
-        if poll::poll(&waited_for).contains(&1) && is_stopped() {
+        if poll::wait(&waited_for).await.contains(&1) && is_stopped() {
             return Ok(None);
-        }
-    }
-}
-
-/// A name that is being resolved.
-#[derive(Debug)]
-pub struct Question {
-    // Dropped before the stream, whose child it is.
-    answered: Pollable,
-    stream: ResolveAddressStream,
-    addresses: Vec<IpAddr>,
-}
-
-impl Question {
-    /// Starts to resolve `name`.
-    ///
-    /// # Errors
-    ///
-    /// That of `resolve-addresses`: the name may not be resolved, or is not valid.
-    pub fn ask(name: &str) -> Result<Self, NetError> {
-        let stream = ip_name_lookup::resolve_addresses(&instance_network(), name)?;
-        Ok(Self { answered: stream.subscribe(), stream, addresses: Vec::new() })
-    }
-
-    /// Returns a pollable that is ready when [`Self::answer`] should be called.
-    pub fn pollable(&self) -> &Pollable {
-        &self.answered
-    }
-
-    /// Returns all addresses, in the resolver's order; `None` if it is not done yet.
-    ///
-    /// # Errors
-    ///
-    /// The reason why there are none.
-    pub fn answer(&mut self) -> Result<Option<Vec<IpAddr>>, NetError> {
-        loop {
-            match self.stream.resolve_next_address() {
-                Ok(Some(IpAddress::Ipv4(v4))) => self.addresses.push(<[u8; 4]>::from(v4).into()),
-                Ok(Some(IpAddress::Ipv6(v6))) => self.addresses.push(<[u16; 8]>::from(v6).into()),
-                Ok(None) if self.addresses.is_empty() => {
-                    return Err(ErrorCode::NameUnresolvable.into());
-                }
-                Ok(None) => return Ok(Some(std::mem::take(&mut self.addresses))),
-                Err(ErrorCode::WouldBlock) => return Ok(None),
-                Err(code) => return Err(code.into()),
-            }
         }
     }
 }

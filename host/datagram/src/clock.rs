@@ -16,11 +16,12 @@ use crate::world::World;
 /// After a `receive` of `wasi:sockets/udp`, the first reading of each clock returns when the datagrams
 /// arrived, as far as that is known ([`crate::Received::arrived`]) and [`crate::poll`] has returned
 /// the socket; after a `send`, when they were passed to the system.
+#[derive(Clone)]
 pub struct Clock {
     pub(crate) start: Instant,
     pub(crate) world: Arc<dyn World>,
-    datagram_times: Mutex<DatagramTimes>,
-    gathering: Mutex<Gathering>,
+    datagram_times: Arc<Mutex<DatagramTimes>>,
+    gathering: Arc<Mutex<Gathering>>,
 }
 
 impl Clock {
@@ -30,8 +31,8 @@ impl Clock {
         Self {
             start,
             world,
-            datagram_times: Mutex::new(DatagramTimes::new(start)),
-            gathering: Mutex::default(),
+            datagram_times: Arc::new(Mutex::new(DatagramTimes::new(start))),
+            gathering: Arc::default(),
         }
     }
 
@@ -50,6 +51,12 @@ impl Clock {
             result.map_or(Poll::Pending, Poll::Ready)
         })
         .await
+    }
+
+    /// Records that the component waits, in a call of WASI 0.3.
+    pub(crate) fn waits(&self) {
+        self.datagram_times().end();
+        self.gathering().polled();
     }
 
     /// What waits to be sent with other datagrams, since no clock has been read.

@@ -44,10 +44,7 @@ impl Pollable for Deadline {
 
 impl monotonic_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        self.time();
-        let Clock { start, world, .. } = self.clock;
-        let now = self.clock.datagram_times().monotonic(world.now());
-        Ok(u64::try_from(now.saturating_duration_since(*start).as_nanos())?)
+        self.monotonic()
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
@@ -71,6 +68,24 @@ impl View<'_> {
         self.clock.gathering().timed();
     }
 
+    /// The time of the monotonic clock, in nanoseconds since the instance's start, or of what was
+    /// just received or sent.
+    pub(crate) fn monotonic(&mut self) -> wasmtime::Result<u64> {
+        self.time();
+        let Clock { start, world, .. } = self.clock;
+        let now = self.clock.datagram_times().monotonic(world.now());
+        Ok(u64::try_from(now.saturating_duration_since(*start).as_nanos())?)
+    }
+
+    /// The time of the wall clock, likewise. One before 1970 has not been set: it reads as 1970.
+    pub(crate) fn since_1970(&mut self) -> Duration {
+        self.time();
+        let world = &self.clock.world;
+        let before = self.clock.datagram_times().wall(world.now());
+        let since = world.wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+        since.saturating_sub(before)
+    }
+
     fn deadline(&mut self, at: Option<Instant>) -> wasmtime::Result<Resource<DynPollable>> {
         let timer = at.map(|at| self.clock.world.timer(at));
         let deadline = self.table.push(Deadline { timer })?;
@@ -80,12 +95,7 @@ impl View<'_> {
 
 impl wall_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        self.time();
-        let world = &self.clock.world;
-        let before = self.clock.datagram_times().wall(world.now());
-        // A clock before 1970 has not been set: it reads as 1970.
-        let since = world.wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let since = since.saturating_sub(before);
+        let since = self.since_1970();
         let nanoseconds = since.subsec_nanos();
         Ok(wall_clock::Datetime { seconds: since.as_secs(), nanoseconds })
     }

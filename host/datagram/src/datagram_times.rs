@@ -50,6 +50,8 @@ pub(crate) struct DatagramTimes {
     poll: u64,
     deferred: u64,
     received: u64,
+    /// How many calls of `receive` (WASI 0.3) wait for each stream.
+    waiting: HashMap<u32, usize, RandomState>,
 }
 
 impl DatagramTimes {
@@ -66,6 +68,7 @@ impl DatagramTimes {
             poll: 0,
             deferred: 0,
             received: 0,
+            waiting: HashMap::default(),
         }
     }
 
@@ -124,12 +127,50 @@ impl DatagramTimes {
 
     /// Records that datagrams were received from `stream`, the last of which arrived then, if known.
     pub(crate) fn received(&mut self, stream: u32, arrived: Option<Instant>) {
-        self.end();
         self.received = self.poll;
+        self.arrived(arrived.filter(|_| self.returned.contains(&stream)));
+    }
+
+    /// Records that a datagram was received that the component has waited for, and which arrived
+    /// then, if known.
+    pub(crate) fn arrived(&mut self, arrived: Option<Instant>) {
+        self.end();
         self.has_received = true;
-        if self.returned.contains(&stream) {
-            (self.monotonic, self.wall, self.is_unread) = (arrived, arrived, arrived.is_some());
+        (self.monotonic, self.wall, self.is_unread) = (arrived, arrived, arrived.is_some());
+    }
+
+    /// Records that a `receive` (WASI 0.3) waits for `stream`.
+    pub(crate) fn waits(&mut self, stream: u32) {
+        *self.waiting.entry(stream).or_default() += 1;
+    }
+
+    /// Records that one does not wait any more.
+    pub(crate) fn has_waited(&mut self, stream: u32) {
+        if let Some(count) = self.waiting.get_mut(&stream) {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&stream);
+            }
         }
+    }
+
+    /// The other streams that are waited for, if it matters to the component which of several
+    /// datagrams it receives first: it reads a clock for each.
+    pub(crate) fn waiting_beside(&self, stream: u32) -> Vec<u32> {
+        if !self.reads || self.waiting.len() < 2 {
+            return Vec::new();
+        }
+        self.waiting.keys().copied().filter(|other| *other != stream).collect()
+    }
+
+    /// Whether any is waited for.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether a datagram was received for which the component has read no clock yet, as it does.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.reads && self.is_unread
     }
 
     /// Records that datagrams were passed to the system at `left`.

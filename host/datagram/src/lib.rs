@@ -35,6 +35,7 @@ mod family;
 mod gathering;
 mod lookup;
 mod os;
+pub mod p3;
 mod permissions;
 mod policies;
 pub mod poll;
@@ -66,7 +67,7 @@ pub use tuning::Tuning;
 pub use udp::{Datagram, Incoming, InheritedSockets, Outgoing, Socket, SocketContext, Wanted};
 pub use view::View;
 pub use world::{
-    KeptSocket, Local, Received, Receiver, Sender, Take, Timer, Transmit, UdpSocket, World,
+    KeptSocket, Local, Received, Receiver, Sender, Take, Timer, Transmit, UdpSocket, Waiting, World,
 };
 
 use std::time::Duration;

@@ -23,9 +23,9 @@ pub fn add_to_linker<T: Send>(
 impl View<'_> {
     /// The maximum number of random bytes per call, as in wasmtime-wasi: the host holds all of them in
     /// memory.
-    const MOST_RANDOM: u64 = 64 << 20;
+    pub(crate) const MOST_RANDOM: u64 = 64 << 20;
 
-    fn random_bytes(&self, count: u64) -> wasmtime::Result<Vec<u8>> {
+    pub(crate) fn random_bytes(&self, count: u64) -> wasmtime::Result<Vec<u8>> {
         if count > Self::MOST_RANDOM {
             return Err(wasmtime::format_err!(
                 "{count} random bytes at once, of {}",
@@ -37,7 +37,7 @@ impl View<'_> {
         Ok(bytes)
     }
 
-    fn random_number(&self) -> wasmtime::Result<u64> {
+    pub(crate) fn random_number(&self) -> wasmtime::Result<u64> {
         let mut bytes = [0; 8];
         self.sockets.world.random(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))

@@ -1,9 +1,12 @@
 //! The view of a store's state that the implementation of every interface has.
 
-use wasmtime::component::{HasData, Resource, ResourceTable};
+use wasmtime::component::{HasData, Resource, ResourceTable, ResourceTableError};
+use wasmtime_wasi::p2::SocketResult;
 
 use crate::clock::Clock;
-use crate::udp::{Outgoing, SocketContext};
+use crate::p3;
+use crate::udp::outgoing::Sent;
+use crate::udp::{Outgoing, SocketContext, Wanted};
 
 /// A view of a store's state.
 pub struct View<'a> {
@@ -16,12 +19,17 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// Sends the datagrams that wait for others to be sent with, as far as there is room for them: to be
+    /// called now and then while a component computes (epoch interruption).
+    pub fn send_waiting(&mut self) {
+        self.flush();
+    }
+
     /// Sends the datagrams that wait for others to be sent with. Returns their stream if the send
     /// buffer has no room for all.
-    pub(crate) fn flush(&mut self) -> Option<Resource<Outgoing>> {
-        let stream: Resource<Outgoing> = Resource::new_borrow(self.clock.gathering().stream()?);
-        let outgoing = self.table.get_mut(&stream).ok();
-        if outgoing.is_some_and(|outgoing| {
+    pub(crate) fn flush(&mut self) -> Option<u32> {
+        let stream = self.clock.gathering().stream()?;
+        if self.outgoing(stream).is_ok_and(|outgoing| {
             outgoing.flush();
             outgoing.has_gathered()
         }) {
@@ -31,11 +39,44 @@ impl View<'_> {
         None
     }
 
+    /// The sending half with that index: a resource of its own (WASI 0.2), or of a socket's (0.3).
+    pub(crate) fn outgoing(&mut self, index: u32) -> Result<&mut Outgoing, ResourceTableError> {
+        let stream = Resource::<Outgoing>::new_borrow(index);
+        if self.table.get(&stream).is_ok() {
+            return self.table.get_mut(&stream);
+        }
+        let socket = self.table.get_mut(&Resource::<p3::Socket>::new_borrow(index))?;
+        socket.outgoing_mut().ok_or(ResourceTableError::NotPresent)
+    }
+
+    /// Sends those of `datagrams` that its socket takes, and returns their number.
+    pub(crate) fn send_by(&mut self, stream: u32, datagrams: &[Wanted]) -> SocketResult<u64> {
+        self.clock.datagram_times().end();
+        let now = self.clock.world.now();
+        let is_elsewhere = self.clock.gathering().stream().is_some_and(|other| other != stream);
+        // What was sent first leaves first, unless there is no room for it.
+        let waits_elsewhere = is_elsewhere && self.flush().is_some();
+        let clock = self.clock;
+        let mut gathering = clock.gathering();
+        let gathers = gathering.permits(now) && !waits_elsewhere;
+        let outgoing = self.outgoing(stream)?;
+        let result = outgoing.send(datagrams, gathers);
+        if !waits_elsewhere {
+            gathering.sent(stream, now, outgoing.has_gathered());
+        }
+        let Sent { taken, left } = result?;
+        if let Some(left) = left.filter(|_| clock.world.records_arrivals()) {
+            clock.datagram_times().sent(left);
+        }
+        Ok(taken)
+    }
+
     /// As [`Self::flush`], but waits for room, as send(2) does.
     pub(crate) async fn flush_all(&mut self) {
         while let Some(stream) = self.flush() {
-            let Ok(outgoing) = self.table.get_mut(&stream) else { return };
-            self.clock.wait(outgoing.writable()).await;
+            let Ok(outgoing) = self.outgoing(stream) else { return };
+            let writable = outgoing.writable();
+            self.clock.wait(writable).await;
         }
     }
 }

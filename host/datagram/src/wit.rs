@@ -9,7 +9,7 @@ use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketError, SocketResul
 use crate::family::Family;
 use crate::sockets::{IpAddressFamily, IpSocketAddress, udp, udp_create_socket};
 use crate::udp::Datagram;
-use crate::udp::outgoing::{Outgoing, Sent, Wanted};
+use crate::udp::outgoing::{Outgoing, Wanted};
 use crate::udp::socket::Socket;
 use crate::udp::streams::Incoming;
 use crate::view::View;
@@ -175,24 +175,8 @@ impl udp::HostOutgoingDatagramStream for View<'_> {
         stream: Resource<Outgoing>,
         datagrams: Vec<udp::OutgoingDatagram>,
     ) -> SocketResult<u64> {
-        self.clock.datagram_times().end();
         let wanted: Vec<Wanted> = datagrams.into_iter().map(Into::into).collect();
-        let (now, index) = (self.clock.world.now(), stream.rep());
-        let is_elsewhere = self.clock.gathering().stream().is_some_and(|other| other != index);
-        // What was sent first leaves first, unless there is no room for it.
-        let waits_elsewhere = is_elsewhere && self.flush().is_some();
-        let outgoing = self.table.get_mut(&stream)?;
-        let mut gathering = self.clock.gathering();
-        let gathers = gathering.permits(now) && !waits_elsewhere;
-        let result = outgoing.send(&wanted, gathers);
-        if !waits_elsewhere {
-            gathering.sent(index, now, outgoing.has_gathered());
-        }
-        let Sent { taken, left } = result?;
-        if let Some(left) = left.filter(|_| self.clock.world.records_arrivals()) {
-            self.clock.datagram_times().sent(left);
-        }
-        Ok(taken)
+        self.send_by(stream.rep(), &wanted)
     }
 
     fn subscribe(&mut self, stream: Resource<Outgoing>) -> wasmtime::Result<Resource<DynPollable>> {

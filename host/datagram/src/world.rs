@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -200,7 +201,6 @@ pub trait UdpSocket: Send + Sync {
 }
 
 /// The receiving half of a socket.
-#[async_trait]
 pub trait Receiver: Send {
     /// Passes the waiting datagrams to `take`, about `limit` of them at most.
     ///
@@ -218,11 +218,10 @@ pub trait Receiver: Send {
     }
 
     /// Waits until [`Self::try_receive`] may succeed. Wakeups may be spurious.
-    async fn readable(&mut self);
+    fn readable(&self) -> Waiting;
 }
 
 /// The sending half of a socket.
-#[async_trait]
 pub trait Sender: Send {
     /// Sends `datagrams` in order, as many as the send buffer has room for, and returns their
     /// number.
@@ -237,8 +236,11 @@ pub trait Sender: Send {
     fn is_writable(&self) -> bool;
 
     /// Waits until the send buffer has room for a datagram.
-    async fn writable(&mut self);
+    fn writable(&mut self) -> Waiting;
 }
+
+/// A wait that borrows nothing: the socket can be used meanwhile, and the wait be given up.
+pub type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The callback that receives the datagrams of one call.
 pub type Take<'a> = dyn FnMut(Received<'_>) + 'a;

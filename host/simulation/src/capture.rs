@@ -16,8 +16,7 @@ use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPa
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
-use wasi_datagram::{Family, Received, Receiver, Sender, Take, Transmit, UdpSocket, World};
-use wasmtime_wasi::async_trait;
+use wasi_datagram::{Family, Received, Receiver, Sender, Take, Transmit, UdpSocket, Waiting, World};
 
 use crate::wrapped::{Halves, Wrapped};
 
@@ -247,7 +246,6 @@ struct CapturedReceiver {
     to: Captured,
 }
 
-#[async_trait]
 impl Receiver for CapturedReceiver {
     fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         let Self { inner, to } = self;
@@ -269,8 +267,8 @@ impl Receiver for CapturedReceiver {
         self.inner.waits_first()
     }
 
-    async fn readable(&mut self) {
-        self.inner.readable().await;
+    fn readable(&self) -> Waiting {
+        self.inner.readable()
     }
 }
 
@@ -279,7 +277,6 @@ struct CapturedSender {
     to: Captured,
 }
 
-#[async_trait]
 impl Sender for CapturedSender {
     fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let wall = self.to.world.wall_clock();
@@ -299,7 +296,7 @@ impl Sender for CapturedSender {
         self.inner.is_writable()
     }
 
-    async fn writable(&mut self) {
-        self.inner.writable().await;
+    fn writable(&mut self) -> Waiting {
+        self.inner.writable()
     }
 }

@@ -14,7 +14,7 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
 use wasi_datagram::{
     Buffers, Family, KeptSocket, Received, Receiver, Reports, Sender, Take, Timer, Transmit,
-    UdpSocket, World,
+    UdpSocket, Waiting, World,
 };
 use wasmtime_wasi::async_trait;
 
@@ -319,7 +319,6 @@ impl UdpSocket for NodeSocket {
 
 struct NodeReceiver(Arc<Handle>);
 
-#[async_trait]
 impl Receiver for NodeReceiver {
     fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         let Handle { network, node, key } = &*self.0;
@@ -348,16 +347,15 @@ impl Receiver for NodeReceiver {
         Ok(())
     }
 
-    async fn readable(&mut self) {
-        let Handle { network, key, .. } = &*self.0;
-        poll_fn(|context| match network.state().sockets.get(*key) {
+    fn readable(&self) -> Waiting {
+        let handle = self.0.clone();
+        Box::pin(poll_fn(move |context| match handle.network.state().sockets.get(handle.key) {
             Ok(socket) if !socket.is_readable() => {
                 socket.wait(context.waker().clone());
                 Poll::Pending
             }
             _ => Poll::Ready(()),
-        })
-        .await;
+        }))
     }
 }
 
@@ -366,7 +364,6 @@ struct NodeSender(Arc<Handle>);
 /// The largest payload of a UDP datagram over IPv4 and over IPv6, in bytes.
 const LARGEST: [usize; 2] = [65_507, 65_527];
 
-#[async_trait]
 impl Sender for NodeSender {
     fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let Handle { network, node, key } = &*self.0;
@@ -406,5 +403,7 @@ impl Sender for NodeSender {
         true
     }
 
-    async fn writable(&mut self) {}
+    fn writable(&mut self) -> Waiting {
+        Box::pin(std::future::ready(()))
+    }
 }

@@ -91,6 +91,13 @@ pub fn read(source: &Source, loading: Loading) -> Result<(Sandbox, Loaded)> {
     Ok((sandbox, loaded))
 }
 
+/// Compiles a component that is known to be good.
+pub fn compile_now(component: &[u8]) -> Result<(Sandbox, Loaded)> {
+    let sandbox = Sandbox::new()?;
+    let loaded = compiled(&sandbox, component, Loading::default())?;
+    Ok((sandbox, loaded))
+}
+
 /// Loads what was read from `source` as a program that can be started. The error names the
 /// component.
 pub fn load(source: &Source, artifact: &Artifact, loading: Loading) -> Result<Program> {

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
-use udping_components::Component;
+use udping_components::{Component, Wasi};
 
 use crate::commands::context::{self, Loading};
 use crate::commands::inspect::Interface;
@@ -30,16 +30,17 @@ const MAX_INDEX: u64 = 1 << 20;
 
 /// Writes the component to `out`, which must not be a terminal.
 pub fn to_output(component: Component, out: &mut (impl Write + IsTerminal)) -> Result<()> {
-    let name = component.name;
+    let (name, stem) = (component.name, component.file_stem());
+    let version = if component.wasi == Wasi::P3 { " --wasi 0.3" } else { "" };
     ensure!(
         !out.is_terminal(),
-        "a component is no text for a terminal: udping-host emit {name} > {name}.wasm"
+        "a component is no text for a terminal: udping-host emit{version} {name} > {stem}.wasm"
     );
     Ok(out.write_all(component.bytes)?)
 }
 
-/// Writes the component into the OCI image layout `layout`, as the image `client` or `server`, and
-/// the digest of its manifest to `out`. Other images of an existing layout stay.
+/// Writes the component into the OCI image layout `layout`, as the image of its name, and the digest
+/// of its manifest to `out`. Other images of an existing layout stay.
 ///
 /// The same component always has the same digest: no time is in it.
 pub fn to_layout(component: Component, layout: &Path, out: &mut impl Write) -> Result<()> {
@@ -69,11 +70,12 @@ fn write_layout(component: Component, layout: &Path) -> Result<Descriptor> {
         "annotations": annotations(component),
     });
     let mut manifest = store(MANIFEST, &serde_json::to_vec(&manifest)?)?;
-    manifest.annotations.insert(REF_NAME, component.name);
+    let name = component.file_stem();
+    manifest.annotations.insert(REF_NAME, name.clone());
 
     let images = index.get_mut("manifests").and_then(Value::as_array_mut);
     let images = images.context("index.json lists no manifests: name a new folder")?;
-    images.retain(|image| image["annotations"][REF_NAME] != component.name);
+    images.retain(|image| image["annotations"][REF_NAME] != *name);
     images.push(serde_json::to_value(&manifest)?);
     fs::write(layout.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     // Last, and at once: a reader finds all that it names.
@@ -102,13 +104,16 @@ fn read_index(layout: &Path, index: &Path) -> Result<Value> {
 /// The configuration of the image. By the specification it has a time of creation: as other tools
 /// whose results are reproducible, this one writes the first.
 fn config(component: Component, layer: &Descriptor) -> Result<Value> {
-    let (sandbox, loaded) = context::read(&Source::BuiltIn(component), Loading::default())?;
+    let (sandbox, loaded) = match component.wasi {
+        Wasi::P2 => context::read(&Source::BuiltIn(component), Loading::default())?,
+        Wasi::P3 => context::compile_now(component.bytes)?,
+    };
     let interface = Interface::of(&loaded.component, sandbox.engine());
     Ok(json!({
         "created": "1970-01-01T00:00:00Z",
         "author": null,
         "architecture": "wasm",
-        "os": "wasip2",
+        "os": if component.wasi == Wasi::P3 { "wasip3" } else { "wasip2" },
         "layerDigests": [layer.digest],
         "component": {
             "exports": interface.exports(),
@@ -120,7 +125,7 @@ fn config(component: Component, layer: &Descriptor) -> Result<Value> {
 
 fn annotations(component: Component) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
-        ("org.opencontainers.image.title", format!("udping-{}", component.name)),
+        ("org.opencontainers.image.title", format!("udping-{}", component.file_stem())),
         ("org.opencontainers.image.version", env!("CARGO_PKG_VERSION").to_owned()),
         ("org.opencontainers.image.licenses", env!("CARGO_PKG_LICENSE").to_owned()),
     ])
@@ -134,7 +139,7 @@ struct Descriptor {
     digest: String,
     size: usize,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<&'static str, &'static str>,
+    annotations: BTreeMap<&'static str, String>,
 }
 
 impl Descriptor {

@@ -19,8 +19,8 @@ pub fn is_verbose(arguments: impl Iterator<Item = OsString>) -> bool {
 /// Writes one fact a line, for people and for scripts: the first line is that of `--version`.
 pub fn show(out: &mut impl Write) -> Result<Exit> {
     writeln!(out, "udping-host {}", env!("CARGO_PKG_VERSION"))?;
-    for component in udping_components::ALL {
-        writeln!(out, "{}.wasm: sha256:{}", component.name, sha256(component.bytes))?;
+    for component in udping_components::ALL.into_iter().chain(udping_components::ALL_P3) {
+        writeln!(out, "{}.wasm: sha256:{}", component.file_stem(), sha256(component.bytes))?;
     }
     writeln!(out, "components: {}", udping_components::TOOLCHAIN)?;
     writeln!(out, "host: {}, {}", env!("UDPING_RUSTC"), env!("UDPING_TARGET"))?;

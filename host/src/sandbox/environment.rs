@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use udping_cli::contract;
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::cli::environment;
+use wasmtime_wasi::p3::bindings::cli as p3;
 
 use crate::sandbox::facts;
 use udping_permissions::guard::Guard;
@@ -122,6 +123,14 @@ pub fn add_to_linker<T: Send>(
     environment::add_to_linker::<_, InState>(linker, view)
 }
 
+/// As [`add_to_linker`], for WASI 0.3.
+pub fn add_p3_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> EnvironmentView<'_>,
+) -> wasmtime::Result<()> {
+    p3::environment::add_to_linker::<_, InState>(linker, view)
+}
+
 struct InState;
 
 impl HasData for InState {
@@ -146,6 +155,20 @@ impl environment::Host for EnvironmentView<'_> {
     /// There are no folders.
     fn initial_cwd(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(None)
+    }
+}
+
+impl p3::environment::Host for EnvironmentView<'_> {
+    fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
+        environment::Host::get_environment(self)
+    }
+
+    fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
+        environment::Host::get_arguments(self)
+    }
+
+    fn get_initial_cwd(&mut self) -> wasmtime::Result<Option<String>> {
+        environment::Host::initial_cwd(self)
     }
 }
 

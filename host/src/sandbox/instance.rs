@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use udping_cli::contract;
-use wasmtime::component::{Component, ComponentExportIndex, Linker};
+use wasmtime::component::{self, Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Config, Engine, Store, UpdateDeadline};
 #[cfg(feature = "exporter")]
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::cli::{StdinStream, StdoutStream};
-use wasmtime_wasi::p2::bindings::{Command, CommandPre};
+use wasmtime_wasi::{p2, p3};
 
 use crate::process::printable::Printable;
 use crate::process::signals::Stop;
@@ -64,7 +64,8 @@ pub enum LoadError {
     Import(String),
     /// It imports or exports an interface of another version of WASI.
     #[error(
-        "is a component for WASI {version} ({name}), and this host serves WASI 0.2: build it for that (wasm32-wasip2)"
+        "is a component for WASI {version} ({name}), and this host serves WASI 0.2 and 0.3, as released: build it for one of \
+         them (wasm32-wasip2)"
     )]
     OtherWasi {
         /// The version, such as 0.3.
@@ -78,16 +79,20 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Finds the first of a component's names that belongs to a version of WASI other than 0.2.
-    /// Patch versions do not count.
+    /// Finds the first of a component's names that belongs to a version of WASI that is not served: other
+    /// than 0.2 and 0.3, or a snapshot from before their release. Patch versions do not count.
     pub fn other_wasi<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
         names.find_map(|name| {
             let (_, version) = name.strip_prefix("wasi:")?.split_once('@')?;
             let mut numbers = version.splitn(3, '.');
             let (major, minor) = (numbers.next()?, numbers.next()?);
-            let version = format!("{major}.{minor}");
-            (version != "0.2")
-                .then(|| Self::OtherWasi { version, name: Printable(name).to_string() })
+            let is_snapshot = version.contains('-');
+            let is_served = matches!((major, minor), ("0", "2" | "3")) && !is_snapshot;
+            let version = if is_snapshot { version.to_owned() } else { format!("{major}.{minor}") };
+            (!is_served).then(|| Self::OtherWasi {
+                version: Printable(&version).to_string(),
+                name: Printable(name).to_string(),
+            })
         })
     }
 }
@@ -181,9 +186,9 @@ impl Sandbox {
         };
         let pre = self.linker.instantiate_pre(&loaded.component);
         let pre = pre.map_err(|error| other_or(LoadError::Import(first_line(&error))))?;
-        let command = CommandPre::new(pre).map_err(|_| other_or(LoadError::NoProgram))?;
+        let entry = Entry::of(pre).map_err(|_| other_or(LoadError::NoProgram))?;
         Ok(Program {
-            command,
+            entry,
             footprint: loaded.footprint,
             declares_notices: loaded.declares_notices(&self.engine),
             exceeded: loaded.exceeded(&self.engine),
@@ -219,11 +224,55 @@ impl Loaded {
 
 /// A linked component that can be started any number of times.
 pub struct Program {
-    command: CommandPre<State>,
+    entry: Entry,
     footprint: Footprint,
     declares_notices: bool,
     /// The function that tells whether a threshold was exceeded, if it has one.
     exceeded: Option<ComponentExportIndex>,
+}
+
+/// `wasi:cli/run`, by the version of WASI.
+enum Entry {
+    P2(p2::bindings::CommandPre<State>),
+    P3(p3::bindings::CommandPre<State>),
+}
+
+impl Entry {
+    fn of(pre: InstancePre<State>) -> wasmtime::Result<Self> {
+        match p3::bindings::CommandPre::new(pre.clone()) {
+            Ok(command) => Ok(Self::P3(command)),
+            Err(_) => p2::bindings::CommandPre::new(pre).map(Self::P2),
+        }
+    }
+
+    fn pre(&self) -> &InstancePre<State> {
+        match self {
+            Self::P2(command) => command.instance_pre(),
+            Self::P3(command) => command.instance_pre(),
+        }
+    }
+
+    /// Calls it for `instance`.
+    async fn run(
+        &self,
+        store: &mut Store<State>,
+        instance: &component::Instance,
+    ) -> wasmtime::Result<Result<(), ()>> {
+        match self {
+            Self::P2(_) => {
+                let command = p2::bindings::Command::new(&mut *store, instance)?;
+                command.wasi_cli_run().call_run(store).await
+            }
+            Self::P3(_) => {
+                let command = p3::bindings::Command::new(&mut *store, instance)?;
+                let activity = store.data().activity();
+                let run = wasi_datagram::p3::run_concurrent(store, State::view, async |accessor| {
+                    command.wasi_cli_run().call_run(accessor).await
+                });
+                activity.of(run).await?
+            }
+        }
+    }
 }
 
 /// What an instance is started with.
@@ -262,7 +311,7 @@ impl Program {
     ///
     /// If no thread can be started.
     pub fn watched(&self, enforcer: &Enforcer) -> io::Result<Watchdog> {
-        Watchdog::start(self.command.engine(), enforcer.clone())
+        Watchdog::start(self.entry.pre().engine(), enforcer.clone())
     }
 
     /// What standard input is to its instances.
@@ -290,12 +339,16 @@ impl Program {
         let (reports, questions) = (stop.reports(), instance.questions.clone());
         let (limits, grace, started) =
             (instance.limits, instance.stop_grace, instance.started.clone());
+        let output = instance.output.for_instance();
+        let instance = Instance { output: output.clone(), ..instance };
         let mut store = match self.store(instance, stdin, input == Input::Notices) {
             Ok(store) => store,
             Err(limit) => return Outcome::Limited(limit),
         };
         store.epoch_deadline_callback(|mut store| {
             store.data_mut().compute().check()?;
+            // What it has sent does not wait for it while it computes.
+            store.data_mut().view().send_waiting();
             Ok(UpdateDeadline::Yield(1))
         });
         let is_stopped = async {
@@ -314,6 +367,7 @@ impl Program {
         tokio::select! {
             result = self.call(&mut store, &started) => Outcome::of(result, &limits, self.declares_notices),
             () = out_of_time => Outcome::Limited(LimitExceeded::Time(limits.time.unwrap_or_default())),
+            limit = output.exceeded() => Outcome::Limited(limit),
             stopped = is_stopped => Outcome::Stopped(stopped),
         }
     }
@@ -332,6 +386,8 @@ impl Program {
         Err: StdoutStream + 'static,
     {
         let (limits, started) = (instance.limits, instance.started.clone());
+        let output = instance.output.for_instance();
+        let instance = Instance { output: output.clone(), ..instance };
         let (stdin, _) = standard_input::open(Input::Empty);
         let mut store = match self.store(instance, stdin, false) {
             Ok(store) => store,
@@ -340,8 +396,11 @@ impl Program {
         // It does not yield: when that happens depends on the processor, and others would run in
         // another order.
         store.epoch_deadline_callback(move |_| check().map(|()| UpdateDeadline::Continue(1)));
-        let result = self.call(&mut store, &started).await;
-        Outcome::of(result, &limits, self.declares_notices)
+        tokio::select! {
+            biased;
+            result = self.call(&mut store, &started) => Outcome::of(result, &limits, self.declares_notices),
+            limit = output.exceeded() => Outcome::Limited(limit),
+        }
     }
 
     /// Creates the store of an instance.
@@ -366,7 +425,7 @@ impl Program {
         let mut state = State::new(wasi, program, instance.permissions, instance.sockets, limits);
         // Checked before instantiation, which nothing can interrupt.
         state.memory().reserve(self.footprint)?;
-        let mut store = Store::new(self.command.engine(), state);
+        let mut store = Store::new(self.entry.pre().engine(), state);
         store.limiter(|state| state.memory());
         store.set_hostcall_fuel(usize::try_from(limits.call.as_u64()).unwrap_or(usize::MAX));
         store.set_max_component_handles(limits.handles);
@@ -381,11 +440,10 @@ impl Program {
         store: &mut Store<State>,
         started: &OnceLock<Instant>,
     ) -> wasmtime::Result<(Result<(), ()>, bool)> {
-        let instance = self.command.instance_pre().instantiate_async(&mut *store).await?;
+        let instance = self.entry.pre().instantiate_async(&mut *store).await?;
         // Nothing else sets it.
         let _ = started.set(Instant::now());
-        let command = Command::new(&mut *store, &instance)?;
-        let result = command.wasi_cli_run().call_run(&mut *store).await?;
+        let result = self.entry.run(&mut *store, &instance).await?;
         // A function of another type says nothing.
         let exceeded = self.exceeded.as_ref().filter(|_| result.is_err()).and_then(|exceeded| {
             instance.get_typed_func::<(), (bool,)>(&mut *store, exceeded).ok()

@@ -1,5 +1,5 @@
-//! The interfaces that components are served: WASI 0.2's command world, with this host's own
-//! environment, UDP, refusal of TCP, name resolution, waiting, clocks and random bytes.
+//! The interfaces that components are served: the command worlds of WASI 0.2 and 0.3, with this host's
+//! own environment, UDP, refusal of TCP, name resolution, waiting, clocks and random bytes.
 //!
 //! Each is listed, rather than all added and some replaced: a linker takes the newest patch version
 //! of an interface, so a replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component
@@ -11,6 +11,7 @@ use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{LinkOptions, cli, filesystem, io, sockets};
+use wasmtime_wasi::p3::bindings as p3;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 use crate::sandbox::environment;
@@ -26,7 +27,12 @@ impl HasData for Io {
 
 /// Adds everything that a component can import from this host.
 pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
-    let l = linker;
+    add_p2(linker)?;
+    add_p3(linker)
+}
+
+/// WASI 0.2.
+fn add_p2(l: &mut Linker<State>) -> Result<()> {
     io::error::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
     waiting::add_to_linker(l, State::waiting)?;
     io::streams::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
@@ -59,4 +65,21 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
     tcp::add_to_linker(l, State::view)?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)
+}
+
+/// WASI 0.3.
+fn add_p3(l: &mut Linker<State>) -> Result<()> {
+    p3::cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    environment::add_p3_to_linker(l, State::environment)?;
+    p3::cli::stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::cli::stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::cli::stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
+    p3::filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
+    wasi_datagram::p3::add_to_linker(l, State::view)
 }

@@ -115,9 +115,13 @@ impl StdinStream for Stdin {
         }
     }
 
-    // For WASI 0.3, which this host does not serve.
     fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
-        Box::new(tokio::io::empty())
+        self.is_asked_for.store(true, Ordering::Relaxed);
+        match &self.stream {
+            Stream::Empty => Box::new(tokio::io::empty()),
+            Stream::Own => io::stdin().async_stream(),
+            Stream::Notices(stream) => stream.async_stream(),
+        }
     }
 }
 

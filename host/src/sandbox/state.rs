@@ -8,7 +8,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::sandbox::environment::{Environment, EnvironmentView};
 use crate::sandbox::permissions::InstancePermissions;
 use crate::sandbox::waiting::WaitingView;
-use udping_permissions::limits::{Compute, Limits, Memory};
+use udping_permissions::limits::{Activity, Compute, Limits, Memory};
 use wasi_datagram::{Clock, SocketContext, View};
 
 /// The state that a store holds.
@@ -74,6 +74,11 @@ impl State {
     pub fn waiting(&mut self) -> WaitingView<'_> {
         let Self { table, sockets, clock, compute, calls, .. } = self;
         WaitingView { view: View { table, sockets, clock }, compute, calls }
+    }
+
+    /// What it does, for the limit on its processor time.
+    pub fn activity(&self) -> Activity {
+        self.permissions.activity.clone()
     }
 
     /// Enforces the limit on its memory.

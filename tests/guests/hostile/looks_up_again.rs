@@ -2,10 +2,11 @@
 
 use udping_test_guests::pause;
 use udping_wasi::console::Console;
+use udping_wasi::poll::block_on;
 use udping_wasi::resolve::lookup;
 
 fn main() {
-    let look_up = || match lookup("service.example", None) {
+    let look_up = || match block_on(lookup("service.example", None)) {
         Ok(found) => found.iter().flatten().take(1).map(ToString::to_string).collect(),
         Err(error) => error.to_string(),
     };

@@ -34,7 +34,7 @@ macro_rules! guest {
 
         impl $crate::udping_wasi::bindings::exports::wasi::cli::run::Guest for Component {
             fn run() -> Result<(), ()> {
-                $crate::udping_wasi::program::run(|_| Ok($main()))
+                $crate::udping_wasi::program::run(async |_| Ok($main()))
             }
         }
 

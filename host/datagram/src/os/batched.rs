@@ -22,7 +22,7 @@ use super::message::{
 use super::reactor::Watched;
 use super::{RawSocket, with_slots};
 use crate::tuning::Tuning;
-use crate::world::{Take, Transmit};
+use crate::world::{Take, Transmit, Waiting};
 
 /// The maximum number of messages per call as long as all that was queued was received. It takes
 /// more time for more, even if there are none.
@@ -34,7 +34,7 @@ pub(super) struct Receiver {
     socket: Arc<RawSocket>,
     // Registered for reading only: if it were for writing, too, each sent datagram would wake the
     // reactor.
-    readable: Watched,
+    readable: Arc<Watched>,
     batch: usize,
     offload: Offload,
     /// Whether more may be queued than the last call received.
@@ -84,7 +84,7 @@ impl Receiver {
             Offload::Off
         };
         Ok(Self {
-            readable: Watched::new(socket.try_clone()?.into(), Interest::READABLE)?,
+            readable: Watched::new(socket.try_clone()?.into(), Interest::READABLE)?.into(),
             socket,
             batch,
             offload,
@@ -170,10 +170,13 @@ impl Receiver {
         self.readable.is_level_triggered() && !self.expects_more && !coalesced
     }
 
-    pub(super) async fn readable(&self) {
-        if self.readable.ready().await {
-            self.socket.take_reports();
-        }
+    pub(super) fn readable(&self) -> Waiting {
+        let (readable, socket) = (self.readable.clone(), self.socket.clone());
+        Box::pin(async move {
+            if readable.ready().await {
+                socket.take_reports();
+            }
+        })
     }
 }
 
@@ -195,7 +198,7 @@ pub(super) struct Sender {
     too_long: usize,
     /// Whether `sendmmsg` is available.
     batches: bool,
-    waiting: Option<Watched>,
+    waiting: Option<Arc<Watched>>,
 }
 
 impl Sender {
@@ -308,18 +311,22 @@ impl Sender {
         }
     }
 
-    pub(super) async fn writable(&mut self) {
+    pub(super) fn writable(&mut self) -> Waiting {
         if self.waiting.is_none() {
             // A separate descriptor: the reactor has registered the other one for reading.
             self.waiting = self
                 .socket
                 .try_clone()
                 .and_then(|socket| Watched::new(socket.into(), Interest::WRITABLE))
-                .ok();
+                .ok()
+                .map(Arc::new);
         }
-        match &self.waiting {
-            Some(waiting) => waiting.becomes_ready().await,
-            None => tokio::time::sleep(PAUSE).await,
-        }
+        let waiting = self.waiting.clone();
+        Box::pin(async move {
+            match waiting {
+                Some(waiting) => waiting.becomes_ready().await,
+                None => tokio::time::sleep(PAUSE).await,
+            }
+        })
     }
 }

@@ -10,7 +10,7 @@ use super::message::{receive_message, receive_plainly, send_one};
 use super::{RawSocket, SLOT, with_slots};
 #[cfg(not(target_os = "linux"))]
 use crate::world::Received;
-use crate::world::{Take, Transmit};
+use crate::world::{Take, Transmit, Waiting};
 
 /// A socket and its registration with tokio's reactor.
 #[derive(Debug)]
@@ -62,14 +62,14 @@ impl Registered {
 /// The receiving half of a socket.
 #[derive(Debug)]
 pub(super) struct Receiver {
-    registered: Registered,
+    registered: Arc<Registered>,
     /// The error that ended a call which had received something.
     kept: Option<io::Error>,
 }
 
 impl Receiver {
     pub(super) fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
-        Ok(Self { registered: Registered::new(socket)?, kept: None })
+        Ok(Self { registered: Registered::new(socket)?.into(), kept: None })
     }
 
     pub(super) fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
@@ -95,10 +95,13 @@ impl Receiver {
         })
     }
 
-    pub(super) async fn readable(&self) {
-        if self.registered.ready(Interest::READABLE).await {
-            self.registered.socket.take_reports();
-        }
+    pub(super) fn readable(&self) -> Waiting {
+        let registered = self.registered.clone();
+        Box::pin(async move {
+            if registered.ready(Interest::READABLE).await {
+                registered.socket.take_reports();
+            }
+        })
     }
 }
 
@@ -139,11 +142,11 @@ fn send_one(socket: &RawSocket, datagram: &Transmit<'_>) -> io::Result<()> {
 
 /// The sending half of a socket.
 #[derive(Debug)]
-pub(super) struct Sender(Registered);
+pub(super) struct Sender(Arc<Registered>);
 
 impl Sender {
     pub(super) fn new(socket: Arc<RawSocket>) -> io::Result<Self> {
-        Registered::new(socket).map(Self)
+        Ok(Self(Registered::new(socket)?.into()))
     }
 
     pub(super) fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
@@ -162,7 +165,10 @@ impl Sender {
         Ok(datagrams.len())
     }
 
-    pub(super) async fn writable(&self) {
-        self.0.ready(Interest::WRITABLE).await;
+    pub(super) fn writable(&self) -> Waiting {
+        let registered = self.0.clone();
+        Box::pin(async move {
+            registered.ready(Interest::WRITABLE).await;
+        })
     }
 }

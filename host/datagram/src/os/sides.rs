@@ -4,14 +4,13 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use wasmtime_wasi::async_trait;
 
 use super::RawSocket;
 #[cfg(target_os = "linux")]
 use super::batched;
 use super::portable;
 use crate::tuning::Tuning;
-use crate::world::{self, Take, Transmit};
+use crate::world::{self, Take, Transmit, Waiting};
 
 /// How often a call is retried after it failed with errors of earlier datagrams: more may arrive as
 /// fast as they are read.
@@ -59,7 +58,6 @@ impl Receiver {
     }
 }
 
-#[async_trait]
 impl world::Receiver for Receiver {
     fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         let Self { socket, way } = self;
@@ -78,11 +76,11 @@ impl world::Receiver for Receiver {
         }
     }
 
-    async fn readable(&mut self) {
-        match &mut self.way {
+    fn readable(&self) -> Waiting {
+        match &self.way {
             #[cfg(target_os = "linux")]
-            Receiving::Batched(receiver) => receiver.readable().await,
-            Receiving::Portable(receiver) => receiver.readable().await,
+            Receiving::Batched(receiver) => receiver.readable(),
+            Receiving::Portable(receiver) => receiver.readable(),
         }
     }
 }
@@ -117,7 +115,6 @@ impl Sender {
     }
 }
 
-#[async_trait]
 impl world::Sender for Sender {
     fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let Self { socket, way } = self;
@@ -135,11 +132,11 @@ impl world::Sender for Sender {
         poll(&mut asked, Some(&Timespec::default())).map_or(true, |ready| ready > 0)
     }
 
-    async fn writable(&mut self) {
+    fn writable(&mut self) -> Waiting {
         match &mut self.way {
             #[cfg(target_os = "linux")]
-            Sending::Batched(sender) => sender.writable().await,
-            Sending::Portable(sender) => sender.writable().await,
+            Sending::Batched(sender) => sender.writable(),
+            Sending::Portable(sender) => sender.writable(),
         }
     }
 }

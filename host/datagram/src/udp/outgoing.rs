@@ -16,7 +16,7 @@ use super::streams::is_transient;
 use crate::family::Family;
 use crate::gathering::MOST;
 use crate::permissions::{Batch, Operation, Permissions, SendDecision, SocketPermissions};
-use crate::world::{Sender, Transmit, World};
+use crate::world::{Sender, Transmit, Waiting, World};
 
 /// The maximum length of gathered datagrams, in bytes: what fits the smallest MTU of IPv6 (RFC 8200,
 /// section 5), with its headers. A longer one may be refused for its length (`EMSGSIZE`), which the
@@ -229,8 +229,19 @@ impl Outgoing {
     }
 
     /// Waits until the send buffer has room for gathered datagrams.
-    pub(crate) async fn writable(&mut self) {
-        self.sender.writable().await;
+    pub(crate) fn writable(&mut self) -> Waiting {
+        self.sender.writable()
+    }
+
+    /// What to wait for before `check-send` permits something; `None` if it does.
+    pub(crate) fn waits_for(&mut self) -> Option<Waiting> {
+        self.held = self.held.filter(|until| *until > self.world.now());
+        if let Some(until) = self.held {
+            let mut timer = self.world.timer(until);
+            return Some(Box::pin(async move { timer.expired().await }));
+        }
+        self.full = self.full && !self.sender.is_writable();
+        self.full.then(|| self.sender.writable())
     }
 
     /// As [`Self::flush`]. The component was told that they were sent: an error is reported, and
@@ -312,14 +323,9 @@ impl Drop for Outgoing {
 #[async_trait]
 impl Pollable for Outgoing {
     async fn ready(&mut self) {
-        if let Some(until) = self.held {
-            self.world.timer(until).expired().await;
-            self.held = None;
+        while let Some(waiting) = self.waits_for() {
+            waiting.await;
         }
-        while self.full && !self.sender.is_writable() {
-            self.sender.writable().await;
-        }
-        self.full = false;
     }
 }
 

@@ -13,7 +13,6 @@ struct System {
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-#[async_trait]
 impl Sender for System {
     fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let count = self.results.lock().unwrap().pop_front().unwrap_or(Ok(datagrams.len()))?;
@@ -26,7 +25,9 @@ impl Sender for System {
         true
     }
 
-    async fn writable(&mut self) {}
+    fn writable(&mut self) -> Waiting {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 impl System {

@@ -90,6 +90,12 @@ impl Socket {
         &mut self,
         peer: Option<SocketAddr>,
     ) -> SocketResult<(Incoming, Outgoing)> {
+        self.associate(peer)?;
+        Ok((self.incoming()?, self.outgoing()?))
+    }
+
+    /// Connects the socket to `peer`, or disconnects it.
+    pub(crate) fn associate(&mut self, peer: Option<SocketAddr>) -> SocketResult<()> {
         let permissions = self.permissions()?.clone();
         match peer {
             Some(peer) => self.connect(peer, &*permissions)?,
@@ -99,25 +105,30 @@ impl Socket {
             }
             None => {}
         }
-        // Datagrams of a connected socket leave from the address chosen at connect.
-        let origins =
-            (self.peer.is_none() && self.inner.tells_local()).then(|| self.origins.clone());
-        let incoming = Incoming::new(
-            self.inner.receiver()?,
-            permissions.clone(),
-            self.peer,
-            origins.clone(),
-            &self.context,
-        );
-        let outgoing = Outgoing::new(
-            self.inner.sender()?,
-            self.family,
-            permissions,
-            self.peer,
-            origins,
-            &self.context,
-        );
-        Ok((incoming, outgoing))
+        Ok(())
+    }
+
+    /// The receiving half, of which at most one exists.
+    pub(crate) fn incoming(&self) -> SocketResult<Incoming> {
+        let (permissions, receiver) = (self.permissions()?.clone(), self.inner.receiver()?);
+        Ok(Incoming::new(receiver, permissions, self.peer, self.origins(), &self.context))
+    }
+
+    /// The sending half, of which at most one exists.
+    pub(crate) fn outgoing(&self) -> SocketResult<Outgoing> {
+        let (permissions, sender) = (self.permissions()?.clone(), self.inner.sender()?);
+        let origins = self.origins();
+        Ok(Outgoing::new(sender, self.family, permissions, self.peer, origins, &self.context))
+    }
+
+    /// Datagrams of a connected socket leave from the address chosen at connect.
+    fn origins(&self) -> Option<Arc<Mutex<Origins>>> {
+        (self.peer.is_none() && self.inner.tells_local()).then(|| self.origins.clone())
+    }
+
+    /// Whether it has been bound.
+    pub(crate) fn is_bound(&self) -> bool {
+        !matches!(self.binding, Binding::Unbound)
     }
 
     /// The permissions of the bound socket.

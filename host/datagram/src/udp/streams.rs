@@ -15,7 +15,7 @@ use super::{Datagram, SocketContext};
 use crate::buffers::Share;
 use crate::permissions::{Batch, Permissions, SocketPermissions};
 use crate::processor_time;
-use crate::world::{Received, Receiver, World};
+use crate::world::{Received, Receiver, Waiting, World};
 
 /// The maximum payload bytes per `receive`, give or take one datagram: the component holds all of
 /// them in memory.
@@ -73,6 +73,8 @@ pub struct Incoming {
     /// permissions are not in use yet.
     waits_first: bool,
     has_looked: bool,
+    /// Since when the socket is busy-polled in the current wait.
+    spins_since: Option<Instant>,
 }
 
 /// The datagrams dropped in one fill, and the processor time it took. The clock is read only if
@@ -132,7 +134,19 @@ impl Incoming {
             pause: PAUSES.0,
             waits_first: false,
             has_looked: false,
+            spins_since: None,
         }
+    }
+
+    /// Adds what `earlier` has received from the socket before it was connected to another peer, or
+    /// disconnected, as far as it is this one's.
+    pub(crate) fn inherit(&mut self, mut earlier: Self) {
+        let peer = self.peer;
+        let is_ours = |datagram: &Datagram| peer.is_none_or(|peer| datagram.from == peer);
+        self.waiting.extend(mem::take(&mut earlier.waiting).into_iter().filter(is_ours));
+        self.bytes = self.waiting.iter().map(|datagram| datagram.data.len() + OVERHEAD).sum();
+        drop(earlier);
+        self.settle();
     }
 
     /// `receive`: returns the waiting datagrams, at most `most`; those of one arrival if it `splits`.
@@ -293,20 +307,55 @@ impl Incoming {
         found
     }
 
-    /// Busy-polls the socket until it is ready or `busy_poll` is over.
-    async fn spin(&mut self) {
-        // This processor time is not the component's.
-        self.instance.spins();
-        let start = self.world.now();
-        while !self.is_ready() && self.since(start) < self.busy_poll {
-            let turn = self.world.now();
-            while !self.fill(self.hand) && self.since(turn) < TURN {
-                hint::spin_loop();
-            }
-            if !self.is_ready() {
-                self.world.yield_now().await;
-            }
+    /// What to wait for before `receive` has something to return; `None` if it has. Received
+    /// datagrams are kept for it.
+    pub(crate) fn waits_for(&mut self) -> Option<Waiting> {
+        if let Some(turn) = self.spin() {
+            return Some(turn);
         }
+        // Before waiting: a pending ICMP error does not make a descriptor readable in tokio's
+        // reactor.
+        let looks = !self.is_ready() && !mem::take(&mut self.waits_first);
+        let found = looks && self.fill(self.hand);
+        if self.is_ready() {
+            self.spins_since = None;
+            self.settle();
+            return None;
+        }
+        Some(if let Some(until) = self.rests {
+            let mut timer = self.world.timer(until);
+            Box::pin(async move { timer.expired().await })
+        } else if found {
+            self.turn_of_others()
+        } else {
+            self.receiver.readable()
+        })
+    }
+
+    /// Busy-polls the socket for a turn, unless it is ready or `busy_poll` is over: then that of the
+    /// others follows.
+    fn spin(&mut self) -> Option<Waiting> {
+        if self.busy_poll.is_zero() || self.is_ready() {
+            return None;
+        }
+        let turn = self.world.now();
+        let start = *self.spins_since.get_or_insert_with(|| {
+            // This processor time is not the component's.
+            self.instance.spins();
+            turn
+        });
+        if turn.saturating_duration_since(start) >= self.busy_poll {
+            return None;
+        }
+        while !self.fill(self.hand) && self.since(turn) < TURN {
+            hint::spin_loop();
+        }
+        (!self.is_ready()).then(|| self.turn_of_others())
+    }
+
+    fn turn_of_others(&self) -> Waiting {
+        let world = self.world.clone();
+        Box::pin(async move { world.yield_now().await })
     }
 
     fn since(&self, start: Instant) -> Duration {
@@ -318,25 +367,10 @@ impl Incoming {
 impl Pollable for Incoming {
     /// Keeps received datagrams for the `receive` that follows.
     async fn ready(&mut self) {
-        if !self.busy_poll.is_zero() {
-            self.spin().await;
+        self.spins_since = None;
+        while let Some(waiting) = self.waits_for() {
+            waiting.await;
         }
-        while !self.is_ready() {
-            // Before waiting: a pending ICMP error does not make a descriptor readable in tokio's
-            // reactor.
-            let found = !mem::take(&mut self.waits_first) && self.fill(self.hand);
-            if self.is_ready() {
-                break;
-            }
-            if let Some(until) = self.rests {
-                self.world.timer(until).expired().await;
-            } else if found {
-                self.world.yield_now().await;
-            } else {
-                self.receiver.readable().await;
-            }
-        }
-        self.settle();
     }
 }
 

@@ -31,6 +31,8 @@ struct Noted {
     passed: AtomicU64,
     dropping: AtomicU64,
     spins: AtomicU64,
+    slept: AtomicU64,
+    wakeups: AtomicU64,
 }
 
 impl Activity {
@@ -47,6 +49,30 @@ impl Activity {
     /// Records that the host busy-polls, whose processor time is not the component's.
     pub fn spins(&self) {
         add(&self.0.spins, 1);
+    }
+
+    /// Runs `instance`, which waits in calls of its own (WASI 0.3), and records the time in which it had
+    /// nothing to do.
+    pub async fn of<T>(&self, instance: impl Future<Output = T>) -> T {
+        let (mut instance, mut paused) = (pin!(instance), None::<Instant>);
+        std::future::poll_fn(|context| {
+            let pause = paused.take().map_or(Duration::ZERO, |paused| paused.elapsed());
+            add(&self.0.wakeups, 1);
+            if pause >= SHORT {
+                add(&self.0.slept, u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+            }
+            let polled = instance.as_mut().poll(context);
+            if polled.is_pending() {
+                paused = Some(Instant::now());
+            }
+            polled
+        })
+        .await
+    }
+
+    fn slept(&self) -> (Duration, u64) {
+        let slept = Duration::from_nanos(self.0.slept.load(Ordering::Relaxed));
+        (slept, self.0.wakeups.load(Ordering::Relaxed))
     }
 
     fn count(&self) -> u64 {
@@ -80,6 +106,8 @@ pub struct Compute {
     until: Duration,
     dropping: Duration,
     charged: Duration,
+    /// The time slept in calls of WASI 0.3, and the wakeups from it, up to the last check.
+    slept: (Duration, u64),
 }
 
 /// A wait that is being measured.
@@ -107,8 +135,8 @@ impl Compute {
     }
 
     fn starting_at(until: Duration, limit: Duration, activity: Activity) -> Self {
-        let (passed, dropping) = (activity.count(), activity.dropping());
-        Self { limit, activity, passed, until, dropping, charged: Duration::ZERO }
+        let (passed, dropping, slept) = (activity.count(), activity.dropping(), activity.slept());
+        Self { limit, activity, passed, until, dropping, charged: Duration::ZERO, slept }
     }
 
     /// Checks the limit. Called at each tick of the watchdog, on the instance's thread.
@@ -117,7 +145,12 @@ impl Compute {
     }
 
     fn check_at(&mut self, now: Duration) -> Result<(), LimitExceeded> {
-        self.charge(now, Duration::ZERO);
+        let (slept, wakeups) = self.activity.slept();
+        let woken = u32::try_from(wakeups.wrapping_sub(self.slept.1)).unwrap_or(u32::MAX);
+        let has_dropped = self.activity.dropping() != self.dropping;
+        self.charge(now, if has_dropped { WAKE.saturating_mul(woken) } else { Duration::ZERO });
+        self.charged = self.charged.saturating_sub(slept.saturating_sub(self.slept.0));
+        self.slept = (slept, wakeups);
         let passed = self.activity.count();
         if passed != self.passed {
             (self.passed, self.charged) = (passed, Duration::ZERO);

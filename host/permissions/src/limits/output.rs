@@ -1,12 +1,16 @@
 //! The limits on standard output and standard error, in bytes per second and in total.
 
+use std::io;
 use std::num::NonZeroU64;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
 use bytesize::ByteSize;
 use tokio::io::AsyncWrite;
+use tokio::sync::watch;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
@@ -20,6 +24,8 @@ pub struct Output {
     limit: ByteSize,
     total: Option<ByteSize>,
     written: Arc<Mutex<Written>>,
+    /// The limit that this instance has exceeded in WASI 0.3, whose streams cannot trap.
+    exceeded: watch::Sender<Option<LimitExceeded>>,
 }
 
 #[derive(Debug)]
@@ -37,6 +43,24 @@ impl Output {
             limit: limits.output,
             total: limits.output_total,
             written: Arc::new(Mutex::new(written)),
+            exceeded: watch::Sender::default(),
+        }
+    }
+
+    /// The same limit for another instance.
+    #[must_use]
+    pub fn for_instance(&self) -> Self {
+        Self { exceeded: watch::Sender::default(), ..self.clone() }
+    }
+
+    /// Resolves when the instance has exceeded the limit by what it wrote to a stream of WASI 0.3; to an
+    /// earlier version's, that is a trap.
+    pub async fn exceeded(&self) -> LimitExceeded {
+        let mut exceeded = self.exceeded.subscribe();
+        match exceeded.wait_for(Option::is_some).await.map(|limit| *limit) {
+            Ok(Some(limit)) => limit,
+            // It has a sender, and waited for a limit.
+            Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 
@@ -72,9 +96,9 @@ impl<S: IsTerminal> IsTerminal for Metered<S> {
 }
 
 impl<S: StdoutStream> StdoutStream for Metered<S> {
-    // For WASI 0.3, which this host does not implement.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::empty())
+        let stream = self.stream.async_stream().into();
+        Box::new(MeteredWriter { stream, output: self.output.clone() })
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
@@ -107,6 +131,36 @@ impl OutputStream for MeteredStream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         self.stream.check_write()
+    }
+}
+
+/// A stream of WASI 0.3.
+struct MeteredWriter {
+    stream: Pin<Box<dyn AsyncWrite + Send + Sync>>,
+    output: Output,
+}
+
+impl AsyncWrite for MeteredWriter {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(self.stream.as_mut().poll_write(context, bytes))?;
+        if let Err(limit) = self.output.take(written) {
+            self.output.exceeded.send_replace(Some(limit));
+            // It is ended.
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_shutdown(context)
     }
 }
 

@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wasi_datagram::{Local, Received, Receiver, Sender, Take, Transmit, UdpSocket, World};
-use wasmtime_wasi::async_trait;
+use wasi_datagram::{Local, Received, Receiver, Sender, Take, Transmit, UdpSocket, Waiting, World};
 
 use crate::impaired::delayed::{Delayed, Later, Shared};
 use crate::impaired::{Impairing, OneWay, Passed, Place};
@@ -94,7 +93,6 @@ impl ImpairedReceiver {
     }
 }
 
-#[async_trait]
 impl Receiver for ImpairedReceiver {
     fn try_receive(&mut self, limit: usize, take: &mut Take<'_>) -> io::Result<()> {
         match self.fill(limit) {
@@ -120,16 +118,17 @@ impl Receiver for ImpairedReceiver {
         if count == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
-    async fn readable(&mut self) {
+    fn readable(&self) -> Waiting {
         let Self { inner, world, held, .. } = self;
-        let Some(((at, _), _)) = held.first_key_value() else {
-            return inner.readable().await;
-        };
+        let readable = inner.readable();
+        let Some(((at, _), _)) = held.first_key_value() else { return readable };
         let mut timer = world.timer(*at);
-        tokio::select! {
-            () = timer.expired() => {}
-            () = inner.readable() => {}
-        }
+        Box::pin(async move {
+            tokio::select! {
+                () = timer.expired() => {}
+                () = readable => {}
+            }
+        })
     }
 }
 
@@ -141,7 +140,6 @@ struct ImpairedSender {
     delayed: Arc<Delayed>,
 }
 
-#[async_trait]
 impl Sender for ImpairedSender {
     fn try_send(&mut self, datagrams: &[Transmit<'_>]) -> io::Result<usize> {
         let now = self.world.now();
@@ -165,15 +163,22 @@ impl Sender for ImpairedSender {
     }
 
     fn is_writable(&self) -> bool {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).is_writable()
+        is_writable(&self.inner)
     }
 
-    async fn writable(&mut self) {
+    fn writable(&mut self) -> Waiting {
         /// How often it is looked whether there is room: the thread uses the sender, too.
         const LOOK: Duration = Duration::from_millis(1);
 
-        while !self.is_writable() {
-            self.world.timer(self.world.now() + LOOK).expired().await;
-        }
+        let (inner, world) = (self.inner.clone(), self.world.clone());
+        Box::pin(async move {
+            while !is_writable(&inner) {
+                world.timer(world.now() + LOOK).expired().await;
+            }
+        })
     }
+}
+
+fn is_writable(sender: &Shared) -> bool {
+    sender.lock().unwrap_or_else(PoisonError::into_inner).is_writable()
 }

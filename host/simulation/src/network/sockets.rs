@@ -41,7 +41,7 @@ pub(crate) struct Socket {
     dropped: u64,
     /// The error that its next `receive` returns.
     error: Option<SocketError>,
-    reader: Option<Waker>,
+    readers: Vec<Waker>,
 }
 
 /// A datagram in a receive buffer.
@@ -114,7 +114,7 @@ impl Sockets {
             bytes: 0,
             dropped: 0,
             error: None,
-            reader: None,
+            readers: Vec::new(),
         };
         self.open.insert(key, socket);
         key
@@ -216,14 +216,14 @@ impl Sockets {
 
 impl Socket {
     fn wake(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
+        self.readers.drain(..).for_each(Waker::wake);
     }
 
     /// Has `waker` woken once there is something to receive.
     pub(crate) fn wait(&mut self, waker: Waker) {
-        self.reader = Some(waker);
+        if !self.readers.iter().any(|known| known.will_wake(&waker)) {
+            self.readers.push(waker);
+        }
     }
 
     /// Whether there is something to receive.

@@ -96,10 +96,14 @@ pub enum Command {
     Demo,
     /// Write a built-in component to standard output, or as an OCI artifact
     Emit {
-        /// Write it into this OCI image layout instead, as image `client` or `server`, for registries
-        /// (skopeo copy oci:DIR:client docker://...), and print the manifest's digest
+        /// Write it into this OCI image layout instead, as image `client` or `server`, or `client-p3` or
+        /// `server-p3` for WASI 0.3, for registries (skopeo copy oci:DIR:client docker://...), and print
+        /// the manifest's digest
         #[arg(long, value_name = "DIR")]
         oci: Option<PathBuf>,
+        /// The version of WASI that it is for
+        #[arg(long, value_name = "VERSION", value_enum, default_value = "0.2")]
+        wasi: WasiVersion,
         /// Which one
         component: BuiltIn,
     },
@@ -321,6 +325,26 @@ impl BuiltIn {
             Self::Server => udping_components::SERVER,
         }
     }
+
+    /// As [`Self::component`], for that version of WASI.
+    pub fn component_for(self, wasi: WasiVersion) -> udping_components::Component {
+        match (self, wasi) {
+            (_, WasiVersion::P2) => self.component(),
+            (Self::Client, WasiVersion::P3) => udping_components::CLIENT_P3,
+            (Self::Server, WasiVersion::P3) => udping_components::SERVER_P3,
+        }
+    }
+}
+
+/// The versions of WASI.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum WasiVersion {
+    /// For wasmtime from 17 on, jco and others
+    #[value(name = "0.2")]
+    P2,
+    /// For wasmtime from 46 on
+    #[value(name = "0.3")]
+    P3,
 }
 
 /// Returns the definition whose help `help` prints.

@@ -6,7 +6,9 @@ mod filter;
 mod recorder;
 
 use std::io::{self, Write};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -146,9 +148,8 @@ impl IsTerminal for Stream {
 }
 
 impl StdoutStream for Stream {
-    // For WASI 0.3, which this host does not serve.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::empty())
+        Box::new(Writer { stream: self.clone(), drained: None })
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
@@ -183,6 +184,55 @@ impl OutputStream for Stream {
         let is_free =
             !self.waits_for_reader() || standard_output::is_drained().map_err(stream_error)?;
         Ok(if is_free { WRITE_LIMIT } else { 0 })
+    }
+}
+
+/// A stream of WASI 0.3.
+struct Writer {
+    stream: Stream,
+    /// The wait for the reader. It is polled by one alone.
+    drained: Option<Mutex<Drained>>,
+}
+
+type Drained = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Writer {
+    /// Waits until the reader has taken what was written before.
+    fn poll_drained(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.stream.waits_for_reader() && !standard_output::is_drained()? {
+            let start = || Mutex::new(Box::pin(standard_output::drained()) as Drained);
+            let drained = self.drained.get_or_insert_with(start);
+            let drained = drained.get_mut().unwrap_or_else(PoisonError::into_inner);
+            ready!(drained.as_mut().poll(context));
+            self.drained = None;
+        }
+        self.drained = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Writer {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_drained(context))?;
+        let now = &bytes[..bytes.len().min(WRITE_LIMIT)];
+        self.stream.put(now)?;
+        Poll::Ready(Ok(now.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drained(context))?;
+        match (&self.stream.passing, self.stream.end) {
+            (Passing::Recorded(_), _) | (_, End::Stdout) => Poll::Ready(Ok(())),
+            (_, End::Stderr) => Poll::Ready(io::stderr().flush()),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Random numbers that need not be secret.
 
-use crate::bindings::wasi::random::insecure_seed;
+use crate::p2::bindings::wasi::random::insecure_seed;
 
 /// Returns 64 bits from `wasi:random/insecure-seed`.
 pub fn seed() -> u64 {

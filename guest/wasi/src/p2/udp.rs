@@ -3,23 +3,26 @@
 use std::cell::Cell;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
-use crate::bindings::wasi::sockets::instance_network::instance_network;
-use crate::bindings::wasi::sockets::network::{
+use crate::p2::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
+use crate::p2::bindings::wasi::sockets::instance_network::instance_network;
+use crate::p2::bindings::wasi::sockets::network::{
     ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
 };
-use crate::bindings::wasi::sockets::udp::{
+use crate::p2::bindings::wasi::sockets::udp::{
     IncomingDatagramStream, OutgoingDatagramStream, UdpSocket,
 };
-use crate::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
+use crate::p2::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
 use crate::error::NetError;
-use crate::poll::{Pollable, poll};
+use crate::p2::poll::{Pollable, poll};
 
-pub use crate::bindings::wasi::sockets::udp::{IncomingDatagram, OutgoingDatagram};
+pub use crate::p2::bindings::wasi::sockets::udp::{IncomingDatagram, OutgoingDatagram};
 
 /// The maximum time for which a ping waits for room in the socket, in nanoseconds: much longer than
 /// a runtime takes to check one.
 const A_MOMENT: u64 = 10_000_000;
+
+/// Whether a host that tells times of arrival returns datagrams of one arrival per call.
+pub const SPLITS: bool = true;
 
 /// A bound socket without streams.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use udping_core::{Instant, UnixTime};
 
-use crate::bindings::wasi::clocks::{monotonic_clock, wall_clock};
-use crate::poll::Pollable;
+use crate::p2::bindings::wasi::clocks::{monotonic_clock, wall_clock};
+use crate::p2::poll::Pollable;
 
 /// Returns the time of `wasi:clocks/monotonic-clock.now`.
 pub fn now() -> Instant {

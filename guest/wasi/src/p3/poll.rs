@@ -1,0 +1,99 @@
+//! Waiting for calls that have not returned.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+pub use wit_bindgen::rt::async_support::block_on;
+use wit_bindgen::rt::async_support::yield_async;
+
+type Call = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A call that may not have returned yet. It is ready when it has, and ends when all clones are
+/// dropped.
+#[derive(Clone)]
+pub struct Pollable(Rc<Inner>);
+
+struct Inner {
+    /// Makes the next call; returns `None` if what the last one returned has not been taken.
+    call: Box<dyn Fn() -> Option<Call>>,
+    ongoing: RefCell<Option<Call>>,
+}
+
+impl fmt::Debug for Pollable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pollable").field(&self.0.ongoing.borrow().is_some()).finish()
+    }
+}
+
+impl Pollable {
+    /// Makes a call again and again, whenever `call` returns one.
+    pub(super) fn repeating(call: impl Fn() -> Option<Call> + 'static) -> Self {
+        Self(Rc::new(Inner { call: Box::new(call), ongoing: RefCell::default() }))
+    }
+
+    /// Makes one call, now.
+    pub(super) fn of(call: impl Future<Output = ()> + 'static) -> Self {
+        let pollable = Self::repeating(|| None);
+        pollable.begin(call);
+        pollable
+    }
+
+    /// Makes a call, now. None is ongoing.
+    pub(super) fn begin(&self, call: impl Future<Output = ()> + 'static) {
+        self.0.ongoing.replace(Some(Box::pin(call)));
+        self.ready();
+    }
+
+    /// Returns whether it has returned, as far as is known before the program waits again.
+    pub(super) fn ready(&self) -> bool {
+        // Each event has the whole program polled: see `block_on`.
+        self.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> bool {
+        let mut ongoing = self.0.ongoing.borrow_mut();
+        if ongoing.is_none() {
+            *ongoing = (self.0.call)();
+        }
+        let has_returned =
+            ongoing.as_mut().is_none_or(|call| call.as_mut().poll(context).is_ready());
+        if has_returned {
+            *ongoing = None;
+        }
+        has_returned
+    }
+
+    /// Waits until it has returned, in place.
+    pub(super) fn block(&self) {
+        if !self.ready() {
+            block_on(poll_fn(|context| if self.poll(context) { Poll::Ready(()) } else { Poll::Pending }));
+        }
+    }
+}
+
+/// Waits until at least one of `pollables` is ready, and returns the indexes of those that are, in
+/// order.
+pub async fn wait(pollables: &[&Pollable]) -> Vec<u32> {
+    poll_fn(|context| {
+        let ready = those_ready(pollables, context);
+        if ready.is_empty() { Poll::Pending } else { Poll::Ready(ready) }
+    })
+    .await
+}
+
+/// Returns the indexes of those of `pollables` that are ready now.
+pub async fn ready(pollables: &[&Pollable]) -> Vec<u32> {
+    yield_async().await;
+    those_ready(pollables, &mut Context::from_waker(Waker::noop()))
+}
+
+fn those_ready(pollables: &[&Pollable], context: &mut Context<'_>) -> Vec<u32> {
+    (0..)
+        .zip(pollables)
+        .filter_map(|(index, pollable)| pollable.poll(context).then_some(index))
+        .collect()
+}

@@ -1,3 +1,0 @@
-//! Waiting: `wasi:io/poll`.
-
-pub use crate::bindings::wasi::io::poll::{Pollable, poll};
