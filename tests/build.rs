@@ -17,7 +17,7 @@ const OTHERS: [&str; 8] =
     ["arrives", "echoes", "fills", "heeds", "obeys", "panics", "waits", "writes"];
 
 fn main() {
-    let folders = FOLDERS.map(|folder| (folder, guests_in(folder)));
+    let folders = FOLDERS.map(|folder| (folder, guests_in("guests", folder)));
     let in_folders = folders.iter().flat_map(|(_, names)| names.iter().map(String::as_str));
     let names = OTHERS.into_iter().chain(in_folders);
     let modules: Vec<_> = names.map(|name| format!("examples/{name}.wasm")).collect();
@@ -39,6 +39,17 @@ fn main() {
         suffix: "",
     };
     udping_guest_build::exit_on_error(examples.build());
+    let folders_p3 = FOLDERS.map(|folder| (folder, guests_in("guests-p3", folder)));
+    let names = folders_p3.iter().flat_map(|(_, names)| names);
+    let modules: Vec<_> = names.map(|name| format!("examples/{name}.wasm")).collect();
+    let guests_p3 = Guests {
+        sources: &["tests/guests-p3"],
+        selection: &["-p", "udping-test-guests-p3", "--features", "p3", "--examples"],
+        modules: &modules.iter().map(String::as_str).collect::<Vec<_>>(),
+        suffix: "_p3",
+        ..guests
+    };
+    udping_guest_build::exit_on_error(guests_p3.build());
     // The client with bugs that the simulation's search has to find.
     let planted = Guests {
         target: Target::Unknown,
@@ -51,22 +62,27 @@ fn main() {
     udping_guest_build::exit_on_error(planted.build());
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    for (folder, names) in &folders {
-        let mut list = String::from("macro_rules! for_each_guest { ($make:ident) => { $make! {\n");
-        for name in names {
-            writeln!(
-                list,
-                "{name} = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\"));"
-            )
-            .expect("a string takes it");
+    for (folders, suffix) in [(&folders, ""), (&folders_p3, "_p3")] {
+        for (folder, names) in folders {
+            let mut list = format!(
+                "macro_rules! for_each_guest{suffix} {{ ($make:ident) => {{ $make! {{\n"
+            );
+            for name in names {
+                writeln!(
+                    list,
+                    "{name} = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}{suffix}.wasm\"));"
+                )
+                .expect("a string takes it");
+            }
+            list.push_str("} } }\n");
+            fs::write(out.join(format!("{folder}{suffix}.rs")), list)
+                .expect("OUT_DIR can be written");
         }
-        list.push_str("} } }\n");
-        fs::write(out.join(format!("{folder}.rs")), list).expect("OUT_DIR can be written");
     }
 }
 
-fn guests_in(folder: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(folder);
+fn guests_in(package: &str, folder: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(package).join(folder);
     let files = fs::read_dir(folder)
         .expect("the guests' folder")
         .map(|file| file.expect("a file in it").path());

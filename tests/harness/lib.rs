@@ -34,7 +34,7 @@ use std::{env, fs, iter, process, thread};
 use rustix::process::{Pid, Signal, kill_process};
 use udping_components::Component;
 
-pub use udping_components::{CLIENT, SERVER};
+pub use udping_components::{CLIENT, CLIENT_P3, SERVER, SERVER_P3};
 
 /// The maximum time a process may take before the test that started it fails. Normal runs take far
 /// less.
@@ -97,6 +97,10 @@ pub enum Runtime {
     Wasmtime,
     /// The stock wasmtime CLI, prebuilt, of the older long-term line.
     Wasmtime36,
+    /// udping-host, with the components for WASI 0.3.
+    UdpingHostP3,
+    /// The stock wasmtime CLI, likewise.
+    WasmtimeP3,
 }
 
 /// Turns each case, a function of a [`Runtime`], into one test per runtime.
@@ -109,16 +113,23 @@ macro_rules! under_both_runtimes {
         mod under_wasmtime {
             $(#[test] fn $case() { $crate::Runtime::Wasmtime.is_there().then(|| super::$case($crate::Runtime::Wasmtime)); })*
         }
+        mod under_udping_host_wasi_0_3 {
+            $(#[test] fn $case() { super::$case($crate::Runtime::UdpingHostP3) })*
+        }
     };
 }
 
-/// Like `under_both_runtimes`, with a further test under the older line of the stock CLI.
+/// Like `under_both_runtimes`, with further tests under the older line of the stock CLI, and with the
+/// components for WASI 0.3 under the newer.
 #[macro_export]
 macro_rules! under_all_runtimes {
     ($($case:ident),* $(,)?) => {
         $crate::under_both_runtimes![$($case),*];
         mod under_wasmtime_36 {
             $(#[test] fn $case() { $crate::Runtime::Wasmtime36.is_there().then(|| super::$case($crate::Runtime::Wasmtime36)); })*
+        }
+        mod under_wasmtime_wasi_0_3 {
+            $(#[test] fn $case() { $crate::Runtime::WasmtimeP3.is_there().then(|| super::$case($crate::Runtime::WasmtimeP3)); })*
         }
     };
 }
@@ -136,9 +147,23 @@ impl Runtime {
 
     fn program(self) -> Option<PathBuf> {
         match self {
-            Self::UdpingHost => Some(host_program()),
-            Self::Wasmtime => installed("wasmtime-48"),
+            Self::UdpingHost | Self::UdpingHostP3 => Some(host_program()),
+            Self::Wasmtime | Self::WasmtimeP3 => installed("wasmtime-48"),
             Self::Wasmtime36 => installed("wasmtime-36"),
+        }
+    }
+
+    /// Whether it is udping-host.
+    pub fn is_udping_host(self) -> bool {
+        matches!(self, Self::UdpingHost | Self::UdpingHostP3)
+    }
+
+    /// The component that it runs in place of `component`.
+    fn version_of(self, component: Component) -> Component {
+        match self {
+            Self::UdpingHostP3 | Self::WasmtimeP3 if component == CLIENT => CLIENT_P3,
+            Self::UdpingHostP3 | Self::WasmtimeP3 if component == SERVER => SERVER_P3,
+            _ => component,
         }
     }
 
@@ -156,7 +181,7 @@ impl Runtime {
         arguments: &[&str],
     ) -> Command {
         let mut command = match self {
-            Self::UdpingHost => udping_host(),
+            Self::UdpingHost | Self::UdpingHostP3 => udping_host(),
             stock => {
                 let program = stock
                     .program()
@@ -168,10 +193,11 @@ impl Runtime {
         };
         match (self, key) {
             (_, None) => &mut command,
-            (Self::UdpingHost, Some(key)) => command.arg("--key-file").arg(key_file(key)),
+            (Self::UdpingHost | Self::UdpingHostP3, Some(key)) => command.arg("--key-file").arg(key_file(key)),
             // Without a value, so that the key is not an argument that all users can read.
             (_, Some(key)) => command.args(["--env", "UDPING_KEY"]).env("UDPING_KEY", key),
         };
+        let component = self.version_of(component);
         command.arg(file(&format!("{}.wasm", component.name), component.bytes)).args(arguments);
         command
     }

@@ -62,402 +62,67 @@ pub enum LoadError {
     /// It imports something that this host does not serve.
     #[error("cannot be run here: {0}")]
     Import(String),
+    /// It imports an interface of a package that this host does not serve.
+    #[error(
+        "imports {0}, and this host serves UDP, name lookup, clocks, random numbers, arguments and standard streams: run \
+         it by a runtime that has it"
+    )]
+    OtherPackage(String),
     /// It imports or exports an interface of another version of WASI.
     #[error(
-        "is a component for WASI {version} ({name}), and this host serves WASI 0.2 and 0.3, as released: build it for one of \
-         them (wasm32-wasip2)"
+        "is a component for WASI {version} ({name}), and this host serves WASI 0.2 and 0.3, as released: build it for one \
+         of them (wasm32-wasip2)"
     )]
     OtherWasi {
-        /// The version, such as 0.3.
+        /// The version, such as 0.1 or 0.3.0-rc-2025-09-16.
         version: String,
         /// The name of the import or export.
         name: String,
     },
+    /// It imports or exports interfaces of both versions.
+    #[error("is for WASI 0.2 ({p2}) and 0.3 ({p3}) at once: build all of it for one of them")]
+    BothWasi {
+        /// The name of an import or export of 0.2.
+        p2: String,
+        /// That of one of 0.3.
+        p3: String,
+    },
     /// It does not export `wasi:cli/run`.
     #[error("is not a program: it does not export wasi:cli/run")]
     NoProgram,
+    /// It answers HTTP requests.
+    #[error(
+        "is not a program, but answers HTTP requests ({0}), which this host does not serve: `wasmtime serve` runs it"
+    )]
+    HttpHandler(String),
 }
+
+/// The packages of WASI that are served.
+const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
 impl LoadError {
-    /// Finds the first of a component's names that belongs to a version of WASI that is not served: other
-    /// than 0.2 and 0.3, or a snapshot from before their release. Patch versions do not count.
-    pub fn other_wasi<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
-        names.find_map(|name| {
-            let (_, version) = name.strip_prefix("wasi:")?.split_once('@')?;
-            let mut numbers = version.splitn(3, '.');
-            let (major, minor) = (numbers.next()?, numbers.next()?);
-            let is_snapshot = version.contains('-');
-            let is_served = matches!((major, minor), ("0", "2" | "3")) && !is_snapshot;
-            let version = if is_snapshot { version.to_owned() } else { format!("{major}.{minor}") };
-            (!is_served).then(|| Self::OtherWasi {
-                version: Printable(&version).to_string(),
-                name: Printable(name).to_string(),
-            })
-        })
-    }
-}
-
-/// The maximum number of core instances, and of tables, of a component in a pool: those of the
-/// built-in ones, whose imports are a module of their own.
-#[cfg(feature = "exporter")]
-const CORE_INSTANCES: u32 = 8;
-
-/// The bytes of each memory and table, and of each stack, in a pool that are cleared by writing, rather
-/// than given back to the system: more than the built-in client writes to.
-#[cfg(feature = "exporter")]
-const RESIDENT: usize = 2 << 20;
-#[cfg(feature = "exporter")]
-const RESIDENT_STACK: usize = 64 << 10;
-
-/// wasmtime with everything that a component can import.
-pub struct Sandbox {
-    engine: Engine,
-    linker: Linker<State>,
-}
-
-impl Sandbox {
-    /// Creates a sandbox for any number of components and instances. It has no compiler:
-    /// [`compile`] has.
-    pub fn new() -> wasmtime::Result<Self> {
-        Self::of(udping_compiled::config())
-    }
-
-    /// Creates a sandbox for at most that number of instances at a time of one small component: their
-    /// memory and stacks are mapped once, and used again after they were cleared. That takes a third
-    /// off what a short run takes.
-    #[cfg(feature = "exporter")]
-    pub fn pooled(instances: u32) -> wasmtime::Result<Self> {
-        let mut pool = PoolingAllocationConfig::default();
-        pool.total_component_instances(instances)
-            .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
-            .max_core_instances_per_component(CORE_INSTANCES)
-            .total_memories(instances)
-            .max_memories_per_component(1)
-            .total_tables(instances.saturating_mul(CORE_INSTANCES))
-            .max_tables_per_component(CORE_INSTANCES)
-            .total_stacks(instances)
-            .max_unused_warm_slots(instances)
-            .linear_memory_keep_resident(RESIDENT)
-            .table_keep_resident(RESIDENT)
-            .async_stack_keep_resident(RESIDENT_STACK);
-        let mut config = udping_compiled::config();
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        Self::of(config)
-    }
-
-    fn of(mut config: Config) -> wasmtime::Result<Self> {
-        compile::without_compiler(&mut config);
-        let engine = Engine::new(&config)?;
-        let mut linker = Linker::new(&engine);
-        linker::add_to_linker(&mut linker)?;
-        Ok(Self { engine, linker })
-    }
-
-    /// The engine of wasmtime.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// Loads machine code so that it can be linked.
-    pub fn load(&self, code: &MachineCode) -> Result<Loaded, LoadError> {
-        // SAFETY: a `MachineCode` is the output of a compiler: part of this program, or of a file
-        // that only this user or root could write, and who can write such a file can run code as
-        // this user anyway. wasmtime detects and refuses code for another version, configuration or
-        // processor.
-        #[expect(unsafe_code, reason = "wasmtime runs compiled code as it is")]
-        let component = unsafe { Component::deserialize(&self.engine, code.bytes()) };
-        let component = component.map_err(|error| LoadError::Foreign(first_line(&error)))?;
-        Ok(Loaded {
-            component,
-            footprint: footprint::of(code)
-                .ok_or_else(|| LoadError::Foreign("it has no description".to_owned()))?,
-        })
-    }
-
-    /// Resolves everything that a component imports, and its entry point.
-    pub fn link(&self, loaded: &Loaded) -> Result<Program, LoadError> {
-        let other_or = |error: LoadError| {
-            let outside = loaded.component.component_type();
-            let names = outside.imports(&self.engine).map(|(name, _)| name.to_owned());
-            let names: Vec<_> = names
-                .chain(outside.exports(&self.engine).map(|(name, _)| name.to_owned()))
-                .collect();
-            LoadError::other_wasi(names.iter().map(String::as_str)).unwrap_or(error)
+    /// Finds, in what a component `imports` and `exports`, why it cannot be run here: an interface of a
+    /// version of WASI other than 0.2 and 0.3, or of a snapshot from before their release; both
+    /// versions; or another package. Patch versions do not count.
+    pub fn of_interfaces(imports: &[String], exports: &[String]) -> Option<Self> {
+        let all = || imports.iter().chain(exports).map(String::as_str);
+        let of = |wanted: &str| all().find(|name| version_of(name) == Some(wanted));
+        let shown = |name: &str| Printable(name).to_string();
+        if let Some(handler) = exports.iter().find(|name| name.starts_with("wasi:http/")) {
+            return Some(Self::HttpHandler(shown(handler)));
+        }
+        let is_served = |name: &&String| {
+            let package = name.strip_prefix("wasi:").and_then(|name| name.split('/').next());
+            package.is_none_or(|package| PACKAGES.contains(&package))
         };
-        let pre = self.linker.instantiate_pre(&loaded.component);
-        let pre = pre.map_err(|error| other_or(LoadError::Import(first_line(&error))))?;
-        let entry = Entry::of(pre).map_err(|_| other_or(LoadError::NoProgram))?;
-        Ok(Program {
-            entry,
-            footprint: loaded.footprint,
-            declares_notices: loaded.declares_notices(&self.engine),
-            exceeded: loaded.exceeded(&self.engine),
-        })
-    }
-}
-
-/// A component in machine code.
-pub struct Loaded {
-    /// The component to be linked.
-    pub component: Component,
-    footprint: Footprint,
-}
-
-impl Loaded {
-    /// Whether it takes notices on standard input ([`contract`]).
-    pub fn declares_notices(&self, engine: &Engine) -> bool {
-        self.component
-            .component_type()
-            .exports(engine)
-            .any(|(name, _)| name.starts_with(contract::EXPORT))
-    }
-
-    /// The function that tells whether a threshold was exceeded ([`contract`]).
-    fn exceeded(&self, engine: &Engine) -> Option<ComponentExportIndex> {
-        let outside = self.component.component_type();
-        let mut names = outside.exports(engine).map(|(name, _)| name);
-        let name = names.find(|name| name.starts_with(contract::THRESHOLDS))?;
-        let interface = self.component.get_export_index(None, name)?;
-        self.component.get_export_index(Some(&interface), contract::EXCEEDED)
-    }
-}
-
-/// A linked component that can be started any number of times.
-pub struct Program {
-    entry: Entry,
-    footprint: Footprint,
-    declares_notices: bool,
-    /// The function that tells whether a threshold was exceeded, if it has one.
-    exceeded: Option<ComponentExportIndex>,
-}
-
-/// `wasi:cli/run`, by the version of WASI.
-enum Entry {
-    P2(p2::bindings::CommandPre<State>),
-    P3(p3::bindings::CommandPre<State>),
-}
-
-impl Entry {
-    fn of(pre: InstancePre<State>) -> wasmtime::Result<Self> {
-        match p3::bindings::CommandPre::new(pre.clone()) {
-            Ok(command) => Ok(Self::P3(command)),
-            Err(_) => p2::bindings::CommandPre::new(pre).map(Self::P2),
+        if let Some(other) = imports.iter().find(|name| !is_served(name)) {
+            return Some(Self::OtherPackage(shown(other)));
         }
-    }
-
-    fn pre(&self) -> &InstancePre<State> {
-        match self {
-            Self::P2(command) => command.instance_pre(),
-            Self::P3(command) => command.instance_pre(),
-        }
-    }
-
-    /// Calls it for `instance`.
-    async fn run(
-        &self,
-        store: &mut Store<State>,
-        instance: &component::Instance,
-    ) -> wasmtime::Result<Result<(), ()>> {
-        match self {
-            Self::P2(_) => {
-                let command = p2::bindings::Command::new(&mut *store, instance)?;
-                command.wasi_cli_run().call_run(store).await
-            }
-            Self::P3(_) => {
-                let command = p3::bindings::Command::new(&mut *store, instance)?;
-                let activity = store.data().activity();
-                let run = wasi_datagram::p3::run_concurrent(store, State::view, async |accessor| {
-                    command.wasi_cli_run().call_run(accessor).await
-                });
-                activity.of(run).await?
-            }
-        }
-    }
-}
-
-/// What an instance is started with.
-pub struct Instance<Out, Err> {
-    /// Its arguments, its own name first.
-    pub arguments: Vec<String>,
-    /// Its standard output.
-    pub stdout: Out,
-    /// Its standard error.
-    pub stderr: Err,
-    /// Its environment variables.
-    pub environment: Arc<Environment>,
-    /// What it may do.
-    pub permissions: Arc<InstancePermissions>,
-    /// The state that its sockets share.
-    pub sockets: SocketContext,
-    /// The limits of what it may use.
-    pub limits: Limits,
-    /// The account of its output.
-    pub output: Output,
-    /// Whether it gets this process's standard input.
-    pub own_stdin: bool,
-    /// How long it has to end after it is told to stop.
-    pub stop_grace: Duration,
-    /// Questions for its own counts.
-    pub questions: Questions,
-    /// When it was instantiated, once it is: its code runs from then on.
-    pub started: Arc<OnceLock<Instant>>,
-}
-
-impl Program {
-    /// Starts a watchdog: it interrupts the instances regularly, as their limits require, and
-    /// enforces the deadlines of `enforcer`.
-    ///
-    /// # Errors
-    ///
-    /// If no thread can be started.
-    pub fn watched(&self, enforcer: &Enforcer) -> io::Result<Watchdog> {
-        Watchdog::start(self.entry.pre().engine(), enforcer.clone())
-    }
-
-    /// What standard input is to its instances.
-    pub fn input(&self, own_stdin: bool) -> Input {
-        match (own_stdin, self.declares_notices) {
-            (true, _) => Input::Own,
-            (false, true) => Input::Notices,
-            (false, false) => Input::Empty,
-        }
-    }
-
-    /// Runs an instance to its end. If it takes notices, they tell it about changes of its
-    /// environment, when `stop` is raised, and requests for a report. An instance that cannot know
-    /// that it is to stop, or does not end in time, is ended.
-    pub async fn run<Out, Err>(&self, instance: Instance<Out, Err>, stop: &Stop) -> Outcome
-    where
-        Out: StdoutStream + 'static,
-        Err: StdoutStream + 'static,
-    {
-        let input = self.input(instance.own_stdin);
-        let (stdin, notifier) = standard_input::open(input);
-        // Subscribed before it runs, so that no change during the run is missed.
-        let changes =
-            instance.environment.changes().and_of(instance.sockets.world.reports().clone());
-        let (reports, questions) = (stop.reports(), instance.questions.clone());
-        let (limits, grace, started) =
-            (instance.limits, instance.stop_grace, instance.started.clone());
-        let output = instance.output.for_instance();
-        let instance = Instance { output: output.clone(), ..instance };
-        let mut store = match self.store(instance, stdin, input == Input::Notices) {
-            Ok(store) => store,
-            Err(limit) => return Outcome::Limited(limit),
-        };
-        store.epoch_deadline_callback(|mut store| {
-            store.data_mut().compute().check()?;
-            // What it has sent does not wait for it while it computes.
-            store.data_mut().view().send_waiting();
-            Ok(UpdateDeadline::Yield(1))
+        let other = all().find_map(|name| {
+            version_of(name).filter(|version| !["0.2", "0.3"].contains(version)).map(|v| (v, name))
         });
-        let is_stopped = async {
-            let could_know = notifier.notify(changes, reports, questions, stop.raised()).await;
-            if could_know {
-                tokio::time::sleep(grace).await;
-            }
-            Stopped { signal: stop.signal(), could_know }
-        };
-        let out_of_time = async {
-            match limits.time {
-                Some(time) => tokio::time::sleep(time).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            result = self.call(&mut store, &started) => Outcome::of(result, &limits, self.declares_notices),
-            () = out_of_time => Outcome::Limited(LimitExceeded::Time(limits.time.unwrap_or_default())),
-            limit = output.exceeded() => Outcome::Limited(limit),
-            stopped = is_stopped => Outcome::Stopped(stopped),
+        if let Some((version, name)) = other {
+            return Some(Self::OtherWasi { version: shown(version), name: shown(name) });
         }
-    }
-
-    /// Runs an instance to its end in a world that is not the system's: nothing but that world ends
-    /// its waits, and it is told nothing about this host. `check` is called regularly while its code
-    /// runs, and may end it.
-    #[cfg(feature = "simulation")]
-    pub async fn run_apart<Out, Err>(
-        &self,
-        instance: Instance<Out, Err>,
-        mut check: impl FnMut() -> wasmtime::Result<()> + Send + Sync + 'static,
-    ) -> Outcome
-    where
-        Out: StdoutStream + 'static,
-        Err: StdoutStream + 'static,
-    {
-        let (limits, started) = (instance.limits, instance.started.clone());
-        let output = instance.output.for_instance();
-        let instance = Instance { output: output.clone(), ..instance };
-        let (stdin, _) = standard_input::open(Input::Empty);
-        let mut store = match self.store(instance, stdin, false) {
-            Ok(store) => store,
-            Err(limit) => return Outcome::Limited(limit),
-        };
-        // It does not yield: when that happens depends on the processor, and others would run in
-        // another order.
-        store.epoch_deadline_callback(move |_| check().map(|()| UpdateDeadline::Continue(1)));
-        tokio::select! {
-            biased;
-            result = self.call(&mut store, &started) => Outcome::of(result, &limits, self.declares_notices),
-            limit = output.exceeded() => Outcome::Limited(limit),
-        }
-    }
-
-    /// Creates the store of an instance.
-    fn store<Out, Err>(
-        &self,
-        instance: Instance<Out, Err>,
-        stdin: impl StdinStream + 'static,
-        gets_notices: bool,
-    ) -> Result<Store<State>, LimitExceeded>
-    where
-        Out: StdoutStream + 'static,
-        Err: StdoutStream + 'static,
-    {
-        let Instance { limits, output, .. } = instance;
-        let wasi = WasiCtx::builder()
-            .stdin(stdin)
-            .stdout(output.metered(instance.stdout))
-            .stderr(output.metered(instance.stderr))
-            .allow_tcp(false)
-            .build();
-        let program = (instance.arguments, instance.environment, gets_notices);
-        let mut state = State::new(wasi, program, instance.permissions, instance.sockets, limits);
-        // Checked before instantiation, which nothing can interrupt.
-        state.memory().reserve(self.footprint)?;
-        let mut store = Store::new(self.entry.pre().engine(), state);
-        store.limiter(|state| state.memory());
-        store.set_hostcall_fuel(usize::try_from(limits.call.as_u64()).unwrap_or(usize::MAX));
-        store.set_max_component_handles(limits.handles);
-        store.set_epoch_deadline(1);
-        Ok(store)
-    }
-
-    /// Instantiates the program and calls it. Returns its result, and whether it has exceeded a
-    /// threshold.
-    async fn call(
-        &self,
-        store: &mut Store<State>,
-        started: &OnceLock<Instant>,
-    ) -> wasmtime::Result<(Result<(), ()>, bool)> {
-        let instance = self.entry.pre().instantiate_async(&mut *store).await?;
-        // Nothing else sets it.
-        let _ = started.set(Instant::now());
-        let result = self.entry.run(&mut *store, &instance).await?;
-        // A function of another type says nothing.
-        let exceeded = self.exceeded.as_ref().filter(|_| result.is_err()).and_then(|exceeded| {
-            instance.get_typed_func::<(), (bool,)>(&mut *store, exceeded).ok()
-        });
-        let has_exceeded = match exceeded {
-            Some(exceeded) => exceeded.call_async(&mut *store, ()).await?.0,
-            None => false,
-        };
-        Ok((result, has_exceeded))
-    }
-}
-
-/// Returns the first line of an error of wasmtime: it says what is wrong, the others explain it.
-pub(crate) fn first_line(error: &wasmtime::Error) -> String {
-    let text = format!("{error:#}");
-    text.lines().next().unwrap_or_default().to_owned()
-}
+        let (p2, p3) = (of("0.2")?, of("0.3")?);
+        Some(Self::BothWasi { p2: shown(p2), p3: shown(p3) })

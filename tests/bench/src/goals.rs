@@ -1,5 +1,7 @@
 //! The goals that the measurements are compared with.
 
+use udping_tests::Runtime;
+
 use crate::measures::CACHED;
 use crate::peers::{Example, Peer, Runner};
 use crate::report::{Bound, Goal, Measure, Row};
@@ -17,6 +19,13 @@ pub(crate) const SOURCES: [&str; 2] =
 /// Servers that receive and send one datagram a call.
 pub(crate) const EXAMPLES: [&str; 2] =
     ["64 B, window 128, programs of others", "CPU, programs of others"];
+/// The versions of WASI: throughput, its CPU time, and RTTs.
+pub(crate) const WASI: [&str; 4] = [
+    "64 B, window 256, versions of WASI",
+    "CPU, versions of WASI",
+    "RTT, versions of WASI, one core",
+    "RTT, versions of WASI, two cores",
+];
 /// Different numbers of workers.
 pub(crate) const WORKERS: [&str; 2] = ["64 B, 64 sources, window 512", "CPU, workers"];
 /// A source beside one that floods, and the rate of that flood.
@@ -127,6 +136,7 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
         ),
     ]);
     goals.extend(of_rtt(measures));
+    goals.extend(of_wasi(measures));
     for (what, measure) in
         [("512 B", BYTES_512), ("1400 B", BYTES_1400), ("1,000 sources", SOURCES)]
     {
@@ -221,6 +231,26 @@ fn of_simulation(measures: &[Measure]) -> Vec<Goal> {
             median(memory, "10000 clients"),
         ),
         goal("simulation, x real time", Bound::AtLeast(1_000.0), median(speed, hour)),
+    ]
+}
+
+/// The goals for WASI 0.3.
+fn of_wasi(measures: &[Measure]) -> Vec<Goal> {
+    let median = |measure: &str, peer: &Peer| row(measures, measure, peer).and_then(Row::median);
+    let ratio =
+        |measure, peer: &Peer, to: &Peer| Some(median(measure, peer)? / median(measure, to)?);
+    let (p2, p3) = (&Peer::Udping(&[]), &Peer::P3(Runtime::UdpingHost));
+    let (stock, native) = (&Peer::P3(Runtime::Wasmtime), &Peer::NativeSingle);
+    vec![
+        goal("WASI 0.3, 64 B: x 0.2", Bound::AtLeast(0.75), ratio(WASI[0], p3, p2)),
+        goal("WASI 0.3, 64 B: x wasmtime CLI's", Bound::AtLeast(4.0), ratio(WASI[0], p3, stock)),
+        goal(
+            "WASI 0.3, 64 B: x native, one syscall",
+            Bound::AtLeast(1.0),
+            ratio(WASI[0], p3, native),
+        ),
+        goal("WASI 0.3, RTT, one core: x 0.2", Bound::AtMost(1.15), ratio(WASI[2], p3, p2)),
+        goal("WASI 0.3, RTT, two cores: x 0.2", Bound::AtMost(1.15), ratio(WASI[3], p3, p2)),
     ]
 }
 

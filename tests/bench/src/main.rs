@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use udping_tests::Runtime;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -125,6 +126,7 @@ enum Part {
     Throughput,
     Sizes,
     Examples,
+    Wasi,
     Workers,
     Flood,
     Rtt,
@@ -213,6 +215,12 @@ const EXAMPLES: &[Peer] = &[
     Peer::Example(Example::Tokio, Runner::Udping),
     Peer::Example(Example::Tokio, Runner::Wasmtime),
 ];
+const VERSIONS: &[Peer] = &[
+    Peer::NativeSingle,
+    Peer::Udping(&[]),
+    Peer::P3(Runtime::UdpingHost),
+    Peer::P3(Runtime::Wasmtime),
+];
 /// Longer than the interval of pings: nobody sleeps, as with sockperf's `--nonblocked`.
 const SPINNING: &[Peer] =
     &[Peer::Sockperf, Peer::NativeSpinning, Peer::Udping(&["--busy-poll", "5ms"])];
@@ -251,6 +259,16 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
         // As many as fit into the receive buffer that a program has by default.
         let load = Load { window: window.min(128), ..base };
         measures.extend(measures::throughput(goals::EXAMPLES, EXAMPLES, load, effort)?);
+    }
+    if wanted(Part::Wasi) {
+        let [rate, cpu, one_core, two_cores] = goals::WASI;
+        measures.extend(measures::throughput([rate, cpu], VERSIONS, base, effort)?);
+        let interval = Duration::from_millis(1);
+        for (name, placement) in
+            [(one_core, Placement::OneCore), (two_cores, Placement::TwoCores)]
+        {
+            measures.push(measures::rtt(name, VERSIONS, interval, placement, effort)?);
+        }
     }
     if wanted(Part::Workers) {
         let flows = Load { sources: 64, window: 2 * window, ..base };

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use udping_tests::{CLIENT, Process, Runtime, Server};
+use udping_tests::{CLIENT, CLIENT_P3, Process, Runtime, Server};
 
 use crate::load::{self, Load, Until};
 use crate::native::{self, Pinged, Waiting};
@@ -119,6 +119,7 @@ fn median_rtt(peer: Peer, server: &Running, interval: Duration, pings: usize) ->
             printed_rtts(&mut pinned(Command::new(peers::lean()).arg("client").args(target)))?
         }
         Peer::Wasmtime => printed_rtts(&mut pinned(&Runtime::Wasmtime.command(CLIENT, &target)))?,
+        Peer::P3(runtime) => printed_rtts(&mut pinned(&runtime.command(CLIENT_P3, &target)))?,
         Peer::NativeSpinning => native(Waiting::Spinning)?,
         Peer::NativeStamped => native(Waiting::Stamped)?,
         Peer::NativeSingle | Peer::NativeBatched | Peer::Python | Peer::Example(..) => {

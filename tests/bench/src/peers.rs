@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Pid;
-use udping_tests::{Process, Runtime, SERVER, Server, guests, installed};
+use udping_tests::{Process, Runtime, SERVER, SERVER_P3, Server, guests, installed};
 
 use crate::native::Waiting;
 use crate::placement::{Core, pinned};
@@ -32,6 +32,8 @@ pub(crate) enum Peer {
     NativeBatched,
     /// The stock CLI, with our server.wasm.
     Wasmtime,
+    /// Our components for WASI 0.3, in udping-host or the stock CLI.
+    P3(Runtime),
     /// A Python echo server of a few lines.
     Python,
     /// A server that knows nothing of WASI or batches (`examples/`).
@@ -91,6 +93,8 @@ impl Peer {
             Self::NativeSpinning => "native, spinning".to_owned(),
             Self::NativeBatched => "native, recvmmsg/sendmmsg".to_owned(),
             Self::Wasmtime => "wasmtime CLI".to_owned(),
+            Self::P3(Runtime::UdpingHost) => "udping-host, WASI 0.3".to_owned(),
+            Self::P3(_) => "wasmtime CLI, WASI 0.3".to_owned(),
             Self::Python => "Python".to_owned(),
             Self::Example(example, Runner::Native) => format!("{}, native", example.program()),
             Self::Example(example, Runner::Udping) => format!("{}, udping-host", example.program()),
@@ -143,6 +147,9 @@ impl Peer {
             Self::NativeBatched => listens(own("batched")?),
             Self::Wasmtime => {
                 listens(Runtime::Wasmtime.command(SERVER, &["0", "--bind", "127.0.0.1"]))
+            }
+            Self::P3(runtime) => {
+                listens(runtime.command(SERVER_P3, &["0", "--bind", "127.0.0.1"]))
             }
             Self::Python => listens(udping_tests::peer("plain_echo.py", &[])),
             Self::Example(example, runner) => {

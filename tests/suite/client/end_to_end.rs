@@ -53,7 +53,13 @@ fn every_ping_is_answered(runtime: Runtime) {
 
 #[test]
 fn each_runtime_pings_each_other() {
-    let all = [Runtime::UdpingHost, Runtime::Wasmtime36, Runtime::Wasmtime];
+    let all = [
+        Runtime::UdpingHost,
+        Runtime::Wasmtime36,
+        Runtime::Wasmtime,
+        Runtime::UdpingHostP3,
+        Runtime::WasmtimeP3,
+    ];
     let there: Vec<_> = all.into_iter().filter(|runtime| runtime.is_there()).collect();
     for (server_runtime, client_runtime) in
         there.iter().flat_map(|one| there.iter().map(move |other| (*one, *other)))
@@ -109,7 +115,7 @@ fn losses_are_reported_where_nobody_listens(runtime: Runtime) {
     // Other runtimes report errors to connected sockets only, and the client connects none.
     assert_eq!(
         outcome.lines_with("connection refused").is_empty(),
-        runtime != Runtime::UdpingHost,
+        !runtime.is_udping_host(),
         "{outcome:?}"
     );
     assert_eq!(
@@ -123,7 +129,7 @@ fn a_name_is_resolved(runtime: Runtime) {
     let server = Server::start(runtime, "127.0.0.1", &[]);
     let port = server.addresses[0].port().to_string();
     let mut command = runtime.command(CLIENT, &["localhost", &port, "-4", "-c", "1"]);
-    if runtime != Runtime::UdpingHost {
+    if !runtime.is_udping_host() {
         let denied = run(&mut command);
         assert_eq!(denied.code(), 1);
         assert!(denied.stderr.contains("-S allow-ip-name-lookup"), "{denied:?}");
@@ -232,7 +238,7 @@ fn quiet_prints_only_the_first_line_and_the_summary(runtime: Runtime) {
         "timer", "send", "receive", "jitter",
     ];
     // Elsewhere the client is not told when datagrams arrived.
-    if runtime != Runtime::UdpingHost {
+    if !runtime.is_udping_host() {
         expected.retain(|word| *word != "receive");
         expected.insert(5, "receive");
     }
@@ -351,7 +357,7 @@ fn a_source_port_and_a_ttl_can_be_chosen(runtime: Runtime) {
     let source = closed_port();
     let mut command =
         runtime.command(CLIENT, &[&host, &port, "-c", "1", "--ttl", "3", "--source-port", &source]);
-    if runtime == Runtime::UdpingHost {
+    if runtime.is_udping_host() {
         let refused = run(&mut command);
         assert_eq!(refused.code(), 3);
         let flags = format!("--allow-to {host}:{port} --allow-listen {source}");
@@ -390,7 +396,7 @@ fn a_client_whose_reader_is_gone_ends_quietly(runtime: Runtime) {
 /// The exit code of a component that could not start: under the stock CLI, `wasi:cli/exit` can only
 /// report failure.
 fn usage(runtime: Runtime) -> i32 {
-    if runtime == Runtime::UdpingHost { 2 } else { 1 }
+    if runtime.is_udping_host() { 2 } else { 1 }
 }
 
 /// Inserts more arguments into `command` at `index`.

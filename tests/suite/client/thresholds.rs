@@ -21,7 +21,7 @@ fn pinged(runtime: Runtime, interval: &str, server: &[&str], options: &[&str]) -
 }
 
 fn a_threshold_that_is_exceeded_fails_the_run(runtime: Runtime) {
-    let own = if runtime == Runtime::UdpingHost { 7 } else { 1 };
+    let own = if runtime.is_udping_host() { 7 } else { 1 };
     let outcome =
         pinged(runtime, "5ms", &[], &["-q", "--fail-if", "min>1ns,loss>0%", "--fail-if", "max>1h"]);
     assert_eq!(outcome.code(), own, "{outcome:?}");

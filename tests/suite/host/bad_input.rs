@@ -102,49 +102,75 @@ fn a_component_with_an_import_that_the_host_does_not_serve() {
     assert!(inspected.stdout.contains("  acme:rockets/launch@1.0.0\n"), "{inspected:?}");
 }
 
-/// The version of its interfaces is reported, even if it uses features of that version of the
-/// component model.
+/// The version of its interfaces is reported, even if it uses features of the component model that
+/// are not enabled.
 #[test]
-fn a_component_for_a_later_wasi_is_named_as_what_it_is() {
-    let later = "is a component for WASI 0.3 (wasi:cli/run@0.3.0), and this host serves WASI 0.2: build it for that (wasm32-wasip2)";
-    let exports_run = |lift: &str| {
+fn a_component_for_a_wasi_that_is_not_served_is_named_as_what_it_is() {
+    let served = "and this host serves WASI 0.2 and 0.3, as released: build it for one of them (wasm32-wasip2)";
+    let exports_run = |version: &str, lift: &str| {
         format!(
             r#"(component
                 (core module $m (func (export "run") (result i32) (i32.const 0)) (func (export "go-on") (param i32 i32 i32) (result i32) (i32.const 0)))
                 (core instance $i (instantiate $m))
                 {lift}
                 (instance $command (export "run" (func $run)))
-                (export "wasi:cli/run@0.3.0" (instance $command)))"#
+                (export "wasi:cli/run@{version}" (instance $command)))"#
         )
     };
-    let sync = exports_run(r#"(func $run (result (result)) (canon lift (core func $i "run")))"#);
-    let lift = r#"(func $run async (result (result)) (canon lift (core func $i "run") async (callback (core func $i "go-on"))))"#;
-    for (name, text) in [("sync.wasm", sync), ("async.wasm", exports_run(lift))] {
-        let path = wat(name, &text);
-        for subcommand in [&[][..], &["inspect"]] {
-            let outcome = bounded(udping_host().args(subcommand).arg(&path));
-            assert_eq!(outcome.code(), 5, "{outcome:?}");
-            assert_eq!(
-                outcome.only_error(),
-                format!("udping-host: {}: {later}", path.display()),
-                "{name}"
-            );
+    let sync = r#"(func $run (result (result)) (canon lift (core func $i "run")))"#;
+    // Without a callback, which wasmtime does not take by default.
+    let stackful = r#"(func $run async (result (result)) (canon lift (core func $i "run") async))"#;
+    for (version, shown) in
+        [("0.4.0", "0.4"), ("0.3.0-rc-2025-09-16", "0.3.0-rc-2025-09-16"), ("0.2.0-rc-2023-11-10", "0.2.0-rc-2023-11-10")]
+    {
+        for (name, lift) in [("sync.wasm", sync), ("stackful.wasm", stackful)] {
+            let path = wat(name, &exports_run(version, lift));
+            for subcommand in [&[][..], &["inspect"]] {
+                let outcome = bounded(udping_host().args(subcommand).arg(&path));
+                assert_eq!(outcome.code(), 5, "{outcome:?}");
+                let said = format!(
+                    "udping-host: {}: is a component for WASI {shown} (wasi:cli/run@{version}), {served}",
+                    path.display()
+                );
+                assert_eq!(outcome.only_error(), said, "{name}");
+            }
         }
     }
-    let imports =
-        r#"(component (import "wasi:clocks/system-clock@0.3.1" (instance (export "now" (func)))))"#;
-    let outcome = bounded(udping_host().arg(wat("imports.wasm", imports)));
-    assert!(
-        outcome
-            .only_error()
-            .contains("is a component for WASI 0.3 (wasi:clocks/system-clock@0.3.1)"),
-        "{outcome:?}"
-    );
-    // A patch version of 0.2 does not count as another version, whatever it lacks.
-    let patch =
-        r#"(component (import "wasi:clocks/timezone@0.2.9" (instance (export "now" (func)))))"#;
-    let outcome = bounded(udping_host().arg(wat("patch.wasm", patch)));
-    assert!(outcome.only_error().contains("cannot be run here: "), "{outcome:?}");
+    // A patch version does not count as another version, whatever it lacks.
+    for version in ["0.2.9", "0.3.1"] {
+        let patch = format!(
+            r#"(component (import "wasi:clocks/timezone@{version}" (instance (export "now" (func)))))"#
+        );
+        let outcome = bounded(udping_host().arg(wat("patch.wasm", &patch)));
+        assert!(outcome.only_error().contains("cannot be run here: "), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_component_of_both_versions_or_of_another_world_says_what_to_do() {
+    let run = |text: &str| bounded(udping_host().arg(wat("other.wasm", text)));
+    let both = r#"(component
+        (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u64)))))
+        (import "wasi:random/insecure@0.3.0" (instance (export "get-insecure-random-u64" (func (result u64))))))"#;
+    let http = r#"(component (import "wasi:http/types@0.2.3" (instance (export "go" (func)))))"#;
+    let keyvalue =
+        r#"(component (import "wasi:keyvalue/store@0.2.0-draft" (instance (export "go" (func)))))"#;
+    let handler = r#"(component
+        (core module $m (func (export "handle")))
+        (core instance $i (instantiate $m))
+        (func $handle (canon lift (core func $i "handle")))
+        (instance $handler (export "handle" (func $handle)))
+        (export "wasi:http/incoming-handler@0.2.3" (instance $handler)))"#;
+    for (component, said) in [
+        (both, "is for WASI 0.2 (wasi:random/random@0.2.0) and 0.3 (wasi:random/insecure@0.3.0) at once: build all of it for one of them"),
+        (http, "imports wasi:http/types@0.2.3, and this host serves UDP, name lookup, clocks, random numbers, arguments and standard streams: run it by a runtime that has it"),
+        (keyvalue, "imports wasi:keyvalue/store@0.2.0-draft, and this host serves UDP"),
+        (handler, "is not a program, but answers HTTP requests (wasi:http/incoming-handler@0.2.3), which this host does not serve: `wasmtime serve` runs it"),
+    ] {
+        let outcome = run(component);
+        assert_eq!(outcome.code(), 5, "{outcome:?}");
+        assert!(outcome.only_error().contains(said), "{outcome:?}");
+    }
 }
 
 #[test]

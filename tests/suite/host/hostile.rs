@@ -24,6 +24,8 @@ macro_rules! tests {
 
 include!(concat!(env!("OUT_DIR"), "/hostile.rs"));
 for_each_guest!(tests);
+include!(concat!(env!("OUT_DIR"), "/hostile_p3.rs"));
+for_each_guest_p3!(tests);
 
 /// Runs a component that must be stopped at a limit soon.
 #[track_caller]
@@ -223,6 +225,66 @@ mod cases {
 
     pub(super) fn holds_handles(guest: &str) {
         assert_stopped(NETWORK, guest, "held more than 16384 handles (--limit-handles)");
+    }
+
+    pub(super) fn p3_awaits_very_many(guest: &str) {
+        assert_stopped(NETWORK, guest, "held more than 16384 handles (--limit-handles)");
+    }
+
+    pub(super) fn p3_sends_ahead(guest: &str) {
+        let flags = ["-S", "inherit-network", "--limit-send", "1"];
+        let mut host = Process::start(udping_host().args(flags).arg(guest));
+        let held = host.line();
+        // As much as fits the buffers that waiting datagrams share, and no more of 65,536.
+        let count: usize = held.split(' ').next().and_then(|count| count.parse().ok()).unwrap();
+        assert!((100..4_000).contains(&count), "{held}");
+    }
+
+    pub(super) fn p3_cancels(guest: &str) {
+        let limit = "computed for 100ms without a datagram sent or received (--limit-compute)";
+        assert_stopped(&["-S", "inherit-network", "--limit-compute", "100ms"], guest, limit);
+    }
+
+    pub(super) fn p3_spins(guest: &str) {
+        let limit = "computed for 100ms without a datagram sent or received (--limit-compute)";
+        for mode in ["compute", "yield", "wait", "wait a little"] {
+            assert_stopped_with(&["--limit-compute", "100ms"], guest, &[mode], limit);
+        }
+    }
+
+    pub(super) fn p3_floods_stdout(guest: &str) {
+        for stream in ["stdout", "stderr"] {
+            let flags = ["--limit-output", "1MiB"];
+            let limit = "wrote more than 1.0 MiB in a second (--limit-output)";
+            assert_stopped_with(&flags, guest, &[stream], limit);
+            let flags = ["--limit-output-total", "1MiB"];
+            let limit = "wrote more than 1.0 MiB in total (--limit-output-total)";
+            assert_stopped_with(&flags, guest, &[stream], limit);
+        }
+    }
+
+    pub(super) fn p3_holds_streams(guest: &str) {
+        let limit = "held more than 16384 handles (--limit-handles)";
+        for streams in ["in", "out"] {
+            assert_stopped_with(&[], guest, &[streams], limit);
+        }
+    }
+
+    pub(super) fn p3_opens_sockets(guest: &str) {
+        assert_stopped(&[], guest, "opened more than 256 sockets (--limit-sockets)");
+    }
+
+    pub(super) fn p3_leaves_its_grants(guest: &str) {
+        let outcome = run(udping_host().args(["--allow-to", "192.0.2.7:9"]).arg(guest));
+        for refusal in [
+            "p3_leaves_its_grants.wasm asked to send to 127.0.0.1:9; granted:",
+            "p3_leaves_its_grants.wasm asked to connect to 127.0.0.1:9; granted:",
+            "p3_leaves_its_grants.wasm asked to listen on 127.0.0.1:12345; granted:",
+            "p3_leaves_its_grants.wasm asked to resolve example.org; granted:",
+            "p3_leaves_its_grants.wasm asked for a TCP socket: TCP is never granted",
+        ] {
+            assert_refused(&outcome, refusal);
+        }
     }
 
     pub(super) fn passes_much(guest: &str) {

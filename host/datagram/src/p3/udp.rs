@@ -25,11 +25,17 @@ const LONGEST: usize = u16::MAX as usize;
 /// How often a `receive` gives way to another: the component may never wait for that one.
 const DEFERRALS: u32 = 8;
 
+/// The number of datagrams that are received without a wait, after which others get their turn: one
+/// that always has some would otherwise keep the reactor from seeing anything else.
+const STREAK: u32 = 64;
+
 /// A component's UDP socket.
 pub struct Socket {
     socket: udp::Socket,
     /// Its halves, once it is bound.
     halves: Option<Halves>,
+    /// The number of datagrams received since the last wait.
+    streak: u32,
     /// Held by the `send` that waits for room: those after it wait for their turn.
     turn: Arc<Mutex<()>>,
 }
@@ -102,17 +108,24 @@ impl View<'_> {
         deferrals: &mut u32,
     ) -> SocketResult<Step<(Vec<u8>, SocketAddr)>> {
         let clock = self.clock;
-        let incoming = &mut self.udp(socket)?.halves()?.incoming;
+        let of_socket = self.udp(socket)?;
+        if of_socket.streak >= STREAK {
+            of_socket.streak = 0;
+            return Ok(Step::Waits(turn_of_others(clock)));
+        }
+        let incoming = &mut of_socket.halves()?.incoming;
         if let Some(waiting) = incoming.waits_for() {
+            of_socket.streak = 0;
             return Ok(Step::Waits(waiting));
         }
         let arrived = incoming.arrival();
         if *deferrals < DEFERRALS && self.gives_way(socket.rep(), arrived.is_some(), *deferrals) {
             *deferrals += 1;
-            let world = clock.world.clone();
-            return Ok(Step::Waits(Box::pin(async move { world.yield_now().await })));
+            return Ok(Step::Waits(turn_of_others(clock)));
         }
-        let incoming = &mut self.udp(socket)?.halves()?.incoming;
+        let of_socket = self.udp(socket)?;
+        of_socket.streak += 1;
+        let incoming = &mut of_socket.halves()?.incoming;
         let received = incoming.receive(1, false).map_err(translate)?.pop();
         let Some(datagram) = received else {
             // Spurious: what was there is gone.
@@ -165,6 +178,11 @@ impl View<'_> {
         let share = Share::of_datagrams(self.sockets.world.buffers());
         if share.resize(length) < length { Err(ErrorCode::OutOfMemory.into()) } else { Ok(share) }
     }
+}
+
+fn turn_of_others(clock: &Clock) -> Waiting {
+    let world = clock.world.clone();
+    Box::pin(async move { world.yield_now().await })
 }
 
 /// A `receive` that waits.
@@ -267,7 +285,7 @@ impl HostUdpSocket for View<'_> {
         self.sockets.permissions.open().map_err(SocketError::trap)?;
         let opened = udp::Socket::new(family.into(), self.sockets.clone()).map_err(translate);
         let opened = opened.and_then(|socket| {
-            let socket = Socket { socket, halves: None, turn: Arc::default() };
+            let socket = Socket { socket, halves: None, streak: 0, turn: Arc::default() };
             self.table.push(socket).map_err(SocketError::trap)
         });
         if opened.is_err() {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::process::ExitStatus;
-use std::thread;
+use std::{slice, thread};
 
 use super::CODE_LIMIT;
 use super::server::{Outcome, Request};
@@ -54,7 +54,7 @@ fn outcome(answer: Answer, limits: &CompileLimits) -> Result<MachineCode, LoadEr
         (true, Some(Outcome::Code(code))) => Ok(MachineCode::compiled(code)),
         (true, Some(Outcome::Invalid(why))) => Err(LoadError::Invalid(why)),
         (true, Some(Outcome::OtherWasi(name))) => {
-            Err(LoadError::other_wasi([name.as_str()].into_iter())
+            Err(LoadError::of_interfaces(slice::from_ref(&name), &[])
                 .unwrap_or(LoadError::Invalid(name)))
         }
         (true, Some(Outcome::OutOfMemory)) => Err(out_of_memory()),

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write as _};
 use std::process::ExitCode;
+use std::slice;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -145,10 +146,12 @@ fn other_wasi(component: &[u8]) -> Option<String> {
             }
             _ => {}
         }
-        let is_other =
-            |name: &&String| LoadError::other_wasi([name.as_str()].into_iter()).is_some();
-        if let Some(name) = names.iter().find(is_other) {
-            return Some(name.clone());
+        let is_other = |name: &String| {
+            let reason = LoadError::of_interfaces(slice::from_ref(name), &[]);
+            matches!(reason, Some(LoadError::OtherWasi { .. }))
+        };
+        if let Some(name) = names.into_iter().find(is_other) {
+            return Some(name);
         }
     }
     None
