@@ -27,12 +27,18 @@ function echo(port, stdout, stderr) {
     receivable.block();
     for (const { data, remoteAddress } of received(incoming)) {
       try {
-        while (Number(outgoing.checkSend()) === 0) sendable.block();
-        outgoing.send([{ data, remoteAddress }]);
+        send(outgoing, sendable, { data, remoteAddress });
       } catch (error) {
         write(stderr, `cannot answer ${named(remoteAddress)}: ${error.payload ?? error}`);
       }
     }
+  }
+}
+
+function send(outgoing, sendable, datagram) {
+  // `send` takes no datagram where it would block.
+  while (Number(outgoing.checkSend()) === 0 || Number(outgoing.send([datagram])) === 0) {
+    sendable.block();
   }
 }
 

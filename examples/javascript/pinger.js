@@ -52,8 +52,7 @@ function pinger(server, host, port, stdout) {
   for (let seq = 1; seq <= PINGS; seq++) {
     const request = `Ping ${seq} ${(Date.now() / 1e3).toFixed(6)}`;
     const sent = Number(now());
-    while (Number(outgoing.checkSend()) === 0) sendable.block();
-    outgoing.send([{ data: encoded(request), remoteAddress: undefined }]);
+    send(outgoing, sendable, { data: encoded(request), remoteAddress: undefined });
     const isReply = ({ data }) => decoded(data).toLowerCase() === request.toLowerCase();
     if (isReceived(incoming, receivable, isReply, sent + TIMEOUT)) {
       rtts.push((Number(now()) - sent) / 1e6);
@@ -67,6 +66,13 @@ function pinger(server, host, port, stdout) {
     const average = rtts.reduce((sum, rtt) => sum + rtt) / rtts.length;
     const figures = [Math.min(...rtts), average, Math.max(...rtts)].map((rtt) => rtt.toFixed(3));
     write(stdout, `rtt min/avg/max = ${figures.join("/")} ms`);
+  }
+}
+
+function send(outgoing, sendable, datagram) {
+  // `send` takes no datagram where it would block.
+  while (Number(outgoing.checkSend()) === 0 || Number(outgoing.send([datagram])) === 0) {
+    sendable.block();
   }
 }
 

@@ -20,7 +20,7 @@ fn main() -> io::Result<()> {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let ping = format!("Ping {seq} {}.{:06}", time.as_secs(), time.subsec_micros());
         let sent = Instant::now();
-        socket.send(ping.as_bytes())?;
+        send(&socket, ping.as_bytes())?;
         if is_answered(&socket, ping.as_bytes(), sent + TIMEOUT) {
             let rtt = sent.elapsed();
             println!("{server}: seq={seq} rtt={:.3} ms", milliseconds(rtt));
@@ -35,6 +35,17 @@ fn main() -> io::Result<()> {
         let average = rtts.iter().sum::<Duration>() / received;
         let [min, average, max] = [*min, average, *max].map(milliseconds);
         println!("rtt min/avg/max = {min:.3}/{average:.3}/{max:.3} ms");
+    }
+    Ok(())
+}
+
+/// Sends `ping`, once the socket has space: under some runtimes a new one has none at first.
+fn send(socket: &UdpSocket, ping: &[u8]) -> io::Result<()> {
+    while let Err(error) = socket.send(ping) {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return Err(error);
+        }
+        thread::sleep(PAUSE);
     }
     Ok(())
 }
