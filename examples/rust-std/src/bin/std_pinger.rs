@@ -13,14 +13,16 @@ fn main() -> io::Result<()> {
         env::args().nth(1).ok_or_else(|| io::Error::other("usage: std_pinger HOST:PORT"))?;
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect(&server)?;
-    // wasi-libc has no SO_RCVTIMEO, by which `set_read_timeout` would wait.
-    socket.set_nonblocking(true)?;
     let mut rtts = Vec::new();
     for seq in 1..=PINGS {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let ping = format!("Ping {seq} {}.{:06}", time.as_secs(), time.subsec_micros());
         let sent = Instant::now();
-        send(&socket, ping.as_bytes())?;
+        // wasi-libc has no SO_RCVTIMEO, by which `set_read_timeout` would wait. To send does wait, since
+        // a new socket may have no space yet.
+        socket.set_nonblocking(false)?;
+        socket.send(ping.as_bytes())?;
+        socket.set_nonblocking(true)?;
         if is_answered(&socket, ping.as_bytes(), sent + TIMEOUT) {
             let rtt = sent.elapsed();
             println!("{server}: seq={seq} rtt={:.3} ms", milliseconds(rtt));
@@ -35,17 +37,6 @@ fn main() -> io::Result<()> {
         let average = rtts.iter().sum::<Duration>() / received;
         let [min, average, max] = [*min, average, *max].map(milliseconds);
         println!("rtt min/avg/max = {min:.3}/{average:.3}/{max:.3} ms");
-    }
-    Ok(())
-}
-
-/// Sends `ping`, once the socket has space: under some runtimes a new one has none at first.
-fn send(socket: &UdpSocket, ping: &[u8]) -> io::Result<()> {
-    while let Err(error) = socket.send(ping) {
-        if error.kind() != io::ErrorKind::WouldBlock {
-            return Err(error);
-        }
-        thread::sleep(PAUSE);
     }
     Ok(())
 }
