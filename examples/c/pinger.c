@@ -39,6 +39,7 @@ static int connected(const char *server)
 		exit(1);
 	}
 	int pinger = socket(AF_INET, SOCK_DGRAM, 0);
+	// wasi-libc may return 1 from `connect`, which is no error.
 	if (pinger < 0 || connect(pinger, found->ai_addr, found->ai_addrlen) < 0) {
 		fprintf(stderr, "cannot connect to %s: %s\n", server, strerror(errno));
 		exit(1);
