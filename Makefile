@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 HOST := $(or $(CARGO_TARGET_DIR),target)/release/udping-host
 COMPONENTS := target/components
 
-.PHONY: help setup peers build install uninstall deb lean demo test fuzz mutants bench compare search soak memcheck lint docs pictures release-check components clean
+.PHONY: help setup peers languages build install uninstall deb lean demo test fuzz mutants bench compare search soak memcheck lint docs pictures release-check components clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ setup: ## Get what the build needs: the wasm32 standard library
 
 peers: setup ## Get the programs that tests and bench run beside ours: other pingers, reflectors, tshark, strace
 	@scripts/peers
+
+languages: setup ## Build the components of examples/ in C, Python and JavaScript, with what that needs
+	@scripts/languages
 
 build: setup ## Build udping-host with both components in it
 	@[ -e $(HOST) ] || echo "building udping-host, with wasmtime in it: about 5 minutes on 2 cores, and 1.5 GB in target/"
@@ -36,7 +39,7 @@ lean: setup ## Build udping-host-lean, for servers: without a compiler, it runs 
 demo: build ## Run the echo server and the client against each other over loopback
 	@$(HOST) demo
 
-test: peers ## Run every test
+test: peers languages ## Run every test
 	cargo test $(CARGO_FLAGS)
 
 fuzz: setup ## Fuzz each target for FUZZ_SECONDS, 600 where not set

@@ -102,6 +102,8 @@ mod runtime {
     mod arrivals;
     /// One behaviour per guest: sockets, clocks and poll.
     mod conformance;
+    /// Programs in C, Python and JavaScript, under other runtimes, too.
+    mod languages;
     /// Programs that use sockets through their standard library.
     mod programs;
     /// Random programs of calls, and the model of the WIT.

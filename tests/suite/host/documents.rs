@@ -165,9 +165,12 @@ const OTHERS: &[(&str, &[&str])] = &[
             "--no-default-features",
             "--features",
             "--target",
+            "--print",
+            "--cfg",
         ],
     ),
-    ("wasmtime run", &["--env"]),
+    ("wasmtime run", &["--env", "--allow-precompiled"]),
+    ("jco componentize", &["--backend", "--backend-qjs-disable-async"]),
     (
         "make bench, make soak, make compare and make mutants",
         &["--since", "--only", "--busy", "--flood", "--minutes", "--quick", "--json", "--pairs"],

@@ -13,14 +13,16 @@ fn main() -> io::Result<()> {
         env::args().nth(1).ok_or_else(|| io::Error::other("usage: std_pinger HOST:PORT"))?;
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect(&server)?;
-    // wasi-libc has no SO_RCVTIMEO, by which `set_read_timeout` would wait.
-    socket.set_nonblocking(true)?;
     let mut rtts = Vec::new();
     for seq in 1..=PINGS {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let ping = format!("Ping {seq} {}.{:06}", time.as_secs(), time.subsec_micros());
         let sent = Instant::now();
+        // wasi-libc has no SO_RCVTIMEO, by which `set_read_timeout` would wait. To send does wait, since
+        // a new socket may have no space yet.
+        socket.set_nonblocking(false)?;
         socket.send(ping.as_bytes())?;
+        socket.set_nonblocking(true)?;
         if is_answered(&socket, ping.as_bytes(), sent + TIMEOUT) {
             let rtt = sent.elapsed();
             println!("{server}: seq={seq} rtt={:.3} ms", milliseconds(rtt));
