@@ -10,7 +10,7 @@ use crate::process::digest::sha256;
 use crate::process::exit::Exit;
 use crate::process::signals::Signal;
 use crate::sandbox::artifact::{Artifact, Source};
-use crate::sandbox::outcome::Stopped;
+use crate::sandbox::outcome::{Stopped, Trap};
 use udping_permissions::grants::Grants;
 use udping_permissions::guard::{Denial, Kind, Ledger, Traffic};
 use udping_permissions::limits::LimitExceeded;
@@ -64,17 +64,18 @@ pub fn limited(component: &str, limit: &LimitExceeded) {
 }
 
 /// Logs that a component trapped, and what it had been `refused` before, if anything.
-pub fn trapped(component: &str, reason: &str, refused: Option<&str>) {
-    if let Some(refused) = refused {
-        tracing::warn!(
-            event = "trapped",
-            component,
-            refused,
-            "{component}: trapped: {reason}; it was refused before to {refused}"
-        );
-    } else {
-        tracing::warn!(event = "trapped", component, "{component}: trapped: {reason}");
-    }
+pub fn trapped(component: &str, trap: &Trap, refused: Option<&str>) {
+    let before =
+        refused.map(|refused| format!("; it was refused before to {refused}")).unwrap_or_default();
+    tracing::warn!(
+        event = "trapped",
+        component,
+        reason = trap.reason,
+        functions = (!trap.frames.is_empty()).then(|| trap.functions()),
+        last_call = trap.last_call,
+        refused,
+        "{component}: trapped: {trap}{before}"
+    );
 }
 
 /// Logs that a signal told a component to stop, while it keeps running.

@@ -179,7 +179,7 @@ impl Probes {
         let started = instance.started.clone();
         let outcome = self.program.run(instance, &Stop::never()).await;
         let error = match outcome {
-            Outcome::Trapped(reason) => Some(format!("the client trapped: {reason}")),
+            Outcome::Trapped(trap) => Some(format!("the client trapped: {trap}")),
             Outcome::Limited(limit) => Some(format!("the client {limit}")),
             Outcome::Stopped(_) => Some("the client was stopped".to_owned()),
             Outcome::Succeeded | Outcome::Failed | Outcome::Exceeded | Outcome::GaveUp => None,

@@ -314,8 +314,8 @@ async fn instance(
         let _ = standard_output::finish();
     }
     match &ended {
-        Outcome::Trapped(reason) => {
-            audit::trapped(&plan.source.name(), reason, shared.ledger.refused().as_deref());
+        Outcome::Trapped(trap) => {
+            audit::trapped(&plan.source.name(), trap, shared.ledger.refused().as_deref());
         }
         Outcome::Stopped(stopped) => audit::stopped(&plan.source.name(), *stopped, plan.stop_grace),
         Outcome::Limited(limit) => {

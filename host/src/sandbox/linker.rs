@@ -31,20 +31,20 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
     add_p3(linker)
 }
 
-/// WASI 0.2.
+/// WASI 0.2. Each call is noted, for the story of a trap.
 fn add_p2(l: &mut Linker<State>) -> Result<()> {
-    io::error::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
-    waiting::add_to_linker(l, State::waiting)?;
-    io::streams::add_to_linker::<_, Io>(l, |state| state.ctx().table)?;
+    io::error::add_to_linker::<_, Io>(l, |s| s.called("wasi:io/error").ctx().table)?;
+    waiting::add_to_linker(l, |s| s.called("wasi:io/poll").waiting())?;
+    io::streams::add_to_linker::<_, Io>(l, |s| s.called("wasi:io/streams").ctx().table)?;
 
-    clocks::add_to_linker(l, State::view)?;
-    random::add_to_linker(l, State::view)?;
+    clocks::add_to_linker(l, |s| s.called("wasi:clocks").view())?;
+    random::add_to_linker(l, |s| s.called("wasi:random").view())?;
 
-    cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
-    environment::add_to_linker(l, State::environment)?;
-    cli::stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
-    cli::stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
-    cli::stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(l, |s| s.called("wasi:cli/exit").cli())?;
+    environment::add_to_linker(l, |s| s.called("wasi:cli/environment").environment())?;
+    cli::stdin::add_to_linker::<_, WasiCli>(l, |s| s.called("wasi:cli/stdin").cli())?;
+    cli::stdout::add_to_linker::<_, WasiCli>(l, |s| s.called("wasi:cli/stdout").cli())?;
+    cli::stderr::add_to_linker::<_, WasiCli>(l, |s| s.called("wasi:cli/stderr").cli())?;
     cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli)?;
     cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli)?;
     cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
@@ -57,29 +57,35 @@ fn add_p2(l: &mut Linker<State>) -> Result<()> {
         State::sockets,
     )?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    wasi_datagram::sockets::add_to_linker(l, State::view)?;
+    wasi_datagram::sockets::add_to_linker(l, |s| s.called("wasi:sockets").view())?;
 
     // Standard libraries import these whether a program uses them or not. There are no files, and
     // TCP is never granted.
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
-    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
-    tcp::add_to_linker(l, State::view)?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, |s| {
+        s.called("wasi:filesystem").filesystem()
+    })?;
+    tcp::add_to_linker(l, |s| s.called("wasi:sockets").view())?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)
 }
 
 /// WASI 0.3.
 fn add_p3(l: &mut Linker<State>) -> Result<()> {
-    p3::cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
-    environment::add_p3_to_linker(l, State::environment)?;
-    p3::cli::stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
-    p3::cli::stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
-    p3::cli::stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    p3::cli::exit::add_to_linker::<_, WasiCli>(l, |s| s.called("wasi:cli/exit").cli())?;
+    environment::add_p3_to_linker(l, |s| s.called("wasi:cli/environment").environment())?;
+    p3::cli::stdin::add_to_linker::<_, WasiCli>(l, |s| s.called("wasi:cli/stdin").cli())?;
+    p3::cli::stdout::add_to_linker::<_, WasiCli>(l, |s| s.called("wasi:cli/stdout").cli())?;
+    p3::cli::stderr::add_to_linker::<_, WasiCli>(l, |s| s.called("wasi:cli/stderr").cli())?;
     p3::cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli)?;
     p3::cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli)?;
     p3::cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
     p3::cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
     p3::cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
     p3::filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
-    p3::filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)?;
-    wasi_datagram::p3::add_to_linker(l, State::view)
+    p3::filesystem::types::add_to_linker::<_, WasiFilesystem>(l, |s| {
+        s.called("wasi:filesystem").filesystem()
+    })?;
+    wasi_datagram::p3::sockets::add_to_linker(l, |s| s.called("wasi:sockets").view())?;
+    wasi_datagram::p3::clocks::add_to_linker(l, |s| s.called("wasi:clocks").view())?;
+    wasi_datagram::p3::random::add_to_linker(l, |s| s.called("wasi:random").view())
 }

@@ -1,5 +1,7 @@
 //! How an instance ends, and what that means to who started it.
 
+use std::fmt;
+
 use rustc_demangle::demangle;
 use udping_permissions::limits::{LimitExceeded, Limits};
 use wasmtime::{FrameInfo, WasmBacktrace};
@@ -19,8 +21,8 @@ pub enum Outcome {
     Exceeded,
     /// It follows the [contract](udping_cli::contract), and left by `wasi:cli/exit` with an error: it could not run.
     GaveUp,
-    /// It trapped, for this reason.
-    Trapped(String),
+    /// It trapped.
+    Trapped(Trap),
     /// It was stopped at a limit.
     Limited(LimitExceeded),
     /// It was told to stop, did not, and was ended.
@@ -34,6 +36,7 @@ impl Outcome {
         result: wasmtime::Result<(Result<(), ()>, bool)>,
         limits: &Limits,
         declares_notices: bool,
+        last_call: Option<&'static str>,
     ) -> Self {
         match result {
             Ok((Ok(()), _)) => Self::Succeeded,
@@ -45,7 +48,7 @@ impl Outcome {
                     (Some(_), _) if declares_notices => Self::GaveUp,
                     (Some(_), _) => Self::Failed,
                     (None, Some(struck)) => Self::Limited(struck),
-                    (None, None) => Self::Trapped(trap(&error)),
+                    (None, None) => Self::Trapped(Trap::of(&error, last_call)),
                 }
             }
         }
@@ -79,25 +82,52 @@ pub struct Stopped {
 /// The maximum number of functions, innermost first, in the description of a trap.
 const FRAMES: usize = 24;
 
-/// Describes a trap and the functions it happened in, innermost first, by name if the component has
-/// names.
-fn trap(error: &wasmtime::Error) -> String {
-    let reason = error.root_cause().to_string();
-    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
-    let name = |frame: &FrameInfo| match frame.func_name() {
-        // Omits the hash that distinguishes crates of one name.
-        Some(name) => format!("{:#}", demangle(name)),
-        None => format!("function {}", frame.func_index()),
-    };
-    let mut names: Vec<_> = frames.iter().take(FRAMES).map(name).collect();
-    if frames.len() > FRAMES {
-        names.push(format!("{} more", frames.len() - FRAMES));
+/// A trap, as far as it is known what led to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trap {
+    /// The reason, in wasmtime's words.
+    pub reason: String,
+    /// The functions that it happened in, innermost first, if the component has names.
+    pub frames: Vec<String>,
+    /// The interface of this host that the component has called last.
+    pub last_call: Option<&'static str>,
+}
+
+impl Trap {
+    fn of(error: &wasmtime::Error, last_call: Option<&'static str>) -> Self {
+        let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+        let name = |frame: &FrameInfo| match frame.func_name() {
+            // Omits the hash that distinguishes crates of one name.
+            Some(name) => format!("{:#}", demangle(name)),
+            None => format!("function {}", frame.func_index()),
+        };
+        let mut names: Vec<_> = frames.iter().take(FRAMES).map(name).collect();
+        if frames.len() > FRAMES {
+            names.push(format!("{} more", frames.len() - FRAMES));
+        }
+        // Indices alone are no help.
+        if frames.iter().all(|frame| frame.func_name().is_none()) {
+            names.clear();
+        }
+        Self { reason: error.root_cause().to_string(), frames: names, last_call }
     }
-    // Indices alone are no help.
-    if frames.iter().all(|frame| frame.func_name().is_none()) {
-        reason
-    } else {
-        format!("{reason}; in {}", names.join(" < "))
+
+    /// The functions, as they are shown.
+    pub fn functions(&self) -> String {
+        self.frames.join(" < ")
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        if !self.frames.is_empty() {
+            write!(f, "; in {}", self.functions())?;
+        }
+        match self.last_call {
+            Some(interface) => write!(f, "; its last call was of {interface}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -116,8 +146,8 @@ mod tests {
             (Outcome::Exceeded, 1, Exit::Exceeded),
             (Outcome::GaveUp, 0, Exit::Usage),
             (Outcome::GaveUp, 1, Exit::Refused),
-            (Outcome::Trapped(String::new()), 0, Exit::Trapped),
-            (Outcome::Trapped(String::new()), 1, Exit::Refused),
+            (Outcome::Trapped(Trap::default()), 0, Exit::Trapped),
+            (Outcome::Trapped(Trap::default()), 1, Exit::Refused),
             (
                 Outcome::Stopped(Stopped { signal: Some(Signal::Terminate), could_know: false }),
                 1,

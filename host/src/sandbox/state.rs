@@ -24,6 +24,7 @@ pub struct State {
     compute: Compute,
     calls: u32,
     clock: Clock,
+    last_call: Option<&'static str>,
 }
 
 impl State {
@@ -48,9 +49,21 @@ impl State {
             compute: Compute::new(limits.compute, permissions.activity.clone()),
             permissions,
             calls: 0,
+            last_call: None,
             clock: Clock::new(sockets.world.clone()),
             sockets,
         }
+    }
+
+    /// This, for a call of `interface`.
+    pub fn called(&mut self, interface: &'static str) -> &mut Self {
+        self.last_call = Some(interface);
+        self
+    }
+
+    /// The interface that was called last.
+    pub fn last_call(&self) -> Option<&'static str> {
+        self.last_call
     }
 
     /// The view for sockets, clocks and random bytes.

@@ -263,6 +263,23 @@ fn a_trap_names_the_functions_that_it_was_in() {
     assert_eq!(outcome.code(), 4, "{outcome:?}");
     let trap = "udping-host: traps.wasm: trapped: wasm trap: wasm `unreachable` instruction executed; in inner < outer";
     assert_eq!(outcome.only_error(), trap);
+    let outcome = run(udping_host().args(["--log", "json"]).arg(wat("traps.wasm", text)));
+    let records: Vec<serde_json::Value> =
+        outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let trapped = records.iter().find(|record| record["event"] == "trapped").unwrap();
+    assert_eq!(trapped["functions"], "inner < outer", "{trapped}");
+    assert_eq!(trapped["reason"], "wasm trap: wasm `unreachable` instruction executed");
+    assert!(trapped.get("last_call").is_none(), "it has made none: {trapped}");
+}
+
+#[test]
+fn a_trap_names_the_last_call_and_the_last_refusal() {
+    let guest = file("writes.wasm", udping_tests::guests::WRITES);
+    let outcome = run(udping_host().args(["--log", "json"]).arg(guest).args(["refused", "trap"]));
+    let line = outcome.stderr.lines().find(|line| line.contains("\"trapped\"")).unwrap();
+    let trapped: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(trapped["refused"], "listen on 192.0.2.7:53", "{trapped}");
+    assert!(trapped["last_call"].as_str().unwrap().starts_with("wasi:"), "{trapped}");
 }
 
 /// As with wasi-libc's `socket(AF_INET, SOCK_STREAM, 0)`, twice.

@@ -7,8 +7,13 @@ use wasmtime_wasi::p3::bindings::clocks::{monotonic_clock, system_clock, types};
 
 use crate::view::{View, Viewed};
 
-/// Adds `wasi:clocks/types`, `monotonic-clock` and `system-clock` to `linker`.
-pub(super) fn add_to_linker<T: Send + 'static>(
+/// Adds `wasi:clocks/types`, `monotonic-clock` and `system-clock` to `linker`, with the
+/// state that `view` returns.
+///
+/// # Errors
+///
+/// If the linker has one of them already and does not allow shadowing.
+pub fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> View<'_>,
 ) -> wasmtime::Result<()> {

@@ -10,11 +10,12 @@
 //! [`run_concurrent`], which learns when it waits.
 
 mod addresses;
-mod clocks;
+pub mod clocks;
 mod error;
 mod lookup;
-mod random;
+pub mod random;
 mod run;
+pub mod sockets;
 mod tcp;
 mod udp;
 
@@ -25,7 +26,7 @@ pub use udp::Socket;
 
 use wasmtime::component::Linker;
 
-use crate::view::{View, Viewed};
+use crate::view::View;
 
 #[allow(missing_docs)]
 #[allow(unsafe_code, reason = "bindgen implements unsafe traits of wasmtime's")]
@@ -60,8 +61,7 @@ pub fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> View<'_>,
 ) -> wasmtime::Result<()> {
-    types::add_to_linker::<_, Viewed>(linker, view)?;
-    ip_name_lookup::add_to_linker::<_, Viewed>(linker, view)?;
+    sockets::add_to_linker(linker, view)?;
     clocks::add_to_linker(linker, view)?;
     random::add_to_linker(linker, view)
 }

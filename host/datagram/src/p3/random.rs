@@ -5,8 +5,13 @@ use wasmtime_wasi::p3::bindings::random::{insecure, insecure_seed, random};
 
 use crate::view::{View, Viewed};
 
-/// Adds `wasi:random/random`, `insecure` and `insecure-seed` to `linker`.
-pub(super) fn add_to_linker<T: Send + 'static>(
+/// Adds `wasi:random/random`, `insecure` and `insecure-seed` to `linker`, with the
+/// state that `view` returns.
+///
+/// # Errors
+///
+/// If the linker has one of them already and does not allow shadowing.
+pub fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> View<'_>,
 ) -> wasmtime::Result<()> {

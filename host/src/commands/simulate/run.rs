@@ -234,7 +234,7 @@ fn client(
         Reported { document, truth, differences }
     });
     let trouble = match &outcome {
-        Outcome::Trapped(reason) => Some(format!("trapped: {reason}")),
+        Outcome::Trapped(trap) => Some(format!("trapped: {trap}")),
         Outcome::Limited(limit) => Some(limit.to_string()),
         _ => None,
     };

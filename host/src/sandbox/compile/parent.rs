@@ -8,7 +8,7 @@ use super::CODE_LIMIT;
 use super::server::{Outcome, Request};
 use crate::process::helper::{self, Answer, Bounds, Role};
 use crate::sandbox::artifact::MachineCode;
-use crate::sandbox::instance::LoadError;
+use crate::sandbox::load_error::LoadError;
 use udping_permissions::limits::CompileLimits;
 use udping_permissions::limits::LimitExceeded;
 

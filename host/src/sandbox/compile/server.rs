@@ -11,7 +11,8 @@ use wasmtime_environ::wasmparser::{Parser, Payload};
 
 use super::confine::confine;
 use super::footprint;
-use crate::sandbox::instance::{LoadError, first_line};
+use crate::sandbox::instance::first_line;
+use crate::sandbox::load_error::LoadError;
 use udping_permissions::limits::CompileLimits;
 use udping_permissions::limits::is_out_of_memory;
 
