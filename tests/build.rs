@@ -64,9 +64,8 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     for (folders, suffix) in [(&folders, ""), (&folders_p3, "_p3")] {
         for (folder, names) in folders {
-            let mut list = format!(
-                "macro_rules! for_each_guest{suffix} {{ ($make:ident) => {{ $make! {{\n"
-            );
+            let mut list =
+                format!("macro_rules! for_each_guest{suffix} {{ ($make:ident) => {{ $make! {{\n");
             for name in names {
                 writeln!(
                     list,

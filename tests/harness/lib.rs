@@ -193,7 +193,9 @@ impl Runtime {
         };
         match (self, key) {
             (_, None) => &mut command,
-            (Self::UdpingHost | Self::UdpingHostP3, Some(key)) => command.arg("--key-file").arg(key_file(key)),
+            (Self::UdpingHost | Self::UdpingHostP3, Some(key)) => {
+                command.arg("--key-file").arg(key_file(key))
+            }
             // Without a value, so that the key is not an argument that all users can read.
             (_, Some(key)) => command.args(["--env", "UDPING_KEY"]).env("UDPING_KEY", key),
         };

@@ -127,9 +127,8 @@ impl Guests<'_> {
         let components: Result<Vec<_>> =
             self.modules.iter().map(|module| self.component(module)).collect();
         for file in components?.into_iter().chain([TOOLCHAIN.into()]) {
-            fs::copy(prebuilt.join(&file), out.join(&file)).with_context(|| {
-                format!("no {file} in {}, and no sources", prebuilt.display())
-            })?;
+            fs::copy(prebuilt.join(&file), out.join(&file))
+                .with_context(|| format!("no {file} in {}, and no sources", prebuilt.display()))?;
         }
         Ok(())
     }

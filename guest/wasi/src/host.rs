@@ -15,9 +15,7 @@ const LINE: usize = 64;
 
 /// Returns the value of an environment variable.
 pub fn variable(wanted: &str) -> Option<String> {
-    cli::variables()
-        .into_iter()
-        .find_map(|(name, value)| (name == wanted).then_some(value))
+    cli::variables().into_iter().find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 /// Returns the number of datagrams that the system dropped because a receive buffer of this

@@ -56,10 +56,7 @@ fn zone(name: &str) -> Result<u32, String> {
 
 /// Resolves `name` with `wasi:sockets/ip-name-lookup`. The addresses are in the resolver's order.
 /// Returns `None` if `stop` has a notice to end before the resolver is done, which may take long.
-pub async fn lookup(
-    name: &str,
-    stop: Option<&Notices>,
-) -> Result<Option<Vec<IpAddr>>, NetError> {
+pub async fn lookup(name: &str, stop: Option<&Notices>) -> Result<Option<Vec<IpAddr>>, NetError> {
     let mut question = Question::ask(name)?;
     loop {
         match question.answer() {

@@ -1,5 +1,5 @@
 //! `wasi:sockets/udp`, `wasi:sockets/ip-name-lookup`, `wasi:clocks`, `wasi:io/poll` and `wasi:random`
-//! of WASI 0.2 for embedders of wasmtime.
+//! of WASI 0.2 for embedders of wasmtime, and those of WASI 0.3 ([`p3`]).
 //!
 //! wasmtime-wasi implements them, too. This crate sends and receives datagrams in batches, has
 //! timers with a resolution of a microsecond, and asks the embedder for permission at each use:
@@ -64,7 +64,9 @@ pub use policies::{AddressUse, AllowAll, Check};
 pub use reports::{CountsDropped, Problem, Reports};
 pub use sockets::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress};
 pub use tuning::Tuning;
-pub use udp::{Datagram, Incoming, InheritedSockets, Outgoing, Socket, SocketContext, Wanted};
+pub use udp::{
+    Channel, Datagram, Incoming, InheritedSockets, Outgoing, Socket, SocketContext, Wanted,
+};
 pub use view::View;
 pub use world::{
     KeptSocket, Local, Received, Receiver, Sender, Take, Timer, Transmit, UdpSocket, Waiting, World,
@@ -74,7 +76,7 @@ use std::time::Duration;
 
 use wasmtime::component::Linker;
 
-/// Adds all interfaces of this crate to `linker`, except the refusal of TCP
+/// Adds all interfaces of WASI 0.2 to `linker`, except the refusal of TCP
 /// ([`crate::tcp::add_to_linker`]), with the state that `view` returns.
 ///
 /// # Errors

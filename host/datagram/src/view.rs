@@ -4,9 +4,8 @@ use wasmtime::component::{HasData, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::p2::SocketResult;
 
 use crate::clock::Clock;
-use crate::p3;
 use crate::udp::outgoing::Sent;
-use crate::udp::{Outgoing, SocketContext, Wanted};
+use crate::udp::{Channel, Outgoing, SocketContext, Wanted};
 
 /// A view of a store's state.
 pub struct View<'a> {
@@ -45,8 +44,8 @@ impl View<'_> {
         if self.table.get(&stream).is_ok() {
             return self.table.get_mut(&stream);
         }
-        let socket = self.table.get_mut(&Resource::<p3::Socket>::new_borrow(index))?;
-        socket.outgoing_mut().ok_or(ResourceTableError::NotPresent)
+        let channel = self.table.get_mut(&Resource::<Channel>::new_borrow(index))?;
+        channel.outgoing_in_use().ok_or(ResourceTableError::NotPresent)
     }
 
     /// Sends those of `datagrams` that its socket takes, and returns their number.

@@ -16,7 +16,9 @@ use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPa
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
-use wasi_datagram::{Family, Received, Receiver, Sender, Take, Transmit, UdpSocket, Waiting, World};
+use wasi_datagram::{
+    Family, Received, Receiver, Sender, Take, Transmit, UdpSocket, Waiting, World,
+};
 
 use crate::wrapped::{Halves, Wrapped};
 

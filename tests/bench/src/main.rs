@@ -30,9 +30,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use udping_tests::Runtime;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
+use udping_tests::Runtime;
 
 use crate::compare::Comparison;
 use crate::flood::Sources;
@@ -264,8 +264,7 @@ fn measure(args: &Args) -> Result<Vec<Measure>> {
         let [rate, cpu, one_core, two_cores] = goals::WASI;
         measures.extend(measures::throughput([rate, cpu], VERSIONS, base, effort)?);
         let interval = Duration::from_millis(1);
-        for (name, placement) in
-            [(one_core, Placement::OneCore), (two_cores, Placement::TwoCores)]
+        for (name, placement) in [(one_core, Placement::OneCore), (two_cores, Placement::TwoCores)]
         {
             measures.push(measures::rtt(name, VERSIONS, interval, placement, effort)?);
         }

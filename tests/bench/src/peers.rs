@@ -148,9 +148,7 @@ impl Peer {
             Self::Wasmtime => {
                 listens(Runtime::Wasmtime.command(SERVER, &["0", "--bind", "127.0.0.1"]))
             }
-            Self::P3(runtime) => {
-                listens(runtime.command(SERVER_P3, &["0", "--bind", "127.0.0.1"]))
-            }
+            Self::P3(runtime) => listens(runtime.command(SERVER_P3, &["0", "--bind", "127.0.0.1"])),
             Self::Python => listens(udping_tests::peer("plain_echo.py", &[])),
             Self::Example(example, runner) => {
                 let mut command = match runner {

@@ -120,9 +120,11 @@ fn a_component_for_a_wasi_that_is_not_served_is_named_as_what_it_is() {
     let sync = r#"(func $run (result (result)) (canon lift (core func $i "run")))"#;
     // Without a callback, which wasmtime does not take by default.
     let stackful = r#"(func $run async (result (result)) (canon lift (core func $i "run") async))"#;
-    for (version, shown) in
-        [("0.4.0", "0.4"), ("0.3.0-rc-2025-09-16", "0.3.0-rc-2025-09-16"), ("0.2.0-rc-2023-11-10", "0.2.0-rc-2023-11-10")]
-    {
+    for (version, shown) in [
+        ("0.4.0", "0.4"),
+        ("0.3.0-rc-2025-09-16", "0.3.0-rc-2025-09-16"),
+        ("0.2.0-rc-2023-11-10", "0.2.0-rc-2023-11-10"),
+    ] {
         for (name, lift) in [("sync.wasm", sync), ("stackful.wasm", stackful)] {
             let path = wat(name, &exports_run(version, lift));
             for subcommand in [&[][..], &["inspect"]] {
@@ -162,10 +164,19 @@ fn a_component_of_both_versions_or_of_another_world_says_what_to_do() {
         (instance $handler (export "handle" (func $handle)))
         (export "wasi:http/incoming-handler@0.2.3" (instance $handler)))"#;
     for (component, said) in [
-        (both, "is for WASI 0.2 (wasi:random/random@0.2.0) and 0.3 (wasi:random/insecure@0.3.0) at once: build all of it for one of them"),
-        (http, "imports wasi:http/types@0.2.3, and this host serves UDP, name lookup, clocks, random numbers, arguments and standard streams: run it by a runtime that has it"),
+        (
+            both,
+            "is for WASI 0.2 (wasi:random/random@0.2.0) and 0.3 (wasi:random/insecure@0.3.0) at once: build all of it for one of them",
+        ),
+        (
+            http,
+            "imports wasi:http/types@0.2.3, and this host serves UDP, name lookup, clocks, random numbers, arguments and standard streams: run it by a runtime that has it",
+        ),
         (keyvalue, "imports wasi:keyvalue/store@0.2.0-draft, and this host serves UDP"),
-        (handler, "is not a program, but answers HTTP requests (wasi:http/incoming-handler@0.2.3), which this host does not serve: `wasmtime serve` runs it"),
+        (
+            handler,
+            "is not a program, but answers HTTP requests (wasi:http/incoming-handler@0.2.3), which this host does not serve: `wasmtime serve` runs it",
+        ),
     ] {
         let outcome = run(component);
         assert_eq!(outcome.code(), 5, "{outcome:?}");

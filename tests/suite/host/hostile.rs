@@ -526,9 +526,7 @@ mod cases {
         let outcome = server.process.wait();
         assert_eq!(outcome.code(), 4, "{outcome:?}");
         assert!(
-            outcome
-                .stderr
-                .contains("trapped: wasm trap: wasm `unreachable` instruction executed"),
+            outcome.stderr.contains("trapped: wasm trap: wasm `unreachable` instruction executed"),
             "{outcome:?}"
         );
     }

@@ -186,6 +186,7 @@ fn the_datagram_crate_imports_downwards() {
             "lookup",
             "tcp",
             "wit",
+            "p3",
         ],
     );
 }

@@ -137,6 +137,6 @@ fn components_that_write_without_end_are_stopped() {
 #[test]
 fn a_component_that_sends_without_end_fills_no_memory() {
     let guest = guest!("sends_fast");
-    let outcome = simulate(&["--duration", "5ms"], "server 12000", &guest, &["server", "12000"]);
+    let outcome = simulate(&["--duration", "2ms"], "server 12000", &guest, &["server", "12000"]);
     assert!(outcome.stdout.contains("the simulation was over"), "{outcome:?}");
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use crate::error::NetError;
 use crate::p2::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use crate::p2::bindings::wasi::sockets::instance_network::instance_network;
 use crate::p2::bindings::wasi::sockets::network::{
@@ -12,7 +13,6 @@ use crate::p2::bindings::wasi::sockets::udp::{
     IncomingDatagramStream, OutgoingDatagramStream, UdpSocket,
 };
 use crate::p2::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
-use crate::error::NetError;
 use crate::p2::poll::{Pollable, poll};
 
 pub use crate::p2::bindings::wasi::sockets::udp::{IncomingDatagram, OutgoingDatagram};

@@ -70,7 +70,9 @@ impl Pollable {
     /// Waits until it has returned, in place.
     pub(super) fn block(&self) {
         if !self.ready() {
-            block_on(poll_fn(|context| if self.poll(context) { Poll::Ready(()) } else { Poll::Pending }));
+            block_on(poll_fn(
+                |context| if self.poll(context) { Poll::Ready(()) } else { Poll::Pending },
+            ));
         }
     }
 }

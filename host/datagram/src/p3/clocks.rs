@@ -48,9 +48,8 @@ impl<T: Send> monotonic_clock::HostWithStore<T> for Viewed {
         accessor: &Accessor<T, Self>,
         how_long: types::Duration,
     ) -> wasmtime::Result<()> {
-        let until = |view: &View<'_>| {
-            view.clock.world.now().checked_add(Duration::from_nanos(how_long))
-        };
+        let until =
+            |view: &View<'_>| view.clock.world.now().checked_add(Duration::from_nanos(how_long));
         wait(accessor, until).await;
         Ok(())
     }

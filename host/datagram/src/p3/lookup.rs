@@ -2,9 +2,9 @@
 
 use wasmtime::component::Accessor;
 
-use crate::permissions::{Resolution, ResolveError, Resolved};
 use crate::p3::ip_name_lookup::{ErrorCode, Host, HostWithStore};
 use crate::p3::types::IpAddress;
+use crate::permissions::{Resolution, ResolveError, Resolved};
 use crate::view::{View, Viewed};
 
 impl Host for View<'_> {}

@@ -22,7 +22,6 @@ mod udp;
 pub use error::SocketError;
 pub use run::run_concurrent;
 pub use tcp::Socket as TcpSocket;
-pub use udp::Socket;
 
 use wasmtime::component::Linker;
 
@@ -44,7 +43,7 @@ mod bindings {
         with: {
             "wasi:clocks": wasmtime_wasi::p3::bindings::clocks,
             "wasi:sockets/types.tcp-socket": crate::p3::TcpSocket,
-            "wasi:sockets/types.udp-socket": crate::p3::Socket,
+            "wasi:sockets/types.udp-socket": crate::udp::Channel,
         },
     });
 }

@@ -5,6 +5,7 @@
 //! describes; they ask the permissions about every address, [`origins`] for a reply's source
 //! address, and the [`World`] for everything else.
 
+mod channel;
 mod kept;
 mod origins;
 pub(crate) mod outgoing;
@@ -15,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use channel::Channel;
 pub use kept::InheritedSockets;
 pub use outgoing::{Outgoing, Wanted};
 pub use socket::Socket;
