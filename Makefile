@@ -70,6 +70,7 @@ memcheck: build ## Flood the host under valgrind, on each path that datagrams ta
 lint: setup ## Check the format, the warnings of clippy and rustdoc, and the dependencies' licences and advisories
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets --features udping-fuzz/targets -- -D warnings
+	@scripts/lint-p3
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --quiet --no-deps --workspace
 	scripts/deny
 

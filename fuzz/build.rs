@@ -8,6 +8,7 @@ fn main() {
         sources: &["tests/guests", "tests/model"],
         profile: "test-guest",
         selection: &["-p", "udping-test-guests", "--example", "obeys"],
+        suffix: "",
         modules: &["examples/obeys.wasm"],
     };
     udping_guest_build::exit_on_error(guests.build());

@@ -1,7 +1,7 @@
 //! Datagrams of one source are received in the order in which they were sent, each once: one call
 //! after another, and by several calls that wait at a time.
 
-use udping_test_guests_p3::futures_util::future::join_all;
+use udping_test_guests_p3::futures_util::future::{join, join_all};
 use udping_test_guests_p3::{FAMILIES, address, bound, number, send};
 
 async fn main() {
@@ -17,11 +17,8 @@ async fn main() {
             for value in 0..8 {
                 send(&here, &[value], Some(address(&there))).await.unwrap();
             }
-            Vec::new()
         };
-        let receives = async { join_all((0..8).map(|_| number(&there))).await };
-        let sends: std::pin::Pin<Box<dyn Future<Output = Vec<u8>>>> = Box::pin(sends);
-        let mut received = join_all([Box::pin(receives) as _, sends]).await.swap_remove(0);
+        let (mut received, ()) = join(join_all((0..8).map(|_| number(&there))), sends).await;
         received.sort_unstable();
         assert_eq!(received, (0..8).collect::<Vec<_>>());
     }

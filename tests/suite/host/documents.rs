@@ -61,8 +61,11 @@ fn tests() -> Vec<(PathBuf, String)> {
                 || line.starts_with("#[tokio::test")
                 || (is_test && line.starts_with("#["));
         }
-        if path.starts_with("tests/guests/conformance") || path.starts_with("tests/guests/hostile")
-        {
+        let of_guests = ["tests/guests", "tests/guests-p3"].map(Path::new);
+        let mut suites = of_guests
+            .iter()
+            .flat_map(|guests| [guests.join("conformance"), guests.join("hostile")]);
+        if suites.any(|suite| path.starts_with(suite)) {
             tests.push((path.clone(), path.file_stem().unwrap().to_string_lossy().into_owned()));
         }
     }

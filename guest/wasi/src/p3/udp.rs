@@ -28,7 +28,7 @@ pub struct IncomingDatagram {
     /// The payload.
     pub data: Vec<u8>,
     /// The source address.
-    pub remote_address: SocketAddr,
+    pub remote_address: IpSocketAddress,
 }
 
 /// A datagram to send.
@@ -37,7 +37,7 @@ pub struct OutgoingDatagram {
     /// The payload.
     pub data: Vec<u8>,
     /// The destination, unless it is the peer that the socket is connected to.
-    pub remote_address: Option<SocketAddr>,
+    pub remote_address: Option<IpSocketAddress>,
 }
 
 /// A bound socket that is not connected.
@@ -117,7 +117,7 @@ impl Channel {
         while (datagrams.len() as u64) < max && self.readable.ready() {
             match self.received.take() {
                 Some(Ok((data, from))) => {
-                    datagrams.push(IncomingDatagram { data, remote_address: from.into() });
+                    datagrams.push(IncomingDatagram { data, remote_address: from });
                 }
                 Some(Err(code)) if datagrams.is_empty() => return Err(code.into()),
                 // For the next call.
@@ -132,7 +132,6 @@ impl Channel {
     }
 
     /// Does nothing: there is nothing to do in advance.
-    #[expect(clippy::unused_self, reason = "WASI 0.2 has something to do")]
     pub fn prepare(&self) {}
 
     /// Sends `data` to `peer`, which must be the connected peer, if there is one. Waits for room in
@@ -176,8 +175,8 @@ impl Channel {
     ) {
         for datagram in datagrams {
             depart(std::slice::from_mut(datagram));
-            let to = datagram.remote_address.map(Into::into);
-            let mut call = pin!(self.socket.send(datagram.data.clone(), to));
+            let call = self.socket.send(datagram.data.clone(), datagram.remote_address);
+            let mut call = pin!(call);
             let sent = match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(sent) => sent,
                 Poll::Pending => block_on(call),

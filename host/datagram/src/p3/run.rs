@@ -7,6 +7,7 @@ use std::task::Poll;
 use wasmtime::Store;
 use wasmtime::component::Accessor;
 
+use crate::udp::Outgoing;
 use crate::view::View;
 use crate::world::Waiting;
 
@@ -65,5 +66,5 @@ pub async fn run_concurrent<T: Send + 'static, R>(
 /// Sends what was gathered. Returns what to wait for before the rest can be sent.
 fn no_room(view: &mut View<'_>) -> Option<Waiting> {
     let stream = view.flush()?;
-    view.outgoing(stream).ok().map(|outgoing| outgoing.writable())
+    view.outgoing(stream).ok().map(Outgoing::writable)
 }
