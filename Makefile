@@ -87,10 +87,12 @@ release-check: build lean memcheck fuzz mutants ## Check what takes another buil
 	scripts/check-package
 	scripts/check-elsewhere
 
-components: build ## Leave client.wasm and server.wasm in target/components/
+components: build ## Leave client.wasm and server.wasm, and those for WASI 0.3, in target/components/
 	@mkdir -p $(COMPONENTS)
 	@$(HOST) emit client > $(COMPONENTS)/client.wasm
 	@$(HOST) emit server > $(COMPONENTS)/server.wasm
+	@$(HOST) emit --wasi 0.3 client > $(COMPONENTS)/client-p3.wasm
+	@$(HOST) emit --wasi 0.3 server > $(COMPONENTS)/server-p3.wasm
 	@ls $(COMPONENTS)/*.wasm
 
 clean: ## Remove everything that was built

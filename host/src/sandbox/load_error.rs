@@ -33,7 +33,7 @@ pub enum LoadError {
     /// The process to compile it cannot be started.
     #[error("cannot be compiled, since no process can be started for that: {0}")]
     NoHelper(io::Error),
-    /// Its machine code exceeds [`compile::CODE_LIMIT`].
+    /// Its machine code exceeds [`CODE_LIMIT`](crate::sandbox::compile::CODE_LIMIT).
     #[error("compiles to more than 512 MiB of machine code")]
     TooMuchCode,
     /// It imports something that this host does not serve.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use udping_tests::{CLIENT, SERVER, run, udping_host};
+use udping_tests::{CLIENT, CLIENT_P3, SERVER, SERVER_P3, file, run, udping_host};
 
 const BOTH: [&str; 12] = [
     "wasi:cli/environment@0.2.0",
@@ -75,6 +75,43 @@ fn emit_writes_the_component_that_is_built_in() {
         let output = udping_host().args(["emit", component.name]).output().unwrap();
         assert!(output.status.success() && output.stdout == component.bytes, "{}", component.name);
     }
+    for component in [CLIENT_P3, SERVER_P3] {
+        let output =
+            udping_host().args(["emit", "--wasi", "0.3", component.name]).output().unwrap();
+        assert!(output.status.success() && output.stdout == component.bytes, "{}", component.name);
+    }
+}
+
+#[test]
+fn components_for_wasi_0_3_import_what_their_worlds_name_and_nothing_else() {
+    let common = [
+        "wasi:cli/environment@0.3.0",
+        "wasi:cli/exit@0.3.0",
+        "wasi:cli/stderr@0.3.0",
+        "wasi:cli/stdin@0.3.0",
+        "wasi:cli/stdout@0.3.0",
+        "wasi:cli/types@0.3.0",
+        "wasi:clocks/monotonic-clock@0.3.0",
+        "wasi:clocks/system-clock@0.3.0",
+        "wasi:clocks/types@0.3.0",
+        "wasi:random/insecure-seed@0.3.0",
+        "wasi:sockets/types@0.3.0",
+    ];
+    let of_client = [
+        "wasi:cli/terminal-output@0.3.0",
+        "wasi:cli/terminal-stdout@0.3.0",
+        "wasi:sockets/ip-name-lookup@0.3.0",
+    ];
+    for (component, own) in [(CLIENT_P3, &of_client[..]), (SERVER_P3, &[])] {
+        let path = file("p3.wasm", component.bytes);
+        let mut imports = inspected(path.to_str().unwrap(), "imports:");
+        imports.sort();
+        let mut expected: Vec<_> = common.iter().chain(own).map(ToString::to_string).collect();
+        expected.sort();
+        assert_eq!(imports, expected, "{}", component.name);
+        let exports = inspected(path.to_str().unwrap(), "exports:");
+        assert!(exports.contains(&"wasi:cli/run@0.3.0".to_owned()), "{exports:?}");
+    }
 }
 
 /// The files below `root`, by relative path.
@@ -94,20 +131,40 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-#[test]
-fn the_vendored_wit_is_the_published_packages() {
+/// The folder of a package that these tests are built with.
+fn package(name: &str) -> PathBuf {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--locked", "--format-version", "1", "--manifest-path", manifest])
         .output()
         .unwrap();
     let metadata = String::from_utf8(metadata.stdout).unwrap();
-    let published = metadata
+    metadata
         .split('"')
-        .find(|text| text.ends_with("/Cargo.toml") && text.contains("/wasi-0.12.1+wasi-0.2.0/"))
+        .find(|text| text.ends_with("/Cargo.toml") && text.contains(&format!("/{name}/")))
         .map(|text| Path::new(text).parent().unwrap().to_owned())
-        .expect("the wasi crate is a dependency of these tests");
+        .unwrap_or_else(|| panic!("{name} is a dependency of these tests"))
+}
 
+/// Of WASI 0.3, the one who publishes them as files is wasmtime-wasi.
+#[test]
+fn the_vendored_wit_of_wasi_0_3_is_the_published_packages() {
+    let published = package("wasmtime-wasi-48.0.8");
+    let vendored = tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/p3/deps"));
+    assert_eq!(vendored.len(), 6, "five packages and their licence");
+    for (path, content) in vendored {
+        let of = if path.ends_with("LICENSE") {
+            published.clone()
+        } else {
+            published.join("src/p3/wit/deps")
+        };
+        assert!(fs::read(of.join(&path)).unwrap() == content, "{} differs", path.display());
+    }
+}
+
+#[test]
+fn the_vendored_wit_is_the_published_packages() {
+    let published = package("wasi-0.12.1+wasi-0.2.0");
     let vendored = tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/deps"));
     let mut compared = 0;
     for (path, content) in &vendored {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use udping_tests::{CLIENT, Process, SERVER, foreign, host_program, run, udping_host};
+use udping_tests::{CLIENT, Process, SERVER, SERVER_P3, foreign, host_program, run, udping_host};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -89,6 +89,33 @@ fn oci_layout_holds_both_components_and_what_they_import() {
             assert_eq!(config["component"][list], serde_json::json!(names));
         }
     }
+}
+
+#[test]
+fn oci_layout_holds_those_for_wasi_0_3_beside_the_others() {
+    let folder = TempDir::new().unwrap();
+    emit("server", folder.path());
+    let emitted = || {
+        let outcome = run(udping_host()
+            .args(["emit", "server", "--wasi", "0.3", "--oci"])
+            .arg(folder.path()));
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+        outcome.stdout
+    };
+    assert_eq!(emitted(), emitted());
+    let index = json(&fs::read(folder.path().join("index.json")).unwrap());
+    let names: Vec<_> = index["manifests"].as_array().unwrap().iter().map(name_of).collect();
+    assert_eq!(names, ["server", "server-p3"]);
+    let manifest = json(&blob(folder.path(), &index["manifests"][1]));
+    assert!(blob(folder.path(), &manifest["layers"][0]) == SERVER_P3.bytes);
+    let config = json(&blob(folder.path(), &manifest["config"]));
+    assert_eq!(config["os"], "wasip3");
+    let imports = config["component"]["imports"].as_array().unwrap();
+    assert!(imports.contains(&"wasi:sockets/types@0.3.0".into()), "{config}");
+}
+
+fn name_of(image: &Value) -> &str {
+    image["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap()
 }
 
 #[test]

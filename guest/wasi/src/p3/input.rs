@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use wit_bindgen::rt::async_support::{FutureReader, StreamReader, StreamResult, block_on};
+use wit_bindgen::rt::async_support::{FutureReader, StreamResult, block_on};
 
 use crate::error::InputEnd;
 use crate::p3::bindings::wasi::cli::{stdin, types};
-use crate::p3::poll::Pollable;
+use crate::p3::poll::{Pollable, taken};
 
 /// The number of bytes requested per read.
 const READ: usize = 65_536;
@@ -23,11 +23,10 @@ pub struct Input {
     result: RefCell<Option<FutureReader<Result<(), types::ErrorCode>>>>,
 }
 
-/// What was read and not taken; the stream, unless it is being read; and whether it has ended.
+/// What was read and not taken, and whether the stream has ended.
 #[derive(Default)]
 struct State {
     read: Vec<u8>,
-    stream: Option<StreamReader<u8>>,
     has_ended: bool,
 }
 
@@ -40,20 +39,17 @@ impl fmt::Debug for Input {
 impl Input {
     /// Opens `wasi:cli/stdin`.
     pub fn stdin() -> Self {
-        let (stream, result) = stdin::read_via_stream();
-        let state = Rc::new(RefCell::new(State { stream: Some(stream), ..State::default() }));
-        let of_call = state.clone();
-        let readable = Pollable::repeating(move || {
-            let mut state = of_call.borrow_mut();
-            if !state.read.is_empty() || state.has_ended {
-                return None;
-            }
-            let (mut stream, of_call) = (state.stream.take()?, of_call.clone());
-            Some(Box::pin(async move {
+        let (mut stream, result) = stdin::read_via_stream();
+        let state = Rc::<RefCell<State>>::default();
+        let (of_calls, of_pollable) = (state.clone(), state.clone());
+        let is_full = |state: &RefCell<State>| !state.borrow().read.is_empty();
+        let readable = Pollable::repeating(move || is_full(&of_pollable), async move {
+            while !of_calls.borrow().has_ended {
                 let (result, read) = stream.read(Vec::with_capacity(AHEAD)).await;
                 let has_ended = matches!(result, StreamResult::Dropped);
-                of_call.replace(State { read, stream: Some(stream), has_ended });
-            }))
+                of_calls.replace(State { read, has_ended });
+                taken(|| is_full(&of_calls)).await;
+            }
         });
         Self { readable, state, result: RefCell::new(Some(result)) }
     }

@@ -51,7 +51,7 @@ impl Output {
         let (stream, reader) = wit_stream::new();
         let state = Rc::new(RefCell::new(State { stream: Some(stream), is_closed: false }));
         let result = RefCell::new(Some(write_via_stream(reader)));
-        Self { writing: Pollable::repeating(|| None), state, result }
+        Self { writing: Pollable::idle(), state, result }
     }
 
     /// Writes as many of the first bytes of `bytes` as the stream accepts without waiting, and

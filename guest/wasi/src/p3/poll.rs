@@ -18,8 +18,8 @@ type Call = Pin<Box<dyn Future<Output = ()>>>;
 pub struct Pollable(Rc<Inner>);
 
 struct Inner {
-    /// Makes the next call; returns `None` if what the last one returned has not been taken.
-    call: Box<dyn Fn() -> Option<Call>>,
+    /// Whether something that was returned has not been taken: then it is ready, and nothing goes on.
+    is_full: Box<dyn Fn() -> bool>,
     ongoing: RefCell<Option<Call>>,
 }
 
@@ -30,14 +30,24 @@ impl fmt::Debug for Pollable {
 }
 
 impl Pollable {
-    /// Makes a call again and again, whenever `call` returns one.
-    pub(super) fn repeating(call: impl Fn() -> Option<Call> + 'static) -> Self {
-        Self(Rc::new(Inner { call: Box::new(call), ongoing: RefCell::default() }))
+    /// Makes calls one after the other, as `calls` does: it goes on while there `is_full` nothing, and
+    /// waits by [`taken`] after each.
+    pub(super) fn repeating(
+        is_full: impl Fn() -> bool + 'static,
+        calls: impl Future<Output = ()> + 'static,
+    ) -> Self {
+        let ongoing = RefCell::new(Some(Box::pin(calls) as Call));
+        Self(Rc::new(Inner { is_full: Box::new(is_full), ongoing }))
+    }
+
+    /// None is ongoing.
+    pub(super) fn idle() -> Self {
+        Self(Rc::new(Inner { is_full: Box::new(|| false), ongoing: RefCell::default() }))
     }
 
     /// Makes one call, now.
     pub(super) fn of(call: impl Future<Output = ()> + 'static) -> Self {
-        let pollable = Self::repeating(|| None);
+        let pollable = Self::idle();
         pollable.begin(call);
         pollable
     }
@@ -55,16 +65,16 @@ impl Pollable {
     }
 
     fn poll(&self, context: &mut Context<'_>) -> bool {
-        let mut ongoing = self.0.ongoing.borrow_mut();
-        if ongoing.is_none() {
-            *ongoing = (self.0.call)();
+        if (self.0.is_full)() {
+            return true;
         }
+        let mut ongoing = self.0.ongoing.borrow_mut();
         let has_returned =
             ongoing.as_mut().is_none_or(|call| call.as_mut().poll(context).is_ready());
         if has_returned {
             *ongoing = None;
         }
-        has_returned
+        has_returned || (self.0.is_full)()
     }
 
     /// Waits until it has returned, in place.
@@ -75,6 +85,11 @@ impl Pollable {
             ));
         }
     }
+}
+
+/// Waits until there `is_full` nothing any more.
+pub(super) async fn taken(is_full: impl Fn() -> bool) {
+    poll_fn(|_| if is_full() { Poll::Pending } else { Poll::Ready(()) }).await;
 }
 
 /// Waits until at least one of `pollables` is ready, and returns the indexes of those that are, in

@@ -12,7 +12,7 @@ use crate::p3::bindings::wasi::clocks::monotonic_clock;
 use crate::p3::bindings::wasi::sockets::types::{
     self, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, UdpSocket,
 };
-use crate::p3::poll::{Pollable, block_on};
+use crate::p3::poll::{Pollable, block_on, taken};
 
 /// The maximum time for which a ping waits for room in the socket, in nanoseconds: much longer than
 /// a runtime takes to check one.
@@ -71,15 +71,13 @@ impl Bound {
         let (socket, received) = (Rc::new(self.0), Rc::<RefCell<Option<Received>>>::default());
         let local = socket.get_local_address()?.into();
         let (of_call, slot) = (socket.clone(), Rc::clone(&received));
-        let readable = Pollable::repeating(move || {
-            if slot.borrow().is_some() {
-                return None;
-            }
-            let (socket, slot) = (of_call.clone(), Rc::clone(&slot));
-            Some(Box::pin(async move {
-                let received = socket.receive().await;
+        let of_pollable = Rc::clone(&received);
+        let readable = Pollable::repeating(move || of_pollable.borrow().is_some(), async move {
+            loop {
+                let received = of_call.receive().await;
                 slot.replace(Some(received));
-            }))
+                taken(|| slot.borrow().is_some()).await;
+            }
         });
         Ok(Channel { readable, received, socket, local })
     }
