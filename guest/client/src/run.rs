@@ -253,7 +253,7 @@ async fn ping(
             poll::wait(&waited_for).await.into_iter().map(|index| index as usize).collect();
         // In order: the sockets come first.
         let (readable, others) = ready.split_at(ready.partition_point(|i| *i < sockets.count()));
-        sockets.receive_all(readable, pinger);
+        sockets.receive_all(readable, pinger).await;
         for ready in others.iter().copied() {
             if let Some(notices) = notices.as_ref().filter(|_| ready == sockets.count()) {
                 for notice in notices.read() {

@@ -9,7 +9,7 @@ use udping_core::{Instant, Seq};
 use udping_wasi::clock;
 use udping_wasi::error::NetError;
 use udping_wasi::host;
-use udping_wasi::poll::Pollable;
+use udping_wasi::poll::{self, Pollable};
 use udping_wasi::program::Failure;
 use udping_wasi::resolve;
 use udping_wasi::udp::{self, Bound, Channel, OutgoingDatagram};
@@ -168,13 +168,20 @@ impl Sockets {
     /// A host that tells times of arrival hands over what has arrived first at all of them, and leaves
     /// a socket waiting whose datagrams have arrived later. No clock is read before all of them are
     /// empty.
-    pub fn receive_all(&self, indexes: &[usize], pinger: &mut Pinger) {
-        loop {
+    pub async fn receive_all(&self, indexes: &[usize], pinger: &mut Pinger) {
+        let mut indexes = indexes.to_vec();
+        while !indexes.is_empty() {
             // No lazy evaluation: each has its turn.
             let received = indexes.iter().filter(|index| self.receive(**index, pinger)).count();
-            if received == 0 || indexes.len() == 1 {
+            if received > 0 && indexes.len() > 1 {
+                continue;
+            }
+            if !self.kernel_time || self.count() == 1 {
                 return;
             }
+            let readable: Vec<_> = self.readable().collect();
+            let next = poll::ready_next(&readable).await;
+            indexes = next.into_iter().map(|index| index as usize).collect();
         }
     }
 

@@ -55,7 +55,8 @@ impl Clock {
 
     /// Records that the component waits, in a call of WASI 0.3.
     pub(crate) fn waits(&self) {
-        self.datagram_times().end();
+        let now = self.world.now();
+        self.datagram_times().has_to_wait(now);
         self.gathering().polled();
     }
 

@@ -26,6 +26,9 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 
+/// The longest turn of others in which a component waits for nothing itself.
+const TURN: Duration = Duration::from_millis(1);
+
 /// The state behind the clocks of one instance.
 #[derive(Debug)]
 pub(crate) struct DatagramTimes {
@@ -50,6 +53,9 @@ pub(crate) struct DatagramTimes {
     poll: u64,
     deferred: u64,
     received: u64,
+    /// When the component began to wait in WASI 0.3 without having read the time of what was received: it
+    /// may only have given others their turn.
+    unread_since: Option<Instant>,
     /// How many calls of `receive` (WASI 0.3) wait for each stream.
     waiting: HashMap<u32, usize, RandomState>,
 }
@@ -68,6 +74,7 @@ impl DatagramTimes {
             poll: 0,
             deferred: 0,
             received: 0,
+            unread_since: None,
             waiting: HashMap::default(),
         }
     }
@@ -91,6 +98,7 @@ impl DatagramTimes {
     pub(crate) fn end(&mut self) {
         self.reads &= !self.is_unread;
         (self.monotonic, self.wall, self.is_unread) = (None, None, false);
+        self.unread_since = None;
     }
 
     /// Records that `poll` has returned these pollables.
@@ -139,6 +147,21 @@ impl DatagramTimes {
         (self.monotonic, self.wall, self.is_unread) = (arrived, arrived, arrived.is_some());
     }
 
+    /// Records that a component of WASI 0.3 waits, at `now`, which ends what was told, unless it was
+    /// received since it last waited.
+    pub(crate) fn has_to_wait(&mut self, now: Instant) {
+        if self.is_unread && self.unread_since.is_none() {
+            self.unread_since = Some(now);
+        } else {
+            self.end();
+        }
+    }
+
+    /// Whether that is so long ago that the component has done something else.
+    fn is_stale(&self, now: Instant) -> bool {
+        self.unread_since.is_some_and(|since| now.saturating_duration_since(since) > TURN)
+    }
+
     /// Records that a `receive` (WASI 0.3) waits for `stream`.
     pub(crate) fn waits(&mut self, stream: u32) {
         *self.waiting.entry(stream).or_default() += 1;
@@ -157,10 +180,15 @@ impl DatagramTimes {
     /// The other streams that are waited for, if it matters to the component which of several
     /// datagrams it receives first: it reads a clock for each.
     pub(crate) fn waiting_beside(&self, stream: u32) -> Vec<u32> {
-        if !self.reads || self.waiting.len() < 2 {
+        if !self.reads {
             return Vec::new();
         }
         self.waiting.keys().copied().filter(|other| *other != stream).collect()
+    }
+
+    /// The streams that are waited for.
+    pub(crate) fn waiting(&self) -> Vec<u32> {
+        self.waiting.keys().copied().collect()
     }
 
     /// Whether any is waited for.
@@ -180,6 +208,9 @@ impl DatagramTimes {
 
     /// What the monotonic clock returns at `now`.
     pub(crate) fn monotonic(&mut self, now: Instant) -> Instant {
+        if self.is_stale(now) {
+            self.end();
+        }
         self.read();
         let told = self.monotonic.take().unwrap_or(now);
         self.latest = told.min(now).max(self.latest);
@@ -188,6 +219,9 @@ impl DatagramTimes {
 
     /// How long before `now` the time is that the wall clock returns.
     pub(crate) fn wall(&mut self, now: Instant) -> Duration {
+        if self.is_stale(now) {
+            self.end();
+        }
         self.read();
         self.wall.take().map_or(Duration::ZERO, |told| now.saturating_duration_since(told))
     }

@@ -15,9 +15,14 @@ use crate::process::printable::Printable;
 use crate::sandbox::artifact::Source;
 
 /// Which grant each network interface needs, by the prefix of its name.
-const NEEDS: [(&str, &str); 2] = [
+const NEEDS: [(&str, &str); 3] = [
     (
         "wasi:sockets/udp@",
+        "--allow-to HOST:PORT to send, --allow-listen [ADDR:]PORT to listen and answer",
+    ),
+    // Of WASI 0.3, where it has TCP, too.
+    (
+        "wasi:sockets/types@",
         "--allow-to HOST:PORT to send, --allow-listen [ADDR:]PORT to listen and answer",
     ),
     (

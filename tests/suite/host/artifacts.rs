@@ -93,11 +93,11 @@ fn components_for_wasi_0_3_import_what_their_worlds_name_and_nothing_else() {
         "wasi:cli/types@0.3.0",
         "wasi:clocks/monotonic-clock@0.3.0",
         "wasi:clocks/system-clock@0.3.0",
-        "wasi:clocks/types@0.3.0",
         "wasi:random/insecure-seed@0.3.0",
         "wasi:sockets/types@0.3.0",
     ];
     let of_client = [
+        "wasi:clocks/types@0.3.0",
         "wasi:cli/terminal-output@0.3.0",
         "wasi:cli/terminal-stdout@0.3.0",
         "wasi:sockets/ip-name-lookup@0.3.0",
@@ -111,6 +111,8 @@ fn components_for_wasi_0_3_import_what_their_worlds_name_and_nothing_else() {
         assert_eq!(imports, expected, "{}", component.name);
         let exports = inspected(path.to_str().unwrap(), "exports:");
         assert!(exports.contains(&"wasi:cli/run@0.3.0".to_owned()), "{exports:?}");
+        let granted = inspected(path.to_str().unwrap(), "to be granted:");
+        assert!(granted.iter().any(|need| need.contains("--allow-to")), "{granted:?}");
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 use udping_tests::proc::{assert_restricted, field, sockets};
-use udping_tests::{Outcome, Process, own_file, run, udping_host, until};
+use udping_tests::{
+    CLIENT_P3, Outcome, Process, SERVER_P3, file, own_file, run, udping_host, until,
+};
 
 macro_rules! guest {
     ($name:literal) => {
@@ -131,6 +133,43 @@ fn components_that_write_without_end_are_stopped() {
     assert_eq!(outcome.code(), 1, "{:.500}", outcome.stderr);
     let line = "client: exit code 6 instead of 0: wrote more than 128.0 MiB";
     assert!(outcome.stdout.contains(line), "{:.500}", outcome.stdout);
+}
+
+/// With several sockets, whose calls return in the order of arrival, also after it was suspended.
+#[test]
+fn a_client_for_wasi_0_3_reports_what_happened() {
+    let (client, server) =
+        (file("client.wasm", CLIENT_P3.bytes), file("server.wasm", SERVER_P3.bytes));
+    for (of_server, of_client) in
+        [("", ""), (" --protocol stamp --stateful", " --protocol stamp --stateful")]
+    {
+        let text = format!(
+            r#"
+            [link]
+            delay = "20ms"
+
+            [[node]]
+            name = "server"
+            wait = false
+            run = "{} 12000{of_server}"
+
+            [[node]]
+            name = "client"
+            count = 2
+            reports = true
+            run = "{} server 12000 --interval 50ms --count 100 --source-ports 3{of_client}"
+            "#,
+            server.display(),
+            client.display(),
+        );
+        let path = own_file("p3.toml", text.as_bytes());
+        let outcome = run(udping_host().args(["simulate", "--search", "100"]).arg(&path));
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+        assert!(outcome.stdout.contains("each report is what happened"), "{outcome:?}");
+        let once =
+            || run(udping_host().args(["simulate", "--seed", "7", "--mix", "all"]).arg(&path));
+        assert_eq!(once().stdout, once().stdout);
+    }
 }
 
 /// In memory that is bounded: what it sends without end is lost, as by a full queue.

@@ -18,6 +18,13 @@ pub async fn ready(pollables: &[&Pollable]) -> Vec<u32> {
     (0..).zip(pollables).filter(|(_, pollable)| pollable.ready()).map(|(index, _)| index).collect()
 }
 
+/// Returns the indexes of those that become ready once those were received that were ready before: none,
+/// since the last `poll` has returned all.
+#[expect(clippy::unused_async, reason = "as above")]
+pub async fn ready_next(_: &[&Pollable]) -> Vec<u32> {
+    Vec::new()
+}
+
 /// Runs a program, which blocks where it waits.
 pub fn block_on<T>(program: impl Future<Output = T>) -> T {
     match pin!(program).poll(&mut Context::from_waker(Waker::noop())) {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 pub use wit_bindgen::rt::async_support::block_on;
-use wit_bindgen::rt::async_support::yield_async;
+use wit_bindgen::rt::async_support::{yield_async, yield_blocking};
 
 type Call = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -104,8 +104,23 @@ pub async fn wait(pollables: &[&Pollable]) -> Vec<u32> {
 
 /// Returns the indexes of those of `pollables` that are ready now.
 pub async fn ready(pollables: &[&Pollable]) -> Vec<u32> {
+    // The calls go on, and then the program learns of one that has returned.
+    let _ = yield_blocking();
     yield_async().await;
     those_ready(pollables, &mut Context::from_waker(Waker::noop()))
+}
+
+/// Returns the indexes of those that become ready once those were received that were ready before: the
+/// host lets calls return one after the other, in the order of arrival.
+pub async fn ready_next(pollables: &[&Pollable]) -> Vec<u32> {
+    // In the first turn, one may have given way to those that were received.
+    for _ in 0..2 {
+        let ready = ready(pollables).await;
+        if !ready.is_empty() {
+            return ready;
+        }
+    }
+    Vec::new()
 }
 
 fn those_ready(pollables: &[&Pollable], context: &mut Context<'_>) -> Vec<u32> {

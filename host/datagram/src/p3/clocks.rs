@@ -55,6 +55,9 @@ impl<T: Send> monotonic_clock::HostWithStore<T> for Viewed {
     }
 }
 
+/// The maximum number of turns for which a wait that is over gives way to what has arrived.
+const TURNS: u32 = 64;
+
 /// Waits until the instant that `until` returns; for ever, if there is no such instant.
 async fn wait<T: Send>(
     accessor: &Accessor<T, Viewed>,
@@ -77,13 +80,17 @@ async fn wait<T: Send>(
             timer.expired().await;
             // What has arrived until now comes first: its time is the earlier one, and the clock
             // could not return it any more.
-            let world = accessor.with(|mut access| {
-                let clock = access.get().clock;
-                clock.datagram_times().is_waited_for().then(|| clock.world.clone())
-            });
-            if let Some(world) = world {
+            for turn in 0..TURNS {
+                let world = accessor.with(|mut access| {
+                    let mut view = access.get();
+                    let waits = turn == 0 && view.clock.datagram_times().is_waited_for();
+                    (waits || view.has_unreceived()).then(|| view.clock.world.clone())
+                });
+                let Some(world) = world else { break };
                 world.yield_now().await;
             }
+            // What comes next is not about what was received.
+            accessor.with(|mut access| access.get().clock.datagram_times().end());
         }
     }
 }

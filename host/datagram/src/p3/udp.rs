@@ -12,7 +12,7 @@ use crate::p3::error::translate;
 use crate::p3::types::{
     ErrorCode, HostUdpSocket, HostUdpSocketWithStore, IpAddressFamily, IpSocketAddress,
 };
-use crate::udp::{Channel, Wanted};
+use crate::udp::{Channel, Incoming, Wanted};
 use crate::view::{View, Viewed};
 use crate::world::Waiting;
 
@@ -39,6 +39,7 @@ impl View<'_> {
     fn receive(
         &mut self,
         socket: &Resource<Channel>,
+        has_waited: bool,
         deferrals: &mut u32,
     ) -> SocketResult<Step<(Vec<u8>, SocketAddr)>> {
         let clock = self.clock;
@@ -48,7 +49,8 @@ impl View<'_> {
             return Ok(Step::Waits(waiting));
         }
         let is_timed = of_socket.incoming().map_err(translate)?.arrival().is_some();
-        if *deferrals < DEFERRALS && is_timed && self.gives_way(socket.rep(), *deferrals) {
+        let is_first = has_waited && *deferrals == 0;
+        if *deferrals < DEFERRALS && is_timed && self.gives_way(socket.rep(), is_first) {
             *deferrals += 1;
             return Ok(Step::Waits(turn_of_others(clock)));
         }
@@ -70,7 +72,7 @@ impl View<'_> {
     /// Whether another `receive` is to return before that of `socket`, which has something: one whose
     /// time has not been told yet, or one of something that arrived earlier. The others are given a
     /// turn to look.
-    fn gives_way(&mut self, socket: u32, deferrals: u32) -> bool {
+    fn gives_way(&mut self, socket: u32, is_first: bool) -> bool {
         let (is_untold, others) = {
             let times = self.clock.datagram_times();
             (times.is_untold(), times.waiting_beside(socket))
@@ -83,7 +85,21 @@ impl View<'_> {
             socket.incoming_in_use()?.arrival()
         };
         let earliest = others.iter().filter_map(|other| arrival(*other)).min();
-        deferrals == 0 || earliest.is_some_and(|earliest| Some(earliest) < arrival(socket))
+        is_first || earliest.is_some_and(|earliest| Some(earliest) < arrival(socket))
+    }
+
+    /// Whether a `receive` that waits has something to return, or one has returned something whose time
+    /// the component has not read yet.
+    pub(super) fn has_unreceived(&mut self) -> bool {
+        let (is_untold, waiting) = {
+            let times = self.clock.datagram_times();
+            (times.is_untold(), times.waiting())
+        };
+        let is_ready = |index: &u32| {
+            let socket = self.table.get(&Resource::<Channel>::new_borrow(*index)).ok();
+            socket.and_then(Channel::incoming_in_use).is_some_and(Incoming::is_ready)
+        };
+        is_untold || waiting.iter().any(is_ready)
     }
 
     /// Sends a datagram.
@@ -189,7 +205,7 @@ impl<T: Send> HostUdpSocketWithStore<T> for Viewed {
                         view.flush();
                     }
                 }
-                let step = view.receive(&socket, &mut deferrals)?;
+                let step = view.receive(&socket, waiter.is_some(), &mut deferrals)?;
                 if matches!(step, Step::Waits(_)) && waiter.is_none() {
                     waiter = Some(Waiter::new(view.clock, socket.rep()));
                 }
