@@ -141,11 +141,12 @@ fn package(name: &str) -> PathBuf {
         .output()
         .unwrap();
     let metadata = String::from_utf8(metadata.stdout).unwrap();
-    metadata
+    let folder = format!("/{name}/");
+    let found = metadata
         .split('"')
-        .find(|text| text.ends_with("/Cargo.toml") && text.contains(&format!("/{name}/")))
-        .map(|text| Path::new(text).parent().unwrap().to_owned())
-        .unwrap_or_else(|| panic!("{name} is a dependency of these tests"))
+        .find(|text| text.ends_with("/Cargo.toml") && text.contains(&folder))
+        .unwrap_or_else(|| panic!("{name} is a dependency of these tests"));
+    Path::new(found).parent().unwrap().to_owned()
 }
 
 /// Of WASI 0.3, the one who publishes them as files is wasmtime-wasi.
