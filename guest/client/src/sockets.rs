@@ -12,7 +12,7 @@ use udping_wasi::host;
 use udping_wasi::poll::{self, Pollable};
 use udping_wasi::program::Failure;
 use udping_wasi::resolve;
-use udping_wasi::udp::{self, Bound, Channel, OutgoingDatagram};
+use udping_wasi::udp::{Bound, Channel, OutgoingDatagram};
 
 /// The maximum number of datagrams per `receive`, which keeps the host's list under 4 MiB for the
 /// largest ones.
@@ -193,9 +193,12 @@ impl Sockets {
             // Without the kernel's times, the clocks are read first: the datagrams had arrived when
             // `poll` returned.
             let before = (!self.kernel_time).then(|| (clock::now(), clock::unix_now()));
-            // One by one, where each may have another time of arrival.
-            let most = if self.kernel_time && !udp::SPLITS { 1 } else { BATCH };
-            let datagrams = match channel.receive(most) {
+            let received = if self.kernel_time {
+                channel.receive_arrival(BATCH)
+            } else {
+                channel.receive(BATCH)
+            };
+            let datagrams = match received {
                 // The clocks are left alone: after a reading now, the monotonic one would not return
                 // the earlier arrivals at other sockets any more.
                 Ok(none) if none.is_empty() => return has_received,

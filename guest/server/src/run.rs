@@ -15,7 +15,7 @@ use udping_wasi::console::Console;
 use udping_wasi::error::{ErrorCode, NetError};
 use udping_wasi::host::{Notice, Notices};
 use udping_wasi::program::{self, Failure};
-use udping_wasi::udp::{self, Bound, Channel, IncomingDatagram, OutgoingDatagram};
+use udping_wasi::udp::{Bound, Channel, IncomingDatagram, OutgoingDatagram};
 use udping_wasi::{clock, poll, random, resolve};
 
 /// The maximum number of datagrams per `receive`, which keeps the host's list under 4 MiB for the
@@ -151,11 +151,14 @@ impl<P: Protocol> Service<'_, P> {
             // After `receive`, udping-host's clocks return when the datagrams arrived, and those of
             // different arrivals are received one by one.
             let before = (!P::TELLS_ARRIVAL).then(clocks);
-            // One by one, where each may have another time of arrival.
-            let most = if P::TELLS_ARRIVAL && !udp::SPLITS { 1 } else { BATCH };
-            match channel.receive(most) {
+            let received = if P::TELLS_ARRIVAL {
+                channel.receive_arrival(BATCH)
+            } else {
+                channel.receive(BATCH)
+            };
+            match received {
                 Ok(batch) => {
-                    let more_may_follow = batch.len() > 1 || (most == 1 && !batch.is_empty());
+                    let more_may_follow = batch.len() > 1;
                     self.answer(channel, batch, before.unwrap_or_else(clocks));
                     if !more_may_follow {
                         return;

@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 
+use crate::cli;
 pub use crate::error::WriteError;
+use crate::output::Output;
 use crate::poll::Pollable;
-use crate::wasi::cli;
-use crate::wasi::output::Output;
 
 /// An output stream for people: each line is flushed as it is written.
 #[derive(Debug)]

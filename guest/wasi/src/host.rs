@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 
 use udping_cli::contract;
 
+use crate::cli;
+use crate::input::Input;
 use crate::poll::Pollable;
-use crate::wasi::cli;
-use crate::wasi::input::Input;
 
 /// The number of bytes of a line that are kept: more than any valid line has.
 const LINE: usize = 64;

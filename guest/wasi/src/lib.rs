@@ -7,6 +7,8 @@
 //! A program is written once: it waits by [`poll::wait`], and everything else returns at once or
 //! blocks.
 
+mod addresses;
+pub mod cli;
 pub mod console;
 pub mod error;
 pub mod host;
@@ -21,7 +23,7 @@ pub mod resolve;
 use p2 as wasi;
 #[cfg(feature = "p3")]
 use p3 as wasi;
-pub use wasi::{bindings, cli, clock, input, output, poll, question, random, udp};
+pub use wasi::{bindings, clock, input, output, poll, question, random, udp};
 
 /// The declaration of udping-host's contract (`udping_cli::contract`), which a component that keeps
 /// to it also exports.

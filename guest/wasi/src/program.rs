@@ -7,11 +7,11 @@ use udping_cli::contract::UDPING_KEY;
 use udping_cli::usage::one_line;
 use udping_core::wire::Keys;
 
+use crate::cli;
 use crate::console::{Console, WriteError};
 use crate::error::NetError;
 use crate::host;
 use crate::poll;
-use crate::wasi::cli;
 
 /// The hint at why a host that does not say so may have refused.
 const REFUSED: &str = " (wasmtime grants the network with -S inherit-network; ports below 1024 need root or CAP_NET_BIND_SERVICE)";

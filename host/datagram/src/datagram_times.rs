@@ -157,7 +157,7 @@ impl DatagramTimes {
         }
     }
 
-    /// Whether that is so long ago that the component has done something else.
+    /// Whether it has waited for longer than a turn of others takes.
     fn is_stale(&self, now: Instant) -> bool {
         self.unread_since.is_some_and(|since| now.saturating_duration_since(since) > TURN)
     }

@@ -138,7 +138,7 @@ fn a_component_for_a_wasi_that_is_not_served_is_named_as_what_it_is() {
             }
         }
     }
-    // A patch version does not count as another version, whatever it lacks.
+    // A patch version does not count as another version, even if an interface of it is not served.
     for version in ["0.2.9", "0.3.1"] {
         let patch = format!(
             r#"(component (import "wasi:clocks/timezone@{version}" (instance (export "now" (func)))))"#

@@ -10,12 +10,28 @@ use udping_tests::{
     until,
 };
 
-#[test]
-fn an_interrupted_client_prints_the_summary_of_what_ran() {
-    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &[]);
+/// Under udping-host alone, which has notices, with the components for both versions of WASI.
+macro_rules! for_both_versions {
+    ($($case:ident),* $(,)?) => {
+        mod wasi_0_2 {
+            $(#[test] fn $case() { super::$case(super::Runtime::UdpingHost) })*
+        }
+        mod wasi_0_3 {
+            $(#[test] fn $case() { super::$case(super::Runtime::UdpingHostP3) })*
+        }
+    };
+}
+
+for_both_versions![
+    an_interrupted_client_prints_the_summary_of_what_ran,
+    an_interrupted_client_says_what_it_still_awaited,
+    a_terminated_server_prints_what_it_did,
+];
+
+fn an_interrupted_client_prints_the_summary_of_what_ran(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &[]);
     let [host, port] = server.host_and_port();
-    let mut client =
-        Process::start(&mut Runtime::UdpingHost.command(CLIENT, &[&host, &port, "-c", "1000000"]));
+    let mut client = Process::start(&mut runtime.command(CLIENT, &[&host, &port, "-c", "1000000"]));
     assert!(client.line().starts_with("PING "));
     assert!(client.line().contains(": seq=1 "));
     client.signal(Signal::INT);
@@ -25,12 +41,10 @@ fn an_interrupted_client_prints_the_summary_of_what_ran() {
     assert_eq!(outcome.stderr, "");
 }
 
-#[test]
-fn an_interrupted_client_says_what_it_still_awaited() {
-    let server = Server::start(Runtime::UdpingHost, "127.0.0.1", &["--drop-rate", "100"]);
+fn an_interrupted_client_says_what_it_still_awaited(runtime: Runtime) {
+    let server = Server::start(runtime, "127.0.0.1", &["--drop-rate", "100"]);
     let [host, port] = server.host_and_port();
-    let mut command =
-        Runtime::UdpingHost.command(CLIENT, &[&host, &port, "-c", "2", "-i", "1m", "-W", "1m"]);
+    let mut command = runtime.command(CLIENT, &[&host, &port, "-c", "2", "-i", "1m", "-W", "1m"]);
     let mut client = Process::start(&mut command);
     client.line();
     std::thread::sleep(Duration::from_millis(300));
@@ -42,14 +56,13 @@ fn an_interrupted_client_says_what_it_still_awaited() {
     assert_eq!(outcome.lines_with("sent,"), [summary]);
 }
 
-#[test]
-fn a_terminated_server_prints_what_it_did() {
+fn a_terminated_server_prints_what_it_did(runtime: Runtime) {
     for (options, counts) in [
         (&[][..], "3 received, 3 answered, 0 dropped"),
         (&["--drop-rate", "100"], "3 received, 0 answered, 3 dropped"),
     ] {
-        let server = Server::start(Runtime::UdpingHost, "127.0.0.1", options);
-        ping(Runtime::UdpingHost, &server, &["-c", "3", "-i", "20ms", "-W", "200ms"]);
+        let server = Server::start(runtime, "127.0.0.1", options);
+        ping(runtime, &server, &["-c", "3", "-i", "20ms", "-W", "200ms"]);
         let outcome = server.stop();
         assert_eq!((outcome.code(), outcome.stdout.trim_end()), (0, counts), "{outcome:?}");
     }

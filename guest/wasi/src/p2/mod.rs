@@ -1,6 +1,5 @@
 //! WASI 0.2, where a component waits by `wasi:io/poll`.
 
-pub mod cli;
 pub mod clock;
 pub mod input;
 pub mod output;
@@ -9,6 +8,7 @@ pub mod question;
 pub mod random;
 pub mod udp;
 
+pub(crate) use bindings::wasi::sockets::network as sockets;
 pub use bindings::wasi::sockets::network::ErrorCode;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

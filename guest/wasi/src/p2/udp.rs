@@ -1,14 +1,12 @@
 //! A UDP socket with its two streams: `wasi:sockets/udp`.
 
 use std::cell::Cell;
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::SocketAddr;
 
 use crate::error::NetError;
 use crate::p2::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use crate::p2::bindings::wasi::sockets::instance_network::instance_network;
-use crate::p2::bindings::wasi::sockets::network::{
-    ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
-};
+use crate::p2::bindings::wasi::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress};
 use crate::p2::bindings::wasi::sockets::udp::{
     IncomingDatagramStream, OutgoingDatagramStream, UdpSocket,
 };
@@ -20,9 +18,6 @@ pub use crate::p2::bindings::wasi::sockets::udp::{IncomingDatagram, OutgoingData
 /// The maximum time for which a ping waits for room in the socket, in nanoseconds: much longer than
 /// a runtime takes to check one.
 const A_MOMENT: u64 = 10_000_000;
-
-/// Whether a host that tells times of arrival returns datagrams of one arrival per call.
-pub const SPLITS: bool = true;
 
 /// A bound socket without streams.
 #[derive(Debug)]
@@ -98,6 +93,11 @@ impl Channel {
     /// message, leaves the socket usable.
     pub fn receive(&self, max: u64) -> Result<Vec<IncomingDatagram>, NetError> {
         Ok(self.incoming.receive(max)?)
+    }
+
+    /// As [`Self::receive`], datagrams of one arrival, under a host that tells its time.
+    pub fn receive_arrival(&self, max: u64) -> Result<Vec<IncomingDatagram>, NetError> {
+        self.receive(max)
     }
 
     /// Calls `check-send` in advance: between reading the time for a ping and sending it, nothing
@@ -187,39 +187,6 @@ impl Channel {
             0 => Err(ErrorCode::WouldBlock.into()),
             #[expect(clippy::cast_possible_truncation, reason = "no more than were handed over")]
             count => Ok(count as usize),
-        }
-    }
-}
-
-impl From<SocketAddr> for IpSocketAddress {
-    fn from(address: SocketAddr) -> Self {
-        match address {
-            SocketAddr::V4(v4) => {
-                Self::Ipv4(Ipv4SocketAddress { port: v4.port(), address: v4.ip().octets().into() })
-            }
-            SocketAddr::V6(v6) => Self::Ipv6(Ipv6SocketAddress {
-                port: v6.port(),
-                flow_info: v6.flowinfo(),
-                address: v6.ip().segments().into(),
-                scope_id: v6.scope_id(),
-            }),
-        }
-    }
-}
-
-impl From<IpSocketAddress> for SocketAddr {
-    fn from(address: IpSocketAddress) -> Self {
-        match address {
-            IpSocketAddress::Ipv4(v4) => {
-                SocketAddrV4::new(<[u8; 4]>::from(v4.address).into(), v4.port).into()
-            }
-            IpSocketAddress::Ipv6(v6) => SocketAddrV6::new(
-                <[u16; 8]>::from(v6.address).into(),
-                v6.port,
-                v6.flow_info,
-                v6.scope_id,
-            )
-            .into(),
         }
     }
 }

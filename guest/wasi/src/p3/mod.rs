@@ -3,7 +3,6 @@
 //! A call that does not return at once goes on while others are made: what would be a pollable of
 //! WASI 0.2 is such a call ([`poll::Pollable`]).
 
-pub mod cli;
 pub mod clock;
 mod error;
 pub mod input;
@@ -13,6 +12,7 @@ pub mod question;
 pub mod random;
 pub mod udp;
 
+pub(crate) use bindings::wasi::sockets::types as sockets;
 pub use error::ErrorCode;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

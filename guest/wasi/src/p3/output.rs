@@ -15,13 +15,14 @@ use crate::p3::poll::Pollable;
 /// The maximum number of bytes that are being written while the program goes on.
 const AHEAD: usize = 65_536;
 
-type Result_ = FutureReader<Result<(), ErrorCode>>;
+/// What became of all that was written.
+type Written = FutureReader<Result<(), ErrorCode>>;
 
 /// An output stream.
 pub struct Output {
     writing: Pollable,
     state: Rc<RefCell<State>>,
-    result: RefCell<Option<Result_>>,
+    result: RefCell<Option<Written>>,
 }
 
 /// The stream, unless it is being written to, and whether its reader has ended it.
@@ -47,7 +48,7 @@ impl Output {
         Self::new(stderr::write_via_stream)
     }
 
-    fn new(write_via_stream: fn(StreamReader<u8>) -> Result_) -> Self {
+    fn new(write_via_stream: fn(StreamReader<u8>) -> Written) -> Self {
         let (stream, reader) = wit_stream::new();
         let state = Rc::new(RefCell::new(State { stream: Some(stream), is_closed: false }));
         let result = RefCell::new(Some(write_via_stream(reader)));

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -10,17 +10,13 @@ use std::task::{Context, Poll, Waker};
 use crate::error::{ErrorCode, NetError};
 use crate::p3::bindings::wasi::clocks::monotonic_clock;
 use crate::p3::bindings::wasi::sockets::types::{
-    self, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, UdpSocket,
+    self, IpAddressFamily, IpSocketAddress, UdpSocket,
 };
 use crate::p3::poll::{Pollable, block_on, taken};
 
 /// The maximum time for which a ping waits for room in the socket, in nanoseconds: much longer than
 /// a runtime takes to check one.
 const A_MOMENT: u64 = 10_000_000;
-
-/// Whether a host that tells times of arrival returns datagrams of one arrival per call: here, each
-/// call returns one.
-pub const SPLITS: bool = false;
 
 /// A received datagram.
 #[derive(Debug)]
@@ -129,6 +125,12 @@ impl Channel {
         Ok(datagrams)
     }
 
+    /// As [`Self::receive`], datagrams of one arrival, under a host that tells its time: one, since each
+    /// may have another.
+    pub fn receive_arrival(&self, _: u64) -> Result<Vec<IncomingDatagram>, NetError> {
+        self.receive(1)
+    }
+
     /// Does nothing: there is nothing to do in advance.
     pub fn prepare(&self) {}
 
@@ -187,38 +189,5 @@ impl Channel {
 impl From<types::ErrorCode> for NetError {
     fn from(code: types::ErrorCode) -> Self {
         Self(code.into())
-    }
-}
-
-impl From<SocketAddr> for IpSocketAddress {
-    fn from(address: SocketAddr) -> Self {
-        match address {
-            SocketAddr::V4(v4) => {
-                Self::Ipv4(Ipv4SocketAddress { port: v4.port(), address: v4.ip().octets().into() })
-            }
-            SocketAddr::V6(v6) => Self::Ipv6(Ipv6SocketAddress {
-                port: v6.port(),
-                flow_info: v6.flowinfo(),
-                address: v6.ip().segments().into(),
-                scope_id: v6.scope_id(),
-            }),
-        }
-    }
-}
-
-impl From<IpSocketAddress> for SocketAddr {
-    fn from(address: IpSocketAddress) -> Self {
-        match address {
-            IpSocketAddress::Ipv4(v4) => {
-                SocketAddrV4::new(<[u8; 4]>::from(v4.address).into(), v4.port).into()
-            }
-            IpSocketAddress::Ipv6(v6) => SocketAddrV6::new(
-                <[u16; 8]>::from(v6.address).into(),
-                v6.port,
-                v6.flow_info,
-                v6.scope_id,
-            )
-            .into(),
-        }
     }
 }

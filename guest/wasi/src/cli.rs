@@ -1,6 +1,6 @@
 //! Arguments, variables, the terminal, and the end: `wasi:cli`.
 
-use crate::p2::bindings::wasi::cli;
+use crate::bindings::wasi::cli;
 
 /// Returns the arguments, the program's name first.
 pub fn arguments() -> Vec<String> {
