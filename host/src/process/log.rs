@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::process::printable::{self, Printable, PrintableJson};
@@ -36,17 +38,19 @@ pub fn start(format: Option<LogFormat>) {
         .with_writer(Sink(format))
         .with_target(false)
         .log_internal_errors(false);
+    // Libraries have words of their own for what this program reports.
+    let own = filter_fn(|metadata| metadata.target().starts_with("udping"));
     // Only a second call fails.
     let _ = match format {
         None => tracing::subscriber::set_global_default(
-            common.with_max_level(Level::WARN).event_format(Plain).finish(),
+            common.with_max_level(Level::WARN).event_format(Plain).finish().with(own),
         ),
         Some(LogFormat::Text) => {
-            tracing::subscriber::set_global_default(common.with_ansi(false).finish())
+            tracing::subscriber::set_global_default(common.with_ansi(false).finish().with(own))
         }
-        Some(LogFormat::Json) => {
-            tracing::subscriber::set_global_default(common.json().flatten_event(true).finish())
-        }
+        Some(LogFormat::Json) => tracing::subscriber::set_global_default(
+            common.json().flatten_event(true).finish().with(own),
+        ),
     };
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use udping_tests::{
-    Outcome, Process, Runtime, Server, host_program, ping, run, udping_host, until,
+    CLIENT_P3, Outcome, Process, Runtime, Server, file, host_program, ping, run, udping_host, until,
 };
 
 fn server(options: &[&str]) -> Server {
@@ -203,6 +203,18 @@ fn on_a_full_disk_a_program_fails_and_does_not_panic() {
             "{arguments:?}: {outcome:?}"
         );
     }
+}
+
+/// WASI 0.3 has an error code for it, and nothing else says anything.
+#[test]
+fn on_a_full_disk_a_component_of_wasi_0_3_says_so_on_one_line() {
+    let server = server(&[]);
+    let [_, port] = server.host_and_port();
+    let client = file("client.wasm", CLIENT_P3.bytes);
+    let arguments = [client.to_str().unwrap(), "127.0.0.1", &port, "-c", "3", "-i", "50ms"];
+    let outcome = run(&mut with_stdout(">/dev/full", &arguments));
+    let said = "client.wasm: standard output: cannot write: input/output error\n";
+    assert_eq!((outcome.code(), outcome.stderr.as_str()), (2, said), "{outcome:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::error::NetError;
 use crate::p2::bindings::wasi::clocks::monotonic_clock::subscribe_duration;
 use crate::p2::bindings::wasi::sockets::instance_network::instance_network;
-use crate::p2::bindings::wasi::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress};
+use crate::p2::bindings::wasi::sockets::network::{ErrorCode, IpAddressFamily};
 use crate::p2::bindings::wasi::sockets::udp::{
     IncomingDatagramStream, OutgoingDatagramStream, UdpSocket,
 };
