@@ -153,7 +153,12 @@ fn a_component_of_both_versions_or_of_another_world_says_what_to_do() {
     let run = |text: &str| bounded(udping_host().arg(wat("other.wasm", text)));
     let both = r#"(component
         (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u64)))))
-        (import "wasi:random/insecure@0.3.0" (instance (export "get-insecure-random-u64" (func (result u64))))))"#;
+        (import "wasi:random/insecure@0.3.0" (instance (export "get-insecure-random-u64" (func (result u64)))))
+        (core module $m (func (export "run") (result i32) (i32.const 0)))
+        (core instance $i (instantiate $m))
+        (func $run (result (result)) (canon lift (core func $i "run")))
+        (instance $command (export "run" (func $run)))
+        (export "wasi:cli/run@0.2.0" (instance $command)))"#;
     let http = r#"(component (import "wasi:http/types@0.2.3" (instance (export "go" (func)))))"#;
     let keyvalue =
         r#"(component (import "wasi:keyvalue/store@0.2.0-draft" (instance (export "go" (func)))))"#;
