@@ -16,6 +16,9 @@ const FOLDERS: [&str; 2] = ["conformance", "hostile"];
 const OTHERS: [&str; 8] =
     ["arrives", "echoes", "fills", "heeds", "obeys", "panics", "waits", "writes"];
 
+/// Those for WASI 0.3.
+const OTHERS_P3: [&str; 1] = ["obeys"];
+
 fn main() {
     let folders = FOLDERS.map(|folder| (folder, guests_in("guests", folder)));
     let in_folders = folders.iter().flat_map(|(_, names)| names.iter().map(String::as_str));
@@ -40,10 +43,11 @@ fn main() {
     };
     udping_guest_build::exit_on_error(examples.build());
     let folders_p3 = FOLDERS.map(|folder| (folder, guests_in("guests-p3", folder)));
-    let names = folders_p3.iter().flat_map(|(_, names)| names);
+    let in_folders = folders_p3.iter().flat_map(|(_, names)| names.iter().map(String::as_str));
+    let names = OTHERS_P3.into_iter().chain(in_folders);
     let modules: Vec<_> = names.map(|name| format!("examples/{name}.wasm")).collect();
     let guests_p3 = Guests {
-        sources: &["tests/guests-p3"],
+        sources: &["tests/guests-p3", "tests/model"],
         selection: &["-p", "udping-test-guests-p3", "--features", "p3", "--examples"],
         modules: &modules.iter().map(String::as_str).collect::<Vec<_>>(),
         suffix: "_p3",

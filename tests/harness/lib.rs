@@ -53,6 +53,8 @@ pub mod guests {
     pub const HEEDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/heeds.wasm"));
     /// Runs its arguments as programs, and prints the outcome of each step.
     pub const OBEYS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys.wasm"));
+    /// The same for WASI 0.3.
+    pub const OBEYS_P3: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/obeys_p3.wasm"));
     /// Panics with the message "the guest says why".
     pub const PANICS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/panics.wasm"));
     /// Opens sockets, and never closes them.

@@ -38,6 +38,16 @@ impl View<'_> {
         None
     }
 
+    /// A socket that is to be changed or dropped. What was sent before leaves before: with the options
+    /// that the socket had, and to sockets that are still there and have the peers that they had.
+    pub(crate) fn to_change<T: 'static>(
+        &mut self,
+        socket: &Resource<T>,
+    ) -> Result<&mut T, ResourceTableError> {
+        self.flush();
+        self.table.get_mut(socket)
+    }
+
     /// The sending half with that index: a resource of its own (WASI 0.2), or of a socket's (0.3).
     pub(crate) fn outgoing(&mut self, index: u32) -> Result<&mut Outgoing, ResourceTableError> {
         let stream = Resource::<Outgoing>::new_borrow(index);

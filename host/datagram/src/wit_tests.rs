@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::bindings::io::poll::{self, HostPollable as _};
 
-use super::udp::{HostIncomingDatagramStream as _, HostOutgoingDatagramStream as _};
+use super::udp::{HostIncomingDatagramStream as _, HostOutgoingDatagramStream as _, HostUdpSocket};
 use super::*;
 use crate::gathering::MOST;
 use crate::view::with_view;
@@ -171,6 +171,28 @@ fn answers_leave_before_a_clock_is_read_and_nothing_waits_after() {
         wall_clock::Host::now(component.view).unwrap();
         assert_eq!(component.left(), 1);
     });
+}
+
+/// With the options and to the sockets that there were when they were sent.
+#[test]
+fn answers_leave_before_a_socket_changes() {
+    type Change = fn(&mut View<'_>, Resource<Socket>);
+    let changes: [Change; 3] = [
+        |view, socket| view.set_unicast_hop_limit(socket, 3).unwrap(),
+        |view, socket| view.set_send_buffer_size(socket, 100_000).unwrap(),
+        |view, socket| HostUdpSocket::drop(view, socket).unwrap(),
+    ];
+    for change in changes {
+        behind(2, |component, _| {
+            // Another one, which the answers might be for.
+            let other = Socket::new(Family::V4, component.view.sockets.clone()).unwrap();
+            let other = component.view.table.push(other).unwrap();
+            component.answer(b"1");
+            assert_eq!(component.left(), 0);
+            change(component.view, other);
+            assert_eq!(component.left(), 1);
+        });
+    }
 }
 
 #[test]

@@ -1,15 +1,14 @@
-//! Runs each of its arguments as a program (`udping_model`), and prints the outcome of each step as
+//! Runs each of its arguments as a program (`udping_model::p2`), and prints the outcome of each step as
 //! a word, one line per program.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use udping_model::{
-    Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, steps, unhex,
-};
+use udping_model::p2::{Action, Datagrams, Handle, Step, steps};
+use udping_model::{Buffer, Family, Local, Remote, SKIPPED, SOCKETS, TOO_LARGE, payload, unhex};
 use udping_test_guests::{
     ErrorCode, IncomingDatagram, IncomingDatagramStream, IpAddressFamily, OutgoingDatagram,
-    OutgoingDatagramStream, UdpSocket, address, loopback, socket,
+    OutgoingDatagramStream, UdpSocket, address, socket,
 };
 use udping_wasi::bindings::wasi::cli::environment::get_arguments;
 use udping_wasi::bindings::wasi::clocks::{monotonic_clock, wall_clock};
@@ -92,7 +91,7 @@ impl Run {
             }
             Action::LocalAddress => named(slot.socket().local_address(), slot.local, "self"),
             Action::RemoteAddress => named(slot.socket().remote_address(), slot.peer, "peer"),
-            Action::AddressFamily => family_name(slot.socket().address_family()).to_owned(),
+            Action::AddressFamily => slot.family().name().to_owned(),
             Action::HopLimit => number(slot.socket().unicast_hop_limit()),
             Action::SetHopLimit(hops) => word(slot.socket().set_unicast_hop_limit(hops)),
             Action::BufferSize(Buffer::Receive) => number(slot.socket().receive_buffer_size()),
@@ -224,15 +223,15 @@ impl Slot {
         self.outgoing = None;
     }
 
+    fn family(&self) -> Family {
+        match self.socket().address_family() {
+            IpAddressFamily::Ipv4 => Family::V4,
+            IpAddressFamily::Ipv6 => Family::V6,
+        }
+    }
+
     fn start_bind(&mut self, local: Local, next: Option<SocketAddr>) -> String {
-        let family = self.socket().address_family();
-        let local = match local {
-            Local::Free => loopback(family, 0),
-            Local::Taken => next.unwrap(),
-            Local::OtherFamily => loopback(other(family), 0),
-            Local::Mapped => mapped(0),
-            Local::Elsewhere => (elsewhere(family), 0).into(),
-        };
+        let local = local.address(self.family(), next).unwrap();
         let result = self.socket().start_bind(&instance_network(), local.into());
         if result.is_ok() {
             let bound = address(self.socket());
@@ -256,53 +255,8 @@ impl Slot {
     }
 
     fn remote(&self, remote: Remote, next: Option<SocketAddr>) -> Option<SocketAddr> {
-        let family = self.socket().address_family();
-        match remote {
-            Remote::Unsaid => None,
-            Remote::Next => next,
-            Remote::Deserted => Some(loopback(family, DISCARD)),
-            Remote::OtherFamily => Some(loopback(other(family), DISCARD)),
-            Remote::PortZero => Some(loopback(family, 0)),
-            Remote::Unspecified if family == IpAddressFamily::Ipv4 => {
-                Some(([0, 0, 0, 0], DISCARD).into())
-            }
-            Remote::Unspecified => Some((Ipv6Addr::UNSPECIFIED, DISCARD).into()),
-            Remote::Mapped => Some(mapped(DISCARD)),
-        }
+        remote.address(self.family(), next)
     }
-}
-
-/// The port of the discard service, which no machine runs any more.
-const DISCARD: u16 = 9;
-
-/// One byte more than IPv6 can carry after the UDP header.
-const TOO_LARGE: usize = 65_528;
-
-/// The payload of a datagram: several in a row have equal length, so that they can be coalesced.
-fn payload(number: usize) -> Vec<u8> {
-    let mut data = (number as u32).to_le_bytes().to_vec();
-    data.resize(data.len() + number / 4 % 4 * 100, number as u8);
-    data
-}
-
-fn other(family: IpAddressFamily) -> IpAddressFamily {
-    if family == IpAddressFamily::Ipv4 { IpAddressFamily::Ipv6 } else { IpAddressFamily::Ipv4 }
-}
-
-fn mapped(port: u16) -> SocketAddr {
-    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x7f00, 1), port).into()
-}
-
-/// An address for documentation, which no machine has.
-fn elsewhere(family: IpAddressFamily) -> IpAddr {
-    match family {
-        IpAddressFamily::Ipv4 => [192, 0, 2, 1].into(),
-        IpAddressFamily::Ipv6 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
-    }
-}
-
-fn family_name(family: IpAddressFamily) -> &'static str {
-    if family == IpAddressFamily::Ipv4 { "ipv4" } else { "ipv6" }
 }
 
 fn word(result: Result<(), ErrorCode>) -> String {

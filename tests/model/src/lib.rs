@@ -1,15 +1,47 @@
-//! A model of what `wasi:sockets/udp` promises: programs of host calls, and the outcomes that each
-//! call may have.
+//! A model of what `wasi:sockets` promises of UDP, for each version of WASI: programs of host calls,
+//! and the outcomes that each call may have.
 //!
 //! A program is a string of bytes, one per step. So every source of bytes is a source of programs,
-//! and every string of bytes is a valid one. The guest `obeys` runs programs and prints the outcome
-//! of each step as a word; [`judge`] checks whether that is allowed.
+//! and every string of bytes is a valid one. The guest `obeys` of that version runs programs and
+//! prints the outcome of each step as a word; `judge` checks whether that is allowed.
 
-mod model;
-mod program;
+mod addresses;
+mod encoding;
+mod judge;
+mod network;
+mod options;
+mod outcome;
+pub mod p2;
+pub mod p3;
+mod payload;
 
-pub use model::{Backend, Traffic, judge};
-pub use program::{
-    Action, Buffer, Datagrams, Family, Handle, Local, Remote, SKIPPED, SOCKETS, Step, hex, steps,
-    unhex,
-};
+pub use addresses::{Family, Local, Remote};
+pub use encoding::{hex, unhex};
+pub use judge::Backend;
+pub use network::Traffic;
+pub use payload::{TOO_LARGE, payload};
+
+/// The maximum number of sockets that a program has at a time.
+pub const SOCKETS: usize = 3;
+
+/// The outcome of a step that lacks its handle, such as a stream that does not exist: no call is
+/// made.
+pub const SKIPPED: &str = "-";
+
+/// A buffer in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffer {
+    /// The receive buffer.
+    Receive,
+    /// The send buffer.
+    Send,
+}
+
+/// A step: an action on one of the sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<Action> {
+    /// The index of the socket, below [`SOCKETS`].
+    pub socket: usize,
+    /// The action on it.
+    pub action: Action,
+}

@@ -1,12 +1,12 @@
 //! Random programs of calls on sockets: the outcome of each step is as in the model
-//! (`udping_model`), under udping-host on each path of its datagrams, and under the stock backend
-//! as far as that follows the WIT.
+//! (`udping_model`), for each version of WASI, under udping-host on each path of its datagrams, and
+//! under the stock backend as far as that follows the WIT.
 
 use std::process::Command;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use udping_model::{Backend, Traffic, hex, judge, unhex};
+use udping_model::{Backend, Traffic, hex, p2, p3, unhex};
 use udping_tests::{file, guests, run, udping_host, wasmtime};
 
 /// Programs per process, which ends at the first that traps.
@@ -20,9 +20,39 @@ const STEPS: usize = 200;
 
 /// The implementation under test, and how it reports a trap.
 struct Path {
+    version: Version,
     backend: Backend,
     command: fn() -> Option<Command>,
     trapped: i32,
+}
+
+/// A version of WASI.
+#[derive(Clone, Copy)]
+enum Version {
+    P2,
+    P3,
+}
+
+impl Version {
+    fn obeys(self) -> std::path::PathBuf {
+        match self {
+            Self::P2 => file("obeys.wasm", guests::OBEYS),
+            Self::P3 => file("obeys_p3.wasm", guests::OBEYS_P3),
+        }
+    }
+
+    fn judge(
+        self,
+        backend: Backend,
+        program: &[u8],
+        words: &[&str],
+        trapped: bool,
+    ) -> Result<Traffic, String> {
+        match self {
+            Self::P2 => p2::judge(backend, program, words, trapped),
+            Self::P3 => p3::judge(backend, program, words, trapped),
+        }
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "wasmtime may be missing")]
@@ -45,25 +75,39 @@ fn ours_with(options: &[&str]) -> Option<Command> {
     Some(command)
 }
 
-#[test]
-fn programs_go_as_the_model_says() {
-    check(10, &Path { backend: Backend::Exact, command: ours, trapped: 4 });
+macro_rules! programs_go_as_the_model_says {
+    ($name:ident, $version:expr) => {
+        mod $name {
+            use super::*;
+
+            const OURS: Path =
+                Path { version: $version, backend: Backend::Exact, command: ours, trapped: 4 };
+
+            #[test]
+            fn programs_go_as_the_model_says() {
+                check(100, &OURS);
+            }
+
+            #[test]
+            fn programs_go_as_the_model_says_without_offload() {
+                check(100, &Path { command: ours_without_offload, ..OURS });
+            }
+
+            #[test]
+            fn programs_go_as_the_model_says_a_datagram_at_a_time() {
+                check(100, &Path { command: ours_portable, ..OURS });
+            }
+
+            #[test]
+            fn programs_go_as_the_model_says_under_the_stock_backend() {
+                check(30, &Path { backend: Backend::Stock, command: wasmtime, trapped: 1, ..OURS });
+            }
+        }
+    };
 }
 
-#[test]
-fn programs_go_as_the_model_says_without_offload() {
-    check(10, &Path { backend: Backend::Exact, command: ours_without_offload, trapped: 4 });
-}
-
-#[test]
-fn programs_go_as_the_model_says_a_datagram_at_a_time() {
-    check(10, &Path { backend: Backend::Exact, command: ours_portable, trapped: 4 });
-}
-
-#[test]
-fn programs_go_as_the_model_says_under_the_stock_backend() {
-    check(3, &Path { backend: Backend::Stock, command: wasmtime, trapped: 1 });
-}
+programs_go_as_the_model_says!(wasi_0_2, Version::P2);
+programs_go_as_the_model_says!(wasi_0_3, Version::P3);
 
 #[track_caller]
 fn check(cases: u32, path: &Path) {
@@ -107,7 +151,7 @@ fn go(path: &Path, programs: &[String]) -> Result<Traffic, String> {
     let mut seen = Traffic::default();
     let mut rest = programs;
     while !rest.is_empty() {
-        let obeys = file("obeys.wasm", guests::OBEYS);
+        let obeys = path.version.obeys();
         let mut command = (path.command)().ok_or("the program is gone")?;
         let outcome = run(command.args(["-S", "inherit-network"]).arg(obeys).args(rest));
         let trapped = outcome.code() == path.trapped;
@@ -123,7 +167,8 @@ fn go(path: &Path, programs: &[String]) -> Result<Traffic, String> {
         for (index, (program, line)) in rest.iter().zip(&lines).enumerate() {
             let words: Vec<_> = line.split_whitespace().collect();
             if index < ended || trapped {
-                let judged = judge(path.backend, &unhex(program), &words, index == ended)?;
+                let judged =
+                    path.version.judge(path.backend, &unhex(program), &words, index == ended)?;
                 seen = Traffic {
                     sent: seen.sent + judged.sent,
                     received: seen.received + judged.received,

@@ -35,6 +35,10 @@ impl View<'_> {
         self.table.get_mut(socket).map_err(SocketError::trap)
     }
 
+    fn udp_to_change(&mut self, socket: &Resource<Channel>) -> SocketResult<&mut Channel> {
+        self.to_change(socket).map_err(SocketError::trap)
+    }
+
     /// Receives the next datagram.
     fn receive(
         &mut self,
@@ -232,15 +236,15 @@ impl HostUdpSocket for View<'_> {
     }
 
     fn bind(&mut self, socket: Resource<Channel>, local: IpSocketAddress) -> SocketResult<()> {
-        self.udp(&socket)?.bind(local.into()).map_err(translate)
+        self.udp_to_change(&socket)?.bind(local.into()).map_err(translate)
     }
 
     fn connect(&mut self, socket: Resource<Channel>, peer: IpSocketAddress) -> SocketResult<()> {
-        self.udp(&socket)?.connect(peer.into()).map_err(translate)
+        self.udp_to_change(&socket)?.connect(peer.into()).map_err(translate)
     }
 
     fn disconnect(&mut self, socket: Resource<Channel>) -> SocketResult<()> {
-        self.udp(&socket)?.disconnect().map_err(translate)
+        self.udp_to_change(&socket)?.disconnect().map_err(translate)
     }
 
     fn get_local_address(&mut self, socket: Resource<Channel>) -> SocketResult<IpSocketAddress> {
@@ -263,7 +267,7 @@ impl HostUdpSocket for View<'_> {
     }
 
     fn set_unicast_hop_limit(&mut self, socket: Resource<Channel>, hops: u8) -> SocketResult<()> {
-        self.udp(&socket)?.socket().set_hop_limit(hops).map_err(translate)
+        self.udp_to_change(&socket)?.socket().set_hop_limit(hops).map_err(translate)
     }
 
     fn get_receive_buffer_size(&mut self, socket: Resource<Channel>) -> SocketResult<u64> {
@@ -275,7 +279,7 @@ impl HostUdpSocket for View<'_> {
         socket: Resource<Channel>,
         bytes: u64,
     ) -> SocketResult<()> {
-        self.udp(&socket)?.socket().set_receive_buffer_size(bytes).map_err(translate)
+        self.udp_to_change(&socket)?.socket().set_receive_buffer_size(bytes).map_err(translate)
     }
 
     fn get_send_buffer_size(&mut self, socket: Resource<Channel>) -> SocketResult<u64> {
@@ -283,10 +287,11 @@ impl HostUdpSocket for View<'_> {
     }
 
     fn set_send_buffer_size(&mut self, socket: Resource<Channel>, bytes: u64) -> SocketResult<()> {
-        self.udp(&socket)?.socket().set_send_buffer_size(bytes).map_err(translate)
+        self.udp_to_change(&socket)?.socket().set_send_buffer_size(bytes).map_err(translate)
     }
 
     fn drop(&mut self, socket: Resource<Channel>) -> wasmtime::Result<()> {
+        self.to_change(&socket)?;
         self.table.delete(socket)?;
         self.sockets.permissions.close();
         Ok(())

@@ -75,10 +75,6 @@ impl Channel {
     }
 
     fn associate(&mut self, peer: Option<SocketAddr>) -> SocketResult<()> {
-        // What was sent before goes to where it was sent to.
-        if let Some(halves) = &mut self.halves {
-            halves.outgoing.flush();
-        }
         let associated = self.socket.associate(peer);
         if let Some(earlier) = self.halves.take() {
             drop(earlier.outgoing);

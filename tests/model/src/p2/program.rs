@@ -1,72 +1,10 @@
-//! Programs: the steps that a guest runs.
+//! Programs for WASI 0.2: the steps that a guest runs.
 
-/// The maximum number of sockets that a program has at a time.
-pub const SOCKETS: usize = 3;
-
-/// The outcome of a step that lacks its handle, such as a stream that does not exist: no call is
-/// made.
-pub const SKIPPED: &str = "-";
+use crate::encoding;
+use crate::{Buffer, Family, Local, Remote};
 
 /// A step: an action on one of the sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The index of the socket, below [`SOCKETS`].
-    pub socket: usize,
-    /// The action on it.
-    pub action: Action,
-}
-
-/// The family of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-/// The address of a `start-bind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Local {
-    /// A port of loopback that the system chooses.
-    Free,
-    /// The address of the next socket.
-    Taken,
-    /// Loopback of the other family.
-    OtherFamily,
-    /// An IPv4-mapped IPv6 address.
-    Mapped,
-    /// An address that the machine does not have.
-    Elsewhere,
-}
-
-/// The remote address of a stream or a datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remote {
-    /// None.
-    Unsaid,
-    /// The address of the next socket.
-    Next,
-    /// A port of loopback without a listener.
-    Deserted,
-    /// Loopback of the other family.
-    OtherFamily,
-    /// Port 0 of loopback.
-    PortZero,
-    /// The unspecified address.
-    Unspecified,
-    /// An IPv4-mapped IPv6 address.
-    Mapped,
-}
-
-/// A buffer in the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Buffer {
-    /// The receive buffer.
-    Receive,
-    /// The send buffer.
-    Send,
-}
+pub type Step = crate::Step<Action>;
 
 /// A list of datagrams to send. Home is the peer of the stream or, without one, the socket itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +140,7 @@ impl Action {
 
 /// The weights of the actions, of 85 in total: a third of the values of a byte. Most lead to states
 /// with many possible actions.
-const ACTIONS: [(usize, Action); 62] = {
+pub(crate) static ACTIONS: [(usize, Action); 62] = {
     use Action::{
         AddressFamily, BufferSize, CheckAndSend, CheckSend, Close, Create, DropIncoming,
         DropOutgoing, DropSocket, FinishBind, HopLimit, IsReadable, IsWritable, LocalAddress,
@@ -277,58 +215,6 @@ const ACTIONS: [(usize, Action); 62] = {
 };
 
 /// Decodes the steps of a program.
-pub fn steps(program: &[u8]) -> impl Iterator<Item = Step> {
-    program.iter().map(|byte| Step {
-        socket: usize::from(*byte) % SOCKETS,
-        action: action(usize::from(*byte) / SOCKETS),
-    })
-}
-
-/// Returns the `index`th action, where each is repeated according to its weight.
-fn action(index: usize) -> Action {
-    let all = ACTIONS.iter().map(|(often, _)| often).sum::<usize>();
-    let mut left = index % all;
-    for (often, action) in ACTIONS {
-        match left.checked_sub(often) {
-            Some(rest) => left = rest,
-            None => return action,
-        }
-    }
-    // Unreachable: the rest is below the sum.
-    Action::Close
-}
-
-/// Encodes a program as an argument.
-pub fn hex(program: &[u8]) -> String {
-    program.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Decodes a program from an argument; what is not hexadecimal is skipped.
-pub fn unhex(digits: &str) -> Vec<u8> {
-    let pairs = (0..digits.len() / 2).filter_map(|index| digits.get(2 * index..2 * index + 2));
-    pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_action_is_a_step_of_some_byte() {
-        let bytes: Vec<_> = (0..=u8::MAX).collect();
-        for (_, action) in ACTIONS {
-            for socket in 0..SOCKETS {
-                assert!(
-                    steps(&bytes).any(|step| step == Step { socket, action }),
-                    "{socket}: {action:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_program_is_the_same_after_it_was_an_argument() {
-        let bytes: Vec<_> = (0..=u8::MAX).collect();
-        assert_eq!(unhex(&hex(&bytes)), bytes);
-    }
+pub fn steps(program: &[u8]) -> impl Iterator<Item = Step> + Clone {
+    encoding::steps(&ACTIONS, program)
 }

@@ -1,0 +1,9 @@
+//! WASI 0.3: UDP of `wasi:sockets/types`.
+
+mod model;
+mod program;
+
+pub use model::judge;
+#[cfg(test)]
+pub(crate) use program::ACTIONS;
+pub use program::{Action, BOUND, Handle, KEPT, NONE, Step, steps};
