@@ -104,11 +104,11 @@ fn read_index(layout: &Path, index: &Path) -> Result<Value> {
 /// The configuration of the image. By the specification it has a time of creation: as other tools
 /// whose results are reproducible, this one writes the first.
 fn config(component: Component, layer: &Descriptor) -> Result<Value> {
-    let (sandbox, loaded) = match component.wasi {
+    let (_, loaded) = match component.wasi {
         Wasi::P2 => context::read(&Source::BuiltIn(component), Loading::default())?,
         Wasi::P3 => context::compile_now(component.bytes)?,
     };
-    let interface = Interface::of(&loaded.component, sandbox.engine());
+    let interface = Interface::of(&loaded.component);
     Ok(json!({
         "created": "1970-01-01T00:00:00Z",
         "author": null,

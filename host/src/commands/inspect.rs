@@ -5,7 +5,6 @@ use std::io::Write;
 
 use anyhow::Result;
 use udping_cli::contract;
-use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::commands::context::{self, Loading};
@@ -49,7 +48,7 @@ const NEVER_GRANTED: [(&str, &str); 2] = [
 pub fn inspect(source: &Source, loading: Loading, out: &mut impl Write) -> Result<Exit> {
     match context::read(source, loading) {
         Ok((sandbox, loaded)) => {
-            write!(out, "{}", Interface::of(&loaded.component, sandbox.engine()))?;
+            write!(out, "{}", Interface::of(&loaded.component))?;
             match sandbox.link(&loaded) {
                 Ok(_) => Ok(Exit::Success),
                 Err(error) => {
@@ -71,8 +70,8 @@ pub struct Interface {
 
 impl Interface {
     /// Reads the interface of a compiled component.
-    pub fn of(component: &Component, engine: &Engine) -> Self {
-        let outside = component.component_type();
+    pub fn of(component: &Component) -> Self {
+        let (outside, engine) = (component.component_type(), component.engine());
         Self {
             imports: outside.imports(engine).map(|(name, _)| name.to_owned()).collect(),
             exports: outside.exports(engine).map(|(name, _)| name.to_owned()).collect(),

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use udping_cli::contract;
+use udping_components::Wasi;
 use wasmtime::component::{Component, ComponentExportIndex, Linker};
 use wasmtime::{Config, Engine, Store, UpdateDeadline};
 #[cfg(feature = "exporter")]
@@ -43,15 +44,32 @@ const RESIDENT_STACK: usize = 64 << 10;
 
 /// wasmtime with everything that a component can import.
 pub struct Sandbox {
+    p2: Engined,
+    /// Created for the first component that needs it.
+    p3: OnceLock<Engined>,
+}
+
+/// An engine for components of one version of WASI.
+struct Engined {
     engine: Engine,
     linker: Linker<State>,
+}
+
+impl Engined {
+    fn new(mut config: Config, wasi: Wasi) -> wasmtime::Result<Self> {
+        compile::without_compiler(&mut config);
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        linker::add_to_linker(&mut linker, wasi)?;
+        Ok(Self { engine, linker })
+    }
 }
 
 impl Sandbox {
     /// Creates a sandbox for any number of components and instances. It has no compiler:
     /// [`compile`] has.
     pub fn new() -> wasmtime::Result<Self> {
-        Self::of(udping_compiled::config())
+        Self::of(udping_compiled::config(Wasi::P2))
     }
 
     /// Creates a sandbox for at most that number of instances at a time of one small component: their
@@ -72,61 +90,78 @@ impl Sandbox {
             .linear_memory_keep_resident(RESIDENT)
             .table_keep_resident(RESIDENT)
             .async_stack_keep_resident(RESIDENT_STACK);
-        let mut config = udping_compiled::config();
+        let mut config = udping_compiled::config(Wasi::P2);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         Self::of(config)
     }
 
-    fn of(mut config: Config) -> wasmtime::Result<Self> {
-        compile::without_compiler(&mut config);
-        let engine = Engine::new(&config)?;
-        let mut linker = Linker::new(&engine);
-        linker::add_to_linker(&mut linker)?;
-        Ok(Self { engine, linker })
+    fn of(config: Config) -> wasmtime::Result<Self> {
+        Ok(Self { p2: Engined::new(config, Wasi::P2)?, p3: OnceLock::new() })
     }
 
-    /// The engine of wasmtime.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    fn engined(&self, wasi: Wasi) -> wasmtime::Result<&Engined> {
+        match (wasi, self.p3.get()) {
+            (Wasi::P2, _) => Ok(&self.p2),
+            (Wasi::P3, Some(p3)) => Ok(p3),
+            (Wasi::P3, None) => {
+                let p3 = Engined::new(udping_compiled::config(Wasi::P3), Wasi::P3)?;
+                Ok(self.p3.get_or_init(|| p3))
+            }
+        }
     }
 
     /// Loads machine code so that it can be linked.
     pub fn load(&self, code: &MachineCode) -> Result<Loaded, LoadError> {
-        // SAFETY: a `MachineCode` is the output of a compiler: part of this program, or of a file
-        // that only this user or root could write, and who can write such a file can run code as
-        // this user anyway. wasmtime detects and refuses code for another version, configuration or
-        // processor.
-        #[expect(unsafe_code, reason = "wasmtime runs compiled code as it is")]
-        let component = unsafe { Component::deserialize(&self.engine, code.bytes()) };
-        let component = component.map_err(|error| LoadError::Foreign(first_line(&error)))?;
+        let foreign = |error| LoadError::Foreign(first_line(&error));
+        let p2 = self.deserialize(Wasi::P2, code).map_err(foreign);
+        let (component, wasi) = match p2 {
+            Ok(component) => (component, Wasi::P2),
+            // Its error says what is wrong with code for either.
+            Err(error) => (self.deserialize(Wasi::P3, code).map_err(|_| error)?, Wasi::P3),
+        };
         Ok(Loaded {
             component,
+            wasi,
             footprint: footprint::of(code)
                 .ok_or_else(|| LoadError::Foreign("it has no description".to_owned()))?,
         })
     }
 
+    fn deserialize(&self, wasi: Wasi, code: &MachineCode) -> wasmtime::Result<Component> {
+        let engine = &self.engined(wasi)?.engine;
+        // SAFETY: a `MachineCode` is the output of a compiler: part of this program, or of a file
+        // that only this user or root could write, and who can write such a file can run code as
+        // this user anyway. wasmtime detects and refuses code for another version, configuration or
+        // processor.
+        #[expect(unsafe_code, reason = "wasmtime runs compiled code as it is")]
+        unsafe {
+            Component::deserialize(engine, code.bytes())
+        }
+    }
+
     /// Resolves everything that a component imports, and its entry point.
     pub fn link(&self, loaded: &Loaded) -> Result<Program, LoadError> {
-        let outside = loaded.component.component_type();
+        let (outside, engine) = (loaded.component.component_type(), loaded.component.engine());
         let names = |items: &mut dyn Iterator<Item = (&str, _)>| -> Vec<String> {
             items.map(|(name, _)| name.to_owned()).collect()
         };
-        let imports = names(&mut outside.imports(&self.engine));
-        let exports = names(&mut outside.exports(&self.engine));
+        let imports = names(&mut outside.imports(engine));
+        let exports = names(&mut outside.exports(engine));
         let of_interfaces = LoadError::of_interfaces(&imports, &exports);
         if let Some(both @ LoadError::BothWasi { .. }) = of_interfaces {
             return Err(both);
         }
-        let pre = self.linker.instantiate_pre(&loaded.component);
-        let pre = pre.map_err(|error| LoadError::Import(first_line(&error)));
+        let pre = self
+            .engined(loaded.wasi)
+            .and_then(|engined| engined.linker.instantiate_pre(&loaded.component))
+            .map_err(|error| LoadError::Import(first_line(&error)));
         let entry = pre.and_then(|pre| Entry::of(pre).map_err(|_| LoadError::NoProgram));
         let entry = entry.map_err(|error| of_interfaces.unwrap_or(error))?;
         Ok(Program {
             entry,
             footprint: loaded.footprint,
-            declares_notices: loaded.declares_notices(&self.engine),
-            exceeded: loaded.exceeded(&self.engine),
+            declares_notices: loaded.declares_notices(),
+            exceeded: loaded.exceeded(),
         })
     }
 }
@@ -135,22 +170,23 @@ impl Sandbox {
 pub struct Loaded {
     /// The component to be linked.
     pub component: Component,
+    wasi: Wasi,
     footprint: Footprint,
 }
 
 impl Loaded {
     /// Whether it takes notices on standard input ([`contract`]).
-    pub fn declares_notices(&self, engine: &Engine) -> bool {
+    pub fn declares_notices(&self) -> bool {
         self.component
             .component_type()
-            .exports(engine)
+            .exports(self.component.engine())
             .any(|(name, _)| name.starts_with(contract::EXPORT))
     }
 
     /// The function that tells whether a threshold was exceeded ([`contract`]).
-    fn exceeded(&self, engine: &Engine) -> Option<ComponentExportIndex> {
+    fn exceeded(&self) -> Option<ComponentExportIndex> {
         let outside = self.component.component_type();
-        let mut names = outside.exports(engine).map(|(name, _)| name);
+        let mut names = outside.exports(self.component.engine()).map(|(name, _)| name);
         let name = names.find(|name| name.starts_with(contract::THRESHOLDS))?;
         let interface = self.component.get_export_index(None, name)?;
         self.component.get_export_index(Some(&interface), contract::EXCEEDED)
@@ -195,8 +231,13 @@ pub struct Instance<Out, Err> {
 }
 
 impl Program {
-    /// Starts a watchdog: it interrupts the instances regularly, as their limits require, and
-    /// enforces the deadlines of `enforcer`.
+    /// Whether it runs on the same engine as another program: then one watchdog is that of both.
+    pub fn shares_engine(&self, other: &Self) -> bool {
+        Engine::same(self.entry.pre().engine(), other.entry.pre().engine())
+    }
+
+    /// Starts a watchdog for what runs on its engine: it interrupts the instances regularly, as their
+    /// limits require, and enforces the deadlines of `enforcer`.
     ///
     /// # Errors
     ///

@@ -5,6 +5,7 @@
 //! of an interface, so a replacement at 0.2.0 would leave wasmtime-wasi's 0.2.12 to every component
 //! that asks for a version other than 0.2.0.
 
+use udping_components::Wasi;
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::WasiView;
@@ -25,10 +26,14 @@ impl HasData for Io {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// Adds everything that a component can import from this host.
-pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+/// Adds everything that a component of that version of WASI can import from this host. One of 0.3 may
+/// import the other's, too: what it is refused for is found out later ([`super::load_error`]).
+pub fn add_to_linker(linker: &mut Linker<State>, wasi: Wasi) -> Result<()> {
     add_p2(linker)?;
-    add_p3(linker)
+    match wasi {
+        Wasi::P2 => Ok(()),
+        Wasi::P3 => add_p3(linker),
+    }
 }
 
 /// WASI 0.2. Each call is noted, for the story of a trap.

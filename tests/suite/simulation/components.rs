@@ -56,6 +56,19 @@ fn a_component_that_computes_without_end_is_named() {
     assert!(outcome.stdout.contains(line), "{outcome:?}");
 }
 
+/// Each version of WASI has an engine of its own, and a watchdog.
+#[test]
+fn a_component_for_wasi_0_3_that_computes_without_end_beside_one_for_0_2_is_named() {
+    let spins = guest!("p3_spins_p3");
+    let (folder, name) = (spins.parent().unwrap(), spins.file_name().unwrap());
+    // The components are sorted by name: the other's is the first.
+    let mut command = udping_host();
+    command.args(["simulate", "--server", "client 10.0.0.9 --count 1", "--"]);
+    let outcome = run(command.current_dir(folder).arg(name).arg("compute"));
+    assert_eq!(outcome.code(), 1, "{outcome:?}");
+    assert!(outcome.stdout.contains("trapped: it makes no progress: it ran for"), "{outcome:?}");
+}
+
 /// Time passes for one that asks for it, again and again.
 #[test]
 fn a_component_that_asks_for_the_time_gets_on() {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,7 @@ use crate::sandbox::environment::Environment;
 use crate::sandbox::instance::{Instance, Program, Sandbox};
 use crate::sandbox::outcome::Outcome;
 use crate::sandbox::permissions::InstancePermissions;
+use crate::sandbox::watchdog::Watchdog;
 use udping_permissions::grants::{Current, GrantSpec, Grants};
 use udping_permissions::guard::{Guard, Ledger, Meters, Rates};
 use udping_permissions::limits::{Limits, Output};
@@ -75,6 +77,17 @@ impl Programs {
             programs.insert(name.clone(), program);
         }
         Ok(Self { programs })
+    }
+
+    /// Starts a watchdog for each engine that they run on.
+    fn watched(&self, enforcer: &Enforcer) -> io::Result<Vec<Watchdog>> {
+        let mut apart: Vec<&Program> = Vec::new();
+        for program in self.programs.values() {
+            if !apart.iter().any(|other| other.shares_engine(program)) {
+                apart.push(program);
+            }
+        }
+        apart.into_iter().map(|program| program.watched(enforcer)).collect()
     }
 }
 
@@ -165,9 +178,8 @@ pub(super) fn run(
         truth.0.add(record);
         truth.1.add(record);
     });
-    let first = programs.programs.values().next().context("there is no component")?;
     let enforcer = Enforcer::new(|_, _| {});
-    let _watchdog = first.watched(&enforcer).context("cannot start the watchdog")?;
+    let _watchdogs = programs.watched(&enforcer).context("cannot start a watchdog")?;
     let end = Time::START + scenario.duration;
     let surroundings = Surroundings::new(scenario, network.clone(), end);
     let finished: Rc<RefCell<Vec<Option<Finished>>>> =

@@ -6,6 +6,7 @@ use std::slice;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use udping_components::Wasi;
 use wasmtime::Engine;
 use wasmtime_environ::wasmparser::{Parser, Payload};
 
@@ -111,8 +112,10 @@ pub fn serve() -> ExitCode {
 }
 
 fn compile(component: &[u8]) -> Outcome {
-    let compiled = Engine::new(&udping_compiled::config())
-        .and_then(|engine| engine.precompile_component(component));
+    // A program for WASI 0.3 is not valid without what only that has: it exports an async function.
+    let compiled = compile_for(Wasi::P2, component).or_else(|error| {
+        if is_out_of_memory(&error) { Err(error) } else { compile_for(Wasi::P3, component) }
+    });
     match compiled {
         // The parent reads the same description of the code, and has memory for it if there was
         // enough here.
@@ -124,6 +127,10 @@ fn compile(component: &[u8]) -> Outcome {
             None => Outcome::Invalid(first_line(&error)),
         },
     }
+}
+
+fn compile_for(wasi: Wasi, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    Engine::new(&udping_compiled::config(wasi))?.precompile_component(component)
 }
 
 /// Finds the name of an import or export that is of a version of WASI that this host does not
