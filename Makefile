@@ -48,7 +48,7 @@ fuzz: setup ## Fuzz each target for FUZZ_SECONDS, 600 where not set
 mutants: setup ## Change the code that guards, one place at a time, and see tests fail (half an hour); MUTANTS="permissions --since COMMIT" for a part
 	@scripts/mutants $(MUTANTS)
 
-bench: build lean peers ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
+bench: build lean peers languages ## Measure udping beside everything that does the same; BENCH="--only rtt" for a part, --json FILE
 	@cargo build --quiet $(CARGO_FLAGS) --package udping-bench --package udping-example-std --package udping-example-tokio
 	@$(dir $(HOST))bench $(BENCH)
 

@@ -130,6 +130,8 @@ mod simulation {
     mod components;
     /// The same impairments on the real network.
     mod impaired;
+    /// A simulated flow on the real network.
+    mod replayed;
     /// Random seeds and faults, and bugs that have to be found.
     mod search;
     /// Reports against what has happened.

@@ -4,11 +4,17 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use serde::de::IgnoredAny;
+use udping_core::stats;
 use udping_results::{Document, OneWay, Spread, Summary};
 
 use crate::protocol::ProbeAnswer;
+use crate::series::rtt_histogram;
+
+/// More pings than a probe has time for.
+const MOST_PINGS: u64 = 1_000_000;
 
 /// What a probe found.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +92,10 @@ impl Probed {
         if let Some(rtt) = rtt {
             spread(probe, "rtt", "round-trip time", rtt);
         }
+        if let Some(histogram) = rtt.as_ref().and_then(rtt_distribution) {
+            let help = "Round-trip time of the pings answered within the timeout";
+            probe.register_with_unit("rtt", help, Unit::Seconds, histogram);
+        }
         if let Some(OneWay { lost_forward, lost_backward, net_rtt, .. }) = stamp {
             for (name, help, value) in [
                 ("lost_forward", "Pings lost forward", lost_forward),
@@ -101,6 +111,21 @@ impl Probed {
         }
         registry
     }
+}
+
+/// The RTTs as a histogram, classic and native: those of the results' own, whose values are within
+/// 0.1 %. None for one that no probe can have, which its component has made up.
+fn rtt_distribution(rtt: &Spread) -> Option<Histogram> {
+    let counts = stats::Histogram::deserialize(rtt.histogram.as_deref()?).ok()?;
+    if counts.count() > MOST_PINGS {
+        return None;
+    }
+    let histogram = rtt_histogram();
+    for (shortest, longest, count) in counts.recorded() {
+        let middle = Duration::from_nanos(shortest.midpoint(longest)).as_secs_f64();
+        (0..count).for_each(|_| histogram.observe(middle));
+    }
+    Some(histogram)
 }
 
 /// What `blackbox_exporter` says of each of its probes.
@@ -138,5 +163,52 @@ fn spread(registry: &mut Registry, name: &str, what: &str, spread: &Spread) {
         ("stddev", "Standard deviation of the", spread.stddev_ns),
     ] {
         seconds(registry, &format!("{name}_{part}"), &format!("{help} {what}"), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spread_of(rtts: &[u64]) -> Spread {
+        let mut histogram = stats::Histogram::new().unwrap();
+        rtts.iter().for_each(|rtt| histogram.record(Duration::from_micros(*rtt)));
+        Spread { histogram: Some(histogram.serialize()), ..Spread::default() }
+    }
+
+    fn text(rtt: &Spread) -> String {
+        let mut registry = Registry::default();
+        registry.register("rtt", "RTT", rtt_distribution(rtt).unwrap());
+        let mut text = String::new();
+        prometheus_client::encoding::prometheus_text::encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn the_histogram_has_each_rtt() {
+        let text = text(&spread_of(&[15, 15, 300, 7_000]));
+        for line in ["{le=\"1e-05\"} 0", "{le=\"2e-05\"} 2", "{le=\"0.0005\"} 3", "{le=\"+Inf\"} 4"]
+        {
+            assert!(text.contains(&format!("rtt_bucket{line}")), "{line}\n{text}");
+        }
+        let sum = text.lines().find_map(|line| line.strip_prefix("rtt_sum ")).unwrap();
+        let sum: f64 = sum.parse().unwrap();
+        assert!((sum - 7.33e-3).abs() < 7.33e-6, "{sum}");
+    }
+
+    /// The component may be anybody's: it does not keep the exporter counting.
+    #[test]
+    fn a_histogram_that_no_probe_can_have_is_none() {
+        let mut huge = stats::Histogram::new().unwrap();
+        huge.record(Duration::from_micros(1));
+        for _ in 0..40 {
+            let copy = huge.clone();
+            huge.add(&copy);
+        }
+        let huge = Spread { histogram: Some(huge.serialize()), ..Spread::default() };
+        assert!(rtt_distribution(&huge).is_none());
+        let broken = Spread { histogram: Some("HIST".to_owned()), ..Spread::default() };
+        assert!(rtt_distribution(&broken).is_none());
+        assert!(rtt_distribution(&Spread::default()).is_none());
     }
 }

@@ -135,6 +135,14 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
             ratio(EXAMPLES[0], &std(Runner::Udping), &std(Runner::Wasmtime)),
         ),
     ]);
+    for (what, example) in [("tokio", Example::Tokio), ("C", Example::C)] {
+        let peer = |runner| Peer::Example(example, runner);
+        goals.push(goal(
+            &format!("{what} echo in the sandbox: x native"),
+            Bound::AtLeast(1.0),
+            ratio(EXAMPLES[0], &peer(Runner::Udping), &peer(Runner::Native)),
+        ));
+    }
     goals.extend(of_rtt(measures));
     goals.extend(of_wasi(measures));
     for (what, measure) in

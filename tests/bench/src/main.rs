@@ -214,6 +214,11 @@ const EXAMPLES: &[Peer] = &[
     Peer::Example(Example::Tokio, Runner::Native),
     Peer::Example(Example::Tokio, Runner::Udping),
     Peer::Example(Example::Tokio, Runner::Wasmtime),
+    Peer::Example(Example::C, Runner::Native),
+    Peer::Example(Example::C, Runner::Udping),
+    Peer::Example(Example::C, Runner::Wasmtime),
+    Peer::Example(Example::Python, Runner::Native),
+    Peer::Example(Example::Python, Runner::Udping),
 ];
 const VERSIONS: &[Peer] = &[
     Peer::NativeSingle,

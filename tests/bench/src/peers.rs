@@ -51,6 +51,10 @@ pub(crate) enum Example {
     Std,
     /// tokio.
     Tokio,
+    /// C: both by the same compiler.
+    C,
+    /// Python, whose component has an interpreter.
+    Python,
 }
 
 impl Example {
@@ -58,6 +62,8 @@ impl Example {
         match self {
             Self::Std => "std_echo",
             Self::Tokio => "tokio_echo",
+            Self::C => "c_echo",
+            Self::Python => "python_echo",
         }
     }
 
@@ -66,8 +72,37 @@ impl Example {
         match self {
             Self::Std => udping_tests::file("std_echo.wasm", guests::STD_ECHO),
             Self::Tokio => udping_tests::file("tokio_echo.wasm", guests::TOKIO_ECHO),
+            Self::C | Self::Python => languages().join(self.program()).with_extension("wasm"),
         }
     }
+
+    /// The file of the same source for this machine.
+    fn native(self) -> PathBuf {
+        match self {
+            Self::Std | Self::Tokio => udping_tests::host_program().with_file_name(self.program()),
+            Self::C => languages().join("native").join(self.program()),
+            Self::Python => {
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/python/echo.py")
+            }
+        }
+    }
+
+    /// The command for that.
+    fn native_command(self) -> Command {
+        match self {
+            Self::Std | Self::Tokio | Self::C => Command::new(self.native()),
+            Self::Python => {
+                let mut python = Command::new("python3");
+                python.arg(self.native());
+                python
+            }
+        }
+    }
+}
+
+/// Where `make languages` builds programs.
+fn languages() -> PathBuf {
+    udping_tests::host_program().with_file_name("../languages")
 }
 
 /// What runs a server: the same source, compiled for each.
@@ -113,8 +148,12 @@ impl Peer {
         };
         match self {
             Self::Lean if !lean().exists() => Some("not built (make lean)".to_owned()),
-            Self::Example(example, Runner::Native) if !native(example).exists() => {
+            Self::Example(example, Runner::Native) if !example.native().exists() => {
                 Some("not built (make bench)".to_owned())
+            }
+            Self::Example(Example::Python, Runner::Native) => needs("python3"),
+            Self::Example(example, _) if !example.component().exists() => {
+                Some("not built (make languages)".to_owned())
             }
             Self::Example(_, Runner::Wasmtime) if udping_tests::wasmtime().is_none() => {
                 Some("wasmtime is not installed (make peers)".to_owned())
@@ -152,7 +191,7 @@ impl Peer {
             Self::Python => listens(udping_tests::peer("plain_echo.py", &[])),
             Self::Example(example, runner) => {
                 let mut command = match runner {
-                    Runner::Native => Command::new(native(example)),
+                    Runner::Native => example.native_command(),
                     Runner::Udping => Command::new(udping_tests::host_program()),
                     Runner::Wasmtime => udping_tests::wasmtime().context("it is not missing")?,
                 };
@@ -248,11 +287,6 @@ pub(crate) fn udping(program: &Path, options: &[&str], port: u16) -> Command {
 /// The path where `make lean` puts the host without a compiler.
 pub(crate) fn lean() -> PathBuf {
     udping_tests::host_program().with_file_name("udping-host-lean")
-}
-
-/// The path of an example built for this machine.
-fn native(example: Example) -> PathBuf {
-    udping_tests::host_program().with_file_name(example.program())
 }
 
 /// Returns the command for this program as a peer.

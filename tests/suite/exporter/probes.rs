@@ -33,6 +33,7 @@ fn a_probe_tells_rtt_and_loss_of_one_target() {
         ("udping_probe_lost", 0.0),
         ("udping_probe_loss_ratio", 0.0),
         ("udping_probe_denied", 0.0),
+        ("udping_probe_rtt_seconds_count", 3.0),
     ] {
         assert!((response.sample(sample) - value).abs() < 1e-9, "{sample}: {}", response.text());
     }

@@ -7,7 +7,7 @@ use udping_tests::{Runtime, Server, installed, own_file, run, udping_host};
 
 /// The fields that tshark reads of each packet in a capture; there must be nothing that its experts
 /// complain about.
-fn fields(path: &std::path::Path, names: &[&str]) -> Vec<Vec<String>> {
+pub(super) fn fields(path: &std::path::Path, names: &[&str]) -> Vec<Vec<String>> {
     let mut tshark = Command::new(installed("tshark").expect("make peers installs tshark"));
     // Each datagram with its checksum verified; the port is not that of another protocol.
     tshark.args(["-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-n", "-r"]);

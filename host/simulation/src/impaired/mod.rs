@@ -9,6 +9,7 @@ mod halves;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -26,6 +27,9 @@ use delayed::Delayed;
 pub struct Impairments {
     /// What everything that happens by chance is drawn from.
     pub seed: u64,
+    /// The flow of a simulation whose fates all datagrams have: its address that stands for the
+    /// component's, and its peer.
+    pub flow: Option<(SocketAddr, SocketAddr)>,
     /// The link that sent datagrams cross.
     pub send: Link,
     /// The link that received datagrams cross.
@@ -41,15 +45,19 @@ pub enum ImpairmentsError {
     /// The seed is not a number.
     #[error("seed={0}: not a whole number")]
     Seed(String),
+    /// The flow is not two addresses.
+    #[error("flow={0}: not of the form ADDRESS:PORT-ADDRESS:PORT, the component's and its peer's")]
+    Flow(String),
 }
 
 impl FromStr for Impairments {
     type Err = ImpairmentsError;
 
     /// Parses `NAME=VALUE,...`: properties of both links, or of one where the name starts with
-    /// `send.` or `receive.`, and `seed`.
+    /// `send.` or `receive.`, `seed` and `flow`.
     fn from_str(text: &str) -> Result<Self, ImpairmentsError> {
-        let mut impairments = Self { seed: 1, send: Link::default(), receive: Link::default() };
+        let mut impairments =
+            Self { seed: 1, flow: None, send: Link::default(), receive: Link::default() };
         for property in text.split(',') {
             let Some((name, value)) = property.split_once('=') else {
                 return Err(LinkError::NoValue(property.to_owned()).into());
@@ -58,6 +66,12 @@ impl FromStr for Impairments {
             if name == "seed" {
                 let seed = value.parse();
                 impairments.seed = seed.map_err(|_| ImpairmentsError::Seed(value.to_owned()))?;
+            } else if name == "flow" {
+                let flow = value.split_once('-');
+                let flow =
+                    flow.and_then(|(own, peer)| Some((own.parse().ok()?, peer.parse().ok()?)));
+                let no_flow = || ImpairmentsError::Flow(value.to_owned());
+                impairments.flow = Some(flow.ok_or_else(no_flow)?);
             } else if let Some(name) = name.strip_prefix("send.") {
                 impairments.send.set(name, value)?;
             } else if let Some(name) = name.strip_prefix("receive.") {
@@ -79,15 +93,18 @@ impl FromStr for Impairments {
 ///
 /// If no thread can be started, by which delayed datagrams leave.
 pub fn impaired(inner: Arc<dyn World>, impairments: &Impairments) -> io::Result<Arc<dyn World>> {
-    let Impairments { seed, send, receive } = impairments;
-    let one_way = |link: &Link, name: &[u8]| {
-        let (path, queue) = (Path::new(*seed, name), Queue::default());
-        let state = State { path, queue, travelling: 0 };
+    let Impairments { seed, flow, send, receive } = impairments;
+    let (sent, received) = match *flow {
+        Some((own, peer)) => (Path::between(*seed, own, peer), Path::between(*seed, peer, own)),
+        None => (Path::new(*seed, b"send"), Path::new(*seed, b"receive")),
+    };
+    let one_way = |link: &Link, path: Path| {
+        let state = State { path, queue: Queue::default(), travelling: 0 };
         Arc::new(OneWay { link: link.clone(), start: Instant::now(), state: Mutex::new(state) })
     };
     let halves = Impairing {
-        send: one_way(send, b"send"),
-        receive: one_way(receive, b"receive"),
+        send: one_way(send, sent),
+        receive: one_way(receive, received),
         delayed: Delayed::start()?,
     };
     Ok(Arc::new(Wrapped { inner, halves: Arc::new(halves) }))

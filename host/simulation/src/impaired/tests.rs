@@ -24,6 +24,8 @@ fn properties_of_both_links_or_of_one() {
         ("loss=130%", "loss=130%: more than 100 %"),
         ("sent.loss=1%", "\"sent.loss\" is no property of a link"),
         ("seed=x", "seed=x: not a whole number"),
+        ("flow=10.0.0.1:7", "flow=10.0.0.1:7: not of the form ADDRESS:PORT-ADDRESS:PORT"),
+        ("flow=10.0.0.1-10.0.0.2", "flow=10.0.0.1-10.0.0.2: not of the form"),
         ("reorder=1%", "reorder needs a delay"),
     ] {
         let error = text.parse::<Impairments>().unwrap_err().to_string();

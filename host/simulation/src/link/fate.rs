@@ -1,6 +1,7 @@
 //! What happens to each datagram on its path: drawn from the seed, the path and the datagram's
 //! ordinal on it alone, so that no order of events elsewhere changes it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use chacha20::ChaCha8Rng;
@@ -76,6 +77,19 @@ struct Draws {
 }
 
 impl Path {
+    /// Creates the path from one address to another under `seed`, before its first datagram.
+    pub fn between(seed: u64, from: SocketAddr, to: SocketAddr) -> Self {
+        let mut name = Vec::with_capacity(36);
+        for address in [from, to] {
+            match address.ip() {
+                IpAddr::V4(ip) => name.extend(ip.octets()),
+                IpAddr::V6(ip) => name.extend(ip.octets()),
+            }
+            name.extend(address.port().to_le_bytes());
+        }
+        Self::new(seed, &name)
+    }
+
     /// Creates the path that `name` identifies under `seed`, before its first datagram.
     pub fn new(seed: u64, name: &[u8]) -> Self {
         let hash = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize();

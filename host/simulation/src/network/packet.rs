@@ -1,6 +1,6 @@
 //! A datagram on its way.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::link;
@@ -29,17 +29,4 @@ impl Packet {
     pub(super) fn memory(&self) -> usize {
         OVERHEAD + self.data.len()
     }
-}
-
-/// The path from one address to another, as bytes.
-pub(super) fn name((from, to): (SocketAddr, SocketAddr)) -> Vec<u8> {
-    let mut name = Vec::with_capacity(36);
-    for address in [from, to] {
-        match address.ip() {
-            IpAddr::V4(ip) => name.extend(ip.octets()),
-            IpAddr::V6(ip) => name.extend(ip.octets()),
-        }
-        name.extend(address.port().to_le_bytes());
-    }
-    name
 }

@@ -10,7 +10,7 @@ use crate::fault::{Action, Fault};
 use crate::link::{Fate, Link, Path, Queue};
 use crate::network::events::{Events, Pending};
 use crate::network::node::Node;
-use crate::network::packet::{self, Packet};
+use crate::network::packet::Packet;
 use crate::network::sockets::{SocketError, Sockets, Unreachable};
 use crate::time::Time;
 use crate::trace::{Cause, DatagramId, Event, NodeId, Record};
@@ -154,9 +154,8 @@ impl State {
             self.record(&packet, Event::Lost(Cause::Queue));
             return;
         };
-        let key = (packet.from, packet.to);
-        let seed = self.seed;
-        let path = self.paths.entry(key).or_insert_with(|| Path::new(seed, &packet::name(key)));
+        let (seed, from, to) = (self.seed, packet.from, packet.to);
+        let path = self.paths.entry((from, to)).or_insert_with(|| Path::between(seed, from, to));
         match path.next(&link) {
             Fate::Lost => self.record(&packet, Event::Lost(Cause::Link)),
             Fate::Arrives { delay, reordered, corrupt, copy } => {
