@@ -221,7 +221,8 @@ fn the_process_that_serves_has_no_privileges_and_no_datagrams() {
     measured.metrics();
     let [serving, running] =
         [measured.serving(), measured.server.process.pid()].map(|pid| pid.as_raw_nonzero().get());
-    assert_eq!((sockets(running, "udp"), sockets(serving, "tcp")), (1, 1), "they are looked for");
+    // The connection of the request may not be closed yet.
+    assert!(sockets(running, "udp") == 1 && sockets(serving, "tcp") >= 1, "they are looked for");
     assert_eq!((sockets(running, "tcp"), sockets(serving, "udp")), (0, 0));
     assert_restricted(serving);
     let environment = fs::read(format!("/proc/{serving}/environ")).unwrap();
