@@ -40,7 +40,7 @@ impl View<'_> {
 
     /// A socket that is to be changed or dropped. What was sent before leaves before: with the options
     /// that the socket had, and to sockets that are still there and have the peers that they had.
-    pub(crate) fn to_change<T: 'static>(
+    pub(crate) fn changing<T: 'static>(
         &mut self,
         socket: &Resource<T>,
     ) -> Result<&mut T, ResourceTableError> {

@@ -42,7 +42,7 @@ impl udp::HostUdpSocket for View<'_> {
     ) -> SocketResult<()> {
         // The network handle is the capability to bind (wasi:sockets/instance-network).
         self.table.get(&network)?;
-        self.to_change(&socket)?.start_bind(local.into())
+        self.changing(&socket)?.start_bind(local.into())
     }
 
     fn finish_bind(&mut self, socket: Resource<Socket>) -> SocketResult<()> {
@@ -59,7 +59,7 @@ impl udp::HostUdpSocket for View<'_> {
         if self.table.iter_children(&socket)?.any(is_stream) {
             return Err(SocketError::trap(wasmtime::format_err!("UDP streams not dropped yet")));
         }
-        let (incoming, outgoing) = self.to_change(&socket)?.stream(peer.map(SocketAddr::from))?;
+        let (incoming, outgoing) = self.changing(&socket)?.stream(peer.map(SocketAddr::from))?;
         Ok((self.table.push_child(incoming, &socket)?, self.table.push_child(outgoing, &socket)?))
     }
 
@@ -83,7 +83,7 @@ impl udp::HostUdpSocket for View<'_> {
     }
 
     fn set_unicast_hop_limit(&mut self, socket: Resource<Socket>, hops: u8) -> SocketResult<()> {
-        self.to_change(&socket)?.set_hop_limit(hops)
+        self.changing(&socket)?.set_hop_limit(hops)
     }
 
     fn receive_buffer_size(&mut self, socket: Resource<Socket>) -> SocketResult<u64> {
@@ -95,7 +95,7 @@ impl udp::HostUdpSocket for View<'_> {
         socket: Resource<Socket>,
         bytes: u64,
     ) -> SocketResult<()> {
-        self.to_change(&socket)?.set_receive_buffer_size(bytes)
+        self.changing(&socket)?.set_receive_buffer_size(bytes)
     }
 
     fn send_buffer_size(&mut self, socket: Resource<Socket>) -> SocketResult<u64> {
@@ -103,7 +103,7 @@ impl udp::HostUdpSocket for View<'_> {
     }
 
     fn set_send_buffer_size(&mut self, socket: Resource<Socket>, bytes: u64) -> SocketResult<()> {
-        self.to_change(&socket)?.set_send_buffer_size(bytes)
+        self.changing(&socket)?.set_send_buffer_size(bytes)
     }
 
     fn subscribe(&mut self, socket: Resource<Socket>) -> wasmtime::Result<Resource<DynPollable>> {
@@ -111,7 +111,7 @@ impl udp::HostUdpSocket for View<'_> {
     }
 
     fn drop(&mut self, socket: Resource<Socket>) -> wasmtime::Result<()> {
-        self.to_change(&socket)?;
+        self.changing(&socket)?;
         self.table.delete(socket)?;
         self.sockets.permissions.close();
         Ok(())

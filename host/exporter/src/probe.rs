@@ -123,7 +123,9 @@ fn rtt_distribution(rtt: &Spread) -> Option<Histogram> {
     let histogram = rtt_histogram();
     for (shortest, longest, count) in counts.recorded() {
         let middle = Duration::from_nanos(shortest.midpoint(longest)).as_secs_f64();
-        (0..count).for_each(|_| histogram.observe(middle));
+        for _ in 0..count {
+            histogram.observe(middle);
+        }
     }
     Some(histogram)
 }
@@ -172,7 +174,9 @@ mod tests {
 
     fn spread_of(rtts: &[u64]) -> Spread {
         let mut histogram = stats::Histogram::new().unwrap();
-        rtts.iter().for_each(|rtt| histogram.record(Duration::from_micros(*rtt)));
+        for rtt in rtts {
+            histogram.record(Duration::from_micros(*rtt));
+        }
         Spread { histogram: Some(histogram.serialize()), ..Spread::default() }
     }
 

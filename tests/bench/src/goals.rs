@@ -122,27 +122,7 @@ pub(crate) fn of(measures: &[Measure]) -> Vec<Goal> {
         goal("CPU a datagram, us", Bound::AtMost(3.4), median(THROUGHPUT[1], udping)),
         goal("CPU a datagram with GRO, us", Bound::AtMost(1.0), median(SEGMENTED[1], udping)),
     ];
-    let std = |runner| Peer::Example(Example::Std, runner);
-    goals.extend([
-        goal(
-            "std echo in the sandbox: x native",
-            Bound::AtLeast(1.0),
-            ratio(EXAMPLES[0], &std(Runner::Udping), &std(Runner::Native)),
-        ),
-        goal(
-            "std echo in the sandbox: x wasmtime CLI",
-            Bound::AtLeast(3.0),
-            ratio(EXAMPLES[0], &std(Runner::Udping), &std(Runner::Wasmtime)),
-        ),
-    ]);
-    for (what, example) in [("tokio", Example::Tokio), ("C", Example::C)] {
-        let peer = |runner| Peer::Example(example, runner);
-        goals.push(goal(
-            &format!("{what} echo in the sandbox: x native"),
-            Bound::AtLeast(1.0),
-            ratio(EXAMPLES[0], &peer(Runner::Udping), &peer(Runner::Native)),
-        ));
-    }
+    goals.extend(of_examples(measures));
     goals.extend(of_rtt(measures));
     goals.extend(of_wasi(measures));
     for (what, measure) in
@@ -260,6 +240,28 @@ fn of_wasi(measures: &[Measure]) -> Vec<Goal> {
         goal("WASI 0.3, RTT, one core: x 0.2", Bound::AtMost(1.15), ratio(WASI[2], p3, p2)),
         goal("WASI 0.3, RTT, two cores: x 0.2", Bound::AtMost(1.15), ratio(WASI[3], p3, p2)),
     ]
+}
+
+/// The goals for servers that know nothing of WASI or batches.
+fn of_examples(measures: &[Measure]) -> Vec<Goal> {
+    let median = |peer| row(measures, EXAMPLES[0], &peer).and_then(Row::median);
+    let ratio = |example, to| {
+        let ours = median(Peer::Example(example, Runner::Udping))?;
+        Some(ours / median(Peer::Example(example, to))?)
+    };
+    let mut goals = vec![goal(
+        "std echo in the sandbox: x wasmtime CLI",
+        Bound::AtLeast(3.0),
+        ratio(Example::Std, Runner::Wasmtime),
+    )];
+    for (what, example) in [("std", Example::Std), ("tokio", Example::Tokio), ("C", Example::C)] {
+        goals.push(goal(
+            &format!("{what} echo in the sandbox: x native"),
+            Bound::AtLeast(1.0),
+            ratio(example, Runner::Native),
+        ));
+    }
+    goals
 }
 
 /// The goals for RTTs.

@@ -151,14 +151,13 @@ impl Peer {
             Self::Example(example, Runner::Native) if !example.native().exists() => {
                 Some("not built (make bench)".to_owned())
             }
-            Self::Example(Example::Python, Runner::Native) => needs("python3"),
+            Self::Python | Self::Example(Example::Python, Runner::Native) => needs("python3"),
             Self::Example(example, _) if !example.component().exists() => {
                 Some("not built (make languages)".to_owned())
             }
             Self::Example(_, Runner::Wasmtime) if udping_tests::wasmtime().is_none() => {
                 Some("wasmtime is not installed (make peers)".to_owned())
             }
-            Self::Python => needs("python3"),
             Self::Sockperf => needs("sockperf"),
             Self::Irtt => needs("irtt"),
             _ => None,

@@ -38,11 +38,17 @@ fn wall() -> i128 {
 
 type Received = Result<(Vec<u8>, IpSocketAddress), ErrorCode>;
 
+/// A `receive` that has not returned yet.
+struct Kept {
+    receive: Pin<Box<dyn Future<Output = Received>>>,
+    /// The peer that the socket had when it began.
+    peer: Option<SocketAddr>,
+}
+
 /// A socket, with what the program does with it.
 struct Socket {
-    /// A `receive` that has not returned yet, and the peer that the socket had when it began.
-    kept: Option<(Pin<Box<dyn Future<Output = Received>>>, Option<SocketAddr>)>,
-    socket: Rc<UdpSocket>,
+    kept: Option<Kept>,
+    handle: Rc<UdpSocket>,
     family: Family,
     /// The address that others reach it at, if it is bound.
     local: Option<SocketAddr>,
@@ -91,50 +97,50 @@ impl Run {
         match action {
             Action::Bind(local) => {
                 let local = local.address(own.family, next).unwrap();
-                word(own.socket.bind(local.into()))
+                word(own.handle.bind(local.into()))
             }
             Action::Connect(remote) => {
                 let peer = remote.address(own.family, next).unwrap();
-                let result = own.socket.connect(peer.into());
+                let result = own.handle.connect(peer.into());
                 if result.is_ok() {
                     own.peer = Some(peer);
                 }
                 word(result)
             }
             Action::Disconnect => {
-                let result = own.socket.disconnect();
+                let result = own.handle.disconnect();
                 if result.is_ok() {
                     own.peer = None;
                 }
                 word(result)
             }
             Action::LocalAddress => own.local_address(),
-            Action::RemoteAddress => match own.socket.get_remote_address().map(SocketAddr::from) {
+            Action::RemoteAddress => match own.handle.get_remote_address().map(SocketAddr::from) {
                 Ok(peer) if Some(peer) == own.peer => "peer".to_owned(),
                 other => number(other),
             },
-            Action::AddressFamily => match own.socket.get_address_family() {
+            Action::AddressFamily => match own.handle.get_address_family() {
                 IpAddressFamily::Ipv4 => Family::V4.name().to_owned(),
                 IpAddressFamily::Ipv6 => Family::V6.name().to_owned(),
             },
-            Action::HopLimit => number(own.socket.get_unicast_hop_limit()),
-            Action::SetHopLimit(hops) => word(own.socket.set_unicast_hop_limit(hops)),
-            Action::BufferSize(Buffer::Receive) => number(own.socket.get_receive_buffer_size()),
-            Action::BufferSize(Buffer::Send) => number(own.socket.get_send_buffer_size()),
+            Action::HopLimit => number(own.handle.get_unicast_hop_limit()),
+            Action::SetHopLimit(hops) => word(own.handle.set_unicast_hop_limit(hops)),
+            Action::BufferSize(Buffer::Receive) => number(own.handle.get_receive_buffer_size()),
+            Action::BufferSize(Buffer::Send) => number(own.handle.get_send_buffer_size()),
             Action::SetBufferSize(Buffer::Receive, bytes) => {
-                word(own.socket.set_receive_buffer_size(bytes))
+                word(own.handle.set_receive_buffer_size(bytes))
             }
             Action::SetBufferSize(Buffer::Send, bytes) => {
-                word(own.socket.set_send_buffer_size(bytes))
+                word(own.handle.set_send_buffer_size(bytes))
             }
             Action::Send(remote) => {
                 let data = payload(self.senders.len());
-                let sent = send(&own.socket, &data, remote.address(own.family, next)).await;
+                let sent = send(&own.handle, &data, remote.address(own.family, next)).await;
                 self.has_sent(own, 1);
                 word(sent)
             }
             Action::SendTooLarge => {
-                let sent = send(&own.socket, &[0; TOO_LARGE], own.home()).await;
+                let sent = send(&own.handle, &vec![0; TOO_LARGE], own.home()).await;
                 self.has_sent(own, 1);
                 word(sent)
             }
@@ -143,37 +149,23 @@ impl Run {
                 let (first, second) = (payload(first), payload(second));
                 let to = remote.address(own.family, next);
                 let both =
-                    join(send(&own.socket, &first, own.home()), send(&own.socket, &second, to));
+                    join(send(&own.handle, &first, own.home()), send(&own.handle, &second, to));
                 let (first, second) = both.await;
                 self.has_sent(own, 2);
                 format!("{},{}", word(first), word(second))
             }
-            Action::Receive => match within(0, own.socket.receive()).await {
+            Action::Receive => match within(0, own.handle.receive()).await {
                 Some(received) => self.received(received, own.peer),
                 None => NONE.to_owned(),
             },
             Action::Start => {
-                let socket = own.socket.clone();
-                let mut receive: Pin<Box<dyn Future<Output = Received>>> =
-                    Box::pin(async move { socket.receive().await });
-                match within(0, &mut receive).await {
-                    Some(received) => self.received(received, own.peer),
-                    None => {
-                        own.kept = Some((receive, own.peer));
-                        KEPT.to_owned()
-                    }
-                }
+                let (socket, peer) = (own.handle.clone(), own.peer);
+                let receive = Box::pin(async move { socket.receive().await });
+                self.finish(own, Kept { receive, peer }, KEPT).await
             }
             Action::Finish => {
-                let (mut receive, peer) = own.kept.take().unwrap();
-                match within(0, &mut receive).await {
-                    // Of which peer, is known only if there was no other.
-                    Some(received) => self.received(received, peer.filter(|_| own.peer == peer)),
-                    None => {
-                        own.kept = Some((receive, peer));
-                        NONE.to_owned()
-                    }
-                }
+                let kept = own.kept.take().unwrap();
+                self.finish(own, kept, NONE).await
             }
             Action::Cancel => {
                 own.kept = None;
@@ -182,6 +174,16 @@ impl Run {
             Action::ReadClocks => self.read_clocks().to_owned(),
             Action::Create(_) | Action::Close => "ok".to_owned(),
         }
+    }
+
+    /// What has come of a `receive`; it is kept, and says `nothing`, if that is nothing yet.
+    async fn finish(&self, own: &mut Socket, mut kept: Kept, nothing: &str) -> String {
+        let Some(received) = within(0, &mut kept.receive).await else {
+            own.kept = Some(kept);
+            return nothing.to_owned();
+        };
+        // Of which peer, is known only if there was no other.
+        self.received(received, kept.peer.filter(|_| own.peer == kept.peer))
     }
 
     /// Records the next datagrams, and that they were sent from there.
@@ -230,12 +232,12 @@ impl Socket {
             Family::V4 => IpAddressFamily::Ipv4,
             Family::V6 => IpAddressFamily::Ipv6,
         };
-        Self { kept: None, socket: Rc::new(socket(of)), family, local: None, peer: None }
+        Self { kept: None, handle: Rc::new(socket(of)), family, local: None, peer: None }
     }
 
     /// Whether it is bound; then its address is known.
     fn is_bound(&mut self) -> bool {
-        let Ok(local) = self.socket.get_local_address().map(SocketAddr::from) else { return false };
+        let Ok(local) = self.handle.get_local_address().map(SocketAddr::from) else { return false };
         self.local.get_or_insert(self.family.loopback(local.port()));
         true
     }
@@ -248,7 +250,7 @@ impl Socket {
 
     /// Says "self" for the expected address: that of loopback, or any of an implicitly bound socket.
     fn local_address(&self) -> String {
-        match self.socket.get_local_address().map(SocketAddr::from) {
+        match self.handle.get_local_address().map(SocketAddr::from) {
             Ok(local)
                 if (local.ip().is_loopback() || local.ip().is_unspecified())
                     && self.local.is_some_and(|own| own.port() == local.port()) =>

@@ -35,7 +35,7 @@ pub(crate) trait Model: Default {
 /// outcome.
 pub(crate) fn judge<M: Model>(
     backend: Backend,
-    steps: impl Iterator<Item = M::Step> + Clone,
+    steps: &(impl Iterator<Item = M::Step> + Clone),
     words: &[&str],
     trapped: bool,
 ) -> Result<Traffic, String> {

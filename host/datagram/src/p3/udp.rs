@@ -35,8 +35,8 @@ impl View<'_> {
         self.table.get_mut(socket).map_err(SocketError::trap)
     }
 
-    fn udp_to_change(&mut self, socket: &Resource<Channel>) -> SocketResult<&mut Channel> {
-        self.to_change(socket).map_err(SocketError::trap)
+    fn udp_changing(&mut self, socket: &Resource<Channel>) -> SocketResult<&mut Channel> {
+        self.changing(socket).map_err(SocketError::trap)
     }
 
     /// Receives the next datagram.
@@ -236,15 +236,15 @@ impl HostUdpSocket for View<'_> {
     }
 
     fn bind(&mut self, socket: Resource<Channel>, local: IpSocketAddress) -> SocketResult<()> {
-        self.udp_to_change(&socket)?.bind(local.into()).map_err(translate)
+        self.udp_changing(&socket)?.bind(local.into()).map_err(translate)
     }
 
     fn connect(&mut self, socket: Resource<Channel>, peer: IpSocketAddress) -> SocketResult<()> {
-        self.udp_to_change(&socket)?.connect(peer.into()).map_err(translate)
+        self.udp_changing(&socket)?.connect(peer.into()).map_err(translate)
     }
 
     fn disconnect(&mut self, socket: Resource<Channel>) -> SocketResult<()> {
-        self.udp_to_change(&socket)?.disconnect().map_err(translate)
+        self.udp_changing(&socket)?.disconnect().map_err(translate)
     }
 
     fn get_local_address(&mut self, socket: Resource<Channel>) -> SocketResult<IpSocketAddress> {
@@ -267,7 +267,7 @@ impl HostUdpSocket for View<'_> {
     }
 
     fn set_unicast_hop_limit(&mut self, socket: Resource<Channel>, hops: u8) -> SocketResult<()> {
-        self.udp_to_change(&socket)?.socket().set_hop_limit(hops).map_err(translate)
+        self.udp_changing(&socket)?.socket().set_hop_limit(hops).map_err(translate)
     }
 
     fn get_receive_buffer_size(&mut self, socket: Resource<Channel>) -> SocketResult<u64> {
@@ -279,7 +279,7 @@ impl HostUdpSocket for View<'_> {
         socket: Resource<Channel>,
         bytes: u64,
     ) -> SocketResult<()> {
-        self.udp_to_change(&socket)?.socket().set_receive_buffer_size(bytes).map_err(translate)
+        self.udp_changing(&socket)?.socket().set_receive_buffer_size(bytes).map_err(translate)
     }
 
     fn get_send_buffer_size(&mut self, socket: Resource<Channel>) -> SocketResult<u64> {
@@ -287,11 +287,11 @@ impl HostUdpSocket for View<'_> {
     }
 
     fn set_send_buffer_size(&mut self, socket: Resource<Channel>, bytes: u64) -> SocketResult<()> {
-        self.udp_to_change(&socket)?.socket().set_send_buffer_size(bytes).map_err(translate)
+        self.udp_changing(&socket)?.socket().set_send_buffer_size(bytes).map_err(translate)
     }
 
     fn drop(&mut self, socket: Resource<Channel>) -> wasmtime::Result<()> {
-        self.to_change(&socket)?;
+        self.changing(&socket)?;
         self.table.delete(socket)?;
         self.sockets.permissions.close();
         Ok(())

@@ -22,7 +22,7 @@ pub fn judge(
     words: &[&str],
     trapped: bool,
 ) -> Result<Traffic, String> {
-    judge::judge::<Model>(backend, steps(program), words, trapped)
+    judge::judge::<Model>(backend, &steps(program), words, trapped)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -179,7 +179,6 @@ impl Model {
     }
 
     /// Returns the outcome of a step, and updates the state.
-    #[expect(clippy::too_many_lines, reason = "an arm for each action")]
     fn due(&mut self, Step { socket: index, action }: Step) -> Due {
         let next = self.next(index);
         let slot = &mut self.slots[index];

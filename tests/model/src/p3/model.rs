@@ -22,7 +22,7 @@ pub fn judge(
     words: &[&str],
     trapped: bool,
 ) -> Result<Traffic, String> {
-    judge::judge::<Model>(backend, steps(program), words, trapped)
+    judge::judge::<Model>(backend, &steps(program), words, trapped)
 }
 
 #[derive(Clone, Debug)]
