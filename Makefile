@@ -82,6 +82,7 @@ pictures: build peers ## Make the pictures of README.md and docs/ anew: look at 
 
 release-check: build lean memcheck fuzz mutants ## Check what takes another build of wasmtime, or long, before a release
 	scripts/check-reproducible
+	scripts/check-debug
 	scripts/release-notes --check
 	scripts/check-deb
 	scripts/check-package
