@@ -1,5 +1,5 @@
-//! Programs of calls on sockets of WASI 0.2 (`udping_model`), on each path that datagrams can take: what comes
-//! of them is what the model says.
+//! Programs of calls on sockets of WASI 0.2 (`udping_model`), on each path that datagrams can take:
+//! what comes of them is what the model says.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ use udping_host::sandbox::environment::Environment;
 use udping_host::sandbox::instance::{Instance, Program, Sandbox};
 use udping_host::sandbox::outcome::Outcome;
 use udping_host::sandbox::permissions::InstancePermissions;
-use udping_model::{Backend, hex, p2};
+use udping_model::{Backend, Version, hex, judge};
 use udping_permissions::grants::Grants;
 use udping_permissions::guard::{Guard, Ledger, Meters, Rates};
 use udping_permissions::limits::CompileLimits;
@@ -48,7 +48,7 @@ fuzz_target!(init: serve(), |program: &[u8]| {
             Outcome::Trapped(_) => true,
             other => panic!("{other:?}: {said}"),
         };
-        if let Err(wrong) = p2::judge(Backend::Exact, program, &words, trapped) {
+        if let Err(wrong) = judge(Version::P2, Backend::Exact, program, &words, trapped) {
             panic!("{tuning:?}: {wrong}");
         }
     }

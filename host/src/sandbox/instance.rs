@@ -44,18 +44,18 @@ const RESIDENT_STACK: usize = 64 << 10;
 
 /// wasmtime with everything that a component can import.
 pub struct Sandbox {
-    p2: Engined,
+    p2: WasiEngine,
     /// Created for the first component that needs it.
-    p3: OnceLock<Engined>,
+    p3: OnceLock<WasiEngine>,
 }
 
 /// An engine for components of one version of WASI.
-struct Engined {
+struct WasiEngine {
     engine: Engine,
     linker: Linker<State>,
 }
 
-impl Engined {
+impl WasiEngine {
     fn new(mut config: Config, wasi: Wasi) -> wasmtime::Result<Self> {
         compile::without_compiler(&mut config);
         let engine = Engine::new(&config)?;
@@ -96,15 +96,15 @@ impl Sandbox {
     }
 
     fn of(config: Config) -> wasmtime::Result<Self> {
-        Ok(Self { p2: Engined::new(config, Wasi::P2)?, p3: OnceLock::new() })
+        Ok(Self { p2: WasiEngine::new(config, Wasi::P2)?, p3: OnceLock::new() })
     }
 
-    fn engined(&self, wasi: Wasi) -> wasmtime::Result<&Engined> {
+    fn wasi_engine(&self, wasi: Wasi) -> wasmtime::Result<&WasiEngine> {
         match (wasi, self.p3.get()) {
             (Wasi::P2, _) => Ok(&self.p2),
             (Wasi::P3, Some(p3)) => Ok(p3),
             (Wasi::P3, None) => {
-                let p3 = Engined::new(udping_compiled::config(Wasi::P3), Wasi::P3)?;
+                let p3 = WasiEngine::new(udping_compiled::config(Wasi::P3), Wasi::P3)?;
                 Ok(self.p3.get_or_init(|| p3))
             }
         }
@@ -128,7 +128,7 @@ impl Sandbox {
     }
 
     fn deserialize(&self, wasi: Wasi, code: &MachineCode) -> wasmtime::Result<Component> {
-        let engine = &self.engined(wasi)?.engine;
+        let engine = &self.wasi_engine(wasi)?.engine;
         // SAFETY: a `MachineCode` is the output of a compiler: part of this program, or of a file
         // that only this user or root could write, and who can write such a file can run code as
         // this user anyway. wasmtime detects and refuses code for another version, configuration or
@@ -152,8 +152,8 @@ impl Sandbox {
             return Err(both);
         }
         let pre = self
-            .engined(loaded.wasi)
-            .and_then(|engined| engined.linker.instantiate_pre(&loaded.component))
+            .wasi_engine(loaded.wasi)
+            .and_then(|wasi| wasi.linker.instantiate_pre(&loaded.component))
             .map_err(|error| LoadError::Import(first_line(&error)));
         let entry = pre.and_then(|pre| Entry::of(pre).map_err(|_| LoadError::NoProgram));
         let entry = entry.map_err(|error| of_interfaces.unwrap_or(error))?;

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use udping_model::p3::{Action, BOUND, Handle, KEPT, NONE, Step, steps};
-use udping_model::{Buffer, Family, Remote, SKIPPED, SOCKETS, TOO_LARGE, payload, unhex};
+use udping_model::{
+    Buffer, Clocks, Family, Remote, SKIPPED, SOCKETS, SocketOption, TOO_LARGE, payload, unhex,
+};
 use udping_test_guests_p3::futures_util::future::join;
 use udping_test_guests_p3::{
     ErrorCode, IpAddressFamily, IpSocketAddress, UdpSocket, monotonic_clock, send, socket, within,
@@ -26,9 +28,6 @@ async fn main() {
         console.line("").unwrap();
     }
 }
-
-/// Nanoseconds; no program takes that long.
-const A_MINUTE: i128 = 60_000_000_000;
 
 /// The system clock's time in nanoseconds.
 fn wall() -> i128 {
@@ -61,8 +60,7 @@ struct Run {
     sockets: [Option<Socket>; SOCKETS],
     /// The source of each datagram so far, indexed by number; none where the socket was not bound.
     senders: Vec<Option<SocketAddr>>,
-    /// The last reading of the monotonic clock.
-    now: u64,
+    clocks: Clocks,
 }
 
 impl Run {
@@ -123,16 +121,7 @@ impl Run {
                 IpAddressFamily::Ipv4 => Family::V4.name().to_owned(),
                 IpAddressFamily::Ipv6 => Family::V6.name().to_owned(),
             },
-            Action::HopLimit => number(own.handle.get_unicast_hop_limit()),
-            Action::SetHopLimit(hops) => word(own.handle.set_unicast_hop_limit(hops)),
-            Action::BufferSize(Buffer::Receive) => number(own.handle.get_receive_buffer_size()),
-            Action::BufferSize(Buffer::Send) => number(own.handle.get_send_buffer_size()),
-            Action::SetBufferSize(Buffer::Receive, bytes) => {
-                word(own.handle.set_receive_buffer_size(bytes))
-            }
-            Action::SetBufferSize(Buffer::Send, bytes) => {
-                word(own.handle.set_send_buffer_size(bytes))
-            }
+            Action::Option(call) => own.option(call),
             Action::Send(remote) => {
                 let data = payload(self.senders.len());
                 let sent = send(&own.handle, &data, remote.address(own.family, next)).await;
@@ -171,7 +160,7 @@ impl Run {
                 own.kept = None;
                 "ok".to_owned()
             }
-            Action::ReadClocks => self.read_clocks().to_owned(),
+            Action::ReadClocks => self.clocks.read(monotonic_clock::now, wall).to_owned(),
             Action::Create(_) | Action::Close => "ok".to_owned(),
         }
     }
@@ -190,21 +179,6 @@ impl Run {
     fn has_sent(&mut self, own: &mut Socket, count: usize) {
         own.is_bound();
         self.senders.extend((0..count).map(|_| own.local));
-    }
-
-    /// What is wrong with the clocks: the monotonic one never runs back, and the system clock may
-    /// return when something happened at first, but then the time.
-    fn read_clocks(&mut self) -> &'static str {
-        let (first, now) = (monotonic_clock::now(), monotonic_clock::now());
-        let (wall_first, wall_now) = (wall(), wall());
-        let last = std::mem::replace(&mut self.now, now);
-        if last > first || first > now {
-            "back"
-        } else if !(wall_first..wall_first + A_MINUTE).contains(&wall_now) {
-            "odd"
-        } else {
-            "ok"
-        }
     }
 
     /// Returns the number of a received datagram. Others may send to our ports, too: their datagrams
@@ -227,6 +201,23 @@ impl Run {
 }
 
 impl Socket {
+    fn option(&self, call: SocketOption) -> String {
+        match call {
+            SocketOption::HopLimit => number(self.handle.get_unicast_hop_limit()),
+            SocketOption::SetHopLimit(hops) => word(self.handle.set_unicast_hop_limit(hops)),
+            SocketOption::BufferSize(Buffer::Receive) => {
+                number(self.handle.get_receive_buffer_size())
+            }
+            SocketOption::BufferSize(Buffer::Send) => number(self.handle.get_send_buffer_size()),
+            SocketOption::SetBufferSize(Buffer::Receive, bytes) => {
+                word(self.handle.set_receive_buffer_size(bytes))
+            }
+            SocketOption::SetBufferSize(Buffer::Send, bytes) => {
+                word(self.handle.set_send_buffer_size(bytes))
+            }
+        }
+    }
+
     fn new(family: Family) -> Self {
         let of = match family {
             Family::V4 => IpAddressFamily::Ipv4,

@@ -5,7 +5,10 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 
 use udping_model::p2::{Action, Datagrams, Handle, Step, steps};
-use udping_model::{Buffer, Family, Local, Remote, SKIPPED, SOCKETS, TOO_LARGE, payload, unhex};
+use udping_model::{
+    Buffer, Clocks, Family, Local, Remote, SKIPPED, SOCKETS, SocketOption, TOO_LARGE, payload,
+    unhex,
+};
 use udping_test_guests::{
     ErrorCode, IncomingDatagram, IncomingDatagramStream, IpAddressFamily, OutgoingDatagram,
     OutgoingDatagramStream, UdpSocket, address, socket,
@@ -27,13 +30,10 @@ fn main() {
     }
 }
 
-/// Nanoseconds; no program takes that long.
-const A_MINUTE: u64 = 60_000_000_000;
-
 /// The wall clock's time in nanoseconds.
-fn wall() -> u64 {
+fn wall() -> i128 {
     let wall_clock::Datetime { seconds, nanoseconds } = wall_clock::now();
-    seconds * 1_000_000_000 + u64::from(nanoseconds)
+    i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
 }
 
 /// The handles of one socket. Fields are in the order in which they must be dropped: children
@@ -55,8 +55,7 @@ struct Run {
     slots: [Slot; SOCKETS],
     /// The source of each datagram so far, indexed by number.
     senders: Vec<SocketAddr>,
-    /// The last reading of the monotonic clock.
-    now: u64,
+    clocks: Clocks,
 }
 
 impl Run {
@@ -92,16 +91,7 @@ impl Run {
             Action::LocalAddress => named(slot.socket().local_address(), slot.local, "self"),
             Action::RemoteAddress => named(slot.socket().remote_address(), slot.peer, "peer"),
             Action::AddressFamily => slot.family().name().to_owned(),
-            Action::HopLimit => number(slot.socket().unicast_hop_limit()),
-            Action::SetHopLimit(hops) => word(slot.socket().set_unicast_hop_limit(hops)),
-            Action::BufferSize(Buffer::Receive) => number(slot.socket().receive_buffer_size()),
-            Action::BufferSize(Buffer::Send) => number(slot.socket().send_buffer_size()),
-            Action::SetBufferSize(Buffer::Receive, bytes) => {
-                word(slot.socket().set_receive_buffer_size(bytes))
-            }
-            Action::SetBufferSize(Buffer::Send, bytes) => {
-                word(slot.socket().set_send_buffer_size(bytes))
-            }
+            Action::Option(call) => slot.option(call),
             Action::CheckSend => number(slot.outgoing().check_send()),
             Action::Send(datagrams) => {
                 let list = self.list(index, datagrams);
@@ -138,22 +128,7 @@ impl Run {
                 word
             }
             Action::Close => dropped(std::mem::take(slot)),
-            Action::ReadClocks => self.read_clocks().to_owned(),
-        }
-    }
-
-    /// What is wrong with the clocks: the monotonic one never runs back, and the wall clock may
-    /// return when something happened at first, but then the time.
-    fn read_clocks(&mut self) -> &'static str {
-        let (first, now) = (monotonic_clock::now(), monotonic_clock::now());
-        let (wall_first, wall_now) = (wall(), wall());
-        let last = std::mem::replace(&mut self.now, now);
-        if last > first || first > now {
-            "back"
-        } else if !(wall_first..wall_first + A_MINUTE).contains(&wall_now) {
-            "odd"
-        } else {
-            "ok"
+            Action::ReadClocks => self.clocks.read(monotonic_clock::now, wall).to_owned(),
         }
     }
 
@@ -205,6 +180,23 @@ impl Run {
 }
 
 impl Slot {
+    fn option(&self, call: SocketOption) -> String {
+        match call {
+            SocketOption::HopLimit => number(self.socket().unicast_hop_limit()),
+            SocketOption::SetHopLimit(hops) => word(self.socket().set_unicast_hop_limit(hops)),
+            SocketOption::BufferSize(Buffer::Receive) => {
+                number(self.socket().receive_buffer_size())
+            }
+            SocketOption::BufferSize(Buffer::Send) => number(self.socket().send_buffer_size()),
+            SocketOption::SetBufferSize(Buffer::Receive, bytes) => {
+                word(self.socket().set_receive_buffer_size(bytes))
+            }
+            SocketOption::SetBufferSize(Buffer::Send, bytes) => {
+                word(self.socket().set_send_buffer_size(bytes))
+            }
+        }
+    }
+
     fn socket(&self) -> &UdpSocket {
         self.socket.as_ref().unwrap()
     }

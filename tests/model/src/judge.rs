@@ -2,8 +2,17 @@
 
 use std::fmt::Debug;
 
-use crate::SKIPPED;
 use crate::network::Traffic;
+use crate::{SKIPPED, p2, p3};
+
+/// A version of WASI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// WASI 0.2.
+    P2,
+    /// WASI 0.3.
+    P3,
+}
 
 /// An implementation of `wasi:sockets`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +39,26 @@ pub(crate) trait Model: Default {
     fn traffic(&self) -> Traffic;
 }
 
-/// Checks whether a run of a program is allowed: `words` are the outcomes of its `steps`, and
-/// `trapped` is whether it ended in a trap. The error is the first step that must have another
-/// outcome.
-pub(crate) fn judge<M: Model>(
+/// Checks whether a run of a program is allowed: `words` are the outcomes of its steps, and
+/// `trapped` is whether it ended in a trap.
+///
+/// # Errors
+///
+/// The first step that must have another outcome.
+pub fn judge(
+    version: Version,
+    backend: Backend,
+    program: &[u8],
+    words: &[&str],
+    trapped: bool,
+) -> Result<Traffic, String> {
+    match version {
+        Version::P2 => judge_steps::<p2::Model>(backend, &p2::steps(program), words, trapped),
+        Version::P3 => judge_steps::<p3::Model>(backend, &p3::steps(program), words, trapped),
+    }
+}
+
+fn judge_steps<M: Model>(
     backend: Backend,
     steps: &(impl Iterator<Item = M::Step> + Clone),
     words: &[&str],

@@ -3,9 +3,10 @@
 //!
 //! A program is a string of bytes, one per step. So every source of bytes is a source of programs,
 //! and every string of bytes is a valid one. The guest `obeys` of that version runs programs and
-//! prints the outcome of each step as a word; `judge` checks whether that is allowed.
+//! prints the outcome of each step as a word; [`judge`] checks whether that is allowed.
 
 mod addresses;
+mod clocks;
 mod encoding;
 mod judge;
 mod network;
@@ -16,9 +17,11 @@ pub mod p3;
 mod payload;
 
 pub use addresses::{Family, Local, Remote};
+pub use clocks::Clocks;
 pub use encoding::{hex, unhex};
-pub use judge::Backend;
+pub use judge::{Backend, Version, judge};
 pub use network::Traffic;
+pub use options::SocketOption;
 pub use payload::{TOO_LARGE, payload};
 
 /// The maximum number of sockets that a program has at a time.

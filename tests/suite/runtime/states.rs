@@ -6,7 +6,7 @@ use std::process::Command;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use udping_model::{Backend, Traffic, hex, p2, p3, unhex};
+use udping_model::{Backend, Traffic, Version, hex, judge, unhex};
 use udping_tests::{file, guests, run, udping_host, wasmtime};
 
 /// Programs per process, which ends at the first that traps.
@@ -24,35 +24,6 @@ struct Path {
     backend: Backend,
     command: fn() -> Option<Command>,
     trapped: i32,
-}
-
-/// A version of WASI.
-#[derive(Clone, Copy)]
-enum Version {
-    P2,
-    P3,
-}
-
-impl Version {
-    fn obeys(self) -> std::path::PathBuf {
-        match self {
-            Self::P2 => file("obeys.wasm", guests::OBEYS),
-            Self::P3 => file("obeys_p3.wasm", guests::OBEYS_P3),
-        }
-    }
-
-    fn judge(
-        self,
-        backend: Backend,
-        program: &[u8],
-        words: &[&str],
-        trapped: bool,
-    ) -> Result<Traffic, String> {
-        match self {
-            Self::P2 => p2::judge(backend, program, words, trapped),
-            Self::P3 => p3::judge(backend, program, words, trapped),
-        }
-    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "wasmtime may be missing")]
@@ -151,7 +122,10 @@ fn go(path: &Path, programs: &[String]) -> Result<Traffic, String> {
     let mut seen = Traffic::default();
     let mut rest = programs;
     while !rest.is_empty() {
-        let obeys = path.version.obeys();
+        let obeys = match path.version {
+            Version::P2 => file("obeys.wasm", guests::OBEYS),
+            Version::P3 => file("obeys_p3.wasm", guests::OBEYS_P3),
+        };
         let mut command = (path.command)().ok_or("the program is gone")?;
         let outcome = run(command.args(["-S", "inherit-network"]).arg(obeys).args(rest));
         let trapped = outcome.code() == path.trapped;
@@ -168,7 +142,7 @@ fn go(path: &Path, programs: &[String]) -> Result<Traffic, String> {
             let words: Vec<_> = line.split_whitespace().collect();
             if index < ended || trapped {
                 let judged =
-                    path.version.judge(path.backend, &unhex(program), &words, index == ended)?;
+                    judge(path.version, path.backend, &unhex(program), &words, index == ended)?;
                 seen = Traffic {
                     sent: seen.sent + judged.sent,
                     received: seen.received + judged.received,

@@ -3,27 +3,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::program::{Action, Datagrams, Handle, Step, steps};
-use crate::judge::{self, Backend};
+use super::program::{Action, Datagrams, Handle, Step};
+use crate::judge;
 use crate::network::{Endpoint, Endpoints, Id, Network, Target, Traffic};
 use crate::options::Options;
 use crate::outcome::{BOUNCED, INVALID, INVALID_ARGUMENT, INVALID_STATE, OK, Outcome, TOO_LARGE};
 use crate::{Family, Local, Remote, SKIPPED, SOCKETS};
-
-/// Checks whether a run of a program is allowed: `words` are the outcomes of its steps, and
-/// `trapped` is whether it ended in a trap.
-///
-/// # Errors
-///
-/// The first step that must have another outcome.
-pub fn judge(
-    backend: Backend,
-    program: &[u8],
-    words: &[&str],
-    trapped: bool,
-) -> Result<Traffic, String> {
-    judge::judge::<Model>(backend, &steps(program), words, trapped)
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Binding {
@@ -64,8 +49,9 @@ struct Slot {
     permitted: bool,
 }
 
+/// The sockets of a program, and what it has sent.
 #[derive(Debug, Default)]
-struct Model {
+pub(crate) struct Model {
     slots: [Slot; SOCKETS],
     network: Network,
 }
@@ -219,7 +205,7 @@ impl Model {
             Action::Stream(remote) | Action::Restream(remote) => {
                 (slot.incoming, slot.outgoing, slot.pollable, slot.permitted) =
                     (false, false, false, false);
-                // Between start-bind and finish-bind it is already bound in all implementations.
+                // Between start-bind and finish-bind every implementation has bound it.
                 if socket.id().is_none() {
                     return INVALID_STATE.into();
                 }
@@ -234,10 +220,7 @@ impl Model {
             Action::LocalAddress => socket.id().map_or(INVALID_STATE, |_| Outcome::Word("self")),
             Action::RemoteAddress => socket.peer.map_or(INVALID_STATE, |_| Outcome::Word("peer")),
             Action::AddressFamily => Outcome::Word(socket.family.name()),
-            Action::HopLimit => socket.options.hop_limit(),
-            Action::SetHopLimit(hops) => socket.options.set_hop_limit(hops),
-            Action::BufferSize(which) => socket.options.buffer_size(which),
-            Action::SetBufferSize(which, bytes) => socket.options.set_buffer_size(which, bytes),
+            Action::Option(call) => socket.options.take(call),
             Action::CheckSend => {
                 slot.permitted = true;
                 Outcome::AtLeast(LONGEST)

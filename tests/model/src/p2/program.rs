@@ -1,7 +1,7 @@
 //! Programs for WASI 0.2: the steps that a guest runs.
 
 use crate::encoding;
-use crate::{Buffer, Family, Local, Remote};
+use crate::{Family, Local, Remote, SocketOption};
 
 /// A step: an action on one of the sockets.
 pub type Step = crate::Step<Action>;
@@ -38,14 +38,8 @@ pub enum Action {
     RemoteAddress,
     /// `address-family`.
     AddressFamily,
-    /// `unicast-hop-limit`.
-    HopLimit,
-    /// `set-unicast-hop-limit`.
-    SetHopLimit(u8),
-    /// `receive-buffer-size` or `send-buffer-size`.
-    BufferSize(Buffer),
-    /// `set-receive-buffer-size` or `set-send-buffer-size`.
-    SetBufferSize(Buffer, u64),
+    /// Reads or sets an option.
+    Option(SocketOption),
     /// `check-send`.
     CheckSend,
     /// `send`.
@@ -114,10 +108,7 @@ impl Action {
             | Self::LocalAddress
             | Self::RemoteAddress
             | Self::AddressFamily
-            | Self::HopLimit
-            | Self::SetHopLimit(_)
-            | Self::BufferSize(_)
-            | Self::SetBufferSize(..)
+            | Self::Option(_)
             | Self::DropSocket
             | Self::Close
             | Self::ReadClocks => Handle::Socket,
@@ -138,14 +129,13 @@ impl Action {
     }
 }
 
-/// The weights of the actions, of 85 in total: a third of the values of a byte. Most lead to states
-/// with many possible actions.
-pub(crate) static ACTIONS: [(usize, Action); 62] = {
+/// The weights of the actions, of 85 in total with the options: a third of the values of a byte. Most
+/// lead to states with many possible actions.
+pub(crate) static ACTIONS: [(usize, Action); 50] = {
     use Action::{
-        AddressFamily, BufferSize, CheckAndSend, CheckSend, Close, Create, DropIncoming,
-        DropOutgoing, DropSocket, FinishBind, HopLimit, IsReadable, IsWritable, LocalAddress,
-        ReadClocks, Receive, RemoteAddress, Restream, Send, SendTooMany, SetBufferSize,
-        SetHopLimit, StartBind, Stream, Subscribe, Unsubscribe,
+        AddressFamily, CheckAndSend, CheckSend, Close, Create, DropIncoming, DropOutgoing,
+        DropSocket, FinishBind, IsReadable, IsWritable, LocalAddress, ReadClocks, Receive,
+        RemoteAddress, Restream, Send, SendTooMany, StartBind, Stream, Subscribe, Unsubscribe,
     };
     use Datagrams::{Amid, One, TooLarge};
     [
@@ -169,18 +159,6 @@ pub(crate) static ACTIONS: [(usize, Action); 62] = {
         (1, LocalAddress),
         (2, RemoteAddress),
         (1, AddressFamily),
-        (1, HopLimit),
-        (1, SetHopLimit(0)),
-        (1, SetHopLimit(1)),
-        (1, SetHopLimit(255)),
-        (1, BufferSize(Buffer::Receive)),
-        (1, BufferSize(Buffer::Send)),
-        (1, SetBufferSize(Buffer::Receive, 0)),
-        (1, SetBufferSize(Buffer::Receive, 1)),
-        (1, SetBufferSize(Buffer::Receive, 100_000)),
-        (1, SetBufferSize(Buffer::Send, 0)),
-        (1, SetBufferSize(Buffer::Send, 100_000)),
-        (1, SetBufferSize(Buffer::Send, u64::MAX)),
         (1, CheckSend),
         (1, Send(Datagrams::None)),
         (1, Send(One(Remote::Unsaid))),
@@ -216,5 +194,5 @@ pub(crate) static ACTIONS: [(usize, Action); 62] = {
 
 /// Decodes the steps of a program.
 pub fn steps(program: &[u8]) -> impl Iterator<Item = Step> + Clone {
-    encoding::steps(&ACTIONS, program)
+    encoding::steps(&ACTIONS, Action::Option, program)
 }

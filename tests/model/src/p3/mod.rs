@@ -3,7 +3,7 @@
 mod model;
 mod program;
 
-pub use model::judge;
+pub(crate) use model::Model;
 #[cfg(test)]
 pub(crate) use program::ACTIONS;
 pub use program::{Action, BOUND, Handle, KEPT, NONE, Step, steps};

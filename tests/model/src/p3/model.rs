@@ -3,27 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::program::{Action, BOUND, Handle, KEPT, NONE, Step, steps};
-use crate::judge::{self, Backend};
+use super::program::{Action, BOUND, Handle, KEPT, NONE, Step};
+use crate::judge;
 use crate::network::{Endpoint, Endpoints, Id, Network, Target, Traffic};
 use crate::options::Options;
 use crate::outcome::{BOUNCED, INVALID, INVALID_ARGUMENT, INVALID_STATE, OK, Outcome, TOO_LARGE};
 use crate::{Family, Local, SKIPPED, SOCKETS};
-
-/// Checks whether a run of a program is allowed: `words` are the outcomes of its steps, and
-/// `trapped` is whether it ended in a trap.
-///
-/// # Errors
-///
-/// The first step that must have another outcome.
-pub fn judge(
-    backend: Backend,
-    program: &[u8],
-    words: &[&str],
-    trapped: bool,
-) -> Result<Traffic, String> {
-    judge::judge::<Model>(backend, &steps(program), words, trapped)
-}
 
 #[derive(Clone, Debug)]
 struct Socket {
@@ -66,8 +51,9 @@ impl Socket {
     }
 }
 
+/// The sockets of a program, and what it has sent.
 #[derive(Debug, Default)]
-struct Model {
+pub(crate) struct Model {
     sockets: [Option<Socket>; SOCKETS],
     network: Network,
 }
@@ -126,12 +112,7 @@ impl judge::Model for Model {
                 socket.peer.map_or(INVALID_STATE, |_| Outcome::Word("peer")).check(word)
             }
             Action::AddressFamily => Outcome::Word(socket.family.name()).check(word),
-            Action::HopLimit => socket.options.hop_limit().check(word),
-            Action::SetHopLimit(hops) => socket.options.set_hop_limit(hops).check(word),
-            Action::BufferSize(which) => socket.options.buffer_size(which).check(word),
-            Action::SetBufferSize(which, bytes) => {
-                socket.options.set_buffer_size(which, bytes).check(word)
-            }
+            Action::Option(call) => socket.options.take(call).check(word),
             Action::Send(remote) => {
                 let to = remote.destination(socket.family, socket.peer, next);
                 self.send(&endpoints, index, to, word)

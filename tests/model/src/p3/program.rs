@@ -1,7 +1,7 @@
 //! Programs for WASI 0.3: the steps that a guest runs.
 
 use crate::encoding;
-use crate::{Buffer, Family, Local, Remote};
+use crate::{Family, Local, Remote, SocketOption};
 
 /// The end of the word of an action that may bind, where the socket is bound then.
 pub const BOUND: char = '@';
@@ -32,14 +32,8 @@ pub enum Action {
     RemoteAddress,
     /// `get-address-family`.
     AddressFamily,
-    /// `get-unicast-hop-limit`.
-    HopLimit,
-    /// `set-unicast-hop-limit`.
-    SetHopLimit(u8),
-    /// `get-receive-buffer-size` or `get-send-buffer-size`.
-    BufferSize(Buffer),
-    /// `set-receive-buffer-size` or `set-send-buffer-size`.
-    SetBufferSize(Buffer, u64),
+    /// Reads or sets an option.
+    Option(SocketOption),
     /// `send`.
     Send(Remote),
     /// `send` of more than a datagram can have, home: to the peer, else to the socket itself if it is
@@ -87,10 +81,7 @@ impl Action {
             | Self::LocalAddress
             | Self::RemoteAddress
             | Self::AddressFamily
-            | Self::HopLimit
-            | Self::SetHopLimit(_)
-            | Self::BufferSize(_)
-            | Self::SetBufferSize(..)
+            | Self::Option(_)
             | Self::Send(_)
             | Self::SendTooLarge
             | Self::SendBoth(_)
@@ -124,18 +115,17 @@ impl Action {
     }
 }
 
-/// The weights of the actions, of 85 in total: a third of the values of a byte. Most lead to states
-/// with many possible actions.
-pub(crate) static ACTIONS: [(usize, Action); 50] = {
+/// The weights of the actions, of 85 in total with the options: a third of the values of a byte. Most
+/// lead to states with many possible actions.
+pub(crate) static ACTIONS: [(usize, Action); 35] = {
     use Action::{
-        AddressFamily, Bind, BufferSize, Cancel, Close, Connect, Create, Disconnect, Finish,
-        HopLimit, LocalAddress, ReadClocks, Receive, RemoteAddress, Send, SendBoth, SendTooLarge,
-        SetBufferSize, SetHopLimit, Start,
+        AddressFamily, Bind, Cancel, Close, Connect, Create, Disconnect, Finish, LocalAddress,
+        ReadClocks, Receive, RemoteAddress, Send, SendBoth, SendTooLarge, Start,
     };
     [
         (4, Create(Family::V4)),
         (4, Create(Family::V6)),
-        (5, Bind(Local::Free)),
+        (7, Bind(Local::Free)),
         (1, Bind(Local::Taken)),
         (1, Bind(Local::OtherFamily)),
         (1, Bind(Local::Mapped)),
@@ -150,18 +140,6 @@ pub(crate) static ACTIONS: [(usize, Action); 50] = {
         (2, LocalAddress),
         (2, RemoteAddress),
         (1, AddressFamily),
-        (1, HopLimit),
-        (1, SetHopLimit(0)),
-        (1, SetHopLimit(1)),
-        (1, SetHopLimit(255)),
-        (1, BufferSize(Buffer::Receive)),
-        (1, BufferSize(Buffer::Send)),
-        (1, SetBufferSize(Buffer::Receive, 0)),
-        (1, SetBufferSize(Buffer::Receive, 1)),
-        (1, SetBufferSize(Buffer::Receive, 100_000)),
-        (1, SetBufferSize(Buffer::Send, 0)),
-        (1, SetBufferSize(Buffer::Send, 100_000)),
-        (1, SetBufferSize(Buffer::Send, u64::MAX)),
         (2, Send(Remote::Unsaid)),
         (7, Send(Remote::Next)),
         (1, Send(Remote::Deserted)),
@@ -174,20 +152,16 @@ pub(crate) static ACTIONS: [(usize, Action); 50] = {
         (3, SendBoth(Remote::Next)),
         (1, SendBoth(Remote::Deserted)),
         (1, SendBoth(Remote::PortZero)),
-        (6, Receive),
+        (7, Receive),
         (3, Start),
-        (3, Finish),
+        (4, Finish),
         (1, Cancel),
         (1, Close),
         (1, ReadClocks),
-        // The rest of the 85.
-        (2, Bind(Local::Free)),
-        (1, Receive),
-        (1, Finish),
     ]
 };
 
 /// Decodes the steps of a program.
 pub fn steps(program: &[u8]) -> impl Iterator<Item = Step> + Clone {
-    encoding::steps(&ACTIONS, program)
+    encoding::steps(&ACTIONS, Action::Option, program)
 }
