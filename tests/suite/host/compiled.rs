@@ -6,7 +6,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use udping_tests::{CLIENT, Outcome, Runtime, SERVER, Server, file, ping, run, udping_host};
+use udping_tests::{
+    CLIENT, Outcome, Runtime, SERVER, SERVER_P3, Server, file, ping, run, udping_host,
+};
 
 /// A folder with `x.cwasm`, compiled from `component`.
 fn compiled(component: &str) -> (TempDir, PathBuf) {
@@ -24,7 +26,9 @@ fn compile(component: &str, output: &Path) -> Outcome {
 #[test]
 fn a_compiled_component_does_what_the_component_does() {
     let wasm = file("server.wasm", SERVER.bytes);
-    for component in ["server", wasm.to_str().unwrap()] {
+    // Of the other engine: machine code does not say which.
+    let wasm_p3 = file("server-p3.wasm", SERVER_P3.bytes);
+    for component in ["server", wasm.to_str().unwrap(), wasm_p3.to_str().unwrap()] {
         let (_folder, server) = compiled(component);
         let server =
             Server::listening(udping_host().arg(server).args(["0", "--bind", "127.0.0.1"]));
